@@ -1,0 +1,1 @@
+"""Segments, lanes, chunks and windows: index arithmetic only."""

@@ -1,0 +1,1 @@
+"""Rolling origins, metrics, significance: how good a forecast was, and whether that can be chance."""

@@ -1,0 +1,1 @@
+"""Everything that can be fitted on a past and forecast from it."""

@@ -1,0 +1,63 @@
+"""The two types that everything which forecasts has in common: before fitting, and after.
+
+`Forecaster.fit(past) -> Fitted` and `Fitted.forecast(past, origins) -> Forecasts`. Fitting never changes the
+forecaster, forecasting never changes the fitted object, and the data handed to a call end at its last origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins
+
+Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "statistical"]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Point forecasts in the target's own units: `y_hat` (origin, horizon step) float64."""
+
+    y_hat: FloatArray
+
+
+class Fitted(Protocol):
+    """Something that has learnt from a past and can forecast from any later one."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the leaderboard should know, a sentence each ("fitted on 20000 of 91333 windows")."""
+        ...
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast the horizon after each origin, each from nothing later than itself.
+
+        `past` has the same series as the one fitted on, from their first steps on, and may end at the last origin.
+        """
+        ...
+
+
+class Forecaster(Protocol):
+    """Something that can be fitted: settings only, nothing learnt."""
+
+    @property
+    def name(self) -> str:
+        """The name in tables, unique within a job."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """The sort of forecaster that it is."""
+        ...
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> Fitted:
+        """Fit on the first `train_steps[i]` steps of each series.
+
+        What of `past` lies after them is the validation stretch: it chooses (when to stop, a ridge constant, a
+        reference) and is never fitted on. Where `train_steps` covers all of `past` nothing can be chosen, and a
+        forecaster falls back on its setting's default.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""From the results table to a page, its charts and the terminal."""

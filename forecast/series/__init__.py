@@ -1,0 +1,1 @@
+"""Panels, where they come from, and what is known of them before anything is learnt."""

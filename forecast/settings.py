@@ -1,0 +1,56 @@
+"""The base of every settings class, and how a wrong setting is said in one line.
+
+Settings are frozen pydantic models, one a layer, beside the code that reads them. This module knows none of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from forecast.errors import ForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+
+class Settings(BaseModel):
+    """Frozen, plain values only; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def check_settings(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
+    """Build settings from plain values; `prefix` is what stands before their names ("training.").
+
+    Raises
+    ------
+    ForecastError
+        The first unknown key, wrong type or value out of range, with the nearest known name.
+
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ForecastError(_one_line(kind, error.errors()[0], prefix)) from None
+
+
+def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
+    name = prefix + ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = list(kind.model_fields)
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known are {', '.join(known)}"
+        return f"`{name}` is not a setting: {hint}"
+    if error["type"] == "missing":
+        return f"`{name}` is missing: say it, as in `{name}=...`"
+    expected = error["msg"][0].lower() + error["msg"][1:]
+    expected = expected.removeprefix("value error, ").removeprefix("input should be ")
+    return f"`{name}` should be {expected}, found {error['input']!r}"

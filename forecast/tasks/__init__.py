@@ -1,0 +1,1 @@
+"""One file a task, each a table of contents that returns what it made."""
