@@ -1,0 +1,46 @@
+"""What can be said of a network, one class a cell, so that no key is there that its cell does not use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from forecast.settings import Settings
+
+ReferenceName: TypeAlias = Literal["last", "seasonal", "mean", "level", "blend", "none", "auto"]
+Loss: TypeAlias = Literal["mae", "mse", "huber"]
+
+
+class BackboneSettings(Settings):
+    """What every recurrent network has."""
+
+    layers: int = Field(1, ge=1, le=64)
+    hidden_size: int = Field(32, ge=1, le=65536)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of features silenced while training: between layers, and before the head."""
+    reference: ReferenceName = "auto"
+    """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
+    loss: Loss = "mae"
+
+
+class RnnSettings(BackboneSettings):
+    """Elman's network: h_t = activation(W x_t + U h_{t-1} + b)."""
+
+    name: Literal["rnn"] = "rnn"
+    activation: Literal["tanh", "relu"] = "tanh"
+
+
+class LstmSettings(BackboneSettings):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
+
+    name: Literal["lstm"] = "lstm"
+
+
+class GruSettings(BackboneSettings):
+    """Gated recurrent unit (Cho et al. 2014), in cuDNN's form: the reset gate acts after the matrix product."""
+
+    name: Literal["gru"] = "gru"
+
+
+NetworkSettings: TypeAlias = Annotated[RnnSettings | LstmSettings | GruSettings, Field(discriminator="name")]

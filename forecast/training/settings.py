@@ -1,0 +1,47 @@
+"""How a network is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from forecast.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """Settings of the training loop; lengths are in steps, times in seconds."""
+
+    regime: Literal["stream", "windows"] = "stream"
+    """`stream`: truncated back-propagation through time, every step forks. `windows`: sampled at random."""
+
+    chunk_steps: int = Field(64, ge=1)
+    """stream: steps that the gradient can travel back; one chunk of every lane is one batch."""
+    lanes: int = Field(8, ge=1)
+    """stream: parallel streams, at most."""
+    warmup_steps: int | None = Field(None, ge=0)
+    """stream: steps without loss at the head of a segment cut out of a longer series; null takes a chunk."""
+
+    batch_size: int = Field(32, ge=1)
+    """windows: windows in a batch."""
+    batches_per_epoch: int = Field(50, ge=1)
+    """windows: batches that count as one epoch, at most."""
+
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta"] = "adam"
+    learning_rate: float = Field(0.005, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "cosine", "plateau"] = "plateau"
+    """How the learning rate goes on: `cosine` falls to zero over max_epochs, `plateau` halves it when validation stalls."""
+    gradient_clip: float | None = Field(1.0, gt=0)
+    """Largest norm of a gradient; null leaves it alone."""
+
+    max_epochs: int = Field(200, ge=1)
+    patience: int = Field(20, ge=1)
+    """Epochs without a better validation loss until training stops."""
+    time_limit_s: float | None = Field(None, gt=0)
+
+    refit: bool = True
+    """After the backtest, train once more on all rows for the chosen number of epochs."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    threads: int | None = Field(None, ge=1)
+    """Threads that torch may use on the CPU; null chooses by the size of the network."""
