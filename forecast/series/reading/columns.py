@@ -1,0 +1,76 @@
+"""What reading a file gives: series as they stand in it, how its times are written, and what was found out.
+
+Nothing here is sorted, filled, checked for gaps or counted in steps; that is the calendar's work. Order, duplicates and
+missing values are passed on as they are, each value with the line that it stands on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, TimeArray
+
+
+@dataclass(frozen=True)
+class TimeStyle:
+    """How the user writes times, so that a forecast's times can be written alike (`writing.write_times`).
+
+    Attributes
+    ----------
+    format : strftime codes, or one of `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), `index`
+        Beyond the usual codes: `%-d`, `%-m`, `%-H`, `%-I` without a leading zero, `%1f` to `%9f` a fraction of so many
+        digits, `%q` the quarter, `%G-W%V` an ISO week. Names of months and days are English whatever the locale.
+        `index` counts steps: there is no time. Separate columns are written together, as ISO does.
+    columns : the time column's name, or the names of separate columns, or nothing
+    fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
+    timezone : "UTC", a fixed offset such as "+09:00", or a zone's name such as "Europe/Berlin"
+        The file's times carry an offset, and the series' times are in UTC; None: wall clock without a zone.
+    date_only : no hours are written
+
+    """
+
+    format: str
+    columns: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    timezone: str | None = None
+    date_only: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class RawSeries:
+    """One series in the file's order.
+
+    Attributes
+    ----------
+    id : the name of the target's column, the value of `data.id`, or "id/column" where both vary
+    times : (row,) datetime64[ns] (UTC where the style has a zone), int64 step numbers, or None: no time column
+    values : (row,) float64, NaN where the file has nothing; never infinite
+    lines : (row,) int64, line of the file, counted from 1 (Parquet: rows, counted from 1)
+
+    """
+
+    id: str
+    times: TimeArray | None
+    values: FloatArray
+    lines: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """All series of a file.
+
+    Attributes
+    ----------
+    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what the user should know of what was left out or decided, a sentence each
+    fingerprint : SHA-256 of the file's bytes, hexadecimal
+
+    """
+
+    series: tuple[RawSeries, ...]
+    style: TimeStyle
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
