@@ -1,0 +1,85 @@
+"""What is known of a series at each of its rows: the causal quantities that references and inputs are made of.
+
+At row t of a series with season m: the value y_t, the expanding mean, the exponential mean ("level"), moving means,
+and values whole seasons before a future step. Nothing here looks past its own row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.signal import lfilter
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Quantities:
+    """Causal quantities of packed rows; each array is (row,) unless said otherwise.
+
+    Attributes
+    ----------
+    y : the target
+    series : number of the series that a row belongs to
+    start : first row of that series
+    mean : expanding mean of y up to the row
+    level : exponential mean of y up to the row
+    running : (row + 1,) running sum of y before the row, for moving means
+
+    """
+
+    y: FloatArray
+    series: IntArray
+    start: IntArray
+    mean: FloatArray
+    level: FloatArray
+    running: FloatArray
+
+    def before(self, rows: IntArray, steps: int) -> FloatArray:
+        """Value `steps` before each row, or the row's own value where the series is too young, (row,)."""
+        earlier = rows - steps
+        return self.y[np.where(earlier >= self.start[rows], earlier, rows)]
+
+    def moving_mean(self, rows: IntArray, steps: int) -> FloatArray:
+        """Mean of the last `steps` values up to each row, of fewer where the series is younger, (row,)."""
+        first = np.maximum(rows + 1 - steps, self.start[rows])
+        return (self.running[rows + 1] - self.running[first]) / (rows + 1 - first)
+
+    def seasons_before(self, rows: IntArray, horizon: int, season_steps: int, seasons: int) -> FloatArray:
+        """For each future step the value a whole number of seasons before it, at least `seasons` of them.
+
+        With h = 1..horizon and m = season_steps: y[t + h - m * (ceil(h / m) - 1 + seasons)], and y[t] where the
+        series is too young. (row, horizon)
+        """
+        ahead = np.arange(1, horizon + 1)
+        back = season_steps * ((ahead + season_steps - 1) // season_steps - 1 + seasons) - ahead
+        earlier = rows[:, None] - back
+        return self.y[np.where(earlier >= self.start[rows][:, None], earlier, rows[:, None])]
+
+
+def panel_quantities(past: Panel, smoothing: float) -> Quantities:
+    """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
+    y = past.target
+    mean, level = np.empty_like(y), np.empty_like(y)
+    for _, rows in past.series():
+        mine = y[rows]
+        if len(mine):
+            mean[rows] = np.cumsum(mine) / np.arange(1, len(mine) + 1)
+            level[rows] = exponential_mean(mine, smoothing)
+    return Quantities(
+        y=y,
+        series=np.repeat(np.arange(len(past)), past.lengths),
+        start=np.repeat(past.offsets[:-1], past.lengths),
+        mean=mean,
+        level=level,
+        running=np.concatenate([[0.0], np.cumsum(y)]),
+    )
+
+
+def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
+    """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,)."""
+    filtered, _ = lfilter([smoothing], [1.0, smoothing - 1.0], y, zi=[(1.0 - smoothing) * y[0]])
+    return np.asarray(filtered, dtype=np.float64)
