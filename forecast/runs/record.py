@@ -1,0 +1,166 @@
+"""`run.json`: all of a run that is neither a table nor an array, and the strict reading of it.
+
+Whatever stands in the file is checked for name and type before anything is done with it; the settings are checked
+once more, range by range, by the classes that read them.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from forecast.errors import ForecastError
+from forecast.settings import Settings
+
+FORMAT = 1
+"""Raised whenever an older program could no longer read the folder."""
+
+_RECORDED_PACKAGES = ("numpy", "pandas", "pydantic", "pytorch-lightning", "scikit-learn", "torch")
+
+Steps: TypeAlias = Annotated[int, Field(ge=0)]
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Part(Settings):
+    """No conversion between types: a number in quotes is not a number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class ChannelRecord(_Part):
+    """One channel of the panel."""
+
+    name: str
+    role: Literal["target", "past", "future", "static"]
+
+
+class DataRecord(_Part):
+    """What was read, and what was found out about it."""
+
+    fingerprint: str
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    calendar: dict[str, JsonValue]
+    ids: Annotated[tuple[str, ...], Field(min_length=1)]
+    """As the user wrote them, in the order of every array that has one entry a series."""
+    channels: Annotated[tuple[ChannelRecord, ...], Field(min_length=1)]
+    steps: tuple[Steps, ...]
+    """Steps of each series; of these the first `train_steps` and the next `validation_steps`."""
+    train_steps: tuple[Steps, ...]
+    validation_steps: tuple[Steps, ...]
+
+    @model_validator(mode="after")
+    def _one_entry_a_series(self) -> DataRecord:
+        if len(set(self.ids)) < len(self.ids):
+            raise ValueError("a list of ids without repetition")
+        if {len(self.steps), len(self.train_steps), len(self.validation_steps)} != {len(self.ids)}:
+            raise ValueError("lists of steps as long as the list of ids")
+        return self
+
+
+class ProblemRecord(_Part):
+    """The question that was asked; all in steps."""
+
+    horizon: int = Field(ge=1)
+    context_steps: int = Field(ge=1)
+    season_steps: int = Field(ge=1)
+    season_evidence: str
+
+
+class NetworkRecord(_Part):
+    """What training decided."""
+
+    name: str
+    reference: str
+    epochs: Steps
+    stop_reason: str
+    refitted: bool
+
+
+class RunRecord(_Part):
+    """The whole of `run.json`."""
+
+    format: Literal[1]
+    created: str
+    versions: dict[str, str]
+    settings: dict[str, JsonValue]
+    data: DataRecord
+    problem: ProblemRecord
+    network: NetworkRecord
+    baseline: str | None
+    """The baseline to beat: the one with the best validation score."""
+    verdict: str
+    notes: tuple[str, ...]
+    validation: dict[str, Number | None]
+    """MASE of every model on the validation stretch."""
+    metrics: tuple[dict[str, Number | int | str | None], ...]
+    """The rows of the leaderboard."""
+    tests: dict[str, JsonValue]
+    """The test of significance and the copy test."""
+
+
+def read_record(content: bytes, name: str) -> RunRecord:
+    """Check the content of a `run.json`; `name` is what an error calls the folder.
+
+    Raises
+    ------
+    ForecastError
+        Not JSON, another format, an unknown or missing key, a wrong type.
+
+    """
+    _check_format(content, name)
+    try:
+        return RunRecord.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ForecastError(
+            f"run folder {name}: `{where[:80]}` in run.json: {_lower(first['msg'])}; "
+            f"the file was changed or is not of this program: train again, or ask for another copy"
+        ) from None
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    return {
+        "python": platform.python_version(),
+        **{name: _version_or_unknown(name) for name in ("forecast", *_RECORDED_PACKAGES)},
+    }
+
+
+class _AnyFormat(Settings):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    format: Any = None
+
+
+def _check_format(content: bytes, name: str) -> None:
+    """Say first that the format is another one: all else would only be its consequence."""
+    try:
+        found = _AnyFormat.model_validate_json(content).format
+    except ValidationError:
+        raise ForecastError(
+            f"run folder {name}: run.json should be one JSON object and is not: "
+            f"the file was changed or is not of this program"
+        ) from None
+    if type(found) is not int or found != FORMAT:
+        shown = found if isinstance(found, int) else "none"
+        raise ForecastError(
+            f"run folder {name} has format {shown}, expected {FORMAT}: "
+            f"open it with the version of forecast that wrote it, or train again"
+        )
+
+
+def _lower(sentence: str) -> str:
+    sentence = sentence.removeprefix("Value error, ")
+    return sentence[0].lower() + sentence[1:]
+
+
+def _version_or_unknown(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
