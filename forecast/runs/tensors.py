@@ -25,7 +25,7 @@ _DTYPES: dict[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "I
 def pack(tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> bytes:
     """Return the bytes of the file; arrays are float32, float64 or int64."""
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in tensors.items()}
-    wrong = {name: array.dtype for name, array in arrays.items() if array.dtype.type not in _DTYPES.values()}
+    wrong = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.type not in _DTYPES.values()}
     if wrong:
         raise TypeError(f"arrays of a type that a run folder does not hold: {wrong}")
     return save(arrays)
