@@ -17,6 +17,13 @@ def finish(draft, record="{}"):
     (draft.staging / layout.RECORD).write_text(record)
 
 
+def fail_with(failure, folder, names):
+    with new_folder(folder) as draft:
+        for name in names:
+            (draft.staging / name).write_text("{}")
+        raise failure
+
+
 def test_a_finished_folder_appears_under_its_name(tmp_path):
     with new_folder(tmp_path / "2026-11-20" / "12-00-00") as draft:
         finish(draft)
@@ -27,9 +34,8 @@ def test_a_finished_folder_appears_under_its_name(tmp_path):
 
 @pytest.mark.parametrize("failure", [RuntimeError("disk"), KeyboardInterrupt(), ForecastError("mistake")])
 def test_whatever_goes_wrong_nothing_is_left_behind(tmp_path, failure):
-    with pytest.raises(type(failure)), new_folder(tmp_path / "outputs" / "day" / "time") as draft:
-        finish(draft)
-        raise failure
+    with pytest.raises(type(failure)):
+        fail_with(failure, tmp_path / "outputs" / "day" / "time", [layout.RECORD])
     assert os.listdir(tmp_path) == []
 
 
@@ -47,15 +53,12 @@ def test_a_crash_leaves_nothing_that_is_taken_for_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr("forecast.runs.writing.shutil.rmtree", lambda *_, **__: None)
     for written in range(len(names) + 1):
         outputs = tmp_path / str(written)
-        with pytest.raises(SystemExit), new_folder(outputs / "run") as draft:
-            for name in names[:written]:
-                (draft.staging / name).write_text("{}")
-            raise SystemExit
-        assert not draft.final.exists()
+        with pytest.raises(SystemExit):
+            fail_with(SystemExit(), outputs / "run", names[:written])
         with pytest.raises(ForecastError, match="found no run"):
             find_run("latest", outputs)
         with pytest.raises(ForecastError, match="no such folder"):
-            find_run(draft.final)
+            find_run(outputs / "run")
 
 
 def test_runs_that_want_the_same_folder_do_not_collide(tmp_path):

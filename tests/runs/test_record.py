@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from forecast.errors import ForecastError
+from forecast.runs.record import FORMAT, RunRecord, package_versions, read_record
+
+RECORD = {
+    "format": 1,
+    "created": "2026-11-20T12:00:00",
+    "versions": {"forecast": "0.1.0"},
+    "settings": {"horizon": 20, "model": {"name": "lstm"}},
+    "data": {
+        "fingerprint": "ab12",
+        "found": {"delimiter": "semicolon"},
+        "notes": ["3 rows dropped"],
+        "calendar": {"freq": "B"},
+        "ids": ["서울", "007"],
+        "channels": [{"name": "Close", "role": "target"}],
+        "steps": [100, 90],
+        "train_steps": [65, 60],
+        "validation_steps": [15, 10],
+    },
+    "problem": {"horizon": 20, "context_steps": 40, "season_steps": 5, "season_evidence": "by frequency"},
+    "network": {"name": "lstm", "reference": "last", "epochs": 7, "stop_reason": "no better", "refitted": True},
+    "baseline": "naive",
+    "verdict": "lstm does not beat naive",
+    "notes": [],
+    "validation": {"lstm": 1.0, "naive": None},
+    "metrics": [{"model": "lstm", "mae": 1.0, "dm_p": None, "status": "ok"}],
+    "tests": {"copy": {"shift": 1}},
+}
+
+
+def test_a_record_comes_back_equal():
+    record = RunRecord.model_validate_json(json.dumps(RECORD))
+    assert read_record(record.model_dump_json(indent=2).encode(), "x") == record
+    assert record.data.ids == ("서울", "007")
+
+
+def changed(path, value):
+    record = copy.deepcopy(RECORD)
+    *parents, last = path.split(".")
+    part = record
+    for name in parents:
+        part = part[name]
+    if value is KeyError:
+        del part[last]
+    else:
+        part[last] = value
+    return json.dumps(record).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("settings", [1]),
+        ("settings", KeyError),
+        ("surprise", 1),
+        ("data.surprise", 1),
+        ("data.ids", "ab"),
+        ("data.ids", []),
+        ("data.ids", ["a", "a"]),
+        ("data.ids", ["a"]),
+        ("data.ids", [1, 2]),
+        ("data.steps", [100]),
+        ("data.steps", [100, -1]),
+        ("data.steps", [100, 90.5]),
+        ("data.steps", [100, True]),
+        ("data.channels", []),
+        ("data.channels", [{"name": "y", "role": "owner"}]),
+        ("data.calendar", "B"),
+        ("problem.horizon", 0),
+        ("problem.horizon", "20"),
+        ("problem.season_steps", None),
+        ("network.epochs", "7"),
+        ("network.refitted", 1),
+        ("verdict", {"__reduce__": "os.system"}),
+        ("metrics", {"lstm": 1}),
+        ("validation", {"lstm": "1"}),
+    ],
+)
+def test_a_wrong_entry_is_named_in_one_line(path, value):
+    with pytest.raises(ForecastError, match=f"run folder here: `{path.split('.')[0]}") as caught:
+        read_record(changed(path, value), "here")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("found", [0, 2, FORMAT + 1, -1, "1", 1.0, True, None, KeyError, [1]])
+def test_another_format_is_said_before_anything_else(found):
+    content = changed("format", found)
+    other = json.loads(content)
+    del other["data"]
+    with pytest.raises(ForecastError, match=r"run folder here has format .*, expected 1: open it with"):
+        read_record(json.dumps(other).encode(), "here")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"1",
+        b"\x80\x04pickle",
+        b"{",
+        b"\xff\xfe{}",
+        b"!!python/object/apply:os.system ['true']",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"format": 1e400}',
+        b'{"format": ' + b"9" * 10_000 + b"}",
+    ],
+)
+def test_what_is_no_json_object_is_one_line(content):
+    with pytest.raises(ForecastError, match="run folder here") as caught:
+        read_record(content, "here")
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_are_finite(number):
+    content = json.dumps(RECORD).replace('"mae": 1.0', f'"mae": {number}').encode()
+    with pytest.raises(ForecastError, match="metrics"):
+        read_record(content, "here")
+
+
+def test_the_versions_that_matter_are_there():
+    versions = package_versions()
+    assert {"python", "forecast", "torch", "numpy", "pandas", "scikit-learn"} <= versions.keys()
+    assert "unknown" not in versions.values()
