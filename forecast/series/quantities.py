@@ -49,15 +49,16 @@ class Quantities:
         return (self.running[rows + 1] - self.running[first]) / (rows + 1 - first)
 
     def seasons_before(self, rows: IntArray, horizon: int, season_steps: int, seasons: int) -> FloatArray:
-        """For each future step the value a whole number of seasons before it, at least `seasons` of them.
+        """For each future step the value a whole number of seasons before it, (row, horizon).
 
-        With h = 1..horizon and m = season_steps: y[t + h - m * (ceil(h / m) - 1 + seasons)], and y[t] where the
-        series is too young. (row, horizon)
+        With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
+        where the series is younger, and y[t] where it is younger than a season.
         """
         ahead = np.arange(1, horizon + 1)
-        back = season_steps * ((ahead + season_steps - 1) // season_steps - 1 + seasons) - ahead
-        earlier = rows[:, None] - back
-        return self.y[np.where(earlier >= self.start[rows][:, None], earlier, rows[:, None])]
+        latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
+        lived = latest - self.start[rows][:, None]
+        earlier = latest - season_steps * np.minimum(seasons - 1, lived // season_steps)
+        return self.y[np.where(lived >= 0, earlier, rows[:, None])]
 
 
 def panel_quantities(past: Panel, smoothing: float) -> Quantities:

@@ -262,7 +262,9 @@ def _moments(reference: Reference, train: Panel) -> tuple[FloatArray, FloatArray
     gram = np.zeros((len(train), horizon, terms, terms))
     cross = np.zeros((len(train), horizon, terms))
     known = reference.quantities(train)
-    origins = rolling_origins(train, np.ones(len(train), dtype=np.int64), train.lengths, horizon)
+    # A series' youth, when a blend falls back on fewer seasons than it has, would teach it the wrong weights.
+    first = np.minimum(max(SEASON_LAGS) * reference.season_steps, train.lengths // 2)
+    origins = rolling_origins(train, first, train.lengths, horizon)
     for i in range(len(train)):
         for part in _batches(np.flatnonzero(origins.series == i), horizon * terms):
             rows = origins[part].rows(train)
