@@ -1,0 +1,116 @@
+"""Does a forecast know its own future? Change the future behind its back, and see.
+
+After each of several origins of the test stretch everything is changed, and once it is cut off; whatever was
+forecast at that origin or before it has to stay where it was. Forecasters are fitted once, as in the backtest, on
+what lies before the test stretch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.series.split import rolling_origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from forecast.forecasters.interface import Fitted, Forecaster
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins, Split
+
+ORIGINS = 5
+"""Origins a series at which the future is changed, spread over the test stretch."""
+
+_ROUNDING = 1e-5
+"""A forecast moved when it differs by more than this share of the series' largest value."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A forecast that moved when only its future did."""
+
+    model: str
+    unique_id: str
+    origin: str
+    """Time of the origin, as the user writes it."""
+    by: float
+    """How far it moved, in the target's units."""
+
+
+def find_leaks(
+    forecasters: Sequence[Forecaster], panel: Panel, split: Split, problem: Problem, seed: int = 0
+) -> tuple[Leak, ...]:
+    """Fit every forecaster and change the future behind its back; at most one leak a forecaster, its first.
+
+    A forecaster that raises is passed over here: that is the backtest's business to say.
+    """
+    leaks = []
+    for forecaster in forecasters:
+        fitted = forecaster.fit(panel.cut(split.before_test), split.train, problem)
+        leaks.append(_first_leak(forecaster.name, fitted, panel, _origins(panel, split, problem), seed))
+    return tuple(leak for leak in leaks if leak is not None)
+
+
+def change_after(panel: Panel, known: IntArray, seed: int) -> Panel:
+    """Change what is not known ahead after the first `known[i]` steps of each series; positive values stay so."""
+    noise = np.random.default_rng(seed)
+    values = panel.values.copy()
+    for i, (_, rows) in enumerate(panel.series()):
+        after = slice(rows.start + int(known[i]), rows.stop)
+        for j, channel in enumerate(panel.channels):
+            if channel.role in ("target", "past"):
+                values[after, j] = _changed(panel.values[rows, j], int(known[i]), noise)
+    return replace(panel, values=values)
+
+
+def _changed(y: FloatArray, known: int, noise: np.random.Generator) -> FloatArray:
+    later = y[known:]
+    if (y > 0).all():
+        return later * noise.uniform(1.5, 4.0, len(later))
+    spread = float(np.std(y)) or 1.0
+    return later + spread * noise.uniform(2.0, 8.0, len(later))
+
+
+def _origins(panel: Panel, split: Split, problem: Problem) -> Origins:
+    """Up to `ORIGINS` origins a series, evenly over the test stretch."""
+    every = rolling_origins(panel, split.before_test, panel.lengths, problem.horizon)
+    chosen: list[IntArray] = []
+    for i in range(len(panel)):
+        mine = np.flatnonzero(every.series == i)
+        places = np.unique(np.linspace(0, len(mine) - 1, ORIGINS).round().astype(np.int64))
+        chosen.append(mine[places] if len(mine) else mine)
+    return every[np.concatenate(chosen)]
+
+
+def _first_leak(name: str, fitted: Fitted, panel: Panel, origins: Origins, seed: int) -> Leak | None:
+    honest = fitted.forecast(panel, origins).y_hat
+    largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
+    for known, here in _turns(origins, len(panel)):
+        for changed in (change_after(panel, known, seed), panel.cut(known)):
+            moved = np.abs(fitted.forecast(changed, origins[here]).y_hat - honest[here]).max(axis=1)
+            beyond = ~(moved <= _ROUNDING * largest[origins.series[here]])  # a NaN has moved as well
+            if beyond.any():
+                return _leak(name, panel, origins[here], int(np.argmax(beyond)), moved)
+    return None
+
+
+def _turns(origins: Origins, series: int) -> Iterator[tuple[IntArray, BoolArray]]:
+    """For the first, second, ... origin of every series: steps known there, and the origins up to there."""
+    turn = np.array([np.sum(origins.series[:i] == s) for i, s in enumerate(origins.series)], dtype=np.int64)
+    for number in range(int(turn.max(initial=-1)) + 1):
+        here = turn <= number
+        yield origins[here].last_known(series), here
+
+
+def _leak(name: str, panel: Panel, origins: Origins, which: int, moved: FloatArray) -> Leak:
+    row = origins.rows(panel)[which : which + 1]
+    return Leak(
+        model=name,
+        unique_id=panel.ids[int(origins.series[which])],
+        origin=panel.calendar.write(panel.times[row])[0],
+        by=float(moved[which]),
+    )
