@@ -8,6 +8,7 @@ from pathlib import Path
 
 from forecast.errors import ForecastError
 from forecast.runs import layout, tensors
+from forecast.runs.forecasts import ForecastRow, parse_forecast
 from forecast.runs.record import RunRecord, read_record
 
 MAX_RECORD_BYTES = 64 << 20
@@ -46,6 +47,11 @@ def open_record(folder: Path) -> RunRecord:
 def open_tensors(folder: Path) -> tensors.Arrays:
     """Read and check `weights.safetensors`."""
     return tensors.unpack(read_inside(folder, layout.WEIGHTS, tensors.MAX_BYTES), str(folder))
+
+
+def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
+    """Read and check `forecast.csv`."""
+    return parse_forecast(read_inside(folder, layout.FORECAST, MAX_FORECAST_BYTES), str(folder))
 
 
 def read_inside(folder: Path, name: str, max_bytes: int) -> bytes:

@@ -6,8 +6,6 @@ complete. A run that ends before leaves nothing that could be taken for one.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shutil
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
 from forecast.runs import layout, tensors
+from forecast.runs.forecasts import format_forecast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from forecast.runs.forecasts import ForecastRow
     from forecast.runs.record import RunRecord
 
 _MOST_NUMBERS = 1000
@@ -77,13 +77,9 @@ def write_results(results: pd.DataFrame, path: Path) -> None:
     results.to_parquet(path, index=False)
 
 
-def write_forecast(rows: Iterable[tuple[str, str, str, float]], path: Path) -> None:
-    """Write `forecast.csv`: id, date (both as the user wrote them), model, forecast."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(layout.FORECAST_COLUMNS)
-    writer.writerows((name, ds, model, repr(float(y_hat))) for name, ds, model, y_hat in rows)
-    path.write_text(text.getvalue(), encoding="utf-8")
+def write_forecast(rows: Iterable[ForecastRow], path: Path) -> None:
+    """Write `forecast.csv`."""
+    path.write_text(format_forecast(rows), encoding="utf-8", newline="")
 
 
 def write_weights(arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]], path: Path) -> None:

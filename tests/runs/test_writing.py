@@ -10,7 +10,7 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.runs import layout
 from forecast.runs.opening import find_run
-from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
+from forecast.runs.writing import new_folder, write_results, write_table
 
 
 def finish(draft, record="{}"):
@@ -116,15 +116,6 @@ def test_latest_is_the_run_that_finished_last_winners_of_sweeps_included(tmp_pat
     assert find_run("latest", tmp_path) == tmp_path / "sweep" / "winner"
     os.utime(tmp_path / "day/12-00-00" / layout.RECORD, (2000, 2000))
     assert find_run("latest", tmp_path) == tmp_path / "day" / "12-00-00"
-
-
-def test_ids_and_dates_are_written_as_they_are(tmp_path):
-    rows = [("007", "20.11.2026", "lstm", 1 / 3), ('서울, "강남"', "2026/11/21 24", "naive", -0.1)]
-    write_forecast(rows, tmp_path / "forecast.csv")
-    back = pd.read_csv(tmp_path / "forecast.csv", dtype=str, keep_default_na=False)
-    assert list(back.columns) == ["unique_id", "ds", "model", "y_hat"]
-    assert [tuple(row)[:3] for row in back.to_numpy()] == [row[:3] for row in rows]
-    assert [float(text) for text in back.y_hat] == [row[3] for row in rows]
 
 
 def test_tables_come_back_with_all_their_digits(tmp_path):

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from forecast.errors import ForecastError
+from forecast.runs.forecasts import ForecastRow, format_forecast, parse_forecast
+from forecast.runs.opening import open_forecast
+from forecast.runs.writing import write_forecast
+
+ROWS = (
+    ForecastRow("007", "20.11.2026", "lstm", 1 / 3),
+    ForecastRow('서울, "강남"', "2026/11/21 24", "naive", -1e-300),
+    ForecastRow("two\r\nlines", "2026", "naive", 5.0),
+)
+
+
+def test_ids_and_dates_are_written_as_they_are(tmp_path):
+    write_forecast(ROWS[:2], tmp_path / "forecast.csv")
+    back = pd.read_csv(tmp_path / "forecast.csv", dtype=str, keep_default_na=False)
+    assert list(back.columns) == ["unique_id", "ds", "model", "y_hat"]
+    assert back.unique_id.tolist() == ["007", '서울, "강남"']
+    assert back.ds.tolist() == ["20.11.2026", "2026/11/21 24"]
+    assert [float(text) for text in back.y_hat] == [1 / 3, -1e-300]
+
+
+def test_what_was_written_comes_back_equal(tmp_path):
+    write_forecast(ROWS, tmp_path / "forecast.csv")
+    assert open_forecast(tmp_path) == ROWS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"\x80\x04pickle",
+        b"unique_id,ds,model\na,1,lstm\n",
+        b"unique_id,ds,model,y_hat\na,1,lstm\n",
+        b"unique_id,ds,model,y_hat\na,1,lstm,nan\n",
+        b"unique_id,ds,model,y_hat\na,1,lstm,1e999\n",
+        b"unique_id,ds,model,y_hat\na,1,lstm,one\n",
+        b"unique_id,ds,model,y_hat\na,1,lstm,1,2\n",
+        b'unique_id,ds,model,y_hat\n"a,1,lstm,1\n',
+        b"unique_id,ds,model,y_hat\n" + b"a" * 200_000 + b",1,lstm,1\n",
+    ],
+)
+def test_every_defect_is_one_line(content):
+    with pytest.raises(ForecastError, match=r"run folder here: forecast\.csv cannot be used") as caught:
+        parse_forecast(content, "here")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_forecast_has_its_header():
+    assert parse_forecast(format_forecast([]).encode(), "here") == ()
