@@ -1,0 +1,240 @@
+"""Fit every forecaster once, then let each forecast from the same origins and the same past.
+
+    panel -> cut before the test stretch -> `fit_all` -> `Fits`
+    Fits, panel -> cut at the last origin of each series -> `forecast_all` -> `Backtest`
+
+One fit serves both stretches: validation (which decides) and test (which is looked at once). The data that a
+forecaster receives end where its knowledge ends, so that it cannot see an answer. One that raises becomes a row with
+its reason and does not take the others down.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.evaluation.results import last_known, results_table
+from forecast.evaluation.scales import Scales, fit_scales
+from forecast.series.split import rolling_origins
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
+    from forecast.series.panel import Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins, Split
+
+Stretch: TypeAlias = Literal["validation", "test"]
+OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
+"""Called with a stage and a forecaster's name before the stage begins."""
+
+OK = "ok"
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one forecaster; `status` is "ok" or the reason of its failure."""
+
+    name: str
+    kind: Kind
+    status: str = OK
+    notes: tuple[str, ...] = ()
+    fit_seconds: float = float("nan")
+    forecast_seconds: float = float("nan")
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Forecasters fitted on what lies before the test stretch: `attempts` of all, `fitted` of those that could."""
+
+    attempts: tuple[Attempt, ...]
+    fitted: dict[str, Fitted]
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts from the rolling origins of one stretch.
+
+    Attributes
+    ----------
+    results : the tidy table of `forecast.evaluation.results`, without the forecasters that failed
+    known : columns `unique_id`, `cutoff`, `y`: the last value that each origin knows
+    attempts : one a forecaster, in the order in which they were given, failures included
+    fitted : what was fitted, by name
+    scales : the denominators of MASE and RMSSE, from the training stretch
+
+    """
+
+    stretch: Stretch
+    results: pd.DataFrame
+    known: pd.DataFrame
+    attempts: tuple[Attempt, ...]
+    fitted: dict[str, Fitted]
+    scales: Scales
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Reasons of the forecasters that failed, by name."""
+        return {attempt.name: attempt.status for attempt in self.attempts if attempt.status != OK}
+
+    def of_kind(self, *kinds: Kind) -> tuple[str, ...]:
+        """Names of the forecasters of these kinds that did not fail."""
+        return tuple(a.name for a in self.attempts if a.kind in kinds and a.status == OK)
+
+
+def backtest(
+    forecasters: Iterable[Forecaster] | Mapping[str, Forecaster],
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    *,
+    stretch: Stretch = "test",
+    stride: int = 1,
+    on_progress: OnProgress | None = None,
+) -> Backtest:
+    """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
+
+    Raises
+    ------
+    ForecastError
+        Two forecasters of one name, or a stretch without an origin.
+
+    """
+    fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
+    return forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
+
+
+def fit_all(
+    forecasters: Iterable[Forecaster] | Mapping[str, Forecaster],
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Fits:
+    """Fit each forecaster on training and validation stretch; the test stretch is not in the data at all.
+
+    The keys of a mapping are the names in all tables; otherwise the forecasters' own names are.
+    """
+    past = panel.cut(split.before_test)
+    attempts, fitted = [], {}
+    for name, forecaster in _named(forecasters).items():
+        if on_progress:
+            on_progress("fit", name)
+        done, seconds = _timed(partial(forecaster.fit, past, split.train, problem))
+        if isinstance(done, Exception):
+            attempts.append(Attempt(name, forecaster.kind, status=_reason(done), error=done))
+        else:
+            attempts.append(Attempt(name, forecaster.kind, notes=tuple(done.notes), fit_seconds=seconds))
+            fitted[name] = done
+    return Fits(tuple(attempts), fitted)
+
+
+def forecast_all(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    *,
+    stretch: Stretch = "test",
+    stride: int = 1,
+    on_progress: OnProgress | None = None,
+) -> Backtest:
+    """Let everything that was fitted forecast from the same origins; their past ends at the last of these."""
+    origins = stretch_origins(panel, split, problem.horizon, stretch, stride)
+    past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
+    attempts, forecasts = [], {}
+    for attempt in fits.attempts:
+        if attempt.status != OK:
+            attempts.append(attempt)
+            continue
+        if on_progress:
+            on_progress("forecast", attempt.name)
+        done, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem.horizon))
+        if isinstance(done, Exception):
+            attempts.append(replace(attempt, status=_reason(done), error=done))
+        else:
+            attempts.append(replace(attempt, forecast_seconds=seconds))
+            forecasts[attempt.name] = done
+    return Backtest(
+        stretch=stretch,
+        results=results_table(panel, origins, forecasts, problem.horizon),
+        known=last_known(panel, origins),
+        attempts=tuple(attempts),
+        fitted=fits.fitted,
+        scales=fit_scales(panel.cut(split.train), problem.season_steps),
+    )
+
+
+def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int = 1) -> Origins:
+    """Origins whose whole horizon lies in a stretch.
+
+    Raises
+    ------
+    ForecastError
+        There is none: the stretch is shorter than the horizon, or no value before it was observed.
+
+    """
+    first, ends = {
+        "validation": (split.train, split.before_test),
+        "test": (split.before_test, panel.lengths),
+    }[stretch]
+    origins = rolling_origins(panel, first, ends, horizon, stride)
+    if len(origins) == 0:
+        longest = int((ends - first).max())
+        raise ForecastError(
+            f"the {stretch} stretch of {longest} steps has no origin with an observed value and {horizon} steps "
+            f"after it: shorten `horizon` or lengthen `split.{stretch}`"
+        )
+    return origins
+
+
+def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+    if isinstance(forecasters, Mapping):
+        return dict(forecasters)
+    wanted = tuple(forecasters)
+    names = [forecaster.name for forecaster in wanted]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ForecastError(f"{names.count(twice[0])} forecasters are called {twice[0]!r}: give each its own name")
+    return dict(zip(names, wanted, strict=True))
+
+
+def _timed(call: Callable[[], T]) -> tuple[T | Exception, float]:
+    """Return what a call gave or raised, and its seconds; an interrupt goes through."""
+    begun = time.perf_counter()
+    try:
+        return call(), time.perf_counter() - begun
+    except Exception as error:  # whatever a forecaster raises is its row's reason
+        logger.debug("a forecaster failed", exc_info=True)
+        return error, time.perf_counter() - begun
+
+
+def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, horizon: int) -> Forecasts:
+    made = fitted.forecast(past, origins)
+    expected = (len(origins), horizon)
+    if made.y_hat.shape != expected:
+        raise ValueError(f"the forecast has shape {made.y_hat.shape} where (origin, step) = {expected} was asked")
+    wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
+    if len(wrong):
+        raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
+    return made
+
+
+def _reason(error: Exception) -> str:
+    """One line for the leaderboard."""
+    said = " ".join(str(error).split())
+    if isinstance(error, ForecastError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -1,0 +1,97 @@
+"""From fitted forecasters to the verdict: validation decides what is to be beaten, the test stretch says by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from forecast.evaluation.backtest import OnProgress, forecast_all
+from forecast.evaluation.copytest import CopyTest, copy_test
+from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
+from forecast.evaluation.metrics import Scores, ranking_metric, score
+from forecast.evaluation.settings import BacktestSettings
+from forecast.evaluation.significance import Comparison, compare, horizon_overlap, origin_losses
+from forecast.evaluation.verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.evaluation.backtest import Backtest, Fits
+    from forecast.series.panel import Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All that is said about forecasters.
+
+    Attributes
+    ----------
+    leaderboard : one row a model, on the test stretch
+    verdict : of the network that is best on validation; None where there is no network
+    baseline : the baseline to beat, chosen on validation; None where there is none
+    tests : each network against the baseline to beat
+    copy_tests : one a network
+    notes : sentences: why scores are empty, what forecasters had to say
+
+    """
+
+    validation: Backtest
+    validation_scores: Scores
+    test: Backtest
+    scores: Scores
+    baseline: str | None
+    tests: dict[str, Comparison]
+    copy_tests: dict[str, CopyTest]
+    leaderboard: pd.DataFrame
+    verdict: Verdict | None
+    notes: tuple[str, ...]
+
+
+def evaluate(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    settings: BacktestSettings | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """Score the validation stretch, choose the baseline to beat on it, and judge the test stretch."""
+    settings = settings or BacktestSettings()
+    stride = settings.stride
+    validation = forecast_all(fits, panel, split, problem, stretch="validation", stride=stride, on_progress=on_progress)
+    test = forecast_all(fits, panel, split, problem, stretch="test", stride=stride, on_progress=on_progress)
+    validation_scores, scores = score(validation.results, validation.scales), score(test.results, test.scales)
+    baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
+    networks = test.of_kind("network")
+    losses, overlap = origin_losses(test.results, test.scales), horizon_overlap(test.results)
+    tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
+    table = leaderboard(scores.by_model, test.attempts, baseline, tests)
+    best = best_network(validation, validation_scores)
+    return Evaluation(
+        validation=validation,
+        validation_scores=validation_scores,
+        test=test,
+        scores=scores,
+        baseline=baseline,
+        tests=tests,
+        copy_tests={name: copy_test(test.results, test.known, name) for name in networks},
+        leaderboard=table,
+        verdict=verdict(table, best, baseline, tests.get(best), settings.significance) if best else None,
+        notes=scores.empty + tuple(f"{a.name}: {note}" for a in test.attempts for note in a.notes),
+    )
+
+
+def best_network(validation: Backtest, scores: Scores) -> str | None:
+    """Name the network with the best validation score; one that failed where all did, None where there is none."""
+    networks = validation.of_kind("network")
+    if networks:
+        return min(networks, key=lambda name: objective(scores, name))
+    return next((attempt.name for attempt in validation.attempts if attempt.kind == "network"), None)
+
+
+def objective(scores: Scores, model: str) -> float:
+    """Give what a sweep minimises: the MASE of a model (its MAE where no series has a MASE)."""
+    return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number

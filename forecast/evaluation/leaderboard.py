@@ -1,0 +1,87 @@
+"""The leaderboard: one row a model, best first, failures last with their reason."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from forecast.evaluation.backtest import OK
+from forecast.evaluation.metrics import METRICS, ranking_metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.evaluation.backtest import Attempt
+    from forecast.evaluation.significance import Comparison
+
+COLUMNS = (
+    "model",
+    "kind",
+    *METRICS,
+    "skill",
+    "dm_p",
+    "fit_seconds",
+    "forecast_seconds",
+    "status",
+)
+_PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
+
+
+def leaderboard(
+    by_model: pd.DataFrame,
+    attempts: Sequence[Attempt],
+    baseline: str | None,
+    tests: Mapping[str, Comparison],
+) -> pd.DataFrame:
+    """Sort the models by MASE (by MAE where no series has a MASE).
+
+    `by_model` are the scores of `forecast.evaluation.metrics.score`; `skill` is 1 - MASE / MASE of the baseline to
+    beat, and `dm_p` the p-value of the test against it, for networks, after Holm's correction.
+    """
+    ranked_by = ranking_metric(by_model)
+    to_beat = float(by_model[ranked_by].get(baseline, math.nan))
+    rows = []
+    for attempt in attempts:
+        scores = by_model.loc[attempt.name].to_dict() if attempt.status == OK else {}
+        test = tests.get(attempt.name)
+        rows.append(
+            {
+                "model": attempt.name,
+                "kind": attempt.kind,
+                **scores,
+                "skill": 1 - scores.get(ranked_by, math.nan) / to_beat if to_beat > 0 else math.nan,
+                "dm_p": test.p_adjusted if test else math.nan,
+                "fit_seconds": attempt.fit_seconds,
+                "forecast_seconds": attempt.forecast_seconds,
+                "status": attempt.status,
+            }
+        )
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return (
+        table.assign(failed=table["status"] != OK)
+        .sort_values(["failed", ranked_by], kind="stable", ignore_index=True)
+        .drop(columns="failed")
+    )
+
+
+def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str | None:
+    """Choose, on the scores of the validation stretch, the best of everything that is not a network.
+
+    A network's untrained reference is among them: training that adds nothing to where it began was not worth it. Of
+    equals the plainest is named. None where nothing but networks could forecast.
+    """
+    ranked_by = ranking_metric(by_model)
+    kinds = {attempt.name: attempt.kind for attempt in attempts if attempt.status == OK}
+    scores = {
+        name: float(by_model.loc[name, ranked_by])  # type: ignore[arg-type]  # a number, as all metrics are
+        for name, kind in kinds.items()
+        if kind != "network" and name in by_model.index
+    }
+    scores = {name: value for name, value in scores.items() if not math.isnan(value)}
+    if not scores:
+        return None
+    best = min(scores.values())
+    equals = [name for name, value in scores.items() if math.isclose(value, best, rel_tol=1e-6)]
+    return min(equals, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))

@@ -1,0 +1,82 @@
+"""The denominators of MASE and RMSSE: what seasonal naive errs by within the training stretch.
+
+Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", equation 3; the squared form is that of
+the M5 competition. A series that repeats itself to within rounding, or is too short for one season, has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from utilsforecast import losses
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, Panel
+
+_ROUNDING = 1e-9
+"""A seasonal difference below this share of the largest value is rounding, not change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Denominators of each series, NaN where there is none.
+
+    Attributes
+    ----------
+    ids : one a series
+    absolute : (series,) mean absolute seasonal difference, in the target's units
+    squared : (series,) mean squared seasonal difference, in the target's units squared
+    reasons : why a series has none, by id
+
+    """
+
+    ids: tuple[str, ...]
+    absolute: FloatArray
+    squared: FloatArray
+    reasons: dict[str, str]
+
+    def of(self, ids: pd.Series) -> tuple[FloatArray, FloatArray]:
+        """Give the absolute and squared denominators of each of these ids."""
+        table = pd.DataFrame({"absolute": self.absolute, "squared": self.squared}, index=pd.Index(self.ids))
+        found = table.reindex(ids.astype(str))
+        return found["absolute"].to_numpy(), found["squared"].to_numpy()
+
+
+def fit_scales(training: Panel, season_steps: int) -> Scales:
+    """Measure the seasonal differences of a panel that holds the training stretch and nothing else.
+
+    Only differences of two observed values count.
+    """
+    y = np.where(training.target_observed, training.target, np.nan)
+    series = np.repeat(np.arange(len(training)), training.lengths)
+    pairs = pd.DataFrame({"series": series, "y": y})
+    pairs["seasonal_naive"] = pairs.groupby("series")["y"].shift(season_steps)
+    pairs = pairs.dropna()
+    absolute = _per_series(losses.mae(pairs, ["seasonal_naive"], id_col="series"), len(training))
+    squared = _per_series(losses.mse(pairs, ["seasonal_naive"], id_col="series"), len(training))
+    largest = pd.Series(np.abs(y)).groupby(series).max().reindex(range(len(training))).to_numpy()
+    vanishes = absolute <= _ROUNDING * largest
+    reasons = {
+        name: _why(season_steps, missing=bool(np.isnan(absolute[i])))
+        for i, name in enumerate(training.ids)
+        if vanishes[i] or np.isnan(absolute[i])
+    }
+    return Scales(
+        ids=training.ids,
+        absolute=np.where(vanishes, np.nan, absolute),
+        squared=np.where(vanishes, np.nan, squared),
+        reasons=reasons,
+    )
+
+
+def _per_series(found: pd.DataFrame, series: int) -> FloatArray:
+    return found.set_index("series")["seasonal_naive"].reindex(range(series)).to_numpy(dtype=np.float64)
+
+
+def _why(season_steps: int, *, missing: bool) -> str:
+    if missing:
+        return f"its training stretch has no two observed values {season_steps} steps apart"
+    return f"its training stretch repeats itself every {season_steps} steps, so that seasonal naive never errs there"
