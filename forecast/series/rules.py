@@ -1,0 +1,182 @@
+"""Rules by which one time follows another: ticks, months, trading days, sessions within a week.
+
+A rule counts. `between(stamps)` says how many steps lie between neighbours (1: nothing is missing), `go(origin, steps)`
+gives the stamps that many steps away. All is integer arithmetic on whole arrays, because a forecast is made at many
+origins and a panel may hold thousands of series. A *stamp* is a wall-clock time in nanoseconds since 1970, int64, or a
+step number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+DateArray: TypeAlias = npt.NDArray[np.datetime64[Any]]
+MonthDay: TypeAlias = int | Literal["start", "end", "business start", "business end"]
+
+NS_PER_SECOND = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_SECOND
+SECONDS_PER_WEEK = 7 * 86_400
+MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: so many seconds after a Monday
+
+
+class Rule(Protocol):
+    """How times go on."""
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """Steps from each of the increasing `stamps`, (row,), to the next, (row - 1,)."""
+        ...
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """Stamps that lie `steps` away from `origin`, backwards where negative."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Equal steps of `size` nanoseconds, or of `size` integers; times that wobble around them are rounded."""
+
+    size: int
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """See `Rule`."""
+        return (np.diff(stamps) + self.size // 2) // self.size
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """See `Rule`."""
+        return origin + steps * self.size
+
+
+@dataclass(frozen=True)
+class Months:
+    """Steps of whole months, on one day of the month; the day itself is free in what is counted."""
+
+    months: int
+    day: MonthDay
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """See `Rule`."""
+        return np.diff(month_number(stamps)) // self.months
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """See `Rule`."""
+        month = month_number(np.array([origin])) + self.months * steps
+        return day_in_month(month, self.day) * NS_PER_DAY + origin % NS_PER_DAY
+
+
+@dataclass(frozen=True)
+class TradingDays:
+    """Weekdays of a mask such as "1111100" (Monday first), less holidays; the time of day goes on as it is."""
+
+    weekmask: str
+    holidays: tuple[str, ...]
+
+    @cached_property
+    def _calendar(self) -> np.busdaycalendar:
+        days = np.array(self.holidays, dtype="datetime64[D]")
+        return np.busdaycalendar(weekmask=self.weekmask, holidays=days)
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """See `Rule`."""
+        days = _dates(stamps // NS_PER_DAY)
+        return np.busday_count(days[:-1], days[1:], busdaycal=self._calendar).astype(np.int64)
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """See `Rule`."""
+        day, time_of_day = divmod(origin, NS_PER_DAY)
+        start = _dates(np.full(len(steps), day))
+        earlier = np.busday_offset(start, np.minimum(steps, 0), roll="forward", busdaycal=self._calendar)
+        later = np.busday_offset(start, np.maximum(steps, 0), roll="backward", busdaycal=self._calendar)
+        return np.where(steps < 0, earlier, later).astype(np.int64) * NS_PER_DAY + time_of_day
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The same times of the week again and again: `slots` in seconds after Monday 0:00, less holidays."""
+
+    slots: tuple[int, ...]
+    holidays: tuple[str, ...]
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """See `Rule`."""
+        return np.diff(self._number(stamps))
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """See `Rule`."""
+        number = self._number(np.array([origin]))[0] + steps
+        raw = number + np.searchsorted(self._closed - np.arange(len(self._closed)), number, side="right")
+        week, slot = np.divmod(raw, len(self.slots))
+        seconds: IntArray = week * SECONDS_PER_WEEK + np.array(self.slots)[slot] - MONDAY
+        return seconds * NS_PER_SECOND
+
+    def _number(self, stamps: IntArray) -> IntArray:
+        """Count slots; a time off the pattern belongs to the slot before it."""
+        week, second = np.divmod(stamps // NS_PER_SECOND + MONDAY, SECONDS_PER_WEEK)
+        raw = week * len(self.slots) + np.searchsorted(np.array(self.slots), second, side="right") - 1
+        return raw - np.searchsorted(self._closed, raw)
+
+    @cached_property
+    def _closed(self) -> IntArray:
+        """The slots that fall on holidays, counted with all the others, increasing."""
+        days = np.array(sorted(self.holidays), dtype="datetime64[D]").astype(np.int64)
+        week, weekday = np.divmod(days + MONDAY // 86_400, 7)
+        slots = np.array(self.slots, dtype=np.int64)
+        here = slots[None, :] // 86_400 == weekday[:, None]  # (holiday, slot)
+        closed: IntArray = (week[:, None] * len(slots) + np.arange(len(slots)))[here]
+        return closed
+
+
+@dataclass(frozen=True)
+class PandasOffset:
+    """Any other offset that pandas knows (half-months, third Fridays, ...); slower than the rest."""
+
+    freq: str
+
+    def between(self, stamps: IntArray) -> IntArray:
+        """See `Rule`."""
+        grid = pd.date_range(pd.Timestamp(stamps[0]), pd.Timestamp(stamps[-1]), freq=self.freq)
+        numbers = np.searchsorted(_stamps(grid), stamps, side="right")
+        return np.diff(numbers).astype(np.int64)
+
+    def go(self, origin: int, steps: IntArray) -> IntArray:
+        """See `Rule`."""
+        offset = to_offset(self.freq)
+        start = pd.Timestamp(origin)
+        return _stamps(pd.DatetimeIndex([start + int(k) * offset if k else start for k in steps]))
+
+
+def month_number(stamps: IntArray) -> IntArray:
+    """Months since January 1970 of each stamp, (row,)."""
+    return _dates(stamps // NS_PER_DAY).astype("datetime64[M]").astype(np.int64)
+
+
+def day_in_month(month: IntArray, day: MonthDay) -> IntArray:
+    """Give days since 1970 of a day of each month, (row,); a day that a month has not is its last."""
+    first = month.astype("datetime64[M]").astype("datetime64[D]")
+    last = (month + 1).astype("datetime64[M]").astype("datetime64[D]") - np.timedelta64(1, "D")
+    if day == "start":
+        chosen = first
+    elif day == "end":
+        chosen = last
+    elif day == "business start":
+        chosen = np.busday_offset(first, 0, roll="forward")
+    elif day == "business end":
+        chosen = np.busday_offset(last, 0, roll="backward")
+    else:
+        chosen = np.minimum(first + np.timedelta64(day - 1, "D"), last)
+    return chosen.astype(np.int64)
+
+
+def _dates(days: IntArray) -> DateArray:
+    return days.astype("datetime64[D]")
+
+
+def _stamps(index: pd.DatetimeIndex) -> IntArray:
+    return index.to_numpy().astype("datetime64[ns]").astype(np.int64)

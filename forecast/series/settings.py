@@ -1,0 +1,167 @@
+"""What a job can say about its data, and about how they are cut in time."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from forecast.series.reading import settings as reading
+from forecast.settings import Settings
+
+
+class SeriesSettings(Settings):
+    """What every source has.
+
+    Attributes
+    ----------
+    context_steps : steps of the past that windows and the shortest training stretch have; None: by season and horizon
+    season_steps : steps of a season, 1: none; None: found on the training stretch
+    transform : forecasts are made of the logarithm of the target, and undone
+
+    """
+
+    context_steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    season_steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    transform: Literal["none", "log"] = "none"
+
+
+class RowSettings(SeriesSettings):
+    """What is made of the rows of a file: how they follow each other in time.
+
+    Attributes
+    ----------
+    freq : a pandas offset alias (D, B, h, 15min, W-SUN, MS, QE, ...), or steps between integers; None: by the times
+    holidays : days without trading that the file cannot show, so future ones (ISO dates)
+    holiday_run : longest run of missing trading days that still counts as holidays; a longer one is a gap, unless it
+        is at most a week longer and comes at the same time of another year as well
+    on_gaps : missing steps and missing values: an error, filled in straight lines or with the value before, or left
+        out (`ignore`: the rows go on as if they were neighbours)
+    on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
+    resample : make one step of each week, month, ... (a coarser pandas alias)
+    resample_how : what a coarser step is of its rows
+
+    """
+
+    freq: str | None = Field(default=None, min_length=1)
+    holidays: tuple[str, ...] = ()
+    holiday_run: int = Field(default=4, ge=0, le=30)
+    on_gaps: Literal["error", "interpolate", "previous", "ignore"] = "error"
+    on_duplicates: Literal["error", "first", "last", "mean"] = "error"
+    resample: str | None = Field(default=None, min_length=1)
+    resample_how: Literal["sum", "mean", "last"] = "mean"
+
+    @field_validator("freq", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _dates_as_text(cls, value: object) -> object:
+        if isinstance(value, (str, date)):
+            value = [value]
+        if isinstance(value, (list, tuple)):
+            return tuple(day.isoformat() if isinstance(day, date) else day for day in value)
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _real_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for day in value:
+            try:
+                date.fromisoformat(day)
+            except ValueError:
+                raise ValueError(f"dates such as 2026-12-25, and {day!r} is none") from None
+        return value
+
+
+class SinewaveSettings(SeriesSettings):
+    """A sine wave with noise; its times are step numbers.
+
+    Attributes
+    ----------
+    frequency : Hz
+    sampling_rate : steps a second; the frequency may be half of it at most
+    duration : seconds
+    amplitude : of the wave, without a unit
+    phase : radians at step 0
+    noise : standard deviation of the normal noise on every step
+    seed : of the noise
+
+    """
+
+    name: Literal["sinewave"] = "sinewave"
+    frequency: float = Field(default=10.0, gt=0, le=1e9)
+    sampling_rate: float = Field(default=200.0, gt=0, le=1e9, validate_default=True)
+    duration: float = Field(default=10.0, gt=0, le=1e9, validate_default=True)
+    amplitude: float = Field(default=1.0, gt=0, le=1e9)
+    phase: float = Field(default=0.0, ge=-1e3, le=1e3)
+    noise: float = Field(default=0.1, ge=0, le=1e9)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @field_validator("sampling_rate")
+    @classmethod
+    def _shows_the_wave(cls, value: float, info: ValidationInfo) -> float:
+        frequency = info.data.get("frequency", 0.0)
+        if frequency > value / 2:
+            raise ValueError(f"at least twice `data.frequency` (here {2 * frequency:g}), or the wave cannot be seen")
+        return value
+
+    @field_validator("duration")
+    @classmethod
+    def _some_steps(cls, value: float, info: ValidationInfo) -> float:
+        if not 2 <= value * info.data.get("sampling_rate", 1.0) <= 1e8:
+            raise ValueError("such that `data.duration` x `data.sampling_rate` is 2 to 100 million steps")
+        return value
+
+
+class StockSettings(RowSettings):
+    """The bundled daily prices, read as any CSV.
+
+    Attributes
+    ----------
+    path : a newer file with the same columns; None: the bundled one
+    target : Open, High, Low, Close or Volume, or several of them
+
+    """
+
+    name: Literal["stock"] = "stock"
+    path: str | None = Field(default=None, min_length=1)
+    target: reading.Names = "Close"
+
+
+class CsvSettings(reading.CsvSettings, RowSettings):
+    """Any CSV or Parquet file: what can be said of the file, and what is made of its rows."""
+
+
+DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings, Field(discriminator="name")]
+
+
+class SplitSettings(Settings):
+    """How every series is cut in time; what is neither validation nor test is training.
+
+    Attributes
+    ----------
+    validation, test : a share below 1, or whole steps
+
+    """
+
+    validation: float = Field(default=0.15, gt=0, le=1e9)
+    test: float = Field(default=0.2, gt=0, le=1e9, validate_default=True)
+
+    @field_validator("validation", "test")
+    @classmethod
+    def _share_or_steps(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError("a share below 1 or whole steps")
+        return value
+
+    @field_validator("test")
+    @classmethod
+    def _leaves_training(cls, value: float, info: ValidationInfo) -> float:
+        validation = info.data.get("validation", 0.0)
+        if max(validation, value) < 1 <= validation + value:
+            raise ValueError(f"less than 1 together with `split.validation` ({validation:g})")
+        return value
