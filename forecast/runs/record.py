@@ -64,17 +64,27 @@ class DataRecord(_Part):
 class ProblemRecord(_Part):
     """The question that was asked; all in steps."""
 
-    horizon: int = Field(ge=1)
-    context_steps: int = Field(ge=1)
-    season_steps: int = Field(ge=1)
+    horizon: int = Field(ge=1, le=100_000)
+    context_steps: int = Field(ge=1, le=1_000_000)
+    season_steps: int = Field(ge=1, le=1_000_000)
     season_evidence: str
+
+
+class ReferenceRecord(_Part):
+    """The constants of the reference; its arrays lie in `weights.safetensors`."""
+
+    name: Literal["last", "seasonal", "mean", "level", "blend", "none"]
+    horizon: int = Field(ge=1)
+    season_steps: int = Field(ge=1)
+    smoothing: Annotated[float, Field(gt=0, le=1)]
+    ridge: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class NetworkRecord(_Part):
     """What training decided."""
 
     name: str
-    reference: str
+    reference: ReferenceRecord
     epochs: Steps
     stop_reason: str
     refitted: bool
@@ -100,6 +110,13 @@ class RunRecord(_Part):
     """The rows of the leaderboard."""
     tests: dict[str, JsonValue]
     """The test of significance and the copy test."""
+
+    @model_validator(mode="after")
+    def _one_question(self) -> RunRecord:
+        asked, answered = self.problem, self.network.reference
+        if (asked.horizon, asked.season_steps) != (answered.horizon, answered.season_steps):
+            raise ValueError("a reference of the problem's own horizon and season")
+        return self
 
 
 def read_record(content: bytes, name: str) -> RunRecord:

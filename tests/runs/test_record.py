@@ -25,7 +25,13 @@ RECORD = {
         "validation_steps": [15, 10],
     },
     "problem": {"horizon": 20, "context_steps": 40, "season_steps": 5, "season_evidence": "by frequency"},
-    "network": {"name": "lstm", "reference": "last", "epochs": 7, "stop_reason": "no better", "refitted": True},
+    "network": {
+        "name": "lstm",
+        "reference": {"name": "last", "horizon": 20, "season_steps": 5, "smoothing": 0.1, "ridge": 0.1},
+        "epochs": 7,
+        "stop_reason": "no better",
+        "refitted": True,
+    },
     "baseline": "naive",
     "verdict": "lstm does not beat naive",
     "notes": [],
@@ -78,6 +84,11 @@ def changed(path, value):
         ("problem.season_steps", None),
         ("network.epochs", "7"),
         ("network.refitted", 1),
+        ("network.reference", "last"),
+        ("network.reference.name", "os.system"),
+        ("network.reference.surprise", 1),
+        ("network.reference.smoothing", 2.0),
+        ("problem.season_steps", 10**12),
         ("verdict", {"__reduce__": "os.system"}),
         ("metrics", {"lstm": 1}),
         ("validation", {"lstm": "1"}),
@@ -87,6 +98,11 @@ def test_a_wrong_entry_is_named_in_one_line(path, value):
     with pytest.raises(ForecastError, match=f"run folder here: `{path.split('.')[0]}") as caught:
         read_record(changed(path, value), "here")
     assert "\n" not in str(caught.value)
+
+
+def test_the_reference_answers_the_question_that_was_asked():
+    with pytest.raises(ForecastError, match="a reference of the problem's own horizon and season"):
+        read_record(changed("problem.horizon", 21), "here")
 
 
 @pytest.mark.parametrize("found", [0, 2, FORMAT + 1, -1, "1", 1.0, True, None, KeyError, [1]])

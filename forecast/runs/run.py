@@ -1,0 +1,128 @@
+"""A run that was opened: its record, and the network that it left, ready to forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import torch
+from pydantic import ConfigDict
+
+from forecast.errors import ForecastError
+from forecast.forecasters.recurrent import FittedNetwork, Recurrent, restore
+from forecast.forecasters.transformed import FittedTransformed
+from forecast.network.network import Network
+from forecast.network.settings import NetworkSettings
+from forecast.runs.opening import find_run, open_record, open_tensors
+from forecast.series.calendar import Calendar, calendar_from_dict
+from forecast.series.problem import Problem
+from forecast.series.references import term_count
+from forecast.settings import Settings, check_settings
+from forecast.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forecast.runs.record import RunRecord
+    from forecast.runs.tensors import Arrays
+
+TrainedNetwork: TypeAlias = FittedNetwork | FittedTransformed
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """An opened run folder.
+
+    Attributes
+    ----------
+    record : all of `run.json`
+    network : the trained network; `network.forecast(past, origins)`, where it was not fitted on a logarithm also
+        `network.start(past)`
+    calendar : how times went on and were written in the data of the run
+
+    """
+
+    folder: Path
+    record: RunRecord
+    network: TrainedNetwork
+    calendar: Calendar
+
+    @property
+    def problem(self) -> Problem:
+        """The question that the network answers."""
+        return _problem(self.record)
+
+
+def open_run(run: str | Path = "latest", outputs: str | Path = "outputs") -> Run:
+    """Open a run folder, one's own or a stranger's; "latest" is the newest complete one under `outputs`.
+
+    Only `run.json` and `weights.safetensors` are read; nothing in the folder can execute anything.
+
+    Raises
+    ------
+    ForecastError
+        There is no such run, it has another format, or something in it is not what it should be.
+
+    """
+    folder = find_run(run, outputs)
+    record = open_record(folder)
+    calendar = calendar_from_dict(record.data.calendar)
+    try:
+        network = _network(record, open_tensors(folder))
+    except ForecastError as error:
+        raise ForecastError(f"{'' if 'run folder' in str(error) else f'run folder {folder}: '}{error}") from None
+    return Run(folder, record, network, calendar)
+
+
+def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
+    settings, problem = _Kept.of(record), _problem(record)
+    forecaster = Recurrent(settings.model, settings.training, settings.seed)
+    facts = record.network.reference.model_dump()
+    _check_size(forecaster, problem, record, tensors)
+    network = restore(forecaster, problem, record.data.ids, facts, tensors, record.network.epochs)
+    network = replace(network, stop_reason=record.network.stop_reason)
+    return FittedTransformed(network) if settings.data.transform == "log" else network
+
+
+class _KeptData(Settings):
+    """Of the settings of the data, what the network depends on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    transform: Literal["none", "log"]
+
+
+class _Kept(Settings):
+    """Of the settings of a job, what the network depends on; the rest is the business of whoever runs a job again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    seed: int
+    data: _KeptData
+    model: NetworkSettings
+    training: TrainingSettings
+
+    @staticmethod
+    def of(record: RunRecord) -> _Kept:
+        """Take them out of a record."""
+        return check_settings(_Kept, record.settings, "settings.")
+
+
+def _check_size(forecaster: Recurrent, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
+    """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
+    with torch.device("meta"):
+        skeleton = Network(forecaster.settings, 1, problem.horizon)
+    terms = term_count(record.network.reference.name, problem.season_steps)
+    needed = sum(part.numel() for part in skeleton.state_dict().values())
+    needed += len(record.data.ids) * problem.horizon * terms
+    held = sum(array.size for array in tensors.values())
+    if needed > held:
+        raise ForecastError(
+            f"its settings ask for at least {needed} numbers, and weights.safetensors holds {held}: "
+            f"the weights do not belong to these settings"
+        )
+
+
+def _problem(record: RunRecord) -> Problem:
+    asked = record.problem
+    return Problem(asked.horizon, asked.context_steps, asked.season_steps)
