@@ -39,6 +39,13 @@ class Fitted(Protocol):
         """
         ...
 
+    def chosen(self) -> Forecaster:
+        """Return the forecaster with everything fixed that was chosen on validation (epochs, constants, reference).
+
+        Fitted on all rows it makes the final model. One that chooses nothing returns itself.
+        """
+        ...
+
 
 class Forecaster(Protocol):
     """Something that can be fitted: settings only, nothing learnt."""

@@ -1,0 +1,177 @@
+"""Regressors of scikit-learn on windows: global over the panel, direct over the horizon.
+
+One model learns all series, from windows of the same context and the same differences as a network's (`windows`).
+A regressor that knows only one output is fitted once a horizon step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import get_tags
+from threadpoolctl import threadpool_limits
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.windows import Differences, fit_differences, thin, window_rows
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.quantities import Quantities
+    from forecast.series.references import Reference
+    from forecast.series.split import Origins
+
+_ORIGINS_AT_ONCE = 8192
+"""Forecasts are made in blocks, so that windows never take more memory than this many of them."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A regressor under a name.
+
+    Attributes
+    ----------
+    regressor : unfitted estimator with the conventions of scikit-learn; it is copied, never fitted itself
+    choose : values of its parameters that are tried on the validation stretch, all combinations
+    reference : name of the reference that windows are differences to, or one whose constants have been chosen
+    max_windows : windows fitted on, at most; of more, as many are drawn at random
+    multi_output : whether it predicts several outputs by itself; None asks its tags
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> Regression("ridge", Ridge(), choose={"alpha": (0.1, 1.0, 10.0)}).kind
+    'scikit-learn'
+
+    """
+
+    name: str
+    regressor: Any
+    choose: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    reference: str | Reference = "auto"
+    max_windows: int = 20_000
+    multi_output: bool | None = None
+    seed: int = 0
+    kind: Kind = "scikit-learn"
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedRegression:
+        """Fit on the windows of the training stretch; with `choose`, once a combination.
+
+        Raises
+        ------
+        ForecastError
+            No series has a whole window, or the regressor refuses a parameter.
+
+        """
+        rows = window_rows(past, np.zeros_like(train_steps), train_steps, problem)
+        if not len(rows):
+            raise ForecastError(
+                f"baseline {self.name!r} has no window to fit on: no series has context {problem.context_steps} + "
+                f"horizon {problem.horizon} steps with observed targets in its training stretch; "
+                f"shorten `data.context_steps` or `horizon`"
+            )
+        differences = fit_differences(self.reference, past, train_steps, problem)
+        known = differences.reference.quantities(past)
+        used = thin(rows, self.max_windows, self.seed)
+        x, y = differences.inputs(known, used), differences.targets(known, used)
+        validation = thin(window_rows(past, train_steps, past.lengths, problem), self.max_windows, self.seed)
+        with _one_thread():
+            fits = [self._fit_one(params, x, y) for params in self._candidates(len(validation) > 0)]
+            best = fits[0] if len(fits) == 1 else _least_error(fits, differences, known, validation)
+        notes = [] if len(used) == len(rows) else [f"fitted on {len(used)} of {len(rows)} windows"]
+        notes += [f"{key} {value} chosen on the validation stretch" for key, value in best.params.items()]
+        return FittedRegression(self, best, differences, (*notes, *best.warnings))
+
+    def _candidates(self, can_choose: bool) -> list[dict[str, Any]]:
+        if not (can_choose and self.choose):
+            return [{}]
+        return [dict(zip(self.choose, c, strict=True)) for c in itertools.product(*self.choose.values())]
+
+    def _fit_one(self, params: Mapping[str, Any], x: FloatArray, y: FloatArray) -> _Fit:
+        model = self._model(params)
+        # What a regressor warns of (no convergence, ill-conditioned) belongs beside its score, not on the terminal.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model.fit(x, y[:, 0] if y.shape[1] == 1 and not isinstance(model, MultiOutputRegressor) else y)
+            except (TypeError, ValueError) as error:
+                raise ForecastError(f"baseline {self.name!r}: {_first_line(error)}") from error
+        return _Fit(model, dict(params), _by_category(caught))
+
+    def _model(self, params: Mapping[str, Any]) -> Any:
+        model = clone(self.regressor).set_params(**params)
+        unseeded = {k: self.seed for k, v in model.get_params().items() if k.endswith("random_state") and v is None}
+        model.set_params(**unseeded)
+        many = get_tags(model).target_tags.multi_output if self.multi_output is None else self.multi_output
+        return model if many else MultiOutputRegressor(model)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRegression:
+    """A fitted regressor with the differences that it was fitted on."""
+
+    forecaster: Regression
+    best: _Fit
+    differences: Differences
+    notes: tuple[str, ...]
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast the differences at each origin, and add the reference."""
+        known, rows = self.differences.reference.quantities(past), origins.rows(past)
+        y_hat = np.empty((len(rows), self.differences.problem.horizon))
+        for i in range(0, len(rows), _ORIGINS_AT_ONCE):
+            block = rows[i : i + _ORIGINS_AT_ONCE]
+            with _one_thread():
+                predicted = self.best.predict(self.differences.inputs(known, block))
+            y_hat[i : i + _ORIGINS_AT_ONCE] = self.differences.restore(known, block, predicted)
+        return Forecasts(y_hat)
+
+    def chosen(self) -> Regression:
+        """Return the forecaster with everything fixed that was chosen on validation, to fit on all rows."""
+        regressor = clone(self.forecaster.regressor).set_params(**self.best.params)
+        return replace(self.forecaster, regressor=regressor, choose={}, reference=self.differences.reference)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A fitted model, the parameters tried with it, and what it warned of."""
+
+    model: Any
+    params: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Predict targets, (window, horizon)."""
+        return np.asarray(self.model.predict(x), dtype=np.float64).reshape(len(x), -1)
+
+
+def _one_thread() -> threadpool_limits:
+    """Keep OpenMP to one thread: on a busy machine two that wait for each other cost tenfold on windows so few."""
+    return threadpool_limits(limits=1, user_api="openmp")
+
+
+def _least_error(fits: Sequence[_Fit], differences: Differences, known: Quantities, validation: IntArray) -> _Fit:
+    """Take the fit with the least mean absolute scaled error over the validation stretch, the first of equals."""
+    x, y = differences.inputs(known, validation), differences.targets(known, validation)
+    return min(fits, key=lambda fit: float(np.abs(fit.predict(x) - y).mean()))
+
+
+def _by_category(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Take the first warning of each category, with how often there were such: one model a step warns once a step."""
+    first = {w.category: _first_line(w.message) for w in reversed(caught)}
+    often = Counter(w.category for w in caught)
+    return tuple(f"{line} ({often[c]} times)" if often[c] > 1 else line for c, line in first.items())
+
+
+def _first_line(message: object) -> str:
+    lines = str(message).splitlines() or [type(message).__name__]
+    return lines[0].rstrip(". ")

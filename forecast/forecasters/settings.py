@@ -1,0 +1,59 @@
+"""What can be said of a baseline, one class a method, so that no key is there that its method does not use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from forecast.network.settings import ReferenceName
+from forecast.settings import Settings
+
+
+class NamedSettings(Settings):
+    """What every baseline has."""
+
+    name: str = Field(min_length=1)
+    """The name of its row in the leaderboard."""
+
+
+class RuleSettings(NamedSettings):
+    """A naive rule without a number to set."""
+
+    method: Literal["naive", "seasonal_naive", "drift"]
+
+
+class WindowMeanSettings(NamedSettings):
+    """The mean of the last window."""
+
+    method: Literal["window_mean"]
+    window_steps: int | None = Field(None, ge=1)
+    """Steps that are averaged; null takes a season, and a context where there is no season."""
+
+
+class ReferenceSettings(NamedSettings):
+    """A reference without a network."""
+
+    method: Literal["reference"]
+    reference: ReferenceName = "auto"
+
+
+class RegressionSettings(NamedSettings):
+    """A regressor of scikit-learn on windows of `data.context_steps`."""
+
+    method: Literal["regression"]
+    regressor: str
+    """A name of the table of regressors."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the regressor, as scikit-learn names them."""
+    choose: dict[str, list[Any]] = Field(default_factory=dict)
+    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold."""
+    reference: ReferenceName = "auto"
+    """The simple forecast to which windows are differences."""
+    max_windows: int = Field(20_000, ge=1)
+    """Windows that it is fitted on, at most; of more, as many are drawn at random."""
+
+
+BaselineSettings: TypeAlias = Annotated[
+    RuleSettings | WindowMeanSettings | ReferenceSettings | RegressionSettings, Field(discriminator="method")
+]

@@ -1,0 +1,121 @@
+"""From a name to a baseline: the literal tables of rules and regressors, and what builds them.
+
+To add a regressor of scikit-learn, write `conf/baseline/<name>.yaml`; if it is not in `REGRESSORS`, add a line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from forecast.errors import ForecastError
+from forecast.forecasters.naive import (
+    NaiveRule,
+    Rule,
+    UntrainedReference,
+    last_season,
+    last_value,
+    straight_line,
+    window_mean,
+)
+from forecast.forecasters.settings import (
+    BaselineSettings,
+    ReferenceSettings,
+    RegressionSettings,
+    RuleSettings,
+    WindowMeanSettings,
+)
+
+if TYPE_CHECKING:
+    from forecast.forecasters.interface import Forecaster
+    from forecast.forecasters.regression import Regression
+
+RULES: dict[str, Rule] = {"naive": last_value, "seasonal_naive": last_season, "drift": straight_line}
+
+
+class Regressor(NamedTuple):
+    """Where a regressor is imported from, and whether it predicts several outputs by itself."""
+
+    module: str
+    cls: str
+    multi_output: bool
+
+
+# Written down rather than asked of scikit-learn: the tag of MLPRegressor says one output, and it has many.
+REGRESSORS: dict[str, Regressor] = {
+    "ada_boost": Regressor("sklearn.ensemble", "AdaBoostRegressor", False),
+    "bayesian_ridge": Regressor("sklearn.linear_model", "BayesianRidge", False),
+    "decision_tree": Regressor("sklearn.tree", "DecisionTreeRegressor", True),
+    "elastic_net": Regressor("sklearn.linear_model", "ElasticNet", True),
+    "extra_trees": Regressor("sklearn.ensemble", "ExtraTreesRegressor", True),
+    "gaussian_process": Regressor("sklearn.gaussian_process", "GaussianProcessRegressor", True),
+    "gradient_boosting": Regressor("sklearn.ensemble", "GradientBoostingRegressor", False),
+    "hist_gradient_boosting": Regressor("sklearn.ensemble", "HistGradientBoostingRegressor", False),
+    "huber": Regressor("sklearn.linear_model", "HuberRegressor", False),
+    "k_neighbors": Regressor("sklearn.neighbors", "KNeighborsRegressor", True),
+    "kernel_ridge": Regressor("sklearn.kernel_ridge", "KernelRidge", True),
+    "lasso": Regressor("sklearn.linear_model", "Lasso", True),
+    "linear": Regressor("sklearn.linear_model", "LinearRegression", True),
+    "linear_support_vector": Regressor("sklearn.svm", "LinearSVR", False),
+    "mlp": Regressor("sklearn.neural_network", "MLPRegressor", True),
+    "partial_least_squares": Regressor("sklearn.cross_decomposition", "PLSRegression", True),
+    "random_forest": Regressor("sklearn.ensemble", "RandomForestRegressor", True),
+    "ridge": Regressor("sklearn.linear_model", "Ridge", True),
+    "support_vector": Regressor("sklearn.svm", "SVR", False),
+}
+
+
+def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
+    """Make the forecaster that the settings describe.
+
+    Raises
+    ------
+    ForecastError
+        A regressor or a parameter that is not there, with the nearest name.
+
+    """
+    match settings:
+        case RuleSettings():
+            return NaiveRule(settings.name, RULES[settings.method])
+        case WindowMeanSettings():
+            return window_mean(settings.name, settings.window_steps)
+        case ReferenceSettings():
+            return UntrainedReference(settings.name, settings.reference)
+        case RegressionSettings():
+            return _build_regression(settings, seed)
+
+
+def _build_regression(settings: RegressionSettings, seed: int) -> Regression:
+    # scikit-learn takes a second to import; a job without regressors does not pay it.
+    from forecast.forecasters.regression import Regression  # noqa: PLC0415
+
+    where = f"`baseline.{settings.name}"
+    entry = REGRESSORS.get(settings.regressor)
+    if entry is None:
+        raise ForecastError(f"{where}.regressor` {_no_such(settings.regressor, REGRESSORS)}")
+    regressor = cast("Any", getattr(import_module(entry.module), entry.cls))()
+    known = regressor.get_params()
+    for part, names in (("params", settings.params), ("choose", settings.choose)):
+        for key in names:
+            if key not in known:
+                raise ForecastError(f"{where}.{part}.{key}`: {entry.cls} {_no_such(key, known)}")
+    for key, values in settings.choose.items():
+        if not values:
+            raise ForecastError(f"{where}.choose.{key}` should list at least one value, found none")
+    return Regression(
+        name=settings.name,
+        regressor=regressor.set_params(**settings.params),
+        choose=settings.choose,
+        reference=settings.reference,
+        max_windows=settings.max_windows,
+        multi_output=entry.multi_output,
+        seed=seed,
+    )
+
+
+def _no_such(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+    return f"does not know {name!r}: {hint}"

@@ -1,0 +1,96 @@
+"""A forecaster that sees a transformed target, and whose forecast is transformed back.
+
+With the log, growth by a factor becomes growth by a step. Back in the target's units a forecast is the
+exponential of a forecast of the log: a median rather than a mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
+
+if TYPE_CHECKING:
+    from forecast.series.panel import IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins
+
+Transform: TypeAlias = Literal["none", "log"]
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A forecaster of the log of the target, under the name of the one that it wraps."""
+
+    forecaster: Forecaster
+
+    @property
+    def name(self) -> str:
+        """The name of the wrapped forecaster."""
+        return self.forecaster.name
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the wrapped forecaster."""
+        return self.forecaster.kind
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedTransformed:
+        """Fit the wrapped forecaster on the log of the target.
+
+        Raises
+        ------
+        ForecastError
+            A target that is not above zero.
+
+        """
+        return FittedTransformed(self.forecaster.fit(log_target(past), train_steps, problem))
+
+
+@dataclass(frozen=True)
+class FittedTransformed:
+    """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights live in log units."""
+
+    fitted: Fitted
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the wrapped object notes."""
+        return self.fitted.notes
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast the log and take the exponential; a forecast beyond the range of floats is infinite."""
+        with np.errstate(over="ignore"):
+            return Forecasts(np.exp(self.fitted.forecast(log_target(past), origins).y_hat))
+
+    def chosen(self) -> Transformed:
+        """Return the forecaster with everything fixed that was chosen on validation."""
+        return Transformed(self.fitted.chosen())
+
+
+def transformed(forecaster: Forecaster, transform: Transform) -> Forecaster:
+    """Wrap a forecaster in a transform; `none` leaves it as it is."""
+    return forecaster if transform == "none" else Transformed(forecaster)
+
+
+def log_target(panel: Panel) -> Panel:
+    """Return the panel with the natural logarithm of its target.
+
+    Raises
+    ------
+    ForecastError
+        A target that is not above zero, with its series and time.
+
+    """
+    bad = np.flatnonzero(~(panel.target > 0))
+    if len(bad):
+        i = int(np.searchsorted(panel.offsets, bad[0], side="right")) - 1
+        raise ForecastError(
+            f"`data.transform=log` needs targets above zero: series {panel.ids[i]!r} has "
+            f"{panel.target[bad[0]]:g} at step {bad[0] - panel.offsets[i]} ({panel.times[bad[0]]}), and "
+            f"{len(bad)} such steps are in the data; say `data.transform=none`"
+        )
+    return replace(panel, values=np.column_stack([np.log(panel.target), panel.values[:, 1:]]))

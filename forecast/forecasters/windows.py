@@ -1,0 +1,95 @@
+"""Windows for regressors: inputs and targets as differences to the reference, in units of the series' scale.
+
+The same differences that a network learns, so that the two can be compared: with L = `context_steps`, an input is
+(y[t-L+1..t] - anchor_t) / scale and a target (y[t+1..t+H] - reference_t) / scale. Scale and reference know nothing
+after the training stretch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.series.references import Reference, fit_reference
+from forecast.series.scaling import fit_scale
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.quantities import Quantities
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """What turns the steps around an origin into a window, and a prediction back into a forecast.
+
+    Attributes
+    ----------
+    scale : (series,) > 0, in the target's units
+
+    """
+
+    problem: Problem
+    reference: Reference
+    scale: FloatArray
+
+    def inputs(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """What is known at each origin, (origin, context_steps), oldest first.
+
+        Where a series is younger than a context its first value stands for what was before it.
+        """
+        lags = np.arange(1 - self.problem.context_steps, 1)
+        context = np.maximum(rows[:, None] + lags, known.start[rows][:, None])
+        anchor = self.reference.anchor(known, rows)
+        inputs: FloatArray = (known.y[context] - anchor[:, None]) / self._unit(known, rows)
+        return inputs
+
+    def targets(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """What has come after each origin, (origin, horizon)."""
+        ahead = rows[:, None] + np.arange(1, self.problem.horizon + 1)
+        targets: FloatArray = (known.y[ahead] - self.reference.at(known, rows)) / self._unit(known, rows)
+        return targets
+
+    def restore(self, known: Quantities, rows: IntArray, predicted: FloatArray) -> FloatArray:
+        """Forecasts in the target's units from predicted targets, both (origin, horizon)."""
+        return self.reference.at(known, rows) + predicted * self._unit(known, rows)
+
+    def _unit(self, known: Quantities, rows: IntArray) -> FloatArray:
+        unit: FloatArray = self.scale[known.series[rows]]
+        return unit[:, None]
+
+
+def fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
+    """Fit scale and reference on the training stretch; a reference that is fitted already keeps its constants."""
+    return Differences(
+        problem=problem,
+        reference=reference.refit(past, train_steps)
+        if isinstance(reference, Reference)
+        else fit_reference(reference, past, train_steps, problem),
+        scale=fit_scale(past, train_steps, problem.season_steps),
+    )
+
+
+def window_rows(past: Panel, first: IntArray, ends: IntArray, problem: Problem) -> IntArray:
+    """Rows of origins with a whole context before them and all targets observed, (origin,).
+
+    The targets lie in the steps `first[i] <= step < ends[i]` of series i.
+    """
+    n, horizon = len(past.target), problem.horizon
+    step = np.arange(n) - np.repeat(past.offsets[:-1], past.lengths)
+    series = np.repeat(np.arange(len(past)), past.lengths)
+    holes = np.concatenate([[0], np.cumsum(~past.target_observed)])
+    targets_end = np.minimum(np.arange(n) + 1 + horizon, n)
+    whole = holes[targets_end] == holes[:-1]  # no hole from the origin to its last target
+    inside = (step >= np.maximum(first[series], problem.context_steps) - 1) & (step + horizon < ends[series])
+    return np.flatnonzero(whole & inside)
+
+
+def thin(rows: IntArray, count: int, seed: int) -> IntArray:
+    """At most `count` of the rows, drawn at random: every k-th would always meet the same phase of a season."""
+    if len(rows) <= count:
+        return rows
+    drawn: IntArray = np.random.default_rng(seed).choice(rows, size=count, replace=False)
+    return np.sort(drawn)
