@@ -8,7 +8,7 @@ The tasks that a job can be (`task`), and what the command gives them:
 
     train.train(job, folder)            fit, backtest, forecast, write the run folder
     train.validate(job)                 the same up to the validation stretch, for a sweep: nothing is written
-    predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said
+    predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
     check.check(job)                    the tripwire; nothing is written
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
@@ -29,8 +30,6 @@ from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from pydantic.fields import FieldInfo
 
 
 class JobSettings(Settings):
@@ -46,7 +45,7 @@ class JobSettings(Settings):
     split: SplitSettings
     model: NetworkSettings
     training: TrainingSettings
-    baseline: dict[str, BaselineSettings] = {}
+    baseline: dict[str, BaselineSettings] = Field(default_factory=dict)
     """Baselines by name, in the order in which they run."""
     backtest: BacktestSettings
     report: ReportSettings
@@ -63,41 +62,50 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
     """
     checked = dict(values)
     for name, field in JobSettings.model_fields.items():
-        if name in checked and (kinds := section_kinds(field)):
-            checked[name] = _check_section(kinds, checked[name], name, keyed=get_origin(field.annotation) is dict)
+        if name in checked and section_kinds(field):
+            checked[name] = _check_section(field, checked[name], name)
     return check_settings(JobSettings, checked)
 
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:
     """Return the settings classes that a field of JobSettings may hold; empty for a plain value."""
-    found = field.annotation
-    parts = get_args(found)[1:] if get_origin(found) is dict else (found,)
-    return tuple(_settings_in(parts))
+    return tuple(part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, Settings))
 
 
-def _settings_in(annotations: tuple[Any, ...]) -> Iterator[type[Settings]]:
-    for annotation in annotations:
-        if isinstance(annotation, type) and issubclass(annotation, Settings):
-            yield annotation
-        else:
-            yield from _settings_in(get_args(annotation))
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
 
 
-def _check_section(kinds: tuple[type[Settings], ...], values: Any, name: str, *, keyed: bool) -> Any:
-    if values is None and keyed:
+def _check_section(field: FieldInfo, values: Any, name: str) -> Any:
+    if get_origin(field.annotation) is not dict:
+        return _check_group(field, values, name)
+    if values is None:  # a group of which nothing is chosen
         return {}
     if not isinstance(values, dict):
+        raise ForecastError(f"`{name}` should be groups of settings by name, found {values!r}")
+    return {key: _check_group(field, one, f"{name}.{key}") for key, one in values.items()}
+
+
+def _check_group(field: FieldInfo, values: Any, name: str) -> Settings:
+    if not isinstance(values, dict):
         raise ForecastError(f"`{name}` should be a group of settings (`{name}.<key>=...`), found {values!r}")
-    if keyed:
-        return {key: _check_section(kinds, one, f"{name}.{key}", keyed=False) for key, one in values.items()}
-    return check_settings(_kind_named(kinds, values, name), values, f"{name}.")
+    return check_settings(_kind_of(field, values, name), values, f"{name}.")
 
 
-def _kind_named(kinds: tuple[type[Settings], ...], values: Mapping[str, Any], section: str) -> type[Settings]:
-    """Choose among several classes by the key `name`, the discriminator of every union here."""
+def _kind_of(field: FieldInfo, values: Mapping[str, Any], section: str) -> type[Settings]:
+    """Choose among several classes by the key that tells them apart."""
+    kinds = section_kinds(field)
     if len(kinds) == 1:
         return kinds[0]
-    by_name = {name: kind for kind in kinds for name in get_args(kind.model_fields["name"].annotation)}
-    if values.get("name") not in by_name:
-        raise ForecastError(f"`{section}.name` should be one of {', '.join(by_name)}, found {values.get('name')!r}")
-    return by_name[values["name"]]
+    key = _discriminator(field)
+    known = {name: kind for kind in kinds for name in get_args(kind.model_fields[key].annotation)}
+    if values.get(key) not in known:
+        raise ForecastError(f"`{section}.{key}` should be one of {', '.join(known)}, found {values.get(key)!r}")
+    return known[values[key]]
+
+
+def _discriminator(field: FieldInfo) -> str:
+    parts = (field, *_parts(field.annotation))
+    return next(str(part.discriminator) for part in parts if isinstance(part, FieldInfo) and part.discriminator)

@@ -1,0 +1,11 @@
+"""The edge: the only place that knows Hydra and OmegaConf.
+
+arguments -> composition (diagnosis) -> folders -> jobs -> a task
+                                                -> sweep, over the outcomes of many jobs
+"""
+
+from __future__ import annotations
+
+from forecast.app.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,102 @@
+"""The command: read the line, compose, check, and only then make a folder and run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.app.arguments import CommandLine, overridden_keys, read_command_line
+from forecast.app.composition import compose_job, compose_sweep, conf_dir, plain_values
+from forecast.app.folders import Claim, claim_folder
+from forecast.app.jobs import full_errors, report_error, run_job
+from forecast.app.sweep import finish_sweep, remove_empty_folders
+from forecast.errors import ForecastError
+from forecast.tasks.settings import check_job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    0: done; 1: a check found something, or a fault of ours with its traceback; 2: a mistake of the user's, in one
+    line; 130: interrupted.
+    """
+    try:
+        return _run(read_command_line(sys.argv[1:] if arguments is None else arguments))
+    except ForecastError as error:
+        return report_error(error)
+    except KeyboardInterrupt:
+        print("\nforecast: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(line: CommandLine) -> int:
+    if "--version" in line.flags:
+        print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
+    elif line.shows:
+        _show(line)
+    elif line.sweeps:
+        _run_sweep(line)
+    else:
+        _run_one(line)
+    return 0
+
+
+def _show(line: CommandLine) -> None:
+    """`--help`, `--cfg`, ...: Hydra's own, with our errors."""
+    try:
+        _call_hydra(line)
+    except (HydraException, OmegaConfBaseException):
+        compose_job(line)
+        raise
+
+
+def _run_one(line: CommandLine) -> None:
+    config = compose_job(line)
+    check_job(plain_values(config))
+    claim = _claim(line, "hydra.run.dir", config.hydra.run.dir)
+    try:
+        _call_hydra(line.with_override("hydra.run.dir", str(claim.folder)))
+    finally:
+        claim.release()
+
+
+def _run_sweep(line: CommandLine) -> None:
+    claim = _claim(line, "hydra.sweep.dir", compose_sweep(line).hydra.sweep.dir)
+    try:
+        _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
+        finish_sweep(claim.folder)
+    finally:
+        remove_empty_folders(claim.folder)
+        claim.release()
+
+
+def _claim(line: CommandLine, key: str, folder: str) -> Claim:
+    said = key in overridden_keys(line.overrides)
+    return claim_folder(Path(folder).absolute(), as_said=said)
+
+
+def _call_hydra(line: CommandLine) -> None:
+    """Call Hydra as if the line had been typed the way that it wants it."""
+    decorate = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+    typed = sys.argv
+    sys.argv = [typed[0], *line.flags, *line.overrides]
+    try:
+        with full_errors():
+            decorate(run_job)()
+    finally:
+        sys.argv = typed

@@ -1,0 +1,103 @@
+"""The configuration that a command line means, composed by Hydra without running anything."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.app.arguments import parse_override
+from forecast.app.diagnosis import explain
+from forecast.errors import ForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from omegaconf import DictConfig
+
+    from forecast.app.arguments import CommandLine
+
+
+def conf_dir() -> Path:
+    """Return the folder of our YAML: inside the package where it was installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+@contextmanager
+def configuration(line: CommandLine) -> Iterator[str]:
+    """Let Hydra find our YAML and that of `--config-dir`; gives the name of the primary one."""
+    added = line.flag("--config-dir", "-cd")
+    if added is not None and not Path(added).is_dir():
+        raise ForecastError(f"`--config-dir {added}` should be a folder with YAML, and there is no such folder")
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="forecast"):
+        yield line.flag("--config-name", "-cn") or "config"
+
+
+def compose_job(line: CommandLine) -> DictConfig:
+    """Compose the configuration of a single job, Hydra's own part included.
+
+    Raises
+    ------
+    ForecastError
+        An override that fits nothing, with the nearest name.
+
+    """
+    with configuration(line) as name:
+        return _composed(name, line, line.overrides)
+
+
+def compose_sweep(line: CommandLine) -> DictConfig:
+    """Compose the first job of a sweep, after trying every value of every key that is swept over.
+
+    Every combination would be a product where this is a sum: what is unknown is unknown in each of them.
+    """
+    choices = [_values(override) for override in line.overrides]
+    first = tuple(options[0] for options in choices)
+    with configuration(line) as name:
+        for i, options in enumerate(choices):
+            for option in options[1:]:
+                _composed(name, line, (*first[:i], option, *first[i + 1 :]))
+        return _composed(name, line, first)
+
+
+def plain_values(config: DictConfig) -> dict[str, Any]:
+    """Return the settings of a composed configuration as plain values, Hydra's part left out.
+
+    Raises
+    ------
+    ForecastError
+        A value that has to be said and was not, or a reference to something that is not there.
+
+    """
+    ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    if missing := sorted(OmegaConf.missing_keys(ours)):
+        raise ForecastError(f"`{missing[0]}` is missing: say it, as in `{missing[0]}=...`")
+    try:
+        return dict(OmegaConf.to_container(ours, resolve=True))  # type: ignore[arg-type]  # a mapping at the top
+    except OmegaConfBaseException as error:
+        raise ForecastError(f"`{error.full_key}` cannot be worked out: {str(error).splitlines()[0]}") from error
+
+
+def _composed(name: str, line: CommandLine, overrides: Sequence[str]) -> DictConfig:
+    added = line.flag("--config-dir", "-cd")
+    search = () if added is None else (f"hydra.searchpath=['file://{Path(added).absolute()}']",)
+    try:
+        return compose(name, [*overrides, *search], return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ForecastError(explain(error, name, overrides, search)) from error
+
+
+def _values(override: str) -> list[str]:
+    """Return one override for every value that a sweep gives it."""
+    parsed = parse_override(override)
+    if parsed is None or not parsed.is_sweep_override() or not parsed.is_discrete_sweep():
+        return [override]
+    key = parsed.get_key_element()
+    return [f"{key}={value}" for value in parsed.sweep_string_iterator()] or [override]

@@ -1,0 +1,124 @@
+"""Why Hydra refused to compose, in one line that names the override and what was probably meant.
+
+Hydra says it in seven to eleven lines and from its own point of view. Here every override is held against what the
+configuration knows: the groups, their options, and the keys that a composition without the overrides has.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.app.arguments import parse_override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def explain(error: Exception, name: str, overrides: Sequence[str], search: Sequence[str] = ()) -> str:
+    """Say which override is to blame; `name` is the primary configuration. Call it while Hydra is initialised."""
+    try:
+        culprits = _culprits(name, overrides, search)
+        return next(culprits, None) or _first_line(error)
+    except (HydraException, OmegaConfBaseException):
+        return _first_line(error)
+
+
+def _culprits(name: str, overrides: Sequence[str], search: Sequence[str]) -> Iterator[str]:
+    choices = list(search)
+    settings = []
+    for override in overrides:
+        parsed = parse_override(override)
+        if parsed is None:
+            yield _unreadable(override)
+        elif parsed.is_sweep_override():
+            yield f"`{override}` gives several values: add `-m` to run each of them"
+        elif options := _options(parsed.key_or_group):
+            yield from _unknown_options(parsed, options)
+            choices.append(override)
+        else:
+            settings.append(parsed)
+    composed = compose(name, choices, return_hydra_config=True)
+    known = _keys(composed)
+    for parsed in settings:
+        key = parsed.key_or_group
+        if not parsed.is_add() and not parsed.is_force_add() and key not in known:
+            yield _of_another_option(name, key, choices, composed) or _unknown_key(key, known)
+
+
+def _unreadable(override: str) -> str:
+    key, equals, _ = override.partition("=")
+    if equals:
+        return f"`{override}` cannot be read: put quotes around its value, as in {key}=\\'...\\'"
+    for group in _groups():
+        if key in _options(group):
+            return f"`{key}` is not `key=value`: did you mean `{group}={key}`?"
+    return f"`{key}` is not `key=value`: see `--help` for the keys"
+
+
+def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
+    """Name a choice that its group does not have."""
+    group, value = parsed.key_or_group, parsed.value()
+    chosen = value if isinstance(value, list) else [value]
+    for option in (str(one) for one in chosen if one is not None):
+        if option not in options and not parsed.is_delete():
+            near = difflib.get_close_matches(option, options, n=1)
+            hint = f"did you mean `{group}={near[0]}`?" if near else f"choose among {', '.join(options)}"
+            yield f"`{group}={option}` is not there: {hint}"
+
+
+def _of_another_option(name: str, key: str, choices: Sequence[str], composed: Any) -> str | None:
+    """Say which options of its group know a key that the chosen one does not."""
+    group = key.partition(".")[0]
+    chosen = composed.hydra.runtime.choices.get(group)
+    several = OmegaConf.is_list(chosen)
+    asked = {one: f"{group}=[{one}]" if several else f"{group}={one}" for one in _options(group)}
+    fitting = [one for one in asked.values() if key in _keys(compose(name, [*choices, one]))]
+    if not fitting:
+        return None
+    here = f"{group}=[{','.join(chosen)}]" if several else f"{group}={chosen}"
+    return f"`{key}` is a setting of `{'` and `'.join(fitting)}`, and this is `{here}`: choose another or drop `{key}`"
+
+
+def _unknown_key(key: str, known: Sequence[str]) -> str:
+    ours = [one for one in known if not one.startswith("hydra") or key.startswith("hydra")]
+    by_end = [one for one in ours if one.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = difflib.get_close_matches(key, ours, n=1, cutoff=0.75) or by_end or _similar_ends(key, ours)
+    return f"`{key}` is not a setting: " + (f"did you mean `{near[0]}`?" if near else "see `--help` for all of them")
+
+
+def _similar_ends(key: str, known: Sequence[str]) -> list[str]:
+    """Keys whose last part resembles that of `key`, whatever section it was looked for in."""
+    ends = {one.rpartition(".")[2]: one for one in reversed(known)}
+    return [ends[end] for end in difflib.get_close_matches(key.rpartition(".")[2], ends, n=1)]
+
+
+def _groups() -> list[str]:
+    groups = GlobalHydra.instance().config_loader().list_groups("")
+    return [group for group in groups if group != "hydra"]
+
+
+def _options(group: str) -> list[str]:
+    return list(GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG))
+
+
+def _keys(config: Any) -> list[str]:
+    return list(_dotted(OmegaConf.to_container(config, resolve=False)))
+
+
+def _dotted(values: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield f"{prefix}{key}"
+            yield from _dotted(value, f"{prefix}{key}.")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,198 @@
+"""One job: from Hydra's configuration to a task, and what Hydra gets back.
+
+Hydra calls `run_job`, once for a run and once for every job of a sweep, there perhaps in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from forecast.app.arguments import overridden_keys, parse_override
+from forecast.app.composition import plain_values
+from forecast.app.outcomes import Outcome, write_outcome
+from forecast.errors import ForecastError
+from forecast.tasks.settings import JobSettings, check_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from omegaconf import DictConfig
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+_MARK = "FORECAST_SET_FULL_ERROR"
+"""Set beside FULL_ERROR where we set it for Hydra's sake, so that nobody takes it for the user's own wish."""
+
+
+def run_job(config: DictConfig) -> float | None:
+    """Run the task of a job; return its validation MASE where it has one, which is what a sweep minimises.
+
+    In a sweep nothing is raised: what fails is an outcome with its reason, and its score is infinite.
+    """
+    with _without_our_full_error():
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return _run_in_sweep(config)
+        try:
+            run_task(_job(config), _overrides(), _folder())
+        except ForecastError as error:
+            raise SystemExit(report_error(error)) from error
+    return None
+
+
+def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
+    """Run a task to its end and say what came of it.
+
+    Raises
+    ------
+    ForecastError
+        The user's mistake.
+    SystemExit
+        The task ended in order, and its answer is bad news.
+
+    """
+    if job.task == "predict":
+        from forecast.tasks.predict import predict
+
+        print(predict(job.run or "latest", data_overrides(job, overrides), folder).sentence)
+    elif job.task == "check":
+        from forecast.tasks.check import check
+
+        checked = check(job)
+        print(checked.sentence)
+        if checked.exit_status:
+            raise SystemExit(checked.exit_status)
+    else:
+        from forecast.tasks.train import train
+
+        train(job, folder)
+
+
+def data_overrides(job: JobSettings, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what was said about the data, which is all that may be said of a run that is already trained.
+
+    Raises
+    ------
+    ForecastError
+        Anything else was said.
+
+    """
+    said: dict[str, Any] = {}
+    for override, key in zip(overrides, overridden_keys(overrides), strict=True):
+        if key == "data":
+            said["name"] = job.data.name
+        elif key.startswith("data."):
+            name = key.removeprefix("data.")
+            said[name] = getattr(job.data, name)
+        elif key not in ("task", "run"):
+            raise ForecastError(
+                f"`{override}` cannot be said with task=predict: a trained run keeps its settings, "
+                f"only `data.*` may be new; drop it, or train again"
+            )
+    return said
+
+
+def report_error(error: ForecastError) -> int:
+    """Print the one line that a user's mistake gets; return the exit status."""
+    if user_wants_traceback():
+        raise error
+    print("forecast: " + " ".join(str(error).split("\n")), file=sys.stderr)
+    return 2
+
+
+def user_wants_traceback() -> bool:
+    """Whether the user, and not we, set HYDRA_FULL_ERROR=1."""
+    return os.environ.get(FULL_ERROR) == "1" and _MARK not in os.environ
+
+
+@contextmanager
+def full_errors() -> Iterator[None]:
+    """Make Hydra raise its errors instead of printing them and leaving with status 1."""
+    if user_wants_traceback():
+        yield
+        return
+    before = os.environ.get(FULL_ERROR)
+    os.environ |= {FULL_ERROR: "1", _MARK: "1"}
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+def _restore(before: str | None) -> None:
+    os.environ.pop(_MARK, None)
+    os.environ.pop(FULL_ERROR, None)
+    if before is not None:
+        os.environ[FULL_ERROR] = before
+
+
+@contextmanager
+def _without_our_full_error() -> Iterator[None]:
+    """Take it out again while a task runs, so that no child process inherits it."""
+    if _MARK not in os.environ:
+        yield
+        return
+    _restore(None)
+    try:
+        yield
+    finally:
+        os.environ |= {FULL_ERROR: "1", _MARK: "1"}
+
+
+def _run_in_sweep(config: DictConfig) -> float:
+    began = time.perf_counter()
+    settings: dict[str, Any] = {}
+    score, status = None, "ok"
+    try:
+        job = _job(config)
+        settings = job.model_dump(mode="json")
+        score = _score(job)
+    except (ForecastError, SystemExit) as error:
+        status = str(error) or "failed"
+    except Exception as error:  # one job's fault must not take the others' results along
+        traceback.print_exc()
+        status = f"{type(error).__name__}: {error}"
+    seconds = time.perf_counter() - began
+    hydra = HydraConfig.get()
+    outcome = Outcome(int(hydra.job.num), _overrides(), settings, score, seconds, " ".join(status.split()))
+    write_outcome(outcome, Path(hydra.sweep.dir))
+    print(outcome.line())
+    return float("inf") if score is None else score
+
+
+def _score(job: JobSettings) -> float | None:
+    if job.task == "train":
+        from forecast.tasks.train import validate
+
+        return validate(job)
+    run_task(job, _overrides(), _folder())
+    return None
+
+
+def _job(config: DictConfig) -> JobSettings:
+    return check_job(plain_values(config))
+
+
+def _overrides() -> tuple[str, ...]:
+    return tuple(HydraConfig.get().overrides.task)
+
+
+def _folder() -> Path:
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def override_value(override: str) -> str:
+    """Return the value of an override without the quotes that Hydra needs.
+
+    >>> override_value("data.target='Close (USD)'")
+    'Close (USD)'
+    """
+    parsed = parse_override(override)
+    return str(parsed.value()) if parsed is not None else override.partition("=")[2]

@@ -1,0 +1,54 @@
+"""What the jobs of a sweep leave for its end: a small file each, since a job may run in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOLDER = ".jobs"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One job of a sweep: its number, what was overridden, all of its settings, and how it ended.
+
+    `status` is "ok" or the reason why there is no result; `validation_mase` is None for it, and for tasks that do
+    not train.
+    """
+
+    job: int
+    overrides: tuple[str, ...]
+    settings: dict[str, Any]
+    validation_mase: float | None
+    seconds: float
+    status: str
+
+    def line(self) -> str:
+        """Say it in one line, for the terminal."""
+        said = " ".join(self.overrides)
+        if self.validation_mase is None:
+            return f"#{self.job} {said}: {self.status}"
+        return f"#{self.job} {said}: validation MASE {self.validation_mase:.4g} ({self.seconds:.1f} s)"
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> None:
+    """Leave an outcome in the folder of its sweep."""
+    (folder / _FOLDER).mkdir(parents=True, exist_ok=True)
+    (folder / _FOLDER / f"{outcome.job}.json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+
+
+def take_outcomes(folder: Path) -> list[Outcome]:
+    """Return the outcomes of a sweep by number, and clear them away."""
+    outcomes = [_read(path) for path in (folder / _FOLDER).glob("*.json")]
+    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    return sorted(outcomes, key=lambda outcome: outcome.job)
+
+
+def _read(path: Path) -> Outcome:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Outcome(**{**values, "overrides": tuple(values["overrides"])})
