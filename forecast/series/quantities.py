@@ -27,6 +27,7 @@ class Quantities:
     start : first row of that series
     mean : expanding mean of y up to the row
     level : exponential mean of y up to the row
+    phase_mean : mean of y at the row, one season before, two seasons before, ... to the series' start
     running : (row + 1,) running sum of y before the row, for moving means
 
     """
@@ -36,6 +37,7 @@ class Quantities:
     start: IntArray
     mean: FloatArray
     level: FloatArray
+    phase_mean: FloatArray
     running: FloatArray
 
     def before(self, rows: IntArray, steps: int) -> FloatArray:
@@ -54,30 +56,51 @@ class Quantities:
         With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
         where the series is younger, and y[t] where it is younger than a season.
         """
-        ahead = np.arange(1, horizon + 1)
-        latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
-        lived = latest - self.start[rows][:, None]
+        latest, lived = self._season_before(rows, horizon, season_steps)
         earlier = latest - season_steps * np.minimum(seasons - 1, lived // season_steps)
         return self.y[np.where(lived >= 0, earlier, rows[:, None])]
 
+    def phase_means(self, rows: IntArray, horizon: int, season_steps: int) -> FloatArray:
+        """For each future step the mean over all seasons before it, y[t] where there is none, (row, horizon)."""
+        latest, lived = self._season_before(rows, horizon, season_steps)
+        return np.where(lived >= 0, self.phase_mean[np.maximum(latest, 0)], self.y[rows][:, None])
 
-def panel_quantities(past: Panel, smoothing: float) -> Quantities:
+    def _season_before(self, rows: IntArray, horizon: int, season_steps: int) -> tuple[IntArray, IntArray]:
+        """Latest rows of the phase of each future step, and how many steps after the series' first they are."""
+        ahead = np.arange(1, horizon + 1)
+        latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
+        return latest, latest - self.start[rows][:, None]
+
+
+def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quantities:
     """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
     y = past.target
-    mean, level = np.empty_like(y), np.empty_like(y)
+    mean, level, phase_mean = np.empty_like(y), np.empty_like(y), np.empty_like(y)
     for _, rows in past.series():
         mine = y[rows]
         if len(mine):
-            mean[rows] = np.cumsum(mine) / np.arange(1, len(mine) + 1)
+            mean[rows] = expanding_mean(mine, 1)
             level[rows] = exponential_mean(mine, smoothing)
+            phase_mean[rows] = expanding_mean(mine, season_steps)
     return Quantities(
         y=y,
         series=np.repeat(np.arange(len(past)), past.lengths),
         start=np.repeat(past.offsets[:-1], past.lengths),
         mean=mean,
         level=level,
+        phase_mean=phase_mean,
         running=np.concatenate([[0.0], np.cumsum(y)]),
     )
+
+
+def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
+    """Mean of each value and those whole seasons before it, (step,); with a season of 1, of all values so far."""
+    seasons = -(-len(y) // season_steps)
+    table = np.zeros(seasons * season_steps)
+    table[: len(y)] = y
+    sums = np.cumsum(table.reshape(seasons, season_steps), axis=0)
+    means: FloatArray = (sums / np.arange(1, seasons + 1)[:, None]).reshape(-1)[: len(y)]
+    return means
 
 
 def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:

@@ -32,8 +32,8 @@ SEASON_LAGS = (1, 2, 3, 4, 5, 6, 7)
 """How many seasons back a blend looks: a week of days."""
 
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-_DEFAULT_RIDGE = 0.1
+_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_DEFAULT_RIDGE = 1e-3
 _AS_GOOD = 1.01
 """A reference within 1 % of the best is as good as it."""
 _FORECASTS_AT_ONCE = 1_000_000
@@ -62,7 +62,7 @@ class Reference:
 
     def quantities(self, past: Panel) -> Quantities:
         """What `at`, `anchor` and `inputs` read, for every row of a past."""
-        return panel_quantities(past, self.smoothing)
+        return panel_quantities(past, self.smoothing, self.season_steps)
 
     def at(self, known: Quantities, rows: IntArray) -> FloatArray:
         """Forecasts made at some rows, (row, horizon)."""
@@ -146,7 +146,7 @@ def term_count(name: str, season_steps: int) -> int:
     """How many terms the blend has besides the last value (none for the other references)."""
     if name != "blend":
         return 0
-    return 2 if season_steps == 1 else len(SEASON_LAGS) + 3
+    return 2 if season_steps == 1 else len(SEASON_LAGS) + 4
 
 
 def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
@@ -222,7 +222,7 @@ def _smoothing(train: Panel, problem: Problem) -> float:
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:
-        level = panel_quantities(train, smoothing).level[rows]
+        level = panel_quantities(train, smoothing, 1).level[rows]
         misses = [np.abs(train.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
         return float(np.mean(misses))
 
@@ -244,6 +244,7 @@ def _terms(reference: Reference, known: Quantities, rows: IntArray) -> Iterator[
     if m > 1:
         for seasons in SEASON_LAGS:
             yield known.seasons_before(rows, reference.horizon, m, seasons)
+        yield known.phase_means(rows, reference.horizon, m)
         for seasons in (1, max(SEASON_LAGS)):
             yield known.moving_mean(rows, seasons * m)[:, None]
         yield known.level[rows][:, None]

@@ -31,7 +31,7 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(0.005, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "cosine", "plateau"] = "plateau"
-    """How the learning rate goes on: `cosine` falls to zero over max_epochs, `plateau` halves it when validation stalls."""
+    """The learning rate: `cosine` falls to zero over max_epochs, `plateau` halves when validation stalls."""
     gradient_clip: float | None = Field(1.0, gt=0)
     """Largest norm of a gradient; null leaves it alone."""
 

@@ -1,0 +1,196 @@
+"""A network in use: a row comes in, a forecast goes out, at the cost of one cell step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from forecast.errors import ForecastError
+from forecast.series.quantities import Quantities
+
+if TYPE_CHECKING:
+    from forecast.network.inference import Float32Array
+    from forecast.network.network import Network
+    from forecast.network.state import State
+    from forecast.series.calendar import Calendar
+    from forecast.series.panel import FloatArray, Panel, TimeArray
+    from forecast.series.references import Reference
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """The forecast of every series after its latest row.
+
+    Attributes
+    ----------
+    y_hat : (series, horizon)
+
+    """
+
+    ids: tuple[str, ...]
+    y_hat: FloatArray
+    calendar: Calendar
+    last: TimeArray
+    rows_since: int
+
+    @cached_property
+    def ds(self) -> list[TimeArray]:
+        """Times that the forecast is for, (horizon,) for each series."""
+        steps = self.rows_since + self.y_hat.shape[1]
+        return [self.calendar.after(last, steps)[self.rows_since :] for last in self.last]
+
+
+class Live:
+    """A fitted network that is fed one row at a time and never looks at the past again.
+
+    Made by `FittedNetwork.start`. The fitted network is not changed; two of them do not disturb each other.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        reference: Reference,
+        scale: FloatArray,
+        recent: Recent,
+        *,
+        state: State | None,
+        window: Float32Array,
+    ) -> None:
+        self._network = network
+        self._reference = reference
+        self._scale = scale
+        self._recent = recent
+        self._state = state  # None: a network trained on windows, which reads `window` anew
+        self._window = window  # (series, context step, input), empty where a state is carried
+        self._features = torch.zeros(0)
+        self._rows_since = 0
+
+    @classmethod
+    def warmed(
+        cls, network: Network, reference: Reference, scale: FloatArray, past: Panel, context_steps: int | None
+    ) -> Live:
+        """Walk over a past, whole (`context_steps` None) or as far as a window reaches."""
+        known = reference.quantities(past)
+        inputs = (reference.inputs(known, np.arange(len(known.y))) / scale[known.series][:, None]).astype(np.float32)
+        recent = Recent.of(past, known, reference)
+        if context_steps is not None:
+            if past.lengths.min() < context_steps:
+                raise ForecastError(
+                    f"a network trained on windows starts from {context_steps} steps, found {past.lengths.min()}: "
+                    f"hand it a longer past, or train with `training.regime=stream`"
+                )
+            window = np.stack([inputs[end - context_steps : end] for end in past.offsets[1:]])
+            live = cls(network, reference, scale, recent, state=None, window=window)
+            live._features = live._read_window()
+            return live
+        with torch.no_grad():
+            ends = [
+                network.features(torch.from_numpy(inputs[rows]).to(network.output_unit.device)[None], state)
+                for (_, rows), state in ((series, network.initial_state(1)) for series in past.series())
+            ]
+        state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
+        live = cls(network, reference, scale, recent, state=state, window=inputs[:0])
+        live._features = torch.cat([features[:, -1] for features, _ in ends])
+        return live
+
+    def update(self, row: npt.ArrayLike) -> Forecast:
+        """Take the next value of every series, (series,), or a number where there is one series; and forecast.
+
+        Raises
+        ------
+        ForecastError
+            Another number of values than there are series, or one that is not a finite number.
+
+        """
+        y = np.atleast_1d(np.asarray(row, dtype=np.float64))
+        if y.shape != self._scale.shape or not np.isfinite(y).all():
+            raise ForecastError(
+                f"`update` takes one finite number for each of {len(self._scale)} series, found {row!r}: "
+                f"hand the values in the order of the series"
+            )
+        self._recent.push(y, self._reference)
+        self._rows_since += 1
+        inputs = self._reference.inputs(self._recent.quantities(), self._recent.rows) / self._scale[:, None]
+        x = inputs.astype(np.float32)[:, None]  # (series, step, input)
+        if self._state is None:
+            self._window = np.concatenate([self._window[:, 1:], x], axis=1)
+            self._features = self._read_window()
+        else:
+            with torch.no_grad():
+                features, self._state = self._network.features(
+                    torch.from_numpy(x).to(self._network.output_unit.device), self._state
+                )
+            self._features = features[:, -1]
+        return self.forecast()
+
+    def forecast(self) -> Forecast:
+        """Forecast from where the series stand now."""
+        with torch.no_grad():
+            added = self._network.forecast(self._features).cpu().numpy() * self._scale[:, None]
+        reference = self._reference.at(self._recent.quantities(), self._recent.rows)
+        recent = self._recent
+        return Forecast(recent.ids, reference + added, recent.calendar, recent.last, self._rows_since)
+
+    def _read_window(self) -> torch.Tensor:
+        x = torch.from_numpy(self._window).to(self._network.output_unit.device)
+        with torch.no_grad():
+            features, _ = self._network.features(x, self._network.initial_state(len(x)))
+        return features[:, -1]
+
+
+class Recent:
+    """The latest steps of every series, as many as a reference reads, and its running means."""
+
+    def __init__(self, past: Panel, steps: int) -> None:
+        self.ids = past.ids
+        self.calendar = past.calendar
+        self.last = past.times[past.offsets[1:] - 1]
+        self.rows = np.arange(1, len(past) + 1) * steps - 1  # of the latest step, series packed one after the other
+        self._lived = past.lengths.copy()
+        self._tail = np.zeros((4, len(past), steps))  # y and its means; the latest step is the last
+
+    @classmethod
+    def of(cls, past: Panel, known: Quantities, reference: Reference) -> Recent:
+        """Take the latest steps of a past."""
+        recent = cls(past, reference.memory_steps)
+        for i, (_, rows) in enumerate(past.series()):
+            kept = min(rows.stop - rows.start, reference.memory_steps)
+            latest = slice(rows.stop - kept, rows.stop)
+            means = known.mean[latest], known.level[latest], known.phase_mean[latest]
+            recent._tail[:, i, -kept:] = known.y[latest], *means
+        return recent
+
+    def push(self, y: FloatArray, reference: Reference) -> None:
+        """Take one more step of every series."""
+        _, mean, level, _ = self._tail[:, :, -1]
+        of_phase = self._tail[3, :, -reference.season_steps]  # one season before the new step
+        self._lived += 1
+        seasons = (self._lived - 1) // reference.season_steps
+        latest = (
+            y,
+            mean + (y - mean) / self._lived,
+            level + reference.smoothing * (y - level),
+            of_phase + (y - of_phase) / (seasons + 1),
+        )
+        self._tail[:, :, :-1] = self._tail[:, :, 1:]
+        self._tail[:, :, -1] = latest
+
+    def quantities(self) -> Quantities:
+        """What a reference reads, of the latest steps alone."""
+        series, steps = self._tail.shape[1:]
+        y = self._tail[0].reshape(-1)
+        first = np.arange(series) * steps + steps - np.minimum(self._lived, steps)
+        return Quantities(
+            y=y,
+            series=np.repeat(np.arange(series), steps),
+            start=np.repeat(first, steps),
+            mean=self._tail[1].reshape(-1),
+            level=self._tail[2].reshape(-1),
+            phase_mean=self._tail[3].reshape(-1),
+            running=np.concatenate([[0.0], np.cumsum(y)]),
+        )

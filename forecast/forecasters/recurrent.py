@@ -1,0 +1,227 @@
+"""Recurrent networks as forecasters: a reference, and what a network has learnt to add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable  # at run time too: a dataclass field is typed with it
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.live import Live
+from forecast.network.inference import forecast_by_walk, forecast_by_windows
+from forecast.network.network import Network
+from forecast.network.settings import LstmSettings, NetworkSettings
+from forecast.series.references import Reference, fit_reference, term_count
+from forecast.series.scaling import fit_scale
+from forecast.training.callbacks import Epoch
+from forecast.training.data import network_data
+from forecast.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """An RNN, LSTM or GRU with a direct forecast of the whole horizon.
+
+    `reference` and `learning_rates` are None until something has been chosen on validation; a forecaster that
+    `FittedNetwork.chosen` returns has them, and trains exactly as many epochs as there are learning rates.
+
+    Examples
+    --------
+    >>> from forecast.network.settings import GruSettings
+    >>> Recurrent(GruSettings(hidden_size=16)).name
+    'gru'
+
+    """
+
+    settings: NetworkSettings = field(default_factory=LstmSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    seed: int = 0
+    on_epoch: Callable[[Epoch], None] | None = None
+    reference: Reference | None = None
+    learning_rates: tuple[float, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the cell."""
+        return self.settings.name
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return "network"
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
+        """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
+        # Lightning takes seconds to import; opening a run and forecasting do without it.
+        from forecast.training.fit import TrainingJob, fit_network  # noqa: PLC0415
+
+        if self.reference is None:
+            reference = fit_reference(self.settings.reference, past, train_steps, problem)
+        else:
+            reference = self.reference.refit(past, train_steps)
+        scale = fit_scale(past, train_steps, problem.season_steps)
+        training = fit_network(
+            TrainingJob(
+                data=network_data(past, reference, scale),
+                train_steps=train_steps,
+                network=self.settings,
+                training=self.training,
+                context_steps=problem.context_steps,
+                seed=self.seed,
+                repeated=self.learning_rates,
+                on_epoch=self.on_epoch,
+            )
+        )
+        return FittedNetwork(
+            forecaster=self,
+            problem=problem,
+            ids=past.ids,
+            reference=reference,
+            scale=scale,
+            network=training.network,
+            history=training.history,
+            epochs=training.epochs,
+            stop_reason=training.reason,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A trained network with all that its forecasts need.
+
+    Attributes
+    ----------
+    ids : the series that it was fitted on, in their order
+    scale : (series,)
+    history : the epochs of training; empty in one that was opened from a run folder
+    epochs : how many of them the weights have seen
+
+    """
+
+    forecaster: Recurrent
+    problem: Problem
+    ids: tuple[str, ...]
+    reference: Reference
+    scale: FloatArray
+    network: Network
+    history: tuple[Epoch, ...]
+    epochs: int
+    stop_reason: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which reference was taken, and how training ended."""
+        reference = f"{self.forecaster.name} adds to the reference {self.reference.name!r}"
+        return (reference, f"{self.forecaster.name} kept the weights of epoch {self.epochs}: {self.stop_reason}")
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast from each origin; a streamed network walks each series once from its first step.
+
+        Raises
+        ------
+        ForecastError
+            Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
+
+        """
+        data = network_data(self._known(past), self.reference, self.scale)
+        rows = origins.rows(past)
+        if self.forecaster.training.regime == "windows":
+            self._check_windows(origins)
+            added = forecast_by_windows(self.network, data.inputs, self.problem.context_steps, rows)
+        else:
+            added = forecast_by_walk(self.network, data.inputs, past.offsets[:-1], origins.series, rows)
+        return Forecasts(self.reference.at(data.known, rows) + added * self.scale[origins.series][:, None])
+
+    def start(self, past: Panel) -> Live:
+        """Warm the state over a past, to go on one row at a time."""
+        windows = self.forecaster.training.regime == "windows"
+        context_steps = self.problem.context_steps if windows else None
+        return Live.warmed(self.network, self.reference, self.scale, self._known(past), context_steps)
+
+    def chosen(self) -> Recurrent:
+        """Return the forecaster with its reference, number of epochs and learning rates fixed."""
+        rates = tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
+        return replace(self.forecaster, reference=self.reference, learning_rates=rates)
+
+    def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
+        weights = {f"network.{name}": part.cpu().numpy() for name, part in self.network.state_dict().items()}
+        reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
+        return {**weights, **reference, "scale": self.scale}
+
+    def _known(self, past: Panel) -> Panel:
+        if past.ids != self.ids:
+            new = [name for name in past.ids if name not in self.ids] or list(past.ids)
+            raise ForecastError(
+                f"the network was fitted on the series {_listed(self.ids)} and cannot forecast {_listed(tuple(new))}: "
+                f"hand it the same series in the same order, or train on these"
+            )
+        return past
+
+    def _check_windows(self, origins: Origins) -> None:
+        shortest = int(origins.steps.min(initial=self.problem.context_steps)) + 1
+        if shortest < self.problem.context_steps:
+            raise ForecastError(
+                f"a network trained on windows needs {self.problem.context_steps} steps before an origin, found "
+                f"{shortest}: forecast from later origins, or train with `training.regime=stream`"
+            )
+
+
+def restore(
+    forecaster: Recurrent,
+    problem: Problem,
+    ids: tuple[str, ...],
+    *,
+    facts: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
+    epochs: int,
+) -> FittedNetwork:
+    """Put saved arrays into the skeleton that the settings describe; `facts` is what `Reference.facts` gave.
+
+    Raises
+    ------
+    ForecastError
+        An array that is missing, is not known, or has another shape or type than the settings ask for.
+
+    """
+    terms = term_count(facts["name"], problem.season_steps)
+    shapes = {"centre": (len(ids),), "weights": (len(ids), problem.horizon, terms)}
+    empty: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
+    reference = Reference(**facts, **empty)
+    network = Network(forecaster.settings, reference.input_size, problem.horizon)
+    skeleton = FittedNetwork(forecaster, problem, ids, reference, np.ones(len(ids)), network, (), epochs, "")
+    _check_arrays(skeleton.tensors(), tensors)
+    saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
+    network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})
+    network.eval()
+    fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in shapes}
+    return replace(skeleton, scale=np.array(tensors["scale"]), reference=replace(reference, **fitted))
+
+
+def _check_arrays(
+    expected: Mapping[str, np.ndarray[Any, np.dtype[Any]]], found: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        want, have = (
+            f"{side[name].dtype} {side[name].shape}" if name in side else "nothing" for side in (expected, found)
+        )
+        if want != have:
+            raise ForecastError(
+                f"saved array {name!r} should be {want}, found {have}: the weights do not belong to these settings"
+            )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

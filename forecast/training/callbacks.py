@@ -1,0 +1,136 @@
+"""What happens between epochs: validation, the best weights, when to stop, and the progress bar."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.training.module import NetworkModule
+    from forecast.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history; losses in units of a series' scale, `seconds` since training began."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values, by column of history.csv."""
+        return asdict(self)
+
+
+class LearningRate:
+    """The learning rate of each epoch: a rule, or a list that repeats what an earlier training did."""
+
+    def __init__(self, settings: TrainingSettings, repeated: tuple[float, ...] | None) -> None:
+        self.settings = settings
+        self.repeated = repeated
+        self.factor = 1.0
+        self.best = math.inf
+        self.stalled = 0
+
+    def at(self, epoch: int) -> float:
+        """Learning rate of an epoch, the first being 0."""
+        if self.repeated is not None:
+            return self.repeated[epoch]
+        if self.settings.schedule == "cosine":
+            return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.settings.max_epochs))
+        return self.settings.learning_rate * self.factor
+
+    def after(self, validation_loss: float) -> None:
+        """Halve the rate of `plateau` where validation has stalled for half of the patience."""
+        if self.settings.schedule != "plateau":
+            return
+        if validation_loss < self.best:
+            self.best, self.stalled = validation_loss, 0
+            return
+        self.stalled += 1
+        if self.stalled >= max(self.settings.patience // 3, 1):
+            self.factor, self.stalled = self.factor / 2, 0
+
+
+class Supervisor(pl.Callback):
+    """Validates after each epoch, keeps the best weights, and says when and why training stops.
+
+    Without a validation (`validate` is None) it trains for as many epochs as `repeated` has learning rates.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        validate: Callable[[], float] | None,
+        repeated: tuple[float, ...] | None,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> None:
+        self.settings = settings
+        self.validate = validate
+        self.rate = LearningRate(settings, repeated)
+        self.epochs = len(repeated) if repeated is not None else settings.max_epochs
+        self.on_epoch = on_epoch
+        self.history: list[Epoch] = []
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.reason = (
+            f"reached `training.max_epochs` ({self.epochs})" if repeated is None else "as many epochs as were chosen"
+        )
+        self.interrupted = False
+        self.started = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Set the epoch's learning rate."""
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = self.rate.at(trainer.current_epoch)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop when the time is over or the user has interrupted; the module then ends the epoch."""
+        if self.interrupted:
+            self._stop(trainer, "interrupted")
+        elif self.settings.time_limit_s is not None and self._seconds() > self.settings.time_limit_s:
+            self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: NetworkModule) -> None:  # type: ignore[override]  # ours is the only module
+        """Validate, remember, and decide whether to go on."""
+        losses = pl_module.epoch_loss, self._validation_loss(pl_module)
+        epoch = Epoch(trainer.current_epoch + 1, *losses, self.rate.at(trainer.current_epoch), self._seconds())
+        self.history.append(epoch)
+        self.rate.after(epoch.validation_loss)
+        if self.validate is None or epoch.validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = epoch.validation_loss, epoch.epoch
+            self.best_weights = copy.deepcopy(pl_module.network.state_dict())
+        elif epoch.epoch - self.best_epoch >= self.settings.patience:
+            self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
+        if self.on_epoch is not None:
+            self.on_epoch(epoch)
+
+    def _validation_loss(self, module: NetworkModule) -> float:
+        if self.validate is None:
+            return math.nan
+        module.network.eval()
+        loss = self.validate()
+        module.network.train()
+        return loss
+
+    def _stop(self, trainer: pl.Trainer, reason: str) -> None:
+        if not trainer.should_stop:
+            self.reason = reason
+        trainer.should_stop = True
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started

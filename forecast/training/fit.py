@@ -1,0 +1,215 @@
+"""Train a network: the trainer, the device, the threads, the random numbers, the first Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from forecast.errors import ForecastError
+from forecast.network.heads import mean_loss
+from forecast.network.inference import forecast_by_walk, forecast_by_windows
+from forecast.network.network import Network
+from forecast.series.split import rolling_origins
+from forecast.training.callbacks import Epoch, Supervisor
+from forecast.training.data import measure_units
+from forecast.training.loaders import training_epochs
+from forecast.training.module import NetworkModule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from forecast.network.settings import NetworkSettings
+    from forecast.series.panel import IntArray
+    from forecast.training.data import NetworkData
+    from forecast.training.settings import TrainingSettings
+
+_VALIDATION_WARMUP_STEPS = 512
+"""Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""
+_VALIDATION_FORECASTS = 2_000_000
+"""Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
+_ONE_THREAD_WORK = 64 * 64 * 64
+"""lanes x hidden units squared below which a second thread costs more than it brings (measured on two cores)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What training made.
+
+    Attributes
+    ----------
+    history : every epoch that was run
+    epochs : how many of them the kept weights have seen
+    reason : why training stopped
+
+    """
+
+    network: Network
+    history: tuple[Epoch, ...]
+    epochs: int
+    reason: str
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """The learning rate of each epoch that the kept weights have seen."""
+        return tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingJob:
+    """What is to be trained, on what, and how.
+
+    Attributes
+    ----------
+    train_steps : (series,) the first steps of each series, which are trained on; what lies after them validates
+    repeated : the learning rate of each epoch, where nothing lies after them
+
+    """
+
+    data: NetworkData
+    train_steps: IntArray
+    network: NetworkSettings
+    training: TrainingSettings
+    context_steps: int
+    seed: int
+    repeated: tuple[float, ...] | None = None
+    on_epoch: Callable[[Epoch], None] | None = None
+
+    @property
+    def validates(self) -> bool:
+        """Whether anything lies after the training stretch."""
+        return not np.array_equal(self.train_steps, self.data.past.lengths)
+
+    def series_name(self, row: int) -> str:
+        """Id of the series that a row belongs to."""
+        return self.data.past.ids[int(self.data.known.series[row])]
+
+
+def fit_network(job: TrainingJob) -> Training:
+    """Train on the training stretch and stop by the validation stretch.
+
+    Raises
+    ------
+    ForecastError
+        No GPU where one is asked for; a loss or gradient that is no longer finite.
+
+    """
+    accelerator = _accelerator(job.training)
+    ends = job.data.past.offsets[:-1] + job.train_steps
+    with _own_random_numbers(job.seed), _quiet_lightning(), _threads(job):
+        network = _fresh_network(job, ends)
+        validate = _validation(job, network) if job.validates else None
+        supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
+        module = NetworkModule(network, job.training, job.network.loss, job.series_name)
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_epochs=supervisor.epochs,
+            gradient_clip_val=job.training.gradient_clip,
+            callbacks=[supervisor],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        with _first_interrupt(supervisor):
+            trainer.fit(module, training_epochs(job.data, ends, job.training, job.context_steps, job.seed))
+    if supervisor.best_weights is not None:
+        network.load_state_dict(supervisor.best_weights)
+    return Training(network.eval(), tuple(supervisor.history), supervisor.best_epoch, supervisor.reason)
+
+
+def _fresh_network(job: TrainingJob, ends: IntArray) -> Network:
+    network = Network(job.network, job.data.inputs.shape[1], job.data.reference.horizon)
+    for unit, measured in zip((network.input_unit, network.output_unit), measure_units(job.data, ends), strict=True):
+        unit.copy_(torch.from_numpy(measured))
+    return network
+
+
+def _validation(job: TrainingJob, network: Network) -> Callable[[], float]:
+    """Return a function that gives the loss over all forecasts within the validation stretch, with current weights."""
+    data, past, horizon = job.data, job.data.past, job.data.reference.horizon
+    origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
+    origins = origins[:: max(-(-len(origins) * horizon // _VALIDATION_FORECASTS), 1)]
+    rows = origins.rows(past)
+    warmup = max(_VALIDATION_WARMUP_STEPS, job.context_steps)
+    starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
+    target, exists = data.differences(rows, past.offsets[1:])
+
+    def validation_loss() -> float:
+        if job.training.regime == "windows":
+            forecast = forecast_by_windows(network, data.inputs, job.context_steps, rows)
+        else:
+            forecast = forecast_by_walk(network, data.inputs, starts, origins.series, rows)
+        tensors = (torch.from_numpy(array) for array in (forecast, target, exists.astype(np.float32)))
+        return float(mean_loss(job.network.loss, *tensors))
+
+    return validation_loss
+
+
+def _accelerator(settings: TrainingSettings) -> str:
+    if settings.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ForecastError("`training.accelerator=gpu`: no CUDA device is to be seen here: use auto or cpu")
+    wants_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    return "gpu" if wants_gpu else "cpu"
+
+
+@contextlib.contextmanager
+def _own_random_numbers(seed: int) -> Iterator[None]:
+    """Draw weights and dropout from our own seed and leave the caller's random numbers as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _threads(job: TrainingJob) -> Iterator[None]:
+    before = torch.get_num_threads()
+    work = job.training.lanes * job.network.hidden_size**2
+    threads = job.training.threads or (1 if work <= _ONE_THREAD_WORK else before)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Hold back Lightning's remarks on devices and loaders: this program chooses them, its users do not."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _first_interrupt(supervisor: Supervisor) -> Iterator[None]:
+    """Let the first Ctrl-C end training with the best weights so far; the second one ends the program."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        supervisor.interrupted = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,81 @@
+"""Epochs of batches: small iterables, as Lightning takes them. What an epoch draws depends on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from forecast.batches.segments import cut_segments, walk_chunks
+from forecast.batches.windows import draw_windows, whole_windows, window_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from forecast.batches.segments import Segments
+    from forecast.series.panel import IntArray
+    from forecast.training.data import Batch, NetworkData
+    from forecast.training.settings import TrainingSettings
+
+
+class Epochs(Protocol):
+    """Something whose every iteration is one epoch."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the next epoch."""
+        ...
+
+
+@dataclass
+class StreamEpochs:
+    """Chunks of all segments in lanes; every step of the training stretch is trained once an epoch."""
+
+    data: NetworkData
+    ends: IntArray
+    segments: Segments
+    lanes: int
+    chunk_steps: int
+    seed: int
+    epoch: int = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the next epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        for chunk in walk_chunks(self.segments, self.lanes, self.chunk_steps, rng):
+            yield self.data.chunk_batch(chunk, self.ends)
+
+
+@dataclass
+class WindowEpochs:
+    """Windows at random origins of the training stretch."""
+
+    data: NetworkData
+    ends: IntArray
+    origin_rows: IntArray
+    context_steps: int
+    batch_size: int
+    batches: int
+    seed: int
+    epoch: int = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the next epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        for origins in draw_windows(self.origin_rows, self.batch_size, self.batches, rng):
+            yield self.data.window_batch(window_rows(origins, self.context_steps), self.ends)
+
+
+def training_epochs(
+    data: NetworkData, ends: IntArray, settings: TrainingSettings, context_steps: int, seed: int
+) -> Epochs:
+    """Epochs over rows before `ends[i]` of each series, in the regime that the settings name."""
+    starts = data.past.offsets[:-1]
+    if settings.regime == "windows":
+        origins = whole_windows(starts, ends, context_steps)
+        return WindowEpochs(data, ends, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed)
+    warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
+    segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
+    return StreamEpochs(data, ends, segments, settings.lanes, settings.chunk_steps, seed)

@@ -1,0 +1,108 @@
+"""The Lightning module: one chunk, one batch, one optimizer step, the state carried from chunk to chunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from forecast.errors import ForecastError
+from forecast.network.heads import mean_loss
+from forecast.network.state import detach_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.network.network import Network
+    from forecast.network.state import State
+    from forecast.training.data import Batch
+    from forecast.training.settings import TrainingSettings
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+}
+"""Every optimizer by its name in `training.optimizer`; `sgd` has momentum 0.9."""
+
+
+class NetworkModule(pl.LightningModule):
+    """Trains a network by truncated back-propagation through time (Williams and Peng 1990), every step forking.
+
+    The state that is carried belongs to this loop alone: the network is a pure function, and validation never sees it.
+    """
+
+    def __init__(
+        self, network: Network, settings: TrainingSettings, loss: str, series_name: Callable[[int], str]
+    ) -> None:
+        super().__init__()
+        self.series_name = series_name
+        self.network = network
+        self.settings = settings
+        self.loss = loss
+        self.gradient_norm = torch.tensor(0.0)
+        self._carried: State | None = None
+        self._latest: tuple[Batch, Tensor, Tensor] | None = None
+        self._loss_sum = torch.tensor(0.0)
+        self._forks = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the optimizer that the settings name."""
+        return OPTIMIZERS[self.settings.optimizer](
+            self.network.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay
+        )
+
+    def on_train_epoch_start(self) -> None:
+        """Begin with zero states and an empty mean."""
+        self._carried = None
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._forks = 0
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
+        """End the epoch early (Lightning's -1) when training is to stop."""
+        return -1 if self.trainer.should_stop else None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state)."""
+        if batch.carried and self._carried is not None:
+            state = self._carried
+        else:
+            state = self.network.initial_state(len(batch.x))
+        features, after = self.network.segmented_features(batch.x, state, batch.begins, batch.pieces)
+        self._carried = detach_state(after)
+        if not batch.forks:
+            return None
+        forecast = self.network.forecast(features[:, -batch.target.shape[1] :])
+        loss = mean_loss(self.loss, forecast, batch.target, batch.exists)
+        self._latest = (batch, forecast.detach(), loss.detach())
+        self._loss_sum += loss.detach() * batch.forks
+        self._forks += batch.forks
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the norm of the gradient as it is before clipping; stop before a step that would spoil the weights."""
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        self.gradient_norm = nn.utils.get_total_norm(gradients)
+        if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
+            self._raise_diverged(*self._latest)
+
+    def _raise_diverged(self, batch: Batch, forecast: Tensor, loss: Tensor) -> None:
+        """Name the lane whose error is the largest, or not a number."""
+        error = ((forecast - batch.target) * batch.exists).abs().flatten(1).sum(dim=1)
+        worst = int(torch.nan_to_num(error, nan=torch.inf).argmax())
+        raise ForecastError(
+            f"training diverged in epoch {self.current_epoch + 1}, step {self.global_step + 1}, at series "
+            f"{self.series_name(batch.rows[worst])!r}: loss {float(loss):.3g}, gradient norm "
+            f"{float(self.gradient_norm):.3g}: lower `training.learning_rate` ({self.settings.learning_rate:g} now), "
+            f"set `training.gradient_clip` ({self.settings.gradient_clip} now), or shorten `training.chunk_steps`"
+        )
+
+    @property
+    def epoch_loss(self) -> float:
+        """Mean training loss over the forks of the epoch so far."""
+        return float(self._loss_sum) / max(self._forks, 1)
