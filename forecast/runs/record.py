@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from forecast.errors import ForecastError
 from forecast.settings import Settings
 
-FORMAT = 1
+FORMAT: Final = 1
 """Raised whenever an older program could no longer read the folder."""
 
 _RECORDED_PACKAGES = ("numpy", "pandas", "pydantic", "pytorch-lightning", "scikit-learn", "torch")

@@ -79,7 +79,8 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     forecaster = Recurrent(settings.model, settings.training, settings.seed)
     facts = record.network.reference.model_dump()
     _check_size(forecaster, problem, record, tensors)
-    network = restore(forecaster, problem, record.data.ids, facts, tensors, record.network.epochs)
+    epochs = record.network.epochs
+    network = restore(forecaster, problem, record.data.ids, facts=facts, tensors=tensors, epochs=epochs)
     network = replace(network, stop_reason=record.network.stop_reason)
     return FittedTransformed(network) if settings.data.transform == "log" else network
 

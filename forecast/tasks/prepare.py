@@ -18,9 +18,15 @@ from forecast.series.source import Source, load_source
 from forecast.series.split import Split, split_panel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from forecast.forecasters.interface import Forecaster
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
+    from forecast.training.callbacks import Epoch
+
+    OnEpoch: TypeAlias = Callable[[Epoch], None]
 
 _SEASONS_OF_CONTEXT = 2
 _MOST_OF_TRAINING = 2 / 3
@@ -74,18 +80,25 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
     return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
 
 
-def network(job: JobSettings) -> Forecaster:
+def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
     """Return the untrained network of a job."""
-    return transformed(Recurrent(job.model.name, job.model, job.training, job.seed), job.data.transform)
+    bare = Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
+    return transformed(bare, job.data.transform)
 
 
-def forecasters(job: JobSettings) -> tuple[Forecaster, ...]:
+def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Forecaster, ...]:
     """Return all forecasters of a job: the network, its untrained reference, the baselines."""
-    plain = (
-        UntrainedReference("reference", job.model.reference),
-        *(build_baseline(baseline, job.seed) for baseline in job.baseline.values()),
-    )
-    return (network(job), *(transformed(forecaster, job.data.transform) for forecaster in plain))
+    return (network(job, on_epoch), reference(job), *baselines(job))
+
+
+def reference(job: JobSettings) -> Forecaster:
+    """Return the network's reference, untrained as it begins: a forecaster of its own."""
+    return transformed(UntrainedReference("reference", job.model.reference), job.data.transform)
+
+
+def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
+    """Return the baselines of a job, in the order of the configuration."""
+    return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in job.baseline.values())
 
 
 def _split(job: JobSettings, panel: Panel, context_steps: int) -> Split:

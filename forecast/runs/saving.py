@@ -1,0 +1,156 @@
+"""Everything that a finished job knows, put into a run folder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.runs import layout
+from forecast.runs.forecasts import ForecastRow
+from forecast.runs.record import (
+    FORMAT,
+    ChannelRecord,
+    DataRecord,
+    NetworkRecord,
+    ProblemRecord,
+    ReferenceRecord,
+    RunRecord,
+    package_versions,
+)
+from forecast.runs.writing import write_forecast, write_record, write_results, write_table, write_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forecast.evaluation.evaluate import Evaluation
+    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.series.calendar import Calendar
+    from forecast.series.problem import Problem
+    from forecast.series.season import Season
+    from forecast.series.source import Source
+    from forecast.series.split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A job that is done, before it is written.
+
+    Attributes
+    ----------
+    settings : all settings, plain values
+    trained : the network as the backtest judged it; its losses are the history
+    kept : the network that is saved; fitted again on all rows where `refitted`
+    future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`
+
+    """
+
+    settings: dict[str, Any]
+    source: Source
+    split: Split
+    problem: Problem
+    season: Season
+    evaluation: Evaluation
+    trained: FittedNetwork
+    kept: FittedNetwork
+    refitted: bool
+    future: pd.DataFrame
+    verdict: str
+    notes: tuple[str, ...]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Losses per epoch."""
+        return pd.DataFrame([epoch.as_dict() for epoch in self.trained.history])
+
+
+def write_tables(run: Finished, folder: Path) -> None:
+    """Write the tables and the arrays of a run; report and record are still to come."""
+    write_table(run.evaluation.leaderboard, folder / layout.LEADERBOARD)
+    write_results(run.evaluation.test.results, folder / layout.RESULTS)
+    write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
+    write_table(run.history, folder / layout.HISTORY)
+    write_weights(run.kept.tensors(), folder / layout.WEIGHTS)
+
+
+def complete(run: Finished, folder: Path) -> RunRecord:
+    """Write `run.json`, with which the folder is a run."""
+    record = make_record(run)
+    write_record(record, folder / layout.RECORD)
+    return record
+
+
+def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
+    """Write the times of a forecast (`unique_id, ds, model, y_hat`) as the user does."""
+    written = calendar.write(future["ds"].to_numpy())
+    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], strict=True)
+    return [ForecastRow(str(name), ds, str(model), float(y_hat)) for name, ds, model, y_hat in columns]
+
+
+def make_record(run: Finished) -> RunRecord:
+    """Gather what stands in `run.json`."""
+    evaluation, kept = run.evaluation, run.kept
+    by_model = evaluation.validation_scores.by_model
+    return RunRecord(
+        format=FORMAT,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        versions=package_versions(),
+        settings=run.settings,
+        data=_data_record(run.source, run.split),
+        problem=ProblemRecord(
+            horizon=run.problem.horizon,
+            context_steps=run.problem.context_steps,
+            season_steps=run.problem.season_steps,
+            season_evidence=run.season.evidence,
+        ),
+        network=NetworkRecord(
+            name=kept.forecaster.name,
+            reference=ReferenceRecord(**kept.reference.facts()),
+            epochs=run.trained.epochs,
+            stop_reason=run.trained.stop_reason,
+            refitted=run.refitted,
+        ),
+        baseline=evaluation.baseline,
+        verdict=run.verdict,
+        notes=run.notes,
+        validation={str(name): _plain(float(value)) for name, value in by_model["mase"].items()},
+        metrics=tuple(_plain(row) for row in evaluation.leaderboard.to_dict("records")),
+        tests={
+            "significance": {name: _plain(asdict(test)) for name, test in evaluation.tests.items()},
+            "copy": {name: _plain(asdict(test)) for name, test in evaluation.copy_tests.items()},
+        },
+    )
+
+
+def _data_record(source: Source, split: Split) -> DataRecord:
+    panel = source.panel
+    return DataRecord(
+        fingerprint=source.fingerprint,
+        found=dict(source.found),
+        notes=tuple(source.notes),
+        calendar=panel.calendar.as_dict(),
+        ids=panel.ids,
+        channels=tuple(ChannelRecord(name=channel.name, role=channel.role) for channel in panel.channels),
+        steps=_steps(panel.lengths),
+        train_steps=_steps(split.train),
+        validation_steps=_steps(split.validation),
+    )
+
+
+def _steps(array: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[int, ...]:
+    return tuple(int(value) for value in array)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has: numpy's become Python's, and what is not a number becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

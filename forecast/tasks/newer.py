@@ -1,0 +1,99 @@
+"""Newer data for a trained run: what may be said of them, and whether they fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.tasks.settings import JobSettings, check_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.runs.run import Run
+    from forecast.series.panel import Panel
+
+_OF_THE_NETWORK = ("transform", "season_steps", "context_steps")
+"""Settings of the data that a trained network has taken in and that can no longer change."""
+
+
+def newer_job(run: Run, data: Mapping[str, Any]) -> JobSettings:
+    """Return the settings of the run with some of `data.*` said anew.
+
+    Another source (`data.name`) keeps of the old settings what it has as well.
+
+    Raises
+    ------
+    ForecastError
+        A setting that the network has taken in, or one that is wrong in itself.
+
+    """
+    settings = dict(run.record.settings)
+    before = check_job(settings).data.model_dump(mode="json")
+    for key in _OF_THE_NETWORK:
+        if key in data and data[key] != before[key]:
+            raise ForecastError(
+                f"`data.{key}={data[key]}` cannot be said with task=predict: the network was trained with "
+                f"{before[key]}; drop it, or train again"
+            )
+    if data.get("name", before["name"]) != before["name"]:
+        known = check_job({**settings, "data": dict(data)}).data.model_dump(mode="json")
+        before = {key: value for key, value in before.items() if key in known} | {"name": data["name"]}
+    return check_job({**settings, "data": {**before, **data}})
+
+
+def fitting_panel(run: Run, panel: Panel) -> Panel:
+    """Return the panel with its series in the run's order.
+
+    Raises
+    ------
+    ForecastError
+        Another frequency, a series that the run does not know, or one that is missing.
+
+    """
+    old, new = run.calendar, panel.calendar
+    for what, before, now in (
+        ("frequency", old.freq or f"steps of {old.step}", new.freq or f"steps of {new.step}"),
+        ("time zone", old.timezone, new.timezone),
+    ):
+        if before != now:
+            raise ForecastError(
+                f"the data have the {what} {now}, and the run {run.folder} was trained on {before}: "
+                f"give data like those it was trained on (`data.freq`, `data.resample`), or train again"
+            )
+    known = run.record.data.ids
+    if unknown := [name for name in panel.ids if name not in known]:
+        raise ForecastError(
+            f"the run {run.folder} does not know the series {_some(unknown)}; it was trained on {_some(known)}: "
+            f"choose them (`data.target`, `data.id`), or train again"
+        )
+    if missing := [name for name in known if name not in panel.ids]:
+        raise ForecastError(
+            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
+            f"give a file that holds all of its {len(known)} series"
+        )
+    return in_order(panel, known)
+
+
+def in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
+    """Return the same series in another order."""
+    if panel.ids == ids:
+        return panel
+    order = np.array([panel.ids.index(name) for name in ids])
+    rows = np.concatenate([np.arange(panel.offsets[i], panel.offsets[i + 1]) for i in order])
+    return replace(
+        panel,
+        values=panel.values[rows],
+        observed=panel.observed[rows],
+        times=panel.times[rows],
+        offsets=np.concatenate([[0], np.cumsum(panel.lengths[order])]),
+        ids=ids,
+    )
+
+
+def _some(names: Sequence[str], shown: int = 5) -> str:
+    listed = ", ".join(repr(name) for name in names[:shown])
+    return f"{listed} and {len(names) - shown} more" if len(names) > shown else listed

@@ -1,0 +1,152 @@
+"""`task=predict`: open a run, read newer data, forecast what comes after them, and score the run's own forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import ForecastError
+from forecast.evaluation.metrics import score
+from forecast.evaluation.scales import fit_scales
+from forecast.reporting.wording import counted, listed, number
+from forecast.runs import layout
+from forecast.runs.opening import open_forecast
+from forecast.runs.run import Run, open_run
+from forecast.runs.saving import forecast_rows
+from forecast.runs.writing import new_folder, write_forecast, write_table
+from forecast.series.source import Source, load_source
+from forecast.series.split import split_panel
+from forecast.tasks.final import final_fit, future
+from forecast.tasks.newer import fitting_panel, newer_job
+from forecast.tasks.prepare import baselines, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from forecast.forecasters.interface import Fitted
+    from forecast.series.panel import Panel
+    from forecast.tasks.settings import JobSettings
+
+SCORES = "scores.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a prediction made.
+
+    Attributes
+    ----------
+    future : columns `unique_id`, `ds`, `model`, `y_hat`
+    scores : the run's own forecast against what has come true since, columns `model`, `steps`, `mae`, `mase`; None
+        where nothing of it has
+
+    """
+
+    run: Run
+    source: Source
+    future: pd.DataFrame
+    scores: pd.DataFrame | None
+    folder: Path
+    sentence: str
+
+
+def predict(
+    run: str | Path, data: Mapping[str, Any], folder: str | Path, outputs: str | Path = "outputs"
+) -> Prediction:
+    """Forecast what comes after the data with a trained run; `data` are the settings of `data.*` that are new.
+
+    Raises
+    ------
+    ForecastError
+        No such run, or data that do not fit it.
+
+    """
+    opened = open_run(run, outputs)
+    job = newer_job(opened, data)
+    with new_folder(folder) as draft:
+        source = load_source(job.data)
+        panel = fitting_panel(opened, source.panel)
+        final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
+        ahead = future(final, panel, opened.problem.horizon)
+        scores = score_forecast(opened, panel)
+        write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
+        if scores is not None:
+            write_table(scores, draft.staging / SCORES)
+    sentence = _sentence(opened, panel, tuple(final), scores, draft.final)
+    return Prediction(opened, source, ahead, scores, draft.final, sentence)
+
+
+def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
+    """Score the run's own `forecast.csv` on what the data hold of its times; None where they hold nothing of it.
+
+    The denominator of the MASE is measured on all steps before the forecast began.
+    """
+    told = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
+    if told.empty:
+        return None
+    actual = _actuals(run, panel)
+    both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
+    both = both[both["y"].notna()]
+    if both.empty:
+        return None
+    results = both.assign(
+        unique_id=pd.Categorical(both["unique_id"], categories=list(panel.ids)),
+        cutoff=0,
+        step=both.groupby(["model", "unique_id"]).cumcount() + 1,
+    )
+    began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
+    before = (began - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
+    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps)).by_model
+    scores = by_model[["mae", "mase"]].reset_index()
+    scores.insert(1, "steps", both.groupby("model").size().reindex(scores["model"]).to_numpy())
+    return scores.sort_values("mae", kind="stable", ignore_index=True)
+
+
+def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
+    """Every row of the panel with its time as the run wrote it: columns `unique_id`, `ds`, `y`, `row`."""
+    table = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
+            "ds": run.calendar.write(panel.times),
+            "y": np.where(panel.target_observed, panel.target, np.nan),
+            "row": np.arange(len(panel.times)),
+        }
+    )
+    return table.drop_duplicates(["unique_id", "ds"])
+
+
+def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
+    """Fit the baseline to beat as a training would: it is not stored with the run.
+
+    What it chooses is chosen on the validation stretch of these data, then it is fitted on all rows. Where they are
+    too short for a split, or the run has no such baseline, there is none.
+    """
+    problem = run.problem
+    try:
+        split = split_panel(panel, job.split.validation, job.split.test, problem.context_steps, problem.horizon)
+    except ForecastError:
+        return {}
+    for forecaster in (reference(job), *baselines(job)):
+        if forecaster.name == run.record.baseline:
+            fitted = forecaster.fit(panel.cut(split.before_test), split.train, problem)
+            return {forecaster.name: final_fit(fitted, panel, problem)}
+    return {}
+
+
+def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFrame | None, folder: Path) -> str:
+    last = run.calendar.write(panel.times[-1:])[0]
+    made = (
+        f"{listed(models)} of the run {run.folder} forecast {counted(run.problem.horizon, 'step')} after {last}: "
+        f"{folder / layout.FORECAST}"
+    )
+    if scores is None:
+        return f"{made}; nothing of the run's own forecast has come true in these data yet"
+    each = [
+        f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
+    ]
+    steps = counted(int(scores["steps"].max()), "value")
+    return f"{made}; of the run's own forecast {steps} can be compared with what came: {listed(each)}"

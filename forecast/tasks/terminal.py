@@ -1,0 +1,88 @@
+"""What a training says on the terminal while it runs; a library call says nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from forecast.evaluation.backtest import OK
+from forecast.reporting.wording import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+    from forecast.training.callbacks import Epoch
+
+_COLUMNS = ("mase", "mae", "rmse", "smape", "skill", "dm_p")
+_HEADINGS = {"dm_p": "p", "mase": "MASE", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE"}
+
+
+def silent() -> Console:
+    """Return a console that says nothing."""
+    return Console(quiet=True)
+
+
+@dataclass
+class Work:
+    """The one progress bar: epochs of the network, then the forecasters one by one."""
+
+    progress: Progress
+    task: TaskID
+    epochs: int
+    what: str = ""
+    history: list[Epoch] = field(default_factory=list)
+
+    def stage(self, stage: Literal["fit", "forecast", "write"], name: str) -> None:
+        """Say what is done next; without a length, until an epoch ends."""
+        self.what = {"fit": "fitting", "forecast": "forecasting with", "write": "writing"}[stage] + f" {name}"
+        self.progress.reset(self.task, total=None, description=self.what)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Show an epoch with its losses."""
+        losses = f"loss {number(epoch.train_loss)}"
+        if epoch.validation_loss == epoch.validation_loss:  # not NaN: there was a validation
+            losses += f", validation {number(epoch.validation_loss)}"
+        said = f"{self.what}: epoch {epoch.epoch}, {losses}"
+        self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=said)
+
+
+@contextmanager
+def working(console: Console, epochs: int) -> Iterator[Work]:
+    """Show the progress bar while the block runs; `epochs` is how many there are at most."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=5)
+    with bar:
+        yield Work(bar, bar.add_task("", total=None), epochs)
+
+
+def say(console: Console, lines: Iterable[str], style: str = "") -> None:
+    """Print sentences, one a line, as they are."""
+    for line in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
+def leaderboard_table(leaderboard: pd.DataFrame, network: str, baseline: str | None) -> Table:
+    """Return the leaderboard for the terminal; network and baseline to beat are marked."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("model", "kind"):
+        table.add_column(name)
+    for name in (*_COLUMNS, "seconds"):
+        table.add_column(_HEADINGS.get(name, name), justify="right")
+    for row in leaderboard.to_dict("records"):
+        model = str(row["model"])
+        style = "bold" if model == network else "cyan" if model == baseline else ""
+        if row["status"] != OK:
+            table.add_row(Text(model), Text(str(row["kind"])), Text(str(row["status"]), style="red"))
+            continue
+        seconds = float(row["fit_seconds"]) + float(row["forecast_seconds"])
+        cells = [number(float(row[name])) for name in _COLUMNS]
+        table.add_row(Text(model), Text(str(row["kind"])), *cells, number(seconds), style=style)
+    return table

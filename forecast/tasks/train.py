@@ -1,0 +1,196 @@
+"""`task=train`: the whole way, from the data to the verdict and the run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from forecast.errors import ForecastError
+from forecast.evaluation.backtest import OK, Fits, fit_all, forecast_all
+from forecast.evaluation.evaluate import Evaluation, evaluate, objective
+from forecast.evaluation.metrics import score
+from forecast.forecasters.recurrent import FittedNetwork
+from forecast.forecasters.transformed import FittedTransformed
+from forecast.runs.saving import Finished, complete, write_tables
+from forecast.runs.writing import new_folder
+from forecast.series.source import found_line
+from forecast.tasks.final import final_fit, future
+from forecast.tasks.page import write_page
+from forecast.tasks.prepare import Prepared, forecasters, network, prepare
+from forecast.tasks.terminal import Work, leaderboard_table, say, silent, working
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from forecast.forecasters.interface import Fitted
+    from forecast.tasks.settings import JobSettings
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """Everything that a training made.
+
+    Attributes
+    ----------
+    final : the network, and the baseline to beat, that forecast the future, by name
+    folder : where the run lies
+
+    """
+
+    prepared: Prepared
+    evaluation: Evaluation
+    final: dict[str, Fitted]
+    finished: Finished
+    folder: Path
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """One row a model, best first."""
+        return self.evaluation.leaderboard
+
+    @property
+    def verdict(self) -> str:
+        """Whether the network was worth it, in one sentence."""
+        return self.finished.verdict
+
+
+def train(job: JobSettings, folder: str | Path, console: Console | None = None) -> TrainResult:
+    """Train, backtest, judge, forecast, and leave a run folder; `console` is where it is told (None: the terminal).
+
+    Raises
+    ------
+    ForecastError
+        A mistake of the user's, or a network that could not be trained; no folder is left then.
+
+    """
+    console = console or Console(highlight=False)
+    with new_folder(folder) as draft:
+        prepared = prepare(job)
+        say(console, introduction(prepared))
+        with working(console, job.training.max_epochs) as work:
+            fits = fit(prepared, work)
+            evaluation = judge(prepared, fits, work)
+            final = refit(prepared, evaluation, work)
+            finished = finish(prepared, evaluation, final)
+            work.stage("write", "the report")
+            write_tables(finished, draft.staging)
+            write_page(finished, job, draft.staging)
+            complete(finished, draft.staging)
+    say(console, finished.notes)
+    console.print(leaderboard_table(evaluation.leaderboard, job.model.name, evaluation.baseline))
+    say(console, [finished.verdict], style="bold")
+    say(console, whereabouts(finished, draft.final))
+    return TrainResult(prepared, evaluation, final, finished, draft.final)
+
+
+def validate(job: JobSettings) -> float:
+    """Train the network alone and return its validation MASE; the test stretch is not looked at."""
+    prepared = prepare(job)
+    asked, question = network(job), prepared.question
+    with working(silent(), job.training.max_epochs) as work:
+        fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
+    _raise_failure(fits, asked.name)
+    validation = forecast_all(
+        fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
+    )
+    return objective(score(validation.results, validation.scales), asked.name)
+
+
+def fit(prepared: Prepared, work: Work) -> Fits:
+    """Fit everything on what lies before the test stretch; a baseline may fail, the network may not."""
+    job, question = prepared.job, prepared.question
+    asked = forecasters(job, on_epoch=work.epoch)
+    fits = fit_all(asked, prepared.panel, question.split, question.problem, on_progress=work.stage)
+    _raise_failure(fits, asked[0].name)
+    return fits
+
+
+def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
+    """Choose the baseline to beat on validation and evaluate all on the test stretch."""
+    question = prepared.question
+    return evaluate(
+        fits, prepared.panel, question.split, question.problem, prepared.job.backtest, on_progress=work.stage
+    )
+
+
+def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> dict[str, Fitted]:
+    """Fit network and baseline to beat once more, on all rows, with everything as it was chosen.
+
+    With `training.refit=false` they stay as the backtest judged them.
+    """
+    names = [prepared.job.model.name, *([evaluation.baseline] if evaluation.baseline else [])]
+    fitted = {name: evaluation.test.fitted[name] for name in names}
+    if not prepared.job.training.refit:
+        return fitted
+    final = {}
+    for name, one in fitted.items():
+        work.stage("fit", f"{name} on all rows")
+        final[name] = final_fit(one, prepared.panel, prepared.question.problem)
+    return final
+
+
+def finish(prepared: Prepared, evaluation: Evaluation, final: dict[str, Fitted]) -> Finished:
+    """Bring together what is written and shown."""
+    job, name = prepared.job, prepared.job.model.name
+    if evaluation.verdict is None:
+        raise RuntimeError("a job without a network has no verdict")
+    return Finished(
+        settings=job.model_dump(mode="json"),
+        source=prepared.source,
+        split=prepared.question.split,
+        problem=prepared.question.problem,
+        season=prepared.question.season,
+        evaluation=evaluation,
+        trained=_network_of(evaluation.test.fitted[name]),
+        kept=_network_of(final[name]),
+        refitted=job.training.refit,
+        future=future(final, prepared.panel, job.horizon),
+        verdict=evaluation.verdict.sentence,
+        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), _refit_note(job, final)),
+    )
+
+
+def introduction(prepared: Prepared) -> list[str]:
+    """Say what was found out about the data and what is asked of them, before anything is trained."""
+    question = prepared.question
+    split, problem = question.split, question.problem
+    steps = [int(part.sum()) for part in (split.train, split.validation, prepared.panel.lengths - split.before_test)]
+    return [
+        found_line(prepared.source),
+        f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
+        f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {steps[2]} for the test",
+        *prepared.source.notes,
+    ]
+
+
+def whereabouts(finished: Finished, folder: Path) -> list[str]:
+    """Say where the run lies, and after a Ctrl-C where the weights are."""
+    lines = [f"run folder: {folder}"]
+    if "interrupted" in finished.trained.stop_reason:
+        lines.append(f"the best weights before the interrupt (epoch {finished.trained.epochs}) are in it")
+    return lines
+
+
+def _refit_note(job: JobSettings, final: dict[str, Fitted]) -> str:
+    names = " and ".join(final)
+    if job.training.refit:
+        return f"the saved weights and the forecast after the data are of {names} fitted again on all rows"
+    return f"the saved weights and the forecast after the data are of {names} as backtested (training.refit=false)"
+
+
+def _raise_failure(fits: Fits, name: str) -> None:
+    """A network that could not be trained is the end of the job."""
+    for attempt in fits.attempts:
+        if attempt.name == name and attempt.status != OK:
+            raise attempt.error or ForecastError(attempt.status)
+
+
+def _network_of(fitted: Fitted) -> FittedNetwork:
+    inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
+    if not isinstance(inner, FittedNetwork):
+        raise TypeError(f"expected a fitted network, found {type(inner).__name__}")
+    return inner
