@@ -1,30 +1,22 @@
 """The command line, made ready for Hydra: flags anywhere, values as a person types them.
 
-Hydra takes `-m` at the beginning or the end only, and its grammar refuses brackets, Hangul and much else in a value
-that is not quoted. Here flags are sorted to the front, and a value that is meant as text is quoted; lists, sweeps,
-interpolations and functions stay what they are. Of Hydra's flags two are left out: `--experimental-rerun` unpickles a
-file, and `--config-path` would replace all of our configuration where `--config-dir` adds to it.
+Hydra takes `-m` at the beginning or the end only; here flags are sorted to the front. Of Hydra's flags two are left
+out: `--experimental-rerun` unpickles a file, and `--config-path` would replace all of our configuration where
+`--config-dir` adds to it.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException
-
+from forecast.app.overrides import overridden_keys, quote_override, quoted
 from forecast.errors import ForecastError
-from forecast.tasks.settings import JobSettings, section_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _SWITCHES = (
     *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r"),
@@ -39,14 +31,6 @@ _CHOICES = {
     **dict.fromkeys(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
 }
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
-
-_OVERRIDE = re.compile(r"(?P<key>[+~]*[\w.@/:$-]+)=(?P<value>.*)", re.DOTALL)
-_FUNCTION = re.compile(
-    r"\s*(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str|extend_list)\s*\(.*\)\s*", re.DOTALL
-)
-_OPEN_KEY = re.compile(r"baseline\.[^.]+\.(params|choose)\.[^.]+")
-"""Whatever scikit-learn calls its parameters; Hydra has to be told that they may be new."""
-_OPENING = {"(": ")", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class CommandLine:
 
     def with_override(self, key: str, value: str) -> CommandLine:
         """Say one more thing; it wins over what was said before."""
-        return CommandLine(self.flags, (*self.overrides, f"{key}={_quote(value)}"))
+        return CommandLine(self.flags, (*self.overrides, f"{key}={quoted(value)}"))
 
 
 def read_command_line(arguments: Sequence[str]) -> CommandLine:
@@ -85,54 +69,6 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     line = CommandLine(tuple(flags), tuple(overrides))
     quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in line.overrides)
     return CommandLine(line.flags, _with_csv(quoted))
-
-
-def quote_override(override: str, *, sweeps: bool) -> str:
-    """Quote the value of one override where it is text, or where Hydra would not understand it otherwise."""
-    match = _OVERRIDE.fullmatch(override)
-    if match is None:
-        return override
-    key, value = match["key"], match["value"]
-    if _OPEN_KEY.fullmatch(key):
-        override, key = f"++{override}", f"++{key}"
-    if key.lstrip("+~") not in text_keys() and parse_override(override) is not None:
-        return override
-    return f"{key}={_quote_value(value, sweeps=sweeps)}"
-
-
-def parse_override(override: str) -> Any:
-    """Return Hydra's view of an override, or None where its grammar refuses it."""
-    try:
-        return _parser().parse_override(override)
-    except HydraException:
-        return None
-
-
-@cache
-def text_keys() -> frozenset[str]:
-    """Keys whose value is free text, such as a path or the name of a column: a comma in it is a comma."""
-    keys = {"hydra.run.dir", "hydra.sweep.dir"}
-    for name, field in JobSettings.model_fields.items():
-        if get_origin(field.annotation) is not dict:
-            for kind in section_kinds(field):
-                keys |= {f"{name}.{key}" for key, one in kind.model_fields.items() if _takes_text(one.annotation)}
-        if _takes_text(field.annotation):
-            keys.add(name)
-    return frozenset(keys)
-
-
-def _takes_text(annotation: Any) -> bool:
-    if annotation is str:
-        return True
-    if get_origin(annotation) in (Literal, dict):
-        return False
-    parts = get_args(annotation)
-    return any(_takes_text(part) for part in parts) and not {int, float, bool} & set(parts)
-
-
-@cache
-def _parser() -> OverridesParser:
-    return OverridesParser.create()
 
 
 def _sort(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -178,67 +114,5 @@ def _unknown_flag(name: str) -> str:
 
 def _with_csv(overrides: tuple[str, ...]) -> tuple[str, ...]:
     """Whoever names a file means it: `data.path` alone says `data=csv`."""
-    keys = {override.partition("=")[0].lstrip("+") for override in overrides}
+    keys = set(overridden_keys(overrides))
     return ("data=csv", *overrides) if "data.path" in keys and "data" not in keys else overrides
-
-
-def _quote_value(value: str, *, sweeps: bool) -> str:
-    if sweeps and (parts := _several(value)):
-        return ",".join(_quote_value(part.strip(), sweeps=False) for part in parts)
-    if value.lower() in ("", "null") or _FUNCTION.fullmatch(value) or _is_quoted(value):
-        return value
-    if value.startswith("[") and value.endswith("]"):
-        items = _split(value[1:-1]) if value != "[]" else []
-        return "[" + ",".join(_quote_value(item.strip(), sweeps=False) for item in items) + "]"
-    return _quote(value)
-
-
-def _several(value: str) -> list[str]:
-    """Values to sweep over; none where the comma belongs to a file that is there, or stands alone."""
-    parts = _split(value)
-    if len(parts) == 1 or not all(part.strip() for part in parts) or _exists(value):
-        return []
-    return parts
-
-
-def _exists(value: str) -> bool:
-    try:
-        return Path(value).exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas that stand outside of brackets and quotes."""
-    parts, closing, quote = [""], [], ""
-    for character in text:
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"" and not parts[-1].strip():
-            quote = character
-        elif character in _OPENING:
-            closing.append(_OPENING[character])
-        elif closing and character == closing[-1]:
-            closing.pop()
-        elif character == "," and not closing:
-            parts.append("")
-            continue
-        parts[-1] += character
-    return parts
-
-
-def _is_quoted(value: str) -> bool:
-    if len(value) < 2 or value[0] not in "'\"" or value[-1] != value[0]:
-        return False
-    parsed = parse_override(f"key={value}")
-    return parsed is not None and isinstance(parsed._value, QuotedString)
-
-
-def _quote(value: str) -> str:
-    return QuotedString(value, Quote.single).with_quotes()
-
-
-def overridden_keys(overrides: Sequence[str]) -> Iterator[str]:
-    """Keys of overrides, without the signs before them."""
-    for override in overrides:
-        yield override.partition("=")[0].lstrip("+~")

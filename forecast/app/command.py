@@ -12,10 +12,11 @@ import hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.app.arguments import CommandLine, overridden_keys, read_command_line
+from forecast.app.arguments import CommandLine, read_command_line
 from forecast.app.composition import compose_job, compose_sweep, conf_dir, plain_values
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import full_errors, report_error, run_job
+from forecast.app.overrides import overridden_keys
 from forecast.app.sweep import finish_sweep, remove_empty_folders
 from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job

@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.app.arguments import parse_override
 from forecast.app.diagnosis import explain
+from forecast.app.overrides import parse_override
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.app.arguments import parse_override
+from forecast.app.overrides import parse_override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

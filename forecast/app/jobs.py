@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from forecast.app.arguments import overridden_keys, parse_override
 from forecast.app.composition import plain_values
 from forecast.app.outcomes import Outcome, write_outcome
+from forecast.app.overrides import overridden_keys
 from forecast.errors import ForecastError
 from forecast.tasks.settings import JobSettings, check_job
 
@@ -186,13 +186,3 @@ def _overrides() -> tuple[str, ...]:
 
 def _folder() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
-
-
-def override_value(override: str) -> str:
-    """Return the value of an override without the quotes that Hydra needs.
-
-    >>> override_value("data.target='Close (USD)'")
-    'Close (USD)'
-    """
-    parsed = parse_override(override)
-    return str(parsed.value()) if parsed is not None else override.partition("=")[2]

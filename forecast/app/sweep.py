@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
-from forecast.app.arguments import overridden_keys
 from forecast.app.folders import remove_empty
-from forecast.app.jobs import override_value, run_task
+from forecast.app.jobs import run_task
 from forecast.app.outcomes import Outcome, take_outcomes
+from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job
 
@@ -33,16 +32,22 @@ def finish_sweep(folder: Path) -> None:
     remove_empty_folders(folder)
     if all(outcome.status != "ok" for outcome in outcomes):
         (folder / "multirun.yaml").unlink(missing_ok=True)
-        raise ForecastError(f"none of {len(outcomes)} jobs succeeded; the first: {outcomes[0].status}")
-    table = sweep_table(outcomes)
-    write_sweep(table, folder)
-    winner = best(outcomes)
-    if winner is not None:
-        print(f"\nBest on validation: {winner.line()}\nOnly it is evaluated on the test stretch.")
-        run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
-        if spread := seed_spread(outcomes, winner):
-            print(spread)
-    print(f"\nAll jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
+        first = outcomes[0].status if outcomes else "nothing was run"
+        raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
+    write_sweep(sweep_table(outcomes), folder)
+    if (winner := best(outcomes)) is not None:
+        evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
+    print(f"all jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
+
+
+def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
+    """Run the winner to the end, the test stretch included, and say what its seed has to do with it."""
+    from forecast.evaluation.verdict import seed_spread
+
+    print(f"best on validation, and the only one that is evaluated on the test stretch: {winner.line()}")
+    run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
+    if len(over_seeds) > 1:
+        print(seed_spread(over_seeds))
 
 
 def write_sweep(table: pd.DataFrame, folder: Path) -> None:
@@ -85,16 +90,10 @@ def best(outcomes: Sequence[Outcome]) -> Outcome | None:
     return min(scored, key=_score, default=None)
 
 
-def seed_spread(outcomes: Sequence[Outcome], winner: Outcome) -> str:
-    """Say how much the winner's score is owed to its seed: its configuration under all seeds of the sweep."""
-    alike = [_score(one) for one in outcomes if one.validation_mase is not None and _but_seed(one) == _but_seed(winner)]
-    if len(alike) < 2:
-        return ""
-    return (
-        f"Over {len(alike)} seeds of this configuration the validation MASE lies between {min(alike):.4g} and "
-        f"{max(alike):.4g} (mean {statistics.mean(alike):.4g}, standard deviation {statistics.stdev(alike):.2g}); "
-        f"the winner is its best seed"
-    )
+def scores_over_seeds(outcomes: Sequence[Outcome], winner: Outcome) -> list[float]:
+    """Return the scores of the winner's configuration under all seeds of the sweep, its own included."""
+    scored = [outcome for outcome in outcomes if outcome.validation_mase is not None]
+    return [_score(outcome) for outcome in scored if _but_seed(outcome) == _but_seed(winner)]
 
 
 def remove_empty_folders(folder: Path) -> None:

@@ -1,0 +1,71 @@
+"""The command without its tasks: what would train only takes down what it was given."""
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from forecast.app import main
+
+
+class Tasks:
+    """Stand-ins for the tasks; `score` makes the validation MASE of a job, and may raise."""
+
+    def __init__(self):
+        self.trained = []
+        self.validated = []
+        self.predicted = []
+        self.error = None
+        self.score = lambda job: 1.0
+
+    def train(self, job, folder):
+        self.trained.append((job, Path(folder)))
+        if self.error is not None:
+            raise self.error
+        (Path(folder)).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "run.json").write_text("{}")
+        print(f"{job.model.name} does not beat naive")
+
+    def validate(self, job):
+        self.validated.append(job)
+        return self.score(job)
+
+    def predict(self, run, data, folder):
+        self.predicted.append((run, dict(data)))
+        return SimpleNamespace(sentence=f"{run} says 3")
+
+    def check(self, job):
+        return SimpleNamespace(sentence="no forecast moved", exit_status=0)
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    """Put the stand-ins where the command looks for its tasks."""
+    stand_ins = Tasks()
+    for module, names in {"train": ("train", "validate"), "predict": ("predict",), "check": ("check",)}.items():
+        stub = ModuleType(f"forecast.tasks.{module}")
+        for name in names:
+            setattr(stub, name, getattr(stand_ins, name))
+        monkeypatch.setitem(sys.modules, stub.__name__, stub)
+    pages = ModuleType("forecast.reporting.sweep")
+    pages.write_sweep_page = lambda table, folder: (folder / "sweep.html").write_text(table.to_html())
+    monkeypatch.setitem(sys.modules, pages.__name__, pages)
+    return stand_ins
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Run the command in an empty folder; gives exit status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+
+    def run(*arguments):
+        try:
+            status = main(arguments)
+        except SystemExit as error:
+            status = error.code
+        said = capsys.readouterr()
+        return SimpleNamespace(status=status, out=said.out, err=said.err)
+
+    return run

@@ -1,0 +1,131 @@
+import pytest
+
+from forecast.app.arguments import read_command_line
+from forecast.app.overrides import override_value, parse_override, text_keys
+from forecast.errors import ForecastError
+
+
+def value_of(*typed):
+    """What Hydra makes of the last override, as typed."""
+    return parse_override(read_command_line(typed).overrides[-1]).value()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my file (1).csv",
+        "종가(원)",
+        "주가 데이터.csv",
+        r"C:\x",
+        "C:\\x\\",
+        r"C:\Users\me\my (1).csv",
+        "a,b.csv",
+        "it's.csv",
+        'a "quoted" name',
+        "a=b.csv",
+        "x{1}[2].csv",
+        "2020",
+        "007",
+        "true",
+        "1e3",
+        "#!&;|<>",
+        " leading",
+    ],
+)
+@pytest.mark.parametrize("key", ["data.path", "data.target", "run", "hydra.run.dir"])
+def test_text_arrives_as_typed(key, text):
+    assert value_of(f"{key}={text}") == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("data.target=null", None),
+        ("data.target=[Open,Close]", ["Open", "Close"]),
+        ("data.target=[종가(원),시가 (a, b)]", ["종가(원)", "시가 (a, b)"]),
+        ("data.target=[1,2]", ["1", "2"]),
+        ("data.path='already quoted.csv'", "already quoted.csv"),
+        ('data.path="already quoted.csv"', "already quoted.csv"),
+        ("data.holidays=2026-12-25,2026-12-28", ["2026-12-25", "2026-12-28"]),
+        ("data.holidays=[]", []),
+        ("data.missing=n/a", ["n/a"]),
+        ("horizon=30", 30),
+        ("model.dropout=0.5", 0.5),
+        ("training.refit=false", False),
+        ("model.hidden_size=${horizon}", "${horizon}"),
+        ("baseline=[naive,ridge]", ["naive", "ridge"]),
+        ("baseline=[]", []),
+        ("+x={a:1,b:2}", {"a": 1, "b": 2}),
+        ("model.name=(odd)", "(odd)"),
+    ],
+)
+def test_what_is_no_plain_text_keeps_its_meaning(typed, value):
+    assert value_of(typed) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("model=rnn,lstm", ["rnn", "lstm"]),
+        ("model.hidden_size=32,64", ["32", "64"]),
+        ("seed=range(3)", ["0", "1", "2"]),
+        ("model.hidden_size=choice(8,16)", ["8", "16"]),
+        ("data.target=종가(원),시가", ["'종가(원)'", "'시가'"]),
+        ("data.path=a (1).csv,b.csv", ["'a (1).csv'", "'b.csv'"]),
+        ("baseline=[naive],[naive,ridge]", ["[naive]", "[naive,ridge]"]),
+    ],
+)
+def test_sweeps_stay_sweeps(typed, values):
+    override = parse_override(read_command_line(["-m", typed]).overrides[-1])
+    assert list(override.sweep_string_iterator()) == values
+
+
+def test_a_comma_of_a_file_that_is_there_is_no_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.csv").touch()
+    assert value_of("-m", "data.path=a,b.csv") == "a,b.csv"
+    assert value_of("-m", "data.delimiter=,") == ","
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_multirun_may_stand_anywhere(place):
+    typed = ["model=rnn,lstm", "horizon=3"]
+    typed.insert(place, "-m")
+    line = read_command_line(typed)
+    assert line.sweeps
+    assert line.flags == ("-m",)
+    assert line.overrides == ("model=rnn,lstm", "horizon=3")
+
+
+def test_flags_keep_their_values():
+    line = read_command_line(["horizon=3", "--cfg", "job", "-cd=my conf", "seed=1", "-i", "model=gru"])
+    assert line.flags == ("--cfg", "job", "-cd", "my conf", "-i", "all")
+    assert line.flag("--config-dir", "-cd") == "my conf"
+    assert line.overrides == ("horizon=3", "seed=1", "model=gru")
+    assert line.shows
+
+
+@pytest.mark.parametrize("flag", ["--config-path=x", "--experimental-rerun=x", "--nonsense", "--cfg", "--cfg=jobb"])
+def test_a_flag_that_is_none_is_refused(flag):
+    with pytest.raises(ForecastError, match=flag.partition("=")[0]):
+        read_command_line([flag])
+
+
+def test_a_file_alone_says_csv():
+    assert read_command_line(["data.path=x.csv"]).overrides == ("data=csv", "data.path='x.csv'")
+    assert read_command_line(["data=stock", "data.path=x.csv"]).overrides == ("data=stock", "data.path='x.csv'")
+
+
+def test_parameters_of_a_regressor_may_be_new():
+    assert read_command_line(["baseline.ridge.params.alpha=3"]).overrides == ("++baseline.ridge.params.alpha=3",)
+
+
+def test_text_keys_come_from_the_settings():
+    assert {"data.path", "data.target", "data.delimiter", "run", "report.series"} <= text_keys().single
+    assert not {"data.on_gaps", "data.transform", "horizon", "model.reference"} & text_keys().single
+    assert text_keys().several >= {"data.holidays", "data.missing"}
+
+
+def test_value_without_quotes():
+    assert override_value("data.target='Close (USD)'") == "Close (USD)"
+    assert override_value("model.hidden_size=32") == "32"
