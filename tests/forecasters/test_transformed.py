@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from forecast.errors import ForecastError
+from forecast.forecasters.naive import NaiveRule, straight_line
+from forecast.forecasters.regression import Regression
+from forecast.forecasters.transformed import Transformed, transformed
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
+from forecast.series.problem import Problem
+from forecast.series.split import Origins
+
+PROBLEM = Problem(horizon=4, context_steps=10, season_steps=1)
+DRIFT = NaiveRule("drift", straight_line)
+
+
+def growing(steps: int = 60):
+    noise = np.random.default_rng(2).standard_normal(steps)
+    return single_series(np.exp(0.05 * np.arange(steps) + 0.1 * noise), np.arange(steps), Calendar(freq=None))
+
+
+def test_forecasts_are_the_exponential_of_forecasts_of_the_log():
+    panel, train = growing(), np.array([40])
+    logged = replace(panel, values=np.log(panel.values))
+    origins = Origins(np.zeros(3, dtype=np.int64), np.array([45, 50, 59]))
+    for inner in (DRIFT, Regression("ridge", Ridge())):
+        manual = np.exp(inner.fit(logged, train, PROBLEM).forecast(logged, origins).y_hat)
+        y_hat = Transformed(inner).fit(panel, train, PROBLEM).forecast(panel, origins).y_hat
+        np.testing.assert_allclose(y_hat, manual, rtol=1e-12)
+
+
+def test_drift_of_the_log_goes_on_growing_by_the_same_factor():
+    doubling = single_series(2.0 ** np.arange(20), np.arange(20), Calendar(freq=None))
+    fitted = transformed(DRIFT, "log").fit(doubling, np.array([20]), PROBLEM)
+    y_hat = fitted.forecast(doubling, Origins(np.array([0]), np.array([9]))).y_hat
+    np.testing.assert_allclose(y_hat, [[1024, 2048, 4096, 8192]], rtol=1e-12)
+
+
+def test_name_kind_notes_and_what_was_chosen_are_those_of_the_wrapped_forecaster():
+    ridge = Regression("ridge", Ridge(), choose={"alpha": (0.1, 10.0)})
+    wrapped = Transformed(ridge)
+    assert (wrapped.name, wrapped.kind) == ("ridge", "scikit-learn")
+    fitted = wrapped.fit(growing(), np.array([40]), PROBLEM)
+    assert fitted.notes == fitted.fitted.notes
+    assert len(fitted.notes) == 1
+    final = fitted.chosen()
+    assert isinstance(final, Transformed)
+    assert final.forecaster.choose == {}
+
+
+def test_none_is_no_wrapper():
+    assert transformed(DRIFT, "none") is DRIFT
+
+
+@pytest.mark.parametrize("value", [0.0, -2.5])
+def test_a_target_that_is_not_above_zero_is_named(value):
+    panel = growing()
+    values = panel.values.copy()
+    values[[17, 30]] = value
+    bad = replace(panel, values=values)
+    with pytest.raises(
+        ForecastError, match=rf"series 'y' has {value:g} at step 17 .*2 such steps.*data.transform=none"
+    ):
+        Transformed(DRIFT).fit(bad, np.array([40]), PROBLEM)
+    fitted = Transformed(DRIFT).fit(panel, np.array([40]), PROBLEM)
+    with pytest.raises(ForecastError, match="at step 17"):
+        fitted.forecast(bad, Origins(np.array([0]), np.array([59])))
+
+
+def test_a_forecast_beyond_the_range_of_floats_is_infinite():
+    steep = single_series(np.exp(np.array([0.0, 300.0, 600.0])), np.arange(3), Calendar(freq=None))
+    fitted = Transformed(DRIFT).fit(steep, np.array([3]), PROBLEM)
+    assert fitted.forecast(steep, Origins(np.array([0]), np.array([2]))).y_hat[0, 0] == np.inf
