@@ -1,0 +1,32 @@
+"""Small panels made for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Channel, Panel
+
+
+def panel_of(*series, observed=None):
+    """Pack some series of integer times; `observed` is one mask a series, all True where it is not given."""
+    values = np.concatenate([np.asarray(y, dtype=float) for y in series])
+    seen = np.ones(len(values), dtype=bool) if observed is None else np.concatenate(observed)
+    return Panel(
+        values=values[:, None],
+        observed=seen[:, None],
+        offsets=np.cumsum([0, *(len(y) for y in series)]),
+        times=np.concatenate([np.arange(len(y)) for y in series]),
+        ids=tuple(f"s{i}" for i in range(len(series))),
+        channels=(Channel("y", "target"),),
+        calendar=Calendar(freq=None),
+    )
+
+
+def noisy_sine(steps, noise=0.1, seed=0, period=20):
+    rng = np.random.default_rng(seed)
+    return np.sin(2 * np.pi * np.arange(steps) / period) + noise * rng.normal(size=steps)
+
+
+def random_walk(steps, seed=0):
+    return np.random.default_rng(seed).normal(size=steps).cumsum()
