@@ -77,12 +77,14 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
 
     """
     ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    if missing := sorted(OmegaConf.missing_keys(ours)):
-        raise ForecastError(f"`{missing[0]}` is missing: say it, as in `{missing[0]}=...`")
     try:
-        return dict(OmegaConf.to_container(ours, resolve=True))  # type: ignore[arg-type]  # a mapping at the top
+        missing = sorted(OmegaConf.missing_keys(ours))
+        values: Any = OmegaConf.to_container(ours, resolve=True)
     except OmegaConfBaseException as error:
         raise ForecastError(f"`{error.full_key}` cannot be worked out: {str(error).splitlines()[0]}") from error
+    if missing:
+        raise ForecastError(f"`{missing[0]}` is missing: say it, as in `{missing[0]}=...`")
+    return dict(values)
 
 
 def _composed(name: str, line: CommandLine, overrides: Sequence[str]) -> DictConfig:

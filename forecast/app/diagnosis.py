@@ -77,6 +77,8 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
 def _of_another_option(name: str, key: str, choices: Sequence[str], composed: Any) -> str | None:
     """Say which options of its group know a key that the chosen one does not."""
     group = key.partition(".")[0]
+    if group not in _groups():
+        return None
     chosen = composed.hydra.runtime.choices.get(group)
     several = OmegaConf.is_list(chosen)
     asked = {one: f"{group}=[{one}]" if several else f"{group}={one}" for one in _options(group)}

@@ -1,0 +1,106 @@
+"""A user's mistake: one line that names it, exit status 2, and nothing left behind."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecast.errors import ForecastError
+
+MISTAKES = {
+    "modl=lstm": "`modl` is not a setting: did you mean `model`?",
+    "training.max_epoch=3": "did you mean `training.max_epochs`?",
+    "hidden_size=3": "did you mean `model.hidden_size`?",
+    "epochs=3": "did you mean `training.max_epochs`?",
+    "horizn=3": "did you mean `horizon`?",
+    "horizon.x=3": "did you mean `horizon`?",
+    "hydra.run.dri=x": "did you mean `hydra.run.dir`?",
+    "+foo=3": "`foo` is not a setting",
+    "model=lst": "`model=lst` is not there: did you mean `model=lstm`?",
+    "model=transformer": "choose among gru, lstm, rnn",
+    "baseline=[naive,rigde]": "`baseline=rigde` is not there: did you mean `baseline=ridge`?",
+    "data=sinewave data.path=x.csv": "`data.path` is a setting of `data=csv`",
+    "model.activation=relu": "`model.activation` is a setting of `model=rnn`, and this is `model=lstm`",
+    "lstm": "`lstm` is not `key=value`: did you mean `model=lstm`?",
+    "nonsense": "`nonsense` is not `key=value`",
+    "model=rnn,lstm": "add `-m`",
+    "--mutlirun": "did you mean `--multirun`?",
+    "--config-dir=nowhere": "`--config-dir nowhere` should be a folder",
+    "horizon=abc": "`horizon` should be a valid integer",
+    "horizon=0": "`horizon` should be greater than or equal to 1, found 0",
+    "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
+    "task=prdict": "`task` should be 'train', 'predict' or 'check', found 'prdict'",
+    "split=3": "`split` should be a group of settings",
+    "baseline.ridge.regressor=3": "`baseline.ridge.regressor` should be a valid string, found 3",
+    "data=csv": "`data.path` is missing: say it, as in `data.path=...`",
+    "model.hidden_size=${nothing.there}": "`model.hidden_size` cannot be worked out",
+    "hydra.run.dir=file/below": "cannot make the output folder",
+    "task=predict model=gru": "`model=gru` cannot be said with task=predict",
+    "-m model=rnn,lst": "did you mean `model=lstm`?",
+    "-m modl=rnn,lstm": "did you mean `model`?",
+    "-m hydra.sweep.dir=file/below seed=1,2": "cannot make the output folder",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_one_line_status_2_and_no_folder(command, tasks, tmp_path, typed):
+    (tmp_path / "file").touch()
+    said = command(*typed.split())
+    assert said.status == 2
+    assert MISTAKES[typed] in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert not tasks.trained
+
+
+def test_a_mistake_found_by_a_task_is_told_alike(command, tasks, tmp_path):
+    tasks.error = ForecastError("my.csv is empty:\ngive another file")
+    said = command("data.path=my.csv")
+    assert (said.status, said.err) == (2, "forecast: my.csv is empty: give another file\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_ours_keeps_its_traceback(command, tasks, tmp_path):
+    tasks.error = ZeroDivisionError("ours")
+    with pytest.raises(ZeroDivisionError):
+        command()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_is_one_line(command, tasks, tmp_path):
+    tasks.error = KeyboardInterrupt()
+    said = command()
+    assert said.status == 130
+    assert "Traceback" not in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_users_own_full_error_gives_the_traceback(command, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ForecastError, match="did you mean `model`"):
+        command("modl=lstm")
+
+
+def test_no_task_inherits_our_full_error(command, tasks):
+    seen = []
+    tasks.train = None
+    tasks.score = lambda job: seen.append(os.environ.get("HYDRA_FULL_ERROR")) or 1.0
+    sys.modules["forecast.tasks.train"].train = lambda job, folder: seen.append(os.environ.get("HYDRA_FULL_ERROR"))
+    command()
+    command("-m", "seed=1,2")
+    assert seen == [None] * 4
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_an_unwritable_folder(command, tasks, tmp_path, monkeypatch):
+    def refuse(self, *_arguments, **_settings):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    said = command()
+    assert said.status == 2
+    assert "(Permission denied): choose another with `hydra.run.dir=...`" in said.err
+    assert said.err.count("\n") == 1
+    assert not tasks.trained
