@@ -185,6 +185,8 @@ class Recent:
         series, steps = self._tail.shape[1:]
         y = self._tail[0].reshape(-1)
         first = np.arange(series) * steps + steps - np.minimum(self._lived, steps)
+        remembered = np.arange(steps) >= steps - np.minimum(self._lived, steps)[:, None]
+        running = np.cumsum(np.where(remembered, self._tail[0] - y[first][:, None], 0.0), axis=1)
         return Quantities(
             y=y,
             series=np.repeat(np.arange(series), steps),
@@ -192,5 +194,5 @@ class Recent:
             mean=self._tail[1].reshape(-1),
             level=self._tail[2].reshape(-1),
             phase_mean=self._tail[3].reshape(-1),
-            running=np.concatenate([[0.0], np.cumsum(y)]),
+            running=running.reshape(-1),
         )

@@ -28,7 +28,7 @@ class Quantities:
     mean : expanding mean of y up to the row
     level : exponential mean of y up to the row
     phase_mean : mean of y at the row, one season before, two seasons before, ... to the series' start
-    running : (row + 1,) running sum of y before the row, for moving means
+    running : running sum within the series of y less its first value (less to round off), for moving means
 
     """
 
@@ -47,8 +47,10 @@ class Quantities:
 
     def moving_mean(self, rows: IntArray, steps: int) -> FloatArray:
         """Mean of the last `steps` values up to each row, of fewer where the series is younger, (row,)."""
-        first = np.maximum(rows + 1 - steps, self.start[rows])
-        return (self.running[rows + 1] - self.running[first]) / (rows + 1 - first)
+        start = self.start[rows]
+        before = rows - steps
+        earlier = np.where(before >= start, self.running[np.maximum(before, 0)], 0.0)
+        return self.y[start] + (self.running[rows] - earlier) / np.minimum(steps, rows + 1 - start)
 
     def seasons_before(self, rows: IntArray, horizon: int, season_steps: int, seasons: int) -> FloatArray:
         """For each future step the value a whole number of seasons before it, (row, horizon).
@@ -75,13 +77,14 @@ class Quantities:
 def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quantities:
     """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
     y = past.target
-    mean, level, phase_mean = np.empty_like(y), np.empty_like(y), np.empty_like(y)
+    mean, level, phase_mean, running = (np.empty_like(y) for _ in range(4))
     for _, rows in past.series():
         mine = y[rows]
         if len(mine):
             mean[rows] = expanding_mean(mine, 1)
             level[rows] = exponential_mean(mine, smoothing)
             phase_mean[rows] = expanding_mean(mine, season_steps)
+            running[rows] = np.cumsum(mine - mine[0])
     return Quantities(
         y=y,
         series=np.repeat(np.arange(len(past)), past.lengths),
@@ -89,7 +92,7 @@ def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quanti
         mean=mean,
         level=level,
         phase_mean=phase_mean,
-        running=np.concatenate([[0.0], np.cumsum(y)]),
+        running=running,
     )
 
 
