@@ -50,7 +50,8 @@ class Quantities:
         start = self.start[rows]
         before = rows - steps
         earlier = np.where(before >= start, self.running[np.maximum(before, 0)], 0.0)
-        return self.y[start] + (self.running[rows] - earlier) / np.minimum(steps, rows + 1 - start)
+        mean: FloatArray = self.y[start] + (self.running[rows] - earlier) / np.minimum(steps, rows + 1 - start)
+        return mean
 
     def seasons_before(self, rows: IntArray, horizon: int, season_steps: int, seasons: int) -> FloatArray:
         """For each future step the value a whole number of seasons before it, (row, horizon).

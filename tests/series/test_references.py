@@ -39,7 +39,7 @@ def season_value(y, t, h, seasons):
     return y[at]
 
 
-def by_hand(name, y, t, h, train, smoothing):
+def by_hand(name, y, t, h, *, train, smoothing):
     if name == "last":
         return y[t]
     if name == "seasonal":
@@ -63,7 +63,7 @@ def test_closed_forms_are_what_their_names_say(panel, name):
     for k in range(0, len(origins), 7):
         i, t = int(origins.series[k]), int(origins.steps[k])
         y = panel.target[panel.offsets[i] : panel.offsets[i + 1]]
-        expected = [by_hand(name, y, t, h, train_steps[i], reference.smoothing) for h in range(1, H + 1)]
+        expected = [by_hand(name, y, t, h, train=train_steps[i], smoothing=reference.smoothing) for h in range(1, H + 1)]
         np.testing.assert_allclose(forecasts[k], expected, atol=1e-9)
 
 
@@ -78,7 +78,7 @@ def blend_terms(y, t, h, smoothing):
     terms = [season_value(y, t, h, seasons) for seasons in SEASON_LAGS]
     terms.append(np.mean(phases) if phases else y[t])
     terms += [np.mean(y[max(t + 1 - M, 0) : t + 1]), np.mean(y[max(t + 1 - 7 * M, 0) : t + 1])]
-    terms.append(by_hand("level", y, t, h, 1, smoothing))
+    terms.append(by_hand("level", y, t, h, train=1, smoothing=smoothing))
     return np.array(terms) - y[t]
 
 
