@@ -4,10 +4,10 @@
 
 The log return of a day is r_t = mu + s_t e_t, where e_t is Student-t with 5 degrees of freedom, scaled to variance 1,
 and s_t^2 follows GJR-GARCH(1,1) (Glosten, Jagannathan and Runkle 1993): s_t^2 = omega + (alpha + gamma [e_{t-1} < 0])
-(s_{t-1} e_{t-1})^2 + beta s_{t-1}^2. So tails are fat, volatility comes in clusters, and it rises more after a fall than
-after a rise; the returns themselves cannot be forecast. Within a day the price walks in small steps from the close of
-the day before, over a jump at the opening, to the close: this gives open, high and low. Log volume goes back to its
-mean and is higher on days that move much.
+(s_{t-1} e_{t-1})^2 + beta s_{t-1}^2. So tails are fat, volatility comes in clusters, and it rises more after a fall
+than after a rise; the returns themselves cannot be forecast. Within a day the price walks in small steps from the
+close of the day before, over a jump at the opening, to the close: this gives open, high and low. Log volume goes back
+to its mean and is higher on days that move much.
 
 Random numbers are the bit generator's own, turned into normals and Student-t by arithmetic that is written down here
 and rounded to the cent, so that the file does not depend on a library's sampling methods.
@@ -129,9 +129,9 @@ def make_rows() -> list[str]:
     return lines
 
 
-def main(path: Path = Path(__file__).with_name("stock.csv")) -> None:
+def main() -> None:
     """Write the file."""
-    path.write_bytes(("\n".join(make_rows()) + "\n").encode("ascii"))
+    Path(__file__).with_name("stock.csv").write_bytes(("\n".join(make_rows()) + "\n").encode("ascii"))
 
 
 if __name__ == "__main__":

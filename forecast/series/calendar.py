@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from forecast.errors import ForecastError
 from forecast.series.aliases import rule_of_alias
 from forecast.series.reading.columns import TimeStyle
+from forecast.series.reading.writing import write_times
 from forecast.series.rules import NS_PER_DAY, Rule, Sessions, Ticks, TradingDays
 
 if TYPE_CHECKING:
@@ -110,10 +111,8 @@ class Calendar:
 
     def write(self, times: TimeArray) -> list[str]:
         """Write times as the user does, one text a time."""
-        from forecast.series.reading.writing import write_times  # noqa: PLC0415
-
         style = self.style or plain_style(times, self.timezone)
-        if self.timezone is not None and style.timezone is None:
+        if self.timezone is not None and style.timezone is None:  # the user writes the wall clock
             times = to_wall(times, self.timezone)
         return list(write_times(times, style))
 
@@ -121,6 +120,10 @@ class Calendar:
         """Plain values for JSON; `calendar_from_dict` undoes it."""
         plain = asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+
+_CHECKED = TypeAdapter(Calendar)
+"""Built once: pydantic evaluates our annotations for it, and opening a run is to evaluate nothing."""
 
 
 def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
@@ -137,7 +140,7 @@ def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
     if unknown:
         raise ForecastError(f"the run's calendar has unknown keys ({', '.join(sorted(unknown))}): make a new run")
     try:
-        calendar = TypeAdapter(Calendar).validate_python(dict(plain))
+        calendar = _CHECKED.validate_python(dict(plain))
         _ = calendar.rule
     except (ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -145,16 +148,15 @@ def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
     return calendar
 
 
-def plain_style(times: TimeArray, timezone: str | None) -> TimeStyle:
-    """ISO without what is zero everywhere, for times that nobody has written."""
-    if not np.issubdtype(times.dtype, np.datetime64):
+def plain_style(times: TimeArray, timezone: str | None = None, column: str = "ds") -> TimeStyle:
+    """ISO without what is zero everywhere, for times that nobody has written; with a zone they are in UTC."""
+    if times.dtype.kind != "M":
         return TimeStyle("index")
-    wall = times if timezone is None else to_wall(times, timezone)
-    if np.array_equal(wall, wall.astype("datetime64[D]")):
-        return TimeStyle("%Y-%m-%d", date_only=True)
-    offset = "" if timezone is None else "%z"
-    whole = np.array_equal(wall, wall.astype("datetime64[s]"))
-    return TimeStyle(f"%Y-%m-%d %H:%M:%S{'' if whole else '.%9f'}{offset}", timezone=timezone)
+    if timezone is None and np.array_equal(times, times.astype("datetime64[D]")):
+        return TimeStyle("%Y-%m-%d", (column,), date_only=True)
+    fraction = "" if np.array_equal(times, times.astype("datetime64[s]")) else ".%9f"
+    offset = "" if timezone is None else "%:z"
+    return TimeStyle(f"%Y-%m-%d %H:%M:%S{fraction}{offset}", (column,), timezone=timezone)
 
 
 def to_wall(times: TimeArray, timezone: str | None) -> TimeArray:

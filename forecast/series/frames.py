@@ -1,0 +1,69 @@
+"""Tables of pandas as the series of a file, for notebooks."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import ForecastError
+from forecast.series.calendar import plain_style
+from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle
+
+if TYPE_CHECKING:
+    from forecast.series.panel import FloatArray, IntArray, TimeArray
+
+
+def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str) -> RawTable:
+    """Take a long table as a file's series; lines are rows of the table, counted from 1.
+
+    Raises
+    ------
+    ForecastError
+        A column is missing, or does not hold numbers or times.
+
+    """
+    for column in (ds, y):
+        if column is not None and column not in frame.columns:
+            known = ", ".join(repr(str(name)) for name in frame.columns)
+            raise ForecastError(f"the table has no column {column!r}, it has {known}: say `ds=` and `y=`")
+    values = _numbers(frame[y], y)
+    times, style = (None, TimeStyle("index")) if ds is None else _times(frame[ds], ds)
+    rows: dict[str, IntArray] = {y: np.arange(len(frame))}
+    if unique_id in frame.columns:
+        ids, names = pd.factorize(frame[unique_id])
+        rows = {str(name): np.flatnonzero(ids == i) for i, name in enumerate(names)}
+    series = tuple(
+        RawSeries(name, None if times is None else times[where], values[where], where + 1)
+        for name, where in rows.items()
+    )
+    return RawTable(series, style, {}, (), hashlib.sha256(values.tobytes()).hexdigest())
+
+
+def _numbers(column: pd.Series[float], name: str) -> FloatArray:
+    try:
+        values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ForecastError(f"column {name!r} does not hold numbers, but {column.dtype}: convert it first") from None
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0]) + 1
+        raise ForecastError(f"column {name!r} has an infinite value in row {row}: remove it or set it to NaN")
+    return values
+
+
+def _times(column: pd.Series[pd.Timestamp], name: str) -> tuple[TimeArray, TimeStyle]:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy(dtype=np.int64), TimeStyle("index", columns=(name,))
+    try:
+        index = pd.DatetimeIndex(pd.to_datetime(column))
+    except (TypeError, ValueError):
+        raise ForecastError(f"column {name!r} does not hold times: convert it with pandas.to_datetime first") from None
+    if index.isna().any():
+        row = int(np.flatnonzero(index.isna())[0]) + 1
+        raise ForecastError(f"column {name!r} has no time in row {row}: drop such rows first")
+    zone = None if index.tz is None else str(index.tz)
+    utc = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
+    times = utc.to_numpy().astype("datetime64[ns]")
+    return times, plain_style(times, zone, name)

@@ -1,0 +1,137 @@
+"""Where a job's data come from: a literal table from a name to the function that loads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.errors import ForecastError
+from forecast.series.assemble import assemble
+from forecast.series.frames import raw_table
+from forecast.series.generators import fingerprint_panel, make_sinewave
+from forecast.series.settings import CsvSettings, RowSettings, SinewaveSettings, StockSettings
+from forecast.settings import check_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from forecast.series.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data that a job works on.
+
+    Attributes
+    ----------
+    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what was decided, dropped or filled in, a sentence each
+    fingerprint : SHA-256 of the file, or of the values of a series that was made
+
+    """
+
+    panel: Panel
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
+def load_source(settings: SinewaveSettings | StockSettings | CsvSettings) -> Source:
+    """Load or make the data that the settings name.
+
+    Examples
+    --------
+    >>> len(load_source(SinewaveSettings()).panel.target)
+    2000
+
+    """
+    return SOURCES[settings.name](settings)
+
+
+def found_line(source: Source) -> str:
+    """Put what was found out into one line.
+
+    >>> found_line(load_source(SinewaveSettings(duration=1)))
+    'wave 10 Hz sampled at 200 Hz, noise 0.1; rows 200 (20 a period)'
+    """
+    return "; ".join(f"{name} {value}" for name, value in source.found.items())
+
+
+def read_csv(path: str | Path, **settings: Any) -> Panel:
+    """Read a CSV or Parquet file into a panel; `settings` are those of `data=csv` (`target`, `id`, `on_gaps`, ...)."""
+    values = {"path": str(path), **settings}
+    return load_source(check_settings(CsvSettings, values)).panel
+
+
+def make_panel(
+    frame: pd.DataFrame,
+    *,
+    unique_id: str | None = "unique_id",
+    ds: str | None = "ds",
+    y: str = "y",
+    **settings: Any,
+) -> Panel:
+    """Make a panel of a long table: one row a step of a series.
+
+    Parameters
+    ----------
+    unique_id, ds, y
+        The columns of the series' id (where there is none: one series), of time (None: rows are steps), of the target.
+    settings
+        Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
+        `resample`, ...
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"ds": pd.date_range("2024-01-31", periods=3, freq="ME"), "y": [1.0, 2.0, 4.0]})
+    >>> make_panel(frame).calendar.freq
+    'ME'
+
+    """
+    rows = check_settings(RowSettings, settings)
+    return assemble(raw_table(frame, unique_id, ds, y), rows).panel
+
+
+def stock_path() -> Path:
+    """Where the bundled prices lie: inside the package when it was installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    places = (package / "data" / "stock.csv", package.parent / "data" / "stock.csv")
+    for place in places:
+        if place.is_file():
+            return place
+    raise ForecastError(f"the bundled prices are not at {places[0]}: install the package again")
+
+
+def _load_sinewave(settings: SinewaveSettings) -> Source:
+    panel = make_sinewave(settings)
+    found = {
+        "wave": f"{settings.frequency:g} Hz sampled at {settings.sampling_rate:g} Hz, noise {settings.noise:g}",
+        "rows": f"{len(panel.target):,} ({settings.sampling_rate / settings.frequency:g} a period)",
+    }
+    return Source(panel, found, (), fingerprint_panel(panel))
+
+
+def _load_stock(settings: StockSettings) -> Source:
+    """Read the prices as any CSV with the columns of the bundled one."""
+    rows = {name: getattr(settings, name) for name in RowSettings.model_fields}
+    path = settings.path or str(stock_path())
+    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows))
+
+
+def _load_csv(settings: CsvSettings) -> Source:
+    from forecast.series.reading.reader import read_columns  # noqa: PLC0415
+
+    raw = read_columns(Path(settings.path), settings)
+    made = assemble(raw, settings, settings.timezone)
+    return Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+
+
+SOURCES: dict[str, Callable[[Any], Source]] = {
+    "sinewave": _load_sinewave,
+    "stock": _load_stock,
+    "csv": _load_csv,
+}
