@@ -17,6 +17,8 @@ from forecast.forecasters.regression import Regression
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
 from forecast.series.problem import Problem
+from forecast.series.references import fit_reference
+from forecast.series.scaling import fit_scale
 from forecast.series.split import Origins, last_origins
 
 CONTEXT, HORIZON, SEASON = 8, 3, 5
@@ -185,6 +187,25 @@ def test_an_origin_younger_than_a_context_sees_the_first_value_before_the_series
     young = fitted.forecast(alone, Origins(np.array([0]), np.array([3]))).y_hat
     old = fitted.forecast(padded, Origins(np.array([0]), np.array([8]))).y_hat
     np.testing.assert_allclose(young, old, rtol=1e-12)
+
+
+def test_a_young_origin_sees_nothing_of_the_series_before():
+    panel, train = two_series()
+    fitted = Regression("ridge", Ridge(), reference="last").fit(panel, train, PROBLEM)
+    young = Origins(np.array([1, 1]), np.array([0, 3]))
+    other = replace(panel, values=np.concatenate([panel.values[:70] + 50.0, panel.values[70:]]))
+    np.testing.assert_array_equal(fitted.forecast(other, young).y_hat, fitted.forecast(panel, young).y_hat)
+
+
+@pytest.mark.parametrize("name", ["blend", "mean", "level"])
+def test_the_reference_is_the_one_that_a_network_has(name):
+    panel, train = two_series()
+    past = panel.cut(train + 15)
+    differences = Regression("ridge", Ridge(), reference=name).fit(past, train, PROBLEM).differences
+    truth = fit_reference(name, past, train, PROBLEM)
+    assert (differences.reference.name, differences.reference.ridge) == (name, truth.ridge)
+    np.testing.assert_array_equal(differences.reference.weights, truth.weights)
+    np.testing.assert_array_equal(differences.scale, fit_scale(past, train, SEASON))
 
 
 def test_many_origins_are_forecast_in_blocks(monkeypatch):
