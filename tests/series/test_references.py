@@ -63,7 +63,8 @@ def test_closed_forms_are_what_their_names_say(panel, name):
     for k in range(0, len(origins), 7):
         i, t = int(origins.series[k]), int(origins.steps[k])
         y = panel.target[panel.offsets[i] : panel.offsets[i + 1]]
-        expected = [by_hand(name, y, t, h, train=train_steps[i], smoothing=reference.smoothing) for h in range(1, H + 1)]
+        known = {"train": train_steps[i], "smoothing": reference.smoothing}
+        expected = [by_hand(name, y, t, h, **known) for h in range(1, H + 1)]
         np.testing.assert_allclose(forecasts[k], expected, atol=1e-9)
 
 
