@@ -1,4 +1,8 @@
-"""One sentence in plain words: was the network worth it."""
+"""One sentence in plain words: was the network worth it.
+
+It was where it beats the baseline to beat, and the test says that this is hardly chance, and no plainer row of the
+leaderboard does better still. In all other cases the sentence says what to use instead, or what is not known.
+"""
 
 from __future__ import annotations
 
@@ -42,31 +46,11 @@ def verdict(
         return Verdict(f"{network} has nothing to be compared with ({metric.upper()} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
     figures = f"{metric.upper()} {_against(mine, theirs)}"
-    better = mine < theirs and test.difference < 0
-    return _judge(network, _called(rows, baseline), figures, test, better=better, significance=significance)
-
-
-def _judge(
-    network: str, baseline: str, figures: str, test: Comparison, *, better: bool, significance: float
-) -> Verdict:
-    p = test.p_adjusted
-    if not better:
-        chance = f"no p: {test.reason}" if math.isnan(p) else _p(p)
-        return Verdict(
-            f"{network} does not beat {baseline} ({figures}, {chance}): on these data use {baseline}", won=False
-        )
-    if math.isnan(p):
-        return Verdict(
-            f"{network} is ahead of {baseline} ({figures}), but whether that is chance cannot be said: {test.reason}",
-            won=False,
-        )
-    if p >= significance:
-        return Verdict(
-            f"{network} is ahead of {baseline} ({figures}), but that may be chance ({_p(p)}): "
-            f"on these data use {baseline}",
-            won=False,
-        )
-    return Verdict(f"{network} beats {baseline} ({figures}, {_p(p)}): on these data it is worth its training", won=True)
+    if not (mine < theirs and test.difference < 0):
+        return _not_better(network, _called(rows, baseline), figures, test)
+    if math.isnan(test.p_adjusted) or test.p_adjusted >= significance:
+        return _perhaps_better(network, _called(rows, baseline), figures, test)
+    return _better(rows, network, baseline, figures, test)
 
 
 def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str:
@@ -79,6 +63,32 @@ def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str
     return f"over {len(scores)} seeds the {metric} lies between {_number(lowest)} and {_number(highest)}"
 
 
+def _not_better(network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
+    chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p(test.p_adjusted)
+    sentence = f"{network} does not beat {baseline} ({figures}, {chance}): on these data use {baseline}"
+    return Verdict(sentence, won=False)
+
+
+def _perhaps_better(network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
+    if math.isnan(test.p_adjusted):
+        doubt = f"but whether that is chance cannot be said: {test.reason}"
+    else:
+        doubt = f"but that may be chance ({_p(test.p_adjusted)}): on these data use {baseline}"
+    return Verdict(f"{network} is ahead of {baseline} ({figures}), {doubt}", won=False)
+
+
+def _better(rows: pd.DataFrame, network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
+    beats = f"{network} beats {_called(rows, baseline)} ({figures}, {_p(test.p_adjusted)})"
+    metric = "mae" if rows["mase"].isna().all() else "mase"
+    plainer = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
+    if plainer.empty:
+        return Verdict(f"{beats}: on these data it is worth its training", won=True)
+    best = str(plainer[metric].idxmin())
+    figure = _number(float(plainer[metric][best]))
+    still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
+    return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
+
+
 def _called(rows: pd.DataFrame, baseline: str) -> str:
     """Say that a reference is what the network starts from; other names speak for themselves."""
     return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
@@ -86,11 +96,9 @@ def _called(rows: pd.DataFrame, baseline: str) -> str:
 
 def _against(mine: float, theirs: float) -> str:
     """Two numbers with as many digits as tell them apart, six at most."""
-    for digits in range(3, 7):
-        first, second = _number(mine, digits), _number(theirs, digits)
-        if first != second:
-            break
-    return f"{first} against {second}"
+    written = ((_number(mine, digits), _number(theirs, digits)) for digits in range(3, 7))
+    plain = f"{_number(mine)} against {_number(theirs)}"
+    return next((f"{first} against {second}" for first, second in written if first != second), plain)
 
 
 def _number(value: float, digits: int = 3) -> str:
@@ -105,4 +113,11 @@ def _number(value: float, digits: int = 3) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    """Two decimals, three where the second might cross a threshold, never zero.
+
+    >>> _p(0.41), _p(0.0478), _p(0.00002)
+    ('p = 0.41', 'p = 0.048', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split, after_training
+
+from forecast.errors import ForecastError
+from forecast.evaluation.backtest import backtest, fit_all, forecast_all, stretch_origins
+from forecast.forecasters.interface import Forecasts
+from forecast.series.split import Split
+
+
+@dataclass(frozen=True)
+class Peeks:
+    """Forecasts the truth if it is anywhere in the data that it is given; notes what it was given."""
+
+    name: str = "peeks"
+    kind: str = "network"
+    notes: tuple[str, ...] = ()
+    given: dict = field(default_factory=dict)
+
+    def fit(self, past, train_steps, problem):
+        self.given["fit"] = (past.lengths, train_steps)
+        return self
+
+    def forecast(self, past, origins):
+        self.given["forecast"] = past.lengths
+        targets = origins.rows(past)[:, None] + np.arange(1, HORIZON + 1)
+        ends = past.offsets[origins.series + 1][:, None]
+        inside = targets < ends
+        return Forecasts(np.where(inside, past.target[np.minimum(targets, len(past.target) - 1)], 1e6))
+
+
+@pytest.mark.parametrize("stretch", ["validation", "test"])
+def test_a_forecaster_is_given_nothing_after_the_last_origin(stretch):
+    panel = a_panel()
+    split = a_split(panel)
+    peeks = Peeks()
+    found = backtest([peeks], panel, split, PROBLEM, stretch=stretch)
+    ends = split.before_test if stretch == "validation" else panel.lengths
+    fitted_on, train_steps = peeks.given["fit"]
+    np.testing.assert_array_equal(fitted_on, split.before_test)
+    np.testing.assert_array_equal(train_steps, split.train)
+    np.testing.assert_array_equal(peeks.given["forecast"], ends - HORIZON)
+    last = found.results[found.results["cutoff"] == found.results["cutoff"].max()]
+    assert (last["y_hat"] == 1e6).all()
+
+
+@pytest.mark.parametrize(("stretch", "first"), [("validation", 33), ("test", 45)])
+def test_origins_cover_their_stretch_and_no_other(stretch, first):
+    panel = a_panel(lengths=(60,))
+    origins = stretch_origins(panel, a_split(panel), HORIZON, stretch)
+    end = {"validation": 45, "test": 60}[stretch]
+    assert origins.steps.tolist() == list(range(first - 1, end - HORIZON))
+    assert stretch_origins(panel, a_split(panel), HORIZON, stretch, stride=3).steps.tolist() == list(
+        range(first - 1, end - HORIZON, 3)
+    )
+
+
+def test_one_fit_serves_both_stretches():
+    panel, fitted = a_panel(), []
+
+    @dataclass(frozen=True)
+    class Counted(LastValue):
+        def fit(self, past, train_steps, problem):
+            fitted.append(self.name)
+            return self
+
+    split = a_split(panel)
+    fits = fit_all([Counted("a"), Counted("b")], panel, split, PROBLEM)
+    validation = forecast_all(fits, panel, split, PROBLEM, stretch="validation")
+    test = forecast_all(fits, panel, split, PROBLEM, stretch="test")
+    assert fitted == ["a", "b"]
+    assert (validation.results["ds"].max(), test.results["ds"].max()) == (panel.times[44], panel.times[59])
+    composed = backtest([LastValue("a"), LastValue("b")], panel, split, PROBLEM)
+    assert composed.results.equals(test.results)
+
+
+@pytest.mark.parametrize("at", ["fit", "forecast"])
+def test_a_forecaster_that_raises_is_a_row_with_its_reason(at):
+    panel = a_panel()
+    error = ZeroDivisionError("nothing\nto divide")
+    found = backtest([Raises(error, at), LastValue()], panel, a_split(panel), PROBLEM)
+    assert found.failures == {"broken": "ZeroDivisionError: nothing to divide"}
+    assert found.attempts[0].error is error
+    assert list(found.results["model"].unique()) == ["naive"]
+    assert found.of_kind("network", "naive") == ("naive",)
+    said = backtest([Raises(ForecastError("too short"))], panel, a_split(panel), PROBLEM)
+    assert said.failures == {"broken": "too short"}
+    assert said.results.empty
+
+
+def test_an_interrupt_goes_through():
+    panel = a_panel()
+    for at in ("fit", "forecast"):
+        with pytest.raises(KeyboardInterrupt):
+            backtest([Raises(KeyboardInterrupt(), at)], panel, a_split(panel), PROBLEM)
+
+
+def test_forecasts_of_the_wrong_shape_or_not_finite_are_failures():
+    panel = a_panel(lengths=(60,))
+    good = np.zeros((12, HORIZON))
+    holed = good.copy()
+    holed[3, 1] = np.nan
+    given = [Answers(good, "good"), Answers(good[:, :-1], "short"), Answers(holed, "holed")]
+    found = backtest(given, panel, a_split(panel), PROBLEM)
+    assert found.failures == {
+        "short": "ValueError: the forecast has shape (12, 3) where (origin, step) = (12, 4) was asked",
+        "holed": "ValueError: the forecast is not finite at 1 of 12 origins",
+    }
+
+
+def test_names_are_the_keys_of_a_mapping_and_never_shared():
+    panel = a_panel()
+    found = backtest({"mine": LastValue(), "yours": LastValue()}, panel, a_split(panel), PROBLEM)
+    assert list(found.results["model"].cat.categories) == ["mine", "yours"]
+    assert set(found.fitted) == {"mine", "yours"}
+    with pytest.raises(ForecastError, match="2 forecasters are called 'naive': give each its own name"):
+        backtest([LastValue(), LastValue()], panel, a_split(panel), PROBLEM)
+
+
+def test_a_stretch_without_an_origin_is_the_users_mistake():
+    panel = a_panel(lengths=(60,))
+    split = Split(train=np.array([57]), validation=np.array([0]))
+    with pytest.raises(ForecastError, match="the test stretch of 3 steps has no origin"):
+        backtest([LastValue()], panel, split, PROBLEM)
+
+
+def test_times_notes_and_progress_are_kept():
+    panel, seen = a_panel(), []
+    noted = replace(LastValue(), notes=("fitted on 3 of 9 windows",))
+    found = backtest(
+        [noted], panel, a_split(panel), PROBLEM, on_progress=lambda stage, name: seen.append((stage, name))
+    )
+    attempt = found.attempts[0]
+    assert seen == [("fit", "naive"), ("forecast", "naive")]
+    assert attempt.notes == ("fitted on 3 of 9 windows",)
+    assert attempt.fit_seconds >= 0
+    assert attempt.forecast_seconds >= 0
+
+
+def test_scales_come_from_the_training_stretch():
+    panel = a_panel()
+    split = a_split(panel)
+    changed = after_training(panel, split, 50.0)
+    first, second = (backtest([LastValue()], p, split, PROBLEM) for p in (panel, changed))
+    np.testing.assert_array_equal(first.scales.absolute, second.scales.absolute)

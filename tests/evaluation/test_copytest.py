@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from toys import a_panel, with_target
+
+from forecast.evaluation.copytest import copy_test
+from forecast.evaluation.results import last_known, results_table
+from forecast.forecasters.interface import Forecasts
+from forecast.series.split import rolling_origins
+
+H, N = 20, 600
+
+
+def copied(y, forecast, missing=0.0, horizon=H):
+    """Copy test of a forecaster that is a function of the origins' last values and of the truth (origin, step)."""
+    panel = with_target(a_panel(lengths=(len(y),), missing=missing), slice(None), y)
+    origins = rolling_origins(panel, np.array([200]), panel.lengths, horizon)
+    rows = origins.rows(panel)
+    truth = panel.target[rows[:, None] + np.arange(1, horizon + 1)]
+    y_hat = forecast(panel.target[rows][:, None] + np.zeros((1, horizon)), truth)
+    results = results_table(panel, origins, {"lstm": Forecasts(y_hat)}, horizon)
+    return copy_test(results, last_known(panel, origins), "lstm"), truth - panel.target[rows][:, None]
+
+
+def a_sine():
+    return np.sin(2 * np.pi * np.arange(N) / 20)
+
+
+def a_walk(seed=0):
+    return np.cumsum(np.random.default_rng(seed).standard_normal(N))
+
+
+def test_figures_are_what_loops_give():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(N - 200 - H + 1, H))
+    found, happened = copied(a_walk(), lambda last, truth: last + noise)
+    squares = sum(float(a) ** 2 for a in happened.ravel())
+    assert found.moves == pytest.approx(math.sqrt(sum(float(f) ** 2 for f in noise.ravel()) / squares))
+    errors = sum((float(a) - float(f)) ** 2 for a, f in zip(happened.ravel(), noise.ravel(), strict=True))
+    assert found.explained == pytest.approx(1 - errors / squares)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("noise", [0.0, 0.3, 0.8])
+def test_the_last_value_with_little_noise_is_a_copy(seed, noise):
+    rng = np.random.default_rng(seed)
+    found, _ = copied(a_walk(seed), lambda last, truth: last + noise * rng.standard_normal(last.shape))
+    assert found.copy is True
+    assert found.sentence.startswith("lstm copies the last value: its forecasts move ")
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 20])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_sine_that_is_forecast_is_no_copy(horizon, noise):
+    rng = np.random.default_rng(0)
+    found, _ = copied(a_sine(), lambda last, truth: truth + noise * rng.standard_normal(truth.shape), horizon=horizon)
+    assert found.copy is False
+    assert found.explained > 0.75
+    assert found.sentence.startswith("lstm does not copy the last value: its forecasts foresee ")
+
+
+def test_the_last_value_of_a_sine_is_a_copy_as_well():
+    assert copied(a_sine(), lambda last, truth: last)[0].copy is True
+
+
+def test_noise_far_from_the_last_value_is_no_copy_and_foresees_nothing():
+    found, _ = copied(a_walk(), lambda last, truth: last[::-1])
+    assert found.copy is False
+    assert "but gains nothing by it" in found.sentence
+    assert found.explained < 0
+
+
+def test_a_forecast_that_foresees_half_the_change_is_no_copy():
+    found, _ = copied(a_walk(), lambda last, truth: last + 0.5 * (truth - last))
+    assert found.copy is False
+    assert (found.moves, found.explained) == (pytest.approx(0.5), pytest.approx(0.75))
+    assert found.sentence == "lstm does not copy the last value: its forecasts foresee 75% of the changes from it"
+
+
+def test_missing_targets_are_passed_over():
+    found, _ = copied(a_walk(), lambda last, truth: last, missing=0.3)
+    assert (found.copy, found.moves, found.explained) == (True, 0.0, 0.0)
+    assert found.sentence == (
+        "lstm copies the last value: its forecasts move 0% as far from it as the series does "
+        "and foresee 0% of the changes"
+    )
+
+
+def test_a_series_that_never_moves_says_so():
+    found, _ = copied(np.ones(N), lambda last, truth: last)
+    assert found.copy is None
+    assert found.sentence == "copy test of lstm: empty, the series never moves"
+
+
+def test_series_count_alike_whatever_their_units():
+    both = np.concatenate([a_walk(1), 1000 * a_walk(2)])
+    panel = with_target(a_panel(lengths=(N, N)), slice(None), both)
+    origins = rolling_origins(panel, np.array([200, 200]), panel.lengths, H)
+    rows = origins.rows(panel)
+    last = panel.target[rows][:, None] + np.zeros((1, H))
+    truth = panel.target[rows[:, None] + np.arange(1, H + 1)]
+    y_hat = np.where(origins.series[:, None] == 0, truth, last)
+    results = results_table(panel, origins, {"gru": Forecasts(y_hat)}, H)
+    assert copy_test(results, last_known(panel, origins), "gru").explained == pytest.approx(0.5)

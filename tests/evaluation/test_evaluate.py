@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toys import PROBLEM, LastValue, Raises, a_panel, a_split, with_target
+
+from forecast.errors import ForecastError
+from forecast.evaluation.backtest import fit_all
+from forecast.evaluation.evaluate import best_network, evaluate, objective
+from forecast.evaluation.settings import BacktestSettings
+from forecast.settings import check_settings
+
+
+def evaluated(forecasters, settings=None, lengths=(90, 70)):
+    panel = a_panel(lengths=lengths)
+    split = a_split(panel, validation=20, test=25)
+    return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM, settings)
+
+
+def test_everything_from_the_fits_to_the_verdict():
+    found = evaluated([LastValue("lstm", "network", bias=30.0), LastValue(), LastValue("far", "naive", bias=9.0)])
+    assert found.baseline == "naive"
+    assert list(found.leaderboard["model"]) == ["naive", "far", "lstm"]
+    assert found.verdict.sentence.startswith("lstm does not beat naive (MASE ")
+    assert found.tests["lstm"].p < 0.05
+    assert found.tests["lstm"].overlap == 4
+    assert set(found.copy_tests) == {"lstm"}
+    assert found.validation.stretch == "validation"
+    assert found.test.stretch == "test"
+
+
+def test_the_baseline_is_chosen_on_validation_and_not_on_the_test():
+    """A forecaster that is right on the validation stretch alone is the one to beat."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(90)
+    panel = with_target(a_panel(lengths=(90,)), slice(None), np.where(np.arange(90) < 65, 5.0, 105.0) + noise)
+    split = a_split(panel, validation=20, test=25)
+
+    class Five(LastValue):
+        def forecast(self, past, origins):
+            made = super().forecast(past, origins)
+            return type(made)(np.full_like(made.y_hat, 5.0))
+
+    fits = fit_all([LastValue("lstm", "network"), LastValue(), Five("five", "naive")], panel, split, PROBLEM)
+    found = evaluate(fits, panel, split, PROBLEM)
+    assert found.baseline == "five"
+    assert found.leaderboard["model"].iloc[-1] == "five"
+
+
+def test_a_network_equal_to_its_baseline_has_p_one_and_does_not_win():
+    found = evaluated([LastValue("lstm", "network"), LastValue()])
+    assert found.tests["lstm"].p == 1.0
+    assert not found.verdict.won
+    assert "p = 1.00" in found.verdict.sentence
+    assert found.copy_tests["lstm"].copy is True
+
+
+def test_several_networks_are_corrected_and_the_best_on_validation_is_judged():
+    found = evaluated([LastValue("a", "network", bias=6.0), LastValue("b", "network", bias=3.0), LastValue()])
+    assert best_network(found.validation, found.validation_scores) == "b"
+    assert found.verdict.sentence.startswith("b does not beat naive")
+    assert found.tests["b"].p_adjusted >= found.tests["b"].p
+    assert objective(found.validation_scores, "b") == found.validation_scores.by_model.loc["b", "mase"]
+
+
+def test_failures_and_notes_are_carried_along():
+    broken = Raises(ValueError("the loss is not finite"), name="lstm")
+    found = evaluated([broken, LastValue(notes=("thinned",))])
+    assert found.verdict.sentence == "lstm failed (ValueError: the loss is not finite): use naive"
+    assert found.leaderboard["status"].tolist() == ["ok", "ValueError: the loss is not finite"]
+    assert found.notes == ("naive: thinned",)
+    nothing = evaluated([broken])
+    assert nothing.baseline is None
+    assert nothing.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
+    assert evaluated([LastValue()]).verdict is None
+
+
+def test_every_setting_changes_what_comes_out():
+    networks = [LastValue("lstm", "network", bias=0.4), LastValue(bias=1.2)]
+    one = evaluated(networks, lengths=(90,))
+    strided = evaluated(networks, BacktestSettings(stride=2), lengths=(90,))
+    assert strided.test.results["cutoff"].nunique() == -(-one.test.results["cutoff"].nunique() // 2)
+    assert strided.tests["lstm"].overlap == 2
+    p = one.tests["lstm"].p_adjusted
+    assert one.leaderboard["model"].iloc[0] == "lstm"
+    verdicts = [evaluated(networks, BacktestSettings(significance=s), lengths=(90,)).verdict for s in (p / 2, p * 1.5)]
+    assert [found.won for found in verdicts] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stride": 0}, "`backtest.stride` should be greater than or equal to 1, found 0"),
+        ({"significance": 1.0}, "`backtest.significance` should be less than 1, found 1.0"),
+        ({"strde": 2}, "`backtest.strde` is not a setting: did you mean `backtest.stride`?"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(values, message):
+    with pytest.raises(ForecastError) as error:
+        check_settings(BacktestSettings, values, prefix="backtest.")
+    assert str(error.value) == message
