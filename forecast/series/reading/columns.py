@@ -19,10 +19,10 @@ class TimeStyle:
 
     Attributes
     ----------
-    format : strftime codes, or one of `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), `index`
+    format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
         Beyond the usual codes: `%-d`, `%-m`, `%-H`, `%-I` without a leading zero, `%1f` to `%9f` a fraction of so many
-        digits, `%q` the quarter, `%G-W%V` an ISO week. Names of months and days are English whatever the locale.
-        `index` counts steps: there is no time. Separate columns are written together, as ISO does.
+        digits, `%q` the quarter, `%G-W%V` an ISO week (`writing.py` lists all). Names of months and days are English
+        whatever the locale. `index` counts steps: there is no time. Separate columns are written together, as ISO does.
     columns : the time column's name, or the names of separate columns, or nothing
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
     timezone : "UTC", a fixed offset such as "+09:00", or a zone's name such as "Europe/Berlin"

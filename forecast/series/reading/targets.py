@@ -1,0 +1,115 @@
+"""What is forecast: the columns said by hand, the only one that can be, or one with a usual name; else a question."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from forecast.errors import ForecastError
+from forecast.series.reading.cells import is_missing, is_number
+from forecast.series.reading.grid import some_cells
+from forecast.series.reading.vocabulary import ID, INDEX, TARGET, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.series.reading.grid import Grid
+
+_MOST = 0.5
+_SHOWN = 12
+
+
+def match_name(names: Sequence[str], said: str, setting: str) -> str:
+    """Return the column that was meant.
+
+    Raises
+    ------
+    ForecastError
+        There is none, with the nearest name.
+
+    """
+    wanted = unicodedata.normalize("NFC", said)
+    if wanted in names:
+        return wanted
+    loose = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+    if len(loose) == 1:
+        return loose[0]
+    near = difflib.get_close_matches(wanted.casefold(), [name.casefold() for name in names], n=1)
+    meant = [name for name in names if near and name.casefold() == near[0]]
+    hint = f"did you mean {meant[0]!r}? " if meant else ""
+    raise ForecastError(f"`{setting}` {said!r} is no column of the file: {hint}It has {listed(names)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Say the names of columns."""
+    shown = ", ".join(repr(name) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def usual_id(grid: Grid) -> str | None:
+    """Return the column that says which series a row belongs to, if it is called as the ecosystem does."""
+    return next((name for name in grid.names if plain(name) in ID), None)
+
+
+def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
+    """Columns that hold numbers and have no other meaning; what only counts the rows is none."""
+    found = []
+    for j, name in enumerate(grid.names):
+        counting = plain(name) in INDEX - {"t", "n"} or (j == 0 and name == "column 1" and _only_counts(grid, name))
+        if name not in taken and not (counting and len(grid.names) > 1) and _is_numeric(grid, name):
+            found.append(name)
+    return found
+
+
+def _is_numeric(grid: Grid, name: str) -> bool:
+    cells = grid.column(name)
+    kind = cells.type
+    if not pa.types.is_string(kind):
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    filled = [cell for cell in some_cells(cells) if not is_missing(cell)]
+    return bool(filled) and sum(map(is_number, filled)) >= _MOST * len(filled)
+
+
+def _only_counts(grid: Grid, name: str) -> bool:
+    cells = some_cells(grid.column(name))[:50]
+    return all(cell.isdigit() for cell in cells) and [int(cell) for cell in cells] == list(
+        range(int(cells[0]), int(cells[0]) + len(cells))
+    )
+
+
+def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str]:
+    """Return the target's column, and why it was chosen.
+
+    Raises
+    ------
+    ForecastError
+        No column holds numbers, or several do and none has a usual name.
+
+    """
+    candidates = numeric_columns(grid, taken)
+    if not candidates:
+        raise ForecastError(
+            f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
+            f"there, say `data.decimal`, `data.delimiter` or `data.header`"
+        )
+    if len(candidates) == 1:
+        return candidates[0], "the only column of numbers"
+    for usual in TARGET:
+        found = [name for name in candidates if plain(name) == usual]
+        if found:
+            return found[0], "by its name"
+    living = [name for name in candidates if _varies(grid, name)]
+    if len(living) == 1:
+        return living[0], "the only column of numbers that varies"
+    raise ForecastError(
+        f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
+        f"say `data.target={candidates[0]}`"
+    )
+
+
+def _varies(grid: Grid, name: str) -> bool:
+    cells = grid.column(name)
+    return len(cells.unique()) > 1

@@ -1,0 +1,46 @@
+"""Usual names of columns, in the languages that the project's users write; lower case, without blanks and marks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+TIME = frozenset(
+    [
+        *["date", "datetime", "time", "timestamp", "ts", "ds", "day", "dt", "period", "month", "week", "quarter"],
+        *["year", "yearmonth", "yyyymm", "yyyymmdd", "when", "timeperiod", "utctimestamp", "datum", "zeit", "epoch"],
+        *["zeitstempel", "zeitpunkt", "tag", "monat", "jahr", "fecha", "jour", "mois", "annee", "année", "unix"],
+        *["날짜", "일자", "일시", "시간", "시각", "기간", "년월", "연월", "연도", "년도", "년", "월", "기준일"],
+    ]
+)
+INDEX = frozenset(["", "unnamed0", "index", "idx", "step", "t", "n", "no", "nr", "row", "rownames", "번호", "순번"])
+STEPS = INDEX | {"ds", "time", "timeidx", "timestep", "period"}
+ID = ("uniqueid", "itemid", "seriesid", "tsid")
+# In order: the first that a file has is taken.
+TARGET = (
+    *("y", "target", "close", "value", "values", "종가", "값", "adjclose", "price", "sales", "demand", "load", "count"),
+    *("last", "schlusskurs", "wert", "valeur", "valor", "수치", "판매량", "매출", "수요", "obsvalue", "ot"),
+)
+FIELDS = {
+    "year": frozenset(
+        ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]
+    ),
+    "month": frozenset(["month", "mon", "mm", "mo", "mth", "monat", "mois", "mes", "mese", "월"]),
+    "day": frozenset(["day", "dd", "dy", "dom", "mday", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "일"]),
+    "yearday": frozenset(["doy", "dayofyear", "yday", "yearday"]),
+    "hour": frozenset(["hour", "hr", "hh", "stunde", "heure", "hora", "ora", "시", "시간"]),
+    "minute": frozenset(["minute", "min", "mi", "minuten", "분"]),
+    "second": frozenset(["second", "sec", "ss", "sekunde", "초"]),
+}
+CLOCK = frozenset(["time", "uhrzeit", "zeit", "heure", "hora", "시각", "시간", "clock", "timeofday", "hour", "stunde"])
+
+
+def plain(name: str) -> str:
+    """Reduce a name to its letters and digits: "Adj Close" -> "adjclose", "<DATE>" -> "date"."""
+    return re.sub(r"[^\w]|_", "", unicodedata.normalize("NFC", name)).lower()
+
+
+def is_named(name: str, names: frozenset[str]) -> bool:
+    """Whether a column is called like that, alone or with something in brackets or more words ("Date (UTC)")."""
+    words = [plain(word) for word in re.split(r"[\s_/(),\[\].-]+", name) if plain(word)]
+    return plain(name) in names or any(word in names for word in words)
