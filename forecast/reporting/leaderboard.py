@@ -1,0 +1,100 @@
+"""The leaderboard as cells of text, for the page and for the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from forecast.reporting.wording import number
+
+if TYPE_CHECKING:
+    from forecast.reporting.summary import Row, Summary
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: the measure's name in the data, its heading, and what it means."""
+
+    name: str
+    label: str
+    means: str = ""
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell; `bar` is a length in percent of the cell."""
+
+    text: str
+    kind: str = ""
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A model's row; its role gives it a colour."""
+
+    model: str
+    role: str
+    cells: tuple[Cell, ...]
+
+
+COLUMNS = (
+    Column("model", "model", text=True),
+    Column("kind", "kind", text=True),
+    Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training stretch"),
+    Column("skill", "skill", "1 less MASE over MASE of the baseline to beat: above 0 is better than it"),
+    Column("dm_p", "p", "two-sided Diebold-Mariano test against the baseline to beat"),
+    Column("mae", "MAE", "mean absolute error, in units of the data"),
+    Column("rmse", "RMSE", "root of the mean squared error, in units of the data"),
+    Column("smape", "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),
+    Column("rmsse", "RMSSE", "root mean squared error, scaled as MASE is"),
+    Column("r2", "R²", "share of the variance that the forecasts explain"),
+    Column("fit_seconds", "fit s", "seconds to fit"),
+    Column("forecast_seconds", "forecast s", "seconds to forecast from all origins"),
+    Column("status", "status", text=True),
+)
+
+
+def table_rows(summary: Summary) -> tuple[TableRow, ...]:
+    """Return the rows of the page's table; MASE (else MAE) carries a bar as long as the error is large."""
+    measure = "mase" if any(row.measures.get("mase") is not None for row in summary.leaderboard) else "mae"
+    reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
+    return tuple(_table_row(row, summary, measure, reach) for row in summary.leaderboard)
+
+
+def _table_row(row: Row, summary: Summary, measure: str, reach: float) -> TableRow:
+    role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
+    if not any(value is not None for value in row.measures.values()):
+        role = "failed"
+    cells = [Cell(row.kind, "text")]
+    for column in COLUMNS[2:-1]:
+        value = row.measures.get(column.name)
+        bar = None
+        if column.name == measure and value is not None:
+            bar = round(100 * min(value / reach, 1.0), 1)
+        cells.append(Cell(measure_text(column.name, value), bar=bar))
+    return TableRow(row.model, role, (*cells, Cell(row.status, "text status")))
+
+
+def _reach(values: list[float | None]) -> float:
+    """Length of a full bar: the largest error, unless some explode."""
+    known = sorted(value for value in values if value is not None)
+    return (min(known[-1], 3 * known[len(known) // 2]) if known else 1.0) or 1.0
+
+
+def measure_text(name: str, value: float | None) -> str:
+    """Write a measure as the tables do: skill in percent, tiny p as a bound.
+
+    >>> measure_text("skill", 0.123), measure_text("dm_p", 1e-9), measure_text("mase", 0.98765)
+    ('+12.3 %', '<0.001', '0.988')
+    """
+    if value is None:
+        return "–"
+    if name == "skill":
+        return f"{100 * value:+.1f} %" if abs(value) < 10 else f"{'+' if value > 0 else '−'}>999 %"
+    if name == "dm_p":
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
+    if name in ("fit_seconds", "forecast_seconds"):
+        return f"{value:.2f}"
+    return number(value)

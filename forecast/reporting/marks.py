@@ -1,0 +1,187 @@
+"""What all charts are made of: panels and figures, axes, lines and legends.
+
+A figure is one or several panels (single Vega-Lite views that take any width). A page lays the panels out in a grid and
+a picture puts them side by side; neither changes what is in them. Fields of the data have fixed one-word names (`t`,
+`y`, `of`), so that no name from a user's file is ever read as a path or an expression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import altair as alt
+
+from forecast.reporting.theme import LIGHT
+from forecast.reporting.wording import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.reporting.lines import Clock, Line
+    from forecast.reporting.sections import Roles
+
+TRUTH = "truth"
+DATES = {
+    "year": "%Y",
+    "quarter": "%b",
+    "month": "%b",
+    "week": "%-d %b",
+    "date": "%-d %b",
+    "day": "%-d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": ".%L s",
+}
+View: TypeAlias = "alt.Chart | alt.LayerChart"
+Values: TypeAlias = "list[dict[str, Any]]"
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: what is drawn in which colour, as a line or as an area."""
+
+    label: str
+    colour: str
+    area: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One view in Vega-Lite, without a width, and the tables that it draws by name.
+
+    `height` is in pixels; a panel zooms where its x axis is time, and is `cut` where lines leave its value axis.
+    """
+
+    spec: dict[str, Any]
+    tables: dict[str, Values]
+    height: int
+    zooms: bool = False
+    title: str | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a section shows: its name is the file's, `columns` is how many panels stand in a row where there is room."""
+
+    name: str
+    title: str
+    says: str
+    panels: tuple[Panel, ...]
+    keys: tuple[Key, ...] = ()
+    columns: int = 1
+
+
+def panel(
+    view: View,
+    tables: dict[str, Values],
+    height: int,
+    *,
+    zooms: bool = False,
+    title: str | None = None,
+    cut: bool = False,
+) -> Panel:
+    """Make a panel of an Altair chart and its tables."""
+    # The tables stay outside: Altair would copy and check every row of them several times, which costs seconds.
+    spec = view.properties(height=height).to_dict(validate=False)
+    for unwanted in ("$schema", "config"):
+        spec.pop(unwanted, None)
+    return Panel(spec, tables, height, zooms, title, cut)
+
+
+def chart(table: str) -> alt.Chart:
+    """Begin a chart on a table of the panel."""
+    return alt.Chart(alt.NamedData(name=table))
+
+
+def time_axis(clock: Clock) -> alt.X:
+    """Return the time axis of field `t`."""
+    if clock.kind == "date":
+        # Wall-clock times of the data: drawn in UTC, lest the reader's own time zone move them.
+        return alt.X("t:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=alt.Axis(format=DATES))
+    return alt.X(
+        "t:Q", title="step", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(format=",d", tickMinStep=1)
+    )
+
+
+def value_axis(title: str | None, limits: tuple[float, float] | None = None) -> alt.Y:
+    """Return the value axis of field `y`, its title lying above it."""
+    scale = alt.Scale(zero=False) if limits is None else alt.Scale(domain=list(limits), nice=False, zero=False)
+    return alt.Y("y:Q", title=None if title is None else shortened(title, 40), scale=scale)
+
+
+def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
+    """Return a line of a tooltip; `written` is a d3 number format."""
+    kind = "Q" if written else "N"
+    return alt.Tooltip(f"{field}:{kind}", title=title, **({"format": written} if written else {}))
+
+
+def track_rows(tracks: Sequence[tuple[str, Line]]) -> Values:
+    """Return the table of named lines, the last to be drawn on top."""
+    return [{"t": t, "y": y, "of": name} for name, path in tracks for t, y in zip(path.t, path.y, strict=True)]
+
+
+def lines(table: str, clock: Clock) -> alt.Chart:
+    """Draw a table of `track_rows` over time, with a tooltip on each point."""
+    when = f"utcFormat(datum.t, '{clock.format}')" if clock.kind == "date" else "format(datum.t, ',d')"
+    tips = [
+        tip("of", "line"),
+        tip("when", "time" if clock.kind == "date" else "step"),
+        tip("y", "value", ",.5~g"),
+    ]
+    base = chart(table).transform_calculate(when=when).mark_line(clip=True, point=touchable())
+    return base.encode(x=time_axis(clock), detail="of:N", tooltip=tips)
+
+
+def touchable(*, seen: bool = False) -> alt.OverlayMarkDef:
+    """Return points on a line for the pointer to find, invisible unless a line has nothing else to show."""
+    return alt.OverlayMarkDef(size=50, opacity=1 if seen else 0)
+
+
+def rule(table: str, *, dashed: bool = True) -> alt.Chart:
+    """Draw thin straight lines."""
+    return chart(table).mark_rule(color=LIGHT.quiet, strokeDash=[3, 3] if dashed else [1, 0], strokeWidth=1)
+
+
+def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
+    """Give each name its colour, in the order in which the legend lists them."""
+    scale = alt.Scale(domain=list(names), range=list(names.values()))
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(symbolType="stroke"))
+
+
+def role_colours(roles: Roles) -> dict[str, str]:
+    """Return the colours of truth, network and baseline."""
+    colours = {TRUTH: LIGHT.truth, roles.network: LIGHT.network}
+    if roles.baseline is not None:
+        colours[roles.baseline] = LIGHT.baseline
+    return colours
+
+
+def keys(colours: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return the legend of lines in these colours."""
+    return tuple(Key(label, colour) for label, colour in colours.items())
+
+
+def spread(places: Sequence[float], apart: float, height: float) -> list[float]:
+    """Move places on a line (pixels from its start) so that neighbours are `apart`, each as little as may be.
+
+    >>> spread([10, 12, 90], 10, 100)
+    [6.0, 16.0, 90.0]
+    """
+    groups: list[tuple[list[int], float]] = []
+    for i in sorted(range(len(places)), key=lambda i: places[i]):
+        members, start = [i], float(places[i])
+        # Labels that touch become one block, centred over where its members want to be.
+        while groups and groups[-1][1] + len(groups[-1][0]) * apart > start:
+            members = groups.pop()[0] + members
+            centre = sum(places[j] for j in members) / len(members)
+            start = centre - (len(members) - 1) / 2 * apart
+            start = min(max(start, 0.0), max(height - (len(members) - 1) * apart, 0.0))
+        groups.append((members, start))
+    result = [0.0] * len(places)
+    for members, start in groups:
+        for k, i in enumerate(members):
+            result[i] = start + k * apart
+    return result

@@ -1,0 +1,114 @@
+"""Figures as a page draws them, and as PNG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import vl_convert
+
+from forecast.reporting.theme import PAGE_FONT, PICTURE_FONT, chart_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forecast.reporting.marks import Figure, Panel
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+PICTURE_WIDTH = 900
+LINE_LENGTH = 140
+GAP = 60
+SCALE = 2
+MANY_ROWS = 900
+
+
+def page_spec(panel: Panel) -> dict[str, Any]:
+    """Return a panel as a page draws it: as wide as its place, its title and legend left to the page."""
+    config = chart_config(PAGE_FONT)
+    config["legend"] = {"disable": True}
+    return {
+        "$schema": SCHEMA,
+        **(_zooming(panel.spec) if panel.zooms else panel.spec),
+        "datasets": panel.tables,
+        "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": config,
+    }
+
+
+def _zooming(spec: dict[str, Any]) -> dict[str, Any]:
+    """Let drag and wheel move the time axis; the wheel alone still scrolls the page, a pinch counts as Ctrl + wheel."""
+    select = {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.ctrlKey || event.metaKey]"}
+    zoom = {"name": "zoom", "select": select, "bind": "scales"}
+    if "layer" not in spec:
+        return {**spec, "params": [zoom]}
+    return {**spec, "layer": [*spec["layer"][:-1], {**spec["layer"][-1], "params": [zoom]}]}
+
+
+def renderer(panel: Panel) -> str:
+    """Choose how a browser draws: thousands of SVG nodes are slow to zoom, few are sharper and can be searched."""
+    return "canvas" if sum(map(len, panel.tables.values())) > MANY_ROWS else "svg"
+
+
+def picture_spec(figure: Figure) -> dict[str, Any]:
+    """Return a figure as one picture, panels side by side under its title."""
+    columns = min(figure.columns, len(figure.panels))
+    width = (PICTURE_WIDTH - GAP * (columns - 1)) // columns
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},
+        "concat": [
+            {**_still(panel, str(i)), "width": width, **({"title": panel.title} if panel.title else {})}
+            for i, panel in enumerate(figure.panels)
+        ],
+        "columns": columns,
+        "spacing": 24,
+        "datasets": {
+            f"{i}{name}": rows for i, panel in enumerate(figure.panels) for name, rows in panel.tables.items()
+        },
+        "config": chart_config(PICTURE_FONT),
+        "padding": 16,
+    }
+
+
+def _still(panel: Panel, prefix: str) -> dict[str, Any]:
+    """Return a panel for a picture: its tables under names of its own, without what only a pointer can find.
+
+    Clipping goes too where nothing is cut off; a picture cannot be zoomed, and clipping is slow.
+    """
+
+    def walk(node: Any) -> Any:  # noqa: ANN401 - JSON
+        if isinstance(node, list):
+            return [walk(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        hidden = {key for key, value in node.items() if key == "point" and value.get("opacity") == 0}
+        hidden |= set() if panel.cut else {"clip"}
+        return {
+            key: {"name": prefix + value["name"]} if key == "data" else walk(value)
+            for key, value in node.items()
+            if key not in hidden
+        }
+
+    still: dict[str, Any] = walk(panel.spec)
+    return still
+
+
+def wrapped(text: str, length: int = LINE_LENGTH) -> list[str]:
+    """Break a text into lines that a picture has room for.
+
+    >>> wrapped("one two three", 8)
+    ['one two', 'three']
+    """
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > length:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def write_picture(figure: Figure, folder: Path) -> Path:
+    """Write `figure` as a PNG named after it."""
+    path = folder / f"{figure.name}.png"
+    path.write_bytes(vl_convert.vegalite_to_png(picture_spec(figure), scale=SCALE))
+    return path

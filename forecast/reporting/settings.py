@@ -1,0 +1,16 @@
+"""What of the report may be set."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from forecast.settings import Settings
+
+
+class ReportSettings(Settings):
+    """How much is drawn, and whether pictures are written beside the page."""
+
+    series: str | None = Field(default=None, description="id of the series to draw; None draws a typical one")
+    origins: int = Field(default=6, ge=1, le=24, description="how many origins' forecasts are drawn against the truth")
+    points: int = Field(default=2000, ge=100, le=20_000, description="points that a line is thinned to")
+    png: bool = Field(default=True, description="write the charts to figures/*.png as well")

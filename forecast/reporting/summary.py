@@ -1,0 +1,256 @@
+"""The report as plain data: what stands between the results table and the charts.
+
+A summary holds strings, numbers and tuples only (`Summary.as_dict()` goes through JSON), so that a page can be drawn
+from it anywhere, and a test can say what a page states without reading HTML. It is rebuilt from the tables at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.reporting.diagnostics import (
+    CopySection,
+    LearningSection,
+    ResidualSection,
+    StepSection,
+    copy_section,
+    errors_by_step,
+    learning_section,
+    residual_section,
+    step_section,
+)
+from forecast.reporting.lines import Clock, find_clock
+from forecast.reporting.sections import (
+    DataSection,
+    ForecastSection,
+    Roles,
+    data_section,
+    future_section,
+    origins_section,
+)
+from forecast.reporting.settings import ReportSettings
+from forecast.reporting.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
+MEASURES = ("mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p", "fit_seconds", "forecast_seconds")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the leaderboard; a measure that is missing or not finite is None."""
+
+    model: str
+    kind: str
+    measures: dict[str, float | None]
+    status: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that the page says and draws; a section that the tables cannot fill is None."""
+
+    title: str
+    verdict: str | None
+    roles: Roles
+    clock: Clock
+    series: str
+    facts: tuple[str, ...]
+    leaderboard: tuple[Row, ...]
+    data: DataSection
+    origins: ForecastSection
+    future: ForecastSection | None
+    steps: StepSection
+    learning: LearningSection | None
+    residuals: ResidualSection | None
+    copy: CopySection | None
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    settings: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, strings and numbers."""
+        return asdict(self)
+
+
+def build_summary(
+    *,
+    results: pd.DataFrame,
+    series: pd.DataFrame | None = None,
+    leaderboard: pd.DataFrame | None = None,
+    by_step: pd.DataFrame | None = None,
+    forecast: pd.DataFrame | None = None,
+    history: pd.DataFrame | None = None,
+    chosen_epoch: int | None = None,
+    verdict: str | None = None,
+    network: str | None = None,
+    baseline: str | None = None,
+    copy_test: str | None = None,
+    found: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    show: ReportSettings | None = None,
+) -> Summary:
+    """Bring the tables of a run into the shape of the report; only `results` is needed.
+
+    Parameters
+    ----------
+    results : `model, unique_id, cutoff, ds, step, y, y_hat`
+    series : `unique_id, ds, y, stretch` with stretch training, validation or test; without it the truth is as much
+        as `results` holds
+    leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
+    by_step : `model, step, mase` (or `mae`); without it MAE from `results`
+    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data
+    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
+    network, baseline : the two models drawn in colour; without them the best network and the best other model
+
+    Raises
+    ------
+    ForecastError
+        A column is missing, the table is empty, or a model or series that is asked for is not in it.
+
+    """
+    show = show or ReportSettings()
+    check_results(results)
+    rows = leaderboard_rows(results, leaderboard)
+    roles = choose_roles(rows, network, baseline)
+    uid = choose_series(results, roles.network, show.series)
+    mine = _of(results, uid)
+    truth = _truth(mine, None if series is None else _of(series, uid))
+    clock = find_clock(truth["ds"])
+    ahead = None if forecast is None else _of(forecast, uid)
+    learnt = history is not None and len(history) > 0
+    count = int(results["unique_id"].nunique())
+    name = uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)"
+    return Summary(
+        title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
+        verdict=verdict,
+        roles=roles,
+        clock=clock,
+        series=uid,
+        facts=_facts(results),
+        leaderboard=rows,
+        data=data_section(truth, clock, show.points, name),
+        origins=origins_section(truth, mine, roles, clock, show.origins),
+        future=None if ahead is None or ahead.empty else future_section(truth, ahead, roles, clock),
+        steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
+        learning=learning_section(history, chosen_epoch) if history is not None and learnt else None,
+        residuals=residual_section(mine, roles.network, show.points),
+        copy=copy_section(truth, mine, roles.network, copy_test),
+        found={str(key): str(value) for key, value in (found or {}).items()},
+        notes=tuple(notes),
+        settings=flattened(settings or {}),
+    )
+
+
+def _facts(results: pd.DataFrame) -> tuple[str, ...]:
+    facts = [
+        counted(int(results["step"].max()), "step") + " ahead",
+        counted(len(results[["unique_id", "cutoff"]].drop_duplicates()), "origin"),
+        counted(int(results["model"].nunique()), "model"),
+    ]
+    series = int(results["unique_id"].nunique())
+    return tuple(facts if series == 1 else [counted(series, "series"), *facts])
+
+
+def check_results(results: pd.DataFrame) -> None:
+    """Refuse a table that is no results table, in one line."""
+    missing = [column for column in RESULT_COLUMNS if column not in results]
+    if missing:
+        raise ForecastError(
+            f"a results table has the columns {', '.join(RESULT_COLUMNS)}; {', '.join(missing)} missing, "
+            f"found {', '.join(map(str, results.columns))}: pass what `backtest` returned"
+        )
+    if results.empty:
+        raise ForecastError("the results table is empty, so there is nothing to report: backtest at least one origin")
+
+
+def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
+    """Return the rows as they stand in `leaderboard`, or mean errors computed from `results`, best first."""
+    if leaderboard is None:
+        error = results["y_hat"] - results["y"]
+        table = results[["model"]].assign(mae=error.abs(), square=error**2)
+        leaderboard = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
+        leaderboard["rmse"] = np.sqrt(leaderboard["square"])
+    return tuple(
+        Row(
+            model=str(row["model"]),
+            kind=str(row.get("kind", "")),
+            measures={name: _finite(row[name]) for name in MEASURES if name in row},
+            status=str(row.get("status", "ok")),
+        )
+        for row in leaderboard.to_dict("records")
+    )
+
+
+def _finite(value: Any) -> float | None:  # noqa: ANN401 - a table's cell
+    return None if value is None or not np.isfinite(float(value)) else float(value)
+
+
+def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None) -> Roles:
+    """Settle which two models are drawn in colour; rows stand best first."""
+    known = [row.model for row in rows]
+    for asked in (network, baseline):
+        if asked is not None and asked not in known:
+            raise ForecastError(f"model {asked!r} is not in the results: there are {', '.join(known)}")
+    if network is None:
+        networks = [row.model for row in rows if row.kind == "network"]
+        network = networks[0] if networks else known[0]
+    if baseline is None:
+        others = [row for row in rows if row.model != network and any(v is not None for v in row.measures.values())]
+        simple = [row for row in others if row.kind not in ("network", "reference")]
+        baseline = next((row.model for row in simple or others), None)
+    return Roles(network, baseline)
+
+
+def choose_series(results: pd.DataFrame, network: str, asked: str | None) -> str:
+    """Return the series that is drawn: the one asked for, else the one whose error is the median."""
+    known = results["unique_id"].astype(str).unique()
+    if asked is not None:
+        if asked not in known:
+            some = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
+            raise ForecastError(f"`report.series`: no series is called {asked!r}; there are {some}")
+        return asked
+    if len(known) == 1:
+        return str(known[0])
+    mine = results[results["model"] == network]
+    error = (mine["y"] - mine["y_hat"]).abs().groupby(mine["unique_id"].astype(str)).mean()
+    size = mine["y"].abs().groupby(mine["unique_id"].astype(str)).mean()
+    ranked = (error / size.where(size > 0)).dropna().sort_values(kind="stable")
+    return str(ranked.index[(len(ranked) - 1) // 2]) if len(ranked) else str(known[0])
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Write nested settings as dotted names.
+
+    >>> flattened({"data": {"name": "stock", "season_steps": None}, "seed": 0})
+    {'data.name': 'stock', 'data.season_steps': 'null', 'seed': '0'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            flat |= flattened(value, f"{name}.")
+        else:
+            flat[name] = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return flat
+
+
+def _of(table: pd.DataFrame, uid: str) -> pd.DataFrame:
+    return table[table["unique_id"].astype(str) == uid]
+
+
+def _truth(results: pd.DataFrame, series: pd.DataFrame | None) -> pd.DataFrame:
+    if series is not None and len(series):
+        return series.sort_values("ds").reset_index(drop=True)
+    seen = results[["ds", "y"]].drop_duplicates("ds").sort_values("ds").reset_index(drop=True)
+    return seen.assign(stretch="test")

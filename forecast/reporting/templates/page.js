@@ -1,0 +1,74 @@
+"use strict";
+(() => {
+  const panels = new Map(Object.entries(JSON.parse(document.getElementById("panels").textContent)));
+  const twins = new Map(Object.entries(JSON.parse(document.getElementById("twins").textContent)));
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const views = new Map();
+
+  // Charts are written in light colours; in dark mode each is exchanged for its twin.
+  function painted(node) {
+    if (typeof node === "string") return dark.matches && twins.has(node) ? twins.get(node) : node;
+    if (Array.isArray(node)) return node.map(painted);
+    if (node === null || typeof node !== "object") return node;
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, painted(value)]));
+  }
+
+  const tip = document.getElementById("tip");
+  function showTip(_handler, event, _item, value) {
+    if (value === null || value === undefined || value === "") {
+      tip.style.visibility = "hidden";
+      return;
+    }
+    const rows = document.createElement("div");
+    for (const [name, text] of Object.entries(value)) {
+      for (const part of [name, text]) rows.appendChild(document.createElement("span")).textContent = String(part);
+    }
+    tip.replaceChildren(rows);
+    const { width, height } = tip.getBoundingClientRect();
+    const left = Math.max(4, Math.min(event.clientX + 14, window.innerWidth - width - 8));
+    const above = event.clientY - height - 12;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${above < 4 ? event.clientY + 18 : above}px`;
+    tip.style.visibility = "visible";
+  }
+
+  function zoom(id, factor) {
+    const view = views.get(id);
+    if (factor === null) {
+      view.signal("zoom_t", null);
+    } else {
+      const [low, high] = view.scale("x").domain().map(Number);
+      const centre = (low + high) / 2;
+      const half = ((high - low) / 2) * factor;
+      view.signal("zoom_t", [centre - half, centre + half]);
+    }
+    view.runAsync();
+  }
+
+  async function draw() {
+    delete document.documentElement.dataset.drawn;
+    let drawn = 0;
+    for (const [id, panel] of panels) {
+      const place = document.getElementById(id);
+      try {
+        views.get(id)?.finalize();
+        const compiled = vegaLite.compile(painted(panel.spec)).spec;
+        const view = new vega.View(vega.parse(compiled), { renderer: panel.renderer, container: place, hover: true });
+        views.set(id, view.tooltip(showTip));
+        await view.runAsync();
+        drawn += 1;
+      } catch (error) {
+        place.textContent = "This chart could not be drawn.";
+        console.error(error);
+      }
+    }
+    document.documentElement.dataset.drawn = String(drawn);
+  }
+
+  for (const button of document.querySelectorAll(".zoom button")) {
+    const factor = { in: 0.5, out: 2, all: null }[button.dataset.zoom];
+    button.addEventListener("click", () => zoom(button.closest(".panel").dataset.panel, factor));
+  }
+  dark.addEventListener("change", draw);
+  draw();
+})();

@@ -1,0 +1,133 @@
+"""Colours and type of every picture, in light and in dark.
+
+A thing has one colour all over the page: the truth, the network and the baseline to beat, after Okabe and Ito (2008),
+so that they can be told apart by colour-blind readers and by their lightness; everything else stays grey. Charts are
+drawn in the light colours; a page in dark mode exchanges each for its twin, so that there is one definition of a chart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+PAGE_FONT = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', 'Noto Sans CJK KR', "
+    "'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
+)
+PICTURE_FONT = "Noto Sans, Noto Sans CJK KR, Apple SD Gothic Neo, Malgun Gothic, Segoe UI, Helvetica, sans-serif"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Hexadecimal colours; no two fields of a palette are the same, so that a colour names its twin."""
+
+    paper: str
+    ink: str
+    quiet: str
+    rule: str
+    grid: str
+    truth: str
+    network: str
+    baseline: str
+    other: str
+    validation: str
+    test: str
+
+
+LIGHT = Palette(
+    paper="#ffffff",
+    ink="#1c2430",
+    quiet="#5c6773",
+    rule="#c9d0d8",
+    grid="#edf0f3",
+    truth="#3d4754",
+    network="#0072b2",
+    baseline="#d55e00",
+    other="#a9b2bc",
+    validation="#f6ecd2",
+    test="#dfecf5",
+)
+DARK = Palette(
+    paper="#171c23",
+    ink="#e8ecf1",
+    quiet="#a3adb9",
+    rule="#46505c",
+    grid="#262d36",
+    truth="#cfd6df",
+    network="#56b4e9",
+    baseline="#f59a4b",
+    other="#66717e",
+    validation="#3b3320",
+    test="#1d3244",
+)
+
+
+def dark_twins() -> dict[str, str]:
+    """Map each light colour to the dark one that stands for the same thing."""
+    dark = asdict(DARK)
+    return {colour: dark[name] for name, colour in asdict(LIGHT).items()}
+
+
+def colour_name(colour: str) -> str:
+    """Return what a light colour stands for, the name of its variable in a style sheet."""
+    return next(name for name, value in asdict(LIGHT).items() if value == colour)
+
+
+def css_variables(palette: Palette) -> dict[str, str]:
+    """Name the colours for a style sheet."""
+    return {f"--{field.name}": getattr(palette, field.name) for field in fields(palette)}
+
+
+def chart_config(font: str) -> dict[str, Any]:
+    """Return the Vega-Lite configuration that all charts share: few lines, quiet axes, room for the data."""
+    return {
+        "background": LIGHT.paper,
+        "font": font,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": LIGHT.quiet,
+            "titleColor": LIGHT.quiet,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "gridColor": LIGHT.grid,
+            "domainColor": LIGHT.rule,
+            "tickColor": LIGHT.rule,
+            "tickSize": 4,
+            "labelPadding": 4,
+            "labelOverlap": True,
+            "labelSeparation": 6,
+        },
+        "axisX": {"grid": False},
+        # The title of a value axis lies above it: a sideways one has to be read with the head tilted.
+        "axisY": {
+            "domain": False,
+            "ticks": False,
+            "tickCount": 5,
+            "titleAngle": 0,
+            "titleAlign": "left",
+            "titleAnchor": "end",
+            "titleBaseline": "bottom",
+            "titleX": -28,
+            "titleY": -9,
+        },
+        "legend": {
+            "orient": "top",
+            "title": None,
+            "labelColor": LIGHT.ink,
+            "labelFontSize": 12,
+            "symbolStrokeWidth": 2.5,
+            "labelLimit": 240,
+        },
+        "title": {
+            "anchor": "start",
+            "color": LIGHT.ink,
+            "fontSize": 12,
+            "fontWeight": 600,
+            "subtitleColor": LIGHT.quiet,
+            "subtitleFontSize": 12,
+            "offset": 6,
+        },
+        "line": {"strokeWidth": 1.6, "strokeJoin": "round"},
+    }
