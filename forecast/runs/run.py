@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
 import torch
 from pydantic import ConfigDict
 
@@ -66,12 +67,24 @@ def open_run(run: str | Path = "latest", outputs: str | Path = "outputs") -> Run
     """
     folder = find_run(run, outputs)
     record = open_record(folder)
-    calendar = calendar_from_dict(record.data.calendar)
     try:
+        calendar = _calendar(record)
         network = _network(record, open_tensors(folder))
     except ForecastError as error:
         raise ForecastError(f"{'' if 'run folder' in str(error) else f'run folder {folder}: '}{error}") from None
     return Run(folder, record, network, calendar)
+
+
+def _calendar(record: RunRecord) -> Calendar:
+    """Make the calendar and let it name and write a time, which shows whether its zone and its style are any good."""
+    try:
+        calendar = calendar_from_dict(record.data.calendar)
+        first = np.int64(0) if calendar.freq is None else np.datetime64("2024-01-01", "ns")
+        calendar.write(calendar.after(first, 1))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ForecastError(f"its calendar cannot be used ({reason}): the file was changed; train again") from None
+    return calendar
 
 
 def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:

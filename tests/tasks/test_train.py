@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from small_jobs import small_job
+
+from forecast.errors import ForecastError
+from forecast.evaluation.leaks import change_after
+from forecast.evaluation.metrics import score
+from forecast.runs import layout
+from forecast.runs.opening import open_forecast, open_record, open_tensors
+from forecast.runs.run import open_run
+from forecast.series.split import last_origins, rolling_origins
+from forecast.tasks import train as module
+from forecast.tasks.terminal import silent
+from forecast.tasks.train import train, validate
+
+
+def test_the_folder_holds_what_the_contract_names(trained):
+    assert {
+        layout.LEADERBOARD,
+        layout.RESULTS,
+        layout.FORECAST,
+        layout.HISTORY,
+        layout.RECORD,
+        layout.WEIGHTS,
+        layout.REPORT,
+    } <= set(os.listdir(trained.folder))
+
+
+def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(trained):
+    table = pd.read_csv(trained.folder / layout.LEADERBOARD)
+    assert list(table.columns) == [
+        *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2", "skill"),
+        *("dm_p", "fit_seconds", "forecast_seconds", "status"),
+    ]
+    assert set(table.model) == {"lstm", "reference", "naive", "ridge"}
+    assert table.mase.is_monotonic_increasing
+    results = pd.read_parquet(trained.folder / layout.RESULTS)
+    assert list(results.columns) == ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat"]
+    for model, rows in results.groupby("model", observed=True):
+        mae = float(np.abs(rows.y - rows.y_hat).mean())
+        assert table.set_index("model").mae[model] == pytest.approx(mae, rel=1e-12)
+
+
+def test_every_model_forecasts_from_the_same_origins_of_the_test_stretch(trained):
+    results = trained.evaluation.test.results
+    panel, question = trained.prepared.panel, trained.prepared.question
+    origins = rolling_origins(panel, question.split.before_test, panel.lengths, 4)
+    for _, rows in results.groupby("model", observed=True):
+        assert sorted(rows.cutoff.unique()) == panel.times[origins.rows(panel)].tolist()
+        assert len(rows) == 4 * len(origins)
+
+
+def test_the_baseline_to_beat_is_the_best_on_validation_and_not_on_test(trained):
+    evaluation = trained.evaluation
+    validation = score(evaluation.validation.results, evaluation.validation.scales).by_model.mase
+    assert evaluation.baseline == validation.drop("lstm").idxmin()
+    last_cutoff = evaluation.validation.results.ds.max()
+    panel, split = trained.prepared.panel, trained.prepared.question.split
+    assert last_cutoff == panel.times[split.before_test[0] - 1]
+
+
+def test_the_forecast_lies_after_the_data_and_is_of_the_network_and_its_rival(trained):
+    rows = open_forecast(trained.folder)
+    panel = trained.prepared.panel
+    for model in ("lstm", trained.evaluation.baseline):
+        mine = [row for row in rows if row.model == model]
+        assert [row.ds for row in mine] == panel.calendar.write(panel.calendar.after(panel.times[-1], 4))
+        expected = trained.final[model].forecast(panel, last_origins(panel)).y_hat[0]
+        assert [row.y_hat for row in mine] == expected.tolist()
+        assert {row.unique_id for row in mine} == set(panel.ids)
+    assert len(rows) == 8
+
+
+def test_the_history_has_a_row_an_epoch(trained):
+    history = pd.read_csv(trained.folder / layout.HISTORY)
+    assert history.epoch.tolist() == [1, 2, 3]
+    assert {"train_loss", "validation_loss", "learning_rate", "seconds"} <= set(history.columns)
+    assert open_record(trained.folder).network.epochs == int(history.validation_loss.idxmin()) + 1
+
+
+def test_the_record_says_what_was_done(trained):
+    record = open_record(trained.folder)
+    job, panel = trained.prepared.job, trained.prepared.panel
+    assert record.settings == job.model_dump(mode="json")
+    assert record.data.ids == panel.ids
+    assert record.data.fingerprint == trained.prepared.source.fingerprint
+    assert record.data.steps == (200,)
+    assert record.data.train_steps == (130,)
+    assert record.data.validation_steps == (30,)
+    assert record.verdict == trained.verdict
+    assert record.baseline == trained.evaluation.baseline
+    assert [row["model"] for row in record.metrics] == trained.leaderboard.model.tolist()
+    assert record.validation["lstm"] == pytest.approx(validate(job), rel=1e-9)
+
+
+def test_the_saved_network_has_learnt_from_all_rows(trained):
+    panel = trained.prepared.panel
+    final, backtested = trained.final["lstm"], trained.evaluation.test.fitted["lstm"]
+    assert final.scale != pytest.approx(backtested.scale)
+    assert len(final.history) == backtested.epochs
+    np.testing.assert_array_equal(open_tensors(trained.folder)["scale"], final.scale)
+    later = final.forecast(panel, last_origins(panel)).y_hat
+    assert np.abs(later - backtested.forecast(panel, last_origins(panel)).y_hat).max() > 0
+
+
+def test_without_refit_the_backtested_network_is_kept(tmp_path):
+    result = train(small_job(training__refit=False), tmp_path / "run", silent())
+    assert result.final["lstm"] is result.evaluation.test.fitted["lstm"]
+    assert not open_record(result.folder).network.refitted
+    assert "as backtested" in result.finished.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model__name": "rnn", "model__activation": "relu", "model__layers": 2},
+        {"model__name": "gru", "training__regime": "windows", "training__batches_per_epoch": 3},
+        {"model__reference": "blend"},
+        {"model__reference": "none", "data__noise": 0.0},
+    ],
+    ids=str,
+)
+def test_an_opened_network_forecasts_what_it_did_before(tmp_path, changes):
+    result = train(small_job(**changes), tmp_path / "run", silent())
+    panel = result.prepared.panel
+    opened = open_run(result.folder).network
+    origins = rolling_origins(panel, np.array([40]), panel.lengths, 4)
+    name = result.prepared.job.model.name
+    before, after = (one.forecast(panel, origins).y_hat for one in (result.final[name], opened))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-6)
+
+
+def test_an_opened_network_goes_on_row_by_row(trained):
+    panel = trained.prepared.panel
+    live = [one.start(panel) for one in (trained.final["lstm"], open_run(trained.folder).network)]
+    for value in (0.3, -0.2):
+        before, after = (one.update([value]).y_hat for one in live)
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-6)
+
+
+def test_the_same_job_gives_the_same_run(trained, tmp_path):
+    again = train(small_job(), tmp_path / "run", silent())
+    pd.testing.assert_frame_equal(again.evaluation.test.results, trained.evaluation.test.results)
+    for name in (layout.FORECAST, layout.WEIGHTS):
+        assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
+
+
+def test_the_terminal_tells_the_data_the_table_and_last_the_verdict(tmp_path):
+    text = io.StringIO()
+    result = train(small_job(), tmp_path / "run", Console(file=text, width=200))
+    lines = text.getvalue().splitlines()
+    assert "season" in lines[1]
+    assert "130 steps for training, 30 for validation, 40 for the test" in lines[1]
+    assert lines[-2] == result.verdict
+    assert lines[-1] == f"run folder: {result.folder}"
+    assert any(line.startswith("naive") for line in lines)
+
+
+def test_a_network_that_fails_ends_the_job_and_leaves_no_folder(tmp_path):
+    with pytest.raises(ForecastError, match="epoch") as caught:
+        train(small_job(training__learning_rate=1e30, training__optimizer="sgd"), tmp_path / "a" / "b", silent())
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_baseline_that_fails_is_a_row_with_its_reason(tmp_path):
+    job = small_job(baseline__ridge__params={"alpha": "much"}, baseline__ridge__choose={})
+    result = train(job, tmp_path / "run", silent())
+    row = result.leaderboard.set_index("model").loc["ridge"]
+    assert row.status != "ok"
+    assert np.isnan(row.mase)
+    assert open_record(result.folder).metrics[-1]["mase"] is None
+
+
+def test_a_crash_while_writing_leaves_nothing(tmp_path, monkeypatch):
+    def crash(*_):
+        raise OSError(28, "No space left on device")
+
+    for name in ("write_tables", "write_page", "complete"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, crash)
+            with pytest.raises(OSError, match="No space"):
+                train(small_job(training__max_epochs=1), tmp_path / "day" / "time", silent())
+        assert os.listdir(tmp_path) == []
+
+
+def test_nothing_is_decided_on_the_test_stretch(trained, tmp_path, monkeypatch):
+    """With another test stretch: the same validation, the same baseline to beat, the same weights in the backtest."""
+    source, split = trained.prepared.source, trained.prepared.question.split
+    other = replace(source, panel=change_after(source.panel, split.before_test, seed=1))
+    monkeypatch.setattr("forecast.tasks.prepare.load_source", lambda _: other)
+    job = small_job()
+    assert validate(job) == trained.evaluation.validation_scores.by_model.mase["lstm"]
+    again = train(job, tmp_path / "run", silent())
+    assert again.evaluation.baseline == trained.evaluation.baseline
+    pd.testing.assert_frame_equal(again.evaluation.validation.results, trained.evaluation.validation.results)
+    assert again.leaderboard.mase.tolist() != trained.leaderboard.mase.tolist()
+    before, after = (one.evaluation.test.fitted["lstm"].tensors() for one in (trained, again))
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[name], array)
