@@ -22,6 +22,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
+from forecast.series.question import ask
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
@@ -96,14 +97,26 @@ class Backtest:
 def backtest(
     forecasters: Iterable[Forecaster] | Mapping[str, Forecaster],
     panel: Panel,
-    split: Split,
-    problem: Problem,
+    split: Split | None = None,
+    problem: Problem | None = None,
     *,
+    horizon: int = 20,
     stretch: Stretch = "test",
     stride: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
+
+    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel.
+
+    Examples
+    --------
+    >>> from forecast.forecasters.naive import NaiveRule, last_value
+    >>> from forecast.series.generators import make_sinewave
+    >>> from forecast.series.settings import SinewaveSettings
+    >>> panel = make_sinewave(SinewaveSettings())
+    >>> len(backtest([NaiveRule("naive", last_value)], panel, horizon=20).results["cutoff"].unique())
+    381
 
     Raises
     ------
@@ -111,6 +124,9 @@ def backtest(
         Two forecasters of one name, or a stretch without an origin.
 
     """
+    if split is None or problem is None:
+        asked = ask(panel, horizon)
+        split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
     return forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
 

@@ -1,0 +1,82 @@
+"""The question that is asked of a panel: how it is split, how far ahead, with how much past and what season.
+
+What the user does not say is found on the training stretch alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.series.problem import Problem
+from forecast.series.season import Season, find_season
+from forecast.series.split import Split, split_panel
+
+if TYPE_CHECKING:
+    from forecast.series.panel import Panel
+
+_SEASONS_OF_CONTEXT = 2
+_MOST_OF_TRAINING = 2 / 3
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A split with the problem that is posed on it, and what speaks for the season."""
+
+    split: Split
+    problem: Problem
+    season: Season
+
+
+def ask(
+    panel: Panel,
+    horizon: int,
+    *,
+    context_steps: int | None = None,
+    season_steps: int | None = None,
+    validation: float = 0.15,
+    test: float = 0.2,
+) -> Question:
+    """Split a panel and pose the problem; `validation` and `test` are shares below 1 or whole steps.
+
+    Raises
+    ------
+    ForecastError
+        A series that is too short for its stretches, or for the season given.
+
+    """
+    split = split_panel(panel, validation, test, 1, horizon)
+    season = _season(panel.cut(split.train), season_steps)
+    context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
+    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps)
+    return Question(split_panel(panel, validation, test, context, horizon), problem, season)
+
+
+def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
+    """Two seasons, or a horizon if that is more, yet no more than two thirds of the shortest training stretch.
+
+    >>> context_for(season_steps=24, horizon=12, train_steps=1000)
+    48
+    """
+    wanted = max(_SEASONS_OF_CONTEXT * season_steps, horizon)
+    return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+
+
+def _season(training: Panel, season_steps: int | None) -> Season:
+    if season_steps is None:
+        return find_season(training)
+    shortest = int(training.lengths.min())
+    if season_steps >= shortest:
+        raise ForecastError(
+            f"`data.season_steps={season_steps}` should be less than the training stretch, which has "
+            f"{shortest} steps{_which(training)}: give a shorter season, or 1 for none"
+        )
+    return Season(steps=season_steps, evidence="given as data.season_steps")
+
+
+def _which(panel: Panel) -> str:
+    """Name the shortest series where there are several."""
+    return f" in series {panel.ids[int(np.argmin(panel.lengths))]!r}" if len(panel) > 1 else ""
