@@ -32,7 +32,7 @@ class WindowMeanSettings(NamedSettings):
 
 
 class ReferenceSettings(NamedSettings):
-    """A reference without a network."""
+    """A reference without a network; the one that the network starts from is a row of every job by itself."""
 
     method: Literal["reference"]
     reference: ReferenceName = "auto"
