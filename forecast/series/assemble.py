@@ -75,7 +75,6 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     calendar = replace(calendar, style=raw.style)
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
-    notes += _constant_series(series)
     return Assembled(_pack(series, calendar), found, tuple(notes))
 
 
@@ -194,19 +193,6 @@ def _describe_rows(series: Sequence[Rows]) -> str:
     last = max(series, key=lambda one: one.times[-1])
     span = f"{first.writer.write(first.times[:1])[0]} to {last.writer.write(last.times[-1:])[0]}"
     return f"{rows:,} ({span})" if len(series) == 1 else f"{rows:,} in {len(series)} series ({span})"
-
-
-def _constant_series(series: Sequence[Rows]) -> list[str]:
-    constant = [one.id for one in series if (one.values == one.values[0]).all()]
-    if len(constant) == len(series):
-        value = series[0].values[0]
-        raise ForecastError(
-            f"series {constant[0]!r} is constant ({value:g} in all {len(series[0])} rows): there is nothing to "
-            "forecast; say another `data.target`"
-        )
-    if not constant:
-        return []
-    return [f"{len(constant)} series are constant: {name_some([repr(n) for n in constant[:_NAMED]], len(constant))}."]
 
 
 def _pack(series: Sequence[Rows], calendar: Calendar) -> Panel:

@@ -11,6 +11,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.series.calendar import plain_style
 from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle
+from forecast.series.reading.values import check_living
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, TimeArray
@@ -39,7 +40,8 @@ def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str
         RawSeries(name, None if times is None else times[where], values[where], where + 1)
         for name, where in rows.items()
     )
-    return RawTable(series, style, {}, (), hashlib.sha256(values.tobytes()).hexdigest())
+    notes = check_living(series, "the table")
+    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest())
 
 
 def _numbers(column: pd.Series[float], name: str) -> FloatArray:

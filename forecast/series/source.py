@@ -10,6 +10,7 @@ from forecast.errors import ForecastError
 from forecast.series.assemble import assemble
 from forecast.series.frames import raw_table
 from forecast.series.generators import fingerprint_panel, make_sinewave
+from forecast.series.reading.reader import read_columns
 from forecast.series.settings import CsvSettings, RowSettings, SinewaveSettings, StockSettings
 from forecast.settings import check_settings
 
@@ -123,8 +124,6 @@ def _load_stock(settings: StockSettings) -> Source:
 
 
 def _load_csv(settings: CsvSettings) -> Source:
-    from forecast.series.reading.reader import read_columns  # noqa: PLC0415
-
     raw = read_columns(Path(settings.path), settings)
     made = assemble(raw, settings, settings.timezone)
     return Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
