@@ -1,0 +1,85 @@
+"""From a CSV to an honest recurrent-network forecast, in a notebook as on the command line.
+
+    from forecast import LstmSettings, Recurrent, backtest, build_baseline, read_csv, write_report
+
+What is imported from here is looked up when it is first used: `import forecast` alone loads neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecast.errors import ForecastError as ForecastError
+    from forecast.evaluation.backtest import Backtest as Backtest
+    from forecast.evaluation.backtest import backtest as backtest
+    from forecast.evaluation.evaluate import Evaluation as Evaluation
+    from forecast.evaluation.evaluate import evaluate as evaluate
+    from forecast.evaluation.metrics import score as score
+    from forecast.forecasters.interface import Fitted as Fitted
+    from forecast.forecasters.interface import Forecaster as Forecaster
+    from forecast.forecasters.interface import Forecasts as Forecasts
+    from forecast.forecasters.live import Forecast as Forecast
+    from forecast.forecasters.live import Live as Live
+    from forecast.forecasters.recurrent import Recurrent as Recurrent
+    from forecast.forecasters.settings import ReferenceSettings as ReferenceSettings
+    from forecast.forecasters.settings import RegressionSettings as RegressionSettings
+    from forecast.forecasters.settings import RuleSettings as RuleSettings
+    from forecast.forecasters.settings import WindowMeanSettings as WindowMeanSettings
+    from forecast.forecasters.table import build_baseline as build_baseline
+    from forecast.network.settings import GruSettings as GruSettings
+    from forecast.network.settings import LstmSettings as LstmSettings
+    from forecast.network.settings import RnnSettings as RnnSettings
+    from forecast.reporting.html import write_report as write_report
+    from forecast.runs.run import Run as Run
+    from forecast.runs.run import open_run as open_run
+    from forecast.series.generators import make_sinewave as make_sinewave
+    from forecast.series.panel import Panel as Panel
+    from forecast.series.problem import Problem as Problem
+    from forecast.series.question import ask as ask
+    from forecast.series.settings import SinewaveSettings as SinewaveSettings
+    from forecast.series.source import make_panel as make_panel
+    from forecast.series.source import read_csv as read_csv
+    from forecast.series.split import Split as Split
+    from forecast.series.split import last_origins as last_origins
+    from forecast.series.split import split_panel as split_panel
+    from forecast.training.settings import TrainingSettings as TrainingSettings
+
+_WHERE = {
+    "errors": ("ForecastError",),
+    "evaluation.backtest": ("Backtest", "backtest"),
+    "evaluation.evaluate": ("Evaluation", "evaluate"),
+    "evaluation.metrics": ("score",),
+    "forecasters.interface": ("Fitted", "Forecaster", "Forecasts"),
+    "forecasters.live": ("Forecast", "Live"),
+    "forecasters.recurrent": ("Recurrent",),
+    "forecasters.settings": ("ReferenceSettings", "RegressionSettings", "RuleSettings", "WindowMeanSettings"),
+    "forecasters.table": ("build_baseline",),
+    "network.settings": ("GruSettings", "LstmSettings", "RnnSettings"),
+    "reporting.html": ("write_report",),
+    "runs.run": ("Run", "open_run"),
+    "series.generators": ("make_sinewave",),
+    "series.panel": ("Panel",),
+    "series.problem": ("Problem",),
+    "series.question": ("ask",),
+    "series.settings": ("SinewaveSettings",),
+    "series.source": ("make_panel", "read_csv"),
+    "series.split": ("Split", "last_origins", "split_panel"),
+    "training.settings": ("TrainingSettings",),
+}
+_MODULE = {name: f"forecast.{module}" for module, names in _WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _MODULE:
+        raise AttributeError(f"module 'forecast' has no attribute {name!r}")
+    value = getattr(import_module(_MODULE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion."""
+    return sorted({*globals(), *_MODULE})

@@ -1,0 +1,73 @@
+"""What the command does when nothing is wrong."""
+
+import re
+
+import pytest
+
+
+def test_a_run_gets_its_own_dated_folder(command, tasks, tmp_path):
+    assert command("horizon=3", "model=gru").status == 0
+    ((job, folder),) = tasks.trained
+    assert (job.horizon, job.model.name) == (3, "gru")
+    assert re.fullmatch(r"outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d", str(folder.relative_to(tmp_path)))
+    assert [path.name for path in folder.iterdir()] == ["run.json"]
+
+
+def test_a_folder_that_is_said_is_taken_as_it_is(command, tasks, tmp_path):
+    (tmp_path / "결과 (1)").mkdir()
+    for _ in range(2):
+        command("hydra.run.dir=결과 (1)/a, b")
+    assert [folder for _, folder in tasks.trained] == [tmp_path / "결과 (1)" / "a, b"] * 2
+
+
+def test_a_file_alone_is_a_csv(command, tasks):
+    command("data.path=내 파일 (1).csv", "data.target=종가(원)")
+    job = tasks.trained[0][0]
+    assert (job.data.name, job.data.path, job.data.target) == ("csv", "내 파일 (1).csv", "종가(원)")
+
+
+@pytest.mark.parametrize(
+    ("typed", "data"),
+    [
+        (["run=latest"], {}),
+        (["run=latest", "data.path=newer.csv"], {"name": "csv", "path": "newer.csv"}),
+        (["run=a b (1)", "data=stock"], {"name": "stock"}),
+        (
+            ["data.path=x.csv", "data.holidays=[2026-12-25]"],
+            {"name": "csv", "path": "x.csv", "holidays": ("2026-12-25",)},
+        ),
+    ],
+)
+def test_predict_gets_what_was_said_about_the_data(command, tasks, tmp_path, typed, data):
+    said = command("task=predict", *typed)
+    assert said.status == 0
+    run = next((one.removeprefix("run=") for one in typed if one.startswith("run=")), "latest")
+    assert tasks.predicted == [(run, data)]
+    assert said.out == f"{run} says 3\n"
+
+
+def test_check_says_its_sentence_and_leaves_nothing(command, tasks, tmp_path):
+    said = command("task=check")
+    assert (said.status, said.out) == (0, "no forecast moved\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_commands_choices_and_keys(command, tmp_path):
+    said = command("--help")
+    assert said.status in (0, None)
+    for text in ("python -m forecast -m model=rnn,lstm,gru", "data: csv, sinewave, stock", "chunk_steps: 64"):
+        assert text in said.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cfg_shows_the_job_with_its_overrides(command, tmp_path):
+    said = command("horizon=7", "--cfg", "job", "model=rnn")
+    assert "horizon: 7" in said.out
+    assert "activation: tanh" in said.out
+    assert "hydra" not in said.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_completion_and_version(command):
+    assert "hydra_bash_completion" in command("-sc", "install=bash").out
+    assert command("--version").out.startswith("forecast 0.")

@@ -1,0 +1,108 @@
+"""A sweep: every job to its validation score, a table, and only the winner to the test stretch."""
+
+import csv
+import re
+
+import pytest
+
+from forecast.app.outcomes import Outcome
+from forecast.app.sweep import best, scores_over_seeds, sweep_table
+from forecast.errors import ForecastError
+
+
+def rows(folder):
+    with (folder / "sweep.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def the_sweep(tmp_path):
+    (folder,) = (tmp_path / "outputs").glob("*/*")
+    return folder
+
+
+def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
+    tasks.score = lambda job: {"rnn": 0.9, "lstm": 0.7}[job.model.name] + job.model.hidden_size / 1000
+    said = command("model=rnn,lstm", "-m", "model.hidden_size=32,64")
+    assert said.status == 0
+    assert len(tasks.validated) == 4
+    ((winner, folder),) = tasks.trained
+    assert (winner.model.name, winner.model.hidden_size) == ("lstm", 32)
+    sweep = the_sweep(tmp_path)
+    assert folder == sweep / "2"
+    assert sorted(path.name for path in sweep.iterdir()) == ["2", "multirun.yaml", "sweep.csv", "sweep.html"]
+    table = rows(sweep)
+    assert list(table[0]) == ["job", "model", "model.hidden_size", "validation_mase", "seconds", "status"]
+    assert [(row["model"], row["model.hidden_size"]) for row in table] == [
+        ("lstm", "32"), ("lstm", "64"), ("rnn", "32"), ("rnn", "64"),
+    ]  # fmt: skip
+    assert [float(row["validation_mase"]) for row in table] == sorted(float(row["validation_mase"]) for row in table)
+    assert "lstm does not beat naive" in said.out
+    assert "seeds" not in said.out
+
+
+def test_a_failed_job_is_a_row_with_its_reason(command, tasks, tmp_path):
+    def score(job):
+        if job.model.hidden_size == 2:
+            raise ForecastError("the loss became NaN in epoch 3:\nlower the learning rate")
+        if job.model.hidden_size == 3:
+            raise ZeroDivisionError("ours")
+        return 1.0
+
+    tasks.score = score
+    said = command("-m", "model.hidden_size=2,0,3,4")
+    assert said.status == 0
+    status = {row["model.hidden_size"]: row["status"] for row in rows(the_sweep(tmp_path))}
+    assert status == {
+        "4": "ok",
+        "2": "the loss became NaN in epoch 3: lower the learning rate",
+        "0": "`model.hidden_size` should be greater than or equal to 1, found 0",
+        "3": "ZeroDivisionError: ours",
+    }
+    assert rows(the_sweep(tmp_path))[0]["status"] == "ok"
+    assert len(tasks.trained) == 1
+    assert "ZeroDivisionError" in said.err
+
+
+def test_where_every_job_fails_nothing_is_left(command, tasks, tmp_path):
+    said = command("-m", "horizon=0,-1")
+    assert said.status == 2
+    assert said.err.startswith("forecast: none of the 2 jobs succeeded; the first: `horizon` should be")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_over_seeds_states_their_spread(command, tasks):
+    tasks.score = lambda job: job.seed / 10 + (0.5 if job.model.name == "gru" else 1.0)
+    said = command("-m", "seed=1,2", "model=lstm,gru")
+    assert re.search(r"over 2 seeds the validation MASE lies between 0\.60* and 0\.70*", said.out)
+    assert tasks.trained[0][0].seed == 1
+
+
+def test_a_sweep_of_another_task_is_a_table(command, tasks, tmp_path):
+    said = command("-m", "task=check", "data=sinewave,stock")
+    assert said.status == 0
+    assert not tasks.trained
+    assert [row["status"] for row in rows(the_sweep(tmp_path))] == ["ok", "ok"]
+
+
+def outcome(job, score, **said):
+    status = "ok" if score is not None else "failed"
+    return Outcome(job, tuple(f"{key}={value}" for key, value in said.items()), {}, score, 0.5, status)
+
+
+def test_the_table_is_sorted_and_names_what_differs():
+    outcomes = [outcome(0, 2.0, horizon=3, seed=1), outcome(1, None, horizon=3, seed=2), outcome(2, 1.0, horizon=3)]
+    table = sweep_table(outcomes)
+    assert list(table.columns) == ["job", "seed", "validation_mase", "seconds", "status"]
+    assert list(table["job"]) == [2, 0, 1]
+    assert list(table["seed"]) == ["", "1", "2"]
+
+
+@pytest.mark.parametrize(("scores", "job"), [([2.0, 1.0, 1.0], 1), ([None, float("nan"), 3.0], 2), ([None], None)])
+def test_best(scores, job):
+    found = best([outcome(i, score) for i, score in enumerate(scores)])
+    assert (found.job if found else None) == job
+
+
+def test_seeds_are_compared_within_one_configuration():
+    outcomes = [outcome(i, 1.0 + i, seed=i % 2, model="rnn" if i < 2 else "gru") for i in range(4)]
+    assert scores_over_seeds(outcomes, outcomes[0]) == [1.0, 2.0]
