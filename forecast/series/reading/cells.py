@@ -17,7 +17,8 @@ MISSING = frozenset(
 )
 
 CURRENCY = "$€£¥₩￦₹"
-GROUPING = " '’_\u00a0\u202f\u2009"
+GROUPING = " '’_"
+_BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
 _UNITS = rf"[%{CURRENCY}]|원|円|元|kr\.?|zł|EUR|USD|KRW|CHF|[KkMB]"
 _DIGITS = rf"(?:\d[\d.,{GROUPING}]*|[.,]\d+)"
 NUMBER = re.compile(
@@ -35,7 +36,7 @@ def is_missing(cell: str) -> bool:
 @lru_cache(1 << 14)
 def is_number(cell: str) -> bool:
     """Whether a cell is a number in some notation (infinity included)."""
-    cell = cell.strip()
+    cell = cell.strip().translate(_BLANKS)
     if NUMBER.fullmatch(cell):
         return not is_time(cell) or bool(re.fullmatch(r"\d+|\d+\.\d+", cell, re.ASCII))
     return cell.lower().lstrip("+-") in {"inf", "infinity"}

@@ -102,18 +102,29 @@ def _decode_legacy(data: bytes) -> tuple[str, str]:
     korean = _korean(data)
     if korean is not None:
         return korean, "cp949"
-    # Lines of plain ASCII say nothing, and there may be a million of them.
-    lines = [line for line in data.splitlines(keepends=True) if not line.isascii()]
-    guess = from_bytes(b"".join(lines)[:_ENOUGH]).best()
-    if guess is not None and guess.encoding in _OTHER_SCRIPTS:
-        try:
-            return data.decode(guess.encoding), guess.encoding
-        except UnicodeDecodeError:
-            pass
+    other = _other_script(data)
+    if other is not None:
+        return data.decode(other), other
     try:
         return data.decode("cp1252"), "cp1252"
     except UnicodeDecodeError:
         return data.decode("latin-1"), "latin-1"
+
+
+def _other_script(data: bytes) -> str | None:
+    """Encoding of a script that has no Latin letters: its words are runs of high bytes, umlauts stand alone."""
+    if not re.search(rb"[\x80-\xff]{3,}", data):
+        return None
+    # Lines of plain ASCII say nothing, and there may be a million of them.
+    lines = [line for line in data.splitlines(keepends=True) if not line.isascii()]
+    guess = from_bytes(b"".join(lines)[:_ENOUGH]).best()
+    if guess is None or guess.encoding not in _OTHER_SCRIPTS:
+        return None
+    try:
+        data.decode(guess.encoding)
+    except UnicodeDecodeError:
+        return None
+    return guess.encoding
 
 
 def _korean(data: bytes) -> str | None:
@@ -133,8 +144,5 @@ def _korean(data: bytes) -> str | None:
 
 
 def _in_euc_kr(char: str) -> bool:
-    try:
-        char.encode("euc_kr")
-    except UnicodeEncodeError:
-        return False
-    return True
+    """Python's codec writes other syllables too, as four pairs of bytes."""
+    return len(char.encode("euc_kr", errors="ignore")) == 2

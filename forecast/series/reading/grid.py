@@ -83,7 +83,7 @@ def cut_text(text: str, settings: CsvSettings, name: str) -> Grid:
     columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
     grid = Grid(
         names=header.names,
-        columns=tuple(pc.utf8_trim_whitespace(cells) for cells in columns),
+        columns=tuple(plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns),
         lines=lines + header.line - 1 + skipped,
         ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
         found=_found(dialect, header),
@@ -176,13 +176,8 @@ def _without_empty(grid: Grid) -> Grid:
         empty &= blank
         if not (blank.all() and grid.names[j] == f"column {j + 1}"):
             keep.append(j)
-    kept = replace(grid, names=tuple(grid.names[j] for j in keep), columns=tuple(grid.columns[j] for j in keep)).keep(
-        ~empty
-    )
-    if empty.any():
-        note = f"{count_rows(int(empty.sum()))} without any entry left out: {line_list(grid.lines[empty])}"
-        kept = replace(kept, notes=(*kept.notes, note))
-    return kept
+    columns = tuple(grid.columns[j] for j in keep)
+    return replace(grid, names=tuple(grid.names[j] for j in keep), columns=columns).keep(~empty)
 
 
 def count_rows(count: int) -> str:
@@ -200,6 +195,13 @@ def line_list(lines: IntArray, most: int = 20) -> str:
     shown = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in islice(runs, most)]
     more = f" and {len(runs) - most} more" if len(runs) > most else ""
     return f"line{'' if len(lines) == 1 else 's'} {', '.join(shown)}{more}"
+
+
+def plain_blanks(cells: pa.StringArray) -> pa.StringArray:
+    """Write the narrow and unbreakable blanks of other locales as ordinary ones."""
+    if pc.all(pc.string_is_ascii(cells)).as_py():
+        return cells
+    return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
 
 
 def some_cells(cells: pa.Array, most: int = 400) -> list[str]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from forecast.series.reading.cells import is_data, is_missing
+from forecast.errors import ForecastError
+from forecast.series.reading.cells import is_data, is_missing, is_number
 from forecast.series.reading.dialect import usual_width
+from forecast.series.reading.vocabulary import TIME, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +48,11 @@ def find_header(rows: Sequence[Row], said: bool | None) -> Header:
     extra = table[1:headers]
     if extra:
         notes += (_left_out("under the header", extra),)
-    names = _names([row.cells for row in table[:headers]], width)
+    full = [row.cells for row in table[headers:] if len(row.cells) == width]
+    ends_filled = any(cells[-1] for cells in full)
+    if headers and ends_filled and full:
+        _refuse_torn(table[0].cells, full[0])
+    names = _names([row.cells for row in table[:headers]], width, shift=ends_filled)
     line = table[headers].line if headers < len(table) else table[-1].line + 1
     return Header(names, line, width, kind, notes)
 
@@ -61,7 +67,12 @@ def _table_start(rows: Sequence[Row], width: int) -> int:
     """Index of the first row that belongs to the table: titles have fewer cells, or only the first one filled."""
     for i, row in enumerate(rows):
         below = rows[i + 1].cells if i + 1 < len(rows) else ()
-        short_header = len(row.cells) == width - 1 and width > 2 and len(below) == width
+        short_header = len(row.cells) == width - 1 and len(below) == width
+        if width == 2 and short_header:
+            # A line without a delimiter: a title, unless it stands alone and the data follow at once.
+            if i == 0 and rows[1].line == row.line + 1 and any(map(is_data, below)):
+                return i
+            continue
         if len(row.cells) < width and not short_header:
             continue
         filled = [j for j, cell in enumerate(row.cells) if cell]
@@ -120,11 +131,20 @@ def _consecutive(cells: Sequence[str]) -> bool:
     return steps in ({1}, {-1}) or (not steps and cells == ["0"])
 
 
-def _names(headers: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
+def _refuse_torn(names: Sequence[str], cells: Sequence[str]) -> None:
+    """Refuse rows with one cell more than names whose first name already says what their first cell is."""
+    if len(names) == len(cells) - 1 and is_named(names[0], TIME) and is_data(cells[0]) and not is_number(cells[0]):
+        raise ForecastError(
+            f"rows have {len(cells)} cells, the header {len(names)} names ({', '.join(names[:5])}): if commas are "
+            f"decimal, they have to be in quotes or cells separated by something else; else mend the header"
+        )
+
+
+def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tuple[str, ...]:
     """Names of all columns, all different."""
     if not headers:
         return tuple(f"column {j + 1}" for j in range(width))
-    padded = [_padded(row, width) for row in headers]
+    padded = [_padded(row, width, shift=shift) for row in headers]
     first, last = padded[0], padded[-1]
     filled = [name for name in first if name]
     if len(padded) > 1 and len(set(filled)) < len(filled):
@@ -135,10 +155,10 @@ def _names(headers: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
     return _distinct([name or f"column {j + 1}" for j, name in enumerate(first)])
 
 
-def _padded(row: Sequence[str], width: int) -> list[str]:
+def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:
     cells = [unicodedata.normalize("NFC", re.sub(r"\s+", " ", cell)).strip() for cell in row]
     # One name less than cells: the rows begin with a name that has no header, as R writes tables.
-    return ["", *cells] if len(cells) == width - 1 else (cells + [""] * width)[:width]
+    return ["", *cells] if shift and len(cells) == width - 1 else (cells + [""] * width)[:width]
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:

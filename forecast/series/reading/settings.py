@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator
 
 from forecast.settings import Settings
 
@@ -38,6 +38,9 @@ class CsvSettings(Settings):
 
     """
 
+    # A column may be called 1950, and a command line reads that as a number.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     name: Literal["csv"] = "csv"
     path: str = Field(min_length=1)
     target: Names | None = None
@@ -57,3 +60,8 @@ class CsvSettings(Settings):
     comment: str | None = Field(default=None, min_length=1)
     missing: tuple[str, ...] = ()
     on_bad_rows: Literal["error", "drop"] = "error"
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, (str, int, float)) else value

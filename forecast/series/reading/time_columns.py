@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from forecast.series.reading.grid import Grid
     from forecast.series.reading.settings import CsvSettings
 
-_ENOUGH = 0.7
+_ENOUGH = 0.5
+_ENOUGH_BY_NAME = 0.2
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,9 @@ def _filled(grid: Grid, name: str) -> list[str]:
 
 def _form(grid: Grid, name: str) -> TimeForm | None:
     form, share = form_of(_filled(grid, name))
-    return form if share >= (1.0 if form is not None and form.weak else _ENOUGH) else None
+    if form is None or form.weak:
+        return form if share == 1.0 else None
+    return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
 
 
 def _share(grid: Grid, name: str, form: TimeForm) -> float:

@@ -44,16 +44,19 @@ class Times:
 
 
 def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
-    """Return the form that fits most of some cells, and the share of them that it fits; ties: the first in the list."""
-    best: tuple[TimeForm | None, float] = (None, 0.0)
+    """Return the form in which most of some cells are real times, and the share of them that is written so.
+
+    A 30th of February is written as a date: its row is bad, and no reason to doubt the column.
+    """
+    best, most, share = None, 0.0, 0.0
     for form in FORMS:
-        shaped = sum(compiled(form).fullmatch(cell) is not None for cell in sample)
-        if not sample or shaped / len(sample) <= best[1]:
+        shaped = sum(compiled(form).fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
+        if shaped <= most:
             continue
-        share = _valid_share(sample, form)
-        if share > best[1]:
-            best = (form, share)
-    return best
+        valid = _valid_share(sample, form)
+        if valid > most:
+            best, most, share = form, valid, shaped
+    return best, share
 
 
 def _valid_share(sample: Sequence[str], form: TimeForm) -> float:
@@ -72,7 +75,6 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
     quick = _read_iso(cells, form)
     if quick is not None:
         return quick
-    cells = _plain_spaces(cells)
     parts, fits = parts_of(cells, form)
     order, notes = _choose_order(parts, form, day_first, european, _first_text(cells))
     ns, good = compose(name_parts(parts, order), len(cells))
@@ -95,12 +97,6 @@ def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
         return None
     ns = np.asarray(pc.cast(read, pa.int64()).to_numpy(), dtype=np.int64)
     return Times(ns, np.ones(len(ns), dtype=np.bool_), "", timezone)
-
-
-def _plain_spaces(cells: pa.StringArray) -> pa.StringArray:
-    if pc.all(pc.string_is_ascii(cells)).as_py():
-        return cells
-    return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
 
 
 def _first_text(cells: pa.StringArray) -> str:
@@ -136,7 +132,10 @@ def _choose_order(
     left = [order for order in scores if scores[order] == least]
     if len(left) == 1 or day_first is not None:
         return left[0], ()
-    habit = "dm" if european or "." in example else "md"
+    if "." in example:
+        # Nobody writes the month first with dots.
+        return next((order for order in left if order.startswith("d")), left[0]), ()
+    habit = "d" if european else "m"
     order = next((order for order in left if order.startswith(habit)), left[0])
     first, other = ("the day", "false") if order.startswith("d") else ("the month", "true")
     note = f"dates such as {example!r} were read with {first} first, which no row proves: `data.day_first={other}` "

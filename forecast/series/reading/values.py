@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.errors import ForecastError
+from forecast.series.reading.cells import is_number
 from forecast.series.reading.grid import line_list, some_cells
 from forecast.series.reading.numbers import Notation, find_notation, notation_of, read_numbers
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from forecast.series.reading.grid import Grid
     from forecast.series.reading.settings import CsvSettings
 
-_MARKS = {",": "comma", ".": "point", " ": "space", "\u00a0": "space", "\u202f": "space", "\u2009": "space"}
-_MARKS |= {"'": "apostrophe", "’": "apostrophe", "_": "underscore"}
+_MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,10 @@ def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Targ
             f"{name!r} of {file!r} holds no numbers, found {'nothing' if found is None else repr(found[:40])}: "
             f"name another column with `data.target`"
         )
+    for meaning in settings.missing:
+        number = _number(meaning)
+        if number is not None:
+            numbers.values[numbers.values == number] = np.nan
     infinite = np.isinf(numbers.values)
     if infinite.any():
         raise ForecastError(
@@ -63,25 +67,36 @@ def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Targ
     return Target(name, numbers.values, numbers.bad, notation, notes)
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _notation(grid: Grid, cells: pa.StringArray, settings: CsvSettings) -> tuple[Notation, str | None]:
     """Notation of a column: said by hand, else shown by it, else shown by other columns of the file."""
     semicolons = grid.european
     own, doubtful = notation_of(cells, some_cells(cells), semicolons)
     found = own
     if own is None or doubtful:
-        others = (other for other in grid.columns if other is not cells and pa.types.is_string(other.type))
+        others = (other for other in grid.columns if pa.types.is_string(other.type))
         common, guessed = find_notation((cell for other in others for cell in some_cells(other)), semicolons)
         if common is not None and not guessed:
             found, doubtful = common, False
     found = found or Notation()
     decimal = settings.decimal or found.decimal
-    thousands = found.thousands if settings.thousands is None else settings.thousands.replace("none", "")
-    if thousands == decimal:
-        thousands = {",": ".", ".": ","}[decimal] if settings.decimal else ""
+    other = {",": ".", ".": ","}.get(decimal, "")
+    thousands = "" if found.thousands == decimal else found.thousands
+    if settings.thousands is not None:
+        thousands = settings.thousands.replace("none", "")
+    elif other and not thousands and any(other in cell and is_number(cell) for cell in some_cells(cells)):
+        # What is not the decimal mark can only group; a cell that it does not group is bad.
+        thousands = other
     said = settings.decimal is not None or settings.thousands is not None
     if not doubtful or said:
         return Notation(decimal, thousands), None
-    mark, other = (decimal, ".") if decimal == "," else (thousands, ",")
+    mark, other = (decimal, ".") if decimal == "," and not thousands else (thousands, thousands)
     meaning = "decimals" if mark == decimal else "thousands"
     return Notation(decimal, thousands), (
         f"a {_MARKS[mark]} before three digits was read as {meaning}, which no cell proves "

@@ -1,0 +1,10 @@
+"""All hand-made files."""
+
+from __future__ import annotations
+
+from corpus.layouts import LAYOUTS
+from corpus.numerals import NUMERALS
+from corpus.refused import REFUSED
+from corpus.times import TIMES
+
+CASES = (*LAYOUTS, *TIMES, *NUMERALS, *REFUSED)
