@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OnProgress, forecast_all
 from forecast.evaluation.copytest import CopyTest, copy_test
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
+from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, horizon_overlap, origin_losses
@@ -80,7 +80,11 @@ def evaluate(
         copy_tests={name: copy_test(test.results, test.known, name) for name in networks},
         leaderboard=table,
         verdict=verdict(table, best, baseline, tests.get(best), settings.significance) if best else None,
-        notes=scores.empty + tuple(f"{a.name}: {note}" for a in test.attempts for note in a.notes),
+        notes=(
+            *scores.empty,
+            *filter(None, [skill_is_empty(scores.by_model, baseline)]),
+            *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
+        ),
     )
 
 

@@ -26,6 +26,7 @@ COLUMNS = (
     "forecast_seconds",
     "status",
 )
+_ROUNDING = 1e-9
 _PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
 
 
@@ -37,11 +38,12 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Sort the models by MASE (by MAE where no series has a MASE).
 
-    `by_model` are the scores of `forecast.evaluation.metrics.score`; `skill` is 1 - MASE / MASE of the baseline to
-    beat, and `dm_p` the p-value of the test against it, for networks, after Holm's correction.
+    `by_model` are the scores of `forecast.evaluation.metrics.score`. `skill` is 1 - MASE / MASE of the baseline to
+    beat, empty where there is none or it errs by rounding alone; `dm_p` is the p-value of a network's test against it
+    after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
-    to_beat = float(by_model[ranked_by].get(baseline, math.nan))
+    to_beat = _error_to_beat(by_model, baseline)
     rows = []
     for attempt in attempts:
         scores = by_model.loc[attempt.name].to_dict() if attempt.status == OK else {}
@@ -51,7 +53,7 @@ def leaderboard(
                 "model": attempt.name,
                 "kind": attempt.kind,
                 **scores,
-                "skill": 1 - scores.get(ranked_by, math.nan) / to_beat if to_beat > 0 else math.nan,
+                "skill": 1 - scores.get(ranked_by, math.nan) / to_beat,
                 "dm_p": test.p_adjusted if test else math.nan,
                 "fit_seconds": attempt.fit_seconds,
                 "forecast_seconds": attempt.forecast_seconds,
@@ -64,6 +66,22 @@ def leaderboard(
         .sort_values(["failed", ranked_by], kind="stable", ignore_index=True)
         .drop(columns="failed")
     )
+
+
+def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:
+    """Say why the column `skill` is empty, "" where it is not."""
+    if not math.isnan(_error_to_beat(by_model, baseline)):
+        return ""
+    if baseline is None:
+        return "skill is empty: there is no baseline to compare with"
+    return f"skill is empty: {baseline} has no score on the test stretch, or makes no error there"
+
+
+def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:
+    """Score of the baseline to beat, the denominator of the skill; NaN where it is nothing but rounding."""
+    scores = by_model[ranking_metric(by_model)]
+    error = float(scores.get(baseline, math.nan))
+    return error if error > _ROUNDING * scores.max() else math.nan
 
 
 def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str | None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.evaluation.backtest import Attempt
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
+from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import Comparison
 
@@ -50,10 +50,19 @@ def test_without_a_mase_the_mae_sorts_and_gives_the_skill():
     assert table["skill"][0] == pytest.approx(1 - 8 / 12)
 
 
-@pytest.mark.parametrize("baseline", [None, "naive"])
-def test_skill_is_empty_without_a_baseline_or_against_a_perfect_one(baseline):
-    table = leaderboard(scores(lstm=0.9, reference=1.0, naive=0.0, ridge=0.8), ATTEMPTS, baseline, {})
-    assert table["skill"].isna().all()
+@pytest.mark.parametrize(
+    ("baseline", "error", "reason"),
+    [
+        (None, 0.5, "skill is empty: there is no baseline to compare with"),
+        ("naive", 0.0, "skill is empty: naive has no score on the test stretch, or makes no error there"),
+        ("naive", 1e-14, "skill is empty: naive has no score on the test stretch, or makes no error there"),
+    ],
+)
+def test_skill_is_empty_without_a_baseline_or_against_a_perfect_one(baseline, error, reason):
+    by_model = scores(lstm=0.9, reference=1.0, naive=error, ridge=0.8)
+    assert leaderboard(by_model, ATTEMPTS, baseline, {})["skill"].isna().all()
+    assert skill_is_empty(by_model, baseline) == reason
+    assert skill_is_empty(by_model, "ridge") == ""
 
 
 def test_the_baseline_to_beat_is_the_best_that_is_no_network():
