@@ -132,7 +132,7 @@ def _data_record(source: Source, split: Split) -> DataRecord:
         fingerprint=source.fingerprint,
         found=dict(source.found),
         notes=tuple(source.notes),
-        calendar=panel.calendar.as_dict(),
+        calendar=_plain(panel.calendar.as_dict()),
         ids=panel.ids,
         channels=tuple(ChannelRecord(name=channel.name, role=channel.role) for channel in panel.channels),
         steps=_steps(panel.lengths),
@@ -146,9 +146,11 @@ def _steps(array: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[int, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON has: numpy's become Python's, and what is not a number becomes null."""
+    """Values that JSON has: numpy's become Python's, tuples lists, and what is not a number null."""
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):

@@ -7,17 +7,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.reporting.html import write_report
+from forecast.reporting.summary import build_summary
+from forecast.reporting.wording import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from forecast.reporting.settings import ReportSettings
     from forecast.runs.saving import Finished
     from forecast.series.panel import Panel
     from forecast.series.split import Split
-    from forecast.tasks.settings import JobSettings
 
 
-def write_page(run: Finished, job: JobSettings, folder: Path) -> None:
+def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
     """Write `report.html` and `figures/`."""
+    evaluation, network = run.evaluation, run.kept.forecaster.name
+    copy_test = evaluation.copy_tests.get(network)
+    summary = build_summary(
+        results=evaluation.test.results,
+        series=stretches(run.source.panel, run.split),
+        leaderboard=evaluation.leaderboard,
+        by_step=evaluation.scores.by_step.reset_index(),
+        forecast=run.future,
+        history=run.history,
+        chosen_epoch=run.trained.epochs,
+        verdict=run.verdict,
+        network=network,
+        baseline=evaluation.baseline,
+        copy_test=copy_test.sentence if copy_test else None,
+        found={**run.source.found, **_question(run)},
+        notes=(*run.source.notes, *run.notes),
+        settings=run.settings,
+        show=show,
+    )
+    write_report(summary, folder, png=show.png)
+
+
+def _question(run: Finished) -> dict[str, str]:
+    """What was settled before anything was trained."""
+    return {
+        "season": f"{counted(run.problem.season_steps, 'step')} ({run.season.evidence})",
+        "context": counted(run.problem.context_steps, "step"),
+    }
 
 
 def stretches(panel: Panel, split: Split) -> pd.DataFrame:

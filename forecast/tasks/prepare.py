@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from forecast.errors import ForecastError
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
@@ -39,8 +41,16 @@ class Prepared:
 
 
 def prepare(job: JobSettings) -> Prepared:
-    """Read the data and settle split, season and context."""
+    """Read the data and settle split, season and context.
+
+    Raises
+    ------
+    ForecastError
+        Data that cannot be read or are too short, or a series to be drawn that they do not hold.
+
+    """
     source = load_source(job.data)
+    _check_drawn(job.report.series, source.panel)
     return Prepared(job, source, settle(job, source.panel))
 
 
@@ -75,3 +85,13 @@ def reference(job: JobSettings) -> Forecaster:
 def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
     """Return the baselines of a job, in the order of the configuration."""
     return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in job.baseline.values())
+
+
+def _check_drawn(name: str | None, panel: Panel) -> None:
+    """Say now, and not after the training, that the report is asked to draw a series that is not there."""
+    if name is None or name in panel.ids:
+        return
+    near = difflib.get_close_matches(name, panel.ids, n=1) or panel.ids[:1]
+    raise ForecastError(
+        f"`report.series={name}` should be one of the {len(panel)} series of the data: did you mean {near[0]!r}?"
+    )

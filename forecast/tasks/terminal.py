@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,14 +16,13 @@ from forecast.evaluation.backtest import OK
 from forecast.reporting.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     import pandas as pd
 
     from forecast.training.callbacks import Epoch
 
-_COLUMNS = ("mase", "mae", "rmse", "smape", "skill", "dm_p")
-_HEADINGS = {"dm_p": "p", "mase": "MASE", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE"}
+_SCORES = {"mase": "MASE", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE", "skill": "skill", "dm_p": "p"}
 
 
 def silent() -> Console:
@@ -48,7 +48,7 @@ class Work:
     def epoch(self, epoch: Epoch) -> None:
         """Show an epoch with its losses."""
         losses = f"loss {number(epoch.train_loss)}"
-        if epoch.validation_loss == epoch.validation_loss:  # not NaN: there was a validation
+        if not math.isnan(epoch.validation_loss):
             losses += f", validation {number(epoch.validation_loss)}"
         said = f"{self.what}: epoch {epoch.epoch}, {losses}"
         self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=said)
@@ -70,19 +70,29 @@ def say(console: Console, lines: Iterable[str], style: str = "") -> None:
 
 
 def leaderboard_table(leaderboard: pd.DataFrame, network: str, baseline: str | None) -> Table:
-    """Return the leaderboard for the terminal; network and baseline to beat are marked."""
+    """Return the leaderboard for the terminal; the network is bold, the baseline to beat coloured."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("model", "kind"):
-        table.add_column(name)
-    for name in (*_COLUMNS, "seconds"):
-        table.add_column(_HEADINGS.get(name, name), justify="right")
+    table.add_column("model", no_wrap=True)
+    for name in (*_SCORES.values(), "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in leaderboard.to_dict("records"):
-        model = str(row["model"])
-        style = "bold" if model == network else "cyan" if model == baseline else ""
-        if row["status"] != OK:
-            table.add_row(Text(model), Text(str(row["kind"])), Text(str(row["status"]), style="red"))
-            continue
-        seconds = float(row["fit_seconds"]) + float(row["forecast_seconds"])
-        cells = [number(float(row[name])) for name in _COLUMNS]
-        table.add_row(Text(model), Text(str(row["kind"])), *cells, number(seconds), style=style)
+        if row["status"] == OK:
+            style = {network: "bold", baseline: "cyan"}.get(row["model"], "")
+            table.add_row(Text(str(row["model"])), *_cells(row), style=style)
+        else:
+            table.add_row(Text(str(row["model"])), Text("failed", style="red"))
     return table
+
+
+def failures(leaderboard: pd.DataFrame) -> list[str]:
+    """Say of each model that failed why it did."""
+    failed = leaderboard[leaderboard["status"] != OK]
+    return [f"{model} failed: {status}" for model, status in zip(failed["model"], failed["status"], strict=True)]
+
+
+def _cells(row: dict[Hashable, Any]) -> list[str]:
+    values = {name: float(row[name]) for name in _SCORES}
+    cells = [number(value) for value in values.values()]
+    if not math.isnan(values["skill"]):
+        cells[list(values).index("skill")] = f"{values['skill']:+.1%}"
+    return [*cells, number(float(row["fit_seconds"]) + float(row["forecast_seconds"]), 2)]

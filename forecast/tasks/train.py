@@ -19,7 +19,7 @@ from forecast.series.source import found_line
 from forecast.tasks.final import final_fit, future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare
-from forecast.tasks.terminal import Work, leaderboard_table, say, silent, working
+from forecast.tasks.terminal import Work, failures, leaderboard_table, say, silent, working
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,9 +78,9 @@ def train(job: JobSettings, folder: str | Path, console: Console | None = None) 
             finished = finish(prepared, evaluation, final)
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
-            write_page(finished, job, draft.staging)
+            write_page(finished, job.report, draft.staging)
             complete(finished, draft.staging)
-    say(console, finished.notes)
+    say(console, (*finished.notes, *failures(evaluation.leaderboard)))
     console.print(leaderboard_table(evaluation.leaderboard, job.model.name, evaluation.baseline))
     say(console, [finished.verdict], style="bold")
     say(console, whereabouts(finished, draft.final))
