@@ -14,8 +14,8 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
-from forecast.series.frequency import Frequency, describe, given_frequency, infer_frequency, irregular
-from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_gaps
+from forecast.series.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
+from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
 from forecast.series.panel import Channel, Panel
 from forecast.series.resample import resample_rows
 from forecast.series.rows import (
@@ -69,7 +69,7 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     zone = series[0].writer.timezone
     frequency = _frequency(series, settings.freq, zone, settings)
     notes += frequency.notes
-    series, calendar = _regular(series, frequency.calendar, settings, notes)
+    series, calendar = _regular(series, frequency, settings, notes)
     if settings.resample is not None:
         series, calendar = _coarser(series, calendar, settings, notes)
     calendar = replace(calendar, style=raw.style)
@@ -105,9 +105,7 @@ def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, setti
     if frequency is not None:
         return frequency
     if settings.on_gaps == "ignore" or settings.resample is not None:
-        calendar = irregular(longest.times, zone)
-        note = f"The times have no frequency: rows are taken as neighbours, {calendar.freq or calendar.step} apart."
-        return Frequency(calendar, (note,))
+        return no_frequency(longest.times, zone)
     distance = np.diff(longest.times.astype(np.int64))
     shortest, widest = (int(np.argmin(distance)), int(np.argmax(distance)))
     spans = [_span(longest, i) for i in (shortest, widest)]
@@ -130,17 +128,20 @@ def _span(rows: Rows, i: int) -> str:
 
 
 def _regular(
-    series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
+    series: Sequence[Rows], frequency: Frequency, settings: RowSettings, notes: list[str]
 ) -> tuple[list[Rows], Calendar]:
     """Tell days off from gaps, and settle the gaps."""
-    days_off = DaysOff((), 0)
+    calendar, days_off = frequency.calendar, DaysOff((), 0)
     if calendar.trades:
         calendar, days_off = _with_holidays(series, calendar, settings, notes)
     settled = []
     for rows in series:
-        check_steps(rows, calendar)
-        regular, said = without_gaps(rows, calendar, days_off, settings.on_gaps)
-        settled.append(regular)
+        if frequency.regular:
+            check_steps(rows, calendar)
+            kept, said = without_gaps(rows, calendar, days_off, settings.on_gaps)
+        else:
+            kept, said = without_empty(rows)
+        settled.append(kept)
         notes += said
     return settled, calendar
 
@@ -182,9 +183,7 @@ def _coarser(
         frequency = found  # trading hours made into days are trading days
     else:
         frequency = given_frequency(str(settings.resample), longest.times, calendar.timezone)
-    if frequency.calendar.trades:
-        return _regular(gathered, frequency.calendar, settings, [])
-    return _regular(gathered, frequency.calendar, settings, notes)
+    return _regular(gathered, frequency, settings, [] if frequency.calendar.trades else notes)
 
 
 def _describe_rows(series: Sequence[Rows]) -> str:

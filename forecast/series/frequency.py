@@ -17,14 +17,13 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.series.aliases import MONTHS, TICKS, parse_alias
 from forecast.series.calendar import Calendar, to_wall
-from forecast.series.rules import NS_PER_DAY, MonthDay, day_in_month, month_number
+from forecast.series.rules import NS_PER_DAY, WOBBLE, MonthDay, day_in_month, month_number
 from forecast.series.sessions import find_sessions, find_weekmask
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
 MOST = 0.5  # share of neighbours that are exactly one step apart
-WOBBLE = 0.1  # of a step
 FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
 
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -33,10 +32,14 @@ _DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 @dataclass(frozen=True)
 class Frequency:
-    """A calendar without holidays and style, and what a user should know of how it was found."""
+    """A calendar without holidays and style, and what a user should know of how it was found.
+
+    Where the times have none (`regular` is false), no step can be missing.
+    """
 
     calendar: Calendar
     notes: tuple[str, ...] = ()
+    regular: bool = True
 
 
 def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency | None:
@@ -89,13 +92,17 @@ def given_frequency(text: str, times: TimeArray, timezone: str | None = None) ->
     return Frequency(calendar)
 
 
-def irregular(times: TimeArray, timezone: str | None = None) -> Calendar:
-    """Give a calendar to times that have no frequency: steps of their median distance."""
+def no_frequency(times: TimeArray, timezone: str | None = None) -> Frequency:
+    """Take times that have no frequency, (row,), as steps of their median distance."""
     distance = _distances(times)
     median = int(_middle(distance)) if len(distance) else 1
-    if times.dtype.kind != "M":
-        return Calendar(freq=None, step=median)
-    return Calendar(_tick_alias(median), timezone=timezone)
+    if times.dtype.kind == "M":
+        calendar = Calendar(_tick_alias(median), timezone=timezone)
+    else:
+        calendar = Calendar(freq=None, step=median)
+    step = calendar.freq or str(calendar.step)
+    note = f"The times have no frequency: rows are taken as neighbours, and the future goes on in steps of {step}."
+    return Frequency(calendar, (note,), regular=False)
 
 
 def describe(calendar: Calendar) -> str:

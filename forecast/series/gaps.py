@@ -17,7 +17,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.rows import Rows, counted, looks_like_clock_change, name_some
-from forecast.series.rules import NS_PER_DAY, TradingDays
+from forecast.series.rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,23 +88,30 @@ def _comes_again(first_days: IntArray, lengths: IntArray) -> BoolArray:
 
 
 def check_steps(rows: Rows, calendar: Calendar) -> None:
-    """Refuse two rows in one step.
+    """Refuse rows that do not lie on the steps of the calendar.
 
     Raises
     ------
     ForecastError
-        Rows of a series lie closer together than the frequency says.
+        Two rows lie in one step, or one between two steps.
 
     """
-    close = np.flatnonzero(calendar.between(rows.times) < 1)
-    if calendar.trades or len(close) == 0:  # an extra Saturday among trading days is welcome
+    if calendar.trades:  # an extra Saturday among trading days is welcome
         return
-    first, second = rows.writer.write(rows.times[close[0] : close[0] + 2])
-    step = calendar.freq or calendar.step
+    steps = calendar.between(rows.times)
+    off = steps < 1
+    if isinstance(calendar.rule, Ticks):
+        size = calendar.rule.size
+        wobble = WOBBLE if size < 7 * NS_PER_DAY else 0.5  # weeks may have their row on another day
+        off |= np.abs(np.diff(calendar.stamps(rows.times)) - steps * size) > wobble * size
+    wrong = np.flatnonzero(off)
+    if len(wrong) == 0:
+        return
+    before, after = rows.writer.write(rows.times[wrong[0] : wrong[0] + 2])
     raise ForecastError(
-        f"series {rows.id!r} has {counted(len(close), 'row')} less than a step of {step} after the one before, the "
-        f"first {first} and {second} (line {rows.lines[close[0] + 1]}): say another `data.freq`, or "
-        "`data.resample` to make the series coarser"
+        f"series {rows.id!r} does not go in steps of {calendar.freq or calendar.step} at "
+        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): say another "
+        "`data.freq`, or `data.resample` to make the series coarser"
     )
 
 
@@ -166,6 +173,13 @@ def fill(values: FloatArray, how: Literal["interpolate", "previous"]) -> FloatAr
     if how == "interpolate":
         return np.interp(steps, there, values[there])
     return values[there[np.searchsorted(there, steps, side="right") - 1]]
+
+
+def without_empty(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """Leave out rows without a value, where there is no frequency by which they could be filled."""
+    empty = np.flatnonzero(np.isnan(rows.values))
+    notes = tuple(f"Series {rows.id!r} has {text}: left out." for text in _name_empty(rows, empty))
+    return rows.take(~np.isnan(rows.values)), notes
 
 
 def _ignored(rows: Rows, calendar: Calendar, days_off: DaysOff) -> tuple[Rows, tuple[str, ...]]:

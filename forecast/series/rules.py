@@ -24,6 +24,7 @@ MonthDay: TypeAlias = int | Literal["start", "end", "business start", "business 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 SECONDS_PER_WEEK = 7 * 86_400
+WOBBLE = 0.1  # of an equal step: how far a row may lie beside it
 MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: so many seconds after a Monday
 
 

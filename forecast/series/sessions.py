@@ -58,6 +58,8 @@ def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
     weeks = (dates[-1] - dates[0] + 1) / 7
     mask = find_weekmask(dates) or ("1111111" if weeks >= 2 or ((dates + 3) % 7 > 4).any() else "1111100")
     open_weekdays = np.flatnonzero(np.array(list(mask)) == "1")
+    if len(dates) < OPEN * weeks * len(open_weekdays):
+        return None
     slots = _slots(days, of_day, dates, open_weekdays, by_weekday=weeks >= 3)
     if len(slots) >= 0.95 * SECONDS_PER_WEEK * NS_PER_SECOND / size:
         return None
