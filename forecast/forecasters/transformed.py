@@ -7,7 +7,7 @@ exponential of a forecast of the log: a median rather than a mean.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from forecast.errors import ForecastError
 from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from forecast.forecasters.live import Forecast, Live
     from forecast.series.panel import IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
@@ -66,9 +69,56 @@ class FittedTransformed:
         with np.errstate(over="ignore"):
             return Forecasts(np.exp(self.fitted.forecast(log_target(past), origins).y_hat))
 
+    def start(self, past: Panel) -> LiveTransformed:
+        """Warm the wrapped network over a past, to go on one row at a time.
+
+        Raises
+        ------
+        ForecastError
+            What was wrapped is no network.
+
+        """
+        if not isinstance(self.fitted, Startable):
+            raise ForecastError(
+                f"only a network goes on row by row, found {type(self.fitted).__name__}: use `forecast`"
+            )
+        return LiveTransformed(self.fitted.start(log_target(past)))
+
     def chosen(self) -> Transformed:
         """Return the forecaster with everything fixed that was chosen on validation."""
         return Transformed(self.fitted.chosen())
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """Something fitted that can go on one row at a time."""
+
+    def start(self, past: Panel) -> Live:
+        """Warm it over a past."""
+        ...
+
+
+@dataclass(frozen=True)
+class LiveTransformed:
+    """A network of the log of the target in use: rows come and forecasts go in the target's own units."""
+
+    live: Live
+
+    def update(self, row: npt.ArrayLike) -> Forecast:
+        """Take the next value of every series, (series,), above zero; and forecast."""
+        y = np.asarray(row, dtype=np.float64)
+        if not (y > 0).all():
+            raise ForecastError(f"`data.transform=log` needs values above zero, found {row!r}: train without it")
+        return _exponential(self.live.update(np.log(y)))
+
+    def forecast(self) -> Forecast:
+        """Forecast from where the series stand now."""
+        return _exponential(self.live.forecast())
+
+
+def _exponential(forecast: Forecast) -> Forecast:
+    with np.errstate(over="ignore"):
+        return replace(forecast, y_hat=np.exp(forecast.y_hat))
 
 
 def transformed(forecaster: Forecaster, transform: Transform) -> Forecaster:

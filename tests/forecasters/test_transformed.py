@@ -4,16 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles.panels import noisy_sine, panel_of
 from sklearn.linear_model import Ridge
 
 from forecast.errors import ForecastError
-from forecast.forecasters.naive import NaiveRule, straight_line
+from forecast.forecasters.naive import NaiveRule, last_value, straight_line
+from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import Transformed, transformed
+from forecast.network.settings import LstmSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.series.problem import Problem
 from forecast.series.split import Origins
+from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=4, context_steps=10, season_steps=1)
 DRIFT = NaiveRule("drift", straight_line)
@@ -76,3 +80,22 @@ def test_a_forecast_beyond_the_range_of_floats_is_infinite():
     steep = single_series(np.exp(np.array([0.0, 300.0, 600.0])), np.arange(3), Calendar(freq=None))
     fitted = Transformed(DRIFT).fit(steep, np.array([3]), PROBLEM)
     assert fitted.forecast(steep, Origins(np.array([0]), np.array([2]))).y_hat[0, 0] == np.inf
+
+
+def test_a_network_of_the_log_goes_on_row_by_row_in_the_targets_units():
+    panel = panel_of(np.exp(noisy_sine(300)))
+    training = TrainingSettings(max_epochs=2)
+    problem = Problem(horizon=4, context_steps=24, season_steps=20)
+    past = panel.cut(np.array([250]))
+    fitted = Transformed(Recurrent(LstmSettings(hidden_size=4), training)).fit(past, np.array([200]), problem)
+    live = fitted.start(past)
+    for y in panel.target[250:260]:
+        forecast = live.update(y)
+    expected = fitted.forecast(panel.cut(np.array([260])), Origins(np.array([0]), np.array([259]))).y_hat
+    np.testing.assert_allclose(forecast.y_hat, expected, rtol=1e-6)
+    np.testing.assert_allclose(live.forecast().y_hat, expected, rtol=1e-6)
+    with pytest.raises(ForecastError, match="above zero"):
+        live.update(0.0)
+    naive = Transformed(NaiveRule("naive", last_value)).fit(past, np.array([200]), problem)
+    with pytest.raises(ForecastError, match="only a network"):
+        naive.start(past)
