@@ -22,6 +22,7 @@ from forecast.series.rows import (
     OnDuplicates,
     Rows,
     ascending,
+    counted,
     in_order,
     in_utc,
     name_some,
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from forecast.series.settings import RowSettings
 
 _LISTED = 60  # holidays, in one sentence; a run's `run.json` has them all
-_NAMED = 5
+_NAMED = 5  # runs of them
+_SAID = 20  # sentences on single series, of one kind
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,13 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     """
     found: dict[str, str] = {}
     notes: list[str] = []
-    series = []
+    series, said = [], []
     for one in raw.series:
-        rows, turned, said = _ordered(one, raw.style, settings.on_duplicates, timezone)
+        rows, turned, done = _ordered(one, raw.style, settings.on_duplicates, timezone)
         series.append(rows)
         found.update({"order": turned} if turned else {})
-        notes += said
+        said += done
+    notes += _first_of(said)
     zone = series[0].writer.timezone
     frequency = _frequency(series, settings.freq, zone, settings)
     notes += frequency.notes
@@ -134,15 +137,16 @@ def _regular(
     calendar, days_off = frequency.calendar, DaysOff((), 0)
     if calendar.trades:
         calendar, days_off = _with_holidays(series, calendar, settings, notes)
-    settled = []
+    settled, said = [], []
     for rows in series:
         if frequency.regular:
             check_steps(rows, calendar)
-            kept, said = without_gaps(rows, calendar, days_off, settings.on_gaps)
+            kept, done = without_gaps(rows, calendar, days_off, settings.on_gaps)
         else:
-            kept, said = without_empty(rows)
+            kept, done = without_empty(rows)
         settled.append(kept)
-        notes += said
+        said += done
+    notes += _first_of(said)
     return settled, calendar
 
 
@@ -173,17 +177,25 @@ def _with_holidays(
 def _coarser(
     series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
 ) -> tuple[list[Rows], Calendar]:
-    gathered = []
+    gathered, said = [], []
     for rows in series:
-        coarse, said = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
+        coarse, done = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
         gathered.append(coarse)
-        notes += said
+        said += done
+    notes += _first_of(said)
     longest = max(gathered, key=len)
     if calendar.trades and (found := infer_frequency(longest.times, calendar.timezone)) is not None:
         frequency = found  # trading hours made into days are trading days
     else:
         frequency = given_frequency(str(settings.resample), longest.times, calendar.timezone)
     return _regular(gathered, frequency, settings, [] if frequency.calendar.trades else notes)
+
+
+def _first_of(said: list[str]) -> list[str]:
+    """Keep the first sentences on single series; of thousands nobody reads the rest, but their number."""
+    left_out = len(said) - _SAID
+    more = [f"{counted(left_out, 'more sentence')} of this kind, on other series, are not shown."]
+    return said[:_SAID] + (more if left_out > 0 else [])
 
 
 def _describe_rows(series: Sequence[Rows]) -> str:

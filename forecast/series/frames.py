@@ -35,7 +35,12 @@ def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str
     rows: dict[str, IntArray] = {y: np.arange(len(frame))}
     if unique_id in frame.columns:
         ids, names = pd.factorize(frame[unique_id])
-        rows = {str(name): np.flatnonzero(ids == i) for i, name in enumerate(names)}
+        if (ids < 0).any():
+            raise ForecastError(
+                f"column {unique_id!r} has no id in row {int(np.argmin(ids)) + 1}: drop such rows first"
+            )
+        by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
+        rows = {str(name): where for name, where in zip(names, by_series, strict=True)}
     series = tuple(
         RawSeries(name, None if times is None else times[where], values[where], where + 1)
         for name, where in rows.items()
