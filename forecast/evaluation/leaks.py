@@ -1,8 +1,7 @@
 """Does a forecast know its own future? Change the future behind its back, and see.
 
 After each of several origins of the test stretch everything is changed, and once it is cut off; whatever was
-forecast at that origin or before it has to stay where it was. Forecasters are fitted once, as in the backtest, on
-what lies before the test stretch.
+forecast at that origin or before it has to stay where it was.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ import numpy as np
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from forecast.forecasters.interface import Fitted, Forecaster
+    from forecast.forecasters.interface import Fitted
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins, Split
@@ -42,17 +41,12 @@ class Leak:
 
 
 def find_leaks(
-    forecasters: Sequence[Forecaster], panel: Panel, split: Split, problem: Problem, seed: int = 0
+    fitted: Mapping[str, Fitted], panel: Panel, split: Split, problem: Problem, seed: int = 0
 ) -> tuple[Leak, ...]:
-    """Fit every forecaster and change the future behind its back; at most one leak a forecaster, its first.
-
-    A forecaster that raises is passed over here: that is the backtest's business to say.
-    """
-    leaks = []
-    for forecaster in forecasters:
-        fitted = forecaster.fit(panel.cut(split.before_test), split.train, problem)
-        leaks.append(_first_leak(forecaster.name, fitted, panel, _origins(panel, split, problem), seed))
-    return tuple(leak for leak in leaks if leak is not None)
+    """Change the future behind the back of what was fitted before the test stretch; the first leak of each, by name."""
+    origins = _origins(panel, split, problem)
+    found = (_first_leak(name, one, panel, origins, seed) for name, one in fitted.items())
+    return tuple(leak for leak in found if leak is not None)
 
 
 def change_after(panel: Panel, known: IntArray, seed: int) -> Panel:

@@ -5,15 +5,19 @@ Everything after an origin is changed (`forecast.evaluation.leaks`); season and 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from forecast.evaluation.backtest import OK, fit_all
 from forecast.evaluation.leaks import ORIGINS, Leak, change_after, find_leaks
-from forecast.tasks.prepare import forecasters, prepare, settle
+from forecast.reporting.wording import counted, listed, number
+from forecast.tasks.prepare import forecasters, prepare, raise_failure, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
 
 
@@ -36,29 +40,38 @@ def check(job: JobSettings) -> Checked:
     Raises
     ------
     ForecastError
-        The job cannot be run at all.
+        The job cannot be run at all, or its network cannot be trained.
 
     """
     prepared = prepare(job)
-    panel, question = prepared.panel, prepared.question
+    panel, split, problem = prepared.panel, prepared.question.split, prepared.question.problem
     asked = forecasters(job)
-    changed = change_after(panel, question.split.before_test, job.seed)
-    leaks = find_leaks(asked, panel, question.split, question.problem, job.seed)
-    if settle(job, changed).problem != question.problem:
-        leaks = (Leak("season and context", panel.ids[0], "the end of validation", 0.0), *leaks)
-    return Checked(leaks, say(leaks, len(asked)))
+    fits = fit_all(asked, panel, split, problem)
+    raise_failure(fits, asked[0].name)
+    leaks = find_leaks(fits.fitted, panel, split, problem, job.seed)
+    if settle(job, change_after(panel, split.before_test, job.seed)).problem != problem:
+        leaks = (_of_the_question(panel), *leaks)
+    failed = [attempt.name for attempt in fits.attempts if attempt.status != OK]
+    return Checked(leaks, say(leaks, len(fits.fitted), failed))
 
 
-def say(leaks: Sequence[Leak], asked: int) -> str:
+def say(leaks: Sequence[Leak], tried: int, failed: Sequence[str]) -> str:
     """Put the outcome into one line."""
+    left_out = f"; {listed(failed)} could not be fitted and was not checked" if failed else ""
     if not leaks:
         return (
-            f"no forecast moved: {asked} forecasters, up to {ORIGINS} origins a series, "
-            f"everything after each origin changed and cut off"
+            f"no forecast moved: {counted(tried, 'forecaster')}, up to {ORIGINS} origins a series, "
+            f"everything after each origin changed and cut off{left_out}"
         )
-    worst = leaks[0]
-    others = f", and {len(leaks) - 1} more forecasters moved" if len(leaks) > 1 else ""
+    first, *others = leaks
+    more = f"; so did {listed([leak.model for leak in others])}" if others else ""
+    by = "" if math.isnan(first.by) else f" by {number(first.by)}"
     return (
-        f"{worst.model} knows its future: its forecast for series {worst.unique_id!r} made at {worst.origin} "
-        f"moved by {worst.by:.3g} when only what comes after was changed{others}"
+        f"{first.model} knows its future: for series {first.unique_id!r} what it says at {first.origin} moved"
+        f"{by} when only what comes after was changed{more}{left_out}"
     )
+
+
+def _of_the_question(panel: Panel) -> Leak:
+    """Season or context came out otherwise, although the training stretch was the same."""
+    return Leak("the choice of season and context", panel.ids[0], "the end of training", float("nan"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
+from forecast.evaluation.backtest import OK
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from forecast.evaluation.backtest import Fits
     from forecast.forecasters.interface import Forecaster
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
@@ -85,6 +87,20 @@ def reference(job: JobSettings) -> Forecaster:
 def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
     """Return the baselines of a job, in the order of the configuration."""
     return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in job.baseline.values())
+
+
+def raise_failure(fits: Fits, name: str) -> None:
+    """Raise what kept a forecaster from being fitted: without its network a job is at its end.
+
+    Raises
+    ------
+    ForecastError
+        Its own reason.
+
+    """
+    for attempt in fits.attempts:
+        if attempt.name == name and attempt.status != OK:
+            raise attempt.error or ForecastError(f"{name} failed: {attempt.status}")
 
 
 def _check_drawn(name: str | None, panel: Panel) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from forecast.errors import ForecastError
-from forecast.evaluation.backtest import OK, Fits, fit_all, forecast_all
+from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.recurrent import FittedNetwork
@@ -18,7 +17,7 @@ from forecast.runs.writing import new_folder
 from forecast.series.source import found_line
 from forecast.tasks.final import final_fit, future
 from forecast.tasks.page import write_page
-from forecast.tasks.prepare import Prepared, forecasters, network, prepare
+from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
 from forecast.tasks.terminal import Work, failures, leaderboard_table, say, silent, working
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def validate(job: JobSettings) -> float:
     asked, question = network(job), prepared.question
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
-    _raise_failure(fits, asked.name)
+    raise_failure(fits, asked.name)
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
@@ -105,7 +104,7 @@ def fit(prepared: Prepared, work: Work) -> Fits:
     job, question = prepared.job, prepared.question
     asked = forecasters(job, on_epoch=work.epoch)
     fits = fit_all(asked, prepared.panel, question.split, question.problem, on_progress=work.stage)
-    _raise_failure(fits, asked[0].name)
+    raise_failure(fits, asked[0].name)
     return fits
 
 
@@ -180,13 +179,6 @@ def _refit_note(job: JobSettings, final: dict[str, Fitted]) -> str:
     if job.training.refit:
         return f"the saved weights and the forecast after the data are of {names} fitted again on all rows"
     return f"the saved weights and the forecast after the data are of {names} as backtested (training.refit=false)"
-
-
-def _raise_failure(fits: Fits, name: str) -> None:
-    """A network that could not be trained is the end of the job."""
-    for attempt in fits.attempts:
-        if attempt.name == name and attempt.status != OK:
-            raise attempt.error or ForecastError(attempt.status)
 
 
 def _network_of(fitted: Fitted) -> FittedNetwork:

@@ -5,18 +5,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from forecast.evaluation.leaks import change_after, find_leaks
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_season, last_value, straight_line, window_mean
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
 from forecast.series.problem import Problem
 from forecast.series.split import split_panel
-from forecast.evaluation.leaks import change_after, find_leaks
 
 PROBLEM = Problem(horizon=3, context_steps=6, season_steps=4)
 
 
-def make_panel(lengths=(60, 44), positive=False, channels=(Channel("y", "target"),)):
+TARGET = (Channel("y", "target"),)
+
+
+def make_panel(lengths=(60, 44), positive=False, channels=TARGET):
     rng = np.random.default_rng(1)
     rows = sum(lengths)
     values = rng.normal(size=(rows, len(channels))) + (20.0 if positive else 0.0)
@@ -33,7 +36,9 @@ def make_panel(lengths=(60, 44), positive=False, channels=(Channel("y", "target"
 
 def leaks_of(forecaster, panel=None):
     panel = make_panel() if panel is None else panel
-    return find_leaks([forecaster], panel, split_panel(panel, 0.15, 0.2, 6, 3), PROBLEM)
+    split = split_panel(panel, 0.15, 0.2, 6, 3)
+    fitted = forecaster.fit(panel.cut(split.before_test), split.train, PROBLEM)
+    return find_leaks({forecaster.name: fitted}, panel, split, PROBLEM)
 
 
 @dataclass(frozen=True)

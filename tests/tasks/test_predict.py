@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_jobs import small_job
+
+from forecast.errors import ForecastError
+from forecast.runs import layout
+from forecast.runs.opening import open_forecast
+from forecast.series.split import last_origins
+from forecast.tasks.predict import SCORES, predict
+from forecast.tasks.terminal import silent
+from forecast.tasks.train import train
+
+DAYS = pd.date_range("2024-01-01", periods=160, freq="D")
+
+
+def write_csv(path, days, columns, form="%d.%m.%Y"):
+    table = pd.DataFrame({"Datum": days.strftime(form), **columns})
+    table.to_csv(path, index=False, sep=";", decimal=",")
+    return path
+
+
+def wave(days):
+    step = (days - DAYS[0]).days.to_numpy()
+    return np.round(10 + np.sin(2 * np.pi * step / 7) + 0.01 * np.cos(step**1.5), 3)
+
+
+@pytest.fixture(scope="module")
+def run_on_csv(tmp_path_factory):
+    """A run on 150 days as a German spreadsheet writes them; and what came in the next ten."""
+    folder = tmp_path_factory.mktemp("csv")
+    path = write_csv(folder / "alt (1).csv", DAYS[:150], {"Umsatz": wave(DAYS[:150])})
+    job = small_job(data={"name": "csv", "path": str(path)}, horizon=5)
+    return train(job, folder / "run", silent())
+
+
+@pytest.fixture
+def newer(tmp_path):
+    return write_csv(tmp_path / "neu.csv", DAYS, {"Umsatz": wave(DAYS)})
+
+
+def test_on_the_same_data_the_forecast_is_that_of_the_run(run_on_csv, tmp_path):
+    made = predict(run_on_csv.folder, {}, tmp_path / "out")
+    before, after = open_forecast(run_on_csv.folder), open_forecast(made.folder)
+    assert [(r.unique_id, r.ds, r.model) for r in before] == [(r.unique_id, r.ds, r.model) for r in after]
+    np.testing.assert_allclose([r.y_hat for r in after], [r.y_hat for r in before], atol=1e-6)
+    assert made.scores is None
+    assert "nothing of the run's own forecast has come true" in made.sentence
+
+
+def test_dates_and_ids_are_written_as_the_user_wrote_them(run_on_csv):
+    rows = open_forecast(run_on_csv.folder)
+    assert {row.unique_id for row in rows} == {"Umsatz"}
+    assert [row.ds for row in rows][:5] == DAYS[150:155].strftime("%d.%m.%Y").tolist()
+
+
+def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
+    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    assert made.future.ds.min() == DAYS[-1] + pd.Timedelta(days=1)
+    panel = made.source.panel
+    expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
+    mine = made.future[made.future.model == "lstm"].y_hat
+    np.testing.assert_allclose(mine, expected, atol=1e-6)
+    assert set(os.listdir(made.folder)) == {layout.FORECAST, SCORES}
+
+
+def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):
+    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    y = wave(DAYS)
+    season = run_on_csv.prepared.question.problem.season_steps
+    unit = np.abs(y[season:150] - y[: 150 - season]).mean()
+    for row in made.scores.itertuples():
+        told = [r.y_hat for r in open_forecast(run_on_csv.folder) if r.model == row.model]
+        mae = np.abs(y[150:155] - told).mean()
+        assert row.steps == 5
+        assert row.mae == pytest.approx(mae, rel=1e-9)
+        assert row.mase == pytest.approx(mae / unit, rel=1e-9)
+    assert set(made.scores.model) == {"lstm", run_on_csv.evaluation.baseline}
+    assert "5 values can be compared" in made.sentence
+    pd.testing.assert_frame_equal(pd.read_csv(made.folder / SCORES), made.scores, check_dtype=False)
+
+
+def test_a_forecast_that_has_come_true_in_part_is_scored_in_part(run_on_csv, tmp_path):
+    path = write_csv(tmp_path / "neu.csv", DAYS[:152], {"Umsatz": wave(DAYS[:152])})
+    made = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
+    assert made.scores.steps.tolist() == [2, 2]
+
+
+def test_the_opened_folder_is_left_as_it_was(run_on_csv, newer, tmp_path):
+    def state():
+        return {path.name: path.stat().st_mtime_ns for path in run_on_csv.folder.iterdir()}
+
+    before = state()
+    predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    assert state() == before
+
+
+def test_latest_is_a_training_and_never_a_prediction(run_on_csv, newer, tmp_path):
+    outputs = run_on_csv.folder.parent
+    for number in range(2):
+        made = predict("latest", {"path": str(newer)}, outputs / f"prediction{number}", outputs=outputs)
+        assert made.run.folder == run_on_csv.folder
+
+
+def refusal(run, data, tmp_path):
+    with pytest.raises(ForecastError) as caught:
+        predict(run.folder, data, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    return str(caught.value)
+
+
+def test_another_frequency_is_one_clear_error(run_on_csv, tmp_path):
+    weeks = pd.date_range("2024-01-01", periods=160, freq="7D")
+    path = write_csv(tmp_path / "neu.csv", weeks, {"Umsatz": wave(weeks)})
+    assert "the data have the frequency W" in (said := refusal(run_on_csv, {"path": str(path)}, tmp_path))
+    assert "was trained on D" in said
+
+
+def test_an_unknown_series_is_one_clear_error(run_on_csv, tmp_path):
+    path = write_csv(tmp_path / "neu.csv", DAYS, {"Absatz": wave(DAYS)})
+    said = refusal(run_on_csv, {"path": str(path)}, tmp_path)
+    assert "does not know the series 'Absatz'; it was trained on 'Umsatz'" in said
+
+
+def test_a_file_that_is_missing_is_one_clear_error(run_on_csv, tmp_path):
+    assert "nowhere.csv" in refusal(run_on_csv, {"path": str(tmp_path / "nowhere.csv")}, tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("transform", "log"), ("season_steps", 3), ("context_steps", 9)])
+def test_what_the_network_has_taken_in_cannot_change(run_on_csv, tmp_path, key, value):
+    said = refusal(run_on_csv, {key: value}, tmp_path)
+    assert said.startswith(f"`data.{key}={value}` cannot be said with task=predict")
+
+
+def test_an_unknown_key_is_named(run_on_csv, tmp_path):
+    assert "data.pth" in refusal(run_on_csv, {"pth": "x"}, tmp_path)
+
+
+def test_several_series_may_come_in_any_order_but_must_all_be_there(tmp_path):
+    table = {"seoul": wave(DAYS), "busan": 3 * wave(DAYS)}
+    path = write_csv(tmp_path / "two.csv", DAYS, table)
+    job = small_job(data={"name": "csv", "path": str(path), "target": ["seoul", "busan"]}, horizon=3)
+    run = train(job, tmp_path / "run", silent())
+    swapped = write_csv(tmp_path / "swapped.csv", DAYS, dict(reversed(table.items())))
+    said = {"path": str(swapped), "target": ["busan", "seoul"]}
+    made = predict(run.folder, said, tmp_path / "out")
+    both = made.future.merge(run.finished.future, on=["unique_id", "ds", "model"])
+    assert len(both) == 12
+    np.testing.assert_allclose(both.y_hat_x, both.y_hat_y, atol=1e-6)
+    message = refusal(run, {"target": "busan"}, tmp_path / "a")
+    assert "lack the series 'seoul'" in message
+
+
+def test_a_file_may_follow_a_series_that_was_made(trained, tmp_path):
+    """The sources differ, and the ids and the steps fit: it is taken."""
+    panel = trained.prepared.panel
+    pd.DataFrame({panel.ids[0]: panel.target}).to_csv(tmp_path / "wave.csv", index=False)
+    made = predict(trained.folder, {"name": "csv", "path": str(tmp_path / "wave.csv")}, tmp_path / "out")
+    assert made.future.model.unique().tolist()[0] == "lstm"
+    np.testing.assert_allclose(
+        made.future[made.future.model == "lstm"].y_hat,
+        trained.finished.future.query("model == 'lstm'").y_hat,
+        atol=1e-6,
+    )
+
+
+def test_a_log_is_undone(tmp_path):
+    path = write_csv(tmp_path / "alt.csv", DAYS, {"Umsatz": np.round(np.exp(wave(DAYS) / 4), 3)})
+    job = small_job(data={"name": "csv", "path": str(path), "transform": "log"}, horizon=3)
+    run = train(job, tmp_path / "run", silent())
+    made = predict(run.folder, {}, tmp_path / "out")
+    np.testing.assert_allclose(made.future.y_hat, run.finished.future.y_hat, rtol=1e-6)
+    assert made.future.y_hat.between(8, 20).all()
