@@ -46,19 +46,17 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:
     """Draw the series over its stretches."""
     tints = {"validation": LIGHT.validation, "test": LIGHT.test}
-    ranges = [{"t": s.start, "end": s.end, "of": s.name} for s in section.stretches if s.name in tints]
+    ranges: marks.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.stretches if s.name in tints]
     tables = {"lines": marks.track_rows([(TRUTH, section.truth)]), "ranges": ranges}
-    path = marks.lines("lines", clock).encode(y=marks.value_axis(name), color=marks.colour({TRUTH: LIGHT.truth}))
-    view: alt.Chart | alt.LayerChart = path
+    path = marks.lines("lines", clock).encode(
+        y=marks.value_axis(name), color=marks.colour({TRUTH: LIGHT.truth}), strokeWidth=alt.value(1.4)
+    )
+    view: marks.View = path
     if ranges:
-        shown = {r["of"]: tints[r["of"]] for r in ranges}
-        fill = alt.Fill(
-            "of:N",
-            scale=alt.Scale(domain=list(shown), range=list(shown.values())),
-            legend=alt.Legend(symbolType="square", symbolStrokeWidth=0),
-        )
+        shown: dict[str, str] = {r["of"]: tints[r["of"]] for r in ranges}
+        fill = alt.Fill("of:N", scale=alt.Scale(domain=list(shown), range=list(shown.values())))
         shades = marks.chart("ranges").mark_rect(clip=True).encode(x=marks.time_axis(clock), x2="end", fill=fill)
-        view = alt.layer(shades, path)
+        view = marks.layered(shades, path)
     keys = [Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges)]
     only = marks.panel(view, tables, 240, zooms=True)
     return Figure("data", "The data and its split", section.says, (only,), tuple(keys))
@@ -80,12 +78,13 @@ def future_figure(section: ForecastSection, roles: Roles, clock: Clock, name: st
 
 
 def _view(
-    view: View, roles: Roles, clock: Clock, height: int, title: str | None = None, name: str | None = None
+    view: View, roles: Roles, clock: Clock, height: int, *, title: str | None = None, name: str | None = None
 ) -> Panel:
     tracks = [(TRUTH, view.truth), *((track.model, track.path) for track in reversed(view.tracks))]
     shown = {name for name, _ in tracks}
     colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
     paths = marks.lines("lines", clock).encode(y=marks.value_axis(name, view.limits), color=marks.colour(colours))
+    paths = paths.encode(strokeWidth=marks.widths(colours))
     origin = marks.rule("origin").encode(x=marks.time_axis(clock))
     tables = {"lines": marks.track_rows(tracks), "origin": [{"t": view.origin}]}
-    return marks.panel(alt.layer(origin, paths), tables, height, zooms=True, title=title, cut=view.cut)
+    return marks.panel(marks.layered(origin, paths), tables, height, zooms=True, title=title, cut=view.cut)

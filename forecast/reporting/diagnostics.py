@@ -101,11 +101,12 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
     top = float(finite.max()) if len(finite) else 1.0
     if np.isfinite(named).any() and np.nanmax(named) > 0:
         top = min(top, WORSE_THAN_SHOWN * float(np.nanmax(named)))
+    top = (top or 1.0) * 1.05
     says = _steps_in_words(table, roles, metric.upper())
     outside = [m.model for m in models if any(e is not None and e > top for e in m.errors)]
     if outside:
         says += f" {listed(outside)} {'rises' if len(outside) == 1 else 'rise'} above the picture."
-    return StepSection(says, metric.upper(), tuple(int(s) for s in table.index), models, (top or 1.0) * 1.05)
+    return StepSection(says, metric.upper(), tuple(int(s) for s in table.index), models, top)
 
 
 def _steps_in_words(table: pd.DataFrame, roles: Roles, metric: str) -> str:
@@ -190,14 +191,7 @@ def copy_section(truth: pd.DataFrame, results: pd.DataFrame, network: str, verdi
     distances = np.array([float(np.abs(y_hat - y[at - shift]).mean()) for shift in SHIFTS])
     every = max(len(at) // MOST_CHANGES, 1)
     last = y[at - 1]
-    nearest = SHIFTS[int(np.argmin(distances))]
-    says = verdict or (
-        "The one-step forecast lies nearer to the last known value than to what came: much like a copy of it."
-        if nearest == 1
-        else "The one-step forecast lies nearest to what came, not to the last known value: it is no copy."
-        if nearest == 0
-        else f"The one-step forecast lies nearest to the truth {abs(nearest)} steps {'before' if nearest > 0 else 'on'}."
-    )
+    says = _copy_in_words(SHIFTS[int(np.argmin(distances))], verdict)
     return CopySection(
         says,
         tuple(SHIFTS),
@@ -205,6 +199,19 @@ def copy_section(truth: pd.DataFrame, results: pd.DataFrame, network: str, verdi
         rounded((y[at] - last)[::every]),
         rounded((y_hat - last)[::every]),
     )
+
+
+def _copy_in_words(nearest: int, verdict: str | None) -> str:
+    if nearest == 0:
+        where = "what came, not to the last known value"
+    elif nearest == 1:
+        where = "the last known value, not to what came: much like a copy of it"
+    else:
+        where = (
+            f"the truth {abs(nearest)} {'step' if abs(nearest) == 1 else 'steps'} {'before' if nearest > 0 else 'on'}"
+        )
+    says = f"One step ahead the forecast lies nearest to {where}."
+    return says if verdict is None else f"{verdict.rstrip('.')}. {says}"
 
 
 def _first_step(results: pd.DataFrame, model: str, what: str) -> tuple[Array, Array]:

@@ -45,25 +45,23 @@ def steps_figure(section: StepSection, roles: Roles) -> Figure:
         color=alt.Color("ink:N", scale=None),
     )
     layers = [_step_lines(section, table) for table in ("above", "lines") if tables[table]]
-    panel = marks.panel(alt.layer(*layers, labels), tables, _TALL, cut=True)
+    panel = marks.panel(marks.layered(*layers, labels), tables, _TALL, cut=True)
     return Figure("error_by_step", "Error by horizon step", section.says, (panel,))
 
 
 def _step_lines(section: StepSection, table: str) -> alt.Chart:
-    point = marks.touchable(seen=len(section.steps) == 1)
     tips = [marks.tip("of", "model"), marks.tip("t", "steps ahead", "d"), marks.tip("y", section.metric, ".4~g")]
     # Only lines that leave the picture are clipped: each clipped line costs a tenth of a second in a PNG.
-    return (
-        marks.chart(table)
-        .mark_line(point=point, **({"clip": True} if table == "above" else {}))
-        .encode(
-            x=_whole_numbers("steps ahead"),
-            y=alt.Y("y:Q", title=section.metric, scale=alt.Scale(domain=[0, section.top], nice=False)),
-            detail="of:N",
-            color=alt.Color("ink:N", scale=None),
-            strokeWidth=alt.StrokeWidth("wide:Q", scale=None),
-            tooltip=tips,
-        )
+    drawn: alt.Chart = marks.chart(table).mark_line(
+        point=marks.touchable(seen=len(section.steps) == 1), clip=table == "above"
+    )
+    return drawn.encode(
+        x=_whole_numbers("steps ahead"),
+        y=alt.Y("y:Q", title=section.metric, scale=alt.Scale(domain=[0, section.top], nice=False)),
+        detail="of:N",
+        color=alt.Color("ink:N", scale=None),
+        strokeWidth=alt.StrokeWidth("wide:Q", scale=None),
+        tooltip=tips,
     )
 
 
@@ -91,11 +89,12 @@ def learning_figure(section: LearningSection) -> Figure:
         for epoch, loss in zip(section.epochs, losses, strict=True)
     ]
     x = _whole_numbers("epoch")
-    kind = "log" if section.logarithmic else "linear"
-    y = alt.Y("y:Q", title="loss", scale=alt.Scale(type=kind, zero=False), axis=alt.Axis(format=".3~g"))
+    scale = alt.Scale(type="log" if section.logarithmic else "linear", zero=False)
+    y = alt.Y("y:Q", title="loss", scale=scale, axis=alt.Axis(format=".3~g"))
     tips = [marks.tip("of", "loss"), marks.tip("t", "epoch", "d"), marks.tip("y", "value", ".4~g")]
     paths = marks.chart("lines").mark_line(point=marks.touchable(seen=len(section.epochs) == 1))
-    view: marks.View = paths.encode(x=x, y=y, color=marks.colour(colours), tooltip=tips)
+    paths = paths.encode(x=x, y=y, color=marks.colour(colours), tooltip=tips)
+    view: marks.View = paths
     tables: dict[str, Values] = {"lines": rows}
     if section.chosen is not None:
         late = section.chosen > (section.epochs[0] + section.epochs[-1]) / 2
@@ -107,7 +106,7 @@ def learning_figure(section: LearningSection) -> Figure:
             color=LIGHT.quiet,
             fontSize=11,
         )
-        view = alt.layer(marks.rule("chosen").encode(x=x), text.encode(x=x, y=alt.value(0), text="of:N"), view)
+        view = marks.layered(marks.rule("chosen").encode(x=x), text.encode(x=x, y=alt.value(0), text="of:N"), paths)
         tables["chosen"] = [{"t": section.chosen, "of": f"epoch {section.chosen} kept"}]
     return Figure(
         "learning_curve", "Learning curve", section.says, (marks.panel(view, tables, 220),), marks.keys(colours)
@@ -118,7 +117,7 @@ def residuals_figure(section: ResidualSection, clock: Clock) -> Figure:
     """Draw the errors over time, how they are spread, and how they hang together."""
     path = marks.lines("lines", clock)
     path = path.encode(y=marks.value_axis(None), color=alt.value(LIGHT.network), strokeWidth=alt.value(1))
-    over_time = alt.layer(marks.rule("zero", dashed=False).encode(y="y:Q"), path)
+    over_time = marks.layered(marks.rule("zero", dashed=False).encode(y="y:Q"), path)
     tables = {"lines": marks.track_rows([("error", section.over_time)]), "zero": [{"y": 0}]}
     panels = (
         marks.panel(over_time, tables, _LOW, zooms=True, title="over time"),
@@ -164,7 +163,7 @@ def _correlogram(section: ResidualSection) -> Panel:
         "band": [{"low": -section.band, "high": section.band}],
         "zero": [{"y": 0}],
     }
-    return marks.panel(alt.layer(shade, zero, stems), tables, _LOW, title="autocorrelation (grey: chance)")
+    return marks.panel(marks.layered(shade, zero, stems), tables, _LOW, title="autocorrelation (grey: chance)")
 
 
 def copy_figure(section: CopySection) -> Figure:
@@ -181,7 +180,7 @@ def copy_figure(section: CopySection) -> Figure:
         .encode(
             x=alt.X("t:O", title="steps back from the step that was forecast", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("y:Q", title=None),
-            color=marks.colour(colours).legend(symbolType="square"),
+            color=marks.colour(colours),
             tooltip=[marks.tip("t", "steps back", "d"), marks.tip("y", "mean distance", ".4~g")],
         )
     )
@@ -207,7 +206,7 @@ def _changes(section: CopySection) -> Panel:
     dots = marks.chart("dots").mark_point(color=LIGHT.network, filled=True, size=22, opacity=0.5, clip=True)
     diagonal = marks.chart("diagonal").mark_line(color=LIGHT.truth, strokeWidth=1.5)
     copied = marks.rule("zero", dashed=False).encode(y="y:Q", color=alt.value(LIGHT.baseline), size=alt.value(1.5))
-    view = alt.layer(copied, diagonal.encode(x=x, y=y), dots.encode(x=x, y=y, tooltip=tips))
+    view = marks.layered(copied, diagonal.encode(x=x, y=y), dots.encode(x=x, y=y, tooltip=tips))
     ends: Values = [{"x": -reach, "y": -reach}, {"x": reach, "y": reach}]
     tables: dict[str, Values] = {"dots": rows, "diagonal": ends, "zero": [{"y": 0}]}
     return marks.panel(view, tables, _LOW, title="forecast change (up) against true change")

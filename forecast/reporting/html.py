@@ -74,7 +74,7 @@ def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
     )
 
 
-def render_page(template: str, figures: Iterable[Figure], **values: Any) -> str:  # noqa: ANN401 - template values
+def render_page(template: str, figures: Iterable[Figure], **values: Any) -> str:
     """Fill a template that draws `figures`."""
     described, panels = [], {}
     for figure in figures:
@@ -113,7 +113,7 @@ def _source(name: str) -> Markup:
     return Markup(Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8"))  # noqa: S704
 
 
-def script_json(value: Any) -> Markup:  # noqa: ANN401 - anything JSON takes
+def script_json(value: Any) -> Markup:
     r"""Write JSON so that it can stand inside a script element, whatever names are in it.
 
     >>> print(script_json({"of": "</script><!--"}))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.reporting.wording import number
+from forecast.reporting.wording import decimals_for, number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from forecast.reporting.summary import Row, Summary
 
 
@@ -60,10 +62,11 @@ def table_rows(summary: Summary) -> tuple[TableRow, ...]:
     """Return the rows of the page's table; MASE (else MAE) carries a bar as long as the error is large."""
     measure = "mase" if any(row.measures.get("mase") is not None for row in summary.leaderboard) else "mae"
     reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
-    return tuple(_table_row(row, summary, measure, reach) for row in summary.leaderboard)
+    decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in COLUMNS}
+    return tuple(_table_row(row, summary, decimals, measure, reach) for row in summary.leaderboard)
 
 
-def _table_row(row: Row, summary: Summary, measure: str, reach: float) -> TableRow:
+def _table_row(row: Row, summary: Summary, decimals: dict[str, int], measure: str, reach: float) -> TableRow:
     role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
     if not any(value is not None for value in row.measures.values()):
         role = "failed"
@@ -73,7 +76,7 @@ def _table_row(row: Row, summary: Summary, measure: str, reach: float) -> TableR
         bar = None
         if column.name == measure and value is not None:
             bar = round(100 * min(value / reach, 1.0), 1)
-        cells.append(Cell(measure_text(column.name, value), bar=bar))
+        cells.append(Cell(measure_text(column.name, value, decimals[column.name]), bar=bar))
     return TableRow(row.model, role, (*cells, Cell(row.status, "text status")))
 
 
@@ -83,18 +86,28 @@ def _reach(values: list[float | None]) -> float:
     return (min(known[-1], 3 * known[len(known) // 2]) if known else 1.0) or 1.0
 
 
-def measure_text(name: str, value: float | None) -> str:
-    """Write a measure as the tables do: skill in percent, tiny p as a bound.
+def common_decimals(values: Sequence[float | None]) -> int:
+    """Return the decimals of a column, so that its numbers align: three digits for the smaller ones.
 
-    >>> measure_text("skill", 0.123), measure_text("dm_p", 1e-9), measure_text("mase", 0.98765)
-    ('+12.3 %', '<0.001', '0.988')
+    >>> common_decimals([0.85, 12.3, 1e9, None])
+    3
+    """
+    sizes = sorted(abs(value) for value in values if value)
+    return decimals_for(sizes[len(sizes) // 4]) if sizes else 2
+
+
+def measure_text(name: str, value: float | None, decimals: int | None = None) -> str:
+    """Write a measure as the tables do: skill in percent, tiny p as a bound, the others with `decimals`.
+
+    >>> measure_text("skill", 0.123), measure_text("dm_p", 1e-9), measure_text("mase", 0.98765, 2)
+    ('+12.3 %', '<0.001', '0.99')
     """
     if value is None:
         return "–"
     if name == "skill":
-        return f"{100 * value:+.1f} %" if abs(value) < 10 else f"{'+' if value > 0 else '−'}>999 %"
+        return f"{100 * value:+.1f} %".replace("-", "−") if value > -10 else "<−999 %"
     if name == "dm_p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     if name in ("fit_seconds", "forecast_seconds"):
         return f"{value:.2f}"
-    return number(value)
+    return number(value, decimals=decimals)

@@ -13,8 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("vega.js")
-NOTICE = """/*! Vega {vega} and Vega-Lite {vega_lite}, bundled by vl-convert. Copyright (c) 2015-2025, University of Washington
-Interactive Data Lab and contributors; D3 modules copyright (c) Mike Bostock (ISC). All rights reserved.
+NOTICE = """/*! Vega {vega} and Vega-Lite {vega_lite}, bundled by vl-convert.
+Copyright (c) 2015-2025, University of Washington Interactive Data Lab and contributors;
+D3 modules copyright (c) Mike Bostock (ISC). All rights reserved.
 Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
 following conditions are met: 1. Redistributions of source code must retain the above copyright notice, this list of
 conditions and the following disclaimer. 2. Redistributions in binary form must reproduce the above copyright notice,

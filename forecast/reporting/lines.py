@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -79,7 +80,7 @@ def thinned(y: Array, points: int) -> Array:
     low = np.where(np.isnan(y), np.inf, y)
     kept = [
         first + which
-        for first, last in zip(edges[:-1], edges[1:], strict=True)
+        for first, last in pairwise(edges)
         for which in (int(np.argmin(low[first:last])), int(np.argmax(high[first:last])))
     ]
     return np.unique(kept)

@@ -91,6 +91,11 @@ def panel(
     return Panel(spec, tables, height, zooms, title, cut)
 
 
+def layered(*views: alt.Chart) -> alt.LayerChart:
+    """Lay views over each other, the last on top."""
+    return alt.LayerChart(layer=list(views))
+
+
 def chart(table: str) -> alt.Chart:
     """Begin a chart on a table of the panel."""
     return alt.Chart(alt.NamedData(name=table))
@@ -114,8 +119,9 @@ def value_axis(title: str | None, limits: tuple[float, float] | None = None) -> 
 
 def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
     """Return a line of a tooltip; `written` is a d3 number format."""
-    kind = "Q" if written else "N"
-    return alt.Tooltip(f"{field}:{kind}", title=title, **({"format": written} if written else {}))
+    if written is None:
+        return alt.Tooltip(f"{field}:N", title=title)
+    return alt.Tooltip(f"{field}:Q", title=title, format=written)
 
 
 def track_rows(tracks: Sequence[tuple[str, Line]]) -> Values:
@@ -132,7 +138,8 @@ def lines(table: str, clock: Clock) -> alt.Chart:
         tip("y", "value", ",.5~g"),
     ]
     base = chart(table).transform_calculate(when=when).mark_line(clip=True, point=touchable())
-    return base.encode(x=time_axis(clock), detail="of:N", tooltip=tips)
+    drawn: alt.Chart = base.encode(x=time_axis(clock), detail="of:N", tooltip=tips)
+    return drawn
 
 
 def touchable(*, seen: bool = False) -> alt.OverlayMarkDef:
@@ -142,13 +149,20 @@ def touchable(*, seen: bool = False) -> alt.OverlayMarkDef:
 
 def rule(table: str, *, dashed: bool = True) -> alt.Chart:
     """Draw thin straight lines."""
-    return chart(table).mark_rule(color=LIGHT.quiet, strokeDash=[3, 3] if dashed else [1, 0], strokeWidth=1)
+    drawn: alt.Chart = chart(table).mark_rule(color=LIGHT.quiet, strokeDash=[3, 3] if dashed else [1, 0], strokeWidth=1)
+    return drawn
 
 
 def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
     """Give each name its colour, in the order in which the legend lists them."""
     scale = alt.Scale(domain=list(names), range=list(names.values()))
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(symbolType="stroke"))
+    return alt.Color(f"{field}:N", scale=scale)
+
+
+def widths(names: Mapping[str, str]) -> alt.StrokeWidth:
+    """Draw forecasts a little stronger than the truth, which is long and often ragged."""
+    scale = alt.Scale(domain=list(names), range=[1.4 if name == TRUTH else 2.1 for name in names])
+    return alt.StrokeWidth("of:O", scale=scale, legend=None)
 
 
 def role_colours(roles: Roles) -> dict[str, str]:

@@ -76,7 +76,7 @@ def _still(panel: Panel, prefix: str) -> dict[str, Any]:
     Clipping goes too where nothing is cut off; a picture cannot be zoomed, and clipping is slow.
     """
 
-    def walk(node: Any) -> Any:  # noqa: ANN401 - JSON
+    def walk(node: Any) -> Any:
         if isinstance(node, list):
             return [walk(item) for item in node]
         if not isinstance(node, dict):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.reporting.lines import Clock, Line, line, moments
-from forecast.reporting.wording import counted, listed, number
+from forecast.reporting.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -192,7 +192,7 @@ def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) ->
     )
 
 
-def _finite(value: Any) -> float | None:  # noqa: ANN401 - a table's cell
+def _finite(value: Any) -> float | None:
     return None if value is None or not np.isfinite(float(value)) else float(value)
 
 

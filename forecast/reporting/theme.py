@@ -129,5 +129,5 @@ def chart_config(font: str) -> dict[str, Any]:
             "subtitleFontSize": 12,
             "offset": 6,
         },
-        "line": {"strokeWidth": 1.6, "strokeJoin": "round"},
+        "line": {"strokeJoin": "round"},
     }

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Write a number with `digits` significant digits, "–" where there is none.
+def number(value: float | None, digits: int = 3, decimals: int | None = None) -> str:
+    """Write a number with `digits` significant digits (or as many decimals as said), "–" where there is none.
 
     >>> number(1234.56), number(0.012345), number(2.0), number(float("nan")), number(4.2e-9)
-    ('1,235', '0.0123', '2.00', '–', '4.2e-09')
+    ('1,235', '0.0123', '2.00', '–', '4.20e−9')
     """
     if value is None or math.isnan(value):
         return "–"
@@ -22,10 +22,21 @@ def number(value: float | None, digits: int = 3) -> str:
     size = abs(value)
     if size == 0:
         return "0"
-    if size < 1e-4 or size >= 1e9:
-        return f"{value:.{digits - 1}g}".replace("e+", "e")
-    decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
-    return f"{value:,.{decimals}f}"
+    if size >= (1e7 if decimals is None else 10.0 ** (9 - decimals)) or (size < 1e-4 and decimals is None):
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    if decimals is None:
+        decimals = decimals_for(size, digits)
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def decimals_for(size: float, digits: int = 3) -> int:
+    """Return how many decimals a number of this size needs to show `digits` significant digits.
+
+    >>> decimals_for(0.0123), decimals_for(12.3), decimals_for(12345)
+    (4, 1, 0)
+    """
+    return min(max(digits - 1 - math.floor(math.log10(size)), 0), 8)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,0 +1,154 @@
+"""The page that compares the jobs of a sweep by their score on the validation stretch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from altair.utils.schemapi import debug_mode
+
+from forecast.evaluation.verdict import seed_spread
+from forecast.reporting import marks
+from forecast.reporting.html import render_page
+from forecast.reporting.marks import Figure, Panel
+from forecast.reporting.theme import LIGHT
+from forecast.reporting.wording import counted, number
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+FIXED = ("job", "run", "validation_mase", "seconds", "status")
+WORSE_THAN_SHOWN = 4.0
+"""A score does not stretch the axis that lies above the best by this many times as much as the median does."""
+MANY_VALUES = 12
+
+
+def write_sweep_page(sweep: pd.DataFrame, folder: str | Path) -> Path:
+    """Write `sweep.html` into `folder` and return its path.
+
+    `sweep` is the table of sweep.csv: `job`, a column for each setting that was swept, `validation_mase`, `seconds`,
+    `status`; a job that failed has no score, and its reason as status.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "sweep.html"
+    path.write_text(sweep_html(sweep), encoding="utf-8")
+    return path
+
+
+def sweep_html(sweep: pd.DataFrame) -> str:
+    """Return the page of a sweep."""
+    swept = swept_settings(sweep)
+    scored = sweep[np.isfinite(sweep["validation_mase"])].sort_values("validation_mase", kind="stable")
+    figures = [sweep_figure(scored, swept)] if len(scored) and swept else []
+    return render_page(
+        "sweep.html",
+        figures,
+        title=f"Sweep over {', '.join(swept)}" if swept else "Sweep",
+        verdict=best_in_words(scored, swept),
+        facts=_facts(len(sweep), len(sweep) - len(scored)),
+        spread=spread_over_seeds(scored, swept),
+        columns=[column for column in sweep.columns if column in (*FIXED, *swept)],
+        rows=[_cells(row, swept) for row in sweep.to_dict("records")],
+    )
+
+
+def _facts(jobs: int, failures: int) -> list[str]:
+    return [counted(jobs, "job"), *([counted(failures, "failure")] if failures else [])]
+
+
+def swept_settings(sweep: pd.DataFrame) -> list[str]:
+    """Return the columns that say what was swept."""
+    return [str(column) for column in sweep.columns if column not in FIXED]
+
+
+def best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
+    """Say which job was best on validation."""
+    if scored.empty:
+        return "No job of this sweep has a score."
+    best = scored.iloc[0]
+    chosen = ", ".join(f"{name}={best[name]}" for name in swept)
+    return f"Best on validation: {chosen or 'the only setting'}, MASE {number(float(best['validation_mase']))}."
+
+
+def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
+    """Say how far the best setting's score varies over seeds; None where no seed was swept."""
+    if "seed" not in swept or scored.empty:
+        return None
+    alike = np.ones(len(scored), dtype=np.bool_)
+    for name in swept:
+        if name != "seed":
+            alike &= (scored[name] == scored[name].iloc[0]).to_numpy()
+    scores = scored.loc[alike, "validation_mase"].tolist()
+    if len(scores) < 2:
+        return None
+    sentence = seed_spread(scores)
+    return f"With the other settings of the best job, {sentence}."
+
+
+def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
+    cells = {str(name): str(value) for name, value in row.items() if name in (*FIXED, *swept)}
+    for name in ("validation_mase", "seconds"):
+        if name in row:
+            cells[name] = number(float(row[name]))
+    return cells
+
+
+def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
+    """Draw the score of every job against each swept setting, a panel a setting, the best job in colour."""
+    scores = scored["validation_mase"].to_numpy(dtype=np.float64)
+    best, typical = float(scores.min()), float(np.median(scores))
+    top = min(float(scores.max()), best + WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
+    margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
+    limits = (best - margin, top + margin)
+    settings = [name for name in swept if name != "seed"] or list(swept)
+    with debug_mode(False):
+        panels = tuple(_panel(scored, name, limits) for name in settings)
+    says = (
+        "Validation MASE of every job; lower is better. A dash marks the median of a value, the coloured dot the best."
+    )
+    above = int((scores > limits[1]).sum())
+    if above:
+        says += f" {counted(above, 'job')} {'lies' if above == 1 else 'lie'} above the picture."
+    return Figure("score", "Score by setting", says, panels, columns=min(len(panels), 3))
+
+
+def _panel(scored: pd.DataFrame, name: str, limits: tuple[float, float]) -> Panel:
+    values = pd.to_numeric(scored[name], errors="coerce")
+    numeric = bool(values.notna().all())
+    shown = scored.assign(at=values if numeric else scored[name].astype(str))
+    shown = shown[shown["validation_mase"] <= limits[1]]
+    middle = shown.groupby("at")["validation_mase"].median()
+    continuous = numeric and len(middle) > MANY_VALUES
+    x = alt.X("at:Q", title=name, scale=alt.Scale(zero=False))
+    if not continuous:
+        x = alt.X("at:N", title=name, sort=middle.index.tolist(), axis=alt.Axis(labelAngle=0, labelLimit=90))
+    y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    tips = [marks.tip("of", "job"), marks.tip("at", "value"), marks.tip("y", "validation MASE", ".4~g")]
+    dots = marks.chart("dots").mark_point(filled=True, opacity=0.9)
+    dots = dots.encode(
+        x=x, y=y, color=alt.Color("ink:N", scale=None), size=alt.Size("size:Q", scale=None), tooltip=tips
+    )
+    ticks = marks.chart("middle").mark_tick(color=LIGHT.truth, thickness=2, size=22, orient="horizontal")
+    view: marks.View = dots if continuous else marks.layered(ticks.encode(x=x, y=y), dots)
+    tables = {"dots": _dots(shown), "middle": [{"at": at, "y": score} for at, score in middle.items()]}
+    return marks.panel(view, tables, 240, title=name)
+
+
+def _dots(shown: pd.DataFrame) -> marks.Values:
+    """Return a dot a job; the best stands first in the table and is drawn last, so that it lies on top."""
+    rows: marks.Values = [
+        {"at": at, "y": float(f"{score:.6g}"), "of": str(job), "ink": LIGHT.other, "size": 45}
+        for at, score, job in zip(shown["at"].tolist(), shown["validation_mase"].tolist(), _jobs(shown), strict=True)
+    ]
+    if rows:
+        rows[0] |= {"ink": LIGHT.network, "size": 90}
+    return rows[::-1]
+
+
+def _jobs(table: pd.DataFrame) -> list[Any]:
+    named = next((name for name in ("job", "run") if name in table), None)
+    return list(range(len(table))) if named is None else table[named].tolist()
