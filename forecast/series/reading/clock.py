@@ -6,21 +6,15 @@ Days are counted by NumPy's own calendar (proleptic Gregorian); nothing is guess
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from forecast.series.reading.time_forms import MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.series.panel import BoolArray, IntArray
-    from forecast.series.reading.time_forms import TimeForm
-
-Parts: TypeAlias = "dict[str, IntArray]"
+    from forecast.series.reading.parts import Parts
 
 _NS = {"hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9}
 _DAY_NS = 86_400 * 10**9
@@ -28,45 +22,6 @@ _DAY_NS = 86_400 * 10**9
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _ORDERS: dict[str, tuple[str, ...]] = {"md": ("month", "day"), "dm": ("day", "month")}
 _ORDERS |= {"mdy": ("month", "day", "y2"), "dmy": ("day", "month", "y2"), "ymd": ("y2", "month", "day")}
-
-
-def parts_of(cells: pa.StringArray, form: TimeForm) -> tuple[Parts, BoolArray]:
-    """Take cells apart: numbers by the name of the part, -1 where a cell lacks it; and which cells fit the form.
-
-    `half` and `ampm` become 0 (before noon) and 1, names of months numbers.
-    """
-    found = pc.extract_regex(cells, f"^(?:{form.pattern})$")
-    fits: BoolArray = pc.is_valid(found).to_numpy(zero_copy_only=False)
-    parts: Parts = {}
-    for name in sorted(form.groups - {"offset", "zone", "dow"}):
-        column = pc.struct_field(found, name)
-        part = _numbers(column, name)
-        if part.max(initial=-1) >= 0:
-            parts[name] = part
-    return parts, fits
-
-
-def _numbers(column: pa.StringArray, name: str) -> IntArray:
-    if name in {"name", "ampm", "half"}:
-        meaning = {"name": _month, "ampm": _half, "half": _half}[name]
-        coded = pc.dictionary_encode(column)
-        numbers = np.array([meaning(text or "") for text in coded.dictionary.to_pylist()] + [-1], dtype=np.int64)
-        return np.asarray(numbers[pc.fill_null(coded.indices, len(numbers) - 1).to_numpy(zero_copy_only=False)])
-    if name == "fraction":
-        column = pc.if_else(pc.equal(column, ""), None, pc.utf8_rpad(column, 9, "0"))
-    column = pc.if_else(pc.equal(column, ""), None, column)
-    return np.asarray(pc.fill_null(pc.cast(column, pa.int64()), -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
-def _month(text: str) -> int:
-    low = text.lower()
-    return next((MONTHS[low[:size]] for size in (4, 3) if low[:size] in MONTHS), -1)
-
-
-def _half(text: str) -> int:
-    if not text:
-        return -1
-    return int(text[0] in "pP" or text in {"오후", "下午", "午後"})
 
 
 def name_parts(parts: Parts, order: str) -> Parts:

@@ -11,7 +11,6 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
@@ -74,7 +73,17 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
 
 def head_rows(text: str, dialect: Dialect) -> list[Row]:
     """Return the first rows of a text."""
-    return list(islice(rows_of(text, dialect), _HEAD_LINES))
+    return list(rows_of(first_lines(text, _HEAD_LINES), dialect))
+
+
+def first_lines(text: str, count: int) -> str:
+    """Return so many lines of a text without touching the rest, which may be long."""
+    at = 0
+    for _ in range(count):
+        at = text.find("\n", at) + 1
+        if at == 0:
+            return text
+    return text[:at]
 
 
 def find_dialect(text: str, settings: CsvSettings) -> Dialect:
@@ -86,7 +95,7 @@ def find_dialect(text: str, settings: CsvSettings) -> Dialect:
         A delimiter that is neither one character nor a known name.
 
     """
-    head = "".join(islice(io.StringIO(text, newline="\n"), _SCORED_LINES))
+    head = first_lines(text, _SCORED_LINES)
     comment = settings.comment or next((mark for mark in _COMMENTS if head.lstrip().startswith(mark)), "")
     declared = re.match(r"sep=(.)\n", head, re.IGNORECASE)
     if settings.delimiter is not None:

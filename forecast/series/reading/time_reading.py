@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.series.reading.clock import compose, epoch_unit, of_day, parts_of
+from forecast.series.reading.clock import compose, epoch_unit, of_day
 from forecast.series.reading.columns import TimeStyle
 from forecast.series.reading.grid import some_cells
+from forecast.series.reading.parts import cut_times
 from forecast.series.reading.styles import epoch_style, style_of
 from forecast.series.reading.time_forms import CLOCK_FORM, TimeForm
 from forecast.series.reading.times import read_times
@@ -117,18 +118,18 @@ def _written(grid: Grid, choice: TimeChoice, settings: CsvSettings) -> RowTimes:
 
 
 def _unit(cells: pa.StringArray, form: TimeForm) -> int:
-    return epoch_unit(parts_of(cells, form)[0]["whole"])
+    return epoch_unit(cut_times(cells, form).parts["whole"])
 
 
 def _add_clock(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
     cells = _texts(grid, choice.columns[1])
-    parts, fits = parts_of(cells, CLOCK_FORM)
-    within, real = of_day(parts, len(cells))
+    cut = cut_times(cells, CLOCK_FORM)
+    within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])
     both = TimeStyle(f"{style.format} {clock.format}", choice.columns, choice.fields, style.timezone)
-    return ns + within, good & fits & real, both
+    return ns + within, good & cut.fits & real, both
 
 
 def _zoned(name: str, timezone: str | None, *words: str) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.series.reading.clock import compose, name_parts, parts_of
+from forecast.series.reading.clock import compose, name_parts
+from forecast.series.reading.parts import cut_times
 from forecast.series.reading.time_forms import FORMS, TimeForm, compiled
 from forecast.series.reading.zones import seconds_of, zone_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.series.panel import BoolArray, IntArray
-    from forecast.series.reading.clock import Parts
+    from forecast.series.reading.parts import Cut, Parts
 
 _LOOKED_AT = 5000
 
@@ -60,10 +61,10 @@ def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
 
 
 def _valid_share(sample: Sequence[str], form: TimeForm) -> float:
-    parts, fits = parts_of(pa.array(list(sample), pa.string()), form)
-    if not fits.any():
+    cut = cut_times(pa.array(list(sample), pa.string()), form)
+    if not cut.fits.any():
         return 0.0
-    return max(float(np.mean(fits & good)) for _, _, good in _readings(parts, _orders(form)))
+    return max(float(np.mean(cut.fits & good)) for _, _, good in _readings(cut.parts, _orders(form)))
 
 
 def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, european: bool) -> Times:
@@ -75,24 +76,21 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
     quick = _read_iso(cells, form)
     if quick is not None:
         return quick
-    parts, fits = parts_of(cells, form)
-    order, notes = _choose_order(parts, form, day_first, european, _first_text(cells))
-    ns, good = compose(name_parts(parts, order), len(cells))
-    good &= fits
-    if not form.groups & {"offset", "zone"}:
-        return Times(ns, good, order, None, notes)
-    return _in_zone(cells, form, Times(ns, good, order, None, notes))
+    cut = cut_times(cells, form)
+    order, notes = _choose_order(cut.parts, form, day_first, european, _first_text(cells))
+    ns, good = compose(name_parts(cut.parts, order), len(cells))
+    return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes))
 
 
 def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
-    """Arrow's own reading of ISO times: the same, thirty times as fast, for columns without any exception."""
+    """Arrow's own reading of ISO times: the same and faster, for columns without any exception."""
     if form is not FORMS[0] or len(cells) == 0:
         return None
+    timezone = "UTC" if (cells[0].as_py() or "").endswith("Z") else None
     try:
-        if pc.all(pc.ends_with(cells, "Z")).as_py():
-            read, timezone = pc.cast(cells, pa.timestamp("ns", "UTC")), "UTC"
-        else:
-            read, timezone = pc.cast(cells, pa.timestamp("ns")), None
+        # A million cells that fail take seconds to do so.
+        pc.cast(cells[:100], pa.timestamp("ns", timezone))
+        read = pc.cast(cells, pa.timestamp("ns", timezone))
     except pa.ArrowInvalid:
         return None
     ns = np.asarray(pc.cast(read, pa.int64()).to_numpy(), dtype=np.int64)
@@ -155,19 +153,16 @@ def _irregularity(ns: IntArray) -> tuple[int, int, int]:
     return turns, len(np.unique(steps)), decades
 
 
-def _in_zone(cells: pa.StringArray, form: TimeForm, times: Times) -> Times:
+def _in_zone(cut: Cut, times: Times) -> Times:
     """Take off the offsets, if cells have any; a cell without one among others is bad."""
-    found = pc.extract_regex(cells, f"^(?:{form.pattern})$")
-    coded = pc.dictionary_encode(pc.fill_null(pc.struct_field(found, "offset"), ""))
-    texts: list[str] = coded.dictionary.to_pylist()
+    texts, which = cut.texts.get("offset", ([], np.zeros(0, dtype=np.int64)))
     if not any(texts):
         return times
     known = [seconds_of(text) for text in texts]
-    which = coded.indices.to_numpy(zero_copy_only=False)
     good = times.good & np.array([seconds is not None for seconds in known], dtype=np.bool_)[which]
     offsets = np.array([seconds or 0 for seconds in known], dtype=np.int64)[which]
     ns = np.where(good, times.ns - offsets * 10**9, 0)
-    named = [name for name in pc.unique(pc.struct_field(found, "zone")).to_pylist() if name]
+    named = [name for name in cut.texts["zone"][0] if name]
     timezone = named[0] if len(named) == 1 else (zone_of(ns, offsets, good) if good.any() else None)
     notes = times.notes
     if timezone is None:
