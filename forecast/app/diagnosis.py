@@ -76,17 +76,23 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
 
 def _of_another_option(name: str, key: str, choices: Sequence[str], composed: Any) -> str | None:
     """Say which options of its group know a key that the chosen one does not."""
-    group = key.partition(".")[0]
-    if group not in _groups():
+    group, _, rest = key.partition(".")
+    if group not in _groups() or not rest:
         return None
     chosen = composed.hydra.runtime.choices.get(group)
-    several = OmegaConf.is_list(chosen)
-    asked = {one: f"{group}=[{one}]" if several else f"{group}={one}" for one in _options(group)}
-    fitting = [one for one in asked.values() if key in _keys(compose(name, [*choices, one]))]
+    if chosen is None:  # a group of which several are chosen; each option brings a key of its own name
+        others = [one for one in choices if not one.startswith(f"{group}=")]
+        everything = compose(name, [*others, f"{group}=[{','.join(_options(group))}]"])
+        here = f"[{','.join(composed.get(group) or ())}]"
+        fitting = [rest.partition(".")[0]] if key in _keys(everything) else []
+    else:
+        beside = [f"+{group}@_options.{one}={one}" for one in _options(group)]  # all at once: composing takes 0.1 s
+        options = compose(name, [*choices, *beside])._options
+        here, fitting = chosen, [one for one in _options(group) if rest in _keys(options[one])]
     if not fitting:
         return None
-    here = f"{group}=[{','.join(chosen)}]" if several else f"{group}={chosen}"
-    return f"`{key}` is a setting of `{'` and `'.join(fitting)}`, and this is `{here}`: choose another or drop `{key}`"
+    where = " and ".join(f"`{group}={one}`" for one in fitting)
+    return f"`{key}` is a setting of {where}, and this is `{group}={here}`: choose another or drop `{key}`"
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:

@@ -147,19 +147,17 @@ def _without_our_full_error() -> Iterator[None]:
 
 
 def _run_in_sweep(config: DictConfig) -> float:
-    began = time.perf_counter()
     settings: dict[str, Any] = {}
-    score, status = None, "ok"
+    score, seconds, status = None, 0.0, "ok"
     try:
         job = _job(config)
         settings = job.model_dump(mode="json")
-        score = _score(job)
+        score, seconds = _timed_score(job)
     except (ForecastError, SystemExit) as error:
         status = str(error) or "failed"
     except Exception as error:  # one job's fault must not take the others' results along
         traceback.print_exc()
         status = f"{type(error).__name__}: {error}"
-    seconds = time.perf_counter() - began
     hydra = HydraConfig.get()
     outcome = Outcome(int(hydra.job.num), _overrides(), settings, score, seconds, " ".join(status.split()))
     write_outcome(outcome, Path(hydra.sweep.dir))
@@ -167,13 +165,19 @@ def _run_in_sweep(config: DictConfig) -> float:
     return float("inf") if score is None else score
 
 
-def _score(job: JobSettings) -> float | None:
+def _timed_score(job: JobSettings) -> tuple[float | None, float]:
+    """Return the validation MASE of a job, None for tasks without one, and its seconds.
+
+    Imports count for nobody: they would all fall to the first job.
+    """
     if job.task == "train":
         from forecast.tasks.train import validate
 
-        return validate(job)
+        began = time.perf_counter()
+        return validate(job), time.perf_counter() - began
+    began = time.perf_counter()
     run_task(job, _overrides(), _folder())
-    return None
+    return None, time.perf_counter() - began
 
 
 def _job(config: DictConfig) -> JobSettings:

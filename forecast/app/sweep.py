@@ -30,8 +30,8 @@ def finish_sweep(folder: Path) -> None:
     """
     outcomes = take_outcomes(folder)
     remove_empty_folders(folder)
+    (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's; each run.json holds its own settings
     if all(outcome.status != "ok" for outcome in outcomes):
-        (folder / "multirun.yaml").unlink(missing_ok=True)
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
     write_sweep(sweep_table(outcomes), folder)

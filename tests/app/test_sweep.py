@@ -29,7 +29,7 @@ def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
     assert (winner.model.name, winner.model.hidden_size) == ("lstm", 32)
     sweep = the_sweep(tmp_path)
     assert folder == sweep / "2"
-    assert sorted(path.name for path in sweep.iterdir()) == ["2", "multirun.yaml", "sweep.csv", "sweep.html"]
+    assert sorted(path.name for path in sweep.iterdir()) == ["2", "sweep.csv", "sweep.html"]
     table = rows(sweep)
     assert list(table[0]) == ["job", "model", "model.hidden_size", "validation_mase", "seconds", "status"]
     assert [(row["model"], row["model.hidden_size"]) for row in table] == [
