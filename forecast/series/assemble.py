@@ -62,7 +62,8 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     """
     found: dict[str, str] = {}
     notes: list[str] = []
-    series, said = [], []
+    series: list[Rows] = []
+    said: list[str] = []
     for one in raw.series:
         rows, turned, done = _ordered(one, raw.style, settings.on_duplicates, timezone)
         series.append(rows)
@@ -137,7 +138,8 @@ def _regular(
     calendar, days_off = frequency.calendar, DaysOff((), 0)
     if calendar.trades:
         calendar, days_off = _with_holidays(series, calendar, settings, notes)
-    settled, said = [], []
+    settled: list[Rows] = []
+    said: list[str] = []
     for rows in series:
         if frequency.regular:
             check_steps(rows, calendar)
@@ -177,7 +179,8 @@ def _with_holidays(
 def _coarser(
     series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
 ) -> tuple[list[Rows], Calendar]:
-    gathered, said = [], []
+    gathered: list[Rows] = []
+    said: list[str] = []
     for rows in series:
         coarse, done = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
         gathered.append(coarse)

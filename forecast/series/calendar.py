@@ -135,16 +135,19 @@ def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
         Unknown keys or values of another type: the text may come from a stranger's run folder.
 
     """
-    style = plain.get("style") or {}
+    style = plain.get("style")
+    style = style if isinstance(style, dict) else {}
     unknown = set(plain) - {f.name for f in fields(Calendar)} | set(style) - {f.name for f in fields(TimeStyle)}
     if unknown:
         raise ForecastError(f"the run's calendar has unknown keys ({', '.join(sorted(unknown))}): make a new run")
     try:
         calendar = _CHECKED.validate_python(dict(plain))
-        _ = calendar.rule
-    except (ValidationError, ValueError) as error:
+        calendar.write(calendar.after(np.int64(0) if calendar.freq is None else np.datetime64(0, "ns"), 1))
+    except (ForecastError, ValidationError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ForecastError(f"the run's calendar cannot be read: {reason}: make a new run") from None
+        raise ForecastError(f"the run's calendar cannot be used ({reason}): make a new run") from None
+    if calendar.step < 1:
+        raise ForecastError(f"the run's calendar has a step of {calendar.step}, expected at least 1: make a new run")
     return calendar
 
 

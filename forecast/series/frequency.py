@@ -170,7 +170,7 @@ def _of_days(days: IntArray) -> Frequency | None:
     if step is not None and step % 7 == 0:
         anchor = _DAY_NAMES[(int(days[0]) + 3) % 7]
         return Frequency(Calendar(str(replace(parse_alias(f"{step // 7}W"), anchor=anchor))))
-    if _middle(distance) == 1 and (mask := find_weekmask(days)) is not None:
+    if (mask := find_weekmask(days)) is not None:
         return Frequency(Calendar("B" if mask == "1111100" else "C", weekmask=mask))
     if step is not None:
         return Frequency(Calendar("D" if step == 1 else f"{step}D"))
