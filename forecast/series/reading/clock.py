@@ -34,6 +34,8 @@ def compose(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArr
     """Put parts together: nanoseconds since 1970 (row,), and whether each is a real time (row,)."""
     if "whole" in parts:
         return _epoch(parts, rows)
+    if "serial" in parts:
+        return _serial(parts, rows)
     day, good = _days(parts, rows)
     within, clock_good = of_day(parts, rows)
     good &= clock_good
@@ -103,6 +105,14 @@ def _epoch(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArra
     fraction = np.maximum(parts.get("fraction", np.zeros(rows, dtype=np.int64)), 0)
     good = (whole >= 0) & (whole < 9 * 10**18 // unit)
     return np.where(good, whole, 0) * unit + fraction * unit // 10**9, good
+
+
+def _serial(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
+    """Days since 1899-12-30, as spreadsheets count; their fractions are meant to the second."""
+    fraction = np.maximum(parts.get("fraction", np.zeros(rows, dtype=np.int64)), 0)
+    seconds = np.round(fraction * 86_400 / 10**9).astype(np.int64)
+    good = parts["serial"] >= 0
+    return np.where(good, (parts["serial"] - 25_569) * _DAY_NS + seconds * 10**9, 0), good
 
 
 def epoch_unit(whole: IntArray) -> int:

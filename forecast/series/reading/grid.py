@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from forecast.errors import ForecastError
-from forecast.series.reading.dialect import NAMES, Dialect, find_dialect, head_rows, rows_of
+from forecast.series.reading.cells import is_data
+from forecast.series.reading.dialect import NAMES, Dialect, find_dialect, first_lines, head_rows, rows_of
 from forecast.series.reading.header import find_header
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def cut_text(text: str, settings: CsvSettings, name: str) -> Grid:
     rows = head_rows(text, dialect)
     if not rows:
         raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
+    _refuse_open_quote(text, dialect)
     header = find_header(rows, settings.header)
+    if header.kind == "none" and dialect.comment and settings.header is None:
+        header = _commented(text, dialect, header)
     columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
     grid = Grid(
         names=header.names,
@@ -91,6 +95,30 @@ def cut_text(text: str, settings: CsvSettings, name: str) -> Grid:
         european=dialect.delimiter == ";",
     )
     return _without_empty(grid)
+
+
+def _refuse_open_quote(text: str, dialect: Dialect) -> None:
+    """Refuse a quote that is never closed: all that follows would be one cell."""
+    if not dialect.quote or text.count(dialect.quote) % 2 == 0:
+        return
+    for row in rows_of(text, dialect):
+        last = row
+    if any("\n" in cell for cell in last.cells):
+        raise ForecastError(
+            f"line {last.line} opens a quote ({dialect.quote}) that is never closed: close it, or say `data.quote=none`"
+        )
+
+
+def _commented(text: str, dialect: Dialect, header: Header) -> Header:
+    """Take names from the comment right above the rows, if it has as many."""
+    above = first_lines(text, header.line - 1).splitlines()
+    if not above or not above[-1].lstrip().startswith(dialect.comment):
+        return header
+    line = above[-1].lstrip().removeprefix(dialect.comment)
+    names = [cell for row in rows_of(line, replace(dialect, comment="")) for cell in row.cells]
+    if len(names) != header.width or len(set(names)) < len(names) or any(map(is_data, names)):
+        return header
+    return replace(header, names=tuple(names), kind="in a comment")
 
 
 def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:

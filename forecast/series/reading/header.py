@@ -119,9 +119,11 @@ def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
     if texts and (counting or all(len(number) == 4 for number in numbers)):
         return True
     if len(numbers) == 1:
-        below = [row.cells[data[0]] for row in table[1:] if data[0] < len(row.cells)]
-        return numbers == ["0"] and all("." in cell for cell in below)
-    return counting and not _consecutive([second[j] for j in data if j < len(second)])
+        column = [row.cells[data[0]] for row in table[1:] if data[0] < len(row.cells)]
+        return numbers == ["0"] and all("." in cell for cell in column)
+    below = [second[j] for j in data if j < len(second)]
+    years = all(re.fullmatch(r"1[6-9]\d\d|2[01]\d\d", number) for number in numbers)
+    return counting and (not _consecutive(below) or (years and not all(len(cell) == 4 for cell in below)))
 
 
 def _consecutive(cells: Sequence[str]) -> bool:

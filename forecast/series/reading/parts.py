@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from forecast.series.reading.time_forms import MONTHS, compiled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from forecast.series.panel import BoolArray, IntArray
@@ -25,6 +27,7 @@ Parts: TypeAlias = "dict[str, IntArray]"
 
 _TEXTS = frozenset({"offset", "zone"})
 _WORDS = frozenset({"name", "ampm", "half"})
+_UNREAD = frozenset({"dow", "until"})
 _LONGEST = 64
 
 
@@ -61,17 +64,23 @@ def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
         return None
     like = np.frombuffer(match.string.encode(), dtype=np.uint8)
     spans = {name: match.span(name) for name, text in match.groupdict().items() if text}
-    numbers = {name: span for name, span in spans.items() if name not in _TEXTS | _WORDS | {"dow"}}
-    free = np.zeros(len(like), dtype=np.bool_)
-    for start, end in numbers.values():
-        free[start:end] = True
-    if not (letters[:, ~free] == like[~free]).all() or not ((letters[:, free] - 48) < 10).all():
+    numbers = {name: span for name, span in spans.items() if name not in _TEXTS | _WORDS | _UNREAD}
+    digits = _marked(numbers.values(), len(like))
+    same = ~digits & ~_marked([spans[name] for name in _UNREAD & spans.keys()], len(like))
+    if not (letters[:, same] == like[same]).all() or not ((letters[:, digits] - 48) < 10).all():
         return None
     parts = {name: _number(letters[:, start:end], name) for name, (start, end) in numbers.items()}
     parts |= {name: np.full(len(cells), _word(name, match[name])) for name in _WORDS & spans.keys()}
-    same = np.zeros(len(cells), dtype=np.int64)
-    texts = {name: ([match[name] or ""], same) for name in _TEXTS & form.groups}
+    first_one = np.zeros(len(cells), dtype=np.int64)
+    texts = {name: ([match[name] or ""], first_one) for name in _TEXTS & form.groups}
     return Cut(parts, texts, np.ones(len(cells), dtype=np.bool_))
+
+
+def _marked(spans: Iterable[tuple[int, int]], width: int) -> BoolArray:
+    marked = np.zeros(width, dtype=np.bool_)
+    for start, end in spans:
+        marked[start:end] = True
+    return marked
 
 
 def _letters(cells: pa.StringArray, width: int) -> npt.NDArray[np.uint8] | None:
@@ -94,7 +103,7 @@ def _cut_any(cells: pa.StringArray, form: TimeForm) -> Cut:
     found = pc.extract_regex(cells, f"^(?:{form.pattern})$")
     fits: BoolArray = pc.is_valid(found).to_numpy(zero_copy_only=False)
     parts: Parts = {}
-    for name in sorted(form.groups - _TEXTS - {"dow"}):
+    for name in sorted(form.groups - _TEXTS - _UNREAD):
         column = pc.struct_field(found, name)
         part = _words(column, name) if name in _WORDS else _numbers(column, name)
         if part.max(initial=-1) >= 0:

@@ -20,7 +20,7 @@ from forecast.series.reading.encoding import decode
 from forecast.series.reading.grid import cut_text
 from forecast.series.reading.opening import open_content
 from forecast.series.reading.parquet import cut_parquet
-from forecast.series.reading.targets import choose_target, match_name, usual_id
+from forecast.series.reading.targets import choose_target, id_by_content, match_name, usual_id
 from forecast.series.reading.time_columns import choose_time
 from forecast.series.reading.time_reading import read_row_times
 from forecast.series.reading.values import check_living, notation_words, read_target
@@ -60,6 +60,8 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
         target, why = choose_target(grid, [*taken, *choice.columns], file)
         targets = (target,)
     times = read_row_times(grid, choice, settings)
+    if identity is None and times.times is not None and times.good.all():
+        identity = id_by_content(grid, times.times, [*targets, *choice.columns])
     columns = [read_target(grid, name, settings, file) for name in targets]
     dropped = settle(_bad_rows(grid, times, identity, columns), settings.on_bad_rows, file)
     series = _series(grid, times, identity, columns, file)

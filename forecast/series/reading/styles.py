@@ -42,11 +42,13 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
     varied = len({match.groupdict().get("offset") for match in matches}) > 1
     template, at = "", 0
     spans = sorted((longest.span(name), name) for name in longest.groupdict() if longest.group(name))
+    whole = longest.group().removesuffix(longest.groupdict().get("until") or "")
+    spans = [(span, name) for span, name in spans if name != "until"]
     for (start, end), name in spans:
-        literal = longest.group()[at:start].replace("%", "%%")
+        literal = whole[at:start].replace("%", "%%")
         template += literal + _code(longest, name, meaning.get(name, name), short, varied=varied)
         at = end
-    template += longest.group()[at:].replace("%", "%%")
+    template += whole[at:].replace("%", "%%")
     if "%V" in template:
         template = template.replace("%Y", "%G")
     return TimeStyle(template, (column,), timezone=timezone, date_only=longest.groupdict().get("hour") is None)

@@ -6,16 +6,19 @@ import difflib
 import unicodedata
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_missing, is_number
 from forecast.series.reading.grid import some_cells
-from forecast.series.reading.vocabulary import ID, INDEX, TARGET, plain
+from forecast.series.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, INDEX, TARGET, TIME, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.series.panel import TimeArray
     from forecast.series.reading.grid import Grid
 
 _MOST = 0.5
@@ -52,6 +55,27 @@ def listed(names: Sequence[str]) -> str:
 def usual_id(grid: Grid) -> str | None:
     """Return the column that says which series a row belongs to, if it is called as the ecosystem does."""
     return next((name for name in grid.names if plain(name) in ID), None)
+
+
+def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | None:
+    """Return the first column under whose values no time occurs twice, where most times occur more than once.
+
+    Texts qualify, numbers only if the column is called like a thing that has a number (store, station).
+    """
+    counts = times.astype(np.int64)
+    if len(np.unique(counts)) > 0.6 * len(counts):
+        return None
+    for name in grid.names:
+        cells = grid.column(name)
+        text = pa.types.is_string(cells.type) and not _is_numeric(grid, name)
+        if name in taken or not (text or is_named(name, ID_OR_NUMBER)):
+            continue
+        codes = np.asarray(pc.dictionary_encode(pc.fill_null(pc.cast(cells, pa.string()), "")).indices, dtype=np.int64)
+        order = np.lexsort((counts, codes))
+        repeated = (np.diff(counts[order]) == 0) & (np.diff(codes[order]) == 0)
+        if not repeated.any() and codes.max() < len(codes) / 2:
+            return name
+    return None
 
 
 def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
@@ -95,6 +119,8 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
             f"there, say `data.decimal`, `data.delimiter` or `data.header`"
         )
+    # Features made of the time (hour, weekday, month) are no targets while there is anything else.
+    candidates = [name for name in candidates if not _says_when(name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"
     for usual in TARGET:
@@ -108,6 +134,10 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
         f"say `data.target={candidates[0]}`"
     )
+
+
+def _says_when(name: str) -> bool:
+    return plain(name) in TIME or any(plain(name) in names for names in FIELDS.values())
 
 
 def _varies(grid: Grid, name: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.errors import ForecastError
-from forecast.series.reading.cells import is_missing
+from forecast.series.reading.cells import is_missing, is_number
 from forecast.series.reading.grid import some_cells
 from forecast.series.reading.time_forms import CLOCK_FORM, TimeForm, compiled, form_of_format
 from forecast.series.reading.times import form_of
@@ -42,6 +42,7 @@ class TimeChoice:
     columns: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     form: TimeForm | None = None
+    note: str = ""
 
 
 def choose_time(grid: Grid, settings: CsvSettings, said: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
@@ -82,12 +83,30 @@ def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
     if fields:
         return fields
     for name, form in forms.items():
-        if len(names) > 1 and (is_named(name, TIME) or (name == grid.names[0] and _goes_up(grid, name))):
+        first = name == grid.names[0] and form.span != "serial" and _goes_up(grid, name)
+        if len(names) > 1 and (is_named(name, TIME) or first):
             return (
                 _with_clock(grid, name, form, names) if form.span == "day" else TimeChoice("column", (name,), form=form)
             )
     steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
-    return TimeChoice("steps", (steps[0],)) if steps else TimeChoice("none")
+    if steps:
+        return TimeChoice("steps", (steps[0],))
+    _refuse_unknown(grid, names)
+    called = [name for name in names if len(names) > 1 and plain(name) in STEPS and _filled(grid, name)]
+    note = f"{called[0]!r} holds numbers that are neither dates nor steps: rows are counted instead" if called else ""
+    return TimeChoice("none", note=note)
+
+
+def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
+    """Refuse to count rows while a column of texts is called a time."""
+    for name in names:
+        cells = [cell for cell in _filled(grid, name) if not is_number(cell)]
+        if plain(name) in TIME and cells:
+            what = "has times of the day without a date" if _is_clock(grid, name) else "is no time that is known"
+            raise ForecastError(
+                f"{name!r} should say when, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
+                f"%d.%m.%Y), name another column with `data.time`, or `data.time=none` to count rows"
+            )
 
 
 def _said(grid: Grid, said: tuple[str, ...], settings: CsvSettings) -> TimeChoice:

@@ -2,8 +2,9 @@
 
 The same expression reads one cell (Python's `re`) and a million (Arrow's RE2). Groups: `year` (4 digits), `y2`
 (2 digits), `month`, `name` (of a month), `day`, `quarter`, `week`, `weekday`, `yearday`, `hour`, `minute`, `second`,
-`fraction`, `ampm`, `half` (written before the hour), `offset`, `zone`, `dow` (a weekday's name), `whole` (a count since
-1970), and `a`, `b`, `c`: numbers whose meaning only the other rows can tell.
+`fraction`, `ampm`, `half` (written before the hour), `offset`, `zone`, `dow` (a weekday's name), `until` (the end of
+an interval), `whole` (a count since 1970), `serial` (a spreadsheet's days since the end of 1899), and `a`, `b`, `c`:
+numbers whose meaning only the other rows can tell.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _CLOCK = (
     r"(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?[초秒]?)?)?"
     r"(?:\s?(?P<ampm>[AaPp]\.?[Mm]\.?))?"
 )
-_TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?"
+# The end of an interval, whose start is the time.
+_UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+)?"
+_TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET}{_UNTIL})?"
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year", _PLAIN_YEAR, weak=True, span="year"),
     TimeForm("year-month", _PLAIN_MONTH, weak=True, span="month"),
     TimeForm("year-month", rf"{_YEAR}\.(?P<month>0[1-9]|1[0-2])\.?", weak=True, span="month"),
+    TimeForm(
+        "days of a spreadsheet", r"(?P<serial>[2-5]\d{4})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="serial"
+    ),
     TimeForm("epoch", r"(?P<whole>\d{9,19})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="second"),
 )
 

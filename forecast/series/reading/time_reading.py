@@ -42,7 +42,9 @@ class RowTimes:
 def read_row_times(grid: Grid, choice: TimeChoice, settings: CsvSettings) -> RowTimes:
     """Read the times of every row."""
     if choice.kind == "none":
-        return RowTimes(None, np.ones(len(grid), dtype=np.bool_), TimeStyle("index"), "none, rows are steps")
+        return RowTimes(
+            None, np.ones(len(grid), dtype=np.bool_), TimeStyle("index"), "none, rows are steps", _notes(choice)
+        )
     if choice.kind == "steps":
         return _steps(grid, choice)
     if choice.kind == "typed":
@@ -50,6 +52,10 @@ def read_row_times(grid: Grid, choice: TimeChoice, settings: CsvSettings) -> Row
     if choice.kind == "fields":
         return _fields(grid, choice)
     return _written(grid, choice, settings)
+
+
+def _notes(choice: TimeChoice) -> tuple[str, ...]:
+    return (choice.note,) if choice.note else ()
 
 
 def _texts(grid: Grid, name: str) -> pa.StringArray:
@@ -106,7 +112,9 @@ def _written(grid: Grid, choice: TimeChoice, settings: CsvSettings) -> RowTimes:
     times = read_times(cells, form, settings.day_first, european=european)
     ns, good = times.ns, times.good
     sample = some_cells(cells)
-    if form.name == "epoch":
+    if form.span == "serial":
+        style = TimeStyle("%Y-%m-%d" if not any("." in cell for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
+    elif form.name == "epoch":
         style = epoch_style(_unit(cells, form), name)
     else:
         style = style_of(sample, form, times.order, times.timezone, name)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_number
-from forecast.series.reading.grid import line_list, some_cells
+from forecast.series.reading.grid import count_rows, line_list, some_cells
 from forecast.series.reading.numbers import Notation, find_notation, notation_of, read_numbers
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def check_living(series: Sequence[RawSeries], file: str) -> tuple[str, ...]:
     known = one.values[~np.isnan(one.values)]
     what = f"always {known[0]:g}" if len(known) else "empty"
     raise ForecastError(
-        f"{one.id!r} of {file!r} is {what} in all {len(one.values)} rows: there is nothing to forecast, "
+        f"{one.id!r} of {file!r} is {what} ({count_rows(len(one.values))}): there is nothing to forecast, "
         f"name another column with `data.target`"
     )
 

@@ -13,9 +13,19 @@ TIME = frozenset(
         *["날짜", "일자", "일시", "시간", "시각", "기간", "년월", "연월", "연도", "년도", "년", "월", "기준일"],
     ]
 )
-INDEX = frozenset(["", "unnamed0", "index", "idx", "step", "t", "n", "no", "nr", "row", "rownames", "번호", "순번"])
+INDEX = frozenset(
+    ["", "id", "unnamed0", "index", "idx", "step", "t", "n", "no", "nr", "row", "rownames", "번호", "순번"]
+)
 STEPS = INDEX | {"ds", "time", "timeidx", "timestep", "period"}
 ID = ("uniqueid", "itemid", "seriesid", "tsid")
+# Only where times repeat without it.
+ID_OR_NUMBER = frozenset(
+    [
+        *["id", "store", "shop", "item", "product", "sku", "symbol", "ticker", "code", "name", "region", "country"],
+        *["station", "sensor", "site", "meter", "plant", "building", "device", "series", "group", "zone", "city"],
+        *["종목", "종목코드", "지역", "매장", "상품", "지점", "점포", "설비"],
+    ]
+)
 # In order: the first that a file has is taken.
 TARGET = (
     *("y", "target", "close", "value", "values", "종가", "값", "adjclose", "price", "sales", "demand", "load", "count"),
