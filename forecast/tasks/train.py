@@ -12,13 +12,14 @@ from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.recurrent import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed
+from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
 from forecast.series.source import found_line
 from forecast.tasks.final import final_fit, future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
-from forecast.tasks.terminal import Work, failures, leaderboard_table, say, silent, working
+from forecast.tasks.terminal import Work, say, silent, working
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,9 +80,9 @@ def train(job: JobSettings, folder: str | Path, console: Console | None = None) 
             write_tables(finished, draft.staging)
             write_page(finished, job.report, draft.staging)
             complete(finished, draft.staging)
-    say(console, (*finished.notes, *failures(evaluation.leaderboard)))
-    console.print(leaderboard_table(evaluation.leaderboard, job.model.name, evaluation.baseline))
-    say(console, [finished.verdict], style="bold")
+    say(console, finished.notes)
+    roles = {"network": job.model.name, "baseline": evaluation.baseline}
+    print_leaderboard(evaluation.leaderboard, finished.verdict, console, **roles)
     say(console, whereabouts(finished, draft.final))
     return TrainResult(prepared, evaluation, final, finished, draft.final)
 
@@ -125,6 +126,7 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> dict[str, F
     fitted = {name: evaluation.test.fitted[name] for name in names}
     if not prepared.job.training.refit:
         return fitted
+    work.epochs = _network_of(fitted[prepared.job.model.name]).epochs
     final = {}
     for name, one in fitted.items():
         work.stage("fit", f"{name} on all rows")
