@@ -14,10 +14,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from forecast.app.arguments import CommandLine, read_command_line
 from forecast.app.composition import compose_job, compose_sweep, conf_dir, plain_values
+from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
-from forecast.app.sweep import finish_sweep, remove_empty_folders
+from forecast.app.sweep import clear_sweep, finish_sweep, keep_interrupted
 from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job
 
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(read_command_line(sys.argv[1:] if arguments is None else arguments))
     except ForecastError as error:
         return report_error(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        return report_error(ForecastError(first_line(error)))
     except KeyboardInterrupt:
         print("\nforecast: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -81,8 +84,11 @@ def _run_sweep(line: CommandLine) -> None:
     try:
         _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
         finish_sweep(claim.folder)
+    except KeyboardInterrupt:
+        keep_interrupted(claim.folder)
+        raise
     finally:
-        remove_empty_folders(claim.folder)
+        clear_sweep(claim.folder)
         claim.release()
 
 

@@ -26,9 +26,9 @@ def explain(error: Exception, name: str, overrides: Sequence[str], search: Seque
     """Say which override is to blame; `name` is the primary configuration. Call it while Hydra is initialised."""
     try:
         culprits = _culprits(name, overrides, search)
-        return next(culprits, None) or _first_line(error)
+        return next(culprits, None) or first_line(error)
     except (HydraException, OmegaConfBaseException):
-        return _first_line(error)
+        return first_line(error)
 
 
 def _culprits(name: str, overrides: Sequence[str], search: Sequence[str]) -> Iterator[str]:
@@ -128,5 +128,6 @@ def _dotted(values: Any, prefix: str = "") -> Iterator[str]:
             yield from _dotted(value, f"{prefix}{key}.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text that says something."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -29,8 +29,7 @@ def finish_sweep(folder: Path) -> None:
 
     """
     outcomes = take_outcomes(folder)
-    remove_empty_folders(folder)
-    (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's; each run.json holds its own settings
+    clear_sweep(folder)
     if all(outcome.status != "ok" for outcome in outcomes):
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
@@ -96,8 +95,18 @@ def scores_over_seeds(outcomes: Sequence[Outcome], winner: Outcome) -> list[floa
     return [_score(outcome) for outcome in scored if _but_seed(outcome) == _but_seed(winner)]
 
 
-def remove_empty_folders(folder: Path) -> None:
-    """Remove what Hydra made for jobs that wrote nothing."""
+def keep_interrupted(folder: Path) -> None:
+    """Write the table of those jobs that were done before an interrupt; nothing goes to the test stretch."""
+    outcomes = take_outcomes(folder)
+    if outcomes:
+        write_sweep(sweep_table(outcomes), folder)
+        print(f"{len(outcomes)} jobs were done, none is evaluated on the test stretch: {folder / 'sweep.csv'}")
+
+
+def clear_sweep(folder: Path) -> None:
+    """Remove what is not a result: Hydra's own file (each run.json holds its settings), and empty folders of jobs."""
+    take_outcomes(folder)
+    (folder / "multirun.yaml").unlink(missing_ok=True)
     for one in folder.iterdir():
         if one.is_dir():
             remove_empty(one)

@@ -37,6 +37,8 @@ MISTAKES = {
     "task=predict model=gru": "`model=gru` cannot be said with task=predict",
     "-m model=rnn,lst": "did you mean `model=lstm`?",
     "-m modl=rnn,lstm": "did you mean `model`?",
+    "-m seed=1,2 hydra.sweeper.max_batch_size=x": "max_batch_size",
+    "hydra/launcher=joblip": "`hydra/launcher=joblip` is not there",
     "-m hydra.sweep.dir=file/below seed=1,2": "cannot make the output folder",
 }
 

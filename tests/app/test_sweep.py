@@ -70,6 +70,21 @@ def test_where_every_job_fails_nothing_is_left(command, tasks, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_sweep_keeps_what_was_done(command, tasks, tmp_path):
+    def score(job):
+        if job.seed == 3:
+            raise KeyboardInterrupt
+        return job.seed / 10
+
+    tasks.score = score
+    said = command("-m", "seed=2,1,3,4")
+    assert said.status == 130
+    assert not tasks.trained
+    sweep = the_sweep(tmp_path)
+    assert [row["seed"] for row in rows(sweep)] == ["1", "2"]
+    assert sorted(path.name for path in sweep.iterdir()) == ["sweep.csv", "sweep.html"]
+
+
 def test_a_sweep_over_seeds_states_their_spread(command, tasks):
     tasks.score = lambda job: job.seed / 10 + (0.5 if job.model.name == "gru" else 1.0)
     said = command("-m", "seed=1,2", "model=lstm,gru")
