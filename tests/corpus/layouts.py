@@ -220,6 +220,34 @@ LAYOUTS = (
         "date,value,note\n2024-01-01,1.5,a\n2024-01-02,2.5\n2024-01-03,-3.25\n",
     ),
     Case(
+        "names in a comment",
+        "# station 5\n#date,value\n2024-01-01,1.5\n2024-01-02,2.5\n",
+        series={"value": [1.5, 2.5]},
+        found={"header": "in a comment"},
+        lines=[3, 4],
+    ),
+    Case(
+        "the world bank's years",
+        "Country Name,Code,2000,2001,2002\nKorea,KOR,1,2,3\nJapan,JPN,2,3,4\n",
+        {"target": 2001},
+        series={"2001": [2, 3]},
+    ),
+    Case(
+        "a long file whose id nobody names",
+        "date,region,load\n2024-01-01,north,1\n2024-01-01,south,4\n2024-01-02,north,2\n2024-01-02,south,5\n"
+        "2024-01-03,north,3\n2024-01-03,south,6\n",
+        series={"north": [1, 2, 3], "south": [4, 5, 6]},
+        found={"id": "region (2 series)"},
+    ),
+    Case(
+        "stores with numbers",
+        "Store,Date,Weekly_Sales\n1,2024-01-05,1\n1,2024-01-12,2\n1,2024-01-19,3\n2,2024-01-05,4\n"
+        "2,2024-01-12,5\n2,2024-01-19,6\n",
+        {"target": "Weekly_Sales"},
+        series={"1": [1, 2, 3], "2": [4, 5, 6]},
+        found={"id": "Store (2 series)"},
+    ),
+    Case(
         "several targets",
         "date,a,b\n2024-01-01,1,4\n2024-01-02,2,5\n2024-01-03,3,6\n",
         {"target": ["a", "b"]},

@@ -35,6 +35,21 @@ REFUSED = (
     Case("excel", _workbook(), error=("workbook", "save the table as CSV"), suffix=".xlsx"),
     Case("old excel", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), error=("Excel workbook",), suffix=".xls"),
     Case("a web page", "<!DOCTYPE html><html><body>404</body></html>", error=("web page",)),
+    Case(
+        "a quote that is never closed",
+        'date,value\n2024-01-01,1\n2024-01-02,"2\n2024-01-03,3\n',
+        error=("line 3 opens a quote", "data.quote=none"),
+    ),
+    Case(
+        "times of the day without a date",
+        "time,value\n08:00,1\n09:00,2\n10:00,4\n",
+        error=("'time' should say when, but '08:00' has times of the day without a date",),
+    ),
+    Case(
+        "a time that nobody knows",
+        "date,value\nfirst 1,1\nsecond 2,2\n",
+        error=("'first 1' is no time that is known", "data.time=none"),
+    ),
     Case("json", '{"date": ["2024-01-01"], "value": [1]}', error=("JSON",)),
     Case("gzip cut off", gzip.compress(b"date,value\n2024-01-01,1\n" * 99)[:-9], error=("cannot be unpacked as gzip",)),
     Case("two tables in a zip", _two_tables(), error=("should hold one table", "'a.csv', 'b.csv'")),
@@ -81,7 +96,7 @@ REFUSED = (
     Case(
         "constant",
         "date,value\n2024-01-01,5\n2024-01-02,5\n2024-01-03,5.0\n",
-        error=("'value' of", "always 5 in all 3 rows"),
+        error=("'value' of", "always 5 (3 rows)"),
     ),
     Case(
         "infinite",

@@ -218,6 +218,42 @@ TIMES = (
         panel=None,
     ),
     Case(
+        "entso-e: intervals, of which the start counts",
+        "MTU (CET);Day-ahead Price [EUR/MWh]\n13.01.2024 22:00 - 13.01.2024 23:00;5,5\n"
+        "13.01.2024 23:00 - 14.01.2024 00:00;6\n14.01.2024 00:00 - 14.01.2024 01:00;7\n",
+        series={"Day-ahead Price [EUR/MWh]": [5.5, 6, 7]},
+        times=["2024-01-13T22:00", "2024-01-13T23:00", "2024-01-14T00:00"],
+        written=("13.01.2024 22:00",),
+    ),
+    Case(
+        "days of a spreadsheet",
+        "Datum;Wert\n45292;1\n45293;2\n45294;4\n",
+        series={"Wert": [1, 2, 4]},
+        times=_THREE,
+        written=("2024-01-01",),
+    ),
+    Case(
+        "hours of a spreadsheet",
+        "Zeit;Wert\n45292;1\n45292.0416666667;2\n45292.0833333333;4\n",
+        series={"Wert": [1, 2, 4]},
+        times=_HOURS,
+    ),
+    Case(
+        "features made of the time are no targets",
+        "date,hour,weekday,month,load_mw\n2024-01-01 00:00,0,0,1,5\n2024-01-01 01:00,1,0,1,6\n"
+        "2024-01-01 02:00,2,0,1,8\n",
+        series={"load_mw": [5, 6, 8]},
+        times=_HOURS,
+        panel=None,
+    ),
+    Case(
+        "numbers called time that are no dates",
+        "time,value\n0.0,1\n0.1,2\n0.2,4\n",
+        series={"value": [1, 2, 4]},
+        notes=("'time' holds numbers that are neither dates nor steps",),
+        quiet=False,
+    ),
+    Case(
         "times told to be none",
         "date,value\n2024-01-01,1\n2024-01-09,2\n2024-02-03,7\n",
         {"time": "none"},

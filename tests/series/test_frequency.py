@@ -40,7 +40,9 @@ def test_what_pandas_makes_is_found_again_with_holes_as_well(alias: str, kept: f
     assert frequency.calendar.between(times[rows]).tolist() == np.diff(rows).tolist()
 
 
-@pytest.mark.parametrize(("alias", "periods"), [("h", 2), ("D", 2), ("W-MON", 2), ("MS", 2), ("YE-DEC", 3), ("QE-DEC", 3)])
+@pytest.mark.parametrize(
+    ("alias", "periods"), [("h", 2), ("D", 2), ("W-MON", 2), ("MS", 2), ("YE-DEC", 3), ("QE-DEC", 3)]
+)
 def test_few_rows_are_enough(alias: str, periods: int) -> None:
     assert found(times_of(pd.date_range("2021-01-01", periods=periods, freq=alias))) == alias
 
@@ -51,7 +53,13 @@ def test_one_row_has_no_frequency() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "step"),
-    [([1, 2, 3, 4], 1), ([5, 10, 15, 30], 5), ([100, 90, 80][::-1], 10), ([1, 2, 4, 8, 16], None), ([0, 7, 9, 20], None)],
+    [
+        ([1, 2, 3, 4], 1),
+        ([5, 10, 15, 30], 5),
+        ([100, 90, 80][::-1], 10),
+        ([1, 2, 4, 8, 16], None),
+        ([0, 7, 9, 20], None),
+    ],
 )
 def test_integer_steps(steps: list[int], step: int | None) -> None:
     frequency = infer_frequency(np.array(steps))
@@ -83,7 +91,9 @@ def test_days_of_the_week_that_have_rows(mask: str, words: str) -> None:
 
 
 def test_a_rare_saturday_does_not_make_a_trading_calendar_a_daily_one() -> None:
-    days = pd.bdate_range("2020-01-01", periods=500).append(pd.DatetimeIndex(["2020-11-14", "2021-02-06"])).sort_values()
+    days = (
+        pd.bdate_range("2020-01-01", periods=500).append(pd.DatetimeIndex(["2020-11-14", "2021-02-06"])).sort_values()
+    )
     assert found(times_of(days)) == "B"
 
 
@@ -205,7 +215,10 @@ def test_a_frequency_that_was_said_is_taken() -> None:
     assert given_frequency("M", fifteenths).calendar.day == 15
 
 
-@pytest.mark.parametrize(("text", "times"), [("D", np.arange(5)), ("0", np.arange(5)), ("x", times_of(pd.date_range("2024", periods=3)))])  # fmt: skip
+THREE_DAYS = times_of(pd.date_range("2024-01-01", periods=3))
+
+
+@pytest.mark.parametrize(("text", "times"), [("D", np.arange(5)), ("0", np.arange(5)), ("x", THREE_DAYS)])
 def test_a_frequency_that_cannot_be_is_refused(text: str, times: np.ndarray) -> None:
     with pytest.raises(ForecastError, match=r"data\.freq"):
         given_frequency(text, times)

@@ -40,10 +40,10 @@ def test_a_seed_is_a_series() -> None:
     assert not np.array_equal(make_sinewave(SinewaveSettings()).target, make_sinewave(SinewaveSettings(seed=1)).target)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"frequency": 9}, {"sampling_rate": 100}, {"duration": 9}, {"amplitude": 2}, {"phase": 1}, {"noise": 0.2}, {"seed": 1}],
-)  # fmt: skip
+CHANGES = {"frequency": 9, "sampling_rate": 100, "duration": 9, "amplitude": 2, "phase": 1, "noise": 0.2, "seed": 1}
+
+
+@pytest.mark.parametrize("change", [{name: value} for name, value in CHANGES.items()])
 def test_every_setting_changes_the_series(change: dict[str, float]) -> None:
     changed = load_source(check_settings(SinewaveSettings, change))
     assert changed.fingerprint != load_source(SinewaveSettings()).fingerprint

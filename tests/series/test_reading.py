@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,37 @@ def test_a_good_file_becomes_a_panel(case: Case, tmp_path: Path) -> None:
     for (_, rows), values in zip(source.panel.series(), case.series.values(), strict=True):
         assert sorted(source.panel.target[rows].tolist()) == sorted(np.array(values, dtype=np.float64).tolist())
         assert (np.diff(source.panel.times[rows].astype(np.int64)) > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_file_is_read_or_refused_in_one_line(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    pieces = [
+        b",",
+        b";",
+        b'"',
+        b"\n",
+        b"\n\n",
+        b"\t",
+        b" ",
+        b"x",
+        b"-",
+        b"0",
+        b"99",
+        b".",
+        b"2024-01-01",
+        b"\xe9",
+        b"#",
+        b"(",
+    ]
+    for case in CASES[seed::4]:
+        data = bytearray(case.data.encode() if isinstance(case.data, str) else case.data)
+        for _ in range(random.integers(1, 4)):
+            at = int(random.integers(0, len(data) + 1))
+            data[at : at + int(random.integers(0, 3))] = pieces[random.integers(len(pieces))]
+        said = ""
+        try:
+            read(dataclasses.replace(case, data=bytes(data)), tmp_path)
+        except ForecastError as error:
+            said = str(error)
+        assert "\n" not in said

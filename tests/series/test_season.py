@@ -95,8 +95,8 @@ def test_a_wave_on_a_walk_and_on_a_trend() -> None:
 @pytest.mark.parametrize("kind", ["walk", "noise", "autoregression"])
 def test_what_has_no_season_mostly_gets_none(freq: str | None, kind: str) -> None:
     make = {"walk": np.cumsum, "noise": lambda e: e, "autoregression": lambda e: lfilter([1], [1, -0.9], e)}[kind]
-    found = [season(make(noise(seed, 600)), freq).steps for seed in range(40)]
-    assert found.count(1) >= 36
+    found = [season(make(noise(seed, 600)), freq).steps for seed in range(25)]
+    assert found.count(1) >= 22
 
 
 def garch_price(seed: int, steps: int = 1_500) -> np.ndarray:

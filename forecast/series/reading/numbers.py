@@ -148,14 +148,14 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     if match is None or not shape.fullmatch(match["digits"].strip()):
         return None
     around = cell.replace(match["digits"], " ", 1)
-    if ("(" in around) != (")" in around):
+    minuses = around.count("-") + around.count("−") + around.count("(") - (match["exponent"] or "").count("-")
+    if ("(" in around) != (")" in around) or minuses > 1:
         return None
-    negative = (around.count("-") + around.count("−") - (match["exponent"] or "").count("-")) % 2 == 1 or "(" in around
     digits = match["digits"].strip()
     if notation.thousands:
         digits = digits.replace(notation.thousands, "")
     exponent = (match["exponent"] or "") + _MANY.get(match["unit"] or "", "")
-    number = ("-" if negative else "") + digits.replace(notation.decimal, ".") + exponent
+    number = "-" * minuses + digits.replace(notation.decimal, ".") + exponent
     return number if _PLAIN.fullmatch(number) else None
 
 

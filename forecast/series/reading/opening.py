@@ -107,7 +107,7 @@ def _near(path: Path) -> str:
 def _unpack(raw: bytes, kind: str, name: str) -> bytes:
     try:
         data = _UNPACK[kind](raw)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         raise ForecastError(
             f"{name!r} cannot be unpacked as {kind} ({error}): it is damaged or cut off, fetch it again"
         ) from None
