@@ -64,7 +64,7 @@ def _times(column: pd.Series[pd.Timestamp], name: str) -> tuple[TimeArray, TimeS
     if pd.api.types.is_integer_dtype(column.dtype):
         return column.to_numpy(dtype=np.int64), TimeStyle("index", columns=(name,))
     try:
-        index = pd.DatetimeIndex(pd.to_datetime(column))
+        index = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
     except (TypeError, ValueError):
         raise ForecastError(f"column {name!r} does not hold times: convert it with pandas.to_datetime first") from None
     if index.isna().any():

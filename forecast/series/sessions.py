@@ -28,8 +28,8 @@ class SessionPattern:
 def find_weekmask(days: IntArray) -> str | None:
     """Find the days of the week that have rows, from increasing days since 1970, (row,).
 
-    None where all days have rows, or where the span is too short to tell: at least two closed days must have been
-    passed over.
+    None where all days have rows, or where the span is too short to tell: one weekend must have been passed over, and
+    closed days other than a weekend three times.
 
     >>> find_weekmask(np.array([4, 5, 6, 7, 8, 11, 12]))  # Monday 5 January 1970 to Tuesday of the week after
     '1111100'
@@ -39,9 +39,11 @@ def find_weekmask(days: IntArray) -> str | None:
     present = np.bincount((days + 3) % 7, minlength=7)
     share = present / np.maximum(expected, 1)
     closed = share <= CLOSED
-    if not ((share >= OPEN) | closed).all() or expected[closed].sum() < 2 or closed.sum() > 5:
+    if not ((share >= OPEN) | closed).all() or not closed.any() or closed.sum() > 5:
         return None
-    return "".join("0" if shut else "1" for shut in closed)
+    mask = "".join("0" if shut else "1" for shut in closed)
+    enough = 1 if mask == "1111100" else 3
+    return mask if expected[closed].min() >= enough else None
 
 
 def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
