@@ -19,7 +19,7 @@ from forecast.series.reading.numbers import Notation, find_notation, read_number
 from forecast.series.reading.parts import _cut_alike, _cut_any, cut_times
 from forecast.series.reading.reader import read_columns
 from forecast.series.reading.settings import CsvSettings
-from forecast.series.reading.time_forms import FORMS, compiled
+from forecast.series.reading.time_forms import FORMS, form_of_format
 from forecast.series.reading.times import read_times
 from forecast.series.reading.writing import write_times
 from forecast.series.reading.zones import seconds_of
@@ -72,7 +72,7 @@ def test_the_two_ways_of_cutting_times_agree() -> None:
     ]
     examples += ["01/02/2024 11:00 PM", "13.01.2024 22:00 - 13.01.2024 23:00", "45292.5", "Mon, 01 Jan 2024"]
     for text in examples:
-        form = next(form for form in FORMS if compiled(form).fullmatch(text))
+        form = next(form for form in FORMS if form.expression.fullmatch(text))
         cells = pa.array([text] * 3)
         quick, slow = _cut_alike(cells, form), _cut_any(cells, form)
         assert quick is not None
@@ -194,3 +194,11 @@ def test_styles_with_zones() -> None:
     assert write_times(times[:1], TimeStyle("%H:%M%z", timezone="-03:30")) == ["06:30-0330"]
     assert write_times(times[:1], TimeStyle("epoch_ms", timezone="UTC")) == ["1719828000000"]
     assert write_times(np.array([3, 4]), TimeStyle("index")) == ["3", "4"]
+
+
+@pytest.mark.parametrize(("unit", "size"), [("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1)])
+def test_counts_since_1970_whose_unit_is_said(unit: str, size: int) -> None:
+    """Seconds of 1971 look like nothing: only the hand can say what they are."""
+    counts = [31_536_000, 31_539_600]
+    times = read_times(pa.array(list(map(str, counts))), form_of_format(f"epoch_{unit}"), None, european=False)
+    assert times.ns.tolist() == [count * size for count in counts]

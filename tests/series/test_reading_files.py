@@ -98,14 +98,14 @@ def test_parquet_without_a_time_has_rows(tmp_path: Path) -> None:
 
 
 def test_a_hundred_thousand_clean_rows_take_no_time(tmp_path: Path) -> None:
-    """A million take two to three seconds; a row-by-row reader would need ten times as long."""
+    """A million take two seconds of a processor; a row-by-row reader would need ten times as long."""
     rows = 100_000
     times = np.datetime_as_string(np.datetime64("2000-01-01T00:00:00") + np.arange(rows) * 60, unit="s")
     values = np.random.default_rng(0).normal(size=rows)
     path = tmp_path / "long.csv"
     path.write_text("date,value\n" + "\n".join(f"{t},{v!r}" for t, v in zip(times, values.tolist(), strict=True)))
-    begin = time.perf_counter()
+    begin = time.process_time()
     table = read(path)
-    assert time.perf_counter() - begin < 2.0
+    assert time.process_time() - begin < 2.0
     np.testing.assert_array_equal(table.series[0].values, values)
     assert table.series[0].lines[-1] == rows + 1

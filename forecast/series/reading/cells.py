@@ -27,6 +27,8 @@ NUMBER = re.compile(
     re.ASCII,
 )
 
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+
 
 def is_missing(cell: str) -> bool:
     """Whether a cell stands for no value."""
@@ -36,9 +38,12 @@ def is_missing(cell: str) -> bool:
 @lru_cache(1 << 14)
 def is_number(cell: str) -> bool:
     """Whether a cell is a number in some notation (infinity included)."""
-    cell = cell.strip().translate(_BLANKS)
+    cell = cell.strip()
+    if _PLAIN.fullmatch(cell):
+        return True
+    cell = cell.translate(_BLANKS)
     if NUMBER.fullmatch(cell):
-        return not is_time(cell) or bool(re.fullmatch(r"\d+|\d+\.\d+", cell, re.ASCII))
+        return not is_time(cell)
     return cell.lower().lstrip("+-") in {"inf", "infinity"}
 
 

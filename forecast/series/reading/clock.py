@@ -101,7 +101,7 @@ def _week_days(
 
 def _epoch(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
     whole = parts["whole"]
-    unit = epoch_unit(whole)
+    unit = int(parts["unit"][0]) if "unit" in parts else epoch_unit(whole)
     fraction = np.maximum(parts.get("fraction", np.zeros(rows, dtype=np.int64)), 0)
     good = (whole >= 0) & (whole < 9 * 10**18 // unit)
     return np.where(good, whole, 0) * unit + fraction * unit // 10**9, good

@@ -26,6 +26,7 @@ _BY_NAME = {name: mark for mark, name in NAMES.items()} | {"\\t": "\t", "whitesp
 _COMMENTS = ("#", "%", "//")
 _HEAD_LINES = 400
 _SCORED_LINES = 80
+_SCORED_CELLS = 2000
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _score(head: str, dialect: Dialect) -> float:
     if width < 2 and dialect.delimiter:
         return 0.0
     table = [row.cells for row in rows if len(row.cells) == width]
+    table = table[: max(6, _SCORED_CELLS // max(width, 1))]
     cells = [cell for row in table[1:] or table for cell in row]
     some = sum(is_missing(cell) or is_data(cell) for cell in cells)
     # A table of texts has its delimiter too: consistency alone counts for a little.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
     from forecast.series.reading.header import Header
     from forecast.series.reading.settings import CsvSettings
+
+_SAMPLE = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +54,24 @@ class Grid:
         """Return the number of rows."""
         return len(self.lines)
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names)}
+
+    @cached_property
+    def _samples(self) -> dict[str, list[str]]:
+        return {}
+
     def column(self, name: str) -> pa.Array:
         """Return the cells of a column."""
-        return self.columns[self.names.index(name)]
+        return self.columns[self._places[name]]
+
+    def sample(self, name: str) -> list[str]:
+        """Some of a column's cells, as texts, those that are not empty."""
+        if name not in self._samples:
+            most = _SAMPLE if len(self.names) <= 50 else _SAMPLE // 8
+            self._samples[name] = some_cells(self.column(name), most)
+        return self._samples[name]
 
     def keep(self, rows: BoolArray) -> Grid:
         """Return some of the rows."""
@@ -232,11 +250,12 @@ def plain_blanks(cells: pa.StringArray) -> pa.StringArray:
     return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
 
 
-def some_cells(cells: pa.Array, most: int = 400) -> list[str]:
+def some_cells(cells: pa.Array, most: int = _SAMPLE) -> list[str]:
     """Some of a column's cells that are not empty, from its beginning and from all over it, in order."""
     rows: Sequence[int] = range(len(cells))
     if len(cells) > most:
         spread = np.linspace(most // 2, len(cells) - 1, most // 2).astype(np.int64)
         rows = np.unique(np.concatenate([np.arange(most // 2), spread])).tolist()
-    texts: list[str | None] = cells.take(pa.array(rows, pa.int64())).to_pylist()
+    chosen = cells.take(pa.array(rows, pa.int64()))
+    texts: list[str | None] = pc.cast(chosen, pa.string()).to_pylist()
     return [text for text in texts if text]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.series.reading.dialect import Row
 
 _MOST_HEADERS = 5
+_MOST_CELLS = 8000
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _table_start(rows: Sequence[Row], width: int) -> int:
 
 
 def _header_rows(table: Sequence[Row], width: int) -> int:
-    data = _data_columns(table[1:] or table, width)
+    data = _data_columns(table[1 : max(20, _MOST_CELLS // max(width, 1))] or table, width)
     if not data or len(table) == 1:
         return int(not any(is_data(cell) for cell in table[0].cells))
     count = 0

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.series.reading.time_forms import MONTHS, compiled
+from forecast.series.reading.time_forms import MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def cut_times(cells: pa.StringArray, form: TimeForm) -> Cut:
 def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
     """Cut cells that are as long as the first one and differ from it in digits only; None: they are not."""
     first = cells[0].as_py() if len(cells) else None
-    match = compiled(form).fullmatch(first) if first and first.isascii() else None
+    match = form.expression.fullmatch(first) if first and first.isascii() else None
     if match is None or len(match.string) > _LONGEST or cells.null_count:
         return None
     letters = _letters(cells, len(match.string))

@@ -54,7 +54,7 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     identity = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
     taken = [*said_targets, *([identity] if identity else [])]
     choice = choose_time(grid, settings, _said_time(grid, settings), taken)
-    why = "as said"
+    why = ""
     targets = said_targets
     if not targets:
         target, why = choose_target(grid, [*taken, *choice.columns], file)
@@ -68,7 +68,7 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     found = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
         found["id"] = f"{identity} ({len(series) // len(columns)} series)"
-    found["target"] = ", ".join(targets) if said_targets else f"{targets[0]} ({why})"
+    found["target"] = _listed(targets) if said_targets else f"{targets[0]} ({why})"
     doubts = tuple(note for column in columns for note in column.notes)
     notes = (*grid.notes, *times.notes, *doubts, *dropped, *check_living(series, file))
     return RawTable(series, times.style, found, notes, content.fingerprint)
@@ -95,6 +95,10 @@ def _matched(grid: Grid, said: Names | None, setting: str) -> tuple[str, ...]:
         return ()
     names = (said,) if isinstance(said, str) else said
     return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in names))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
 
 
 def _said_time(grid: Grid, settings: CsvSettings) -> tuple[str, ...] | None:

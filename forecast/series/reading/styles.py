@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.series.reading.clock import name_parts
 from forecast.series.reading.columns import TimeStyle
-from forecast.series.reading.time_forms import TimeForm, compiled
+from forecast.series.reading.time_forms import TimeForm
 from forecast.series.reading.writing import HALVES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def epoch_style(unit: int, column: str) -> TimeStyle:
 
 def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | None, column: str) -> TimeStyle:
     """Derive the format from some cells of a column: from the longest, and whether any leaves out a zero."""
-    matches = [match for cell in sample if (match := compiled(form).fullmatch(cell))]
+    matches = [match for cell in sample if (match := form.expression.fullmatch(cell))]
     if not matches:
         return TimeStyle("%Y-%m-%d %H:%M:%S", (column,), timezone=timezone)
     longest = max(matches, key=lambda match: len(match.group()))

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_missing, is_number
-from forecast.series.reading.grid import some_cells
 from forecast.series.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, INDEX, TARGET, TIME, is_named, plain
 
 if TYPE_CHECKING:
@@ -93,12 +92,12 @@ def _is_numeric(grid: Grid, name: str) -> bool:
     kind = cells.type
     if not pa.types.is_string(kind):
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-    filled = [cell for cell in some_cells(cells) if not is_missing(cell)]
+    filled = [cell for cell in grid.sample(name) if not is_missing(cell)]
     return bool(filled) and sum(map(is_number, filled)) >= _MOST * len(filled)
 
 
 def _only_counts(grid: Grid, name: str) -> bool:
-    cells = some_cells(grid.column(name))[:50]
+    cells = grid.sample(name)[:50]
     return all(cell.isdigit() for cell in cells) and [int(cell) for cell in cells] == list(
         range(int(cells[0]), int(cells[0]) + len(cells))
     )

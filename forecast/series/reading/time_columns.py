@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_missing, is_number
-from forecast.series.reading.grid import some_cells
-from forecast.series.reading.time_forms import CLOCK_FORM, TimeForm, compiled, form_of_format
+from forecast.series.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
 from forecast.series.reading.times import form_of
 from forecast.series.reading.vocabulary import CLOCK, FIELDS, INDEX, STEPS, TIME, is_named, plain
 
@@ -100,8 +99,8 @@ def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
 def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
     """Refuse to count rows while a column of texts is called a time."""
     for name in names:
-        cells = [cell for cell in _filled(grid, name) if not is_number(cell)]
-        if plain(name) in TIME and cells:
+        cells = [cell for cell in _filled(grid, name) if not is_number(cell)] if plain(name) in TIME else []
+        if cells:
             what = "has times of the day without a date" if _is_clock(grid, name) else "is no time that is known"
             raise ForecastError(
                 f"{name!r} should say when, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
@@ -150,12 +149,10 @@ def _is_typed(grid: Grid, name: str) -> bool:
 
 
 def _filled(grid: Grid, name: str) -> list[str]:
-    cells = grid.column(name)
-    if pa.types.is_integer(cells.type):
-        cells = cells.cast(pa.string())
-    if not pa.types.is_string(cells.type):
+    kind = grid.column(name).type
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
         return []
-    return [cell for cell in some_cells(cells) if not is_missing(cell)]
+    return [cell for cell in grid.sample(name) if not is_missing(cell)]
 
 
 def _form(grid: Grid, name: str) -> TimeForm | None:
@@ -167,7 +164,7 @@ def _form(grid: Grid, name: str) -> TimeForm | None:
 
 def _share(grid: Grid, name: str, form: TimeForm) -> float:
     cells = _filled(grid, name)
-    return sum(compiled(form).fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
+    return sum(form.expression.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
 
 
 def _goes_up(grid: Grid, name: str) -> bool:
@@ -216,13 +213,13 @@ def _within(grid: Grid, name: str, field: str) -> bool:
 
 def _is_clock(grid: Grid, name: str) -> bool:
     cells = _filled(grid, name)
-    return bool(cells) and all(compiled(CLOCK_FORM).fullmatch(cell) for cell in cells)
+    return bool(cells) and all(CLOCK_FORM.expression.fullmatch(cell) for cell in cells)
 
 
 def _with_clock(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
     """Join a column of dates with the time of day that stands in another column."""
     alone = TimeChoice("column", (name,), form=form)
-    matches = [compiled(form).fullmatch(cell) for cell in _filled(grid, name)]
+    matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
     if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
         return alone
     for other in names:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
 
 from forecast.errors import ForecastError
 
@@ -44,7 +44,7 @@ _UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+)?"
 _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET}{_UNTIL})?"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TimeForm:
     """One way of writing times.
 
@@ -57,7 +57,13 @@ class TimeForm:
     weak: bool = False
     span: str = "day"
 
-    @property
+    @cached_property
+    def expression(self) -> re.Pattern[str]:
+        """The expression for one cell, to be used with `fullmatch`."""
+        # Python's \d takes every script's digits, RE2's only ASCII: both must agree.
+        return re.compile(self.pattern, re.ASCII)
+
+    @cached_property
     def groups(self) -> frozenset[str]:
         """Names of the parts that a cell may have."""
         return frozenset(re.findall(r"\?P<(\w+)>", self.pattern))
@@ -131,13 +137,6 @@ _CODES = {
 }
 
 
-@cache
-def compiled(form: TimeForm) -> re.Pattern[str]:
-    """Return the expression for one cell, to be used with `fullmatch`."""
-    # Python's \d takes every script's digits, RE2's only ASCII: both must agree.
-    return re.compile(form.pattern, re.ASCII)
-
-
 def form_of_format(text: str) -> TimeForm:
     """Turn strftime codes, said by hand, into a form.
 
@@ -147,8 +146,8 @@ def form_of_format(text: str) -> TimeForm:
         A code that is not known, or a format without a year.
 
     """
-    if text.startswith("epoch_"):
-        return next(form for form in FORMS if form.name == "epoch")
+    if text in {"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"}:
+        return TimeForm(text, r"(?P<whole>\d{1,19})(?:\.(?P<fraction>\d{1,9})\d*)?", span="second")
     pattern = ""
     for part in re.findall(r"%-?.|[^%]+|%$", text):
         code = part.replace("-", "") if part.startswith("%") else part
@@ -162,9 +161,12 @@ def form_of_format(text: str) -> TimeForm:
     return form
 
 
+_BEYOND_DOUBT = re.compile(
+    "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in FORMS if not form.weak), re.ASCII
+)
+
+
 @lru_cache(1 << 14)
 def is_time(cell: str) -> bool:
     """Whether a cell is written as a time beyond doubt (a plain number is not)."""
-    if not any(digit in cell for digit in "0123456789"):
-        return False
-    return any(not form.weak and compiled(form).fullmatch(cell) for form in FORMS)
+    return _BEYOND_DOUBT.fullmatch(cell) is not None

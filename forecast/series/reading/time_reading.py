@@ -17,6 +17,7 @@ from forecast.series.reading.parts import cut_times
 from forecast.series.reading.styles import epoch_style, style_of
 from forecast.series.reading.time_forms import CLOCK_FORM, TimeForm
 from forecast.series.reading.times import read_times
+from forecast.series.reading.writing import EPOCHS
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
@@ -111,11 +112,11 @@ def _written(grid: Grid, choice: TimeChoice, settings: CsvSettings) -> RowTimes:
     european = grid.european
     times = read_times(cells, form, settings.day_first, european=european)
     ns, good = times.ns, times.good
-    sample = some_cells(cells)
+    sample = grid.sample(name)
     if form.span == "serial":
         style = TimeStyle("%Y-%m-%d" if not any("." in cell for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
-    elif form.name == "epoch":
-        style = epoch_style(_unit(cells, form), name)
+    elif form.span == "second":
+        style = epoch_style(EPOCHS.get(form.name) or _unit(cells, form), name)
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]

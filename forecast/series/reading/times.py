@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from forecast.series.reading.clock import compose, name_parts
 from forecast.series.reading.parts import cut_times
-from forecast.series.reading.time_forms import FORMS, TimeForm, compiled
+from forecast.series.reading.time_forms import FORMS, TimeForm
+from forecast.series.reading.writing import EPOCHS
 from forecast.series.reading.zones import seconds_of, zone_of
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
     best, most, share = None, 0.0, 0.0
     probe = sample[:: max(len(sample) // 12, 1)]
     for form in FORMS:
-        if not any(compiled(form).fullmatch(cell) for cell in probe):
+        if not any(form.expression.fullmatch(cell) for cell in probe):
             continue
-        shaped = sum(compiled(form).fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
+        shaped = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
         if shaped <= most:
             continue
         valid = _valid_share(sample, form)
@@ -80,6 +81,8 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
     if quick is not None:
         return quick
     cut = cut_times(cells, form)
+    if form.name in EPOCHS:
+        cut.parts["unit"] = np.full(len(cells), EPOCHS[form.name], dtype=np.int64)
     order, notes = _choose_order(cut.parts, form, day_first, european, _first_text(cells))
     ns, good = compose(name_parts(cut.parts, order), len(cells))
     return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_number
-from forecast.series.reading.grid import count_rows, line_list, some_cells
+from forecast.series.reading.grid import count_rows, line_list
 from forecast.series.reading.numbers import Notation, find_notation, notation_of, read_numbers
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from forecast.series.reading.settings import CsvSettings
 
 _MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
+
+
+_LOOKED_AT = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +48,10 @@ def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Targ
 
     """
     cells = grid.column(name)
-    notation, note = _notation(grid, cells, settings) if pa.types.is_string(cells.type) else (Notation(), None)
+    notation, note = _notation(grid, name, settings) if pa.types.is_string(cells.type) else (Notation(), None)
     numbers = read_numbers(cells, notation, settings.missing)
     if not np.isfinite(numbers.values).any() and not np.isinf(numbers.values).any():
-        found = next(iter(some_cells(cells)), None) if pa.types.is_string(cells.type) else None
+        found = next(iter(grid.sample(name)), None) if pa.types.is_string(cells.type) else None
         raise ForecastError(
             f"{name!r} of {file!r} holds no numbers, found {'nothing' if found is None else repr(found[:40])}: "
             f"name another column with `data.target`"
@@ -74,14 +77,14 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _notation(grid: Grid, cells: pa.StringArray, settings: CsvSettings) -> tuple[Notation, str | None]:
+def _notation(grid: Grid, name: str, settings: CsvSettings) -> tuple[Notation, str | None]:
     """Notation of a column: said by hand, else shown by it, else shown by other columns of the file."""
-    semicolons = grid.european
-    own, doubtful = notation_of(cells, some_cells(cells), semicolons)
+    cells, semicolons = grid.column(name), grid.european
+    own, doubtful = notation_of(cells, grid.sample(name), semicolons)
     found = own
     if own is None or doubtful:
-        others = (other for other in grid.columns if pa.types.is_string(other.type))
-        common, guessed = find_notation((cell for other in others for cell in some_cells(other)), semicolons)
+        others = [name for name in grid.names if pa.types.is_string(grid.column(name).type)][:_LOOKED_AT]
+        common, guessed = find_notation((cell for other in others for cell in grid.sample(other)), semicolons)
         if common is not None and not guessed:
             found, doubtful = common, False
     found = found or Notation()
@@ -90,7 +93,7 @@ def _notation(grid: Grid, cells: pa.StringArray, settings: CsvSettings) -> tuple
     thousands = "" if found.thousands == decimal else found.thousands
     if settings.thousands is not None:
         thousands = settings.thousands.replace("none", "")
-    elif other and not thousands and any(other in cell and is_number(cell) for cell in some_cells(cells)):
+    elif other and not thousands and any(other in cell and is_number(cell) for cell in grid.sample(name)):
         # What is not the decimal mark can only group; a cell that it does not group is bad.
         thousands = other
     said = settings.decimal is not None or settings.thousands is not None
