@@ -58,6 +58,10 @@ NUMERALS = (
     _case("currencies", ['"$1,234.50"', "$-9.25", "-$3"], [1234.5, -9.25, -3], ","),
     _case("euros behind", ["1.234,50 €", "9,25 €", "-3,00 €"], [1234.5, 9.25, -3]),
     _case("won", ['"₩71,000"', '"₩70,500"', "₩900"], [71000, 70500, 900], ",", quiet=False, notes=(_DOUBT,)),
+    _case("quoted decimal commas", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", found={"delimiter": "comma"}),
+    _case(
+        "quoted decimal commas, said by hand", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", settings={"decimal": ","}
+    ),
     _case("percent", ["1.5%", "2.25 %", "-3%"], [1.5, 2.25, -3], ","),
     _case("brackets of accountants", ['"(1,234.50)"', "12.5", "(3)"], [-1234.5, 12.5, -3], ","),
     _case("thousands and millions", ["1.5K", "2.25M", "3B"], [1500, 2250000, 3000000000], ","),

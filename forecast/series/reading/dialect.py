@@ -104,9 +104,9 @@ def find_dialect(text: str, settings: CsvSettings) -> Dialect:
     elif declared:
         candidates = [declared[1]]
     else:
-        candidates = [mark for mark in NAMES if mark != settings.decimal]
+        candidates = [mark for mark in NAMES if mark != settings.decimal or '"' in head]
     quote = '"' if settings.quote is None else settings.quote.replace("none", "")
-    tried = [Dialect(mark, quote, comment) for mark in candidates]
+    tried = [Dialect(mark, quote if mark != quote else "", comment) for mark in candidates]
     if settings.quote is None and _single_quoted(head):
         tried = [Dialect(mark, "'", comment) for mark in candidates]
     return max(tried, key=lambda dialect: _score(head, dialect))
@@ -114,7 +114,7 @@ def find_dialect(text: str, settings: CsvSettings) -> Dialect:
 
 def _named(delimiter: str) -> str:
     mark = _BY_NAME.get(delimiter.lower(), delimiter)
-    if len(mark) > 1:
+    if len(mark) > 1 or mark in {'"', "\n", "\r"}:
         raise ForecastError(
             f"`data.delimiter` should be one character or one of comma, semicolon, tab, pipe, space, none, "
             f"found {delimiter!r}"

@@ -61,6 +61,13 @@ class CsvSettings(Settings):
     missing: tuple[str, ...] = ()
     on_bad_rows: Literal["error", "drop"] = "error"
 
+    @field_validator("thousands", "quote")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and value != "none" and (len(value) != 1 or value in "\n\r"):
+            raise ValueError("one character, or none")
+        return value
+
     @field_validator("missing", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:

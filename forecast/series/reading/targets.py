@@ -42,7 +42,7 @@ def match_name(names: Sequence[str], said: str, setting: str) -> str:
     near = difflib.get_close_matches(wanted.casefold(), [name.casefold() for name in names], n=1)
     meant = [name for name in names if near and name.casefold() == near[0]]
     hint = f"did you mean {meant[0]!r}? " if meant else ""
-    raise ForecastError(f"`{setting}` {said!r} is no column of the file: {hint}It has {listed(names)}")
+    raise ForecastError(f"`{setting}` {said!r} is no column of the file: {hint}the file has {listed(names)}")
 
 
 def listed(names: Sequence[str]) -> str:
