@@ -12,7 +12,7 @@ SMALL = {
     "data": {"name": "sinewave", "duration": 1.0, "noise": 0.1},
     "split": {},
     "model": {"name": "lstm", "hidden_size": 4},
-    "training": {"max_epochs": 3, "chunk_steps": 16, "lanes": 2, "accelerator": "cpu", "threads": 1},
+    "training": {"max_epochs": 3, "chunk_steps": 32, "lanes": 2, "accelerator": "cpu", "threads": 1},
     "baseline": {
         "naive": {"name": "naive", "method": "naive"},
         "ridge": {"name": "ridge", "method": "regression", "regressor": "ridge", "choose": {"alpha": [0.1, 10.0]}},

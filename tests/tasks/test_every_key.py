@@ -213,7 +213,7 @@ def model_keys(name):
 
 
 WINDOWS = {"training__regime": "windows", "training__batch_size": 8, "training__batches_per_epoch": 3}
-LONG = {"training__max_epochs": 20, "training__learning_rate": 0.05}
+LONG = {"training__max_epochs": 12, "training__learning_rate": 0.05}
 
 TRAINING = {
     "regime": Change("windows", trained, {"training__batches_per_epoch": 3}),
@@ -355,6 +355,17 @@ def outcome(values, see, folder):
         return str(error)
 
 
+_before: dict[tuple[Any, ...], Any] = {}
+
+
+def outcome_before(values, see, folder, content):
+    """Many lines of the table begin from the same job."""
+    key = (values, see, content)
+    if key not in _before:
+        _before[key] = outcome(json.loads(values), see, folder)
+    return _before[key]
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_another_value_changes_what_comes_out(name, tmp_path, monkeypatch):
     change = TABLE[name]
@@ -365,7 +376,7 @@ def test_another_value_changes_what_comes_out(name, tmp_path, monkeypatch):
     (tmp_path / "other.csv").write_text(OTHER)
     before, after = values_of(name, change)
     assert before != after
-    first = outcome(before, change.see, tmp_path / "before")
+    first = outcome_before(json.dumps(before), change.see, tmp_path / "before", content)
     second = outcome(after, change.see, tmp_path / "after")
     assert not (isinstance(first, str) and isinstance(second, str)), "two errors show nothing"
     assert not same(first, second)
