@@ -1,0 +1,219 @@
+"""For each key of every setting: another value, a job to say it in, and where the difference must be seen."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from outcomes import baseline, final, judged, page, panel, question, trained
+
+DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
+BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
+
+
+def lines(header, rows):
+    return "\n".join([header, *rows, ""])
+
+
+FILE = lines("Date,Close,Open", BASE)
+OTHER = lines("Date,Close,Open", [row.replace(".1", ".9") for row in BASE])
+WITH_GAP = lines("Date,Close,Open", BASE[:20] + BASE[32:])
+WITH_HOLIDAY = lines("Date,Close,Open", BASE[:20] + BASE[21:])
+TWICE = lines("Date,Close,Open", [*BASE[:20], BASE[19].replace("6.9", "9.9"), *BASE[20:]])
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another value of a key; `given` is said in both jobs, `text` is the file that both read."""
+
+    value: Any
+    see: Any
+    given: dict[str, Any] = field(default_factory=dict)
+    text: str | bytes = FILE
+
+
+def series_keys(name):
+    """Keys that every source has."""
+    return {
+        f"data.{name}.context_steps": Change(5, question),
+        f"data.{name}.season_steps": Change(3, question),
+        f"data.{name}.transform": Change("log", judged),
+    }
+
+
+def row_keys(name):
+    """Keys of every source that is a file."""
+    return {
+        f"data.{name}.path": Change("other.csv", panel),
+        f"data.{name}.target": Change("Open", panel, {"target": "Close"}),
+        f"data.{name}.freq": Change("D", panel),
+        f"data.{name}.holidays": Change(["2024-05-01"], panel),
+        f"data.{name}.holiday_run": Change(0, panel, {"on_gaps": "previous"}, WITH_HOLIDAY),
+        f"data.{name}.on_gaps": Change("interpolate", panel, {}, WITH_GAP),
+        f"data.{name}.on_duplicates": Change("last", panel, {"on_duplicates": "first"}, TWICE),
+        f"data.{name}.resample": Change("W", panel),
+        f"data.{name}.resample_how": Change("sum", panel, {"resample": "W"}),
+    }
+
+
+def csv_keys():
+    shops = [f"{day:%Y-%m-%d},{i},{i + 5},{n % 5 + i}" for n, day in enumerate(DAYS) for i in range(2)]
+    two_dates = [f"{day:%Y-%m-%d},{day + pd.Timedelta(days=365):%Y-%m-%d},{i}" for i, day in enumerate(DAYS)]
+    hours = [f"{time:%Y-%m-%d %H:%M},{i}" for i, time in enumerate(pd.date_range("2024-01-01", periods=60, freq="h"))]
+    numbers = "\n".join(f"{i * 3},{i**2 % 11}" for i in range(1, 60)) + "\n"
+    return {
+        "data.csv.time": Change("B", panel, {"time": "A", "target": "y"}, lines("A,B,y", two_dates)),
+        "data.csv.id": Change("a", panel, {"id": "b", "target": "y"}, lines("t,a,b,y", shops)),
+        "data.csv.time_format": Change(
+            "%d-%m-%y",
+            panel,
+            {"time_format": "%y-%m-%d"},
+            lines("t,y", [f"01-02-{day:02d},{day}" for day in range(1, 13)]),
+        ),
+        "data.csv.timezone": Change("Europe/Berlin", panel, {}, lines("t,y", hours)),
+        "data.csv.day_first": Change(
+            True, panel, {"day_first": False}, lines("t,y", [f"01/{n:02d}/2024,{n}" for n in range(1, 13)])
+        ),
+        "data.csv.delimiter": Change(";", panel, {"delimiter": ","}, lines("t;y,z", ["1;2,3", "2;3,4", "3;4,1"] * 9)),
+        "data.csv.decimal": Change(
+            ",", panel, {"decimal": ".", "delimiter": ";"}, lines("t;y", [f"{n};{n}.{n}34" for n in range(1, 9)])
+        ),
+        "data.csv.thousands": Change(
+            ",",
+            panel,
+            {"thousands": "none", "decimal": ".", "delimiter": ";"},
+            lines("t;y", [f"{n};{n},{n}34" for n in range(1, 9)]),
+        ),
+        "data.csv.quote": Change("'", panel, {"quote": "none"}, lines("t,y", [f"{n},'{n % 5}'" for n in range(1, 30)])),
+        "data.csv.encoding": Change(
+            "latin-1",
+            panel,
+            {"encoding": "cp949"},
+            lines("날짜,판매", [f"2024-01-{n:02d},{n % 5}" for n in range(1, 30)]).encode("cp949"),
+        ),
+        "data.csv.compression": Change("none", panel, {}, gzip.compress(FILE.encode())),
+        "data.csv.header": Change(False, panel, {"header": True}, lines("3", [str(n % 7) for n in range(60)])),
+        "data.csv.skip_rows": Change(3, panel, {"header": False, "target": "column 2"}, numbers),
+        "data.csv.comment": Change("#", panel, {}, lines("Date,Close", ["#2023-12-29,9", *(r[:-3] for r in BASE)])),
+        "data.csv.missing": Change(["49"], panel, {"target": "Open"}),
+        "data.csv.on_bad_rows": Change(
+            "drop", panel, {}, lines("Date,Close,Open", [*BASE[:-1], BASE[-1].replace("2024-0", "2024-x")])
+        ),
+    }
+
+
+def sinewave_keys():
+    values = {
+        "frequency": 7.0,
+        "sampling_rate": 150.0,
+        "duration": 2.0,
+        "amplitude": 2.0,
+        "phase": 1.0,
+        "noise": 0.2,
+        "seed": 1,
+    }
+    return {f"data.sinewave.{key}": Change(value, panel) for key, value in values.items()}
+
+
+def model_keys(name):
+    given = {"model__name": name, "model__layers": 1, "training__max_epochs": 2}
+    keys = {
+        f"model.{name}.layers": Change(2, trained, given),
+        f"model.{name}.hidden_size": Change(5, trained, given),
+        f"model.{name}.dropout": Change(0.5, trained, given),
+        f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
+        f"model.{name}.loss": Change("mse", trained, given),
+    }
+    return keys | ({"model.rnn.activation": Change("relu", trained, given)} if name == "rnn" else {})
+
+
+WINDOWS = {"training__regime": "windows", "training__batch_size": 8, "training__batches_per_epoch": 3}
+LONG = {"training__max_epochs": 12, "training__learning_rate": 0.05}
+
+TRAINING = {
+    "regime": Change("windows", trained, {"training__batches_per_epoch": 3}),
+    "chunk_steps": Change(8, trained),
+    "lanes": Change(1, trained),
+    "warmup_steps": Change(2, trained),
+    "batch_size": Change(4, trained, WINDOWS),
+    "batches_per_epoch": Change(2, trained, WINDOWS),
+    "optimizer": Change("sgd", trained),
+    "learning_rate": Change(0.02, trained),
+    "weight_decay": Change(0.5, trained),
+    "schedule": Change("cosine", trained),
+    "gradient_clip": Change(1e-4, trained, {"training__optimizer": "sgd"}),
+    "max_epochs": Change(2, trained),
+    "patience": Change(1, trained, LONG),
+    "time_limit_s": Change(1e-6, trained, LONG),
+    "refit": Change(False, final),
+}
+
+RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}
+ALL_BASELINES = {
+    "baseline__window": {"name": "window", "method": "window_mean"},
+    "baseline__level": {"name": "level", "method": "reference", "reference": "level"},
+}
+
+BASELINES = {
+    "rule.name": ("naive", "name", Change("last", baseline)),
+    "rule.method": ("naive", "method", Change("drift", baseline)),
+    "window_mean.name": ("window", "name", Change("mean", baseline, ALL_BASELINES)),
+    "window_mean.method": ("window", "method", Change("naive", baseline, ALL_BASELINES)),
+    "window_mean.window_steps": ("window", "window_steps", Change(3, baseline, ALL_BASELINES)),
+    "reference.name": ("level", "name", Change("exponential", baseline, ALL_BASELINES)),
+    "reference.method": ("level", "method", Change("naive", baseline, ALL_BASELINES)),
+    "reference.reference": ("level", "reference", Change("mean", baseline, ALL_BASELINES)),
+    "regression.name": ("ridge", "name", Change("linear", baseline)),
+    "regression.method": ("ridge", "method", Change("naive", baseline)),
+    "regression.regressor": ("ridge", "regressor", Change("k_neighbors", baseline, RIDGE)),
+    "regression.params": ("ridge", "params", Change({"alpha": 50.0}, baseline, RIDGE)),
+    "regression.choose": ("ridge", "choose", Change({"alpha": [50.0]}, baseline, RIDGE)),
+    "regression.reference": ("ridge", "reference", Change("mean", baseline, RIDGE)),
+    "regression.max_windows": ("ridge", "max_windows", Change(20, baseline, RIDGE)),
+}
+
+TWO_SERIES = {"data": {"name": "csv", "path": "file.csv", "target": ["Close", "Open"]}}
+
+PLAIN = {
+    "seed": Change(1, trained),
+    "horizon": Change(5, question),
+    "split.validation": Change(0.2, question),
+    "split.test": Change(0.3, question),
+    "backtest.stride": Change(3, judged),
+    "backtest.significance": Change(1e-300, judged, {**LONG, "model__reference": "mean", "baseline": {}}),
+    "report.series": Change("Open", page, {**TWO_SERIES, "report__series": "Close"}),
+    "report.origins": Change(2, page),
+    "report.points": Change(100, page),
+    "report.png": Change(True, page),
+}
+
+NOT_IN_THE_RESULT = {
+    "task": "chooses what is done: tests of the command",
+    "run": "the folder that task=predict opens: tests of the command",
+    "data.sinewave.name": "chooses the source",
+    "data.stock.name": "chooses the source",
+    "data.csv.name": "chooses the source",
+    "model.rnn.name": "chooses the cell",
+    "model.lstm.name": "chooses the cell",
+    "model.gru.name": "chooses the cell",
+    "training.accelerator": "where it is computed: below",
+    "training.threads": "how fast it is computed: below",
+}
+
+TABLE: dict[str, Change] = {
+    **series_keys("sinewave"),
+    **series_keys("stock"),
+    **series_keys("csv"),
+    **row_keys("stock"),
+    **row_keys("csv"),
+    **csv_keys(),
+    **sinewave_keys(),
+    **model_keys("rnn"),
+    **model_keys("lstm"),
+    **model_keys("gru"),
+    **{f"training.{key}": change for key, change in TRAINING.items()},
+    **{f"baseline.{key}": change for key, (_, _, change) in BASELINES.items()},
+    **PLAIN,
+}

@@ -1,0 +1,81 @@
+"""Where a difference between two jobs may be seen: from a job to something that can be compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+
+from small_jobs import small_job
+
+from forecast.evaluation.backtest import fit_all
+from forecast.evaluation.evaluate import evaluate
+from forecast.forecasters.recurrent import FittedNetwork
+from forecast.series.source import load_source
+from forecast.series.split import last_origins
+from forecast.tasks import train as train_module
+from forecast.tasks.page import write_page
+from forecast.tasks.prepare import baselines, forecasters, network, prepare
+from forecast.tasks.settings import check_job
+from forecast.tasks.terminal import silent, working
+
+
+def panel(job):
+    made = load_source(job.data).panel
+    arrays = (made.target, made.target_observed, made.offsets, made.times)
+    return made.ids, made.channels, made.calendar, *(array.tolist() for array in arrays)
+
+
+def question(job):
+    asked = prepare(job).question
+    return asked.split.train.tolist(), asked.split.validation.tolist(), asked.problem
+
+
+def trained(job):
+    """Weights, losses and the reason of the end."""
+    prepared = prepare(job)
+    split, problem = prepared.question.split, prepared.question.problem
+    fitted = network(job).fit(prepared.panel.cut(split.before_test), split.train, problem)
+    bare = fitted if isinstance(fitted, FittedNetwork) else fitted.fitted
+    rates = [(epoch.epoch, epoch.learning_rate) for epoch in bare.history]
+    return {name: array.tolist() for name, array in bare.tensors().items()}, rates, bare.stop_reason
+
+
+def baseline(job):
+    """The forecast of each baseline, or why there is none."""
+    prepared = prepare(job)
+    split, problem = prepared.question.split, prepared.question.problem
+    fits = fit_all(baselines(job), prepared.panel, split, problem)
+    past = prepared.panel.cut(split.before_test)
+    made = {name: one.forecast(past, last_origins(past)).y_hat.tolist() for name, one in fits.fitted.items()}
+    return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
+
+
+def judged(job):
+    """The results of the backtest and the verdict."""
+    prepared = prepare(job)
+    split, problem = prepared.question.split, prepared.question.problem
+    fits = fit_all(forecasters(job), prepared.panel, split, problem)
+    found = evaluate(fits, prepared.panel, split, problem, job.backtest)
+    return found.test.results.y_hat.tolist(), found.verdict.sentence
+
+
+def final(job):
+    """The forecast after the data."""
+    return finished(job.model_dump_json()).future.y_hat.tolist()
+
+
+def page(job, folder):
+    """The report and the names of its figures."""
+    plain = job.model_copy(update={"report": small_job().report})
+    run = replace(finished(plain.model_dump_json()), settings={})  # the page prints all settings
+    write_page(run, job.report, folder)
+    return (folder / "report.html").read_text(), sorted(path.name for path in folder.glob("figures/*"))
+
+
+@cache
+def finished(job):
+    prepared = prepare(check_job(json.loads(job)))
+    with working(silent(), 1) as work:
+        evaluation = train_module.judge(prepared, train_module.fit(prepared, work), work)
+        return train_module.finish(prepared, evaluation, train_module.refit(prepared, evaluation, work))
