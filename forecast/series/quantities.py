@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import lfilter
+import pandas as pd
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
@@ -109,5 +109,4 @@ def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
 
 def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
     """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,)."""
-    filtered, _ = lfilter([smoothing], [1.0, smoothing - 1.0], y, zi=[(1.0 - smoothing) * y[0]])
-    return np.asarray(filtered, dtype=np.float64)
+    return pd.Series(y).ewm(alpha=smoothing, adjust=False).mean().to_numpy()
