@@ -37,7 +37,7 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     if summary.learning is not None:
         figures.append(learning_figure(summary.learning))
     if summary.residuals is not None:
-        figures.append(residuals_figure(summary.residuals, clock))
+        figures.append(residuals_figure(summary.residuals, clock, roles.network))
     if summary.copy is not None:
         figures.append(copy_figure(summary.copy))
     return tuple(figures)
@@ -84,7 +84,8 @@ def _view(
     shown = {name for name, _ in tracks}
     colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
     paths = marks.lines("lines", clock).encode(y=marks.value_axis(name, view.limits), color=marks.colour(colours))
-    paths = paths.encode(strokeWidth=marks.widths(colours))
+    strokes = alt.Scale(domain=list(colours), range=[marks.widths(roles)[name] for name in colours])
+    paths = paths.encode(strokeWidth=alt.StrokeWidth("of:O", scale=strokes))
     origin = marks.rule("origin").encode(x=marks.time_axis(clock))
     tables = {"lines": marks.track_rows(tracks), "origin": [{"t": view.origin}]}
     return marks.panel(marks.layered(origin, paths), tables, height, zooms=True, title=title, cut=view.cut)

@@ -124,14 +124,15 @@ def learning_section(history: pd.DataFrame, chosen: int | None) -> LearningSecti
     """Show the losses of `history` (`epoch, train_loss, validation_loss`)."""
     train = history["train_loss"].to_numpy(dtype=np.float64)
     validation = history["validation_loss"].to_numpy(dtype=np.float64)
-    if chosen is None and np.isfinite(validation).any():
-        chosen = int(history["epoch"].iloc[int(np.nanargmin(validation))])
+    lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
+    chosen = lowest if chosen is None else chosen
     losses = np.concatenate([train, validation])
     losses = losses[np.isfinite(losses)]
     logarithmic = bool(len(losses) and losses.min() > 0 and losses.max() / losses.min() > 30)
     says = f"{counted(len(history), 'epoch')} of training"
     if chosen is not None:
-        says += f"; the weights of epoch {chosen} were kept, where the validation loss is lowest"
+        says += f"; the weights of epoch {chosen} were kept"
+        says += ", where the validation loss is lowest" if chosen == lowest else ""
     epochs = tuple(int(e) for e in history["epoch"])
     return LearningSection(says + ".", epochs, rounded(train), rounded(validation), chosen, logarithmic)
 

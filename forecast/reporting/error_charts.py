@@ -30,7 +30,7 @@ def steps_figure(section: StepSection, roles: Roles) -> Figure:
     models = sorted(section.models, key=lambda m: -named.index(m.model) if m.model in named else -len(named))
     tables: dict[str, Values] = {"above": [], "lines": []}
     for m in models:
-        wide = 2.6 if m.model in named else 1.1
+        wide = marks.widths(roles).get(m.model, 1.1)
         rows = [
             {"t": step, "y": error, "of": m.model, "ink": colours[m.model], "wide": wide}
             for step, error in zip(section.steps, m.errors, strict=True)
@@ -70,7 +70,7 @@ def _end_labels(section: StepSection, colours: dict[str, str], named: tuple[str,
     inside = [(model, error) for model, error in ends if error is not None and error <= section.top]
     places = marks.spread([_TALL * (1 - error / section.top) for _, error in inside], _LABEL_HEIGHT, _TALL)
     return [
-        {"at": round(place, 1), "of": shortened(model), "ink": colours[model] if model in named else LIGHT.quiet}
+        {"at": round(place, 1), "of": shortened(model, 22), "ink": colours[model] if model in named else LIGHT.quiet}
         for (model, _), place in zip(inside, places, strict=True)
     ]
 
@@ -82,10 +82,10 @@ def _whole_numbers(title: str) -> alt.X:
 
 def learning_figure(section: LearningSection) -> Figure:
     """Draw training and validation loss over the epochs, the chosen one marked."""
-    colours = {"training": LIGHT.truth, "validation": LIGHT.network}
+    colours = {"training loss": LIGHT.truth, "validation loss": LIGHT.network}
     rows = [
         {"t": epoch, "y": loss, "of": name}
-        for name, losses in (("training", section.train), ("validation", section.validation))
+        for name, losses in (("training loss", section.train), ("validation loss", section.validation))
         for epoch, loss in zip(section.epochs, losses, strict=True)
     ]
     x = _whole_numbers("epoch")
@@ -100,9 +100,8 @@ def learning_figure(section: LearningSection) -> Figure:
         late = section.chosen > (section.epochs[0] + section.epochs[-1]) / 2
         text = marks.chart("chosen").mark_text(
             align="right" if late else "left",
-            dx=-5 if late else 5,
-            dy=4,
-            baseline="top",
+            dy=-4,
+            baseline="bottom",
             color=LIGHT.quiet,
             fontSize=11,
         )
@@ -113,7 +112,7 @@ def learning_figure(section: LearningSection) -> Figure:
     )
 
 
-def residuals_figure(section: ResidualSection, clock: Clock) -> Figure:
+def residuals_figure(section: ResidualSection, clock: Clock, model: str) -> Figure:
     """Draw the errors over time, how they are spread, and how they hang together."""
     path = marks.lines("lines", clock)
     path = path.encode(y=marks.value_axis(None), color=alt.value(LIGHT.network), strokeWidth=alt.value(1))
@@ -124,7 +123,7 @@ def residuals_figure(section: ResidualSection, clock: Clock) -> Figure:
         _histogram(section),
         _correlogram(section),
     )
-    return Figure("residuals", "What the network misses", section.says, panels, columns=3)
+    return Figure("residuals", f"What {model} misses", section.says, panels, columns=3)
 
 
 def _histogram(section: ResidualSection) -> Panel:

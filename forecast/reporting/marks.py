@@ -159,10 +159,12 @@ def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
     return alt.Color(f"{field}:N", scale=scale)
 
 
-def widths(names: Mapping[str, str]) -> alt.StrokeWidth:
-    """Draw forecasts a little stronger than the truth, which is long and often ragged."""
-    scale = alt.Scale(domain=list(names), range=[1.4 if name == TRUTH else 2.1 for name in names])
-    return alt.StrokeWidth("of:O", scale=scale, legend=None)
+def widths(roles: Roles) -> dict[str, float]:
+    """Return the strokes of truth, network and baseline; the widest is the baseline's, to show under its equal."""
+    strokes = {TRUTH: 1.4, roles.network: 1.8}
+    if roles.baseline is not None:
+        strokes[roles.baseline] = 3.4
+    return strokes
 
 
 def role_colours(roles: Roles) -> dict[str, str]:

@@ -155,11 +155,17 @@ def build_summary(
 def _facts(results: pd.DataFrame) -> tuple[str, ...]:
     facts = [
         counted(int(results["step"].max()), "step") + " ahead",
-        counted(len(results[["unique_id", "cutoff"]].drop_duplicates()), "origin"),
+        counted(_count_origins(results), "origin"),
         counted(int(results["model"].nunique()), "model"),
     ]
     series = int(results["unique_id"].nunique())
     return tuple(facts if series == 1 else [counted(series, "series"), *facts])
+
+
+def _count_origins(results: pd.DataFrame) -> int:
+    """Count the rows of the first step of the first model, which forecast from the same origins as all others."""
+    first = (results["model"] == results["model"].iloc[0]) & (results["step"] == results["step"].min())
+    return int(first.sum())
 
 
 def check_results(results: pd.DataFrame) -> None:
@@ -214,7 +220,7 @@ def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None)
 
 def choose_series(results: pd.DataFrame, network: str, asked: str | None) -> str:
     """Return the series that is drawn: the one asked for, else the one whose error is the median."""
-    known = results["unique_id"].astype(str).unique()
+    known = [str(one) for one in results["unique_id"].unique()]
     if asked is not None:
         if asked not in known:
             some = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
@@ -223,8 +229,8 @@ def choose_series(results: pd.DataFrame, network: str, asked: str | None) -> str
     if len(known) == 1:
         return str(known[0])
     mine = results[results["model"] == network]
-    error = (mine["y"] - mine["y_hat"]).abs().groupby(mine["unique_id"].astype(str)).mean()
-    size = mine["y"].abs().groupby(mine["unique_id"].astype(str)).mean()
+    error = (mine["y"] - mine["y_hat"]).abs().groupby(mine["unique_id"], observed=True).mean()
+    size = mine["y"].abs().groupby(mine["unique_id"], observed=True).mean()
     ranked = (error / size.where(size > 0)).dropna().sort_values(kind="stable")
     return str(ranked.index[(len(ranked) - 1) // 2]) if len(ranked) else str(known[0])
 
@@ -246,7 +252,8 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _of(table: pd.DataFrame, uid: str) -> pd.DataFrame:
-    return table[table["unique_id"].astype(str) == uid]
+    known = {str(one): one for one in table["unique_id"].unique()}
+    return table[table["unique_id"] == known[uid]] if uid in known else table.iloc[:0]
 
 
 def _truth(results: pd.DataFrame, series: pd.DataFrame | None) -> pd.DataFrame:

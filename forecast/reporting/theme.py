@@ -99,7 +99,7 @@ def chart_config(font: str) -> dict[str, Any]:
             "labelOverlap": True,
             "labelSeparation": 6,
         },
-        "axisX": {"grid": False},
+        "axisX": {"grid": False, "labelFlush": 14},
         # The title of a value axis lies above it: a sideways one has to be read with the head tilted.
         "axisY": {
             "domain": False,

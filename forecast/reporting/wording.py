@@ -27,7 +27,8 @@ def number(value: float | None, digits: int = 3, decimals: int | None = None) ->
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     if decimals is None:
         decimals = decimals_for(size, digits)
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    written = f"{size:,.{decimals}f}"
+    return f"−{written}" if value < 0 and float(written.replace(",", "")) > 0 else written
 
 
 def decimals_for(size: float, digits: int = 3) -> int:

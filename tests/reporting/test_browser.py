@@ -1,0 +1,203 @@
+"""The pages in a real browser, offline: drawn, silent, readable on a phone and in dark mode."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_runs import NASTY, made_up_run
+from playwright.sync_api import sync_playwright
+
+from forecast.reporting.html import write_report
+from forecast.reporting.settings import ReportSettings
+from forecast.reporting.summary import build_summary
+from forecast.reporting.sweep import write_sweep_page
+from forecast.reporting.theme import DARK, LIGHT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PANELS = 10
+
+
+def _find_browser(playwright):
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None and Path(playwright.chromium.executable_path).exists():
+        found = playwright.chromium.executable_path
+    if found is None:
+        pytest.fail("the report's tests need Chromium: `apt-get install chromium` or `playwright install chromium`")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_find_browser(playwright), args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    summary = build_summary(**made_up_run("walk", uid=NASTY), show=ReportSettings(origins=1))
+    return write_report(summary, tmp_path_factory.mktemp("한글 report"), png=False)
+
+
+class Opened:
+    """A page that was opened, and everything that it complained of or asked for."""
+
+    def __init__(self, browser, path, width=1200, scheme="light", zone="UTC"):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, timezone_id=zone
+        )
+        self.page = self.context.new_page()
+        self.complaints, self.requests = [], []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-drawn]", state="attached")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+    @property
+    def drawn(self):
+        return int(self.page.evaluate("document.documentElement.dataset.drawn"))
+
+    def sizes(self):
+        """Width and height of every chart's drawing."""
+        return self.page.eval_on_selector_all(
+            ".chart", "all => all.map(c => c.querySelector('svg, canvas')?.getBoundingClientRect() ?? {})"
+        )
+
+    def labels(self, chart):
+        """All texts of a chart, sorted: a chart that is drawn again may hold them in another order."""
+        return sorted(self.page.locator(f"#{chart} svg text").all_text_contents())
+
+    def wait_for_labels(self, chart, wanted):
+        """Wait until `wanted` holds of the labels of a chart, which is drawn a moment after it was asked to."""
+        for _ in range(100):
+            if wanted(self.labels(chart)):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"{chart} still shows {self.labels(chart)}")
+
+    def middle(self, chart):
+        """Scroll to a chart; return a point in it."""
+        place = self.page.locator(f"#{chart}")
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + 80
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_is_drawn_in_silence_and_fits(browser, report, width, scheme):
+    with Opened(browser, report, width, scheme) as opened:
+        assert opened.complaints == []
+        assert opened.requests == [report.as_uri()]
+        assert opened.drawn == PANELS
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+        for size in opened.sizes():
+            assert 150 < size["width"] <= width
+            assert size["height"] > 100
+        marks = opened.page.eval_on_selector_all(".chart svg", "all => all.map(s => s.querySelectorAll('path').length)")
+        assert min(marks) > 5
+
+
+def test_names_of_the_data_are_shown_as_they_are(browser, report):
+    with Opened(browser, report) as opened:
+        assert NASTY in opened.page.locator("h1").inner_text()
+        assert any("삼성전자" in text for text in opened.labels("future-0"))
+        assert opened.page.locator("b").count() == 0
+
+
+def test_dark_mode_changes_page_and_charts_at_once(browser, report):
+    def colours(opened):
+        page = opened.page
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        html = page.locator("#future-0 svg").inner_html()
+        return paper, {name for name in ("network", "baseline", "truth") if getattr(LIGHT, name) in html}, html
+
+    with Opened(browser, report) as opened:
+        light = colours(opened)
+        opened.page.emulate_media(color_scheme="dark")
+        opened.page.wait_for_function(f"document.querySelector('#future-0 svg').innerHTML.includes('{DARK.network}')")
+        dark = colours(opened)
+        assert opened.complaints == []
+    assert light[1] == {"network", "baseline", "truth"}
+    assert dark[1] == set()
+    assert all(getattr(DARK, name) in dark[2] for name in ("network", "baseline", "truth", "quiet"))
+    assert (light[0], dark[0]) == ("rgb(255, 255, 255)", "rgb(23, 28, 35)")
+
+
+def test_a_chart_zooms_and_the_wheel_alone_scrolls(browser, report):
+    with Opened(browser, report) as opened:
+        page = opened.page
+        before = opened.labels("future-0")
+
+        def whole(labels):
+            return labels == before
+
+        def zoomed(labels):
+            return labels != before
+
+        page.mouse.move(*opened.middle("future-0"))
+        page.mouse.wheel(0, 30)
+        page.wait_for_timeout(150)
+        assert whole(opened.labels("future-0"))
+        page.mouse.move(*opened.middle("future-0"))
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -600)
+        page.keyboard.up("Control")
+        opened.wait_for_labels("future-0", zoomed)
+        page.mouse.dblclick(*opened.middle("future-0"))
+        opened.wait_for_labels("future-0", whole)
+        panel = page.locator("[data-panel=future-0]")
+        panel.locator("[data-zoom=in]").click()
+        opened.wait_for_labels("future-0", zoomed)
+        panel.locator("[data-zoom=all]").click()
+        opened.wait_for_labels("future-0", whole)
+        assert opened.complaints == []
+
+
+def test_a_pointer_reads_a_value_as_text(browser, report):
+    with Opened(browser, report) as opened:
+        x, y = opened.middle("copy_test-0")
+        opened.page.mouse.move(x, y + 60)
+        for right in range(-60, 60, 4):
+            opened.page.mouse.move(x + right, y + 60)
+            if opened.page.locator("#tip").is_visible():
+                break
+        assert "mean distance" in opened.page.locator("#tip").inner_text()
+
+
+def test_dates_do_not_move_with_the_readers_time_zone(browser, report):
+    with Opened(browser, report) as at_home, Opened(browser, report, zone="America/Los_Angeles") as away:
+        assert away.labels("future-0") == at_home.labels("future-0")
+
+
+def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "job": range(12),
+            "model": ["rnn", "gru", "lstm"] * 4,
+            "model.hidden[0]": [16, 16, 16, 32, 32, 32] * 2,
+            "training.learning_rate": np.geomspace(1e-4, 1e-1, 12),
+            "seed": [0] * 6 + [1] * 6,
+            "validation_mase": rng.uniform(0.7, 0.9, 12),
+            "seconds": 2.0,
+            "status": "ok",
+        }
+    )
+    for width in (1200, 400):
+        with Opened(browser, write_sweep_page(table, tmp_path), width) as opened:
+            assert opened.complaints == []
+            assert opened.drawn == 3
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width

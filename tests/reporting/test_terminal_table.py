@@ -1,0 +1,34 @@
+import io
+
+import numpy as np
+from made_up_runs import made_up_run
+from rich.console import Console
+
+from forecast.reporting.terminal import print_leaderboard
+
+
+def _printed(leaderboard, verdict):
+    console = Console(width=80, file=io.StringIO())
+    print_leaderboard(leaderboard, verdict, console, network="lstm", baseline="naive")
+    return console.file.getvalue().splitlines()
+
+
+def test_the_table_fits_80_columns_and_ends_with_the_verdict():
+    run = made_up_run()
+    leaderboard = run["leaderboard"].copy()
+    leaderboard.loc[1, "model"] = "a_regressor_with_a_very_long_name"
+    leaderboard.loc[2, ["mae", "rmse", "mase", "skill"]] = [3.2e12, 1e300, 1e13, -1e13]
+    leaderboard.loc[0, "mae"] = np.inf
+    lines = _printed(leaderboard, run["verdict"])
+    assert lines[-1] == run["verdict"]
+    table = lines[: len(leaderboard) + 1]
+    assert max(map(len, table)) <= 80
+    assert "support_vector: ValueError: <b>infs</b> or NaNs" in lines
+
+
+def test_numbers_align_at_the_point():
+    run = made_up_run()
+    lines = _printed(run["leaderboard"], run["verdict"])
+    column = lines[0].index("MASE") + len("MASE")
+    points = {line[:column].rindex(".") for line in lines[1:5]}
+    assert len(points) == 1
