@@ -122,8 +122,8 @@ class FittedNetwork:
     @property
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how training ended."""
-        reference = f"{self.forecaster.name} adds to the reference {self.reference.name!r}"
-        return (reference, f"{self.forecaster.name} kept the weights of epoch {self.epochs}: {self.stop_reason}")
+        ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        return (f"adds to the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast from each origin; a streamed network walks each series once from its first step.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from forecast.series.aliases import MONTHS, TICKS, parse_alias
 from forecast.series.rules import NS_PER_DAY
@@ -148,7 +148,7 @@ def _lines(white: list[FloatArray], longest: int) -> list[float]:
     power = np.zeros(size // 2 + 1)
     for y in white:
         power += np.abs(fft.rfft(y * np.hanning(len(y)), size)) ** 2
-    peaks = signal.find_peaks(power)[0]
+    peaks = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
     peaks = peaks[peaks >= CYCLES * size // longest]  # a line of fewer cycles is no season
     strongest = peaks[np.argsort(power[peaks])[::-1][:_LINES]]
     return [size / _summit(np.log(power[peak - 1 : peak + 2]), int(peak)) for peak in strongest]
@@ -162,9 +162,17 @@ def _summit(heights: FloatArray, middle: int) -> float:
 
 def _whitened(y: FloatArray) -> FloatArray:
     """Take off what the step before explains: a random walk becomes noise, a wave stays a wave."""
-    y = signal.detrend(y)
+    y = _without_trend(y)
     r = float(y[1:] @ y[:-1] / (y @ y))
     return np.diff(y, prepend=y[0]) if r > 0.999 else y - r * np.concatenate([y[:1], y[:-1]])
+
+
+def _without_trend(y: FloatArray) -> FloatArray:
+    """Take off the straight line of least squares."""
+    t = np.arange(len(y)) - (len(y) - 1) / 2
+    centred = y - y.mean()
+    rest: FloatArray = centred - t * (t @ centred / (t @ t))
+    return rest
 
 
 def repetition(series: list[FloatArray], steps: int) -> tuple[float, float]:
