@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from forecast.batches.windows import window_rows
+from forecast.network.threads import threads_for
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
@@ -40,13 +41,14 @@ def forecast_by_walk(
         lane_of = np.full(len(starts), -1, dtype=np.int64)
         lane_of[series] = np.arange(len(series))
         mine = np.flatnonzero(lane_of[origin_series] >= 0)
-        forecasts[mine] = _walk_lanes(
-            network,
-            inputs,
-            np.stack([starts[series], last[series]]),
-            lane_of[origin_series[mine]],
-            origin_rows[mine],
-        )
+        with threads_for(len(series), network.backbone.feature_size):
+            forecasts[mine] = _walk_lanes(
+                network,
+                inputs,
+                np.stack([starts[series], last[series]]),
+                lane_of[origin_series[mine]],
+                origin_rows[mine],
+            )
     return forecasts
 
 

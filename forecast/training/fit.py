@@ -18,6 +18,7 @@ from forecast.errors import ForecastError
 from forecast.network.heads import mean_loss
 from forecast.network.inference import forecast_by_walk, forecast_by_windows
 from forecast.network.network import Network
+from forecast.network.threads import threads_for
 from forecast.series.split import rolling_origins
 from forecast.training.callbacks import Epoch, Supervisor
 from forecast.training.data import measure_units
@@ -36,8 +37,6 @@ _VALIDATION_WARMUP_STEPS = 512
 """Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""
 _VALIDATION_FORECASTS = 2_000_000
 """Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
-_ONE_THREAD_WORK = 64 * 64 * 64
-"""lanes x hidden units squared below which a second thread costs more than it brings (measured on two cores)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,8 @@ def fit_network(job: TrainingJob) -> Training:
     """
     accelerator = _accelerator(job.training)
     ends = job.data.past.offsets[:-1] + job.train_steps
-    with _own_random_numbers(job.seed), _quiet_lightning(), _threads(job):
+    threads = threads_for(job.training.lanes, job.network.hidden_size, job.training.threads)
+    with _own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = _fresh_network(job, ends)
         validate = _validation(job, network) if job.validates else None
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
@@ -168,18 +168,6 @@ def _own_random_numbers(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-@contextlib.contextmanager
-def _threads(job: TrainingJob) -> Iterator[None]:
-    before = torch.get_num_threads()
-    work = job.training.lanes * job.network.hidden_size**2
-    threads = job.training.threads or (1 if work <= _ONE_THREAD_WORK else before)
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager
