@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import vl_convert
 
-from forecast.reporting.theme import PAGE_FONT, PICTURE_FONT, chart_config
+from forecast.reporting.theme import PAGE_FONT, chart_config, picture_font
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,8 @@ def page_spec(panel: Panel) -> dict[str, Any]:
         **(_zooming(panel.spec) if panel.zooms else panel.spec),
         "datasets": panel.tables,
         "width": "container",
+        # The last label of an axis stands half beyond its end.
+        "padding": {"left": 0, "top": 4, "right": 16, "bottom": 4},
         "autosize": {"type": "fit-x", "contains": "padding"},
         "config": config,
     }
@@ -53,6 +56,7 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
     """Return a figure as one picture, panels side by side under its title."""
     columns = min(figure.columns, len(figure.panels))
     width = (PICTURE_WIDTH - GAP * (columns - 1)) // columns
+    texts = json.dumps([figure.says, *(panel.spec for panel in figure.panels)], ensure_ascii=False)
     return {
         "$schema": SCHEMA,
         "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},
@@ -65,7 +69,7 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
         "datasets": {
             f"{i}{name}": rows for i, panel in enumerate(figure.panels) for name, rows in panel.tables.items()
         },
-        "config": chart_config(PICTURE_FONT),
+        "config": chart_config(picture_font(texts)),
         "padding": 16,
     }
 

@@ -14,7 +14,9 @@ PAGE_FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', 'Noto Sans CJK KR', "
     "'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 )
-PICTURE_FONT = "Noto Sans, Noto Sans CJK KR, Apple SD Gothic Neo, Malgun Gothic, Segoe UI, Helvetica, sans-serif"
+PICTURE_FONT = "Arial, sans-serif"
+EAST_ASIAN_FONT = "Noto Sans CJK KR, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, Arial, sans-serif"
+"""Fonts of pictures: vl-convert brings one like Arial; one with Hangul makes a picture take twice as long."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,16 @@ def css_variables(palette: Palette) -> dict[str, str]:
     return {f"--{field.name}": getattr(palette, field.name) for field in fields(palette)}
 
 
+def picture_font(texts: str) -> str:
+    """Choose the font that has the letters of `texts`.
+
+    >>> picture_font("Close (−3 %)") == PICTURE_FONT, picture_font("종가") == EAST_ASIAN_FONT
+    (True, True)
+    """
+    east_asian = any("\u1100" <= letter <= "\u11ff" or letter >= "\u2e80" for letter in texts)
+    return EAST_ASIAN_FONT if east_asian else PICTURE_FONT
+
+
 def chart_config(font: str) -> dict[str, Any]:
     """Return the Vega-Lite configuration that all charts share: few lines, quiet axes, room for the data."""
     return {
@@ -99,7 +111,7 @@ def chart_config(font: str) -> dict[str, Any]:
             "labelOverlap": True,
             "labelSeparation": 6,
         },
-        "axisX": {"grid": False, "labelFlush": 14},
+        "axisX": {"grid": False},
         # The title of a value axis lies above it: a sideways one has to be read with the head tilted.
         "axisY": {
             "domain": False,

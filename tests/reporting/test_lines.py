@@ -11,7 +11,19 @@ from forecast.reporting.lines import Clock, find_clock, line, moments, thinned
 
 @pytest.mark.parametrize(
     "module",
-    ["wording", "lines", "sections", "diagnostics", "marks", "leaderboard", "render", "html", "summary", "sweep"],
+    [
+        "wording",
+        "lines",
+        "sections",
+        "diagnostics",
+        "marks",
+        "theme",
+        "leaderboard",
+        "render",
+        "html",
+        "summary",
+        "sweep",
+    ],
 )
 def test_examples_of_the_docstrings_hold(module):
     assert doctest.testmod(importlib.import_module(f"forecast.reporting.{module}")).failed == 0
