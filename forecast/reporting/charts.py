@@ -80,12 +80,13 @@ def future_figure(section: ForecastSection, roles: Roles, clock: Clock, name: st
 def _view(
     view: View, roles: Roles, clock: Clock, height: int, *, title: str | None = None, name: str | None = None
 ) -> Panel:
-    tracks = [(TRUTH, view.truth), *((track.model, track.path) for track in reversed(view.tracks))]
+    tracks = [(TRUTH, view.truth), *((track.model, track.path) for track in view.tracks)]
     shown = {name for name, _ in tracks}
     colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
     paths = marks.lines("lines", clock).encode(y=marks.value_axis(name, view.limits), color=marks.colour(colours))
-    strokes = alt.Scale(domain=list(colours), range=[marks.widths(roles)[name] for name in colours])
-    paths = paths.encode(strokeWidth=alt.StrokeWidth("of:O", scale=strokes))
+    paths = paths.encode(strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
+    strokes = marks.widths(roles)
+    rows = [{**row, "wide": strokes[row["of"]]} for row in marks.track_rows(tracks)]
     origin = marks.rule("origin").encode(x=marks.time_axis(clock))
-    tables = {"lines": marks.track_rows(tracks), "origin": [{"t": view.origin}]}
+    tables = {"lines": rows, "origin": [{"t": view.origin}]}
     return marks.panel(marks.layered(origin, paths), tables, height, zooms=True, title=title, cut=view.cut)

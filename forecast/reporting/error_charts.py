@@ -27,7 +27,7 @@ def steps_figure(section: StepSection, roles: Roles) -> Figure:
     colours = {m.model: LIGHT.other for m in section.models} | marks.role_colours(roles)
     named = roles.named()
     # What is drawn last lies on top, and that is to be what has a colour.
-    models = sorted(section.models, key=lambda m: -named.index(m.model) if m.model in named else -len(named))
+    models = sorted(section.models, key=lambda m: named.index(m.model) if m.model in named else -1)
     tables: dict[str, Values] = {"above": [], "lines": []}
     for m in models:
         wide = marks.widths(roles).get(m.model, 1.1)

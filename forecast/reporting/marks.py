@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 TRUTH = "truth"
 DATES = {
     "year": "%Y",
-    "quarter": "%b",
-    "month": "%b",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
     "week": "%-d %b",
     "date": "%-d %b",
     "day": "%-d %b",
@@ -160,10 +160,10 @@ def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
 
 
 def widths(roles: Roles) -> dict[str, float]:
-    """Return the strokes of truth, network and baseline; the widest is the baseline's, to show under its equal."""
-    strokes = {TRUTH: 1.4, roles.network: 1.8}
+    """Return the strokes of truth, network and baseline; the baseline's is thin, to lie on a network that equals it."""
+    strokes = {TRUTH: 1.4, roles.network: 3.0}
     if roles.baseline is not None:
-        strokes[roles.baseline] = 3.4
+        strokes[roles.baseline] = 1.5
     return strokes
 
 
