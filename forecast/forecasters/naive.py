@@ -88,7 +88,7 @@ class FittedReference:
     @property
     def notes(self) -> tuple[str, ...]:
         """Say which reference it is."""
-        return (f"reference {self.reference.name}",)
+        return (f"the closed form {self.reference.name!r}, untrained",)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast with the reference alone."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
@@ -109,4 +108,6 @@ def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
 
 def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
     """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,)."""
+    import pandas as pd  # noqa: PLC0415  # naming a reference needs no pandas, and it takes long to import
+
     return pd.Series(y).ewm(alpha=smoothing, adjust=False).mean().to_numpy()
