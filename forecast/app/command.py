@@ -16,6 +16,7 @@ from forecast.app.arguments import CommandLine, read_command_line
 from forecast.app.composition import compose_job, compose_sweep, conf_dir, plain_values
 from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
+from forecast.app.help import help_text
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
 from forecast.app.sweep import clear_sweep, finish_sweep, keep_interrupted
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(line: CommandLine) -> int:
     if "--version" in line.flags:
         print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
+    elif {"--help", "-h"} & set(line.flags):
+        print(help_text(line))
     elif line.shows:
         _show(line)
     elif line.sweeps:
@@ -61,7 +64,7 @@ def _run(line: CommandLine) -> int:
 
 
 def _show(line: CommandLine) -> None:
-    """`--help`, `--cfg`, ...: Hydra's own, with our errors."""
+    """`--cfg`, `--info`, ...: Hydra's own, with our errors."""
     try:
         _call_hydra(line)
     except (HydraException, OmegaConfBaseException):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from forecast.series.source import Source
+
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"
 """Set beside FULL_ERROR where we set it for Hydra's sake, so that nobody takes it for the user's own wish."""
@@ -62,17 +64,26 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         from forecast.tasks.predict import predict
 
         print(predict(job.run or "latest", data_overrides(job, overrides), folder).sentence)
-    elif job.task == "check":
+        return
+    source = _read_first(job)
+    if job.task == "check":
         from forecast.tasks.check import check
 
-        checked = check(job)
+        checked = check(job, source)
         print(checked.sentence)
         if checked.exit_status:
             raise SystemExit(checked.exit_status)
     else:
         from forecast.tasks.train import train
 
-        train(job, folder)
+        train(job, folder, source=source)
+
+
+def _read_first(job: JobSettings) -> Source:
+    """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
+    from forecast.series.source import load_source
+
+    return load_source(job.data)
 
 
 def data_overrides(job: JobSettings, overrides: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.series.panel import Panel
+    from forecast.series.source import Source
     from forecast.tasks.settings import JobSettings
 
 
@@ -34,7 +35,7 @@ class Checked:
         return 1 if self.leaks else 0
 
 
-def check(job: JobSettings) -> Checked:
+def check(job: JobSettings, source: Source | None = None) -> Checked:
     """Set the tripwire on the user's own data and configuration; nothing is written.
 
     Raises
@@ -43,7 +44,7 @@ def check(job: JobSettings) -> Checked:
         The job cannot be run at all, or its network cannot be trained.
 
     """
-    prepared = prepare(job)
+    prepared = prepare(job, source)
     panel, split, problem = prepared.panel, prepared.question.split, prepared.question.problem
     asked = forecasters(job)
     fits = fit_all(asked, panel, split, problem)

@@ -42,7 +42,7 @@ class Prepared:
         return self.source.panel
 
 
-def prepare(job: JobSettings) -> Prepared:
+def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     """Read the data and settle split, season and context.
 
     Raises
@@ -51,7 +51,7 @@ def prepare(job: JobSettings) -> Prepared:
         Data that cannot be read or are too short, or a series to be drawn that they do not hold.
 
     """
-    source = load_source(job.data)
+    source = source or load_source(job.data)
     _check_drawn(job.report.series, source.panel)
     return Prepared(job, source, settle(job, source.panel))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted
+    from forecast.series.source import Source
     from forecast.tasks.settings import JobSettings
 
 
@@ -58,8 +59,12 @@ class TrainResult:
         return self.finished.verdict
 
 
-def train(job: JobSettings, folder: str | Path, console: Console | None = None) -> TrainResult:
+def train(
+    job: JobSettings, folder: str | Path, console: Console | None = None, source: Source | None = None
+) -> TrainResult:
     """Train, backtest, judge, forecast, and leave a run folder; `console` is where it is told (None: the terminal).
+
+    `source` is what `load_source(job.data)` gave, where it was read before.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def train(job: JobSettings, folder: str | Path, console: Console | None = None) 
     """
     console = console or Console(highlight=False)
     with new_folder(folder) as draft:
-        prepared = prepare(job)
+        prepared = prepare(job, source)
         say(console, introduction(prepared))
         with working(console, job.training.max_epochs) as work:
             fits = fit(prepared, work)

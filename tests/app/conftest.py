@@ -19,7 +19,7 @@ class Tasks:
         self.error = None
         self.score = lambda job: 1.0
 
-    def train(self, job, folder):
+    def train(self, job, folder, source=None):
         self.trained.append((job, Path(folder)))
         if self.error is not None:
             raise self.error
@@ -35,7 +35,7 @@ class Tasks:
         self.predicted.append((run, dict(data)))
         return SimpleNamespace(sentence=f"{run} says 3")
 
-    def check(self, job):
+    def check(self, job, source=None):
         return SimpleNamespace(sentence="no forecast moved", exit_status=0)
 
 
@@ -48,6 +48,7 @@ def tasks(monkeypatch):
         for name in names:
             setattr(stub, name, getattr(stand_ins, name))
         monkeypatch.setitem(sys.modules, stub.__name__, stub)
+    monkeypatch.setattr("forecast.series.source.load_source", lambda settings: None)
     pages = ModuleType("forecast.reporting.sweep")
     pages.write_sweep_page = lambda table, folder: (folder / "sweep.html").write_text(table.to_html())
     monkeypatch.setitem(sys.modules, pages.__name__, pages)

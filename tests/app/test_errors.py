@@ -1,6 +1,7 @@
 """A user's mistake: one line that names it, exit status 2, and nothing left behind."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_a_mistake_found_by_a_task_is_told_alike(command, tasks, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistake_in_the_data_is_told_before_torch_is_there(tmp_path):
+    (tmp_path / "two.csv").write_text("a,b\n1,2\n3,4\n")
+    code = (
+        "import sys; from forecast.app import main\n"
+        "try: main(['data.path=two.csv'])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "assert not {'torch', 'pytorch_lightning', 'sklearn'} & set(sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "which column is to be forecast" in said.stderr
+
+
 def test_a_fault_of_ours_keeps_its_traceback(command, tasks, tmp_path):
     tasks.error = ZeroDivisionError("ours")
     with pytest.raises(ZeroDivisionError):
@@ -87,7 +101,9 @@ def test_no_task_inherits_our_full_error(command, tasks):
     seen = []
     tasks.train = None
     tasks.score = lambda job: seen.append(os.environ.get("HYDRA_FULL_ERROR")) or 1.0
-    sys.modules["forecast.tasks.train"].train = lambda job, folder: seen.append(os.environ.get("HYDRA_FULL_ERROR"))
+    sys.modules["forecast.tasks.train"].train = lambda job, folder, source: seen.append(
+        os.environ.get("HYDRA_FULL_ERROR")
+    )
     command()
     command("-m", "seed=1,2")
     assert seen == [None] * 4
