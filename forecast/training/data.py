@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SAMPLED_ROWS = 50_000
 """Rows that the units of inputs and outputs are measured on, at most, evenly spread."""
 
+_TARGETS_KEPT = 32_000_000
+"""Numbers in a table of targets, at most (160 MB); of larger data each chunk computes its own."""
+
 
 class Batch(NamedTuple):
     """What one optimizer step reads.
@@ -77,36 +80,59 @@ class NetworkData:
         difference = (self.known.y[ahead] - self.reference.at(self.known, rows)) / self.scale[series][:, None]
         return np.where(exists, difference, 0.0).astype(np.float32), exists
 
-    def chunk_batch(self, chunk: Chunk, ends: IntArray) -> Batch:
-        """Make a batch of a chunk: every trained step forks."""
-        lanes, steps = chunk.rows.shape
-        x = np.where(chunk.walked[:, :, None], self.inputs[chunk.rows], np.float32(0.0))
-        target, exists = self.differences(chunk.rows.reshape(-1), ends)
-        exists &= chunk.trained.reshape(-1, 1)
-        return Batch(
-            x=torch.from_numpy(x),
-            begins=torch.from_numpy(chunk.begins),
-            pieces=tuple(np.unique(chunk.begins[chunk.begins >= 0]).tolist()),
-            target=torch.from_numpy(target).view(lanes, steps, -1),
-            exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
-            forks=int(exists.sum()),
-            rows=tuple(chunk.rows[:, -1].tolist()),
-            carried=True,
-        )
 
-    def window_batch(self, window: IntArray, ends: IntArray) -> Batch:
-        """Make a batch of windows, (window, context step): only the last step of each forks."""
-        target, exists = self.differences(window[:, -1], ends)
-        return Batch(
-            x=torch.from_numpy(self.inputs[window]),
-            begins=torch.zeros(len(window), dtype=torch.int64),
-            pieces=(0,),
-            target=torch.from_numpy(target)[:, None],
-            exists=torch.from_numpy(exists.astype(np.float32))[:, None],
-            forks=int(exists.sum()),
-            rows=tuple(window[:, -1].tolist()),
-            carried=False,
-        )
+class Targets:
+    """Differences to the reference, of which each epoch wants all: computed once where they fit into memory.
+
+    A target exists before row `ends[i]` of series i.
+    """
+
+    def __init__(self, data: NetworkData, ends: IntArray) -> None:
+        self._data = data
+        self._ends = ends
+        self._table: tuple[Float32Array, BoolArray] | None = None
+        if len(data.inputs) * data.reference.horizon <= _TARGETS_KEPT:
+            self._table = data.differences(np.arange(len(data.inputs)), ends)
+
+    def at(self, rows: IntArray) -> tuple[Float32Array, BoolArray]:
+        """Targets after each row, and which of them exist; each (row, horizon)."""
+        if self._table is None:
+            return self._data.differences(rows, self._ends)
+        target, exists = self._table
+        return target[rows], exists[rows]
+
+
+def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
+    """Make a batch of a chunk: every trained step forks."""
+    lanes, steps = chunk.rows.shape
+    x = np.where(chunk.walked[:, :, None], data.inputs[chunk.rows], np.float32(0.0))
+    target, exists = targets.at(chunk.rows.reshape(-1))
+    exists &= chunk.trained.reshape(-1, 1)
+    return Batch(
+        x=torch.from_numpy(x),
+        begins=torch.from_numpy(chunk.begins),
+        pieces=tuple(np.unique(chunk.begins[chunk.begins >= 0]).tolist()),
+        target=torch.from_numpy(target).view(lanes, steps, -1),
+        exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
+        forks=int(exists.sum()),
+        rows=tuple(chunk.rows[:, -1].tolist()),
+        carried=True,
+    )
+
+
+def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch:
+    """Make a batch of windows, (window, context step): only the last step of each forks."""
+    target, exists = targets.at(window[:, -1])
+    return Batch(
+        x=torch.from_numpy(data.inputs[window]),
+        begins=torch.zeros(len(window), dtype=torch.int64),
+        pieces=(0,),
+        target=torch.from_numpy(target)[:, None],
+        exists=torch.from_numpy(exists.astype(np.float32))[:, None],
+        forks=int(exists.sum()),
+        rows=tuple(window[:, -1].tolist()),
+        carried=False,
+    )
 
 
 def network_data(past: Panel, reference: Reference, scale: FloatArray) -> NetworkData:

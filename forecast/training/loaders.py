@@ -9,6 +9,7 @@ import numpy as np
 
 from forecast.batches.segments import cut_segments, walk_chunks
 from forecast.batches.windows import draw_windows, whole_windows, window_rows
+from forecast.training.data import Targets, chunk_batch, window_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ class StreamEpochs:
     """Chunks of all segments in lanes; every step of the training stretch is trained once an epoch."""
 
     data: NetworkData
-    ends: IntArray
+    targets: Targets
     segments: Segments
     lanes: int
     chunk_steps: int
@@ -44,7 +45,7 @@ class StreamEpochs:
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         for chunk in walk_chunks(self.segments, self.lanes, self.chunk_steps, rng):
-            yield self.data.chunk_batch(chunk, self.ends)
+            yield chunk_batch(self.data, self.targets, chunk)
 
 
 @dataclass
@@ -52,7 +53,7 @@ class WindowEpochs:
     """Windows at random origins of the training stretch."""
 
     data: NetworkData
-    ends: IntArray
+    targets: Targets
     origin_rows: IntArray
     context_steps: int
     batch_size: int
@@ -65,17 +66,19 @@ class WindowEpochs:
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         for origins in draw_windows(self.origin_rows, self.batch_size, self.batches, rng):
-            yield self.data.window_batch(window_rows(origins, self.context_steps), self.ends)
+            yield window_batch(self.data, self.targets, window_rows(origins, self.context_steps))
 
 
 def training_epochs(
     data: NetworkData, ends: IntArray, settings: TrainingSettings, context_steps: int, seed: int
 ) -> Epochs:
     """Epochs over rows before `ends[i]` of each series, in the regime that the settings name."""
-    starts = data.past.offsets[:-1]
+    starts, targets = data.past.offsets[:-1], Targets(data, ends)
     if settings.regime == "windows":
         origins = whole_windows(starts, ends, context_steps)
-        return WindowEpochs(data, ends, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed)
+        return WindowEpochs(
+            data, targets, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed
+        )
     warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
     segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
-    return StreamEpochs(data, ends, segments, settings.lanes, settings.chunk_steps, seed)
+    return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)

@@ -13,7 +13,7 @@ from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.problem import Problem
 from forecast.series.references import fit_reference
 from forecast.series.scaling import fit_scale
-from forecast.training.data import measure_units, network_data
+from forecast.training.data import chunk_batch, measure_units, network_data
 from forecast.training.loaders import training_epochs
 from forecast.training.module import NetworkModule
 from forecast.training.settings import TrainingSettings
@@ -62,22 +62,21 @@ def forks_of(batches):
 def epoch_with_rows(data, ends, settings=SETTINGS, seed=3):
     """One epoch's batches with the rows that they were made of."""
     made = []
-    original = type(data).chunk_batch
 
-    def spy(self, chunk, ends):
-        batch = original(self, chunk, ends)
+    def spy(data, targets, chunk):
+        batch = chunk_batch(data, targets, chunk)
         made.append((batch, chunk.rows))
         return batch
 
-    type(data).chunk_batch = spy
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("forecast.training.loaders.chunk_batch", spy)
         list(training_epochs(data, ends, settings, context_steps=12, seed=seed))
-    finally:
-        type(data).chunk_batch = original
     return made
 
 
-def test_an_epoch_trains_every_fork_once_and_none_that_does_not_exist(past, train_steps):
+@pytest.mark.parametrize("kept", [0, 10**6], ids=["targets by chunk", "targets kept"])
+def test_an_epoch_trains_every_fork_once_and_none_that_does_not_exist(past, train_steps, kept, monkeypatch):
+    monkeypatch.setattr("forecast.training.data._TARGETS_KEPT", kept)
     data = data_of(past, train_steps)
     forks = forks_of(epoch_with_rows(data, past.offsets[:-1] + train_steps))
     expected = {}
