@@ -89,7 +89,7 @@ def train(
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
     print_leaderboard(evaluation.leaderboard, finished.verdict, console, **roles)
     say(console, whereabouts(finished, draft.final))
-    return TrainResult(prepared, evaluation, final, finished, draft.final)
+    return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 
 
 def validate(job: JobSettings) -> float:
@@ -122,24 +122,39 @@ def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     )
 
 
-def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> dict[str, Fitted]:
+@dataclass(frozen=True, eq=False)
+class Final:
+    """The models that forecast the future, by name: fitted again on all rows, or as they were backtested."""
+
+    fitted: dict[str, Fitted]
+    refitted: bool
+    note: str
+
+
+def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     """Fit network and baseline to beat once more, on all rows, with everything as it was chosen.
 
-    With `training.refit=false` they stay as the backtest judged them.
+    With `training.refit=false`, or where that is broken off, they stay as the backtest judged them.
     """
-    names = [prepared.job.model.name, *([evaluation.baseline] if evaluation.baseline else [])]
-    fitted = {name: evaluation.test.fitted[name] for name in names}
+    name = prepared.job.model.name
+    names = [name, *([evaluation.baseline] if evaluation.baseline else [])]
+    judged = {name: evaluation.test.fitted[name] for name in names}
+    kept = f"the saved weights and the forecast after the data are of {' and '.join(names)}"
     if not prepared.job.training.refit:
-        return fitted
-    work.epochs = _network_of(fitted[prepared.job.model.name]).epochs
+        return Final(judged, refitted=False, note=f"{kept} as backtested (training.refit=false)")
+    work.epochs = _network_of(judged[name]).epochs
     final = {}
-    for name, one in fitted.items():
-        work.stage("fit", f"{name} on all rows")
-        final[name] = final_fit(one, prepared.panel, prepared.question.problem)
-    return final
+    for one, fitted in judged.items():
+        work.stage("fit", f"{one} on all rows")
+        final[one] = final_fit(fitted, prepared.panel, prepared.question.problem)
+    again = _network_of(final[name])
+    if again.epochs < work.epochs:
+        broken_off = f"{again.stop_reason} after {again.epochs} of {work.epochs} epochs of the fit on all rows"
+        return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
+    return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
 
 
-def finish(prepared: Prepared, evaluation: Evaluation, final: dict[str, Fitted]) -> Finished:
+def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished:
     """Bring together what is written and shown."""
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None:
@@ -152,11 +167,11 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: dict[str, Fitted])
         season=prepared.question.season,
         evaluation=evaluation,
         trained=_network_of(evaluation.test.fitted[name]),
-        kept=_network_of(final[name]),
-        refitted=job.training.refit,
-        future=future(final, prepared.panel, job.horizon),
+        kept=_network_of(final.fitted[name]),
+        refitted=final.refitted,
+        future=future(final.fitted, prepared.panel, job.horizon),
         verdict=evaluation.verdict.sentence,
-        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), _refit_note(job, final)),
+        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), final.note),
     )
 
 
@@ -179,13 +194,6 @@ def whereabouts(finished: Finished, folder: Path) -> list[str]:
     if "interrupted" in finished.trained.stop_reason:
         lines.append(f"the best weights before the interrupt (epoch {finished.trained.epochs}) are in it")
     return lines
-
-
-def _refit_note(job: JobSettings, final: dict[str, Fitted]) -> str:
-    names = " and ".join(final)
-    if job.training.refit:
-        return f"the saved weights and the forecast after the data are of {names} fitted again on all rows"
-    return f"the saved weights and the forecast after the data are of {names} as backtested (training.refit=false)"
 
 
 def _network_of(fitted: Fitted) -> FittedNetwork:

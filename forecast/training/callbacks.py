@@ -52,7 +52,7 @@ class LearningRate:
         return self.settings.learning_rate * self.factor
 
     def after(self, validation_loss: float) -> None:
-        """Halve the rate of `plateau` where validation has stalled for half of the patience."""
+        """Halve the rate of `plateau` where validation has stalled for a third of the patience."""
         if self.settings.schedule != "plateau":
             return
         if validation_loss < self.best:

@@ -13,11 +13,13 @@ from small_jobs import small_job
 from forecast.errors import ForecastError
 from forecast.evaluation.leaks import change_after
 from forecast.evaluation.metrics import score
+from forecast.forecasters.recurrent import FittedNetwork
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast, open_record, open_tensors
 from forecast.runs.run import open_run
 from forecast.series.split import last_origins, rolling_origins
 from forecast.tasks import train as module
+from forecast.tasks.final import final_fit
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train, validate
 
@@ -116,6 +118,22 @@ def test_without_refit_the_backtested_network_is_kept(tmp_path):
     assert result.final["lstm"] is result.evaluation.test.fitted["lstm"]
     assert not open_record(result.folder).network.refitted
     assert "as backtested" in result.finished.notes[-1]
+
+
+def test_a_fit_on_all_rows_that_is_interrupted_leaves_the_backtested_network(tmp_path, monkeypatch):
+    def interrupted(fitted, panel, problem):
+        final = final_fit(fitted, panel, problem)
+        if not isinstance(final, FittedNetwork):
+            return final
+        return replace(final, epochs=final.epochs - 1, stop_reason="interrupted")
+
+    monkeypatch.setattr("forecast.tasks.train.final_fit", interrupted)
+    result = train(small_job(), tmp_path / "run", silent())
+    backtested = result.evaluation.test.fitted["lstm"]
+    assert result.final["lstm"] is backtested
+    assert not open_record(result.folder).network.refitted
+    epochs = backtested.epochs
+    assert f"as backtested: interrupted after {epochs - 1} of {epochs} epochs" in result.finished.notes[-1]
 
 
 @pytest.mark.parametrize(
