@@ -11,7 +11,7 @@ from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, horizon_overlap, origin_losses
-from forecast.evaluation.verdict import Verdict, verdict
+from forecast.evaluation.verdict import NAIVE, Verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,13 +79,31 @@ def evaluate(
         tests=tests,
         copy_tests={name: copy_test(test.results, test.known, name) for name in networks},
         leaderboard=table,
-        verdict=verdict(table, best, baseline, tests.get(best), settings.significance) if best else None,
+        verdict=verdict(
+            table,
+            best,
+            baseline,
+            tests.get(best),
+            settings.significance,
+            against_naive=against_naive(losses, overlap, networks, baseline),
+        )
+        if best
+        else None,
         notes=(
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
+
+
+def against_naive(
+    losses: pd.DataFrame, overlap: int, networks: tuple[str, ...], baseline: str | None
+) -> dict[str, Comparison]:
+    """Test networks and baseline against naive; nothing where naive is the baseline, or is not there."""
+    if baseline in (None, NAIVE) or NAIVE not in losses or baseline not in losses:
+        return {}
+    return compare(losses, overlap, (*networks, baseline), NAIVE)
 
 
 def best_network(validation: Backtest, scores: Scores) -> str | None:

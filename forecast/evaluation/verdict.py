@@ -1,7 +1,9 @@
 """One sentence in plain words: was the network worth it.
 
-It was where it beats the baseline to beat, and the test says that this is hardly chance, and no plainer row of the
-leaderboard does better still. In all other cases the sentence says what to use instead, or what is not known.
+It was where it beats the baseline to beat and naive, and the tests say that this is hardly chance, and no plainer row
+of the leaderboard does better still. In all other cases the sentence says what to use instead, or what is not known.
+The baseline to beat is used instead where it beats naive in turn: on a random walk validation has to choose one, and
+whichever it is, nothing beats naive.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
+from forecast.evaluation.metrics import ranking_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from forecast.evaluation.significance import Comparison
+
+NAIVE = "naive"
+"""The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +35,41 @@ class Verdict:
 
 
 def verdict(
-    leaderboard: pd.DataFrame, network: str, baseline: str | None, test: Comparison | None, significance: float = 0.05
+    leaderboard: pd.DataFrame,
+    network: str,
+    baseline: str | None,
+    test: Comparison | None,
+    significance: float = 0.05,
+    *,
+    against_naive: Mapping[str, Comparison] | None = None,
 ) -> Verdict:
     """Say whether a network beats the baseline to beat.
 
     It does where its MASE is better, and the test's p-value (after Holm's correction) lies below `significance` with
-    the difference on the same side.
+    the difference on the same side. `against_naive` are the tests of network and baseline against naive, by name,
+    where naive is not the baseline.
     """
     rows = leaderboard.set_index("model")
     if rows["status"][network] != OK:
         instead = f": use {_called(rows, baseline)}" if baseline else ""
         return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
-    metric = "mae" if rows["mase"].isna().all() else "mase"
+    metric = ranking_metric(rows)
     mine = float(rows[metric][network])
     if baseline is None or rows["status"][baseline] != OK or test is None:
         return Verdict(f"{network} has nothing to be compared with ({metric.upper()} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
-    figures = f"{metric.upper()} {_against(mine, theirs)}"
+    rival, figures = _called(rows, baseline), f"{metric.upper()} {_against(mine, theirs)}"
+    unbeaten = _naive_unbeaten(rows, against_naive or {}, significance)
     if not (mine < theirs and test.difference < 0):
-        return _not_better(network, _called(rows, baseline), figures, test)
-    if math.isnan(test.p_adjusted) or test.p_adjusted >= significance:
-        return _perhaps_better(network, _called(rows, baseline), figures, test)
-    return _better(rows, network, baseline, figures, test)
+        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p(test.p_adjusted)
+        return _instead(f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
+    ahead = f"{network} is ahead of {rival} ({figures}), but"
+    if math.isnan(test.p_adjusted):
+        return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
+    if test.p_adjusted >= significance:
+        return _instead(f"{ahead} that may be chance ({_p(test.p_adjusted)})", rival, unbeaten.get(baseline))
+    beats = f"{network} beats {rival} ({figures}, {_p(test.p_adjusted)})"
+    return _better(rows, network, beats, unbeaten.get(network))
 
 
 def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str:
@@ -63,30 +82,37 @@ def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str
     return f"over {len(scores)} seeds the {metric} lies between {_number(lowest)} and {_number(highest)}"
 
 
-def _not_better(network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
-    chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p(test.p_adjusted)
-    sentence = f"{network} does not beat {baseline} ({figures}, {chance}): on these data use {baseline}"
-    return Verdict(sentence, won=False)
+def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:
+    """Name naive with its figures for each model that does not beat it; where there is no p the figures decide."""
+    metric = ranking_metric(rows)
+    found = {}
+    for name, test in against_naive.items():
+        no_p = math.isnan(test.p_adjusted)
+        if test.difference < 0 and (no_p or test.p_adjusted < significance):
+            continue
+        chance = "" if no_p else f", {_p(test.p_adjusted)}"
+        found[name] = f"{NAIVE} ({metric.upper()} {_number(float(rows[metric][NAIVE]))}{chance})"
+    return found
 
 
-def _perhaps_better(network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
-    if math.isnan(test.p_adjusted):
-        doubt = f"but whether that is chance cannot be said: {test.reason}"
-    else:
-        doubt = f"but that may be chance ({_p(test.p_adjusted)}): on these data use {baseline}"
-    return Verdict(f"{network} is ahead of {baseline} ({figures}), {doubt}", won=False)
+def _instead(outcome: str, rival: str, unbeaten: str | None) -> Verdict:
+    """Recommend the baseline to beat, or naive where that one does not beat it."""
+    if unbeaten is None:
+        return Verdict(f"{outcome}: on these data use {rival}", won=False)
+    return Verdict(f"{outcome}, and {rival} does not beat {unbeaten}: on these data use {NAIVE}", won=False)
 
 
-def _better(rows: pd.DataFrame, network: str, baseline: str, figures: str, test: Comparison) -> Verdict:
-    beats = f"{network} beats {_called(rows, baseline)} ({figures}, {_p(test.p_adjusted)})"
-    metric = "mae" if rows["mase"].isna().all() else "mase"
+def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) -> Verdict:
+    metric = ranking_metric(rows)
     plainer = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
-    if plainer.empty:
-        return Verdict(f"{beats}: on these data it is worth its training", won=True)
-    best = str(plainer[metric].idxmin())
-    figure = _number(float(plainer[metric][best]))
-    still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
-    return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
+    if not plainer.empty:
+        best = str(plainer[metric].idxmin())
+        figure = _number(float(plainer[metric][best]))
+        still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
+        return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
+    if unbeaten is not None:
+        return Verdict(f"{beats}, but not {unbeaten}: on these data use {NAIVE}", won=False)
+    return Verdict(f"{beats}: on these data it is worth its training", won=True)
 
 
 def _called(rows: pd.DataFrame, baseline: str) -> str:

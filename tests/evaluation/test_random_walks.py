@@ -8,6 +8,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forecast.evaluation.backtest import Attempt
+from forecast.evaluation.evaluate import against_naive
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import compare
@@ -55,7 +56,8 @@ def judged(y, lags, *, changes):
     baseline = baseline_to_beat(table_of(validation), attempts)
     tests = compare(test, H, ("network",), baseline)
     table = leaderboard(table_of(test.mean()), attempts, baseline, tests)
-    return verdict(table, "network", baseline, tests["network"])
+    naive = against_naive(test, H, ("network",), baseline)
+    return verdict(table, "network", baseline, tests["network"], against_naive=naive)
 
 
 def table_of(mase):
@@ -67,8 +69,10 @@ def table_of(mase):
 def test_at_most_5_percent_of_the_verdicts_claim_a_win(lags, changes):
     rng = np.random.default_rng(11)
     walks = rng.standard_normal((WALKS, STEPS)).cumsum(axis=1)
-    wins = sum(judged(y, lags, changes=changes).won for y in walks)
-    assert wins <= 0.05 * WALKS
+    verdicts = [judged(y, lags, changes=changes) for y in walks]
+    assert sum(found.won for found in verdicts) <= 0.05 * WALKS
+    to_naive = sum(found.sentence.endswith("on these data use naive") for found in verdicts)
+    assert to_naive >= 0.9 * WALKS, "whatever validation took for the best, nothing beats naive"
 
 
 def test_a_series_that_can_be_foreseen_is_won():

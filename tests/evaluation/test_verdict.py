@@ -14,14 +14,16 @@ from forecast.evaluation.verdict import seed_spread, verdict
 KINDS = {"lstm": "network", "naive": "naive", "reference": "reference", "ridge": "scikit-learn"}
 
 
-def judged(mase, p, baseline="naive", *, metric="mase", difference=None, reason="", significance=0.05):
+def judged(mase, p, baseline="naive", *, metric="mase", difference=None, reason="", significance=0.05, naive=None):
+    """`naive` are the tests against naive, (difference, p) by model."""
     by_model = pd.DataFrame({name: dict.fromkeys(mase, math.nan) for name in METRICS})
     by_model[metric] = pd.Series(mase)
     if difference is None:
         difference = mase["lstm"] - mase[baseline]
     test = Comparison(difference, p, p, 100, 5, reason)
     table = leaderboard(by_model, [Attempt(name, KINDS[name]) for name in mase], baseline, {"lstm": test})
-    return verdict(table, "lstm", baseline, test, significance)
+    against_naive = {name: Comparison(d, p, p, 100, 5) for name, (d, p) in (naive or {}).items()}
+    return verdict(table, "lstm", baseline, test, significance, against_naive=against_naive)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,63 @@ def test_where_a_plainer_row_does_better_still_it_is_named():
         "lstm beats naive (MASE 0.71 against 1.00, p = 0.002), but ridge, passed over on validation, "
         "does better still (0.65): on these data use ridge",
     )
+
+
+@pytest.mark.parametrize(
+    ("lstm", "p", "naive", "sentence"),
+    [
+        (
+            3.22,
+            0.88,
+            {"ridge": (-0.1, 0.3)},
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88), and ridge does not beat naive "
+            "(MASE 3.10, p = 0.30): on these data use naive",
+        ),
+        (
+            2.9,
+            0.19,
+            {"ridge": (-0.1, 0.3)},
+            "lstm is ahead of ridge (MASE 2.90 against 3.00), but that may be chance (p = 0.19), and ridge does not "
+            "beat naive (MASE 3.10, p = 0.30): on these data use naive",
+        ),
+        (
+            2.9,
+            0.01,
+            {"ridge": (-0.1, 0.3), "lstm": (-0.2, 0.2)},
+            "lstm beats ridge (MASE 2.90 against 3.00, p = 0.010), but not naive (MASE 3.10, p = 0.20): "
+            "on these data use naive",
+        ),
+        (
+            2.9,
+            0.01,
+            {"ridge": (-0.1, 0.3), "lstm": (-0.2, 0.02)},
+            "lstm beats ridge (MASE 2.90 against 3.00, p = 0.010): on these data it is worth its training",
+        ),
+        (
+            3.22,
+            0.88,
+            {"ridge": (-0.1, 0.01)},
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): on these data use ridge",
+        ),
+        (
+            3.22,
+            0.88,
+            {"ridge": (0.1, math.nan)},
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88), and ridge does not beat naive "
+            "(MASE 3.10): on these data use naive",
+        ),
+        (
+            3.22,
+            0.88,
+            {"ridge": (-0.1, math.nan)},
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): on these data use ridge",
+        ),
+    ],
+)
+def test_a_baseline_that_does_not_beat_naive_is_not_recommended(lstm, p, naive, sentence):
+    found = judged({"lstm": lstm, "ridge": 3.0, "naive": 3.1}, p, "ridge", naive=naive)
+    assert found.sentence == sentence
+    assert found.won == sentence.endswith("worth its training")
 
 
 def test_the_reference_is_called_untrained():
