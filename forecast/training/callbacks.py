@@ -66,13 +66,14 @@ class LearningRate:
 class Supervisor(pl.Callback):
     """Validates after each epoch, keeps the best weights, and says when and why training stops.
 
-    Without a validation (`validate` is None) it trains for as many epochs as `repeated` has learning rates.
+    `validate` gives the loss, and the row of the worst forecast. Without it (None) it trains for as many epochs as
+    `repeated` has learning rates.
     """
 
     def __init__(
         self,
         settings: TrainingSettings,
-        validate: Callable[[], float] | None,
+        validate: Callable[[], tuple[float, int]] | None,
         repeated: tuple[float, ...] | None,
         on_epoch: Callable[[Epoch], None] | None,
     ) -> None:
@@ -96,17 +97,16 @@ class Supervisor(pl.Callback):
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = self.rate.at(trainer.current_epoch)
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop when the time is over or the user has interrupted; the module then ends the epoch."""
-        if self.interrupted:
-            self._stop(trainer, "interrupted")
-        elif self.settings.time_limit_s is not None and self._seconds() > self.settings.time_limit_s:
-            self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
+        """Stop when the time is over or the user has interrupted; Lightning then ends the epoch."""
+        self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: NetworkModule) -> None:  # type: ignore[override]  # ours is the only module
         """Validate, remember, and decide whether to go on."""
+        if self.validate is None and trainer.should_stop and not trainer.is_last_batch:
+            return  # an epoch that was broken off is none of those that were to be repeated
         losses = pl_module.epoch_loss, self._validation_loss(pl_module)
         epoch = Epoch(trainer.current_epoch + 1, *losses, self.rate.at(trainer.current_epoch), self._seconds())
         self.history.append(epoch)
@@ -118,14 +118,23 @@ class Supervisor(pl.Callback):
             self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
         if self.on_epoch is not None:
             self.on_epoch(epoch)
+        self._stop_if_asked(trainer)
 
     def _validation_loss(self, module: NetworkModule) -> float:
         if self.validate is None:
             return math.nan
         module.network.eval()
-        loss = self.validate()
+        loss, worst_row = self.validate()
         module.network.train()
+        if not math.isfinite(loss):
+            raise module.diverged(worst_row, "validation loss", loss)
         return loss
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        if self.interrupted:
+            self._stop(trainer, "interrupted")
+        elif self.settings.time_limit_s is not None and self._seconds() > self.settings.time_limit_s:
+            self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
 
     def _stop(self, trainer: pl.Trainer, reason: str) -> None:
         if not trainer.should_stop:

@@ -98,7 +98,7 @@ def fit_network(job: TrainingJob) -> Training:
     Raises
     ------
     ForecastError
-        No GPU where one is asked for; a loss or gradient that is no longer finite.
+        No GPU where one is asked for, no forecast to validate on, a loss or gradient that is no longer finite.
 
     """
     accelerator = _accelerator(job.training)
@@ -134,23 +134,33 @@ def _fresh_network(job: TrainingJob, ends: IntArray) -> Network:
     return network
 
 
-def _validation(job: TrainingJob, network: Network) -> Callable[[], float]:
-    """Return a function that gives the loss over all forecasts within the validation stretch, with current weights."""
+def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float, int]]:
+    """Return a function that gives the loss over all forecasts within the validation stretch, with current weights.
+
+    Beside the loss it gives the row of the forecast that is the worst.
+    """
     data, past, horizon = job.data, job.data.past, job.data.reference.horizon
     origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
+    if not len(origins):
+        raise ForecastError(
+            f"nothing says when to stop: the validation stretch has no origin with an observed value and {horizon} "
+            f"steps after it: shorten `horizon` or lengthen `split.validation`"
+        )
     origins = origins[:: max(-(-len(origins) * horizon // _VALIDATION_FORECASTS), 1)]
     rows = origins.rows(past)
     warmup = max(_VALIDATION_WARMUP_STEPS, job.context_steps)
     starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
     target, exists = data.differences(rows, past.offsets[1:])
 
-    def validation_loss() -> float:
+    def validation_loss() -> tuple[float, int]:
         if job.training.regime == "windows":
             forecast = forecast_by_windows(network, data.inputs, job.context_steps, rows)
         else:
             forecast = forecast_by_walk(network, data.inputs, starts, origins.series, rows)
         tensors = (torch.from_numpy(array) for array in (forecast, target, exists.astype(np.float32)))
-        return float(mean_loss(job.network.loss, *tensors))
+        loss = float(mean_loss(job.network.loss, *tensors))
+        errors = np.where(exists, np.abs(forecast - target), 0.0).max(axis=1)  # a NaN is the worst
+        return loss, int(rows[np.argmax(errors)])
 
     return validation_loss
 

@@ -63,10 +63,6 @@ class NetworkModule(pl.LightningModule):
         self._loss_sum = torch.zeros((), device=self.device)
         self._forks = 0
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
-        """End the epoch early (Lightning's -1) when training is to stop."""
-        return -1 if self.trainer.should_stop else None
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state)."""
         if batch.carried and self._carried is not None:
@@ -89,20 +85,25 @@ class NetworkModule(pl.LightningModule):
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
-            self._raise_diverged(*self._latest)
+            batch, forecast, loss = self._latest
+            raise self.diverged(_worst_row(batch, forecast), "loss", float(loss))
 
-    def _raise_diverged(self, batch: Batch, forecast: Tensor, loss: Tensor) -> None:
-        """Name the lane whose error is the largest, or not a number."""
-        error = ((forecast - batch.target) * batch.exists).abs().flatten(1).sum(dim=1)
-        worst = int(torch.nan_to_num(error, nan=torch.inf).argmax())
-        raise ForecastError(
+    def diverged(self, row: int, what: str, loss: float) -> ForecastError:
+        """Say where training came to its end, with a row of the series that is the worst."""
+        return ForecastError(
             f"training diverged in epoch {self.current_epoch + 1}, step {self.global_step + 1}, at series "
-            f"{self.series_name(batch.rows[worst])!r}: loss {float(loss):.3g}, gradient norm "
-            f"{float(self.gradient_norm):.3g}: lower `training.learning_rate` ({self.settings.learning_rate:g} now), "
-            f"set `training.gradient_clip` ({self.settings.gradient_clip} now), or shorten `training.chunk_steps`"
+            f"{self.series_name(row)!r}: {what} {loss:.3g}, gradient norm {float(self.gradient_norm):.3g}: "
+            f"lower `training.learning_rate` ({self.settings.learning_rate:g} now), set `training.gradient_clip` "
+            f"({self.settings.gradient_clip} now), or shorten `training.chunk_steps`"
         )
 
     @property
     def epoch_loss(self) -> float:
         """Mean training loss over the forks of the epoch so far."""
         return float(self._loss_sum) / max(self._forks, 1)
+
+
+def _worst_row(batch: Batch, forecast: Tensor) -> int:
+    """Return a row of the lane whose error is the largest, or not a number."""
+    error = ((forecast - batch.target) * batch.exists).abs().flatten(1).sum(dim=1)
+    return batch.rows[int(torch.nan_to_num(error, nan=torch.inf).argmax())]

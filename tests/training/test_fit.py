@@ -1,0 +1,157 @@
+"""The trainer against a plain loop of torch: what is stepped, clipped, kept, and what ends it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from oracles.panels import noisy_sine, panel_of
+
+from forecast.errors import ForecastError
+from forecast.network.heads import mean_loss
+from forecast.network.network import Network
+from forecast.network.settings import LstmSettings, RnnSettings
+from forecast.series.problem import Problem
+from forecast.series.references import fit_reference
+from forecast.series.scaling import fit_scale
+from forecast.training.callbacks import LearningRate, Supervisor
+from forecast.training.data import measure_units, network_data
+from forecast.training.fit import TrainingJob, fit_network
+from forecast.training.loaders import training_epochs
+from forecast.training.settings import TrainingSettings
+
+HORIZON = 4
+PROBLEM = Problem(horizon=HORIZON, context_steps=12, season_steps=20)
+NETWORK = LstmSettings(hidden_size=5)
+PLAIN = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+}
+
+
+def a_job(settings, *, network=NETWORK, train_steps=(130, 100), repeated=None, hole=slice(0, 0)):
+    seen = [np.ones(160, dtype=bool), np.ones(130, dtype=bool)]
+    seen[0][hole] = False
+    past = panel_of(noisy_sine(160), 5 + noisy_sine(130, seed=1), observed=seen)
+    steps = np.array(train_steps)
+    data = network_data(past, fit_reference("last", past, steps, PROBLEM), fit_scale(past, steps, 20))
+    return TrainingJob(data, steps, network, settings, PROBLEM.context_steps, seed=3, repeated=repeated)
+
+
+def plain_loop(job, epochs):
+    """Chunk by chunk: forward from the carried state, loss, gradient, clip, step; nothing where there is no fork."""
+    settings = job.training
+    ends = job.data.past.offsets[:-1] + job.train_steps
+    batches = training_epochs(job.data, ends, settings, job.context_steps, job.seed)
+    torch.manual_seed(job.seed)
+    network = Network(job.network, job.data.inputs.shape[1], HORIZON)
+    network.input_unit, network.output_unit = (torch.from_numpy(unit) for unit in measure_units(job.data, ends))
+    optimizer = PLAIN[settings.optimizer](
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    empty, losses = 0, []
+    for _ in range(epochs):
+        state, total, forks = None, 0.0, 0
+        for batch in batches:
+            state = network.initial_state(len(batch.x)) if state is None or not batch.carried else state
+            features, state = network.segmented_features(batch.x, state, batch.begins, batch.pieces)
+            state = tuple(part.detach() for part in state)
+            if batch.exists.sum() == 0:
+                empty += 1
+                continue
+            forecast = network.forecast(features[:, -batch.target.shape[1] :])
+            loss = mean_loss(job.network.loss, forecast, batch.target, batch.exists)
+            optimizer.zero_grad()
+            loss.backward()
+            if settings.gradient_clip:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
+            optimizer.step()
+            total, forks = total + loss.item() * int(batch.exists.sum()), forks + int(batch.exists.sum())
+        losses.append(total / forks)
+    return network, losses, empty
+
+
+@pytest.mark.parametrize("optimizer", PLAIN)
+@pytest.mark.parametrize("regime", ["stream", "windows"])
+def test_the_trainer_is_a_plain_loop_one_step_a_batch(optimizer, regime):
+    settings = TrainingSettings(
+        regime=regime,
+        optimizer=optimizer,
+        chunk_steps=16,
+        lanes=2,
+        batch_size=16,
+        batches_per_epoch=6,
+        learning_rate=0.02,
+        weight_decay=0.01,
+        gradient_clip=0.05,
+        accelerator="cpu",
+        threads=1,
+    )
+    job = a_job(settings, repeated=(0.02,) * 3, train_steps=(160, 130), hole=slice(10, 60))
+    trained = fit_network(job)
+    network, losses, empty = plain_loop(job, 3)
+    assert empty > 0 or regime == "windows", "a chunk without a target is to make no step"
+    for ours, plain in zip(trained.network.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose([epoch.train_loss for epoch in trained.history], losses, rtol=1e-5)
+
+
+def test_every_optimizer_is_compared():
+    assert TrainingSettings.model_fields["optimizer"].annotation.__args__ == tuple(PLAIN)
+
+
+def test_learning_rates_by_schedule():
+    constant = LearningRate(TrainingSettings(schedule="constant", learning_rate=0.1), None)
+    assert [constant.at(epoch) for epoch in (0, 7)] == [0.1, 0.1]
+    cosine = LearningRate(TrainingSettings(schedule="cosine", learning_rate=0.1, max_epochs=4), None)
+    assert [cosine.at(epoch) for epoch in range(4)] == pytest.approx(
+        [0.1, 0.05 * (1 + math.sqrt(0.5)), 0.05, 0.05 * (1 - math.sqrt(0.5))]
+    )
+    plateau = LearningRate(TrainingSettings(schedule="plateau", learning_rate=0.1, patience=6), None)
+    rates = []
+    for epoch, loss in enumerate([1.0, 0.9, 0.95, 0.95, 0.95, 0.8, 0.85, 0.85]):
+        rates.append(plateau.at(epoch))
+        plateau.after(loss)
+    assert rates == [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]  # two epochs without a better one: a third of 6
+    assert plateau.at(8) == 0.025
+
+
+def test_a_repeated_epoch_that_is_broken_off_does_not_count(monkeypatch):
+    settings = TrainingSettings(chunk_steps=16, lanes=1, accelerator="cpu", threads=1)
+    steps = []
+    original = Supervisor.on_train_batch_end
+
+    def interrupt(self, *arguments):
+        steps.append(1)
+        self.interrupted = len(steps) == 20
+        original(self, *arguments)
+
+    monkeypatch.setattr(Supervisor, "on_train_batch_end", interrupt)
+    trained = fit_network(a_job(settings, repeated=(0.01,) * 5, train_steps=(160, 130)))
+    epoch = -(-len(steps) // max(len(trained.history), 1))
+    assert (len(steps), trained.epochs, trained.reason) == (20, len(trained.history), "interrupted")
+    assert 0 < trained.epochs < 20 / epoch + 1 < 5
+
+
+def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
+    """A ReLU network can explode on the longer walk of validation while its chunks are still small."""
+    monkeypatch.setattr(
+        "forecast.training.fit.forecast_by_walk",
+        lambda network, inputs, starts, series, rows: np.where(rows[:, None] < 160, 0.0, np.full((1, HORIZON), np.inf)),
+    )
+    settings = TrainingSettings(chunk_steps=16, lanes=2, accelerator="cpu", threads=1)
+    with pytest.raises(
+        ForecastError, match=r"epoch 1, step \d+, at series 's1': validation loss inf, gradient norm .*learning_rate"
+    ):
+        fit_network(a_job(settings, network=RnnSettings(activation="relu")))
+
+
+def test_without_a_forecast_to_validate_on_it_does_not_train():
+    with pytest.raises(ForecastError, match=r"validation stretch has no origin .* 4 steps .*split\.validation"):
+        fit_network(a_job(TrainingSettings(accelerator="cpu"), train_steps=(158, 128)))
