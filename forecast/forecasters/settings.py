@@ -54,6 +54,17 @@ class RegressionSettings(NamedSettings):
     """Windows that it is fitted on, at most; of more, as many are drawn at random."""
 
 
+class StatisticalSettings(NamedSettings):
+    """A statistical model of each series, from the extra `[statistical]`."""
+
+    method: Literal["auto_ets", "auto_arima", "auto_theta", "kalman"]
+    time_limit_s: float = Field(120.0, gt=0)
+    """Seconds for fitting all series; beyond them the row says so instead of a score."""
+    max_steps: int = Field(1_000, ge=10)
+    """Steps that a model is estimated on, at most: the last of the training stretch."""
+
+
 BaselineSettings: TypeAlias = Annotated[
-    RuleSettings | WindowMeanSettings | ReferenceSettings | RegressionSettings, Field(discriminator="method")
+    RuleSettings | WindowMeanSettings | ReferenceSettings | RegressionSettings | StatisticalSettings,
+    Field(discriminator="method"),
 ]

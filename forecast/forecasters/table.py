@@ -25,8 +25,10 @@ from forecast.forecasters.settings import (
     ReferenceSettings,
     RegressionSettings,
     RuleSettings,
+    StatisticalSettings,
     WindowMeanSettings,
 )
+from forecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
@@ -85,6 +87,8 @@ def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
             return UntrainedReference(settings.name, settings.reference)
         case RegressionSettings():
             return _build_regression(settings, seed)
+        case StatisticalSettings():
+            return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
 
 
 def _build_regression(settings: RegressionSettings, seed: int) -> Regression:

@@ -151,7 +151,9 @@ TRAINING = {
 }
 
 RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}
-ALL_BASELINES = {
+ALL_STATISTICAL = {"baseline__theta": {"name": "theta", "method": "auto_theta"}}
+
+BASELINES = {
     "baseline__window": {"name": "window", "method": "window_mean"},
     "baseline__level": {"name": "level", "method": "reference", "reference": "level"},
 }
@@ -172,6 +174,10 @@ BASELINES = {
     "regression.choose": ("ridge", "choose", Change({"alpha": [50.0]}, baseline, RIDGE)),
     "regression.reference": ("ridge", "reference", Change("mean", baseline, RIDGE)),
     "regression.max_windows": ("ridge", "max_windows", Change(20, baseline, RIDGE)),
+    "statistical.name": ("theta", "name", Change("other", baseline, STATISTICAL)),
+    "statistical.method": ("theta", "method", Change("auto_ets", baseline, STATISTICAL)),
+    "statistical.time_limit_s": ("theta", "time_limit_s", Change(1e-6, baseline, STATISTICAL)),
+    "statistical.max_steps": ("theta", "max_steps", Change(40, baseline, STATISTICAL)),
 }
 
 TWO_SERIES = {"data": {"name": "csv", "path": "file.csv", "target": ["Close", "Open"]}}

@@ -25,6 +25,7 @@ def every_key():
     """Names of all keys, with the name of the class where a section may be one of several."""
     shown = {"RuleSettings": "rule", "WindowMeanSettings": "window_mean"}
     shown |= {"ReferenceSettings": "reference", "RegressionSettings": "regression"}
+    shown |= {"StatisticalSettings": "statistical"}
     for section, info in JobSettings.model_fields.items():
         kinds = section_kinds(info)
         if not kinds:
