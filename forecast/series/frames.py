@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import plain_style
-from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle
+from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle, in_order_of_ids
 from forecast.series.reading.values import check_living
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str
                 f"column {unique_id!r} has no id in row {int(np.argmin(ids)) + 1}: drop such rows first"
             )
         by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
-        rows = {str(name): where for name, where in zip(names, by_series, strict=True)}
+        found = {str(name): where for name, where in zip(names, by_series, strict=True)}
+        rows = {name: found[name] for name in in_order_of_ids(found)}
     series = tuple(
         RawSeries(name, None if times is None else times[where], values[where], where + 1)
         for name, where in rows.items()

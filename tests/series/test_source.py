@@ -233,13 +233,13 @@ def test_several_series_of_different_lengths_and_starts(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("unique_id,ds,y\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
     panel = read_csv(path)
-    assert panel.ids == ("b", "a")
-    assert panel.offsets.tolist() == [0, 30, 80]
-    assert panel.calendar.write(panel.times[[0, 29, 30, 79]]) == [
-        "2024-02-01",
-        "2024-03-01",
+    assert panel.ids == ("a", "b")  # in the order of ids, whatever that of the file
+    assert panel.offsets.tolist() == [0, 50, 80]
+    assert panel.calendar.write(panel.times[[0, 49, 50, 79]]) == [
         "2024-01-01",
         "2024-02-19",
+        "2024-02-01",
+        "2024-03-01",
     ]
     assert panel.observed.shape == (80, 1)
 

@@ -6,10 +6,13 @@ missing values are passed on as they are, each value with the line that it stand
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from forecast.series.panel import FloatArray, IntArray, TimeArray
 
 
@@ -74,3 +77,20 @@ class RawTable:
     found: dict[str, str]
     notes: tuple[str, ...]
     fingerprint: str
+
+
+def in_order_of_ids(ids: Iterable[str]) -> list[str]:
+    """Sort ids as people do, by the numbers in them.
+
+    Series are put into this order as they are read, so that the order in which a file has them changes no forecast:
+    a network draws its batches, and a regressor its windows, by the places that series have.
+
+    >>> in_order_of_ids(["H10", "H2", "a"])
+    ['H2', 'H10', 'a']
+    """
+    return sorted(ids, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name

@@ -5,7 +5,7 @@ Every step is a module of its own; this one is their order.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from forecast.errors import ForecastError
 from forecast.series.reading.bad_rows import bad_cells, ragged_rows, settle
 from forecast.series.reading.cells import MISSING
-from forecast.series.reading.columns import RawSeries, RawTable
+from forecast.series.reading.columns import RawSeries, RawTable, in_order_of_ids
 from forecast.series.reading.encoding import decode
 from forecast.series.reading.grid import cut_text
+from forecast.series.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
 from forecast.series.reading.opening import open_content
 from forecast.series.reading.parquet import cut_parquet
 from forecast.series.reading.targets import choose_target, id_by_content, match_name, usual_id
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray
     from forecast.series.reading.bad_rows import BadRows
     from forecast.series.reading.grid import Grid
+    from forecast.series.reading.layout import Layout
     from forecast.series.reading.opening import Content
     from forecast.series.reading.settings import CsvSettings, Names
+    from forecast.series.reading.time_columns import TimeChoice
     from forecast.series.reading.time_reading import RowTimes
     from forecast.series.reading.values import Target
 
@@ -50,28 +53,57 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     file = str(path)
     content = open_content(file, settings.compression)
     grid = _cut(content, settings, file)
-    said_targets = _matched(grid, settings.target, "data.target")
-    identity = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
-    taken = [*said_targets, *([identity] if identity else [])]
-    choice = choose_time(grid, settings, _said_time(grid, settings), taken)
-    why = ""
-    targets = said_targets
-    if not targets:
-        target, why = choose_target(grid, [*taken, *choice.columns], file)
-        targets = (target,)
-    times = read_row_times(grid, choice, settings)
-    if identity is None and times.times is not None and times.good.all():
-        identity = id_by_content(grid, times.times, [*targets, *choice.columns])
+    chosen = _choose(grid, settings, file)
+    grid, targets = chosen.grid, chosen.targets
+    times = read_row_times(grid, chosen.time, settings)
+    identity = chosen.identity
+    if chosen.layout == "long" and identity is None and times.times is not None and times.good.all():
+        identity = id_by_content(grid, times.times, [*targets, *chosen.time.columns])
     columns = [read_target(grid, name, settings, file) for name in targets]
     dropped = settle(_bad_rows(grid, times, identity, columns), settings.on_bad_rows, file)
+    if chosen.layout == "rows" and identity and times.times is None:
+        columns = [replace(column, bad=spread(column.bad, grid.column(identity))) for column in columns]
     series = _series(grid, times, identity, columns, file)
     found = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
         found["id"] = f"{identity} ({len(series) // len(columns)} series)"
-    found["target"] = _listed(targets) if said_targets else f"{targets[0]} ({why})"
+    found["target"] = chosen.words
     doubts = tuple(note for column in columns for note in column.notes)
-    notes = (*grid.notes, *times.notes, *doubts, *dropped, *check_living(series, file))
+    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *check_living(series, file))
     return RawTable(series, times.style, found, notes, content.fingerprint)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The meaning of the columns: `words` say which are forecast."""
+
+    layout: Layout
+    grid: Grid
+    identity: str | None
+    time: TimeChoice
+    targets: tuple[str, ...]
+    words: str
+    notes: tuple[str, ...] = ()
+
+
+def _choose(grid: Grid, settings: CsvSettings, file: str) -> _Chosen:
+    layout = find_layout(grid, settings)
+    if layout == "rows":
+        grid, identity = long_of_rows(grid, settings)
+        time = choose_time(grid, settings, (TIME,) if TIME in grid.names else (), (identity, VALUE))
+        return _Chosen(layout, grid, identity, time, (VALUE,), "each row after its id")
+    said = _matched(grid, settings.target, "data.target")
+    if layout == "columns":
+        time = choose_time(grid, settings, _said_time(grid, settings), said)
+        targets, notes = (said, ()) if said else column_series(grid, time.columns)
+        return _Chosen(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", notes)
+    named = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
+    taken = [*said, *([named] if named else [])]
+    time = choose_time(grid, settings, _said_time(grid, settings), taken)
+    if said:
+        return _Chosen(layout, grid, named, time, said, _listed(said))
+    target, why = choose_target(grid, [*taken, *time.columns], file)
+    return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})")
 
 
 def _cut(content: Content, settings: CsvSettings, file: str) -> Grid:
@@ -140,7 +172,7 @@ def _nameless(cells: pa.Array) -> BoolArray:
 def _series(
     grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], file: str
 ) -> tuple[RawSeries, ...]:
-    """Cut rows into series, in the order in which their ids first occur; bad rows are left out."""
+    """Cut rows into series, in the order of their ids; bad rows are left out."""
     result = []
     for column in columns:
         good = times.good & ~column.bad
@@ -170,4 +202,5 @@ def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str
     codes = coded.indices.to_numpy(zero_copy_only=False)
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
-    return list(zip(coded.dictionary.to_pylist(), np.split(kept[order], ends), strict=True))
+    rows = dict(zip(coded.dictionary.to_pylist(), np.split(kept[order], ends), strict=True))
+    return [(name, rows[name]) for name in in_order_of_ids(rows)]

@@ -22,6 +22,8 @@ class CsvSettings(Settings):
     target : the column to forecast, or several: each is a series of its own
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
     id : the column that says which series a row belongs to
+    layout : long: series below each other, told apart by `id`; columns: each column of numbers is a series; rows: each
+        row is one, its id first (or in `id`), then its values, padded at the end with empty cells
     time_format : strftime codes of the time column, or epoch_s, epoch_ms, epoch_us, epoch_ns
     timezone : zone of times that are written without one; the calendar applies it
     day_first : whether 1/2/2024 is the first of February; None: by the rows, and month first where they cannot tell
@@ -46,6 +48,7 @@ class CsvSettings(Settings):
     target: Names | None = None
     time: Names | None = None
     id: str | None = None
+    layout: Literal["long", "columns", "rows"] | None = None
     time_format: str | None = None
     timezone: str | None = None
     day_first: bool | None = None

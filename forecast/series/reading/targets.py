@@ -77,6 +77,11 @@ def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | N
     return None
 
 
+def id_text(cells: pa.Array) -> pa.Array:
+    """Write a column of ids as texts."""
+    return pc.fill_null(pc.cast(cells, pa.string()), "")
+
+
 def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
     """Columns that hold numbers and have no other meaning; what only counts the rows is none."""
     found = []
@@ -131,7 +136,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         return living[0], "the only column of numbers that varies"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
-        f"say `data.target={candidates[0]}`"
+        f"say `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
     )
 
 

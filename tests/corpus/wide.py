@@ -1,0 +1,117 @@
+"""Several series in a file: one a column, and one a row as the M competitions ship them."""
+
+from __future__ import annotations
+
+from corpus.case import Case, iso_days
+
+_M4_ROWS = (
+    'H10,605,586,586.5,559,511,443,422,395,401,410\nH2,3124,2990,2862,2809,2544,2201,1996,"",,\nH1,1,2,3,4,5,6,7,8,9,\n'
+)
+_M4 = ",".join(f'"V{j}"' for j in range(1, 12)) + "\n" + _M4_ROWS
+_SERIES: dict[str, list[float | None]] = {
+    "H1": [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    "H2": [3124, 2990, 2862, 2809, 2544, 2201, 1996],
+    "H10": [605, 586, 586.5, 559, 511, 443, 422, 395, 401, 410],
+}
+_WIDE = "date,north,east (MW),note\n2024-01-01,1.5,7,\n2024-01-02,2.5,,rain\n2024-01-03,-3.25,9,\n2024-01-04,4,8,\n"
+_YEARS = "country," + ",".join(map(str, range(2010, 2020))) + "\nKorea,1,2,3,4,5,6,7,8,9,\nJapan,9,8,7,6,5,4,3,2,1,0\n"
+_SHORT = "id,1,2,3,4\na,5,2,3,9\nb,4,3,2,\n"
+
+WIDE = (
+    Case(
+        "a row a series, as the M4 competition ships them",
+        _M4,
+        series=_SERIES,
+        lines=[4] * 9,
+        found={"layout": "one row a series", "id": "V1 (3 series)", "time": "none", "target": "each row after its id"},
+    ),
+    Case("a row a series, numbered columns", _M4.replace("V", "").replace('"1"', '"item"'), series=_SERIES),
+    Case(
+        "a row a series in a notation of its own",
+        _M4.replace(",", ";").replace("586.5", "586,5"),
+        series=_SERIES,
+        found={"decimal": "comma"},
+    ),
+    Case(
+        "a row a series by years",
+        _YEARS,
+        series={"Japan": [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "Korea": [*range(1, 10)]},
+        times=[f"{year}-01-01" for year in range(2010, 2020)],
+        written=("2010",),
+    ),
+    Case(
+        "a row a series said by hand, without names",
+        _M4_ROWS,
+        {"layout": "rows", "header": False},
+        series=_SERIES,
+    ),
+    Case(
+        "a row a series said by hand, few steps", _SHORT, {"layout": "rows"}, series={"a": [5, 2, 3, 9], "b": [4, 3, 2]}
+    ),
+    Case(
+        "a row a series, its id in another column",
+        "1,2,3,who\n1,2,3,a\n4,5,6,b\n",
+        {"layout": "rows", "id": "who", "header": True},
+        series={"a": [1, 2, 3], "b": [4, 5, 6]},
+    ),
+    Case(
+        "a row a series with holes",
+        _M4.replace("586.5", "-"),
+        series={**_SERIES, "H10": [605, 586, None, 559, 511, 443, 422, 395, 401, 410]},
+        panel=False,
+    ),
+    Case(
+        "a row with a cell that is no number is dropped whole",
+        _M4.replace("586.5", "oops"),
+        {"on_bad_rows": "drop"},
+        series={name: values for name, values in _SERIES.items() if name != "H10"},
+        notes=("oops",),
+        quiet=False,
+    ),
+    Case(
+        "a row with a cell that is no number",
+        _M4.replace("586.5", "oops"),
+        {"layout": "rows"},
+        error=("line 2", "oops"),
+    ),
+    Case("two rows of one name", _M4.replace("H10", "H1"), {"layout": "rows"}, error=("lines 2 and 4", "'H1'")),
+    Case(
+        "rows as series need no target",
+        _M4,
+        {"layout": "rows", "target": "V2"},
+        error=("data.layout=rows", "data.target"),
+    ),
+    Case(
+        "a column a series",
+        _WIDE,
+        {"layout": "columns"},
+        series={"east (MW)": [7, None, 9, 8], "north": [1.5, 2.5, -3.25, 4]},
+        times=iso_days("2024-01-01", 4),
+        found={"target": "east (MW), north (each a series)", "time": "date"},
+        notes=("left out: 'note'",),
+        quiet=False,
+        panel=False,
+    ),
+    Case(
+        "some of the columns, in the order said",
+        _WIDE,
+        {"layout": "columns", "target": ["north", "east (MW)"]},
+        series={"north": [1.5, 2.5, -3.25, 4], "east (MW)": [7, None, 9, 8]},
+        panel=False,
+    ),
+    Case(
+        "columns that begin and end at times of their own",
+        "t,a,b\n1,1,\n2,2,5\n3,4,6\n4,,8\n",
+        {"layout": "columns"},
+        series={"a": [1, 2, 4, None], "b": [None, 5, 6, 8]},
+        panel=False,
+    ),
+    Case("which column is asked with both answers", _WIDE, error=("data.target=north", "data.layout=columns")),
+    Case("columns have no ids", _WIDE, {"layout": "columns", "id": "note"}, error=("data.layout=columns", "data.id")),
+    Case(
+        "no column of numbers",
+        "date,a\n2024-01-01,x\n2024-01-02,y\n",
+        {"layout": "columns"},
+        error=("no column holds",),
+    ),
+)
