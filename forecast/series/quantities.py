@@ -7,12 +7,17 @@ and values whole seasons before a future step. Nothing here looks past its own r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
+
+
+_STEPS_A_SERIES = 60
+"""A call of pandas for one series takes as long as so many steps along all series at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,31 +63,65 @@ class Quantities:
         With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
         where the series is younger, and y[t] where it is younger than a season.
         """
-        latest, lived = self._season_before(rows, horizon, season_steps)
-        earlier = latest - season_steps * np.minimum(seasons - 1, lived // season_steps)
-        return self.y[np.where(lived >= 0, earlier, rows[:, None])]
+        return self.phases(rows, horizon, season_steps).seasons_before(seasons)
 
-    def phase_means(self, rows: IntArray, horizon: int, season_steps: int) -> FloatArray:
-        """For each future step the mean over all seasons before it, y[t] where there is none, (row, horizon)."""
-        latest, lived = self._season_before(rows, horizon, season_steps)
-        return np.where(lived >= 0, self.phase_mean[np.maximum(latest, 0)], self.y[rows][:, None])
-
-    def _season_before(self, rows: IntArray, horizon: int, season_steps: int) -> tuple[IntArray, IntArray]:
-        """Latest rows of the phase of each future step, and how many steps after the series' first they are."""
+    def phases(self, rows: IntArray, horizon: int, season_steps: int) -> Phases:
+        """Find the steps one season before those after some rows."""
         ahead = np.arange(1, horizon + 1)
         latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
-        return latest, latest - self.start[rows][:, None]
+        return Phases(self, rows, season_steps, latest, latest - self.start[rows][:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Phases:
+    """The latest known steps of the phase of each future step, from which those of earlier seasons follow.
+
+    Attributes
+    ----------
+    latest : (row, horizon) rows
+    lived : (row, horizon) steps since the series' first, negative where the series is younger than a season
+
+    """
+
+    known: Quantities
+    rows: IntArray
+    season_steps: int
+    latest: IntArray
+    lived: IntArray
+
+    @cached_property
+    def youngest(self) -> int:
+        """Fewest steps lived."""
+        return int(self.lived.min(initial=0))
+
+    @cached_property
+    def _lived_seasons(self) -> IntArray:
+        return self.lived // self.season_steps
+
+    def seasons_before(self, seasons: int) -> FloatArray:
+        """Values a number of seasons before the future steps, (row, horizon), as `Quantities.seasons_before`."""
+        back = seasons - 1
+        if self.youngest >= back * self.season_steps:
+            return self.known.y[self.latest - back * self.season_steps]
+        earlier = self.latest - self.season_steps * np.minimum(back, self._lived_seasons)
+        return self.known.y[np.where(self.lived >= 0, earlier, self.rows[:, None])]
+
+    def means(self) -> FloatArray:
+        """For each future step the mean over all seasons before it, y[t] where there is none, (row, horizon)."""
+        if self.youngest >= 0:
+            return self.known.phase_mean[self.latest]
+        means = self.known.phase_mean[np.maximum(self.latest, 0)]
+        return np.where(self.lived >= 0, means, self.known.y[self.rows][:, None])
 
 
 def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quantities:
     """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
     y = past.target
-    mean, level, phase_mean, running = (np.empty_like(y) for _ in range(4))
+    mean, phase_mean, running = (np.empty_like(y) for _ in range(3))
     for _, rows in past.series():
         mine = y[rows]
         if len(mine):
             mean[rows] = expanding_mean(mine, 1)
-            level[rows] = exponential_mean(mine, smoothing)
             phase_mean[rows] = expanding_mean(mine, season_steps)
             running[rows] = np.cumsum(mine - mine[0])
     return Quantities(
@@ -90,10 +129,34 @@ def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quanti
         series=np.repeat(np.arange(len(past)), past.lengths),
         start=np.repeat(past.offsets[:-1], past.lengths),
         mean=mean,
-        level=level,
+        level=panel_levels(past, smoothing),
         phase_mean=phase_mean,
         running=running,
     )
+
+
+def panel_levels(past: Panel, smoothing: float) -> FloatArray:
+    """Exponential mean of every series up to each of its rows, (row,)."""
+    if int(past.lengths.max(initial=0)) > _STEPS_A_SERIES * len(past):
+        parts = [exponential_mean(past.target[rows], smoothing) for _, rows in past.series()]
+        return np.concatenate(parts)
+    return _levels_side_by_side(past, smoothing)
+
+
+def _levels_side_by_side(past: Panel, smoothing: float) -> FloatArray:
+    """Walk along all series at once, in the arithmetic of pandas: of many short series each would cost a call."""
+    order = np.argsort(-past.lengths, kind="stable")
+    starts, y = past.offsets[:-1][order], past.target
+    alive = np.searchsorted(-past.lengths[order], -np.arange(int(past.lengths.max(initial=0))), side="left")
+    levels = np.empty_like(y)
+    level = y[starts[: alive[0]]] if len(alive) else y[:0]
+    for step, count in enumerate(alive.tolist()):
+        rows = starts[:count] + step
+        level = level[:count]
+        if step:
+            level = ((1 - smoothing) * level + smoothing * y[rows]) / ((1 - smoothing) + smoothing)
+        levels[rows] = level
+    return levels
 
 
 def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:

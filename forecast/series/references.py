@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.quantities import Quantities, panel_quantities
+from forecast.series.quantities import Quantities, panel_levels, panel_quantities
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
@@ -116,8 +116,10 @@ class Reference:
     def _blend(self, known: Quantities, rows: IntArray) -> FloatArray:
         y = known.y[rows][:, None]
         total = np.repeat(y, self.horizon, axis=1)
-        for j, term in enumerate(_terms(self, known, rows)):
-            total += self.weights[known.series[rows], :, j] * (term - y)
+        series = known.series[rows]
+        by_term = np.ascontiguousarray(np.moveaxis(self.weights, 2, 0))  # (term, series, horizon)
+        for weights, term in zip(by_term, _terms(self, known, rows), strict=True):
+            total += weights[series] * (term - y)
         return total
 
     def _expected(self, known: Quantities, rows: IntArray) -> FloatArray:
@@ -163,17 +165,25 @@ def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Proble
     """
     if name == "auto":
         return _choose(past, train_steps, problem)
+    _check_name(name, problem)
+    return _fit_named(name, past, train_steps, problem, _smoothing(past.cut(train_steps), problem))
+
+
+def _check_name(name: str, problem: Problem) -> None:
     if name not in NAMES:
         raise ForecastError(f"`model.reference` should be one of {', '.join(NAMES)} or auto, found {name!r}")
     if name == "seasonal" and problem.season_steps == 1:
         raise ForecastError(
             "`model.reference=seasonal` needs a season, and none was found: say `data.season_steps=...`"
         )
+
+
+def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, smoothing: float) -> Reference:
     bare = Reference(
         name=name,
         horizon=problem.horizon,
         season_steps=problem.season_steps,
-        smoothing=_smoothing(past.cut(train_steps), problem),
+        smoothing=smoothing,
         ridge=_DEFAULT_RIDGE,
         centre=_centres(past, train_steps),
         weights=np.zeros((len(past), problem.horizon, 0)),
@@ -183,7 +193,8 @@ def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Proble
 
 def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
     candidates = [n for n in NAMES if n != "none" and (n != "seasonal" or problem.season_steps > 1)]
-    fitted = [fit_reference(name, past, train_steps, problem) for name in candidates]
+    smoothing = _smoothing(past.cut(train_steps), problem)
+    fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
     errors = [validation_error(reference, past, train_steps) for reference in fitted]
     good_enough = min(errors) * _AS_GOOD
     return next(reference for reference, error in zip(fitted, errors, strict=True) if error <= good_enough)
@@ -222,7 +233,7 @@ def _smoothing(train: Panel, problem: Problem) -> float:
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:
-        level = panel_quantities(train, smoothing, 1).level[rows]
+        level = panel_levels(train, smoothing)[rows]
         misses = [np.abs(train.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
         return float(np.mean(misses))
 
@@ -242,9 +253,10 @@ def _terms(reference: Reference, known: Quantities, rows: IntArray) -> Iterator[
     """Terms of a blend at some rows, each (row, horizon) or (row, 1)."""
     m = reference.season_steps
     if m > 1:
+        phases = known.phases(rows, reference.horizon, m)
         for seasons in SEASON_LAGS:
-            yield known.seasons_before(rows, reference.horizon, m, seasons)
-        yield known.phase_means(rows, reference.horizon, m)
+            yield phases.seasons_before(seasons)
+        yield phases.means()
         for seasons in (1, max(SEASON_LAGS)):
             yield known.moving_mean(rows, seasons * m)[:, None]
         yield known.level[rows][:, None]
@@ -271,10 +283,13 @@ def _moments(reference: Reference, train: Panel) -> tuple[FloatArray, FloatArray
             rows = origins[part].rows(train)
             ahead = rows[:, None] + np.arange(1, horizon + 1)
             y = train.target[rows][:, None]
-            x = np.stack([np.broadcast_to(t - y, ahead.shape) for t in _terms(reference, known, rows)], axis=-1)
-            x = x * train.target_observed[ahead][..., None]  # an unobserved target weighs nothing
-            gram[i] += np.einsum("nhj,nhk->hjk", x, x, optimize=True)
-            cross[i] += np.einsum("nhj,nh->hj", x, train.target[ahead] - y, optimize=True)
+            x = np.empty((horizon, terms, len(rows)))
+            for j, term in enumerate(_terms(reference, known, rows)):
+                x[:, j] = (term - y).T
+            if not train.target_observed[ahead].all():
+                x *= train.target_observed[ahead].T[:, None]  # an unobserved target weighs nothing
+            gram[i] += x @ x.transpose(0, 2, 1)
+            cross[i] += (x @ (train.target[ahead] - y).T[..., None])[..., 0]
     return gram, cross
 
 
