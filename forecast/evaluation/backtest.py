@@ -38,6 +38,10 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
 OK = "ok"
+
+MOST_ORIGINS = 5_000
+"""Origins of a stretch, at most, where no stride is said: more cost minutes and change no figure that is shown."""
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -102,7 +106,7 @@ def backtest(
     *,
     horizon: int = 20,
     stretch: Stretch = "test",
-    stride: int = 1,
+    stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
@@ -164,7 +168,7 @@ def forecast_all(
     problem: Problem,
     *,
     stretch: Stretch = "test",
-    stride: int = 1,
+    stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Let everything that was fitted forecast from the same origins; their past ends at the last of these."""
@@ -193,8 +197,8 @@ def forecast_all(
     )
 
 
-def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int = 1) -> Origins:
-    """Origins whose whole horizon lies in a stretch.
+def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int | None = None) -> Origins:
+    """Origins whose whole horizon lies in a stretch, every `stride`-th; None takes all, or an even part of very many.
 
     Raises
     ------
@@ -206,7 +210,9 @@ def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, 
         "validation": (split.train, split.before_test),
         "test": (split.before_test, panel.lengths),
     }[stretch]
-    origins = rolling_origins(panel, first, ends, horizon, stride)
+    origins = rolling_origins(panel, first, ends, horizon, stride or 1)
+    if stride is None and len(origins) > MOST_ORIGINS:
+        origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
     if len(origins) == 0:
         longest = int((ends - first).max())
         raise ForecastError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.backtest import OnProgress, forecast_all
+from forecast.evaluation.backtest import OnProgress, forecast_all, stretch_origins
 from forecast.evaluation.copytest import CopyTest, copy_test
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import Scores, ranking_metric, score
@@ -90,11 +90,21 @@ def evaluate(
         if best
         else None,
         notes=(
+            *_thinned(panel, split, problem, test, stride),
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
+
+
+def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
+    """Say where not every origin was taken though nobody asked for a stride."""
+    all_of_them = len(stretch_origins(panel, split, problem.horizon, test.stretch, 1))
+    if stride is not None or all_of_them == len(test.known):
+        return ()
+    taken = f"{len(test.known):,} of {all_of_them:,} origins, evenly spread"
+    return (f"the backtest forecasts from {taken}: `backtest.stride=1` takes all",)
 
 
 def against_naive(

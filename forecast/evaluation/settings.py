@@ -10,7 +10,11 @@ from forecast.settings import Settings
 class BacktestSettings(Settings):
     """From which origins forecasts are made, and how sure a claim has to be."""
 
-    stride: int = Field(default=1, ge=1, description="steps from one origin to the next")
+    stride: int | None = Field(
+        default=None,
+        ge=1,
+        description="steps from one origin to the next; null: 1, and more where origins are very many",
+    )
     significance: float = Field(
         default=0.05, gt=0, lt=1, description="a network wins where the test's p-value lies below this"
     )

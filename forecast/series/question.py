@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SEASONS_OF_CONTEXT = 2
 _MOST_OF_TRAINING = 2 / 3
+_LONGEST_CONTEXT = 512
+"""Beyond it regressors on windows take minutes; two seasons of minutes are 2,880. `data.context_steps` may say more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +58,12 @@ def ask(
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
-    """Two seasons, or a horizon if that is more, yet no more than two thirds of the shortest training stretch.
+    """Two seasons (at most 512 steps), or a horizon if that is more, yet at most two thirds of the training stretch.
 
     >>> context_for(season_steps=24, horizon=12, train_steps=1000)
     48
     """
-    wanted = max(_SEASONS_OF_CONTEXT * season_steps, horizon)
+    wanted = max(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon)
     return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
 
 

@@ -98,3 +98,15 @@ def test_a_wrong_setting_is_one_line(values, message):
     with pytest.raises(ForecastError) as error:
         check_settings(BacktestSettings, values, prefix="backtest.")
     assert str(error.value) == message
+
+
+def test_very_many_origins_are_thinned_and_the_notes_say_so(monkeypatch):
+    monkeypatch.setattr("forecast.evaluation.backtest.MOST_ORIGINS", 4)
+    whole = evaluated([LastValue("lstm", "network")], BacktestSettings(stride=1), lengths=(90,))
+    thinned = evaluated([LastValue("lstm", "network")], BacktestSettings(), lengths=(90,))
+    count = whole.test.results["cutoff"].nunique()
+    kept, every = (sorted(one.test.results["cutoff"].unique()) for one in (thinned, whole))
+    assert 1 < len(kept) <= 4
+    assert kept == every[:: -(-count // 4)]
+    assert f"{len(kept)} of {count} origins" in thinned.notes[0]
+    assert not any("origins, evenly" in note for note in whole.notes)

@@ -5,7 +5,7 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
-from forecast.series.panel import single_series
+from forecast.series.panel import Panel, single_series
 from forecast.series.question import ask, context_for
 
 
@@ -13,6 +13,19 @@ def seasonal(steps=400, season=12):
     rng = np.random.default_rng(0)
     y = np.tile(rng.normal(0, 3, season), steps // season + 1)[:steps] + rng.standard_normal(steps)
     return single_series(y, np.arange(steps), Calendar(freq=None))
+
+
+def several(*lengths):
+    one = seasonal(max(lengths))
+    return Panel(
+        values=np.concatenate([one.values[:steps] for steps in lengths]),
+        observed=np.ones((sum(lengths), 1), dtype=np.bool_),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        times=np.concatenate([one.times[:steps] for steps in lengths]),
+        ids=tuple(f"s{i}" for i in range(len(lengths))),
+        channels=one.channels,
+        calendar=one.calendar,
+    )
 
 
 def test_what_is_not_said_is_found():
@@ -37,7 +50,7 @@ def test_the_season_is_found_without_what_comes_after_training():
 
 @pytest.mark.parametrize(
     ("season_steps", "horizon", "train_steps", "context"),
-    [(24, 12, 1000, 48), (1, 20, 1000, 20), (100, 10, 100, 60), (1, 10, 11, 1)],
+    [(24, 12, 1000, 48), (1, 20, 1000, 20), (100, 10, 100, 60), (1, 10, 11, 1), (1440, 20, 9000, 512)],
 )
 def test_context_is_two_seasons_or_a_horizon_as_far_as_training_goes(season_steps, horizon, train_steps, context):
     assert context_for(season_steps, horizon, train_steps) == context
@@ -46,3 +59,24 @@ def test_context_is_two_seasons_or_a_horizon_as_far_as_training_goes(season_step
 def test_a_season_as_long_as_training_is_the_users_mistake():
     with pytest.raises(ForecastError, match=r"`data\.season_steps=260` should be less than the training stretch"):
         ask(seasonal(), 10, season_steps=260)
+
+
+def test_too_short_a_series_is_told_the_horizon_that_would_fit():
+    with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: say `horizon=60` or less, or change"):
+        ask(seasonal(), 100)
+    assert ask(seasonal(), 60).problem.horizon == 60
+    with pytest.raises(ForecastError, match=r"`horizon=60` or less"):
+        ask(seasonal(), 61)
+
+
+def test_of_several_series_it_is_said_how_many_are_too_short():
+    with pytest.raises(
+        ForecastError, match=r"series 's1' has 50 steps.*leave out the 2 of 3 series that are too short"
+    ):
+        ask(several(300, 50, 20), 20)
+    ask(several(300), 20)
+
+
+def test_no_horizon_fits_where_the_context_takes_everything():
+    with pytest.raises(ForecastError, match=r"260 for training.*: shorten `horizon`, shorten `data.context_steps`, or"):
+        ask(seasonal(), 10, context_steps=300)
