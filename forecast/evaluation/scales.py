@@ -79,4 +79,6 @@ def _per_series(found: pd.DataFrame, series: int) -> FloatArray:
 def _why(season_steps: int, *, missing: bool) -> str:
     if missing:
         return f"its training stretch has no two observed values {season_steps} steps apart"
+    if season_steps == 1:
+        return "its training stretch is constant, so that naive never errs there"
     return f"its training stretch repeats itself every {season_steps} steps, so that seasonal naive never errs there"

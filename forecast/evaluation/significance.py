@@ -160,4 +160,5 @@ def _with_adjusted(test: Comparison, p: float) -> Comparison:
 
 def _too_few(origins: int, overlap: int) -> str:
     needed = next(n for n in range(4 * overlap, 4 * overlap + 13) if cosine_count(n, overlap))
-    return f"{origins} origins are too few for a test, their overlapping horizons need {needed}"
+    few = "1 origin is" if origins == 1 else f"{origins} origins are"
+    return f"{few} too few for a test, their overlapping horizons need {needed}"

@@ -138,9 +138,10 @@ def log_target(panel: Panel) -> Panel:
     bad = np.flatnonzero(~(panel.target > 0))
     if len(bad):
         i = int(np.searchsorted(panel.offsets, bad[0], side="right")) - 1
+        when = panel.calendar.write(panel.times[bad[:1]])[0]
         raise ForecastError(
             f"`data.transform=log` needs targets above zero: series {panel.ids[i]!r} has "
-            f"{panel.target[bad[0]]:g} at step {bad[0] - panel.offsets[i]} ({panel.times[bad[0]]}), and "
-            f"{len(bad)} such steps are in the data; say `data.transform=none`"
+            f"{panel.target[bad[0]]:g} at {when}, {len(bad)} of {len(panel.target)} values are zero or below: "
+            f"say `data.transform=none`"
         )
     return replace(panel, values=np.column_stack([np.log(panel.target), panel.values[:, 1:]]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.reporting.wording import decimals_for, number
+from forecast.reporting.wording import SMALLEST, decimals_for, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def table_rows(summary: Summary) -> tuple[TableRow, ...]:
     return tuple(_table_row(row, summary, decimals, measure, reach) for row in summary.leaderboard)
 
 
-def _table_row(row: Row, summary: Summary, decimals: dict[str, int], measure: str, reach: float) -> TableRow:
+def _table_row(row: Row, summary: Summary, decimals: dict[str, int | None], measure: str, reach: float) -> TableRow:
     role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
     if not any(value is not None for value in row.measures.values()):
         role = "failed"
@@ -86,14 +86,19 @@ def _reach(values: list[float | None]) -> float:
     return (min(known[-1], 3 * known[len(known) // 2]) if known else 1.0) or 1.0
 
 
-def common_decimals(values: Sequence[float | None]) -> int:
+def common_decimals(values: Sequence[float | None]) -> int | None:
     """Return the decimals of a column, so that its numbers align: three digits for the smaller ones.
 
-    >>> common_decimals([0.85, 12.3, 1e9, None])
-    3
+    None where these are so small that decimals would show nothing but zeros: then each number stands for itself.
+
+    >>> common_decimals([0.85, 12.3, 1e9, None]), common_decimals([2.3e-13, 8.4e-13])
+    (3, None)
     """
     sizes = sorted(abs(value) for value in values if value)
-    return decimals_for(sizes[len(sizes) // 4]) if sizes else 2
+    if not sizes:
+        return 2
+    smaller = sizes[len(sizes) // 4]
+    return decimals_for(smaller) if smaller >= SMALLEST else None
 
 
 def measure_text(name: str, value: float | None, decimals: int | None = None) -> str:

@@ -53,7 +53,7 @@ def leaderboard_table(leaderboard: pd.DataFrame, network: str | None, baseline: 
     return table
 
 
-def _cells(row: dict[Hashable, Any], decimals: dict[str, int]) -> list[str]:
+def _cells(row: dict[Hashable, Any], decimals: dict[str, int | None]) -> list[str]:
     cells = [measure_text(name, _known(row[name]), decimals[name]) for name in MEASURES]
     return [*cells, measure_text("fit_seconds", float(row["fit_seconds"]) + float(row["forecast_seconds"]))]
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SMALLEST = 1e-4
+"""Numbers below are written with an exponent."""
+
 
 def number(value: float | None, digits: int = 3, decimals: int | None = None) -> str:
     """Write a number with `digits` significant digits (or as many decimals as said), "–" where there is none.
@@ -22,7 +25,7 @@ def number(value: float | None, digits: int = 3, decimals: int | None = None) ->
     size = abs(value)
     if size == 0:
         return "0"
-    if size >= (1e7 if decimals is None else 10.0 ** (9 - decimals)) or (size < 1e-4 and decimals is None):
+    if size >= (1e7 if decimals is None else 10.0 ** (9 - decimals)) or (size < SMALLEST and decimals is None):
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     if decimals is None:

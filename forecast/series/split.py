@@ -68,14 +68,7 @@ def split_panel(panel: Panel, validation: float, test: float, context_steps: int
     test_steps = _steps(test, lengths)
     validation_steps = _steps(validation, lengths)
     train_steps = lengths - test_steps - validation_steps
-    for i, name in enumerate(panel.ids):
-        _check_long_enough(
-            name,
-            int(lengths[i]),
-            (int(train_steps[i]), int(validation_steps[i]), int(test_steps[i])),
-            context_steps,
-            horizon,
-        )
+    _check_long_enough(panel, (train_steps, validation_steps, test_steps), context_steps, horizon)
     return Split(train=train_steps, validation=validation_steps)
 
 
@@ -105,14 +98,25 @@ def _steps(size: float, lengths: IntArray) -> IntArray:
 
 
 def _check_long_enough(
-    name: str, length: int, stretches: tuple[int, int, int], context_steps: int, horizon: int
+    panel: Panel, stretches: tuple[IntArray, IntArray, IntArray], context_steps: int, horizon: int
 ) -> None:
     train, validation, test = stretches
-    if train >= context_steps + horizon and validation >= horizon and test >= horizon:
+    longest = np.minimum(np.minimum(train - context_steps, validation), test)  # horizon that fits, (series,)
+    short = np.flatnonzero(longest < horizon)
+    if len(short) == 0:
         return
+    i = int(short[0])
     raise ForecastError(
-        f"series {name!r} has {length} steps, cut into {max(train, 0)} for training, {validation} for validation "
-        f"and {test} for the test; context {context_steps} + horizon {horizon} need at least "
-        f"{context_steps + horizon}, {horizon} and {horizon}: shorten `horizon` or `data.context_steps`, "
-        f"or change `split.validation` and `split.test`"
+        f"series {panel.ids[i]!r} has {panel.lengths[i]} steps, cut into {max(train[i], 0)} for training, "
+        f"{validation[i]} for validation and {test[i]} for the test; context {context_steps} + horizon {horizon} "
+        f"need at least {context_steps + horizon}, {horizon} and {horizon}: "
+        f"{_remedies(int(longest.min()), context_steps, len(short), len(panel))}"
     )
+
+
+def _remedies(longest: int, context_steps: int, short: int, series: int) -> str:
+    """Say what makes `short` of so many series long enough; `longest` is the horizon that fits into all of them."""
+    shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
+    context = ", shorten `data.context_steps`" if context_steps > 1 else ""
+    left_out = f", leave out the {short} of {series} series that are too short" if series > 1 else ""
+    return f"{shorter}{context}{left_out}, or change `split.validation` and `split.test`"

@@ -122,6 +122,12 @@ def test_a_series_that_repeats_itself_has_no_mase_and_the_reason_is_said():
     )
 
 
+def test_a_series_that_is_constant_in_training_has_no_mase_and_the_reason_says_constant():
+    panel = with_target(a_panel(lengths=(60,)), slice(40), 5.0)
+    scales = fit_scales(panel.cut(np.array([40])), 1)
+    assert scales.reasons == {"s0": "its training stretch is constant, so that naive never errs there"}
+
+
 def test_without_any_mase_models_are_ranked_by_mae():
     panel = a_panel(lengths=(60,))
     results, scales, _ = scored(panel)

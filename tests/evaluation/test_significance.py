@@ -62,6 +62,10 @@ def test_too_few_origins_give_no_p_but_the_reason(origins, overlap, needed):
     assert 0 < enough.p <= 1
 
 
+def test_one_origin_is_one():
+    assert diebold_mariano(np.ones(1), np.zeros(1), 1).reason.startswith("1 origin is too few")
+
+
 def test_the_longer_the_stretch_the_more_cosines_but_never_faster_than_the_overlap():
     assert [cosine_count(n, 20) for n in (79, 80, 119, 120, 381, 2000)] == [0, 2, 2, 3, 9, 50]
     assert [cosine_count(n, 1) for n in (11, 12, 60, 381, 2000)] == [0, 2, 6, 21, 63]

@@ -67,12 +67,14 @@ def test_a_target_that_is_not_above_zero_is_named(value):
     values = panel.values.copy()
     values[[17, 30]] = value
     bad = replace(panel, values=values)
-    with pytest.raises(
-        ForecastError, match=rf"series 'y' has {value:g} at step 17 .*2 such steps.*data.transform=none"
-    ):
+    said = rf"series 'y' has {value:g} at 17, 2 of 60 values are zero or below: say `data.transform=none`"
+    with pytest.raises(ForecastError, match=said):
         Transformed(DRIFT).fit(bad, np.array([40]), PROBLEM)
+    dated = replace(bad, times=np.arange(60).astype("datetime64[D]").astype("datetime64[ns]"), calendar=Calendar("D"))
+    with pytest.raises(ForecastError, match=rf"has {value:g} at 1970-01-18, 2 of"):
+        Transformed(DRIFT).fit(dated, np.array([40]), PROBLEM)
     fitted = Transformed(DRIFT).fit(panel, np.array([40]), PROBLEM)
-    with pytest.raises(ForecastError, match="at step 17"):
+    with pytest.raises(ForecastError, match="at 17, 2 of"):
         fitted.forecast(bad, Origins(np.array([0]), np.array([59])))
 
 

@@ -32,3 +32,13 @@ def test_numbers_align_at_the_point():
     column = lines[0].index("MASE") + len("MASE")
     points = {line[:column].rindex(".") for line in lines[1:5]}
     assert len(points) == 1
+
+
+def test_numbers_far_below_one_are_not_all_zeros():
+    run = made_up_run()
+    leaderboard = run["leaderboard"].copy()
+    leaderboard["mae"] *= 1e-12
+    lines = _printed(leaderboard, run["verdict"])
+    expected = f"{leaderboard.loc[0, 'mae']:.2e}".replace("e-", "e−")
+    assert expected in lines[1]
+    assert max(map(len, lines[: len(leaderboard) + 1])) <= 80
