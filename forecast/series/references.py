@@ -219,8 +219,13 @@ def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -
 
 
 def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
+    """Mean of what was observed in training, (series,); of all its values where nothing was."""
     known = past.cut(train_steps)
-    return np.array([known.target[rows].mean() for _, rows in known.series()])
+    centres = []
+    for _, rows in known.series():
+        y, seen = known.target[rows], known.target_observed[rows]
+        centres.append((y[seen] if seen.any() else y).mean())
+    return np.array(centres)
 
 
 def _smoothing(train: Panel, problem: Problem) -> float:
@@ -235,7 +240,8 @@ def _smoothing(train: Panel, problem: Problem) -> float:
     def error(smoothing: float) -> float:
         level = panel_levels(train, smoothing)[rows]
         misses = [np.abs(train.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
-        return float(np.mean(misses))
+        seen = [train.target_observed[rows + h] for h in steps_ahead]
+        return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0
 
     return min(_SMOOTHINGS, key=error)
 

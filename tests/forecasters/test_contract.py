@@ -181,6 +181,20 @@ def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name):
     assert_close(name, elsewhere.forecast(PANEL, ORIGINS).y_hat, forecasts(name))
 
 
+@pytest.mark.parametrize("name", [name for name, one in EVERY.items() if one.kind != "network"])
+def test_a_target_that_was_not_observed_is_not_fitted_on(name):
+    """The last training step can only be a target; a network's targets are looked at one by one in its own tests."""
+    last = PANEL.offsets[:-1] + TRAIN - 1
+    observed, values = PANEL.observed.copy(), PANEL.values.copy()
+    observed[last] = False
+    values[last] *= 3.0
+    found, expected = (
+        EVERY[name].fit(panel.cut(TRAIN), TRAIN, PROBLEM).forecast(PANEL, ORIGINS).y_hat
+        for panel in (replace(PANEL, observed=observed, values=values), replace(PANEL, observed=observed))
+    )
+    assert_close(name, found, expected)
+
+
 @every
 def test_what_was_chosen_can_be_fitted_on_all_rows(name):
     final = fitted(name).chosen().fit(PANEL, PANEL.lengths, PROBLEM)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of, random_walk
@@ -66,6 +68,27 @@ def test_closed_forms_are_what_their_names_say(panel, name):
         known = {"train": train_steps[i], "smoothing": reference.smoothing}
         expected = [by_hand(name, y, t, h, **known) for h in range(1, H + 1)]
         np.testing.assert_allclose(forecasts[k], expected, atol=1e-9)
+
+
+def test_the_smoothing_is_the_best_on_observed_targets_of_training():
+    """A loop over candidates, origins and three steps ahead. Holes repeat the value before: they would choose 0.8."""
+    train_steps = np.array([300, 300])
+    rng = np.random.default_rng(0)
+    noise, seen = rng.normal(size=(2, 400)), rng.random((2, 400)) < 0.3
+    seen[:, 0] = True
+    latest = np.maximum.accumulate(np.where(seen, np.arange(400), 0), axis=1)
+    panel = panel_of(*np.take_along_axis(noise, latest, axis=1), observed=list(seen))
+    scale = fit_scale(panel, train_steps, M)
+    errors = {}
+    for smoothing in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
+        misses = []
+        for i, (_, rows) in enumerate(panel.series()):
+            y, seen = panel.target[rows][: train_steps[i]], panel.target_observed[rows]
+            for t in range(len(y) - H):
+                level = by_hand("level", y, t, 1, train=1, smoothing=smoothing)
+                misses += [abs(y[t + h] - level) / scale[i] for h in (1, 4, H) if seen[t] and seen[t + h]]
+        errors[smoothing] = np.mean(misses)
+    assert fit_reference("level", panel, train_steps, PROBLEM).smoothing == min(errors, key=errors.get)
 
 
 def blend_terms(y, t, h, smoothing):
