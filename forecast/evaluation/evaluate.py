@@ -9,8 +9,9 @@ from forecast.evaluation.backtest import OnProgress, forecast_all, stretch_origi
 from forecast.evaluation.copytest import CopyTest, copy_test
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import Scores, ranking_metric, score
+from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.settings import BacktestSettings
-from forecast.evaluation.significance import Comparison, compare, horizon_overlap, origin_losses
+from forecast.evaluation.significance import Comparison, compare
 from forecast.evaluation.verdict import NAIVE, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def evaluate(
     validation_scores, scores = score(validation.results, validation.scales), score(test.results, test.scales)
     baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
-    losses, overlap = origin_losses(test.results, test.scales), horizon_overlap(test.results)
+    losses, overlap = losses_to_compare(test.results, test.scales)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     table = leaderboard(scores.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
@@ -108,7 +109,7 @@ def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, strid
 
 
 def against_naive(
-    losses: pd.DataFrame, overlap: int, networks: tuple[str, ...], baseline: str | None
+    losses: pd.DataFrame, overlap: int | None, networks: tuple[str, ...], baseline: str | None
 ) -> dict[str, Comparison]:
     """Test networks and baseline against naive; nothing where naive is the baseline, or is not there."""
     if baseline in (None, NAIVE) or NAIVE not in losses or baseline not in losses:

@@ -22,7 +22,7 @@ that is for fewer than 4 h origins or fewer than 12, no p is given. Simulated si
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import FloatArray
 
+FEWEST_SERIES = 20
+"""Series that a test paired over series needs."""
 _ROUNDING = 1e-6
 """Losses that differ by less than this share, the rounding of 32-bit forecasts, are the same."""
 
@@ -49,9 +51,10 @@ class Comparison:
     difference : mean loss of the first less that of the second; negative where the first is better
     p : NaN where there are too few origins
     p_adjusted : p after Holm's correction for several networks
-    origins : how many origins the test has (n)
+    origins : how many origins the test has (n); 0 where it is paired over series
     overlap : how many successive origins have overlapping horizons (h)
     reason : why p is empty, else ""
+    series : how many series a test that is paired over series has, else 0
 
     """
 
@@ -61,17 +64,19 @@ class Comparison:
     origins: int
     overlap: int
     reason: str = ""
+    series: int = 0
 
 
-def compare(losses: pd.DataFrame, overlap: int, models: tuple[str, ...], baseline: str) -> dict[str, Comparison]:
+def compare(losses: pd.DataFrame, overlap: int | None, models: tuple[str, ...], baseline: str) -> dict[str, Comparison]:
     """Test each model against the baseline, with Holm's correction over all of them.
 
-    `losses` has a row an origin and a column a model, as `origin_losses` gives it.
+    `losses` has a column a model, and a row an origin; or, with an overlap of None, a row a series, over which the
+    test is then paired. `pairing.losses_to_compare` gives both.
     """
     found = {}
     for model in models:
-        both = losses[[model, baseline]].dropna().to_numpy()
-        found[model] = diebold_mariano(both[:, 0], both[:, 1], overlap)
+        first, second = losses[[model, baseline]].dropna().to_numpy().T
+        found[model] = paired_over_series(first, second) if overlap is None else diebold_mariano(first, second, overlap)
     adjusted = holm({model: test.p for model, test in found.items()})
     return {model: _with_adjusted(test, adjusted[model]) for model, test in found.items()}
 
@@ -86,7 +91,7 @@ def diebold_mariano(first: FloatArray, second: FloatArray, overlap: int) -> Comp
     n, h = len(d), overlap
     mean = float(d.mean()) if n else math.nan
     cosines = cosine_count(n, h)
-    if n and np.abs(d).max() <= _ROUNDING * max(np.abs(first).max(), np.abs(second).max()):
+    if n and _indistinguishable(first, second):
         return Comparison(mean, 1.0, 1.0, n, h)
     if cosines == 0:
         return Comparison(mean, math.nan, math.nan, n, h, _too_few(n, h))
@@ -95,6 +100,31 @@ def diebold_mariano(first: FloatArray, second: FloatArray, overlap: int) -> Comp
     statistic = math.inf if variance == 0 else abs(mean) * math.sqrt(correction * n / variance)
     p = float(2 * stats.t.sf(statistic, cosines))
     return Comparison(mean, p, p, n, h)
+
+
+def paired_over_series(first: FloatArray, second: FloatArray) -> Comparison:
+    """Test whether two forecasters' losses, (series,) each, have the same mean (`pairing` says why so).
+
+    >>> paired_over_series(np.arange(30.0), np.arange(30.0)).p
+    1.0
+    """
+    d = first - second
+    n = len(d)
+    mean = float(d.mean()) if n else math.nan
+    if n and _indistinguishable(first, second):
+        return Comparison(mean, 1.0, 1.0, 0, 0, series=n)
+    if n < FEWEST_SERIES:
+        reason = f"{n} series are too few for a paired test, which needs {FEWEST_SERIES}"
+        return Comparison(mean, math.nan, math.nan, 0, 0, reason, series=n)
+    deviation = float(d.std(ddof=1))
+    statistic = math.inf if deviation == 0 else abs(mean) / deviation * math.sqrt(n)
+    p = float(2 * stats.t.sf(statistic, n - 1))
+    return Comparison(mean, p, p, 0, 0, series=n)
+
+
+def _indistinguishable(first: FloatArray, second: FloatArray) -> bool:
+    """Whether losses differ by rounding alone."""
+    return bool(np.abs(first - second).max() <= _ROUNDING * max(np.abs(first).max(), np.abs(second).max()))
 
 
 def cosine_count(origins: int, overlap: int) -> int:
@@ -131,18 +161,28 @@ def origin_losses(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
     With several series the errors are in units of each series' MASE denominator, so that the test and the MASE weigh
     series alike; series without one are left out.
     """
-    seen = results[results["y"].notna()]
-    error = (seen["y"] - seen["y_hat"]).abs()
-    if len(scales.ids) > 1 and not np.isnan(scales.absolute).all():
-        error = error / scales.of(seen["unique_id"])[0]
-    keys = ["model", "unique_id", "cutoff"]
-    per_origin = seen[keys].assign(error=error).groupby(keys, observed=True)["error"].mean()
+    errors = scaled_errors(results, scales)
+    per_origin = errors.groupby(["model", "unique_id", "cutoff"], observed=True)["error"].mean()
     return (
         per_origin.groupby(["cutoff", "model"], observed=True)
         .mean()
         .reset_index()
         .pivot_table(index="cutoff", columns="model", values="error", observed=True)
     )
+
+
+def scaled_errors(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
+    """Absolute errors of the targets that were observed, columns `model, unique_id, cutoff, error`.
+
+    With several series in units of each series' MASE denominator, NaN for those without one.
+    """
+    seen = results[results["y"].notna()]
+    error = (seen["y"] - seen["y_hat"]).abs()
+    if len(scales.ids) > 1 and not np.isnan(scales.absolute).all():
+        codes = seen["unique_id"].cat.codes.to_numpy()
+        unit, _ = scales.of(seen["unique_id"].cat.categories.to_series())
+        error = error / unit[codes]
+    return seen[["model", "unique_id", "cutoff"]].assign(error=error)
 
 
 def horizon_overlap(results: pd.DataFrame) -> int:
@@ -155,7 +195,7 @@ def horizon_overlap(results: pd.DataFrame) -> int:
 
 
 def _with_adjusted(test: Comparison, p: float) -> Comparison:
-    return Comparison(test.difference, test.p, p, test.origins, test.overlap, test.reason)
+    return replace(test, p_adjusted=p)
 
 
 def _too_few(origins: int, overlap: int) -> str:

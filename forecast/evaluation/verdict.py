@@ -61,14 +61,14 @@ def verdict(
     rival, figures = _called(rows, baseline), f"{metric.upper()} {_against(mine, theirs)}"
     unbeaten = _naive_unbeaten(rows, against_naive or {}, significance)
     if not (mine < theirs and test.difference < 0):
-        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p(test.p_adjusted)
+        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _chance(test)
         return _instead(f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
     ahead = f"{network} is ahead of {rival} ({figures}), but"
     if math.isnan(test.p_adjusted):
         return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
     if test.p_adjusted >= significance:
-        return _instead(f"{ahead} that may be chance ({_p(test.p_adjusted)})", rival, unbeaten.get(baseline))
-    beats = f"{network} beats {rival} ({figures}, {_p(test.p_adjusted)})"
+        return _instead(f"{ahead} that may be chance ({_chance(test)})", rival, unbeaten.get(baseline))
+    beats = f"{network} beats {rival} ({figures}, {_chance(test)})"
     return _better(rows, network, beats, unbeaten.get(network))
 
 
@@ -78,8 +78,8 @@ def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str
     >>> seed_spread([1.02, 0.98, 1.05])
     'over 3 seeds the validation MASE lies between 0.98 and 1.05'
     """
-    lowest, highest = min(scores), max(scores)
-    return f"over {len(scores)} seeds the {metric} lies between {_number(lowest)} and {_number(highest)}"
+    lowest, highest = _told_apart(min(scores), max(scores))
+    return f"over {len(scores)} seeds the {metric} lies between {lowest} and {highest}"
 
 
 def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison],
         no_p = math.isnan(test.p_adjusted)
         if test.difference < 0 and (no_p or test.p_adjusted < significance):
             continue
-        chance = "" if no_p else f", {_p(test.p_adjusted)}"
+        chance = "" if no_p else f", {_chance(test)}"
         found[name] = f"{NAIVE} ({metric.upper()} {_number(float(rows[metric][NAIVE]))}{chance})"
     return found
 
@@ -121,10 +121,13 @@ def _called(rows: pd.DataFrame, baseline: str) -> str:
 
 
 def _against(mine: float, theirs: float) -> str:
+    return " against ".join(_told_apart(mine, theirs))
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
     """Two numbers with as many digits as tell them apart, six at most."""
-    written = ((_number(mine, digits), _number(theirs, digits)) for digits in range(3, 7))
-    plain = f"{_number(mine)} against {_number(theirs)}"
-    return next((f"{first} against {second}" for first, second in written if first != second), plain)
+    written = ((_number(one, digits), _number(other, digits)) for digits in range(3, 7))
+    return next((both for both in written if both[0] != both[1]), (_number(one), _number(other)))
 
 
 def _number(value: float, digits: int = 3) -> str:
@@ -136,6 +139,11 @@ def _number(value: float, digits: int = 3) -> str:
     if abs(value) >= 0.1 or value == 0:
         return f"{value:.{digits - 1}f}"
     return f"{value:#.{digits}g}"
+
+
+def _chance(test: Comparison) -> str:
+    """Write the p-value, with what it is over where that is not time."""
+    return _p(test.p_adjusted) + (f", paired over {test.series} series" if test.series else "")
 
 
 def _p(p: float) -> str:
