@@ -36,7 +36,8 @@ class Work:
     def stage(self, stage: Literal["fit", "forecast", "write"], name: str) -> None:
         """Say what is done next; without a length, until an epoch ends."""
         self.what = {"fit": "fitting", "forecast": "forecasting with", "write": "writing"}[stage] + f" {name}"
-        self.progress.reset(self.task, total=None, description=self.what)
+        self.progress.remove_task(self.task)  # a length, once there, cannot be taken from it
+        self.task = self.progress.add_task(self.what, total=None)
 
     def epoch(self, epoch: Epoch) -> None:
         """Show an epoch with its losses."""
