@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import least_squares
 from scipy.signal import lfilter
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from statsmodels.tsa.statespace.tools import constrain_stationary_univariate
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _MOST_LAGS, _MOST_MODELS = 4, 60
 _KPSS_5_PERCENT = 0.463
+_FARTHEST = 10.0
+"""Unconstrained parameters go to infinity where a root goes to the unit circle; at 10 it is within 1 % of it."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,17 @@ def conditional_fit(w: FloatArray, orders: Orders, on_trial: Callable[[], None])
         return float("inf"), np.zeros(lags)
     rest = np.where(seen, w - mean, 0.0)
 
-    def loss(params: FloatArray) -> float:
+    def errors(params: FloatArray) -> FloatArray:
         on_trial()
-        ar, ma = orders.polynomials(params)
-        return float(np.log(np.mean(lfilter(ar, ma, rest)[seen] ** 2) + 1e-30))
+        made: FloatArray = lfilter(*orders.polynomials(params), rest)[seen]
+        return made
 
-    params, least = np.full(lags, 0.1), 0.0
+    params = np.full(lags, 0.1)
     if lags:
-        limits = ((-10.0, 10.0),) * lags
-        params = minimize(loss, params, method="L-BFGS-B", bounds=limits, options={"maxiter": 50, "ftol": 1e-7}).x
-    least = loss(params)
+        # Gauss and Newton's steps: a fifth of the trials that a minimiser needs that knows the sum alone.
+        params = least_squares(errors, params, bounds=(-_FARTHEST, _FARTHEST), ftol=1e-6, xtol=1e-4, max_nfev=30).x
+        params = np.clip(params, -_FARTHEST, _FARTHEST)
+    least = float(np.log(np.mean(errors(params) ** 2) + 1e-30))
     aicc = count * least + 2 * size + 2 * size * (size + 1) / (count - size - 1)
     if orders.constant:
         ar, _ = orders.polynomials(params)
@@ -137,7 +140,7 @@ def _bind(orders: Orders, start: FloatArray, on_differences: bool, z: FloatArray
         concentrate_scale=True,
         simple_differencing=on_differences,
     )
-    limits = ((-1e3, 1e3),) * orders.constant + ((-10.0, 10.0),) * (len(start) - orders.constant)
+    limits = ((-1e3, 1e3),) * orders.constant + ((-_FARTHEST, _FARTHEST),) * (len(start) - orders.constant)
     return Bound(partial(updated, model, model.transform_params), start, limits)
 
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _DIFFUSE = 1e6
 """Variance of a state of which nothing is known, where the data's is near 1."""
 _TOLERANCE = 1e-10
-"""Where the filter's variances change by less they are taken for settled, which makes a long series cheap."""
-_IMPOSSIBLE = 1e10
+"""Where the filter's variances change by less, an estimation takes them for settled: a long series becomes cheap."""
+_IMPOSSIBLE, _PERFECT = 1e10, -50.0
+"""Losses a step, of parameters that cannot be and of errors that are all zero."""
 
 
 class Bound(NamedTuple):
@@ -80,7 +81,6 @@ class Estimate:
         """
         known = z[: int(steps.max()) + 1]
         ssm = self.form.bind(known - self.form.pattern.at(np.arange(len(known)))).at(self.params)
-        ssm.tolerance = _TOLERANCE
         states = ssm.filter(conserve_memory=MEMORY_CONSERVE & ~MEMORY_NO_PREDICTED_MEAN).predicted_state
         rows, constants = ahead(ssm, horizon)
         targets = steps[:, None] + np.arange(1, horizon + 1)
@@ -122,7 +122,7 @@ def estimate(form: Form, z: FloatArray, first_step: int, on_trial: Callable[[], 
             found = -float(ssm.loglike()) / scored
         except np.linalg.LinAlgError:
             return _IMPOSSIBLE
-        return found if np.isfinite(found) else _IMPOSSIBLE
+        return _IMPOSSIBLE if np.isnan(found) else min(max(found, _PERFECT), _IMPOSSIBLE)
 
     params, least = bound.start, loss(bound.start)
     if len(params):

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
@@ -56,7 +57,7 @@ class Statistical:
         search, models = _search(self.method), []
         clock = Clock(self.name, self.time_limit_s, len(past))
         target = observed_target(past)
-        with quiet():
+        with quietly():
             for i, (_, rows) in enumerate(past.series()):
                 y = target[rows][: train_steps[i]]
                 models.append(_fit_series(y, search, self.max_steps, problem.season_steps, clock))
@@ -96,7 +97,7 @@ class FittedStatistical:
         """Filter each series once, up to its last origin, and forecast from the states on the way."""
         y_hat = np.zeros((len(origins), self.horizon))
         target = observed_target(past)
-        with quiet():
+        with quietly():
             for i, (_, rows) in enumerate(past.series()):
                 mine = origins.series == i
                 if mine.any():
@@ -130,9 +131,13 @@ class Clock:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep to oneself what statsmodels and numpy say on the way to the best parameters."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+def quietly() -> Iterator[None]:
+    """Keep to oneself what statsmodels and numpy say on the way to the best parameters, and to one thread.
+
+    The matrices are small: where another program is on the second core, two threads of BLAS wait for each other at
+    every step, and a fit takes ten times as long.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"), threadpool_limits(limits=1, user_api="blas"):
         warnings.simplefilter("ignore")
         yield
 
