@@ -15,7 +15,8 @@ def smoothed_level(y, alpha, start):
 def holt_winters(y, weights, states, horizon):
     """Additive Holt-Winters with a damped trend: forecasts after each value, (step, horizon).
 
-    `weights` are alpha, beta, gamma and the damping phi; `states` are a level, a slope, and a season from the step before the first value backwards.
+    `weights` are alpha, beta, gamma and the damping phi; `states` are a level, a slope, and a season from
+    the step before the first value backwards.
     """
     (alpha, beta, gamma, phi), (level, slope, season) = weights, states
     season = list(season)
