@@ -141,16 +141,16 @@ def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float,
     """
     data, past, horizon = job.data, job.data.past, job.data.reference.horizon
     origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
-    if not len(origins):
-        raise ForecastError(
-            f"nothing says when to stop: the validation stretch has no origin with an observed value and {horizon} "
-            f"steps after it: shorten `horizon` or lengthen `split.validation`"
-        )
     origins = origins[:: max(-(-len(origins) * horizon // _VALIDATION_FORECASTS), 1)]
     rows = origins.rows(past)
     warmup = max(_VALIDATION_WARMUP_STEPS, job.context_steps)
     starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
     target, exists = data.differences(rows, past.offsets[1:])
+    if not exists.any():
+        raise ForecastError(
+            f"nothing says when to stop: the validation stretch has no observed value within {horizon} steps after an "
+            f"observed one: shorten `horizon` or lengthen `split.validation`"
+        )
 
     def validation_loss() -> tuple[float, int]:
         if job.training.regime == "windows":

@@ -152,6 +152,9 @@ def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
         fit_network(a_job(settings, network=RnnSettings(activation="relu")))
 
 
-def test_without_a_forecast_to_validate_on_it_does_not_train():
-    with pytest.raises(ForecastError, match=r"validation stretch has no origin .* 4 steps .*split\.validation"):
-        fit_network(a_job(TrainingSettings(accelerator="cpu"), train_steps=(158, 128)))
+@pytest.mark.parametrize(
+    "job", [{"train_steps": (158, 128)}, {"train_steps": (130, 128), "hole": slice(130, 160)}], ids=["short", "unseen"]
+)
+def test_without_a_forecast_to_validate_on_it_does_not_train(job):
+    with pytest.raises(ForecastError, match=r"the validation stretch has no observed value .*split\.validation"):
+        fit_network(a_job(TrainingSettings(accelerator="cpu"), **job))
