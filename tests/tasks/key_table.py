@@ -151,9 +151,8 @@ TRAINING = {
 }
 
 RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}
-ALL_STATISTICAL = {"baseline__theta": {"name": "theta", "method": "auto_theta"}}
-
-BASELINES = {
+STATISTICAL = {"baseline__theta": {"name": "theta", "method": "auto_theta"}}
+ALL_BASELINES = {
     "baseline__window": {"name": "window", "method": "window_mean"},
     "baseline__level": {"name": "level", "method": "reference", "reference": "level"},
 }
