@@ -51,6 +51,10 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         return f"`{name}` is not a setting: {hint}"
     if error["type"] == "missing":
         return f"`{name}` is missing: say it, as in `{name}=...`"
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        key = str(context["discriminator"]).strip("'")
+        return f"`{name}.{key}` should be one of {context['expected_tags']}, found {context['tag']!r}"
     expected = error["msg"][0].lower() + error["msg"][1:]
-    expected = expected.removeprefix("value error, ").removeprefix("input should be ")
+    expected = expected.removeprefix("value error, ").removeprefix("input should be ").split(", unable to parse")[0]
     return f"`{name}` should be {expected}, found {error['input']!r}"

@@ -23,7 +23,7 @@ from forecast.errors import ForecastError
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -61,9 +61,7 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
     """
     if job.task == "predict":
-        from forecast.tasks.predict import predict
-
-        print(predict(job.run or "latest", data_overrides(job, overrides), folder).sentence)
+        _predict(job, data_overrides(job, overrides), folder)
         return
     source = _read_first(job)
     if job.task == "check":
@@ -79,11 +77,25 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         train(job, folder, source=source)
 
 
+def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
+    """Look for the run before the task is imported: that there is none is answered before torch is there."""
+    from forecast.runs.opening import find_run
+
+    run = find_run(job.run or "latest")
+    from forecast.tasks.predict import predict
+
+    print("\n".join(predict(run, said, folder).lines))
+
+
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.series.source import load_source
+    from forecast.series.split import split_panel
 
-    return load_source(job.data)
+    source = load_source(job.data)
+    if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
+        split_panel(source.panel, job.split.validation, job.split.test, job.data.context_steps or 1, job.horizon)
+    return source
 
 
 def data_overrides(job: JobSettings, overrides: Sequence[str]) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def keep_interrupted(folder: Path) -> None:
     outcomes = take_outcomes(folder)
     if outcomes:
         write_sweep(sweep_table(outcomes), folder)
-        print(f"{len(outcomes)} jobs were done, none is evaluated on the test stretch: {folder / 'sweep.csv'}")
+        done = "1 job was done" if len(outcomes) == 1 else f"{len(outcomes)} jobs were done"
+        print(f"{done}, none is evaluated on the test stretch: {folder / 'sweep.csv'}")
 
 
 def clear_sweep(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.settings import CsvSettings
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from forecast.runs.run import Run
     from forecast.series.panel import Panel
-
-_OF_THE_NETWORK = ("transform", "season_steps", "context_steps")
-"""Settings of the data that a trained network has taken in and that can no longer change."""
 
 
 def newer_job(run: Run, data: Mapping[str, Any]) -> JobSettings:
@@ -33,16 +31,26 @@ def newer_job(run: Run, data: Mapping[str, Any]) -> JobSettings:
     """
     settings = dict(run.record.settings)
     before = check_job(settings).data.model_dump(mode="json")
-    for key in _OF_THE_NETWORK:
-        if key in data and data[key] != before[key]:
+    for key, trained in _taken_in(run, before).items():
+        if key in data and data[key] not in (before[key], trained):
             raise ForecastError(
                 f"`data.{key}={data[key]}` cannot be said with task=predict: the network was trained with "
-                f"{before[key]}; drop it, or train again"
+                f"{trained}; drop it, or train again"
             )
     if data.get("name", before["name"]) != before["name"]:
         known = check_job({**settings, "data": dict(data)}).data.model_dump(mode="json")
         before = {key: value for key, value in before.items() if key in known} | {"name": data["name"]}
     return check_job({**settings, "data": {**before, **data}})
+
+
+def _taken_in(run: Run, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the data that the network has taken in and that can no longer change, found or given."""
+    problem = run.problem
+    return {
+        "transform": before["transform"],
+        "season_steps": problem.season_steps,
+        "context_steps": problem.context_steps,
+    }
 
 
 def fitting_panel(run: Run, panel: Panel) -> Panel:

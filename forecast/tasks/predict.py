@@ -17,7 +17,7 @@ from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, open_run
 from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_table
-from forecast.series.source import Source, load_source
+from forecast.series.source import Source, found_line, load_source
 from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future
 from forecast.tasks.newer import fitting_panel, newer_job
@@ -52,6 +52,11 @@ class Prediction:
     scores: pd.DataFrame | None
     folder: Path
     sentence: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found out about the data, what had to be done with them, and what came of it."""
+        return (found_line(self.source), *self.source.notes, self.sentence)
 
 
 def predict(

@@ -93,12 +93,21 @@ def train(
 
 
 def validate(job: JobSettings) -> float:
-    """Train the network alone and return its validation MASE; the test stretch is not looked at."""
+    """Train the network alone and return its validation MASE; the test stretch is not looked at.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C during training: a network that was cut short cannot be compared with those of other jobs.
+
+    """
     prepared = prepare(job)
     asked, question = network(job), prepared.question
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
     raise_failure(fits, asked.name)
+    if _was_interrupted(_network_of(fits.fitted[asked.name])):
+        raise KeyboardInterrupt
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
@@ -191,9 +200,13 @@ def introduction(prepared: Prepared) -> list[str]:
 def whereabouts(finished: Finished, folder: Path) -> list[str]:
     """Say where the run lies, and after a Ctrl-C where the weights are."""
     lines = [f"run folder: {folder}"]
-    if "interrupted" in finished.trained.stop_reason:
+    if _was_interrupted(finished.trained):
         lines.append(f"the best weights before the interrupt (epoch {finished.trained.epochs}) are in it")
     return lines
+
+
+def _was_interrupted(network: FittedNetwork) -> bool:
+    return "interrupted" in network.stop_reason
 
 
 def _network_of(fitted: Fitted) -> FittedNetwork:

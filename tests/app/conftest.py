@@ -4,9 +4,12 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
 from forecast.app import main
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
 
 
 class Tasks:
@@ -33,7 +36,7 @@ class Tasks:
 
     def predict(self, run, data, folder):
         self.predicted.append((run, dict(data)))
-        return SimpleNamespace(sentence=f"{run} says 3")
+        return SimpleNamespace(lines=("delimiter comma", f"{run} says 3"))
 
     def check(self, job, source=None):
         return SimpleNamespace(sentence="no forecast moved", exit_status=0)
@@ -48,7 +51,9 @@ def tasks(monkeypatch):
         for name in names:
             setattr(stub, name, getattr(stand_ins, name))
         monkeypatch.setitem(sys.modules, stub.__name__, stub)
-    monkeypatch.setattr("forecast.series.source.load_source", lambda settings: None)
+    panel = single_series(np.arange(10_000.0), np.arange(10_000), Calendar(freq=None))
+    monkeypatch.setattr("forecast.series.source.load_source", lambda settings: SimpleNamespace(panel=panel))
+    monkeypatch.setattr("forecast.runs.opening.find_run", lambda run: run)
     pages = ModuleType("forecast.reporting.sweep")
     pages.write_sweep_page = lambda table, folder: (folder / "sweep.html").write_text(table.to_html())
     monkeypatch.setitem(sys.modules, pages.__name__, pages)

@@ -43,7 +43,7 @@ def test_predict_gets_what_was_said_about_the_data(command, tasks, tmp_path, typ
     assert said.status == 0
     run = next((one.removeprefix("run=") for one in typed if one.startswith("run=")), "latest")
     assert tasks.predicted == [(run, data)]
-    assert said.out == f"{run} says 3\n"
+    assert said.out == f"delimiter comma\n{run} says 3\n"
 
 
 def test_check_says_its_sentence_and_leaves_nothing(command, tasks, tmp_path):

@@ -26,7 +26,7 @@ MISTAKES = {
     "model=rnn,lstm": "add `-m`",
     "--mutlirun": "did you mean `--multirun`?",
     "--config-dir=nowhere": "`--config-dir nowhere` should be a folder",
-    "horizon=abc": "`horizon` should be a valid integer",
+    "horizon=abc": "`horizon` should be a valid integer, found 'abc'",
     "horizon=0": "`horizon` should be greater than or equal to 1, found 0",
     "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
     "task=prdict": "`task` should be 'train', 'predict' or 'check', found 'prdict'",
@@ -74,6 +74,27 @@ def test_a_mistake_in_the_data_is_told_before_torch_is_there(tmp_path):
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     assert "which column is to be forecast" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("task=predict", "`run=latest` found no run under 'outputs'"),
+        ("horizon=1500", "series 'sinewave' has 2000 steps"),
+    ],
+)
+def test_no_run_and_too_short_a_series_are_told_before_torch_is_there(tmp_path, typed, answer):
+    code = (
+        "import sys; from forecast.app import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "assert not {'torch', 'pytorch_lightning', 'sklearn'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, typed]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert answer in said.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fault_of_ours_keeps_its_traceback(command, tasks, tmp_path):

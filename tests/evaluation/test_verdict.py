@@ -167,3 +167,4 @@ def test_a_network_that_failed_or_stands_alone():
 
 def test_seeds_are_said_with_their_spread():
     assert seed_spread([0.913, 1.02]) == "over 2 seeds the validation MASE lies between 0.91 and 1.02"
+    assert seed_spread([0.7391, 0.7402]).endswith("lies between 0.739 and 0.740")

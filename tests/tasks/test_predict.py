@@ -135,6 +135,24 @@ def test_a_file_that_is_missing_is_one_clear_error(run_on_csv, tmp_path):
 def test_what_the_network_has_taken_in_cannot_change(run_on_csv, tmp_path, key, value):
     said = refusal(run_on_csv, {key: value}, tmp_path)
     assert said.startswith(f"`data.{key}={value}` cannot be said with task=predict")
+    trained = {"transform": "none", "season_steps": 7, "context_steps": 14}[key]
+    assert f"was trained with {trained};" in said
+
+
+def test_what_the_network_has_taken_in_may_be_said_again(run_on_csv, tmp_path):
+    said = {"transform": "none", "season_steps": 7, "context_steps": 14}
+    assert predict(run_on_csv.folder, said, tmp_path / "out").folder.is_dir()
+
+
+def test_what_was_found_out_about_newer_data_and_done_with_them_is_told(run_on_csv, tmp_path):
+    with_a_gap = DAYS.delete([100, 101])
+    path = write_csv(tmp_path / "neu.csv", with_a_gap, {"Umsatz": wave(with_a_gap)})
+    found, note, sentence = predict(
+        run_on_csv.folder, {"path": str(path), "on_gaps": "interpolate"}, tmp_path / "out"
+    ).lines
+    assert "delimiter semicolon; decimal comma; time Datum" in found
+    assert "2 missing steps" in note
+    assert "forecast 5 steps after" in sentence
 
 
 def test_an_unknown_key_is_named(run_on_csv, tmp_path):
