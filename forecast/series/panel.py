@@ -84,6 +84,22 @@ class Panel:
         for i, name in enumerate(self.ids):
             yield name, slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
+    def take(self, which: IntArray) -> Panel:
+        """Return some of the series, (series,), in the order given."""
+        if np.array_equal(which, np.arange(len(self))):
+            return self
+        lengths = self.lengths[which]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[which] - offsets[:-1], lengths)
+        return replace(
+            self,
+            values=self.values[rows],
+            observed=self.observed[rows],
+            times=self.times[rows],
+            offsets=offsets,
+            ids=tuple(self.ids[i] for i in which),
+        )
+
     def cut(self, steps: IntArray) -> Panel:
         """Keep only the first `steps[i]` steps of every series; what lies after is not in the result at all."""
         steps = np.minimum(steps, self.lengths)

@@ -201,7 +201,10 @@ def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
     """Cut rows without a value off both ends; sentences that name them."""
     there = np.flatnonzero(~np.isnan(rows.values))
     if len(there) == 0:
-        raise ForecastError(f"series {rows.id!r} has no value at all: leave it out, or say another `data.target`")
+        raise ForecastError(
+            f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or say another "
+            "`data.target`"
+        )
     first, last = int(there[0]), int(there[-1]) + 1
     notes = tuple(
         f"{counted(len(cut), 'row')} without a value cut off the {where} of series {rows.id!r}: {rows.name_rows(cut)}."

@@ -133,7 +133,15 @@ class StockSettings(RowSettings):
 
 
 class CsvSettings(reading.CsvSettings, RowSettings):
-    """Any CSV or Parquet file: what can be said of the file, and what is made of its rows."""
+    """Any CSV or Parquet file: what can be said of the file, and what is made of its rows.
+
+    Attributes
+    ----------
+    on_short_series : series too short for context and horizon, or without any value: an error, or left out
+
+    """
+
+    on_short_series: Literal["error", "drop"] = "error"
 
 
 DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings, Field(discriminator="name")]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.assemble import assemble
 from forecast.series.frames import raw_table
 from forecast.series.generators import fingerprint_panel, make_sinewave
 from forecast.series.reading.reader import read_columns
+from forecast.series.rows import name_some
 from forecast.series.settings import CsvSettings, RowSettings, SinewaveSettings, StockSettings
 from forecast.settings import check_settings
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.series.panel import Panel
+    from forecast.series.reading.columns import RawTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +129,20 @@ def _load_stock(settings: StockSettings) -> Source:
 
 def _load_csv(settings: CsvSettings) -> Source:
     raw = read_columns(Path(settings.path), settings)
+    if settings.on_short_series == "drop":
+        raw = _without_empty(raw)
     made = assemble(raw, settings, settings.timezone)
     return Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+
+
+def _without_empty(raw: RawTable) -> RawTable:
+    """Leave out series without any value; of what has one, the question decides whether it is too short."""
+    kept = tuple(one for one in raw.series if not np.isnan(one.values).all())
+    if len(kept) in (0, len(raw.series)):
+        return raw
+    empty = [repr(one.id) for one in raw.series if np.isnan(one.values).all()]
+    note = f"{len(empty)} series without any value left out: {name_some(empty[:5], len(empty))}."
+    return replace(raw, series=kept, notes=(*raw.notes, note))
 
 
 SOURCES: dict[str, Callable[[Any], Source]] = {

@@ -64,12 +64,29 @@ def split_panel(panel: Panel, validation: float, test: float, context_steps: int
         A series whose training stretch is shorter than context + horizon, or another stretch than the horizon.
 
     """
+    stretches = _stretches(panel, validation, test)
+    _check_long_enough(panel, stretches, context_steps, horizon)
+    return Split(train=stretches[0], validation=stretches[1])
+
+
+def long_enough(
+    panel: Panel, validation: float, test: float, context_steps: int, horizon: int
+) -> tuple[BoolArray, IntArray]:
+    """Whether `split_panel` takes each series, and the steps of training that each would have; both (series,)."""
+    stretches = _stretches(panel, validation, test)
+    return _horizons_that_fit(stretches, context_steps) >= horizon, stretches[0]
+
+
+def _stretches(panel: Panel, validation: float, test: float) -> tuple[IntArray, IntArray, IntArray]:
+    """Steps of training, validation and test; the first may be negative."""
     lengths = panel.lengths
-    test_steps = _steps(test, lengths)
-    validation_steps = _steps(validation, lengths)
-    train_steps = lengths - test_steps - validation_steps
-    _check_long_enough(panel, (train_steps, validation_steps, test_steps), context_steps, horizon)
-    return Split(train=train_steps, validation=validation_steps)
+    test_steps, validation_steps = _steps(test, lengths), _steps(validation, lengths)
+    return lengths - test_steps - validation_steps, validation_steps, test_steps
+
+
+def _horizons_that_fit(stretches: tuple[IntArray, IntArray, IntArray], context_steps: int) -> IntArray:
+    train, validation, test = stretches
+    return np.minimum(np.minimum(train - context_steps, validation), test)
 
 
 def rolling_origins(panel: Panel, first: IntArray, ends: IntArray, horizon: int, stride: int = 1) -> Origins:
@@ -101,7 +118,7 @@ def _check_long_enough(
     panel: Panel, stretches: tuple[IntArray, IntArray, IntArray], context_steps: int, horizon: int
 ) -> None:
     train, validation, test = stretches
-    longest = np.minimum(np.minimum(train - context_steps, validation), test)  # horizon that fits, (series,)
+    longest = _horizons_that_fit(stretches, context_steps)
     short = np.flatnonzero(longest < horizon)
     if len(short) == 0:
         return
@@ -118,5 +135,6 @@ def _remedies(longest: int, context_steps: int, short: int, series: int) -> str:
     """Say what makes `short` of so many series long enough; `longest` is the horizon that fits into all of them."""
     shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
     context = ", shorten `data.context_steps`" if context_steps > 1 else ""
-    left_out = f", leave out the {short} of {series} series that are too short" if series > 1 else ""
+    left_out = f", leave out the {short} of {series} series that are too short (`data.on_short_series=drop`)"
+    left_out = left_out if series > short else ""
     return f"{shorter}{context}{left_out}, or change `split.validation` and `split.test`"

@@ -73,6 +73,9 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
                 f"give data like those it was trained on (`data.freq`, `data.resample`), or train again"
             )
     known = run.record.data.ids
+    data = check_job(dict(run.record.settings)).data
+    if isinstance(data, CsvSettings) and data.on_short_series == "drop":  # what the training left out stays out
+        panel = panel.take(np.flatnonzero(np.isin(panel.ids, known)))
     if unknown := [name for name in panel.ids if name not in known]:
         raise ForecastError(
             f"the run {run.folder} does not know the series {_some(unknown)}; it was trained on {_some(known)}: "

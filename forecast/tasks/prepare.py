@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
@@ -13,6 +13,8 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
 from forecast.series.question import Question, ask
+from forecast.series.settings import CsvSettings
+from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
         Data that cannot be read or are too short, or a series to be drawn that they do not hold.
 
     """
-    source = source or load_source(job.data)
+    source = _long_enough(job, source or load_source(job.data))
     _check_drawn(job.report.series, source.panel)
     return Prepared(job, source, settle(job, source.panel))
 
@@ -66,6 +68,22 @@ def settle(job: JobSettings, panel: Panel) -> Question:
         validation=job.split.validation,
         test=job.split.test,
     )
+
+
+def _long_enough(job: JobSettings, source: Source) -> Source:
+    """Leave out series that are too short, if that was asked for."""
+    data = job.data
+    if not isinstance(data, CsvSettings) or data.on_short_series == "error":
+        return source
+    panel, notes = without_short(
+        source.panel,
+        job.horizon,
+        context_steps=data.context_steps,
+        season_steps=data.season_steps,
+        validation=job.split.validation,
+        test=job.split.test,
+    )
+    return replace(source, panel=panel, notes=(*source.notes, *notes))
 
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:

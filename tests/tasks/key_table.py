@@ -66,6 +66,13 @@ def csv_keys():
     return {
         "data.csv.time": Change("B", panel, {"time": "A", "target": "y"}, lines("A,B,y", two_dates)),
         "data.csv.id": Change("a", panel, {"id": "b", "target": "y"}, lines("t,a,b,y", shops)),
+        "data.csv.on_short_series": Change(
+            "drop",
+            question,
+            {"id": "a", "target": "y"},
+            lines("t,a,y", [*(f"{n},long,{n % 5}" for n in range(90)), *(f"{n},short,{n % 3}" for n in range(9))]),
+        ),
+        "data.csv.layout": Change("columns", panel, {"target": None}, lines("Date,y,other", BASE)),
         "data.csv.time_format": Change(
             "%d-%m-%y",
             panel,
@@ -152,6 +159,7 @@ TRAINING = {
 
 RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}
 STATISTICAL = {"baseline__theta": {"name": "theta", "method": "auto_theta"}}
+
 ALL_BASELINES = {
     "baseline__window": {"name": "window", "method": "window_mean"},
     "baseline__level": {"name": "level", "method": "reference", "reference": "level"},

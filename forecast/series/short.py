@@ -1,0 +1,66 @@
+"""Series that are too short for what is asked, among others that are not: left out on request, and named.
+
+How long a series has to be depends on the context, and that, where it is not said, on the training stretch. Here it
+is that of the typical series: one short series would otherwise shorten the context of all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.series.question import context_for
+from forecast.series.rows import counted, name_some
+from forecast.series.season import find_season
+from forecast.series.split import long_enough
+
+if TYPE_CHECKING:
+    from forecast.series.panel import BoolArray, Panel
+
+_NAMED = 5
+
+
+def without_short(
+    panel: Panel,
+    horizon: int,
+    *,
+    context_steps: int | None = None,
+    season_steps: int | None = None,
+    validation: float = 0.15,
+    test: float = 0.2,
+) -> tuple[Panel, tuple[str, ...]]:
+    """Leave out the series on which the question cannot be asked; the panel, and a sentence if there are such.
+
+    Raises
+    ------
+    ForecastError
+        There is no other series.
+
+    """
+    least = max(context_steps or 1, (season_steps or 1) + 1 - horizon)
+    kept, train = long_enough(panel, validation, test, least, horizon)
+    if context_steps is None and kept.any():
+        typical = panel.take(np.flatnonzero(kept))
+        season = season_steps or find_season(typical.cut(train[kept])).steps
+        least = max(least, context_for(season, horizon, int(np.median(train[kept]))))
+        kept, _ = long_enough(panel, validation, test, least, horizon)
+    if kept.all():
+        return panel, ()
+    if not kept.any():
+        raise ForecastError(
+            f"all {len(panel)} series are too short for context {least} + horizon {horizon} and as many steps each for "
+            "validation and test: shorten `horizon` or `data.context_steps`, or change `split.validation` and "
+            "`split.test`"
+        )
+    return panel.take(np.flatnonzero(kept)), (_sentence(panel, kept, least, horizon),)
+
+
+def _sentence(panel: Panel, kept: BoolArray, context_steps: int, horizon: int) -> str:
+    short = np.flatnonzero(~kept)
+    texts = [f"{panel.ids[i]!r} ({counted(int(panel.lengths[i]), 'step')})" for i in short[:_NAMED]]
+    return (
+        f"{len(short)} of {len(panel)} series left out as too short for context {context_steps} + horizon {horizon} in "
+        f"training and {horizon} steps each for validation and test: {name_some(texts, len(short))}."
+    )
