@@ -22,6 +22,9 @@ _SAMPLED_ROWS = 50_000
 _TARGETS_KEPT = 32_000_000
 """Numbers in a table of targets, at most (160 MB); of larger data each chunk computes its own."""
 
+_NUMBERS_AT_ONCE = 1_000_000
+"""Differences that are worked out in one piece."""
+
 
 class Batch(NamedTuple):
     """What one optimizer step reads.
@@ -92,7 +95,17 @@ class Targets:
         self._ends = ends
         self._table: tuple[Float32Array, BoolArray] | None = None
         if len(data.inputs) * data.reference.horizon <= _TARGETS_KEPT:
-            self._table = data.differences(np.arange(len(data.inputs)), ends)
+            self._table = self._all(data)
+
+    def _all(self, data: NetworkData) -> tuple[Float32Array, BoolArray]:
+        """Differences of all rows, some at a time: what leads to them takes many times their own memory."""
+        shape = (len(data.inputs), data.reference.horizon)
+        target, exists = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
+        part = max(_NUMBERS_AT_ONCE // shape[1], 1)
+        for first in range(0, shape[0], part):
+            rows = np.arange(first, min(first + part, shape[0]))
+            target[rows], exists[rows] = data.differences(rows, self._ends)
+        return target, exists
 
     def at(self, rows: IntArray) -> tuple[Float32Array, BoolArray]:
         """Targets after each row, and which of them exist; each (row, horizon)."""
