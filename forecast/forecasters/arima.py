@@ -116,7 +116,6 @@ def conditional_fit(w: FloatArray, orders: Orders, on_trial: Callable[[], None])
     if lags:
         # Gauss and Newton's steps: a fifth of the trials that a minimiser needs that knows the sum alone.
         params = least_squares(errors, params, bounds=(-_FARTHEST, _FARTHEST), ftol=1e-6, xtol=1e-4, max_nfev=30).x
-        params = np.clip(params, -_FARTHEST, _FARTHEST)
     least = float(np.log(np.mean(errors(params) ** 2) + 1e-30))
     aicc = count * least + 2 * size + 2 * size * (size + 1) / (count - size - 1)
     if orders.constant:
