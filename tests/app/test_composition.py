@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from forecast.app.arguments import read_command_line
 from forecast.app.composition import compose_job, conf_dir, plain_values
+from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job
 
 
@@ -21,6 +22,7 @@ CHOICES = [
     *(f"training={one}" for one in options("training")),
     *(f"baseline=[{one}]" for one in options("baseline")),
 ]
+EXPERIMENTS = [f"experiment={one}" for one in options("experiment")]
 
 
 @cache
@@ -29,18 +31,20 @@ def composed(*overrides):
 
 
 def with_path(choice):
-    return (choice, "data.path=my.csv") if choice == "data=csv" else (choice,)
+    reads_a_file = choice == "data=csv" or choice in EXPERIMENTS
+    return (choice, "data.path=my.csv") if reads_a_file else (choice,)
 
 
 def test_every_yaml_belongs_to_a_group():
     known = {conf_dir() / "config.yaml", *(conf_dir() / "hydra").rglob("*.yaml")}
     known |= {
-        conf_dir() / group / f"{one}.yaml" for group, one in (c.replace("[", "").strip("]").split("=") for c in CHOICES)
+        conf_dir() / group / f"{one}.yaml"
+        for group, one in (c.replace("[", "").strip("]").split("=") for c in [*CHOICES, *EXPERIMENTS])
     }
     assert set(conf_dir().rglob("*.yaml")) == known
 
 
-@pytest.mark.parametrize("choice", ["horizon=20", *CHOICES])
+@pytest.mark.parametrize("choice", ["horizon=20", *CHOICES, *EXPERIMENTS])
 def test_composes_and_round_trips(choice):
     job = check_job(composed(*with_path(choice)))
     stored = json.loads(json.dumps(job.model_dump(mode="json")))
@@ -87,3 +91,18 @@ def test_a_users_own_folder_adds_a_choice(tmp_path):
     lstm.hidden_size = 7
     OmegaConf.save(lstm, tmp_path / "model" / "tiny.yaml")
     assert composed("model=tiny", "--config-dir", str(tmp_path))["model"]["hidden_size"] == 7
+
+
+def test_an_experiment_says_several_keys_and_what_is_said_beside_it_wins():
+    job = check_job(composed("experiment=m4_hourly", "data.path=my.csv", "model.hidden_size=8"))
+    assert (job.data.name, job.data.path, job.data.layout, job.data.season_steps) == ("csv", "my.csv", "rows", 24)
+    assert (job.horizon, job.split.validation, job.split.test) == (48, 48, 48)
+    assert (job.model.reference, job.model.hidden_size) == ("blend", 8)
+    assert list(job.baseline) == ["naive", "seasonal_naive"]
+    other = check_job(composed("experiment=m4_hourly", "data.path=my.csv", "model=gru", "baseline=[ridge]"))
+    assert (other.model.name, other.model.reference, list(other.baseline)) == ("gru", "blend", ["ridge"])
+
+
+def test_an_experiment_without_its_file_says_what_is_missing():
+    with pytest.raises(ForecastError, match=r"`data\.path` is missing"):
+        composed("experiment=m4_hourly")
