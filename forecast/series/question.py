@@ -13,7 +13,9 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.series.problem import Problem
 from forecast.series.season import Season, find_season
+from forecast.series.settings import SplitSettings
 from forecast.series.split import Split, split_panel
+from forecast.settings import check_settings
 
 if TYPE_CHECKING:
     from forecast.series.panel import Panel
@@ -47,9 +49,11 @@ def ask(
     Raises
     ------
     ForecastError
-        A series that is too short for its stretches, or for the season given.
+        A length below one step, or a series that is too short for its stretches, or for the season given.
 
     """
+    _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
+    check_settings(SplitSettings, {"validation": validation, "test": test}, "split.")
     split = split_panel(panel, validation, test, 1, horizon)
     season = _season(panel.cut(split.train), season_steps)
     context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
@@ -65,6 +69,13 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
     """
     wanted = max(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon)
     return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+
+
+def _check_lengths(**steps: int | None) -> None:
+    """Check what a notebook hands over; on the command line the settings have done so."""
+    for name, count in steps.items():
+        if count is not None and count < 1:
+            raise ForecastError(f"`{name}` should be at least 1 step, found {count}")
 
 
 def _season(training: Panel, season_steps: int | None) -> Season:

@@ -90,11 +90,12 @@ class NetworkModule(pl.LightningModule):
 
     def diverged(self, row: int, what: str, loss: float) -> ForecastError:
         """Say where training came to its end, with a row of the series that is the worst."""
+        clip = "null" if self.settings.gradient_clip is None else f"{self.settings.gradient_clip:g}"
         return ForecastError(
             f"training diverged in epoch {self.current_epoch + 1}, step {self.global_step + 1}, at series "
             f"{self.series_name(row)!r}: {what} {loss:.3g}, gradient norm {float(self.gradient_norm):.3g}: "
             f"lower `training.learning_rate` ({self.settings.learning_rate:g} now), set `training.gradient_clip` "
-            f"({self.settings.gradient_clip} now), or shorten `training.chunk_steps`"
+            f"({clip} now), or shorten `training.chunk_steps`"
         )
 
     @property

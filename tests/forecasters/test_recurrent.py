@@ -184,7 +184,8 @@ def test_a_second_interrupt_ends_the_program():
 def test_a_loss_that_explodes_names_where_and_what_to_try():
     training = TrainingSettings(max_epochs=50, optimizer="sgd", learning_rate=1e30, gradient_clip=None)
     with pytest.raises(
-        ForecastError, match=r"epoch \d+, step \d+, at series 's0': loss .*gradient norm .*learning_rate"
+        ForecastError,
+        match=r"epoch \d+, step \d+, at series 's0': loss .*gradient norm .*learning_rate.*clip` \(null now\)",
     ):
         fitted_on(panel_of(noisy_sine(400)), RnnSettings(activation="relu"), training)
 

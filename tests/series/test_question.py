@@ -80,3 +80,17 @@ def test_of_several_series_it_is_said_how_many_are_too_short():
 def test_no_horizon_fits_where_the_context_takes_everything():
     with pytest.raises(ForecastError, match=r"260 for training.*: shorten `horizon`, shorten `data.context_steps`, or"):
         ask(seasonal(), 10, context_steps=300)
+
+
+@pytest.mark.parametrize("said", [{"horizon": 0}, {"horizon": -3}, {"context_steps": 0}, {"season_steps": 0}])
+def test_a_length_below_one_step_is_the_users_mistake(said):
+    (name, steps), *_ = said.items()
+    with pytest.raises(ForecastError, match=f"`{name}` should be at least 1 step, found {steps}"):
+        ask(seasonal(), **{"horizon": 10, **said})
+
+
+@pytest.mark.parametrize("said", [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}])
+def test_stretches_are_checked_in_a_notebook_too(said):
+    (name, _), *_ = said.items()
+    with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
+        ask(seasonal(), 10, **said)
