@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 from altair.utils.schemapi import debug_mode
@@ -10,12 +11,16 @@ from altair.utils.schemapi import debug_mode
 from forecast.reporting import marks
 from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
+from forecast.reporting.series_charts import exchange, spread_figure
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import DataSection, ForecastSection, Roles, View
     from forecast.reporting.summary import Summary
+
+_MOST_BYTES = 1_600_000
+"""Of charts of series to choose from; with Vega a page stays below 3 MB."""
 
 
 def draw(summary: Summary) -> tuple[Figure, ...]:
@@ -27,12 +32,8 @@ def draw(summary: Summary) -> tuple[Figure, ...]:
 
 def _figures(summary: Summary) -> tuple[Figure, ...]:
     roles, clock = summary.roles, summary.clock
-    figures = [
-        data_figure(summary.data, clock, summary.series),
-        origins_figure(summary.origins, roles, clock),
-    ]
-    if summary.future is not None:
-        figures.append(future_figure(summary.future, roles, clock, summary.series))
+    figures = [] if summary.spread is None else [spread_figure(summary.spread, roles)]
+    figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
     figures.append(steps_figure(summary.steps, roles))
     if summary.learning is not None:
         figures.append(learning_figure(summary.learning))
@@ -41,6 +42,34 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     if summary.copy is not None:
         figures.append(copy_figure(summary.copy))
     return tuple(figures)
+
+
+def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Draw what the page exchanges when another series is chosen, by its label; the one shown at first comes as well.
+
+    Where all of them would make the page too large, fewer are taken, evenly.
+    """
+    with debug_mode(False):
+        drawn = {
+            one.label: exchange(
+                _of_a_series(one.name, (one.data, one.origins, one.future), summary.roles, summary.clock)
+            )
+            for one in summary.choices
+        }
+    size = sum(len(json.dumps(one, ensure_ascii=False)) for one in drawn.values())
+    every = max(-(-size // _MOST_BYTES), 1)
+    shown = next((one.label for one in summary.choices if one.name == summary.series), None)
+    ends = (0, (len(drawn) - 1) // 2, len(drawn) - 1, *range(0, len(drawn), every))
+    return {label: one for i, (label, one) in enumerate(drawn.items()) if i in ends or label == shown}
+
+
+def _of_a_series(
+    name: str, sections: tuple[DataSection, ForecastSection, ForecastSection | None], roles: Roles, clock: Clock
+) -> list[Figure]:
+    """Figures of a single series, which the page exchanges for those of another."""
+    data, origins, future = sections
+    ahead = [] if future is None else [future_figure(future, roles, clock, name)]
+    return [data_figure(data, clock, name), origins_figure(origins, roles, clock), *ahead]
 
 
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:

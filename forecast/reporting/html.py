@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from forecast.reporting.charts import draw
+from forecast.reporting.charts import draw, draw_choices
 from forecast.reporting.leaderboard import COLUMNS, table_rows
 from forecast.reporting.library import read_library
 from forecast.reporting.render import page_spec, renderer, write_picture
@@ -71,6 +71,10 @@ def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
         summary=summary,
         columns=COLUMNS,
         rows=table_rows(summary),
+        choices=(drawn := draw_choices(summary)),
+        chosen=next((one.label for one in summary.choices if one.name == summary.series), None),
+        series_count=0 if summary.spread is None else len(summary.spread.ids),
+        exchange=script_json(drawn),
     )
 
 

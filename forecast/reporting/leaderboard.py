@@ -46,7 +46,11 @@ COLUMNS = (
     Column("kind", "kind", text=True),
     Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training stretch"),
     Column("skill", "skill", "1 less MASE over MASE of the baseline to beat: above 0 is better than it"),
-    Column("dm_p", "p", "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series"),
+    Column(
+        "dm_p",
+        "p",
+        "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series",
+    ),
     Column("mae", "MAE", "mean absolute error, in units of the data"),
     Column("rmse", "RMSE", "root of the mean squared error, in units of the data"),
     Column("smape", "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),

@@ -33,6 +33,7 @@ from forecast.reporting.sections import (
     origins_section,
 )
 from forecast.reporting.settings import ReportSettings
+from forecast.reporting.several import Choice, SpreadSection, choices, errors_by_series, spread_section
 from forecast.reporting.wording import counted
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Summary:
     found: dict[str, str]
     notes: tuple[str, ...]
     settings: dict[str, str]
+    spread: SpreadSection | None = None
+    choices: tuple[Choice, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -87,6 +90,7 @@ def build_summary(
     series: pd.DataFrame | None = None,
     leaderboard: pd.DataFrame | None = None,
     by_step: pd.DataFrame | None = None,
+    by_series: pd.DataFrame | None = None,
     forecast: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     chosen_epoch: int | None = None,
@@ -109,6 +113,7 @@ def build_summary(
         as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
+    by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
     forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
     network, baseline : the two models drawn in colour; without them the best network and the best other model
@@ -130,6 +135,9 @@ def build_summary(
     ahead = None if forecast is None else _of(forecast, uid)
     learnt = history is not None and len(history) > 0
     count = int(results["unique_id"].nunique())
+    spread = None
+    if count > 1:
+        spread = spread_section(errors_by_series(results) if by_series is None else by_series, roles)
     name = uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)"
     return Summary(
         title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
@@ -149,6 +157,8 @@ def build_summary(
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
+        spread=spread,
+        choices=() if spread is None else choices(spread, (series, results, forecast), roles, clock, uid),
     )
 
 

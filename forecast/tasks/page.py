@@ -29,6 +29,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         series=stretches(run.source.panel, run.split),
         leaderboard=evaluation.leaderboard,
         by_step=evaluation.scores.by_step.reset_index(),
+        by_series=evaluation.scores.by_series.reset_index(),
         forecast=run.future,
         history=run.history,
         chosen_epoch=run.trained.epochs,

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run
 from playwright.sync_api import sync_playwright
+from test_several import many
 
 from forecast.reporting.html import write_report
 from forecast.reporting.settings import ReportSettings
@@ -180,6 +181,31 @@ def test_a_pointer_reads_a_value_as_text(browser, report):
 def test_dates_do_not_move_with_the_readers_time_zone(browser, report):
     with Opened(browser, report) as at_home, Opened(browser, report, zone="America/Los_Angeles") as away:
         assert away.labels("future-0") == at_home.labels("future-0")
+
+
+def test_another_series_is_chosen(browser, tmp_path):
+    run, names = many(4)
+    summary = build_summary(**run, show=ReportSettings(origins=4))
+    page = write_report(summary, tmp_path, png=False)
+    others = [one for one in summary.choices if one.name != summary.series]
+    assert NASTY in names
+    for width in (1200, 400):
+        with Opened(browser, page, width) as opened:
+            assert opened.complaints == []
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+            before = opened.labels("future-0")
+            for one in others:
+                opened.page.select_option("#chosen", label=one.label)
+                opened.wait_for_labels(
+                    "future-0", lambda labels, name=one.name: any(name[:4] in text for text in labels)
+                )
+                assert opened.page.locator("#data .says").text_content() == one.data.says
+                assert opened.page.locator("#forecasts .panel:visible").count() == 3
+            assert opened.labels("future-0") != before
+            opened.page.emulate_media(color_scheme="dark")
+            opened.page.wait_for_selector("html[data-drawn]", state="attached")
+            assert opened.complaints == []
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):

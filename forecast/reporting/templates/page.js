@@ -45,24 +45,60 @@
     view.runAsync();
   }
 
+  async function drawOne(id) {
+    const panel = panels.get(id);
+    const place = document.getElementById(id);
+    try {
+      views.get(id)?.finalize();
+      const compiled = vegaLite.compile(painted(panel.spec)).spec;
+      const view = new vega.View(vega.parse(compiled), { renderer: panel.renderer, container: place, hover: true });
+      views.set(id, view.tooltip(showTip));
+      await view.runAsync();
+      return 1;
+    } catch (error) {
+      place.textContent = "This chart could not be drawn.";
+      console.error(error);
+      return 0;
+    }
+  }
+
   async function draw() {
     delete document.documentElement.dataset.drawn;
     let drawn = 0;
-    for (const [id, panel] of panels) {
-      const place = document.getElementById(id);
-      try {
-        views.get(id)?.finalize();
-        const compiled = vegaLite.compile(painted(panel.spec)).spec;
-        const view = new vega.View(vega.parse(compiled), { renderer: panel.renderer, container: place, hover: true });
-        views.set(id, view.tooltip(showTip));
-        await view.runAsync();
-        drawn += 1;
-      } catch (error) {
-        place.textContent = "This chart could not be drawn.";
-        console.error(error);
+    for (const id of [...panels.keys()]) drawn += await drawOne(id);
+    document.documentElement.dataset.drawn = String(drawn);
+  }
+
+  // Another series is chosen: its charts take the places of those of the one before.
+  function unpacked(panel) {
+    const rows = [];
+    for (const line of panel.lines) line.t.forEach((t, i) => rows.push({ ...line.all, t, y: line.y[i] }));
+    return { renderer: panel.renderer, spec: { ...panel.spec, datasets: { ...panel.spec.datasets, lines: rows } } };
+  }
+
+  function exchangeFor(chosen) {
+    for (const [name, says] of Object.entries(chosen.says)) {
+      document.querySelector(`#${name} .says`).textContent = says;
+      for (const place of document.querySelectorAll(`#${name} .panel`)) {
+        const panel = chosen.panels[place.dataset.panel];
+        place.hidden = panel === undefined;
+        if (panel === undefined) {
+          views.get(place.dataset.panel)?.finalize();
+          panels.delete(place.dataset.panel);
+          continue;
+        }
+        panels.set(place.dataset.panel, unpacked(panel));
+        const title = place.querySelector("h3");
+        if (title !== null) title.textContent = panel.title ?? "";
       }
     }
-    document.documentElement.dataset.drawn = String(drawn);
+    draw();
+  }
+
+  const choice = document.getElementById("chosen");
+  if (choice !== null) {
+    const others = new Map(Object.entries(JSON.parse(document.getElementById("exchange").textContent)));
+    choice.addEventListener("change", () => exchangeFor(others.get(choice.value)));
   }
 
   for (const button of document.querySelectorAll(".zoom button")) {
