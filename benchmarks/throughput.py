@@ -77,7 +77,7 @@ def epoch_seconds(fitted: FittedNetwork) -> float:
 
 def tables(panel: Panel, fitted: FittedNetwork) -> tuple[torch.Tensor, ...]:
     """Inputs, targets and which of these exist, of every row."""
-    data = network_data(panel, fitted.reference, fitted.scale)
+    data = network_data(panel, fitted.reference, fitted.scale, fitted.encoding)
     target, exists = Targets(data, panel.lengths).at(np.arange(STEPS))
     return tuple(torch.from_numpy(array) for array in (data.inputs, target, exists.astype(np.float32)))
 

@@ -11,15 +11,17 @@ import numpy.typing as npt
 import torch
 
 from forecast.errors import ForecastError
+from forecast.network.inference import head_on_cpu
 from forecast.series.quantities import Quantities
 
 if TYPE_CHECKING:
-    from forecast.network.inference import Float32Array
     from forecast.network.network import Network
     from forecast.network.state import State
     from forecast.series.calendar import Calendar
+    from forecast.series.encoding import Float32Array
     from forecast.series.panel import FloatArray, Panel, TimeArray
     from forecast.series.references import Reference
+    from forecast.training.data import NetworkData
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +67,19 @@ class Live:
         self._reference = reference
         self._scale = scale
         self._recent = recent
+        self._series = torch.arange(len(scale))[:, None]  # (series, step)
         self._state = state  # None: a network trained on windows, which reads `window` anew
         self._window = window  # (series, context step, input), empty where a state is carried
         self._features = torch.zeros(0)
         self._rows_since = 0
 
     @classmethod
-    def warmed(
-        cls, network: Network, reference: Reference, scale: FloatArray, past: Panel, context_steps: int | None
-    ) -> Live:
+    def warmed(cls, network: Network, data: NetworkData, *, context_steps: int | None) -> Live:
         """Walk over a past, whole (`context_steps` None) or as far as a window reaches."""
-        known = reference.quantities(past)
-        inputs = (reference.inputs(known, np.arange(len(known.y))) / scale[known.series][:, None]).astype(np.float32)
+        past, reference, scale = data.past, data.reference, data.scale
+        if data.inputs.shape[1] > reference.input_size or data.readings.ahead.shape[1]:
+            raise ForecastError("a network with covariates does not go on row by row yet: use `forecast`")
+        inputs, known = data.inputs, data.known
         recent = Recent.of(past, known, reference)
         if context_steps is not None:
             if past.lengths.min() < context_steps:
@@ -89,10 +92,7 @@ class Live:
             live._features = live._read_window()
             return live
         with torch.no_grad():
-            ends = [
-                network.features(torch.from_numpy(inputs[rows]).to(network.output_unit.device)[None], state)
-                for (_, rows), state in ((series, network.initial_state(1)) for series in past.series())
-            ]
+            ends = [_walk(network, inputs[rows], i) for i, (_, rows) in enumerate(past.series())]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
         live = cls(network, reference, scale, recent, state=state, window=inputs[:0])
         live._features = torch.cat([features[:, -1] for features, _ in ends])
@@ -123,7 +123,7 @@ class Live:
         else:
             with torch.no_grad():
                 features, self._state = self._network.features(
-                    torch.from_numpy(x).to(self._network.output_unit.device), self._state
+                    torch.from_numpy(x).to(self._network.device), self._series.to(self._network.device), self._state
                 )
             self._features = features[:, -1]
         return self.forecast()
@@ -131,16 +131,24 @@ class Live:
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
         with torch.no_grad():
-            added = self._network.forecast(self._features).cpu().numpy() * self._scale[:, None]
+            raw = self._network.forecast(self._features, None).cpu()
+            added = head_on_cpu(self._network).point(raw, None).numpy() * self._scale[:, None]
         reference = self._reference.at(self._recent.quantities(), self._recent.rows)
         recent = self._recent
         return Forecast(recent.ids, reference + added, recent.calendar, recent.last, self._rows_since)
 
     def _read_window(self) -> torch.Tensor:
-        x = torch.from_numpy(self._window).to(self._network.output_unit.device)
+        x = torch.from_numpy(self._window).to(self._network.device)
+        series = self._series.expand(-1, x.shape[1]).to(x.device)
         with torch.no_grad():
-            features, _ = self._network.features(x, self._network.initial_state(len(x)))
+            features, _ = self._network.features(x, series, self._network.initial_state(len(x)))
         return features[:, -1]
+
+
+def _walk(network: Network, inputs: Float32Array, series: int) -> tuple[torch.Tensor, State]:
+    """Features and state after all rows of one series."""
+    x = torch.from_numpy(inputs).to(network.device)[None]
+    return network.features(x, torch.full(x.shape[:2], series, device=x.device), network.initial_state(1))
 
 
 class Recent:

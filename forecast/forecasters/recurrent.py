@@ -12,9 +12,12 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Live
-from forecast.network.inference import forecast_by_walk, forecast_by_windows
+from forecast.network.heads import needs_level
+from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
+from forecast.network.readings import Interface
 from forecast.network.settings import LstmSettings, NetworkSettings
+from forecast.series.encoding import Encoding, empty_encoding, fit_encoding, restore_encoding
 from forecast.series.references import Reference, fit_reference, term_count
 from forecast.series.scaling import fit_scale
 from forecast.training.callbacks import Epoch
@@ -24,9 +27,11 @@ from forecast.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.encoding import Float32Array
+    from forecast.series.panel import Channel, FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
+    from forecast.training.data import NetworkData
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,10 @@ class Recurrent:
         else:
             reference = self.reference.refit(past, train_steps)
         scale = fit_scale(past, train_steps, problem.season_steps)
+        encoding = fit_encoding(past, train_steps)
         training = fit_network(
             TrainingJob(
-                data=network_data(past, reference, scale),
+                data=network_data(past, reference, scale, encoding, needs_level=needs_level(self.settings)),
                 train_steps=train_steps,
                 network=self.settings,
                 training=self.training,
@@ -89,6 +95,7 @@ class Recurrent:
             ids=past.ids,
             reference=reference,
             scale=scale,
+            encoding=encoding,
             network=training.network,
             history=training.history,
             epochs=training.epochs,
@@ -114,6 +121,7 @@ class FittedNetwork:
     ids: tuple[str, ...]
     reference: Reference
     scale: FloatArray
+    encoding: Encoding
     network: Network
     history: tuple[Epoch, ...]
     epochs: int
@@ -134,20 +142,28 @@ class FittedNetwork:
             Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
 
         """
-        data = network_data(self._known(past), self.reference, self.scale)
+        data = self._data(past)
         rows = origins.rows(past)
         if self.forecaster.training.regime == "windows":
             self._check_windows(origins)
-            added = forecast_by_windows(self.network, data.inputs, self.problem.context_steps, rows)
+            raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
         else:
-            added = forecast_by_walk(self.network, data.inputs, past.offsets[:-1], origins.series, rows)
-        return Forecasts(self.reference.at(data.known, rows) + added * self.scale[origins.series][:, None])
+            raw = forecast_by_walk(self.network, data.readings, past.offsets[:-1], origins.series, rows)
+        return self._read(raw, data, rows)
+
+    def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
+        """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""
+        head, numbers, level = head_on_cpu(self.network), torch.from_numpy(raw), data.level(rows)
+        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]][:, None]
+        with torch.no_grad():
+            point = head.point(numbers, level).numpy()
+        return Forecasts(reference + point * scale)
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""
         windows = self.forecaster.training.regime == "windows"
         context_steps = self.problem.context_steps if windows else None
-        return Live.warmed(self.network, self.reference, self.scale, self._known(past), context_steps)
+        return Live.warmed(self.network, self._data(past), context_steps=context_steps)
 
     def chosen(self) -> Recurrent:
         """Return the forecaster with its reference, number of epochs and learning rates fixed."""
@@ -158,7 +174,13 @@ class FittedNetwork:
         """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
         weights = {f"network.{name}": part.cpu().numpy() for name, part in self.network.state_dict().items()}
         reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
-        return {**weights, **reference, "scale": self.scale}
+        encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
+        return {**weights, **reference, **encoding, "scale": self.scale}
+
+    def _data(self, past: Panel) -> NetworkData:
+        """What the network reads of a past."""
+        leveled = needs_level(self.forecaster.settings)
+        return network_data(self._known(past), self.reference, self.scale, self.encoding, needs_level=leveled)
 
     def _known(self, past: Panel) -> Panel:
         if past.ids != self.ids:
@@ -183,11 +205,14 @@ def restore(
     problem: Problem,
     ids: tuple[str, ...],
     *,
+    channels: tuple[Channel, ...],
     facts: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
     epochs: int,
 ) -> FittedNetwork:
-    """Put saved arrays into the skeleton that the settings describe; `facts` is what `Reference.facts` gave.
+    """Put saved arrays into the skeleton that the settings describe.
+
+    `channels` are all of the panel that was fitted on, `facts` is what `Reference.facts` gave.
 
     Raises
     ------
@@ -199,14 +224,32 @@ def restore(
     shapes = {"centre": (len(ids),), "weights": (len(ids), problem.horizon, terms)}
     empty: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
     reference = Reference(**facts, **empty)
-    network = Network(forecaster.settings, reference.input_size, problem.horizon)
-    skeleton = FittedNetwork(forecaster, problem, ids, reference, np.ones(len(ids)), network, (), epochs, "")
+    encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
+    interface = Interface(
+        inputs=reference.input_size + encoding.input_size,
+        horizon=problem.horizon,
+        ahead=encoding.ahead.size,
+        static=encoding.static.size,
+        series=len(ids),
+    )
+    network = Network(forecaster.settings, interface)
+    skeleton = FittedNetwork(forecaster, problem, ids, reference, np.ones(len(ids)), encoding, network, (), epochs, "")
     _check_arrays(skeleton.tensors(), tensors)
     saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
     network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})
     network.eval()
     fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in shapes}
     return replace(skeleton, scale=np.array(tensors["scale"]), reference=replace(reference, **fitted))
+
+
+def _encoding_arrays(
+    channels: tuple[Channel, ...], tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """Take the arrays of the encoding, of which the size of the network depends, after a check of their shapes."""
+    empty = {f"encoding.{name}": array for name, array in empty_encoding(channels).arrays().items()}
+    mine = {name: array for name, array in tensors.items() if name.startswith("encoding.")}
+    _check_arrays(empty, mine)
+    return {name.removeprefix("encoding."): array for name, array in mine.items()}
 
 
 def _check_arrays(

@@ -1,36 +1,92 @@
-"""Heads: from the features at an origin to the forecast of the whole horizon, and the loss that trains it.
+"""Heads: what raw numbers of a horizon step mean, the loss that trains them, and the forecast that is read off them.
 
-A head starts at zero, so that an untrained network is its reference.
+A head is a distribution of the difference to the reference, in units of a series' scale. Raw numbers are zero in an
+untrained network, and zero means: located at the reference, spread as the reference's errors in training. How raw
+numbers come out of features is the decoder's business (`decoders`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from forecast.network.settings import NetworkSettings
 
 HUBER_DELTA = 1.0
 """Where the Huber loss turns from square to straight, in units of a series' scale."""
 
 
-class PointHead(nn.Module):
-    """One number a horizon step, linear in the features: all steps are read off the same origin."""
+class Level(NamedTuple):
+    """Where a series stands, for heads whose distribution is not one of differences (counts).
 
-    def __init__(self, feature_size: int, horizon: int) -> None:
+    Attributes
+    ----------
+    reference : (..., horizon) forecast of the reference, in the target's units
+    scale : (..., 1) unit of the differences, in the target's units
+
+    """
+
+    reference: Tensor
+    scale: Tensor
+
+
+class Head(nn.Module):
+    """What every head has; all numbers but raw ones are differences in units of a series' scale.
+
+    Attributes
+    ----------
+    size : raw numbers a horizon step
+    needs_level : whether `level` has to be handed over
+    unit : (horizon,) root mean square of the reference's errors in training; 0 where there is nothing to add
+
+    """
+
+    size = 1
+    needs_level = False
+
+    def __init__(self, horizon: int) -> None:
         super().__init__()
-        self.out = nn.Linear(feature_size, horizon)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.unit: Tensor
+        self.register_buffer("unit", torch.ones(horizon))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(..., feature) -> (..., horizon)."""
-        forecast: Tensor = self.out(features)
-        return forecast
+    def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
+        """Measure on forks of the training stretch, (fork, horizon) each, where an untrained network begins."""
+        squares = (differences.double().square() * exists).sum(dim=0)
+        self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
+
+    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Loss of each forecast, (..., horizon, size) and (..., horizon) -> (..., horizon)."""
+        raise NotImplementedError
+
+    def point(self, raw: Tensor, level: Level | None) -> Tensor:
+        """Point forecast, (..., horizon, size) -> (..., horizon)."""
+        raise NotImplementedError
+
+    def quantiles(self, raw: Tensor, probabilities: Sequence[float], level: Level | None) -> Tensor | None:
+        """Quantiles, (..., horizon, size) -> (..., horizon, probability); None where the head knows none."""
+        return None
+
+
+class PointHead(Head):
+    """One number a horizon step."""
+
+    def __init__(self, horizon: int, loss: str) -> None:
+        super().__init__(horizon)
+        self.loss_name = loss
+
+    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Error as `model.loss` measures it."""
+        return LOSSES[self.loss_name](self.point(raw, level), target)
+
+    def point(self, raw: Tensor, level: Level | None) -> Tensor:
+        """(..., horizon, 1) -> (..., horizon)."""
+        return raw[..., 0] * self.unit
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -38,17 +94,32 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": lambda forecast, target: (forecast - target).square(),
     "huber": lambda forecast, target: functional.huber_loss(forecast, target, reduction="none", delta=HUBER_DELTA),
 }
-"""Loss of each forecast, element by element, in units of a series' scale."""
+"""Loss of each point forecast, element by element, in units of a series' scale."""
 
 
-def mean_loss(loss: str, forecast: Tensor, target: Tensor, exists: Tensor) -> Tensor:
+HEADS: dict[str, Callable[[NetworkSettings, int], Head]] = {
+    "point": lambda settings, horizon: PointHead(horizon, settings.loss),
+}
+"""Every head by its name in `model.head`."""
+
+
+def build_head(settings: NetworkSettings, horizon: int) -> Head:
+    """Build the head that the settings name, as it is before anything is measured."""
+    return HEADS[settings.head](settings, horizon)
+
+
+def needs_level(settings: NetworkSettings) -> bool:
+    """Whether the head that the settings name has to be told where the series stand."""
+    return build_head(settings, 1).needs_level
+
+
+def mean_where(losses: Tensor, exists: Tensor) -> Tensor:
     """Mean over the (lane, step, horizon) whose target exists; 0 where none does.
 
     Examples
     --------
-    >>> mean_loss("mae", torch.zeros(2), torch.tensor([3.0, 5.0]), torch.tensor([1.0, 0.0])).item()
+    >>> mean_where(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 0.0])).item()
     3.0
 
     """
-    errors = LOSSES[loss](forecast, target) * exists
-    return errors.sum() / torch.clamp(exists.sum(), min=1.0)
+    return (losses * exists).sum() / torch.clamp(exists.sum(), min=1.0)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from forecast.batches.windows import window_rows
 from forecast.network.threads import threads_for
 
 if TYPE_CHECKING:
+    from forecast.network.heads import Head
     from forecast.network.network import Network
+    from forecast.network.readings import Readings
     from forecast.network.state import State
+    from forecast.series.encoding import Float32Array
     from forecast.series.panel import IntArray
-
-Float32Array: TypeAlias = npt.NDArray[np.float32]
 
 _LANES = 256
 _STEPS = 1024
@@ -25,13 +26,14 @@ _WINDOWS = 128  # larger batches are slower on a CPU: their buffers no longer fi
 
 @torch.no_grad()
 def forecast_by_walk(
-    network: Network, inputs: Float32Array, starts: IntArray, origin_series: IntArray, origin_rows: IntArray
+    network: Network, readings: Readings, starts: IntArray, origin_series: IntArray, origin_rows: IntArray
 ) -> Float32Array:
-    """Carry the state from row `starts[i]` of each series on, and fork at the origins, (origin, horizon).
+    """Carry the state from row `starts[i]` of each series on, and fork at the origins.
 
-    `inputs` is (row, input). The cost is one pass over the rows, however many origins there are.
+    Raw numbers of the head, (origin, horizon, size). The cost is one pass over the rows, however many origins there
+    are.
     """
-    forecasts = np.empty((len(origin_rows), len(network.output_unit)), dtype=np.float32)
+    forecasts = _no_forecasts(network, len(origin_rows))
     last = np.full(len(starts), -1, dtype=np.int64)
     np.maximum.at(last, origin_series, origin_rows)
     wanted = np.flatnonzero(last >= 0)
@@ -44,7 +46,7 @@ def forecast_by_walk(
         with threads_for(len(series), network.backbone.feature_size):
             forecasts[mine] = _walk_lanes(
                 network,
-                inputs,
+                readings,
                 np.stack([starts[series], last[series]]),
                 lane_of[origin_series[mine]],
                 origin_rows[mine],
@@ -53,34 +55,52 @@ def forecast_by_walk(
 
 
 def _walk_lanes(
-    network: Network, inputs: Float32Array, stretch: IntArray, lanes: IntArray, rows: IntArray
+    network: Network, readings: Readings, stretch: IntArray, lanes: IntArray, rows: IntArray
 ) -> Float32Array:
     """Walk lanes side by side from `stretch[0]` to `stretch[1]`, both (lane,)."""
     starts, last = stretch
-    forecasts = np.empty((len(rows), len(network.output_unit)), dtype=np.float32)
+    forecasts = _no_forecasts(network, len(rows))
     steps = rows - starts[lanes]
-    device = network.output_unit.device
+    device = network.device
     state: State = network.initial_state(len(starts))
     for first in range(0, int((last - starts).max()) + 1, _STEPS):
         ahead = starts[:, None] + np.arange(first, first + _STEPS)[: int((last - starts).max()) + 1 - first]
-        x = torch.from_numpy(inputs[np.minimum(ahead, last[:, None])]).to(device)
-        features, state = network.features(x, state)
+        walked = np.minimum(ahead, last[:, None])
+        x = torch.from_numpy(readings.inputs[walked]).to(device)
+        features, state = network.features(x, readings.of_series(walked).to(device), state)
         here = np.flatnonzero((steps >= first) & (steps < first + _STEPS))
         at_origins = features[torch.from_numpy(lanes[here]), torch.from_numpy(steps[here] - first)]
-        forecasts[here] = network.forecast(at_origins).cpu().numpy()
+        forecasts[here] = _fork(network, readings, at_origins, rows[here])
     return forecasts
 
 
 @torch.no_grad()
 def forecast_by_windows(
-    network: Network, inputs: Float32Array, context_steps: int, origin_rows: IntArray
+    network: Network, readings: Readings, context_steps: int, origin_rows: IntArray
 ) -> Float32Array:
-    """Run each window from a zero state and forecast at its end, (origin, horizon)."""
-    forecasts = np.empty((len(origin_rows), len(network.output_unit)), dtype=np.float32)
-    device = network.output_unit.device
+    """Run each window from a zero state; raw numbers of the head at its end, (origin, horizon, size)."""
+    forecasts = _no_forecasts(network, len(origin_rows))
     for first in range(0, len(origin_rows), _WINDOWS):
-        rows = window_rows(origin_rows[first : first + _WINDOWS], context_steps)
-        x = torch.from_numpy(inputs[rows]).to(device)
-        features, _ = network.features(x, network.initial_state(len(rows)))
-        forecasts[first : first + _WINDOWS] = network.forecast(features[:, -1]).cpu().numpy()
+        origins = origin_rows[first : first + _WINDOWS]
+        rows = window_rows(origins, context_steps)
+        x, series = torch.from_numpy(readings.inputs[rows]), readings.of_series(rows)
+        state = network.initial_state(len(rows))
+        features, _ = network.features(x.to(network.device), series.to(network.device), state)
+        forecasts[first : first + _WINDOWS] = _fork(network, readings, features[:, -1], origins)
     return forecasts
+
+
+def head_on_cpu(network: Network) -> Head:
+    """Return the head where raw numbers come out: beside the arrays."""
+    return network.head if network.device.type == "cpu" else copy.deepcopy(network.head).cpu()
+
+
+def _no_forecasts(network: Network, origins: int) -> Float32Array:
+    return np.empty((origins, network.interface.horizon, network.head.size), dtype=np.float32)
+
+
+def _fork(network: Network, readings: Readings, features: torch.Tensor, rows: IntArray) -> Float32Array:
+    """Raw numbers from the features at some rows, (origin, horizon, size)."""
+    ahead = readings.known_ahead(rows, network.interface.horizon)
+    raw = network.forecast(features, None if ahead is None else ahead.to(network.device))
+    return raw.cpu().numpy()

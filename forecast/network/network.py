@@ -1,4 +1,4 @@
-"""A network: a backbone, a head at every step, and the two units that its numbers are measured in."""
+"""A network: a backbone, and at every step a decoder whose raw numbers a head understands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.cells import build_backbone
-from forecast.network.heads import PointHead
+from forecast.network.decoders import DirectDecoder
+from forecast.network.heads import build_head
 from forecast.network.state import State, reset_lanes
+from forecast.network.statics import StaticReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.network.readings import Interface
     from forecast.network.settings import NetworkSettings
 
 
@@ -24,30 +27,41 @@ class Network(nn.Module):
     Attributes
     ----------
     input_unit : (input,) root mean square of each input over the training stretch; inputs are divided by it
-    output_unit : (horizon,) that of the reference's errors; what the head says is multiplied by it
 
     """
 
-    def __init__(self, settings: NetworkSettings, input_size: int, horizon: int) -> None:
+    def __init__(self, settings: NetworkSettings, interface: Interface) -> None:
         super().__init__()
-        self.backbone = build_backbone(settings, input_size)
-        self.head = PointHead(self.backbone.feature_size, horizon)
+        self.interface = interface
+        self.statics = StaticReader(settings, interface.series, interface.static)
+        self.backbone = build_backbone(settings, interface.inputs + self.statics.size)
+        self.head = build_head(settings, interface.horizon)
+        self.decoder = DirectDecoder(self.backbone.feature_size, interface.horizon, self.head.size, interface.ahead)
         self.input_unit: Tensor
-        self.output_unit: Tensor
-        self.register_buffer("input_unit", torch.ones(input_size))
-        self.register_buffer("output_unit", torch.ones(horizon))
+        self.register_buffer("input_unit", torch.ones(interface.inputs))
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.input_unit.device
 
     def initial_state(self, lanes: int) -> State:
         """State before the first step of a segment."""
         return self.backbone.initial_state(lanes)
 
-    def features(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(lane, step, input) -> features at every step, (lane, step, feature), and the state after the last."""
-        features, after = self.backbone(x / self.input_unit, state)
+    def features(self, x: Tensor, series: Tensor, state: State) -> tuple[Tensor, State]:
+        """Features at every step, (lane, step, feature), and the state after the last.
+
+        `x` is (lane, step, input), `series` (lane, step) the number of each step's series.
+        """
+        x = x / self.input_unit
+        if self.statics.size:
+            x = torch.cat([x, self.statics(series)], dim=-1)
+        features, after = self.backbone(x, state)
         return features, after
 
     def segmented_features(
-        self, x: Tensor, state: State, begins: Tensor, pieces: Sequence[int]
+        self, x: Tensor, series: Tensor, state: State, begins: Tensor, pieces: Sequence[int]
     ) -> tuple[Tensor, State]:
         """Like `features`, where lanes may begin a new segment in the middle: their state is zero there.
 
@@ -59,11 +73,14 @@ class Network(nn.Module):
         for start, end in pairwise(borders):
             if start in pieces:
                 state = reset_lanes(state, begins == start)
-            part, state = self.features(x[:, start:end], state)
+            part, state = self.features(x[:, start:end], series[:, start:end], state)
             parts.append(part)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], state
 
-    def forecast(self, features: Tensor) -> Tensor:
-        """(..., feature) -> differences to the reference over the horizon, in units of the scale, (..., horizon)."""
-        difference: Tensor = self.head(features) * self.output_unit
-        return difference
+    def forecast(self, features: Tensor, ahead: Tensor | None) -> Tensor:
+        """Raw numbers of the head for every step after an origin.
+
+        (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size).
+        """
+        raw: Tensor = self.decoder(features, ahead)
+        return raw

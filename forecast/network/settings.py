@@ -10,6 +10,7 @@ from forecast.settings import Settings
 
 ReferenceName: TypeAlias = Literal["last", "seasonal", "mean", "level", "blend", "none", "auto"]
 Loss: TypeAlias = Literal["mae", "mse", "huber"]
+HeadName: TypeAlias = Literal["point"]
 
 
 class BackboneSettings(Settings):
@@ -21,7 +22,12 @@ class BackboneSettings(Settings):
     """Share of features silenced while training: between layers, and before the head."""
     reference: ReferenceName = "auto"
     """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
+    head: HeadName = "point"
+    """What is forecast of each step: a number, or a distribution."""
     loss: Loss = "mae"
+    """head=point: the error that training makes small."""
+    id_embedding: int = Field(0, ge=0, le=1024)
+    """Numbers that are learnt for each series and read at each of its steps; 0: none."""
 
 
 class RnnSettings(BackboneSettings):

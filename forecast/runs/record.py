@@ -35,6 +35,7 @@ class ChannelRecord(_Part):
 
     name: str
     role: Literal["target", "past", "future", "static"]
+    categories: tuple[str, ...] = ()
 
 
 class DataRecord(_Part):

@@ -13,9 +13,11 @@ from forecast.errors import ForecastError
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent, restore
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
+from forecast.network.readings import Interface
 from forecast.network.settings import NetworkSettings
 from forecast.runs.opening import find_run, open_record, open_tensors
 from forecast.series.calendar import Calendar, calendar_from_dict
+from forecast.series.panel import Channel
 from forecast.series.problem import Problem
 from forecast.series.references import term_count
 from forecast.settings import Settings, check_settings
@@ -93,7 +95,10 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     facts = record.network.reference.model_dump()
     _check_size(forecaster, problem, record, tensors)
     epochs = record.network.epochs
-    network = restore(forecaster, problem, record.data.ids, facts=facts, tensors=tensors, epochs=epochs)
+    channels = tuple(Channel(channel.name, channel.role, channel.categories) for channel in record.data.channels)
+    network = restore(
+        forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
+    )
     network = replace(network, stop_reason=record.network.stop_reason)
     return FittedTransformed(network) if settings.data.transform == "log" else network
 
@@ -125,7 +130,7 @@ class _Kept(Settings):
 def _check_size(forecaster: Recurrent, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
     with torch.device("meta"):
-        skeleton = Network(forecaster.settings, 1, problem.horizon)
+        skeleton = Network(forecaster.settings, Interface(1, problem.horizon, series=len(record.data.ids)))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * problem.horizon * terms

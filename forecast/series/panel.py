@@ -26,10 +26,60 @@ Role: TypeAlias = Literal["target", "past", "future", "static"]
 
 @dataclass(frozen=True)
 class Channel:
-    """One column of a panel and what a forecaster may know of it: `future` is known over the horizon as well."""
+    """One column of a panel and what a forecaster may know of it: `future` is known over the horizon as well.
+
+    With `categories` its values are their places in it; without, they are numbers.
+    """
 
     name: str
     role: Role
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class KnownAhead:
+    """Covariates that are known ahead, packed by series like a panel, and often longer than its targets.
+
+    Attributes
+    ----------
+    values : (ahead row, channel) float64
+    masked : (ahead row, channel) bool, whether there is no value: what stands there is not to be read
+    offsets : (series + 1,) int64
+        Row `offsets[i] + s` is step s of series i, counted from its first.
+    channels : all of the role `future`
+
+    """
+
+    values: FloatArray
+    masked: BoolArray
+    offsets: IntArray
+    channels: tuple[Channel, ...]
+
+    def take(self, which: IntArray) -> KnownAhead:
+        """Return some of the series, (series,), in the order given."""
+        offsets, rows = _rows_of(self.offsets, which)
+        return replace(self, values=self.values[rows], masked=self.masked[rows], offsets=offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class Statics:
+    """What describes a series and never changes.
+
+    Attributes
+    ----------
+    values : (series, channel) float64
+    masked : (series, channel) bool, whether there is no value
+    channels : all of the role `static`
+
+    """
+
+    values: FloatArray
+    masked: BoolArray
+    channels: tuple[Channel, ...]
+
+    def take(self, which: IntArray) -> Statics:
+        """Return some of the series, (series,), in the order given."""
+        return replace(self, values=self.values[which], masked=self.masked[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +99,10 @@ class Panel:
         Wall-clock times of `calendar.timezone` in UTC where there is one; step numbers where there is no time.
     ids : one a series, as the user wrote them
     calendar : how the times go on, and how the user writes them
+    masked : (row, channel) bool
+        Holes that nobody filled: what stands there is not to be read, by nobody. None: there are none.
+    ahead : covariates that are known ahead; `cut` leaves them whole
+    static : covariates that never change
 
     """
 
@@ -59,6 +113,9 @@ class Panel:
     ids: tuple[str, ...]
     channels: tuple[Channel, ...]
     calendar: Calendar
+    masked: BoolArray | None = None
+    ahead: KnownAhead | None = None
+    static: Statics | None = None
 
     def __len__(self) -> int:
         """Return the number of series."""
@@ -88,9 +145,7 @@ class Panel:
         """Return some of the series, (series,), in the order given."""
         if np.array_equal(which, np.arange(len(self))):
             return self
-        lengths = self.lengths[which]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[which] - offsets[:-1], lengths)
+        offsets, rows = _rows_of(self.offsets, which)
         return replace(
             self,
             values=self.values[rows],
@@ -98,6 +153,9 @@ class Panel:
             times=self.times[rows],
             offsets=offsets,
             ids=tuple(self.ids[i] for i in which),
+            masked=None if self.masked is None else self.masked[rows],
+            ahead=None if self.ahead is None else self.ahead.take(which),
+            static=None if self.static is None else self.static.take(which),
         )
 
     def cut(self, steps: IntArray) -> Panel:
@@ -113,7 +171,15 @@ class Panel:
             observed=self.observed[keep],
             times=self.times[keep],
             offsets=np.concatenate([[0], np.cumsum(steps)]),
+            masked=None if self.masked is None else self.masked[keep],
         )
+
+
+def _rows_of(offsets: IntArray, which: IntArray) -> tuple[IntArray, IntArray]:
+    """Offsets and rows of some of the series that are packed with `offsets`."""
+    lengths = np.diff(offsets)[which]
+    taken = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return taken, np.arange(taken[-1]) + np.repeat(offsets[which] - taken[:-1], lengths)
 
 
 def single_series(values: npt.ArrayLike, times: TimeArray, calendar: Calendar, name: str = "y") -> Panel:

@@ -116,7 +116,7 @@ class Phases:
 
 def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quantities:
     """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
-    y = past.target
+    y = filled_target(past)
     mean, phase_mean, running = (np.empty_like(y) for _ in range(3))
     for _, rows in past.series():
         mine = y[rows]
@@ -129,24 +129,39 @@ def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quanti
         series=np.repeat(np.arange(len(past)), past.lengths),
         start=np.repeat(past.offsets[:-1], past.lengths),
         mean=mean,
-        level=panel_levels(past, smoothing),
+        level=panel_levels(past, y, smoothing),
         phase_mean=phase_mean,
         running=running,
     )
 
 
-def panel_levels(past: Panel, smoothing: float) -> FloatArray:
-    """Exponential mean of every series up to each of its rows, (row,)."""
+def filled_target(past: Panel) -> FloatArray:
+    """Give the target with what is masked replaced by the value before it, (row,).
+
+    A masked beginning takes the first value that there is; no forecast is made before it.
+    """
+    if past.masked is None or not past.masked[:, 0].any():
+        return past.target
+    rows = np.arange(len(past.target))
+    starts = np.repeat(past.offsets[:-1], past.lengths)
+    latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))
+    there = np.append(np.flatnonzero(~past.masked[:, 0]), 0)
+    first = there[np.minimum(np.searchsorted(there[:-1], starts), len(there) - 1)]
+    return past.target[np.where(latest >= starts, latest, first)]
+
+
+def panel_levels(past: Panel, y: FloatArray, smoothing: float) -> FloatArray:
+    """Exponential mean of every series up to each of its rows, of values `y`, both (row,)."""
     if int(past.lengths.max(initial=0)) > _STEPS_A_SERIES * len(past):
-        parts = [exponential_mean(past.target[rows], smoothing) for _, rows in past.series()]
+        parts = [exponential_mean(y[rows], smoothing) for _, rows in past.series()]
         return np.concatenate(parts)
-    return _levels_side_by_side(past, smoothing)
+    return _levels_side_by_side(past, y, smoothing)
 
 
-def _levels_side_by_side(past: Panel, smoothing: float) -> FloatArray:
+def _levels_side_by_side(past: Panel, y: FloatArray, smoothing: float) -> FloatArray:
     """Walk along all series at once, in the arithmetic of pandas: of many short series each would cost a call."""
     order = np.argsort(-past.lengths, kind="stable")
-    starts, y = past.offsets[:-1][order], past.target
+    starts = past.offsets[:-1][order]
     alive = np.searchsorted(-past.lengths[order], -np.arange(int(past.lengths.max(initial=0))), side="left")
     levels = np.empty_like(y)
     level = y[starts[: alive[0]]] if len(alive) else y[:0]

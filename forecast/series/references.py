@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.quantities import Quantities, panel_levels, panel_quantities
+from forecast.series.quantities import Quantities, filled_target, panel_levels, panel_quantities
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
@@ -235,10 +235,11 @@ def _smoothing(train: Panel, problem: Problem) -> float:
     if not len(origins):
         return _SMOOTHINGS[2]
     rows = origins.rows(train)
+    y = filled_target(train)
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:
-        level = panel_levels(train, smoothing)[rows]
+        level = panel_levels(train, y, smoothing)[rows]
         misses = [np.abs(train.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
         seen = [train.target_observed[rows + h] for h in steps_ahead]
         return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0

@@ -9,9 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecast.network.heads import Level
+from forecast.network.readings import Interface, Readings
+from forecast.series.encoding import Encoding, ahead_rows
+
 if TYPE_CHECKING:
     from forecast.batches.segments import Chunk
-    from forecast.network.inference import Float32Array
+    from forecast.network.network import Network
+    from forecast.series.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.quantities import Quantities
     from forecast.series.references import Reference
@@ -32,10 +37,13 @@ class Batch(NamedTuple):
     Attributes
     ----------
     x : (lane, step, input)
+    series : (lane, step) number of each step's series
     begins : (lane,) step at which a lane begins a segment, -1 where it does not
     pieces : the different steps in `begins`, -1 apart
     target : (lane, fork, horizon) differences to the reference in units of the scale, of the last `fork` steps
     exists : (lane, fork, horizon) 1 where there is a target, else 0
+    ahead : (lane, fork, horizon, column) what is known ahead; None where there is nothing
+    level : where the series stand, (lane, fork, horizon) and (lane, fork, 1), for heads that need it
     forks : how many (lane, step, horizon) exist
     rows : (lane,) a row of each lane's series, to name it
     carried : whether the state goes on from the batch before
@@ -43,10 +51,13 @@ class Batch(NamedTuple):
     """
 
     x: Tensor
+    series: Tensor
     begins: Tensor
     pieces: tuple[int, ...]
     target: Tensor
     exists: Tensor
+    ahead: Tensor | None
+    level: Level | None
     forks: int
     rows: tuple[int, ...]
     carried: bool
@@ -58,9 +69,11 @@ class NetworkData:
 
     Attributes
     ----------
-    inputs : (row, input) float32, differences in units of the series' scale
     known : what the reference reads
     scale : (series,)
+    readings : what the network reads; its first inputs are differences in units of the series' scale
+    static : (series, column) what describes the series
+    needs_level : whether batches say where the series stand
 
     """
 
@@ -68,7 +81,33 @@ class NetworkData:
     reference: Reference
     known: Quantities
     scale: FloatArray
-    inputs: Float32Array
+    readings: Readings
+    static: Float32Array
+    needs_level: bool = False
+
+    @property
+    def inputs(self) -> Float32Array:
+        """What is known at each row, (row, input)."""
+        return self.readings.inputs
+
+    @property
+    def interface(self) -> Interface:
+        """What a network for these data is connected to."""
+        return Interface(
+            inputs=self.inputs.shape[1],
+            horizon=self.reference.horizon,
+            ahead=self.readings.ahead.shape[1],
+            static=self.static.shape[1],
+            series=len(self.past),
+        )
+
+    def level(self, rows: IntArray) -> Level | None:
+        """Where the series stand at some rows, in the target's units; None where no head asks."""
+        if not self.needs_level:
+            return None
+        reference = self.reference.at(self.known, rows).astype(np.float32)
+        scale = self.scale[self.known.series[rows]].astype(np.float32)[:, None]
+        return Level(torch.from_numpy(reference), torch.from_numpy(scale))
 
     def differences(self, rows: IntArray, ends: IntArray) -> tuple[Float32Array, BoolArray]:
         """Targets after each row less the reference, in units of the scale, and which of them exist.
@@ -119,14 +158,18 @@ def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
     """Make a batch of a chunk: every trained step forks."""
     lanes, steps = chunk.rows.shape
     x = np.where(chunk.walked[:, :, None], data.inputs[chunk.rows], np.float32(0.0))
-    target, exists = targets.at(chunk.rows.reshape(-1))
+    rows = chunk.rows.reshape(-1)
+    target, exists = targets.at(rows)
     exists &= chunk.trained.reshape(-1, 1)
     return Batch(
         x=torch.from_numpy(x),
+        series=data.readings.of_series(chunk.rows),
         begins=torch.from_numpy(chunk.begins),
         pieces=tuple(np.unique(chunk.begins[chunk.begins >= 0]).tolist()),
         target=torch.from_numpy(target).view(lanes, steps, -1),
         exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
+        ahead=data.readings.known_ahead(chunk.rows, data.reference.horizon),
+        level=_in_lanes(data.level(rows), lanes),
         forks=int(exists.sum()),
         rows=tuple(chunk.rows[:, -1].tolist()),
         carried=True,
@@ -138,34 +181,51 @@ def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch
     target, exists = targets.at(window[:, -1])
     return Batch(
         x=torch.from_numpy(data.inputs[window]),
+        series=data.readings.of_series(window),
         begins=torch.zeros(len(window), dtype=torch.int64),
         pieces=(0,),
         target=torch.from_numpy(target)[:, None],
         exists=torch.from_numpy(exists.astype(np.float32))[:, None],
+        ahead=data.readings.known_ahead(window[:, -1:], data.reference.horizon),
+        level=_in_lanes(data.level(window[:, -1]), len(window)),
         forks=int(exists.sum()),
         rows=tuple(window[:, -1].tolist()),
         carried=False,
     )
 
 
-def network_data(past: Panel, reference: Reference, scale: FloatArray) -> NetworkData:
+def _in_lanes(level: Level | None, lanes: int) -> Level | None:
+    """(lane * fork, ...) -> (lane, fork, ...)."""
+    return None if level is None else Level(*(part.view(lanes, -1, part.shape[1]) for part in level))
+
+
+def network_data(
+    past: Panel, reference: Reference, scale: FloatArray, encoding: Encoding, *, needs_level: bool = False
+) -> NetworkData:
     """Compute what a network reads at every row of a past."""
     known = reference.quantities(past)
-    inputs = np.empty((len(past.times), reference.input_size), dtype=np.float32)
+    differences, columns = reference.input_size, encoding.inputs(past)
+    inputs = np.empty((len(past.times), differences + columns.shape[1]), dtype=np.float32)
+    inputs[:, differences:] = columns
     for first in range(0, len(inputs), _SAMPLED_ROWS):
         rows = np.arange(first, min(first + _SAMPLED_ROWS, len(inputs)))
-        inputs[rows] = reference.inputs(known, rows) / scale[known.series[rows]][:, None]
-    return NetworkData(past, reference, known, scale, inputs)
+        inputs[rows, :differences] = reference.inputs(known, rows) / scale[known.series[rows]][:, None]
+    readings = Readings(inputs, known.series, encoding.ahead_columns(past), ahead_rows(past))
+    return NetworkData(past, reference, known, scale, readings, encoding.static_columns(past), needs_level)
 
 
-def measure_units(data: NetworkData, ends: IntArray) -> tuple[Float32Array, Float32Array]:
-    """Root mean square of inputs, (input,), and of differences, (horizon,), before row `ends[i]` of each series.
+def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
+    """Measure the units of a fresh network before row `ends[i]` of each series, and hand it the static columns.
 
-    An input that never moves has the unit 1; a difference that never moves has the unit 0: nothing is to be added.
+    Inputs are measured by their root mean square; one that never moves has the unit 1. Covariates come in units of
+    their own and keep them.
     """
     trained = np.flatnonzero(np.arange(len(data.inputs)) < ends[data.known.series])
     rows = trained[:: -(-len(trained) // _SAMPLED_ROWS)]
-    input_unit = np.sqrt(np.mean(data.inputs[rows].astype(np.float64) ** 2, axis=0))
+    unit = np.ones(data.inputs.shape[1])
+    differences = slice(0, data.reference.input_size)
+    unit[differences] = np.sqrt(np.mean(data.inputs[rows, differences].astype(np.float64) ** 2, axis=0))
+    network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
+    network.statics.table.copy_(torch.from_numpy(data.static))
     target, exists = data.differences(rows, ends)
-    output_unit = np.sqrt((target.astype(np.float64) ** 2).sum(axis=0) / np.maximum(exists.sum(axis=0), 1))
-    return np.where(input_unit > 0, input_unit, 1.0).astype(np.float32), output_unit.astype(np.float32)
+    network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(rows))

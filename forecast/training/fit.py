@@ -15,13 +15,13 @@ import pytorch_lightning as pl
 import torch
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_loss
-from forecast.network.inference import forecast_by_walk, forecast_by_windows
+from forecast.network.heads import mean_where
+from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.threads import threads_for
 from forecast.series.split import rolling_origins
 from forecast.training.callbacks import Epoch, Supervisor
-from forecast.training.data import measure_units
+from forecast.training.data import begin
 from forecast.training.loaders import training_epochs
 from forecast.training.module import NetworkModule
 
@@ -108,7 +108,7 @@ def fit_network(job: TrainingJob) -> Training:
         network = _fresh_network(job, ends)
         validate = _validation(job, network) if job.validates else None
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
-        module = NetworkModule(network, job.training, job.network.loss, job.series_name)
+        module = NetworkModule(network, job.training, job.series_name)
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=1,
@@ -128,9 +128,8 @@ def fit_network(job: TrainingJob) -> Training:
 
 
 def _fresh_network(job: TrainingJob, ends: IntArray) -> Network:
-    network = Network(job.network, job.data.inputs.shape[1], job.data.reference.horizon)
-    for unit, measured in zip((network.input_unit, network.output_unit), measure_units(job.data, ends), strict=True):
-        unit.copy_(torch.from_numpy(measured))
+    network = Network(job.network, job.data.interface)
+    begin(network, job.data, ends)
     return network
 
 
@@ -146,21 +145,23 @@ def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float,
     warmup = max(_VALIDATION_WARMUP_STEPS, job.context_steps)
     starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
     target, exists = data.differences(rows, past.offsets[1:])
+    level = data.level(rows)
     if not exists.any():
         raise ForecastError(
             f"nothing says when to stop: the validation stretch has no observed value within {horizon} steps after an "
             f"observed one: shorten `horizon` or lengthen `split.validation`"
         )
+    there = torch.from_numpy(exists.astype(np.float32))
 
     def validation_loss() -> tuple[float, int]:
         if job.training.regime == "windows":
-            forecast = forecast_by_windows(network, data.inputs, job.context_steps, rows)
+            raw = forecast_by_windows(network, data.readings, job.context_steps, rows)
         else:
-            forecast = forecast_by_walk(network, data.inputs, starts, origins.series, rows)
-        tensors = (torch.from_numpy(array) for array in (forecast, target, exists.astype(np.float32)))
-        loss = float(mean_loss(job.network.loss, *tensors))
-        errors = np.where(exists, np.abs(forecast - target), 0.0).max(axis=1)  # a NaN is the worst
-        return loss, int(rows[np.argmax(errors)])
+            raw = forecast_by_walk(network, data.readings, starts, origins.series, rows)
+        with torch.no_grad():
+            losses = head_on_cpu(network).loss(torch.from_numpy(raw), torch.from_numpy(target), level)
+        worst = int(torch.nan_to_num((losses * there).amax(dim=1), nan=torch.inf).argmax())
+        return float(mean_where(losses, there)), int(rows[worst])
 
     return validation_loss
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_loss
+from forecast.network.heads import mean_where
 from forecast.network.state import detach_state
 
 if TYPE_CHECKING:
@@ -37,14 +37,11 @@ class NetworkModule(pl.LightningModule):
     The state that is carried belongs to this loop alone: the network is a pure function, and validation never sees it.
     """
 
-    def __init__(
-        self, network: Network, settings: TrainingSettings, loss: str, series_name: Callable[[int], str]
-    ) -> None:
+    def __init__(self, network: Network, settings: TrainingSettings, series_name: Callable[[int], str]) -> None:
         super().__init__()
         self.series_name = series_name
         self.network = network
         self.settings = settings
-        self.loss = loss
         self.gradient_norm = torch.tensor(0.0)
         self._carried: State | None = None
         self._latest: tuple[Batch, Tensor, Tensor] | None = None
@@ -69,13 +66,14 @@ class NetworkModule(pl.LightningModule):
             state = self._carried
         else:
             state = self.network.initial_state(len(batch.x))
-        features, after = self.network.segmented_features(batch.x, state, batch.begins, batch.pieces)
+        features, after = self.network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
         self._carried = detach_state(after)
         if not batch.forks:
             return None
-        forecast = self.network.forecast(features[:, -batch.target.shape[1] :])
-        loss = mean_loss(self.loss, forecast, batch.target, batch.exists)
-        self._latest = (batch, forecast.detach(), loss.detach())
+        raw = self.network.forecast(features[:, -batch.target.shape[1] :], batch.ahead)
+        losses = self.network.head.loss(raw, batch.target, batch.level)
+        loss = mean_where(losses, batch.exists)
+        self._latest = (batch, losses.detach(), loss.detach())
         self._loss_sum += loss.detach() * batch.forks
         self._forks += batch.forks
         return loss
@@ -85,8 +83,8 @@ class NetworkModule(pl.LightningModule):
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
-            batch, forecast, loss = self._latest
-            raise self.diverged(_worst_row(batch, forecast), "loss", float(loss))
+            batch, losses, loss = self._latest
+            raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
 
     def diverged(self, row: int, what: str, loss: float) -> ForecastError:
         """Say where training came to its end, with a row of the series that is the worst."""
@@ -104,7 +102,7 @@ class NetworkModule(pl.LightningModule):
         return float(self._loss_sum) / max(self._forks, 1)
 
 
-def _worst_row(batch: Batch, forecast: Tensor) -> int:
-    """Return a row of the lane whose error is the largest, or not a number."""
-    error = ((forecast - batch.target) * batch.exists).abs().flatten(1).sum(dim=1)
+def _worst_row(batch: Batch, losses: Tensor) -> int:
+    """Return a row of the lane whose loss is the largest, or not a number."""
+    error = (losses * batch.exists).flatten(1).sum(dim=1)
     return batch.rows[int(torch.nan_to_num(error, nan=torch.inf).argmax())]

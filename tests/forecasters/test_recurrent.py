@@ -193,7 +193,12 @@ def test_a_loss_that_explodes_names_where_and_what_to_try():
 def test_what_was_saved_is_restored_to_the_same_numbers():
     panel = panel_of(noisy_sine(300), noisy_sine(280, seed=1))
     fitted, _ = fitted_on(panel)
-    parts = {"facts": fitted.reference.facts(), "tensors": fitted.tensors(), "epochs": fitted.epochs}
+    parts = {
+        "channels": panel.channels,
+        "facts": fitted.reference.facts(),
+        "tensors": fitted.tensors(),
+        "epochs": fitted.epochs,
+    }
     opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
     origins = last_origins(panel)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)

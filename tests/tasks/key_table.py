@@ -132,6 +132,7 @@ def model_keys(name):
         f"model.{name}.dropout": Change(0.5, trained, given),
         f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
         f"model.{name}.loss": Change("mse", trained, given),
+        f"model.{name}.id_embedding": Change(2, trained, given),
     }
     return keys | ({"model.rnn.activation": Change("relu", trained, given)} if name == "rnn" else {})
 

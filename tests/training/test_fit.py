@@ -10,14 +10,15 @@ import torch
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_loss
+from forecast.network.heads import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
+from forecast.series.encoding import fit_encoding
 from forecast.series.problem import Problem
 from forecast.series.references import fit_reference
 from forecast.series.scaling import fit_scale
 from forecast.training.callbacks import LearningRate, Supervisor
-from forecast.training.data import measure_units, network_data
+from forecast.training.data import begin, network_data
 from forecast.training.fit import TrainingJob, fit_network
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
@@ -40,7 +41,8 @@ def a_job(settings, *, network=NETWORK, train_steps=(130, 100), repeated=None, h
     seen[0][hole] = False
     past = panel_of(noisy_sine(160), 5 + noisy_sine(130, seed=1), observed=seen)
     steps = np.array(train_steps)
-    data = network_data(past, fit_reference("last", past, steps, PROBLEM), fit_scale(past, steps, 20))
+    reference = fit_reference("last", past, steps, PROBLEM)
+    data = network_data(past, reference, fit_scale(past, steps, 20), fit_encoding(past, steps))
     return TrainingJob(data, steps, network, settings, PROBLEM.context_steps, seed=3, repeated=repeated)
 
 
@@ -50,8 +52,8 @@ def plain_loop(job, epochs):
     ends = job.data.past.offsets[:-1] + job.train_steps
     batches = training_epochs(job.data, ends, settings, job.context_steps, job.seed)
     torch.manual_seed(job.seed)
-    network = Network(job.network, job.data.inputs.shape[1], HORIZON)
-    network.input_unit, network.output_unit = (torch.from_numpy(unit) for unit in measure_units(job.data, ends))
+    network = Network(job.network, job.data.interface)
+    begin(network, job.data, ends)
     optimizer = PLAIN[settings.optimizer](
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -60,13 +62,13 @@ def plain_loop(job, epochs):
         state, total, forks = None, 0.0, 0
         for batch in batches:
             state = network.initial_state(len(batch.x)) if state is None or not batch.carried else state
-            features, state = network.segmented_features(batch.x, state, batch.begins, batch.pieces)
+            features, state = network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
             state = tuple(part.detach() for part in state)
             if batch.exists.sum() == 0:
                 empty += 1
                 continue
-            forecast = network.forecast(features[:, -batch.target.shape[1] :])
-            loss = mean_loss(job.network.loss, forecast, batch.target, batch.exists)
+            raw = network.forecast(features[:, -batch.target.shape[1] :], batch.ahead)
+            loss = mean_where(network.head.loss(raw, batch.target, batch.level), batch.exists)
             optimizer.zero_grad()
             loss.backward()
             if settings.gradient_clip:
@@ -143,7 +145,9 @@ def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
     """A ReLU network can explode on the longer walk of validation while its chunks are still small."""
     monkeypatch.setattr(
         "forecast.training.fit.forecast_by_walk",
-        lambda network, inputs, starts, series, rows: np.where(rows[:, None] < 160, 0.0, np.full((1, HORIZON), np.inf)),
+        lambda network, readings, starts, series, rows: np.where(
+            rows[:, None, None] < 160, np.float32(0.0), np.full((1, HORIZON, 1), np.inf, dtype=np.float32)
+        ),
     )
     settings = TrainingSettings(chunk_steps=16, lanes=2, accelerator="cpu", threads=1)
     with pytest.raises(

@@ -7,13 +7,14 @@ import pytest
 import torch
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.network.heads import mean_loss
+from forecast.network.heads import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.series.encoding import fit_encoding
 from forecast.series.problem import Problem
 from forecast.series.references import fit_reference
 from forecast.series.scaling import fit_scale
-from forecast.training.data import chunk_batch, measure_units, network_data
+from forecast.training.data import begin, chunk_batch, network_data
 from forecast.training.loaders import training_epochs
 from forecast.training.module import NetworkModule
 from forecast.training.settings import TrainingSettings
@@ -38,14 +39,18 @@ def make_train_steps():
 
 def data_of(past, train_steps, name="seasonal"):
     reference = fit_reference(name, past, train_steps, PROBLEM)
-    return network_data(past, reference, fit_scale(past, train_steps, 20))
+    return network_data(past, reference, fit_scale(past, train_steps, 20), fit_encoding(past, train_steps))
 
 
 def with_random_head(settings, data, seed=0):
     torch.manual_seed(seed)
-    network = Network(settings, data.inputs.shape[1], HORIZON)
-    torch.nn.init.normal_(network.head.out.weight)
+    network = Network(settings, data.interface)
+    torch.nn.init.normal_(network.decoder.out.weight)
     return network
+
+
+def loss_of(network, raw, batch):
+    return mean_where(network.head.loss(raw, batch.target, batch.level), batch.exists)
 
 
 def forks_of(batches):
@@ -108,12 +113,13 @@ def test_features_in_chunks_are_those_of_the_whole_walk(past, train_steps, setti
     checked = 0
     for batch, rows in epoch_with_rows(data, ends):
         state = network.initial_state(len(batch.x)) if state is None else state
-        features, state = network.segmented_features(batch.x, state, batch.begins, batch.pieces)
+        features, state = network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
         for lane in range(len(rows)):
             if batch.begins[lane] >= 0:
                 current[lane] = int(rows[lane, int(batch.begins[lane])])
                 x = torch.from_numpy(data.inputs[current[lane] : ends[data.known.series[current[lane]]]])
-                walks[current[lane]], _ = network.features(x[None], network.initial_state(1))
+                series = torch.zeros(1, len(x), dtype=torch.int64)
+                walks[current[lane]], _ = network.features(x[None], series, network.initial_state(1))
             for step in np.flatnonzero((batch.exists[lane] > 0).any(dim=1).numpy()):
                 whole = walks[current[lane]][0, int(rows[lane, step]) - current[lane]]
                 torch.testing.assert_close(features[lane, step], whole, rtol=0, atol=2e-6)
@@ -129,8 +135,8 @@ def test_the_gradient_of_a_chunk_is_that_of_its_slice_alone(past, train_steps):
     """Forward over all earlier chunks without a gradient, then autograd on the slice: the module must agree."""
     data = data_of(past, train_steps)
     ends = past.offsets[:-1] + train_steps
-    network = with_random_head(LstmSettings(hidden_size=6), data)
-    module = NetworkModule(network, SETTINGS, "mse", str)
+    network = with_random_head(LstmSettings(hidden_size=6, loss="mse"), data)
+    module = NetworkModule(network, SETTINGS, str)
     module.on_train_epoch_start()
     state = None
     for index, (batch, _) in enumerate(epoch_with_rows(data, ends)):
@@ -147,9 +153,10 @@ def test_the_gradient_of_a_chunk_is_that_of_its_slice_alone(past, train_steps):
         for step in range(batch.x.shape[1]):  # one step at a time, zero state where a lane begins
             keep = (batch.begins != step).float()[:, None, None]
             state = tuple(part * keep for part in state)
-            feature, state = network.features(batch.x[:, step : step + 1], state)
-            outputs.append(network.forecast(feature))
-        mean_loss("mse", torch.cat(outputs, dim=1), batch.target, batch.exists).backward()
+            here = slice(step, step + 1)
+            feature, state = network.features(batch.x[:, here], batch.series[:, here], state)
+            outputs.append(network.forecast(feature, None))
+        loss_of(network, torch.cat(outputs, dim=1), batch).backward()
         state = tuple(part.detach() for part in state)
         for ours, oracle in zip(mine, gradients(network), strict=True):
             torch.testing.assert_close(ours, oracle, rtol=1e-4, atol=1e-5)
@@ -162,7 +169,7 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
     settings = TrainingSettings(chunk_steps=300, lanes=3)
     ((batch, _),) = epoch_with_rows(data, ends, settings)
     batch = batch._replace(x=batch.x.double())
-    module = NetworkModule(network, settings, "mae", str)
+    module = NetworkModule(network, settings, str)
     module.on_train_epoch_start()
     module.training_step(batch, 0).backward()
     mine = gradients(network)
@@ -171,9 +178,12 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
     total, count = 0.0, 0
     for i in range(len(past)):
         rows = np.arange(past.offsets[i], ends[i])
-        features, _ = network.features(torch.from_numpy(data.inputs[rows]).double()[None], network.initial_state(1))
+        x, series = torch.from_numpy(data.inputs[rows]).double()[None], torch.full((1, len(rows)), i)
+        features, _ = network.features(x, series, network.initial_state(1))
         target, exists = data.differences(rows, ends)
-        errors = (network.forecast(features)[0] - torch.from_numpy(target)).abs() * torch.from_numpy(exists)
+        errors = (network.forecast(features, None)[0, ..., 0] - torch.from_numpy(target)).abs() * torch.from_numpy(
+            exists
+        )
         total, count = total + errors.sum(), count + int(exists.sum())
     (total / count).backward()
     for ours, oracle in zip(mine, gradients(network), strict=True):
@@ -187,14 +197,14 @@ def test_a_window_forks_at_its_last_step_from_a_zero_state(past, train_steps):
     batches = list(training_epochs(data, ends, settings, context_steps=12, seed=0))
     assert [batch.x.shape for batch in batches] == [(8, 12, data.inputs.shape[1])] * 3
     network = with_random_head(LstmSettings(), data)
-    module = NetworkModule(network, settings, "mae", str)
+    module = NetworkModule(network, settings, str)
     module.on_train_epoch_start()
     module.training_step(batches[0], 0)
     carried = module.training_step(batches[1], 1).item()
     module.on_train_epoch_start()
     assert module.training_step(batches[1], 0).item() == carried
-    features, _ = network.features(batches[1].x, network.initial_state(8))
-    expected = mean_loss("mae", network.forecast(features[:, -1:]), batches[1].target, batches[1].exists)
+    features, _ = network.features(batches[1].x, batches[1].series, network.initial_state(8))
+    expected = loss_of(network, network.forecast(features[:, -1:], None), batches[1])
     assert carried == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -202,7 +212,9 @@ def test_units_are_root_mean_squares_of_the_training_stretch_alone(past, train_s
     data = data_of(past, train_steps)
     ends = past.offsets[:-1] + train_steps
     trained = np.concatenate([np.arange(s, e) for s, e in zip(past.offsets[:-1], ends, strict=True)])
-    input_unit, output_unit = measure_units(data, ends)
+    network = Network(LstmSettings(), data.interface)
+    begin(network, data, ends)
+    input_unit, output_unit = network.input_unit, network.head.unit
     np.testing.assert_allclose(input_unit, np.sqrt((data.inputs[trained] ** 2).mean(axis=0)), rtol=1e-5)
     target, exists = data.differences(trained, ends)
     np.testing.assert_allclose(

@@ -1,0 +1,231 @@
+"""Covariates as numbers: what networks and regressors read of everything that is not the target.
+
+A channel of numbers becomes its difference to the training mean in units of the training deviation, over all series
+together, so that the same price or the same temperature is the same number in each. A channel of categories becomes
+one column a category; a category that was not there in training has none. A value that is masked is the mean, or no
+category, and a column of its own says that it is masked. Everything is measured on the training stretch alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import ForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
+
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """How some channels become columns.
+
+    Attributes
+    ----------
+    channels : with the categories that training knew
+    centre, spread : (channel,) of numbers; 0 and 1 of categories
+    marked : (channel,) int64, 1 where a column says that a value is masked
+
+    """
+
+    channels: tuple[Channel, ...]
+    centre: FloatArray
+    spread: FloatArray
+    marked: IntArray
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns of each channel, marks apart."""
+        return [len(channel.categories) or 1 for channel in self.channels]
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return sum(self.widths) + int(self.marked.sum())
+
+    def encode(self, values: FloatArray, masked: BoolArray, channels: tuple[Channel, ...]) -> Float32Array:
+        """Columns of rows of the same channels, both (row, channel) -> (row, column).
+
+        Raises
+        ------
+        ForecastError
+            Other channels, or a masked value in a channel that had none where the encoding was fitted.
+
+        """
+        _check_same(self.channels, channels)
+        table = np.zeros((len(values), self.size), dtype=np.float32)
+        at = 0
+        for j, (channel, found) in enumerate(zip(self.channels, channels, strict=True)):
+            hidden = masked[:, j]
+            if channel.categories:
+                codes = _codes(channel, found)[np.where(hidden, 0, values[:, j]).astype(np.int64)]
+                known = np.flatnonzero(~hidden & (codes >= 0))
+                table[known, at + codes[known]] = 1.0
+            else:
+                table[:, at] = np.where(hidden, 0.0, (values[:, j] - self.centre[j]) / self.spread[j])
+            at += len(channel.categories) or 1
+            if self.marked[j]:
+                table[:, at] = hidden
+                at += 1
+            elif hidden.any():
+                raise ForecastError(
+                    f"covariate {channel.name!r} has {int(hidden.sum())} missing values, and had none in the data that "
+                    f"were fitted on: fill them in, or train again"
+                )
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Covariates of a panel as columns.
+
+    Attributes
+    ----------
+    past, ahead, static : of the channels known up to a row, known ahead, and of the series
+    target_marked : whether a column says that the target of a row is masked
+
+    """
+
+    past: Columns
+    ahead: Columns
+    static: Columns
+    target_marked: bool
+
+    @property
+    def input_size(self) -> int:
+        """Columns that are known at a row."""
+        return self.past.size + self.ahead.size + self.target_marked
+
+    def inputs(self, panel: Panel) -> Float32Array:
+        """What is known at every row beside the target, (row, column): past, known ahead of the step itself, mark."""
+        parts = [self.past_columns(panel)]
+        if self.ahead.size:
+            parts.append(self.ahead_columns(panel)[ahead_rows(panel)])
+        if self.target_marked:
+            masked = np.zeros(len(panel.times)) if panel.masked is None else panel.masked[:, 0]
+            parts.append(masked[:, None].astype(np.float32))
+        return np.concatenate(parts, axis=1)
+
+    def past_columns(self, panel: Panel) -> Float32Array:
+        """What is known up to each row, (row, column)."""
+        masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
+        return self.past.encode(panel.values[:, 1:], masked[:, 1:], panel.channels[1:])
+
+    def ahead_columns(self, panel: Panel) -> Float32Array:
+        """What is known ahead, by row of `panel.ahead`, (ahead row, column)."""
+        if panel.ahead is None:
+            _check_same(self.ahead.channels, ())
+            return np.zeros((0, 0), dtype=np.float32)
+        return self.ahead.encode(panel.ahead.values, panel.ahead.masked, panel.ahead.channels)
+
+    def static_columns(self, panel: Panel) -> Float32Array:
+        """What describes the series, (series, column)."""
+        if panel.static is None:
+            _check_same(self.static.channels, ())
+            return np.zeros((len(panel), 0), dtype=np.float32)
+        return self.static.encode(panel.static.values, panel.static.masked, panel.static.channels)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What was fitted, with which and the channels `restore_encoding` makes it again."""
+        kinds = {"past": self.past, "ahead": self.ahead, "static": self.static}
+        fitted = {
+            f"{kind}.{name}": array
+            for kind, columns in kinds.items()
+            for name, array in (("centre", columns.centre), ("spread", columns.spread), ("marked", columns.marked))
+        }
+        return {**fitted, "target_marked": np.array([self.target_marked], dtype=np.int64)}
+
+
+def ahead_rows(panel: Panel) -> IntArray:
+    """Row of `panel.ahead` with the same step as each row of the panel, (row,)."""
+    if panel.ahead is None:
+        return np.zeros(len(panel.times), dtype=np.int64)
+    return np.arange(len(panel.times)) + np.repeat(panel.ahead.offsets[:-1] - panel.offsets[:-1], panel.lengths)
+
+
+def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
+    """Measure covariates on the first `train_steps[i]` steps of each series."""
+    step = np.arange(len(past.times)) - np.repeat(past.offsets[:-1], past.lengths)
+    trained = step < np.repeat(train_steps, past.lengths)
+    masked = np.zeros(past.values.shape, dtype=np.bool_) if past.masked is None else past.masked
+    return Encoding(
+        past=_fit(past.channels[1:], past.values[trained, 1:], masked[trained, 1:], always_marked=True),
+        ahead=_fit_ahead(past, trained),
+        static=_nothing()
+        if past.static is None
+        else _fit(past.static.channels, past.static.values, past.static.masked),
+        target_marked=past.masked is not None,
+    )
+
+
+def empty_encoding(channels: tuple[Channel, ...]) -> Encoding:
+    """Make the encoding of these channels before anything is measured."""
+    counts = {role: sum(channel.role == role for channel in channels) for role in ("past", "future", "static")}
+    past, ahead, static = (
+        Columns((), np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)) for count in counts.values()
+    )
+    return Encoding(past, ahead, static, target_marked=False)
+
+
+def restore_encoding(channels: tuple[Channel, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> Encoding:
+    """Make an encoding again of all channels of a panel and what `Encoding.arrays` gave."""
+    columns = {}
+    for kind, role in (("past", "past"), ("ahead", "future"), ("static", "static")):
+        marked: IntArray = np.where(arrays[f"{kind}.marked"] != 0, 1, 0).astype(np.int64)
+        mine = tuple(channel for channel in channels if channel.role == role)
+        columns[kind] = Columns(mine, arrays[f"{kind}.centre"], arrays[f"{kind}.spread"], marked)
+    return Encoding(**columns, target_marked=bool(arrays["target_marked"][0]))
+
+
+def _fit_ahead(past: Panel, trained: BoolArray) -> Columns:
+    """Measure what is known ahead in training; whether it has holes is known ahead as well."""
+    if past.ahead is None:
+        return _nothing()
+    rows = ahead_rows(past)[trained]
+    found = _fit(past.ahead.channels, past.ahead.values[rows], past.ahead.masked[rows])
+    marked: IntArray = np.where(past.ahead.masked.any(axis=0), 1, 0).astype(np.int64)
+    return Columns(found.channels, found.centre, found.spread, marked)
+
+
+def _nothing() -> Columns:
+    return Columns((), np.zeros(0), np.ones(0), np.zeros(0, dtype=np.int64))
+
+
+def _fit(
+    channels: tuple[Channel, ...], values: FloatArray, masked: BoolArray, *, always_marked: bool = False
+) -> Columns:
+    centre, spread = np.zeros(len(channels)), np.ones(len(channels))
+    for j, channel in enumerate(channels):
+        seen = values[~masked[:, j], j]
+        if not channel.categories and len(seen):
+            centre[j], spread[j] = seen.mean(), seen.std() or 1.0
+    marked = np.full(len(channels), always_marked) | masked.any(axis=0)
+    return Columns(channels, centre, spread, marked.astype(np.int64))
+
+
+def _codes(trained: Channel, found: Channel) -> IntArray:
+    """Place among the categories of training of each category that was found; -1 where it was not known."""
+    places = {name: place for place, name in enumerate(trained.categories)}
+    return np.array([places.get(name, -1) for name in found.categories or ("",)], dtype=np.int64)
+
+
+def _check_same(trained: tuple[Channel, ...], found: tuple[Channel, ...]) -> None:
+    """Refuse other covariates than those that were trained with."""
+    for one, other in zip(trained, found, strict=False):
+        if one.name != other.name or bool(one.categories) != bool(other.categories):
+            raise ForecastError(_other(trained, found))
+    if len(trained) != len(found):
+        raise ForecastError(_other(trained, found))
+
+
+def _other(trained: tuple[Channel, ...], found: tuple[Channel, ...]) -> str:
+    before, now = (", ".join(channel.name for channel in channels) or "none" for channels in (trained, found))
+    return f"the covariates should be {before}, as in training, found {now}: give the same columns, or train again"
