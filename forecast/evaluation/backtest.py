@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins, Split
 
@@ -78,6 +78,7 @@ class Backtest:
     attempts : one a forecaster, in the order in which they were given, failures included
     fitted : what was fitted, by name
     scales : the denominators of MASE and RMSSE, from the training stretch
+    members : of each ensemble, by name, what its members forecast, (member, origin, horizon step)
 
     """
 
@@ -87,6 +88,7 @@ class Backtest:
     attempts: tuple[Attempt, ...]
     fitted: dict[str, Fitted]
     scales: Scales
+    members: dict[str, FloatArray] = field(default_factory=dict)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -194,6 +196,7 @@ def forecast_all(
         attempts=tuple(attempts),
         fitted=fits.fitted,
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
+        members={name: one.members for name, one in forecasts.items() if one.members is not None},
     )
 
 

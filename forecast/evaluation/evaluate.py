@@ -12,7 +12,7 @@ from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
-from forecast.evaluation.verdict import NAIVE, Verdict, verdict
+from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +71,7 @@ def evaluate(
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     table = leaderboard(scores.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
+    spread = member_spread(test, best) if best in test.members else ""
     return Evaluation(
         validation=validation,
         validation_scores=validation_scores,
@@ -87,6 +88,7 @@ def evaluate(
             tests.get(best),
             settings.significance,
             against_naive=against_naive(losses, overlap, networks, baseline),
+            spread=spread,
         )
         if best
         else None,
@@ -97,6 +99,15 @@ def evaluate(
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
+
+
+def member_spread(test: Backtest, network: str) -> str:
+    """Say between which scores the members of an ensemble lie by themselves, on the test stretch."""
+    rows = test.results[test.results["model"] == network]
+    alone = [score(rows.assign(y_hat=told.ravel()), test.scales).by_model for told in test.members[network]]
+    metric = ranking_metric(alone[0])
+    scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
+    return spread_of(scores, f"the {metric.upper()} of its {len(scores)} members alone")
 
 
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ whichever it is, nothing beats naive.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
@@ -42,14 +42,28 @@ def verdict(
     significance: float = 0.05,
     *,
     against_naive: Mapping[str, Comparison] | None = None,
+    spread: str = "",
 ) -> Verdict:
-    """Say whether a network beats the baseline to beat.
+    """Say whether a network beats the baseline to beat, and with `spread` how far its members lie apart.
 
     It does where its MASE is better, and the test's p-value (after Holm's correction) lies below `significance` with
     the difference on the same side. `against_naive` are the tests of network and baseline against naive, by name,
     where naive is not the baseline.
     """
     rows = leaderboard.set_index("model")
+    said = _verdict(rows, network, baseline, test, significance=significance, against_naive=against_naive or {})
+    return replace(said, sentence=f"{said.sentence}; {spread}") if spread else said
+
+
+def _verdict(
+    rows: pd.DataFrame,
+    network: str,
+    baseline: str | None,
+    test: Comparison | None,
+    *,
+    significance: float,
+    against_naive: Mapping[str, Comparison],
+) -> Verdict:
     if rows["status"][network] != OK:
         instead = f": use {_called(rows, baseline)}" if baseline else ""
         return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
@@ -59,7 +73,7 @@ def verdict(
         return Verdict(f"{network} has nothing to be compared with ({metric.upper()} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
     rival, figures = _called(rows, baseline), f"{metric.upper()} {_against(mine, theirs)}"
-    unbeaten = _naive_unbeaten(rows, against_naive or {}, significance)
+    unbeaten = _naive_unbeaten(rows, against_naive, significance)
     if not (mine < theirs and test.difference < 0):
         chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _chance(test)
         return _instead(f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
@@ -78,8 +92,17 @@ def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str
     >>> seed_spread([1.02, 0.98, 1.05])
     'over 3 seeds the validation MASE lies between 0.98 and 1.05'
     """
+    return spread_of(scores, f"over {len(scores)} seeds the {metric}")
+
+
+def spread_of(scores: Sequence[float], what: str) -> str:
+    """Say between which values scores lie.
+
+    >>> spread_of([1.02, 0.98, 1.05], "the MASE of its 3 members alone")
+    'the MASE of its 3 members alone lies between 0.98 and 1.05'
+    """
     lowest, highest = _told_apart(min(scores), max(scores))
-    return f"over {len(scores)} seeds the {metric} lies between {lowest} and {highest}"
+    return f"{what} lies between {lowest} and {highest}"
 
 
 def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:

@@ -17,11 +17,25 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "statistical"]
 
 
-@dataclass(frozen=True)
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+"""Probabilities of the quantiles that are forecast: the ends of the 50, 80, 90 and 95 % intervals, and the median."""
+
+
+@dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Point forecasts in the target's own units: `y_hat` (origin, horizon step) float64."""
+    """Forecasts in the target's own units.
+
+    Attributes
+    ----------
+    y_hat : (origin, horizon step) float64, point forecasts
+    quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
+    members : (member, origin, horizon step) float64, what each member of an ensemble forecasts; None: it is none
+
+    """
 
     y_hat: FloatArray
+    quantiles: FloatArray | None = None
+    members: FloatArray | None = None
 
 
 class Fitted(Protocol):

@@ -128,6 +128,11 @@ class FittedNetwork:
     stop_reason: str
 
     @property
+    def members(self) -> tuple[FittedNetwork, ...]:
+        """Itself: as an ensemble it would be one of one."""
+        return (self,)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"

@@ -9,6 +9,10 @@ from pydantic import Field
 from forecast.network.settings import ReferenceName
 from forecast.settings import Settings
 
+Combine: TypeAlias = Literal["median", "mean"]
+MOST_MEMBERS = 1_000
+"""Networks of an ensemble, at most."""
+
 
 class NamedSettings(Settings):
     """What every baseline has."""

@@ -86,9 +86,16 @@ class NetworkRecord(_Part):
 
     name: str
     reference: ReferenceRecord
-    epochs: Steps
-    stop_reason: str
+    epochs: Annotated[tuple[Steps, ...], Field(min_length=1)]
+    """Of each member of an ensemble; one number where it is a single network."""
+    stop_reason: Annotated[tuple[str, ...], Field(min_length=1)]
     refitted: bool
+
+    @model_validator(mode="after")
+    def _one_entry_a_member(self) -> NetworkRecord:
+        if len(self.epochs) != len(self.stop_reason):
+            raise ValueError("as many epochs as reasons to stop")
+        return self
 
 
 class RunRecord(_Part):

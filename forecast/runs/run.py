@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from forecast.errors import ForecastError
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent, restore
+from forecast.forecasters.ensemble import FittedEnsemble, ensemble, restore_ensemble
+from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
 from forecast.network.readings import Interface
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.runs.record import RunRecord
     from forecast.runs.tensors import Arrays
 
-TrainedNetwork: TypeAlias = FittedNetwork | FittedTransformed
+TrainedNetwork: TypeAlias = FittedNetwork | FittedEnsemble | FittedTransformed
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +93,21 @@ def _calendar(record: RunRecord) -> Calendar:
 
 def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     settings, problem = _Kept.of(record), _problem(record)
-    forecaster = Recurrent(settings.model, settings.training, settings.seed)
+    network = Recurrent(settings.model, settings.training, settings.seed)
+    forecaster = ensemble(network, settings.ensemble, settings.combine)
     facts = record.network.reference.model_dump()
-    _check_size(forecaster, problem, record, tensors)
+    _check_size(network, settings.ensemble, problem, record, tensors)
     epochs = record.network.epochs
+    if len(epochs) != settings.ensemble:
+        raise ForecastError(
+            f"its settings ask for {settings.ensemble} networks, and it tells the epochs of {len(epochs)}: "
+            f"the file was changed; train again"
+        )
     channels = tuple(Channel(channel.name, channel.role, channel.categories) for channel in record.data.channels)
-    network = restore(
+    fitted = restore_ensemble(
         forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
     )
-    network = replace(network, stop_reason=record.network.stop_reason)
-    return FittedTransformed(network) if settings.data.transform == "log" else network
+    return FittedTransformed(fitted) if settings.data.transform == "log" else fitted
 
 
 class _KeptData(Settings):
@@ -117,6 +124,8 @@ class _Kept(Settings):
     model_config = ConfigDict(extra="ignore")
 
     seed: int
+    ensemble: int = Field(ge=1, le=MOST_MEMBERS)
+    combine: Combine
     data: _KeptData
     model: NetworkSettings
     training: TrainingSettings
@@ -127,12 +136,12 @@ class _Kept(Settings):
         return check_settings(_Kept, record.settings, "settings.")
 
 
-def _check_size(forecaster: Recurrent, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
+def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
     with torch.device("meta"):
-        skeleton = Network(forecaster.settings, Interface(1, problem.horizon, series=len(record.data.ids)))
+        skeleton = Network(network.settings, Interface(1, problem.horizon, series=len(record.data.ids)))
     terms = term_count(record.network.reference.name, problem.season_steps)
-    needed = sum(part.numel() for part in skeleton.state_dict().values())
+    needed = members * sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * problem.horizon * terms
     held = sum(array.size for array in tensors.values())
     if needed > held:

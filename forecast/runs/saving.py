@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.evaluation.evaluate import Evaluation
+    from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.recurrent import FittedNetwork
     from forecast.series.calendar import Calendar
     from forecast.series.problem import Problem
@@ -55,8 +56,8 @@ class Finished:
     problem: Problem
     season: Season
     evaluation: Evaluation
-    trained: FittedNetwork
-    kept: FittedNetwork
+    trained: FittedNetwork | FittedEnsemble
+    kept: FittedNetwork | FittedEnsemble
     refitted: bool
     future: pd.DataFrame
     verdict: str
@@ -64,8 +65,12 @@ class Finished:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Losses per epoch."""
-        return pd.DataFrame([epoch.as_dict() for epoch in self.trained.history])
+        """Losses per epoch; column `member` says of which network, where there are several."""
+        members = self.trained.members
+        tables = [pd.DataFrame([epoch.as_dict() for epoch in member.history]) for member in members]
+        if len(members) == 1:
+            return tables[0]
+        return pd.concat([table.assign(member=i) for i, table in enumerate(tables)], ignore_index=True)
 
 
 def write_tables(run: Finished, folder: Path) -> None:
@@ -110,8 +115,8 @@ def make_record(run: Finished) -> RunRecord:
         network=NetworkRecord(
             name=kept.forecaster.name,
             reference=ReferenceRecord(**kept.reference.facts()),
-            epochs=run.trained.epochs,
-            stop_reason=run.trained.stop_reason,
+            epochs=tuple(member.epochs for member in run.trained.members),
+            stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
         ),
         baseline=evaluation.baseline,

@@ -32,7 +32,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         by_series=evaluation.scores.by_series.reset_index(),
         forecast=run.future,
         history=run.history,
-        chosen_epoch=run.trained.epochs,
+        chosen_epoch=run.trained.members[0].epochs,
         verdict=run.verdict,
         network=network,
         baseline=evaluation.baseline,

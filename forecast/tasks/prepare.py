@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
+from forecast.forecasters.ensemble import ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
@@ -87,9 +88,9 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
 
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
-    """Return the untrained network of a job."""
+    """Return the untrained network of a job, or its ensemble of networks."""
     bare = Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
-    return transformed(bare, job.data.transform)
+    return transformed(ensemble(bare, job.ensemble, job.combine), job.data.transform)
 
 
 def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Forecaster, ...]:

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
-from forecast.forecasters.settings import BaselineSettings
+from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine
 from forecast.network.settings import NetworkSettings
 from forecast.reporting.settings import ReportSettings
 from forecast.series.settings import DataSettings, SplitSettings
@@ -39,6 +39,10 @@ class JobSettings(Settings):
     run: str | None = None
     """predict: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
+    ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
+    """Networks that differ in their seed alone and forecast together."""
+    combine: Combine = "median"
+    """What the members of an ensemble forecast together."""
     horizon: int = Field(20, ge=1, le=100_000)
     """Steps to forecast."""
     data: DataSettings

@@ -10,6 +10,7 @@ from rich.console import Console
 from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
+from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.recurrent import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.reporting.terminal import print_leaderboard
@@ -151,14 +152,16 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     kept = f"the saved weights and the forecast after the data are of {' and '.join(names)}"
     if not prepared.job.training.refit:
         return Final(judged, refitted=False, note=f"{kept} as backtested (training.refit=false)")
-    work.epochs = _network_of(judged[name]).epochs
+    members = _network_of(judged[name]).members
+    work.epochs = max(member.epochs for member in members)
     final = {}
     for one, fitted in judged.items():
         work.stage("fit", f"{one} on all rows")
         final[one] = final_fit(fitted, prepared.panel, prepared.question.problem)
-    again = _network_of(final[name])
-    if again.epochs < work.epochs:
-        broken_off = f"{again.stop_reason} after {again.epochs} of {work.epochs} epochs of the fit on all rows"
+    for again, chosen in zip(_network_of(final[name]).members, members, strict=True):
+        if again.epochs == chosen.epochs:
+            continue
+        broken_off = f"{again.stop_reason} after {again.epochs} of {chosen.epochs} epochs of the fit on all rows"
         return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
     return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
 
@@ -201,16 +204,17 @@ def whereabouts(finished: Finished, folder: Path) -> list[str]:
     """Say where the run lies, and after a Ctrl-C where the weights are."""
     lines = [f"run folder: {folder}"]
     if _was_interrupted(finished.trained):
-        lines.append(f"the best weights before the interrupt (epoch {finished.trained.epochs}) are in it")
+        epochs = ", ".join(str(member.epochs) for member in finished.trained.members)
+        lines.append(f"the best weights before the interrupt (epoch {epochs}) are in it")
     return lines
 
 
-def _was_interrupted(network: FittedNetwork) -> bool:
-    return "interrupted" in network.stop_reason
+def _was_interrupted(network: FittedNetwork | FittedEnsemble) -> bool:
+    return any("interrupted" in member.stop_reason for member in network.members)
 
 
-def _network_of(fitted: Fitted) -> FittedNetwork:
+def _network_of(fitted: Fitted) -> FittedNetwork | FittedEnsemble:
     inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-    if not isinstance(inner, FittedNetwork):
+    if not isinstance(inner, (FittedNetwork, FittedEnsemble)):
         raise TypeError(f"expected a fitted network, found {type(inner).__name__}")
     return inner

@@ -8,6 +8,7 @@ from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import best_network, evaluate, objective
 from forecast.evaluation.settings import BacktestSettings
+from forecast.forecasters.interface import Forecasts
 from forecast.settings import check_settings
 
 
@@ -110,3 +111,17 @@ def test_very_many_origins_are_thinned_and_the_notes_say_so(monkeypatch):
     assert kept == every[:: -(-count // 4)]
     assert f"{len(kept)} of {count} origins" in thinned.notes[0]
     assert not any("origins, evenly" in note for note in whole.notes)
+
+
+def test_the_spread_over_an_ensemble_s_members_stands_beside_the_verdict():
+    """Members that are off by 0, 2 and 4 score as three forecasters of their own that are off so far."""
+
+    class Three(LastValue):
+        def forecast(self, past, origins):
+            y_hat = super().forecast(past, origins).y_hat
+            return Forecasts(y_hat + 2.0, members=np.stack([y_hat, y_hat + 2.0, y_hat + 4.0]))
+
+    alone = [LastValue("lstm", "network", bias=bias) for bias in (0.0, 4.0)]
+    lowest, highest = (evaluated([one, LastValue()]).scores.by_model.loc["lstm", "mase"] for one in alone)
+    sentence = evaluated([Three("lstm", "network"), LastValue()]).verdict.sentence
+    assert sentence.endswith(f"; the MASE of its 3 members alone lies between {lowest:.2f} and {highest:.2f}")

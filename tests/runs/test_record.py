@@ -28,8 +28,8 @@ RECORD = {
     "network": {
         "name": "lstm",
         "reference": {"name": "last", "horizon": 20, "season_steps": 5, "smoothing": 0.1, "ridge": 0.1},
-        "epochs": 7,
-        "stop_reason": "no better",
+        "epochs": [7],
+        "stop_reason": ["no better"],
         "refitted": True,
     },
     "baseline": "naive",

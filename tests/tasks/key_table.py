@@ -192,6 +192,8 @@ TWO_SERIES = {"data": {"name": "csv", "path": "file.csv", "target": ["Close", "O
 
 PLAIN = {
     "seed": Change(1, trained),
+    "ensemble": Change(2, trained),
+    "combine": Change("mean", judged, {"ensemble": 3}),
     "horizon": Change(5, question),
     "split.validation": Change(0.2, question),
     "split.test": Change(0.3, question),

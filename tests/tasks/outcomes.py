@@ -10,7 +10,7 @@ from small_jobs import small_job
 
 from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
-from forecast.forecasters.recurrent import FittedNetwork
+from forecast.forecasters.transformed import FittedTransformed
 from forecast.series.source import load_source
 from forecast.series.split import last_origins
 from forecast.tasks import train as train_module
@@ -36,9 +36,10 @@ def trained(job):
     prepared = prepare(job)
     split, problem = prepared.question.split, prepared.question.problem
     fitted = network(job).fit(prepared.panel.cut(split.before_test), split.train, problem)
-    bare = fitted if isinstance(fitted, FittedNetwork) else fitted.fitted
-    rates = [(epoch.epoch, epoch.learning_rate) for epoch in bare.history]
-    return {name: array.tolist() for name, array in bare.tensors().items()}, rates, bare.stop_reason
+    bare = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
+    rates = [(epoch.epoch, epoch.learning_rate) for member in bare.members for epoch in member.history]
+    weights = {name: array.tolist() for name, array in bare.tensors().items()}
+    return weights, rates, [member.stop_reason for member in bare.members]
 
 
 def baseline(job):

@@ -87,7 +87,7 @@ def test_the_history_has_a_row_an_epoch(trained):
     history = pd.read_csv(trained.folder / layout.HISTORY)
     assert history.epoch.tolist() == [1, 2, 3]
     assert {"train_loss", "validation_loss", "learning_rate", "seconds"} <= set(history.columns)
-    assert open_record(trained.folder).network.epochs == int(history.validation_loss.idxmin()) + 1
+    assert open_record(trained.folder).network.epochs == (int(history.validation_loss.idxmin()) + 1,)
 
 
 def test_the_record_says_what_was_done(trained):
