@@ -31,7 +31,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         by_step=evaluation.scores.by_step.reset_index(),
         by_series=evaluation.scores.by_series.reset_index(),
         forecast=run.future,
-        history=run.history,
+        history=pd.DataFrame([epoch.as_dict() for epoch in run.trained.members[0].history]),  # one is typical of all
         chosen_epoch=run.trained.members[0].epochs,
         verdict=run.verdict,
         network=network,
