@@ -94,7 +94,9 @@ def _read_first(job: JobSettings) -> Source:
 
     source = load_source(job.data)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
-        split_panel(source.panel, job.split.validation, job.split.test, job.data.context_steps or 1, job.horizon)
+        asked = job.split
+        context = job.data.context_steps or 1
+        split_panel(source.panel, asked.validation, asked.test, context, job.horizon, calibration=asked.calibration)
     return source
 
 

@@ -1,9 +1,10 @@
 """Fit every forecaster once, then let each forecast from the same origins and the same past.
 
-    panel -> cut before the test stretch -> `fit_all` -> `Fits`
+    panel -> cut after the validation stretch -> `fit_all` -> `Fits`
     Fits, panel -> cut at the last origin of each series -> `forecast_all` -> `Backtest`
 
-One fit serves both stretches: validation (which decides) and test (which is looked at once). The data that a
+One fit serves all stretches: validation (which decides), calibration (which says how wide intervals have to be) and
+test (which is looked at once). The data that a
 forecaster receives end where its knowledge ends, so that it cannot see an answer. One that raises becomes a row with
 its reason and does not take the others down.
 """
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from forecast.series.problem import Problem
     from forecast.series.split import Origins, Split
 
-Stretch: TypeAlias = Literal["validation", "test"]
+Stretch: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
@@ -61,7 +62,7 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Forecasters fitted on what lies before the test stretch: `attempts` of all, `fitted` of those that could."""
+    """Forecasters fitted on training and validation stretch: `attempts` of all, `fitted` of those that could."""
 
     attempts: tuple[Attempt, ...]
     fitted: dict[str, Fitted]
@@ -145,11 +146,11 @@ def fit_all(
     *,
     on_progress: OnProgress | None = None,
 ) -> Fits:
-    """Fit each forecaster on training and validation stretch; the test stretch is not in the data at all.
+    """Fit each forecaster on training and validation stretch; calibration and test are not in the data at all.
 
     The keys of a mapping are the names in all tables; otherwise the forecasters' own names are.
     """
-    past = panel.cut(split.before_test)
+    past = panel.cut(split.fitted)
     attempts, fitted = [], {}
     for name, forecaster in _named(forecasters).items():
         if on_progress:
@@ -210,7 +211,8 @@ def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, 
 
     """
     first, ends = {
-        "validation": (split.train, split.before_test),
+        "validation": (split.train, split.fitted),
+        "calibration": (split.fitted, split.before_test),
         "test": (split.before_test, panel.lengths),
     }[stretch]
     origins = rolling_origins(panel, first, ends, horizon, stride or 1)

@@ -49,15 +49,17 @@ class DataRecord(_Part):
     """As the user wrote them, in the order of every array that has one entry a series."""
     channels: Annotated[tuple[ChannelRecord, ...], Field(min_length=1)]
     steps: tuple[Steps, ...]
-    """Steps of each series; of these the first `train_steps` and the next `validation_steps`."""
+    """Steps of each series; of these first `train_steps`, then `validation_steps`, then `calibration_steps`."""
     train_steps: tuple[Steps, ...]
     validation_steps: tuple[Steps, ...]
+    calibration_steps: tuple[Steps, ...]
 
     @model_validator(mode="after")
     def _one_entry_a_series(self) -> DataRecord:
         if len(set(self.ids)) < len(self.ids):
             raise ValueError("a list of ids without repetition")
-        if {len(self.steps), len(self.train_steps), len(self.validation_steps)} != {len(self.ids)}:
+        lists = (self.steps, self.train_steps, self.validation_steps, self.calibration_steps)
+        if {len(steps) for steps in lists} != {len(self.ids)}:
             raise ValueError("lists of steps as long as the list of ids")
         return self
 

@@ -143,6 +143,7 @@ def _data_record(source: Source, split: Split) -> DataRecord:
         steps=_steps(panel.lengths),
         train_steps=_steps(split.train),
         validation_steps=_steps(split.validation),
+        calibration_steps=_steps(split.before_test - split.fitted),
     )
 
 

@@ -43,8 +43,11 @@ def ask(
     season_steps: int | None = None,
     validation: float = 0.15,
     test: float = 0.2,
+    calibration: float | None = None,
 ) -> Question:
-    """Split a panel and pose the problem; `validation` and `test` are shares below 1 or whole steps.
+    """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
+
+    Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon.
 
     Raises
     ------
@@ -53,12 +56,12 @@ def ask(
 
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
-    check_settings(SplitSettings, {"validation": validation, "test": test}, "split.")
-    split = split_panel(panel, validation, test, 1, horizon)
+    check_settings(SplitSettings, {"validation": validation, "test": test, "calibration": calibration}, "split.")
+    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration)
     season = _season(panel.cut(split.train), season_steps)
     context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps)
-    return Question(split_panel(panel, validation, test, context, horizon), problem, season)
+    return Question(split_panel(panel, validation, test, context, horizon, calibration=calibration), problem, season)
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:

@@ -153,23 +153,28 @@ class SplitSettings(Settings):
     Attributes
     ----------
     validation, test : a share below 1, or whole steps
+    calibration : the same, after the validation stretch, or 0; null: the last half of the validation stretch, where
+        both halves keep a horizon
 
     """
 
     validation: float = Field(default=0.15, gt=0, le=1e9)
+    calibration: float | None = Field(default=None, ge=0, le=1e9)
     test: float = Field(default=0.2, gt=0, le=1e9, validate_default=True)
 
-    @field_validator("validation", "test")
+    @field_validator("validation", "calibration", "test")
     @classmethod
-    def _share_or_steps(cls, value: float) -> float:
-        if value >= 1 and value != int(value):
+    def _share_or_steps(cls, value: float | None) -> float | None:
+        if value is not None and value >= 1 and value != int(value):
             raise ValueError("a share below 1 or whole steps")
         return value
 
     @field_validator("test")
     @classmethod
     def _leaves_training(cls, value: float, info: ValidationInfo) -> float:
-        validation = info.data.get("validation", 0.0)
-        if max(validation, value) < 1 <= validation + value:
-            raise ValueError(f"less than 1 together with `split.validation` ({validation:g})")
+        others = {name: info.data.get(name) or 0.0 for name in ("validation", "calibration")}
+        shares = {name: share for name, share in others.items() if 0 < share < 1}
+        if value < 1 <= sum(shares.values()) + value:
+            named = " and ".join(f"`split.{name}` ({share:g})" for name, share in shares.items())
+            raise ValueError(f"less than 1 together with {named}")
         return value

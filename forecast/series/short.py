@@ -30,6 +30,7 @@ def without_short(
     season_steps: int | None = None,
     validation: float = 0.15,
     test: float = 0.2,
+    calibration: float | None = None,
 ) -> tuple[Panel, tuple[str, ...]]:
     """Leave out the series on which the question cannot be asked; the panel, and a sentence if there are such.
 
@@ -40,12 +41,12 @@ def without_short(
 
     """
     least = max(context_steps or 1, (season_steps or 1) + 1 - horizon)
-    kept, train = long_enough(panel, validation, test, least, horizon)
+    kept, train = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if context_steps is None and kept.any():
         typical = panel.take(np.flatnonzero(kept))
         season = season_steps or find_season(typical.cut(train[kept])).steps
         least = max(least, context_for(season, horizon, int(np.median(train[kept]))))
-        kept, _ = long_enough(panel, validation, test, least, horizon)
+        kept, _ = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if kept.all():
         return panel, ()
     if not kept.any():

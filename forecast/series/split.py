@@ -1,12 +1,14 @@
 """Chronological split and rolling origins.
 
-Every series is cut at its own steps into a training, a validation and a test stretch, in this order of time.
+Every series is cut at its own steps into a training, a validation, a calibration and a test stretch, in this order of
+time. Everything is fitted and chosen on the first two; the calibration stretch only says how wide intervals have to be,
+and may be empty.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,17 +18,27 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, Panel
 
 
+Stretches: TypeAlias = "tuple[IntArray, IntArray, IntArray, IntArray]"
+"""Steps of training, validation, calibration and test, each (series,)."""
+
+
 @dataclass(frozen=True)
 class Split:
-    """How many steps of every series are training and validation; the rest is test. Each (series,)."""
+    """How many steps of every series are training, validation and calibration; the rest is test. Each (series,)."""
 
     train: IntArray
     validation: IntArray
+    calibration: IntArray | Literal[0] = 0
+
+    @property
+    def fitted(self) -> IntArray:
+        """Steps of training and validation together, (series,): all that anything fitted may see."""
+        return self.train + self.validation
 
     @property
     def before_test(self) -> IntArray:
-        """Steps of training and validation together, (series,)."""
-        return self.train + self.validation
+        """Steps of training, validation and calibration together, (series,)."""
+        return self.fitted + self.calibration
 
 
 @dataclass(frozen=True)
@@ -55,8 +67,13 @@ class Origins:
         return known
 
 
-def split_panel(panel: Panel, validation: float, test: float, context_steps: int, horizon: int) -> Split:
-    """Split every series; `validation` and `test` are shares below 1 or whole steps.
+def split_panel(
+    panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
+) -> Split:
+    """Split every series; `validation`, `test` and `calibration` are shares below 1 or whole steps.
+
+    Without a number the last half of a series' validation stretch is for calibration, where both halves keep a
+    horizon.
 
     Raises
     ------
@@ -64,29 +81,35 @@ def split_panel(panel: Panel, validation: float, test: float, context_steps: int
         A series whose training stretch is shorter than context + horizon, or another stretch than the horizon.
 
     """
-    stretches = _stretches(panel, validation, test)
+    stretches = _stretches(panel, validation, test, calibration)
     _check_long_enough(panel, stretches, context_steps, horizon)
-    return Split(train=stretches[0], validation=stretches[1])
+    train, validated, calibrated, _ = stretches
+    if calibration is None:
+        half = validated // 2
+        calibrated = np.where(half >= horizon, half, 0)
+        validated = validated - calibrated
+    return Split(train=train, validation=validated, calibration=calibrated)
 
 
 def long_enough(
-    panel: Panel, validation: float, test: float, context_steps: int, horizon: int
+    panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
 ) -> tuple[BoolArray, IntArray]:
     """Whether `split_panel` takes each series, and the steps of training that each would have; both (series,)."""
-    stretches = _stretches(panel, validation, test)
+    stretches = _stretches(panel, validation, test, calibration)
     return _horizons_that_fit(stretches, context_steps) >= horizon, stretches[0]
 
 
-def _stretches(panel: Panel, validation: float, test: float) -> tuple[IntArray, IntArray, IntArray]:
-    """Steps of training, validation and test; the first may be negative."""
+def _stretches(panel: Panel, validation: float, test: float, calibration: float | None) -> Stretches:
+    """Steps of each stretch, without those that are taken off validation; the first may be negative."""
     lengths = panel.lengths
-    test_steps, validation_steps = _steps(test, lengths), _steps(validation, lengths)
-    return lengths - test_steps - validation_steps, validation_steps, test_steps
+    validated, calibrated, tested = (_steps(size, lengths) for size in (validation, calibration or 0, test))
+    return lengths - validated - calibrated - tested, validated, calibrated, tested
 
 
-def _horizons_that_fit(stretches: tuple[IntArray, IntArray, IntArray], context_steps: int) -> IntArray:
-    train, validation, test = stretches
-    return np.minimum(np.minimum(train - context_steps, validation), test)
+def _horizons_that_fit(stretches: Stretches, context_steps: int) -> IntArray:
+    train, validation, calibration, test = stretches
+    longest = np.minimum(np.minimum(train - context_steps, validation), test)
+    return np.where(calibration > 0, np.minimum(longest, calibration), longest)
 
 
 def rolling_origins(panel: Panel, first: IntArray, ends: IntArray, horizon: int, stride: int = 1) -> Origins:
@@ -114,19 +137,18 @@ def _steps(size: float, lengths: IntArray) -> IntArray:
     return np.full(len(lengths), int(size), dtype=np.int64)
 
 
-def _check_long_enough(
-    panel: Panel, stretches: tuple[IntArray, IntArray, IntArray], context_steps: int, horizon: int
-) -> None:
-    train, validation, test = stretches
+def _check_long_enough(panel: Panel, stretches: Stretches, context_steps: int, horizon: int) -> None:
+    train, validation, calibration, test = stretches
     longest = _horizons_that_fit(stretches, context_steps)
     short = np.flatnonzero(longest < horizon)
     if len(short) == 0:
         return
     i = int(short[0])
+    calibrated, each = (f", {calibration[i]} for calibration", f", {horizon}") if calibration[i] else ("", "")
     raise ForecastError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} steps, cut into {max(train[i], 0)} for training, "
-        f"{validation[i]} for validation and {test[i]} for the test; context {context_steps} + horizon {horizon} "
-        f"need at least {context_steps + horizon}, {horizon} and {horizon}: "
+        f"{validation[i]} for validation{calibrated} and {test[i]} for the test; context {context_steps} + horizon "
+        f"{horizon} need at least {context_steps + horizon}, {horizon}{each} and {horizon}: "
         f"{_remedies(int(longest.min()), context_steps, len(short), len(panel))}"
     )
 

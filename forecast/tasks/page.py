@@ -57,13 +57,14 @@ def stretches(panel: Panel, split: Split) -> pd.DataFrame:
     """Label every step with its stretch: columns `unique_id`, `ds`, `y` (NaN where not observed), `stretch`."""
     step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)
     beyond_training = step >= np.repeat(split.train, panel.lengths)
-    beyond_validation = step >= np.repeat(split.before_test, panel.lengths)
-    labels = np.array(["training", "validation", "test"])
+    beyond_validation = step >= np.repeat(split.fitted, panel.lengths)
+    beyond_calibration = step >= np.repeat(split.before_test, panel.lengths)
+    labels = np.array(["training", "validation", "calibration", "test"])
     return pd.DataFrame(
         {
             "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
             "ds": panel.times,
             "y": np.where(panel.target_observed, panel.target, np.nan),
-            "stretch": labels[beyond_training.astype(np.int64) + beyond_validation],
+            "stretch": labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration],
         }
     )

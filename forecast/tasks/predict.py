@@ -132,12 +132,15 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     """
     problem = run.problem
     try:
-        split = split_panel(panel, job.split.validation, job.split.test, problem.context_steps, problem.horizon)
+        asked, context = job.split, problem.context_steps
+        split = split_panel(
+            panel, asked.validation, asked.test, context, problem.horizon, calibration=asked.calibration
+        )
     except ForecastError:
         return {}
     for forecaster in (reference(job), *baselines(job)):
         if forecaster.name == run.record.baseline:
-            fitted = forecaster.fit(panel.cut(split.before_test), split.train, problem)
+            fitted = forecaster.fit(panel.cut(split.fitted), split.train, problem)
             return {forecaster.name: final_fit(fitted, panel, problem)}
     return {}
 

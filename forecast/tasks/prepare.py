@@ -68,6 +68,7 @@ def settle(job: JobSettings, panel: Panel) -> Question:
         season_steps=job.data.season_steps,
         validation=job.split.validation,
         test=job.split.test,
+        calibration=job.split.calibration,
     )
 
 
@@ -83,6 +84,7 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
         season_steps=data.season_steps,
         validation=job.split.validation,
         test=job.split.test,
+        calibration=job.split.calibration,
     )
     return replace(source, panel=panel, notes=(*source.notes, *notes))
 

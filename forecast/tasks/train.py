@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
 from forecast.evaluation.backtest import Fits, fit_all, forecast_all
@@ -191,11 +192,14 @@ def introduction(prepared: Prepared) -> list[str]:
     """Say what was found out about the data and what is asked of them, before anything is trained."""
     question = prepared.question
     split, problem = question.split, question.problem
-    steps = [int(part.sum()) for part in (split.train, split.validation, prepared.panel.lengths - split.before_test)]
+    ends = [split.train, split.fitted, split.before_test, prepared.panel.lengths]
+    steps = np.diff([0, *(int(end.sum()) for end in ends)])
+    calibrated = f"{steps[2]} for calibration, " if steps[2] else ""
     return [
         found_line(prepared.source),
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
-        f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {steps[2]} for the test",
+        f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {calibrated}"
+        f"{steps[3]} for the test",
         *prepared.source.notes,
     ]
 

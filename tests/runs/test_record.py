@@ -23,6 +23,7 @@ RECORD = {
         "steps": [100, 90],
         "train_steps": [65, 60],
         "validation_steps": [15, 10],
+        "calibration_steps": [5, 0],
     },
     "problem": {"horizon": 20, "context_steps": 40, "season_steps": 5, "season_evidence": "by frequency"},
     "network": {

@@ -31,13 +31,14 @@ def several(*lengths):
 def test_what_is_not_said_is_found():
     found = ask(seasonal(), horizon=10)
     assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
-    assert (found.split.train.tolist(), found.split.validation.tolist()) == ([260], [60])
+    stretches = (found.split.train, found.split.validation, found.split.calibration)
+    assert [steps.tolist() for steps in stretches] == [[260], [30], [30]]
 
 
 def test_what_is_said_holds():
     found = ask(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
     assert (found.problem.context_steps, found.problem.season_steps) == (7, 5)
-    assert (found.split.train.tolist(), found.split.validation.tolist()) == ([270], [30])
+    assert (found.split.train.tolist(), found.split.validation.tolist()) == ([270], [15])
     assert found.season.evidence == "given as data.season_steps"
 
 
@@ -89,8 +90,34 @@ def test_a_length_below_one_step_is_the_users_mistake(said):
         ask(seasonal(), **{"horizon": 10, **said})
 
 
-@pytest.mark.parametrize("said", [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}])
+@pytest.mark.parametrize(
+    "said",
+    [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}, {"calibration": 1.5}, {"calibration": -1}],
+)
 def test_stretches_are_checked_in_a_notebook_too(said):
     (name, _), *_ = said.items()
     with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
         ask(seasonal(), 10, **said)
+
+
+def test_calibration_takes_half_of_validation_where_both_keep_a_horizon():
+    both = [ask(several(400, 300), 10, validation=steps, test=20, context_steps=5).split for steps in (20, 19)]
+    assert [split.validation.tolist() for split in both] == [[10, 10], [19, 19]]
+    assert [split.calibration.tolist() for split in both] == [[10, 10], [0, 0]]
+    assert [split.before_test.tolist() for split in both] == [[380, 280], [380, 280]]
+
+
+def test_calibration_may_be_said_and_lies_between_validation_and_test():
+    split = ask(several(400, 300), 10, validation=20, calibration=30, test=0.1, context_steps=5).split
+    assert split.train.tolist() == [310, 220]
+    assert split.fitted.tolist() == [330, 240]
+    assert split.before_test.tolist() == [360, 270]
+    none = ask(several(400, 300), 10, validation=20, calibration=0, test=20, context_steps=5).split
+    assert (none.before_test - none.fitted).tolist() == [0, 0]
+
+
+def test_a_calibration_stretch_shorter_than_the_horizon_is_the_users_mistake():
+    with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 15, 10, 10 and 10: say `horiz"):
+        ask(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
+    with pytest.raises(ForecastError, match=r"`split.test` should be less than 1 together with `split.validation` \(0"):
+        ask(several(400, 300), 10, validation=0.5, calibration=0.3, test=0.2)

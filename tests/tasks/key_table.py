@@ -196,6 +196,7 @@ PLAIN = {
     "combine": Change("mean", judged, {"ensemble": 3}),
     "horizon": Change(5, question),
     "split.validation": Change(0.2, question),
+    "split.calibration": Change(0, question),
     "split.test": Change(0.3, question),
     "backtest.stride": Change(3, judged),
     "backtest.significance": Change(1e-300, judged, {**LONG, "model__reference": "mean", "baseline": {}}),

@@ -28,14 +28,15 @@ def panel(job):
 
 def question(job):
     asked = prepare(job).question
-    return asked.split.train.tolist(), asked.split.validation.tolist(), asked.problem
+    split = asked.split
+    return *(steps.tolist() for steps in (split.train, split.fitted, split.before_test)), asked.problem
 
 
 def trained(job):
     """Weights, losses and the reason of the end."""
     prepared = prepare(job)
     split, problem = prepared.question.split, prepared.question.problem
-    fitted = network(job).fit(prepared.panel.cut(split.before_test), split.train, problem)
+    fitted = network(job).fit(prepared.panel.cut(split.fitted), split.train, problem)
     bare = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
     rates = [(epoch.epoch, epoch.learning_rate) for member in bare.members for epoch in member.history]
     weights = {name: array.tolist() for name, array in bare.tensors().items()}
@@ -47,7 +48,7 @@ def baseline(job):
     prepared = prepare(job)
     split, problem = prepared.question.split, prepared.question.problem
     fits = fit_all(baselines(job), prepared.panel, split, problem)
-    past = prepared.panel.cut(split.before_test)
+    past = prepared.panel.cut(split.fitted)
     made = {name: one.forecast(past, last_origins(past)).y_hat.tolist() for name, one in fits.fitted.items()}
     return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
 

@@ -68,7 +68,7 @@ def test_the_baseline_to_beat_is_the_best_on_validation_and_not_on_test(trained)
     assert evaluation.baseline == validation.drop("lstm").idxmin()
     last_cutoff = evaluation.validation.results.ds.max()
     panel, split = trained.prepared.panel, trained.prepared.question.split
-    assert last_cutoff == panel.times[split.before_test[0] - 1]
+    assert last_cutoff == panel.times[split.fitted[0] - 1]
 
 
 def test_the_forecast_lies_after_the_data_and_is_of_the_network_and_its_rival(trained):
@@ -98,7 +98,8 @@ def test_the_record_says_what_was_done(trained):
     assert record.data.fingerprint == trained.prepared.source.fingerprint
     assert record.data.steps == (200,)
     assert record.data.train_steps == (130,)
-    assert record.data.validation_steps == (30,)
+    assert record.data.validation_steps == (15,)
+    assert record.data.calibration_steps == (15,)
     assert record.verdict == trained.verdict
     assert record.baseline == trained.evaluation.baseline
     assert [row["model"] for row in record.metrics] == trained.leaderboard.model.tolist()
@@ -178,7 +179,7 @@ def test_the_terminal_tells_the_data_the_table_and_last_the_verdict(tmp_path):
     result = train(small_job(), tmp_path / "run", Console(file=text, width=200))
     lines = text.getvalue().splitlines()
     assert "season" in lines[1]
-    assert "130 steps for training, 30 for validation, 40 for the test" in lines[1]
+    assert "130 steps for training, 15 for validation, 15 for calibration, 40 for the test" in lines[1]
     assert lines[-2] == result.verdict
     assert lines[-1] == f"run folder: {result.folder}"
     assert any(line.startswith("naive") for line in lines)
