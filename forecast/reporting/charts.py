@@ -10,9 +10,11 @@ from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
 from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
+from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
 from forecast.reporting.series_charts import exchange, spread_figure
 from forecast.reporting.theme import LIGHT
+from forecast.reporting.uncertainty_charts import calibration_figure
 
 if TYPE_CHECKING:
     from forecast.reporting.lines import Clock
@@ -35,6 +37,8 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     figures = [] if summary.spread is None else [spread_figure(summary.spread, roles)]
     figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
     figures.append(steps_figure(summary.steps, roles))
+    if summary.calibration is not None:
+        figures.append(calibration_figure(summary.calibration, roles))
     if summary.learning is not None:
         figures.append(learning_figure(summary.learning))
     if summary.residuals is not None:
@@ -74,7 +78,7 @@ def _of_a_series(
 
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:
     """Draw the series over its stretches."""
-    tints = {"validation": LIGHT.validation, "test": LIGHT.test}
+    tints = {"validation": LIGHT.validation, "calibration": LIGHT.calibration, "test": LIGHT.test}
     ranges: marks.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.stretches if s.name in tints]
     tables = {"lines": marks.track_rows([(TRUTH, section.truth)]), "ranges": ranges}
     path = marks.lines("lines", clock).encode(
@@ -92,18 +96,29 @@ def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:
 
 
 def origins_figure(section: ForecastSection, roles: Roles, clock: Clock) -> Figure:
-    """Draw the forecasts of network and baseline from several origins."""
+    """Draw the forecasts of network and baseline from several origins, with the network's intervals."""
     panels = tuple(_view(view, roles, clock, 160, title=view.label) for view in section.views)
-    keys = marks.keys(marks.role_colours(roles))
+    keys = (*marks.keys(marks.role_colours(roles)), *_fan_keys(section, roles))
     return Figure("forecasts", "Forecasts against the truth", section.says, panels, keys, columns=3)
 
 
 def future_figure(section: ForecastSection, roles: Roles, clock: Clock, name: str) -> Figure:
-    """Draw the forecast after the end of the data."""
-    panels = tuple(_view(view, roles, clock, 240, name=name) for view in section.views)
+    """Draw the forecast after the end of the data, once for each fan."""
+    several = len(section.views) > 1
+    panels = tuple(
+        _view(
+            view, roles, clock, 240, name=name, title=f"intervals of {view.fan.model}" if several and view.fan else None
+        )
+        for view in section.views
+    )
     shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
     keys = tuple(key for key in marks.keys(marks.role_colours(roles)) if key.label in shown)
-    return Figure("future", "The forecast ahead", section.says, panels, keys)
+    return Figure("future", "The forecast ahead", section.says, panels, (*keys, *_fan_keys(section, roles)), columns=2)
+
+
+def _fan_keys(section: ForecastSection, roles: Roles) -> tuple[Key, ...]:
+    fans = [view.fan for view in section.views if view.fan is not None]
+    return fan_keys(fans, marks.role_colours(roles)[fans[0].model]) if fans else ()
 
 
 def _view(
@@ -116,6 +131,10 @@ def _view(
     paths = paths.encode(strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
     strokes = marks.widths(roles)
     rows = [{**row, "wide": strokes[row["of"]]} for row in marks.track_rows(tracks)]
-    origin = marks.rule("origin").encode(x=marks.time_axis(clock))
     tables = {"lines": rows, "origin": [{"t": view.origin}]}
-    return marks.panel(marks.layered(origin, paths), tables, height, zooms=True, title=title, cut=view.cut)
+    fan: tuple[alt.Chart, ...] = ()
+    if view.fan is not None:
+        fan = fan_layers(colours[view.fan.model], clock, view.limits, name)
+        tables["bands"] = fan_rows(view.fan)
+    origin = marks.rule("origin").encode(x=marks.time_axis(clock))
+    return marks.panel(marks.layered(*fan, origin, paths), tables, height, zooms=True, title=title, cut=view.cut)

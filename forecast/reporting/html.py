@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from forecast.reporting.charts import draw, draw_choices
-from forecast.reporting.leaderboard import COLUMNS, table_rows
+from forecast.reporting.leaderboard import table_columns, table_rows
 from forecast.reporting.library import read_library
 from forecast.reporting.render import page_spec, renderer, write_picture
 from forecast.reporting.summary import Summary, build_summary
@@ -69,7 +69,7 @@ def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
         figures,
         title=summary.title,
         summary=summary,
-        columns=COLUMNS,
+        columns=table_columns(summary),
         rows=table_rows(summary),
         choices=(drawn := draw_choices(summary)),
         chosen=next((one.label for one in summary.choices if one.name == summary.series), None),
@@ -104,7 +104,10 @@ def _described(figure: Figure) -> dict[str, Any]:
         "name": figure.name,
         "title": figure.title,
         "says": figure.says,
-        "keys": [{"label": k.label, "colour": colour_name(k.colour), "area": k.area} for k in figure.keys],
+        "keys": [
+            {"label": k.label, "colour": colour_name(k.colour), "area": k.area, "strength": k.strength}
+            for k in figure.keys
+        ],
         "grid": GRIDS[min(figure.columns, len(figure.panels))],
         "panels": [
             {"id": f"{figure.name}-{i}", "title": panel.title, "height": panel.height, "zooms": panel.zooms}

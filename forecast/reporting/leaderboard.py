@@ -56,17 +56,42 @@ COLUMNS = (
     Column("smape", "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),
     Column("rmsse", "RMSSE", "root mean squared error, scaled as MASE is"),
     Column("r2", "R²", "share of the variance that the forecasts explain"),
+    Column(
+        "wql",
+        "WQL",
+        "weighted quantile loss: pinball losses at all levels over the sum of what came, 0 is perfect",
+    ),
+    Column(
+        "crps", "CRPS", "continuous ranked probability score, scaled as MASE is: as MASE, for the whole distribution"
+    ),
+    Column("coverage_90", "90 % hold", "share of what came that the 90 % intervals hold: 90 % is right"),
+    Column(
+        "width_90", "90 % width", "mean width of the 90 % intervals, scaled as MASE is: narrow is good if they hold"
+    ),
+    Column(
+        "revision", "revision", "how much the forecast for one date changes from origin to origin, scaled as MASE is"
+    ),
     Column("fit_seconds", "fit s", "seconds to fit"),
     Column("forecast_seconds", "forecast s", "seconds to forecast from all origins"),
     Column("status", "status", text=True),
 )
 
 
+def table_columns(summary: Summary) -> tuple[Column, ...]:
+    """Return the columns of the page's table: those in which anything stands, and a status where any is not ok."""
+    rows = summary.leaderboard
+    filled = {name for row in rows for name, value in row.measures.items() if value is not None}
+    filled |= {"model"} | ({"kind"} if any(row.kind for row in rows) else set())
+    filled |= {"status"} if any(row.status != "ok" for row in rows) else set()
+    return tuple(column for column in COLUMNS if column.name in filled)
+
+
 def table_rows(summary: Summary) -> tuple[TableRow, ...]:
     """Return the rows of the page's table; MASE (else MAE) carries a bar as long as the error is large."""
     measure = "mase" if any(row.measures.get("mase") is not None for row in summary.leaderboard) else "mae"
     reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
-    decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in COLUMNS}
+    columns = table_columns(summary)
+    decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in columns}
     return tuple(_table_row(row, summary, decimals, measure, reach) for row in summary.leaderboard)
 
 
@@ -74,14 +99,14 @@ def _table_row(row: Row, summary: Summary, decimals: dict[str, int | None], meas
     role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
     if not any(value is not None for value in row.measures.values()):
         role = "failed"
-    cells = [Cell(row.kind, "text")]
-    for column in COLUMNS[2:-1]:
-        value = row.measures.get(column.name)
-        bar = None
-        if column.name == measure and value is not None:
-            bar = round(100 * min(value / reach, 1.0), 1)
-        cells.append(Cell(measure_text(column.name, value, decimals[column.name]), bar=bar))
-    return TableRow(row.model, role, (*cells, Cell(row.status, "text status")))
+    texts = {"kind": Cell(row.kind, "text"), "status": Cell(row.status, "text status")}
+    cells = []
+    for name, places in list(decimals.items())[1:]:
+        value = row.measures.get(name)
+        bar = round(100 * min(value / reach, 1.0), 1) if name == measure and value is not None else None
+        infinite = name == "width_90" and value is None and row.measures.get("coverage_90") is not None
+        cells.append(texts.get(name) or Cell("∞" if infinite else measure_text(name, value, places), bar=bar))
+    return TableRow(row.model, role, tuple(cells))
 
 
 def _reach(values: list[float | None]) -> float:
@@ -117,6 +142,8 @@ def measure_text(name: str, value: float | None, decimals: int | None = None) ->
         return f"{100 * value:+.1f} %".replace("-", "−") if value > -10 else "<−999 %"
     if name == "dm_p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
+    if name == "coverage_90":
+        return f"{100 * value:.1f} %"
     if name in ("fit_seconds", "forecast_seconds"):
         return f"{value:.2f}"
     return number(value, decimals=decimals)

@@ -40,11 +40,12 @@ Values: TypeAlias = "list[dict[str, Any]]"
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend: what is drawn in which colour, as a line or as an area."""
+    """An entry of a legend: what is drawn in which colour and opacity (`strength`), as a line or as an area."""
 
     label: str
     colour: str
     area: bool = False
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ def time_axis(clock: Clock) -> alt.X:
     )
 
 
-def value_axis(title: str | None, limits: tuple[float, float] | None = None) -> alt.Y:
-    """Return the value axis of field `y`, its title lying above it."""
+def value_axis(title: str | None, limits: tuple[float, float] | None = None, field: str = "y") -> alt.Y:
+    """Return the value axis of a field, its title lying above it."""
     scale = alt.Scale(zero=False) if limits is None else alt.Scale(domain=list(limits), nice=False, zero=False)
-    return alt.Y("y:Q", title=None if title is None else shortened(title, 40), scale=scale)
+    return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=scale)
 
 
 def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
@@ -131,15 +132,19 @@ def track_rows(tracks: Sequence[tuple[str, Line]]) -> Values:
 
 def lines(table: str, clock: Clock) -> alt.Chart:
     """Draw a table of `track_rows` over time, with a tooltip on each point."""
-    when = f"utcFormat(datum.t, '{clock.format}')" if clock.kind == "date" else "format(datum.t, ',d')"
     tips = [
         tip("of", "line"),
         tip("when", "time" if clock.kind == "date" else "step"),
         tip("y", "value", ",.5~g"),
     ]
-    base = chart(table).transform_calculate(when=when).mark_line(clip=True, point=touchable())
+    base = chart(table).transform_calculate(when=written_time(clock)).mark_line(clip=True, point=touchable())
     drawn: alt.Chart = base.encode(x=time_axis(clock), detail="of:N", tooltip=tips)
     return drawn
+
+
+def written_time(clock: Clock) -> str:
+    """Return the expression that writes field `t` for a tooltip."""
+    return f"utcFormat(datum.t, '{clock.format}')" if clock.kind == "date" else "format(datum.t, ',d')"
 
 
 def touchable(*, seen: bool = False) -> alt.OverlayMarkDef:

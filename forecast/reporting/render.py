@@ -87,6 +87,8 @@ def _still(panel: Panel, prefix: str) -> dict[str, Any]:
             return node
         hidden = {key for key, value in node.items() if key == "point" and value.get("opacity") == 0}
         hidden |= set() if panel.cut else {"clip"}
+        if "layer" in node:
+            node = {**node, "layer": [one for one in node["layer"] if one["mark"].get("opacity") != 0]}
         return {
             key: {"name": prefix + value["name"]} if key == "data" else walk(value)
             for key, value in node.items()

@@ -7,19 +7,22 @@ series, pictures over time are of one of them, and the sentences say so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.reporting.fans import Fan, fan, fans_in_words
 from forecast.reporting.lines import Clock, Line, line, moments
 from forecast.reporting.wording import counted, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
 
     from forecast.reporting.lines import Array
 
-STRETCHES = ("training", "validation", "test")
+STRETCHES = ("training", "validation", "calibration", "test")
 SPAN_BEYOND_TRUTH = 1.5
 """A picture reaches this many times the height of the truth beyond it; a forecast that leaves it is cut off there."""
 
@@ -66,7 +69,8 @@ class Track:
 class View:
     """Forecasts made at one origin, with what was known and what came.
 
-    `limits` bound the value axis; where a forecast leaves them the view is `cut`.
+    `limits` bound the value axis; where a forecast leaves them the view is `cut`. At most one model has its `fan`
+    drawn: two over each other could not be told apart.
     """
 
     label: str
@@ -75,6 +79,7 @@ class View:
     tracks: tuple[Track, ...]
     limits: tuple[float, float]
     cut: bool
+    fan: Fan | None = None
 
 
 @dataclass(frozen=True)
@@ -113,54 +118,88 @@ def origins_section(
     cutoffs = np.sort(results["cutoff"].unique())
     chosen = cutoffs[np.unique(np.linspace(0, len(cutoffs) - 1, count).round().astype(np.int64))]
     steps = int(results["step"].max())
-    views, beyond = [], []
-    for cutoff in chosen:
-        made = results[results["cutoff"] == cutoff]
-        last = truth["ds"] <= made["ds"].max()
-        known = truth[last].tail(steps * 3)
-        forecasts = {model: made[made["model"] == model] for model in roles.named()}
-        view, cut_off = _view(known, forecasts, float(moments(made["cutoff"])[0]), clock)
-        views.append(view)
-        beyond += cut_off
+    made = [_forecasts_from(cutoff, truth, results, roles) for cutoff in chosen]
+    views = tuple(_view(one, clock, fan_of=roles.network) for one in made)
     says = (
         f"{counted(len(views), 'origin')}, spread evenly over the {len(cutoffs):,} of the test stretch "
         f"and not picked by result; each forecast looks {counted(steps, 'step')} ahead from the vertical line."
     )
-    return ForecastSection(says + _leaves(beyond), tuple(views))
+    fans = [one.fans[roles.network] for one in made if roles.network in one.fans]
+    return ForecastSection(says + fans_in_words(fans) + _leaves(made, (roles.network,)), views)
 
 
 def future_section(truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock) -> ForecastSection:
-    """Show the forecast after the end of one series, with its recent past."""
-    forecasts = {model: forecast[forecast["model"] == model] for model in roles.named()}
-    forecasts = {model: rows for model, rows in forecasts.items() if len(rows)}
-    steps = max(len(rows) for rows in forecasts.values())
+    """Show the forecast after the end of one series, with its recent past; once for each model that has intervals."""
+    tables = {model: forecast[forecast["model"] == model].sort_values("ds") for model in roles.named()}
+    tables = {model: rows for model, rows in tables.items() if len(rows)}
+    steps = max(len(rows) for rows in tables.values())
     known = truth[truth["ds"] < forecast["ds"].min()].tail(max(steps * 5, 60))
     end = float(moments(known["ds"])[-1])
-    view, beyond = _view(known, forecasts, end, clock)
+    made = _forecasts(known, tables, end)
+    with_fans = [model for model, one in made.fans.items() if one.drawn]
+    views = tuple(_view(made, clock, fan_of=model) for model in with_fans or [roles.network])
     says = f"{counted(steps, 'step')} after the last observation, {clock.write(end)}, for which no truth is known yet."
-    return ForecastSection(says + _leaves(beyond), (view,))
+    return ForecastSection(says + fans_in_words(list(made.fans.values())) + _leaves([made], with_fans), views)
 
 
-def _view(
-    known: pd.DataFrame, forecasts: dict[str, pd.DataFrame], origin: float, clock: Clock
-) -> tuple[View, list[str]]:
+@dataclass(frozen=True)
+class _Forecasts:
+    """What was forecast at one origin, and what is drawn beside it."""
+
+    origin: float
+    steps: int
+    truth: Line
+    tracks: tuple[Track, ...]
+    fans: dict[str, Fan]
+    limits: tuple[float, float]
+
+    def beyond(self, fan_of: Iterable[str]) -> list[str]:
+        """Name what leaves the limits: lines of models, and the fans that are drawn."""
+        low, high = self.limits
+        ahead = {track.model: track.path.y[-self.steps :] for track in self.tracks}
+        lines = [model for model, path in ahead.items() if any(y is None or not low <= y <= high for y in path)]
+        bands = {model: self.fans[model].bands for model in fan_of if model in self.fans}
+        return lines + [
+            f"an interval of {model}"
+            for model, mine in bands.items()
+            if any(y is not None and not low <= y <= high for band in mine for y in (*band.low, *band.high))
+        ]
+
+
+def _forecasts_from(cutoff: Any, truth: pd.DataFrame, results: pd.DataFrame, roles: Roles) -> _Forecasts:
+    made = results[results["cutoff"] == cutoff].sort_values("ds")
+    known = truth[truth["ds"] <= made["ds"].max()].tail(int(results["step"].max()) * 3)
+    tables = {model: made[made["model"] == model] for model in roles.named()}
+    return _forecasts(known, tables, float(moments(made["cutoff"])[0]))
+
+
+def _forecasts(known: pd.DataFrame, tables: dict[str, pd.DataFrame], origin: float) -> _Forecasts:
+    """Bring together the truth and each model's rows, which are in the order of time."""
     t, y = moments(known["ds"]), known["y"].to_numpy(dtype=np.float64)
     at_origin = y[t == origin]
-    tracks, values = [], []
-    for model, rows in forecasts.items():
-        rows_in_order = rows.sort_values("ds")
-        y_hat = rows_in_order["y_hat"].to_numpy(dtype=np.float64)
-        values.append(y_hat)
+    tracks, fans, values = [], {}, []
+    for model, rows in tables.items():
+        y_hat = rows["y_hat"].to_numpy(dtype=np.float64)
         # The line starts at the last known value, so that the eye sees where the forecast sets out from.
-        path_t = np.concatenate([[origin] * len(at_origin), moments(rows_in_order["ds"])])
+        path_t = np.concatenate([[origin] * len(at_origin), moments(rows["ds"])])
         tracks.append(Track(model, line(path_t, np.concatenate([at_origin, y_hat]))))
-    limits = limits_around(y, np.concatenate(values))
-    beyond = [
-        model
-        for model, y_hat in zip(forecasts, values, strict=True)
-        if bool(((y_hat < limits[0]) | (y_hat > limits[1]) | ~np.isfinite(y_hat)).any())
-    ]
-    return View(f"from {clock.write(origin)}", origin, line(t, y), tuple(tracks), limits, bool(beyond)), beyond
+        fans[model] = fan(rows, model, origin, at_origin)
+        values += [y_hat, *(np.array(ends, dtype=np.float64) for b in fans[model].bands for ends in (b.low, b.high))]
+    steps = max(len(rows) for rows in tables.values())
+    return _Forecasts(origin, steps, line(t, y), tuple(tracks), fans, limits_around(y, np.concatenate(values)))
+
+
+def _view(made: _Forecasts, clock: Clock, fan_of: str) -> View:
+    drawn = made.fans.get(fan_of)
+    return View(
+        label=f"from {clock.write(made.origin)}",
+        origin=made.origin,
+        truth=made.truth,
+        tracks=made.tracks,
+        limits=made.limits,
+        cut=bool(made.beyond([fan_of])),
+        fan=drawn if drawn is not None and drawn.drawn else None,
+    )
 
 
 def limits_around(truth: Array, forecasts: Array) -> tuple[float, float]:
@@ -181,7 +220,8 @@ def limits_around(truth: Array, forecasts: Array) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _leaves(models: list[str]) -> str:
-    if not models:
+def _leaves(made: Iterable[_Forecasts], fan_of: Sequence[str]) -> str:
+    beyond = sorted({what for one in made for what in one.beyond(fan_of)})
+    if not beyond:
         return ""
-    return f" Where {listed(sorted(set(models)))} leaves the picture, the line is cut off."
+    return f" Where {listed(beyond)} leaves the picture, it is cut off."

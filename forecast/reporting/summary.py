@@ -23,6 +23,7 @@ from forecast.reporting.diagnostics import (
     residual_section,
     step_section,
 )
+from forecast.reporting.fans import points_and_quantiles, with_quantiles
 from forecast.reporting.lines import Clock, find_clock
 from forecast.reporting.sections import (
     DataSection,
@@ -34,6 +35,7 @@ from forecast.reporting.sections import (
 )
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.several import Choice, SpreadSection, choices, errors_by_series, spread_section
+from forecast.reporting.uncertainty import CalibrationSection, calibration_section, coverage_of
 from forecast.reporting.wording import counted
 
 if TYPE_CHECKING:
@@ -41,8 +43,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from forecast.evaluation.intervals import Intervals
+
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
-MEASURES = ("mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p", "fit_seconds", "forecast_seconds")
+MEASURES = ("mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
+UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
+SECONDS = ("fit_seconds", "forecast_seconds")
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Summary:
     settings: dict[str, str]
     spread: SpreadSection | None = None
     choices: tuple[Choice, ...] = ()
+    calibration: CalibrationSection | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -103,20 +110,23 @@ def build_summary(
     settings: Mapping[str, Any] | None = None,
     title: str | None = None,
     show: ReportSettings | None = None,
+    intervals: Intervals | None = None,
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
     Parameters
     ----------
-    results : `model, unique_id, cutoff, ds, step, y, y_hat`
+    results : `model, unique_id, cutoff, ds, step, y, y_hat`; with a column `quantile` the rows where it is not null
+        are quantiles, of which intervals are drawn
     series : `unique_id, ds, y, stretch` with stretch training, validation or test; without it the truth is as much
         as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
-    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data
+    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
     network, baseline : the two models drawn in colour; without them the best network and the best other model
+    intervals : quantiles of the models in `results` and what was found of them
 
     Raises
     ------
@@ -126,10 +136,12 @@ def build_summary(
     """
     show = show or ReportSettings()
     check_results(results)
+    results = points_and_quantiles(results)
     rows = leaderboard_rows(results, leaderboard)
     roles = choose_roles(rows, network, baseline)
     uid = choose_series(results, roles.network, show.series)
-    mine = _of(results, uid)
+    drawn = _drawn(results, intervals, roles)
+    mine = _of(drawn, uid)
     truth = _truth(mine, None if series is None else _of(series, uid))
     clock = find_clock(truth["ds"])
     ahead = None if forecast is None else _of(forecast, uid)
@@ -158,8 +170,27 @@ def build_summary(
         notes=tuple(notes),
         settings=flattened(settings or {}),
         spread=spread,
-        choices=() if spread is None else choices(spread, (series, results, forecast), roles, clock, uid),
+        choices=() if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid),
+        calibration=_calibration(results, intervals, roles),
     )
+
+
+def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:
+    """Return the rows of the models that are drawn, with columns of quantiles where there are any."""
+    rows = results[results["model"].isin(roles.named())]
+    if intervals is None:
+        return rows
+    return with_quantiles(
+        rows,
+        {name: intervals.quantiles[name] for name in roles.named() if name in intervals.quantiles},
+        intervals.levels,
+    )
+
+
+def _calibration(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> CalibrationSection | None:
+    if intervals is None:
+        return calibration_section(coverage_of(results), None, (), roles)
+    return calibration_section(intervals.coverage, intervals.pit, intervals.sentences, roles)
 
 
 def _facts(results: pd.DataFrame) -> tuple[str, ...]:
@@ -201,7 +232,7 @@ def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) ->
         Row(
             model=str(row["model"]),
             kind=str(row.get("kind", "")),
-            measures={name: _finite(row[name]) for name in MEASURES if name in row},
+            measures={name: _finite(row[name]) for name in (*MEASURES, *UNCERTAINTY, *SECONDS) if name in row},
             status=str(row.get("status", "ok")),
         )
         for row in leaderboard.to_dict("records")

@@ -33,6 +33,7 @@ class Palette:
     baseline: str
     other: str
     validation: str
+    calibration: str
     test: str
 
 
@@ -47,6 +48,7 @@ LIGHT = Palette(
     baseline="#d55e00",
     other="#a9b2bc",
     validation="#f6ecd2",
+    calibration="#ece4f5",
     test="#dfecf5",
 )
 DARK = Palette(
@@ -60,6 +62,7 @@ DARK = Palette(
     baseline="#f59a4b",
     other="#66717e",
     validation="#3b3320",
+    calibration="#342a47",
     test="#1d3244",
 )
 

@@ -1,0 +1,127 @@
+"""How sure the forecasts are: whether intervals hold what they should, and where in its forecast the truth came to lie.
+
+Coverage is the share of what came that an interval holds. PIT, the probability integral transform, is where in the
+forecast's distribution the truth lies, 0 at its lower end and 1 at its upper; where the distribution is right, each
+tenth of it holds a tenth of what came (Dawid 1984; Gneiting, Balabdaoui and Raftery 2007).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.reporting.fans import levels_of, pairs, percent
+from forecast.reporting.lines import rounded
+from forecast.reporting.wording import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reporting.sections import Roles
+
+_COMPARED = 0.9
+"""The interval whose width is compared in words."""
+
+
+@dataclass(frozen=True)
+class ModelCoverage:
+    """What share of the truth a model's intervals hold, and their mean width (None: infinite), by nominal share."""
+
+    model: str
+    coverage: tuple[float | None, ...]
+    width: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationSection:
+    """Coverage of all models at each `nominal` share; `pit` is of the network, ten shares or nothing."""
+
+    says: str
+    nominal: tuple[float, ...]
+    models: tuple[ModelCoverage, ...]
+    pit: tuple[float, ...]
+
+
+def calibration_section(
+    coverage: pd.DataFrame, pit: pd.DataFrame | None, sentences: Sequence[str], roles: Roles
+) -> CalibrationSection | None:
+    """Show `coverage` (`model, nominal, coverage, width`) and `pit` (`model, bin, share`); None where there is none."""
+    known = coverage.dropna(subset=["coverage"])
+    if known.empty:
+        return None
+    shown = known.assign(model=known["model"].astype(str))
+    held = shown.pivot_table(index="model", columns="nominal", values="coverage")
+    width = shown.pivot_table(index="model", columns="nominal", values="width", aggfunc="mean", dropna=False)
+    width = width.reindex(index=held.index, columns=held.columns)
+    others = [name for name in held.index if name not in roles.named()]
+    order = [name for name in (*roles.named(), *others) if name in held.index]
+    models = tuple(ModelCoverage(m, rounded(held.loc[m].to_numpy()), rounded(width.loc[m].to_numpy())) for m in order)
+    nominal = tuple(float(share) for share in held.columns)
+    shares = _pit_of(pit, roles.network)
+    says = " ".join(
+        part
+        for part in (
+            *(_sentence(one) for one in sentences),
+            _widths_in_words(models, nominal, roles),
+            _pit_in_words(shares, roles.network),
+        )
+        if part
+    )
+    return CalibrationSection(says, nominal, models, shares)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _pit_of(pit: pd.DataFrame | None, network: str) -> tuple[float, ...]:
+    if pit is None:
+        return ()
+    mine = pit[pit["model"].astype(str) == network].sort_values("bin")["share"].to_numpy(dtype=np.float64)
+    return tuple(float(f"{share:.6g}") for share in mine) if len(mine) and np.isfinite(mine).all() else ()
+
+
+def _widths_in_words(models: Sequence[ModelCoverage], nominal: tuple[float, ...], roles: Roles) -> str:
+    """Compare the widths of network and baseline; that alone says nothing, hence the condition."""
+    at = next((i for i, share in enumerate(nominal) if abs(share - _COMPARED) < 1e-9), None)
+    widths = {one.model: one.width[at] for one in models} if at is not None else {}
+    mine, theirs = widths.get(roles.network), widths.get(str(roles.baseline))
+    if not mine or not theirs:
+        return ""
+    return (
+        f"The {percent(_COMPARED)} intervals of {roles.network} are {number(mine / theirs, 2)} times as wide as those of "
+        f"{roles.baseline}; of intervals that hold what they should, the narrower are better."
+    )
+
+
+def _pit_in_words(shares: tuple[float, ...], network: str) -> str:
+    if not shares:
+        return ""
+    ends = shares[0] + shares[-1]
+    return (
+        f"The bars part the distribution that {network} forecasts into {len(shares)} equal parts, and each should hold "
+        f"as much of what came (the line): tall ends mean too narrow, a tall middle too wide, a slope that it lies to "
+        f"one side. Here the two ends hold {percent(round(ends, 2))} instead of {percent(2 / len(shares))}."
+    )
+
+
+def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Coverage and mean width, in units of the data, of the intervals in a table with columns of quantiles."""
+    columns = levels_of(rows)
+    known = rows.dropna(subset=["y"])
+    tables = []
+    for low, high in pairs(columns):
+        ends = known.dropna(subset=[columns[low], columns[high]])
+        table = pd.DataFrame(
+            {
+                "model": ends["model"].astype(str),
+                "coverage": ends["y"].between(ends[columns[low]], ends[columns[high]]).astype(np.float64),
+                "width": ends[columns[high]] - ends[columns[low]],
+            }
+        )
+        tables.append(table.groupby("model", sort=False).mean().reset_index().assign(nominal=round(high - low, 9)))
+    empty = pd.DataFrame({"model": [], "coverage": [], "width": [], "nominal": []})
+    return pd.concat(tables, ignore_index=True) if tables else empty

@@ -1,0 +1,91 @@
+"""The figure of calibration: coverage against nominal, and the histogram of PIT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+
+from forecast.reporting import marks
+from forecast.reporting.fans import percent
+from forecast.reporting.marks import Figure, Key
+from forecast.reporting.theme import LIGHT
+
+if TYPE_CHECKING:
+    from forecast.reporting.marks import Panel, Values
+    from forecast.reporting.sections import Roles
+    from forecast.reporting.uncertainty import CalibrationSection
+
+_HEIGHT = 240
+_OTHERS = "other models"
+
+
+def calibration_figure(section: CalibrationSection, roles: Roles) -> Figure:
+    """Draw whether intervals hold what they should."""
+    panels = (_coverage(section, roles), *([_pit(section, roles)] if section.pit else []))
+    models = {one.model for one in section.models}
+    keys = tuple(key for key in marks.keys(marks.role_colours(roles)) if key.label in models)
+    others = (Key(_OTHERS, LIGHT.other),) if models - set(roles.named()) else ()
+    return Figure("calibration", "How sure the forecasts are", section.says, panels, (*keys, *others), columns=2)
+
+
+def _coverage(section: CalibrationSection, roles: Roles) -> Panel:
+    colours, strokes = marks.role_colours(roles), marks.widths(roles)
+    # What is drawn last lies on top, and that is to be what has a colour.
+    models = sorted(section.models, key=lambda one: -len(roles.named()) if one.model not in colours else 0)
+    models = sorted(models, key=lambda one: one.model == roles.network)
+    rows: Values = [
+        {
+            "x": round(100 * share, 4),
+            "y": round(100 * held, 4),
+            "of": one.model,
+            "at": "∞" if wide is None else f"{wide:.4g}",
+            "ink": colours.get(one.model, LIGHT.other),
+            "wide": strokes.get(one.model, 1.1) if one.model in colours else 1.1,
+        }
+        for one in models
+        for share, held, wide in zip(section.nominal, one.coverage, one.width, strict=True)
+        if held is not None
+    ]
+    start = min([*section.nominal, *(row["y"] / 100 for row in rows)])
+    low = max(0, 10 * int(10 * start - 0.5))
+    scale = alt.Scale(domain=[low, 100], nice=False)
+    ticks = [round(100 * share, 4) for share in section.nominal]
+    x = alt.X("x:Q", title="% that they should hold", scale=scale, axis=alt.Axis(values=ticks, labelOverlap=False))
+    y = alt.Y("y:Q", title="% that they hold", scale=scale)
+    ink = alt.Color("ink:N", scale=None)
+    tips = [
+        marks.tip("of", "model"),
+        marks.tip("x", "should hold, %", ".3~g"),
+        marks.tip("y", "holds, %", ".3~g"),
+        marks.tip("at", "mean width"),
+    ]
+    paths = marks.chart("dots").mark_line()
+    paths = paths.encode(x=x, y=y, detail="of:N", color=ink, strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
+    dots = marks.chart("dots").mark_point(filled=True, opacity=1, size=45).encode(x=x, y=y, color=ink, tooltip=tips)
+    diagonal = marks.chart("diagonal").mark_line(color=LIGHT.truth, strokeWidth=1.2, strokeDash=[4, 3])
+    ends: Values = [{"x": low, "y": low}, {"x": 100, "y": 100}]
+    view = marks.layered(diagonal.encode(x=x, y=y), paths, dots)
+    return marks.panel(view, {"dots": rows, "diagonal": ends}, _HEIGHT, title="intervals; below the line: too narrow")
+
+
+def _pit(section: CalibrationSection, roles: Roles) -> Panel:
+    parts = len(section.pit)
+    rows: Values = [
+        {"from": i / parts, "to": (i + 1) / parts, "y": round(100 * share, 4), "of": f"{i + 1} of {parts}"}
+        for i, share in enumerate(section.pit)
+    ]
+    tips = [marks.tip("of", "part of the forecast"), marks.tip("y", "of what came, %", ".3~g")]
+    x = alt.X(
+        "from:Q",
+        bin="binned",
+        title="from the lower end of the forecast to its upper",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".0%"),
+    )
+    y = alt.Y("y:Q", title="% of what came", scale=alt.Scale(zero=True))
+    bars = marks.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1.5).encode(x=x, x2="to", y=y, tooltip=tips)
+    right = marks.chart("right").mark_rule(color=LIGHT.truth, strokeDash=[4, 3], strokeWidth=1.2).encode(y="y:Q")
+    tables: dict[str, Values] = {"bars": rows, "right": [{"y": 100 / parts}]}
+    title = f"where the truth lies in {roles.network}'s forecast (PIT); right: {percent(1 / parts)} each"
+    return marks.panel(marks.layered(bars, right), tables, _HEIGHT, title=title)
