@@ -1,0 +1,79 @@
+"""Split conformal intervals: how far forecasts erred where nothing was fitted says how far they will.
+
+For each level tau and each horizon step the *misses* s = (y - q_tau) / scale are collected over the origins of the
+calibration stretch and over all series, each in its own scale; q_tau is the forecaster's own quantile, or the point
+forecast where it has none (Romano, Patterson and Candes 2019, "Conformalized quantile regression", each level by
+itself; Vovk, Gammerman and Shafer 2005 for points). Then q_tau + scale * offset is the quantile that is forecast, where
+the offset is the k-th smallest of n misses, k = ceil((n + 1) tau) above the median and floor((n + 1) tau) below it. On
+exchangeable misses a share of at least tau, and at most tau + 1 / (n + 1), lies below it; an interval of two levels
+thus covers its nominal share and at most 2 / (n + 1) more. Where k is none of 1..n the offset is infinite: so few
+misses allow no finite one. The median stays the forecaster's.
+
+What this rests on: neighbouring origins share most of their horizon, and so their misses. They are dependent, and the
+n above counts more than there are independent ones; the coverage of a single run then scatters more widely around its
+nominal value than n says, and a series that changes after the calibration stretch is covered as it was before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.series.panel import FloatArray, IntArray
+
+_ROUNDING_DIGITS = 9
+"""(n + 1) * tau is a whole number, or further from one than this; 0.07 * 100 is 7.000000000000001."""
+
+
+def misses(y: FloatArray, told: FloatArray, scale: FloatArray) -> FloatArray:
+    """How far the truth lies above what was told, in units of each origin's scale: (origin, step, level).
+
+    `y` (origin, step) is NaN where it was not observed, `told` is (origin, step, level), with one level for point
+    forecasts, and `scale` (origin,).
+    """
+    missed: FloatArray = (y[:, :, None] - told) / scale[:, None, None]
+    return missed
+
+
+def conformal_offsets(missed: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """Offsets (step, level) in units of the scale, from misses (origin, step, level or 1); NaNs are not counted.
+
+    >>> conformal_offsets(np.arange(1.0, 20.0)[:, None, None], (0.05, 0.5, 0.9, 0.975)).tolist()
+    [[1.0, 0.0, 18.0, inf]]
+    """
+    ordered = np.sort(missed, axis=0)  # NaNs come last
+    count = np.sum(~np.isnan(missed), axis=0)  # (step, level or 1)
+    steps, own = count.shape
+    offsets = np.zeros((steps, len(levels)))
+    for i, level in enumerate(levels):
+        if level == 0.5:
+            continue
+        of = i if own == len(levels) else 0
+        offsets[:, i] = _order_statistic(ordered[:, :, of], count[:, of], level)
+    return offsets
+
+
+def conformal_quantiles(told: FloatArray, scale: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Quantiles (origin, step, level): what was told (origin, step, level or 1) with the offsets (step, level).
+
+    They are sorted at the end, so that levels never cross: where the misses all lie on one side, a level that should
+    be beyond the median may come out on its other side (Chernozhukov, Fernandez-Val and Galichon 2010).
+    """
+    return np.sort(told + scale[:, None, None] * offsets, axis=2)
+
+
+def _order_statistic(ordered: FloatArray, count: IntArray, level: float) -> FloatArray:
+    """Take the miss of the finite-sample rank at each step, (step,); infinite where there is none of that rank."""
+    exact = np.round((count + 1) * level, _ROUNDING_DIGITS)
+    rank = (np.ceil(exact) if level > 0.5 else np.floor(exact)).astype(np.int64)
+    inside = (rank >= 1) & (rank <= count)
+    if len(ordered) == 0:
+        found = np.zeros(len(count))
+    else:
+        found = np.take_along_axis(ordered, np.clip(rank - 1, 0, len(ordered) - 1)[None, :], axis=0)[0]
+    taken: FloatArray = np.where(inside, found, np.inf if level > 0.5 else -np.inf)
+    return taken
