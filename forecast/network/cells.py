@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from forecast.network.fused import FusedGru, FusedRnn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,7 +42,7 @@ class Backbone(Protocol):
 
 
 class Recurrent(nn.Module):
-    """Stacked layers of torch's own RNN, LSTM or GRU, which use the fused kernels that there are.
+    """Stacked layers of an RNN, LSTM or GRU, with the fused kernels that there are: torch's, or those of `fused`.
 
     Dropout silences features between the layers and after the last, while training.
     """
@@ -83,7 +85,7 @@ def _common(settings: NetworkSettings, input_size: int) -> dict[str, int | float
 
 
 def _rnn(settings: RnnSettings, input_size: int) -> Recurrent:
-    core = nn.RNN(nonlinearity=settings.activation, **_common(settings, input_size))
+    core = FusedRnn(nonlinearity=settings.activation, **_common(settings, input_size))
     return Recurrent(core, 1, settings.dropout)
 
 
@@ -96,7 +98,7 @@ def _lstm(settings: LstmSettings, input_size: int) -> Recurrent:
 
 
 def _gru(settings: GruSettings, input_size: int) -> Recurrent:
-    return Recurrent(nn.GRU(**_common(settings, input_size)), 1, settings.dropout)
+    return Recurrent(FusedGru(**_common(settings, input_size)), 1, settings.dropout)
 
 
 CELLS: dict[str, Callable[..., Recurrent]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
