@@ -57,20 +57,16 @@ COLUMNS = (
     Column("rmsse", "RMSSE", "root mean squared error, scaled as MASE is"),
     Column("r2", "R²", "share of the variance that the forecasts explain"),
     Column(
-        "wql",
-        "WQL",
-        "weighted quantile loss: pinball losses at all levels over the sum of what came, 0 is perfect",
+        "wql", "WQL", "weighted quantile loss: twice the mean pinball loss of all quantiles over the mean size of y"
     ),
+    Column("crps", "CRPS", "continuous ranked probability score, in units of the data: MAE of a whole distribution"),
+    Column("coverage_90", "90\u00a0% hold", "share of what came that the 90 % intervals hold: 90 % is right"),
     Column(
-        "crps", "CRPS", "continuous ranked probability score, scaled as MASE is: as MASE, for the whole distribution"
+        "width_90",
+        "90\u00a0% width",
+        "mean width of the 90 % intervals, scaled as MASE is; narrow is good if they hold",
     ),
-    Column("coverage_90", "90 % hold", "share of what came that the 90 % intervals hold: 90 % is right"),
-    Column(
-        "width_90", "90 % width", "mean width of the 90 % intervals, scaled as MASE is: narrow is good if they hold"
-    ),
-    Column(
-        "revision", "revision", "how much the forecast for one date changes from origin to origin, scaled as MASE is"
-    ),
+    Column("revision", "revision", "how much the forecast for one date changes from origin to origin: small is steady"),
     Column("fit_seconds", "fit s", "seconds to fit"),
     Column("forecast_seconds", "forecast s", "seconds to forecast from all origins"),
     Column("status", "status", text=True),
@@ -99,7 +95,7 @@ def _table_row(row: Row, summary: Summary, decimals: dict[str, int | None], meas
     role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
     if not any(value is not None for value in row.measures.values()):
         role = "failed"
-    texts = {"kind": Cell(row.kind, "text"), "status": Cell(row.status, "text status")}
+    texts = {"kind": Cell(row.kind, "text kind"), "status": Cell(row.status, "text status")}
     cells = []
     for name, places in list(decimals.items())[1:]:
         value = row.measures.get(name)

@@ -23,13 +23,16 @@ MANY_ROWS = 900
 
 
 def page_spec(panel: Panel) -> dict[str, Any]:
-    """Return a panel as a page draws it: as wide as its place, its title and legend left to the page."""
+    """Return a panel as a page draws it."""
+    return {**(_zooming(panel.spec) if panel.zooms else panel.spec), "datasets": panel.tables, **page_frame()}
+
+
+def page_frame() -> dict[str, Any]:
+    """Return what all charts of a page share: as wide as their places, titles and legends left to the page."""
     config = chart_config(PAGE_FONT)
     config["legend"] = {"disable": True}
     return {
         "$schema": SCHEMA,
-        **(_zooming(panel.spec) if panel.zooms else panel.spec),
-        "datasets": panel.tables,
         "width": "container",
         # The last label of an axis stands half beyond its end.
         "padding": {"left": 0, "top": 4, "right": 16, "bottom": 4},

@@ -8,7 +8,7 @@ import altair as alt
 
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure
-from forecast.reporting.render import page_spec, renderer
+from forecast.reporting.render import page_frame, page_spec, renderer
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HEIGHT = 220
 _MOST_DOTS = 2000
+_PACKED = ("lines", "bands")
+_NUMBERS = ("t", "y", "low", "high")
 
 
 def spread_figure(section: SpreadSection, roles: Roles) -> Figure:
@@ -78,28 +80,29 @@ def _against(section: SpreadSection, roles: Roles) -> Panel:
 def exchange(figures: Iterable[Figure]) -> dict[str, Any]:
     """What a page puts into the places of some figures: sentences by figure, panels by place.
 
-    Tables of lines are packed by line, {"of": [t, ...], [y, ...]}: written out they are three times as long.
+    What all charts of a page share stays out, and the tables of lines and bands are packed: rows that differ in
+    numbers alone become `all` that they share and an array for each number. Written out they are three times as long.
     """
     says, panels = {}, {}
     for figure in figures:
         says[figure.name] = figure.says
         for i, panel in enumerate(figure.panels):
-            spec = page_spec(panel)
-            spec["datasets"] = {name: rows for name, rows in panel.tables.items() if name != "lines"}
+            spec = {key: value for key, value in page_spec(panel).items() if key not in page_frame()}
+            spec["datasets"] = {name: rows for name, rows in panel.tables.items() if name not in _PACKED}
             panels[f"{figure.name}-{i}"] = {
                 "spec": spec,
                 "renderer": renderer(panel),
                 "title": panel.title,
-                "lines": _packed(panel.tables.get("lines", [])),
+                "packed": {name: _packed(panel.tables[name]) for name in _PACKED if name in panel.tables},
             }
     return {"says": says, "panels": panels}
 
 
 def _packed(rows: Values) -> list[dict[str, Any]]:
-    lines: dict[str, dict[str, Any]] = {}
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        rest = {key: value for key, value in row.items() if key not in ("t", "y")}
-        line = lines.setdefault(str(row["of"]), {"all": rest, "t": [], "y": []})
-        line["t"].append(row["t"])
-        line["y"].append(row["y"])
-    return list(lines.values())
+        shared = {key: value for key, value in row.items() if key not in _NUMBERS}
+        group = groups.setdefault(tuple(shared.values()), {"all": shared})
+        for key in row.keys() - shared.keys():
+            group.setdefault(key, []).append(row[key])
+    return list(groups.values())

@@ -35,7 +35,7 @@ from forecast.reporting.sections import (
 )
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.several import Choice, SpreadSection, choices, errors_by_series, spread_section
-from forecast.reporting.uncertainty import CalibrationSection, calibration_section, coverage_of
+from forecast.reporting.uncertainty import CalibrationSection, calibration_section, coverage_of, pit_of
 from forecast.reporting.wording import counted
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> 
 
 def _calibration(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> CalibrationSection | None:
     if intervals is None:
-        return calibration_section(coverage_of(results), None, (), roles)
+        return calibration_section(coverage_of(results), pit_of(results), {}, roles)
     return calibration_section(intervals.coverage, intervals.pit, intervals.sentences, roles)
 
 

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.quantile_scores import probability_transform
 from forecast.reporting.fans import levels_of, pairs, percent
 from forecast.reporting.lines import rounded
-from forecast.reporting.wording import number
+from forecast.reporting.wording import counted, listed, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.reporting.sections import Roles
 
 _COMPARED = 0.9
-"""The interval whose width is compared in words."""
+"""The interval that is spoken of."""
+_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,13 @@ class CalibrationSection:
 
 
 def calibration_section(
-    coverage: pd.DataFrame, pit: pd.DataFrame | None, sentences: Sequence[str], roles: Roles
+    coverage: pd.DataFrame, pit: pd.DataFrame, sentences: Mapping[str, str], roles: Roles
 ) -> CalibrationSection | None:
-    """Show `coverage` (`model, nominal, coverage, width`) and `pit` (`model, bin, share`); None where there is none."""
+    """Show `coverage` (`model, nominal, coverage, width`) and `pit` (`model, bin, share`); None where there is none.
+
+    `sentences` say of models whether their intervals are too narrow; where `coverage` has a column `judged`, the
+    other models are counted by it.
+    """
     known = coverage.dropna(subset=["coverage"])
     if known.empty:
         return None
@@ -64,7 +70,8 @@ def calibration_section(
     says = " ".join(
         part
         for part in (
-            *(_sentence(one) for one in sentences),
+            *(_sentence(sentences[name]) for name in roles.named() if name in sentences),
+            _others_in_words(known, roles),
             _widths_in_words(models, nominal, roles),
             _pit_in_words(shares, roles.network),
         )
@@ -77,9 +84,19 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def _pit_of(pit: pd.DataFrame | None, network: str) -> tuple[float, ...]:
-    if pit is None:
-        return ()
+def _others_in_words(coverage: pd.DataFrame, roles: Roles) -> str:
+    """Count the models without a colour whose 90 % intervals are off."""
+    if "judged" not in coverage:
+        return ""
+    others = coverage[~coverage["model"].isin(roles.named()) & np.isclose(coverage["nominal"], _COMPARED)]
+    off = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", "about right")]
+    told = [f"{count} {how}" for how, count in off if count]
+    if not told:
+        return ""
+    return f"Of the {percent(_COMPARED)} intervals of the other {counted(len(others), 'model')} {listed(told)}."
+
+
+def _pit_of(pit: pd.DataFrame, network: str) -> tuple[float, ...]:
     mine = pit[pit["model"].astype(str) == network].sort_values("bin")["share"].to_numpy(dtype=np.float64)
     return tuple(float(f"{share:.6g}") for share in mine) if len(mine) and np.isfinite(mine).all() else ()
 
@@ -91,9 +108,11 @@ def _widths_in_words(models: Sequence[ModelCoverage], nominal: tuple[float, ...]
     mine, theirs = widths.get(roles.network), widths.get(str(roles.baseline))
     if not mine or not theirs:
         return ""
+    ratio = mine / theirs
+    wide = "about as wide" if 0.95 < ratio < 1.05 else f"{number(ratio, 2)} times as wide"
     return (
-        f"The {percent(_COMPARED)} intervals of {roles.network} are {number(mine / theirs, 2)} times as wide as those of "
-        f"{roles.baseline}; of intervals that hold what they should, the narrower are better."
+        f"The {percent(_COMPARED)} intervals of {roles.network} are {wide} as those of {roles.baseline}; "
+        f"of intervals that hold what they should, the narrower are better."
     )
 
 
@@ -125,3 +144,16 @@ def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
         tables.append(table.groupby("model", sort=False).mean().reset_index().assign(nominal=round(high - low, 9)))
     empty = pd.DataFrame({"model": [], "coverage": [], "width": [], "nominal": []})
     return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def pit_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Shares of the truth in each tenth of the distributions in a table with columns of quantiles."""
+    columns = levels_of(rows)
+    if not columns:
+        return pd.DataFrame({"model": [], "bin": [], "share": []})
+    known = rows.dropna(subset=["y", *columns.values()])
+    quantiles = known[[*columns.values()]].to_numpy(dtype=np.float64)
+    at = probability_transform(known["y"].to_numpy(dtype=np.float64), quantiles, (*columns,))
+    told = pd.DataFrame({"model": known["model"].astype(str), "bin": np.minimum((at * _BINS) // 1, _BINS - 1)}).dropna()
+    shares = pd.crosstab(told["model"], told["bin"], normalize="index").reindex(columns=range(_BINS), fill_value=0.0)
+    return shares.reset_index().melt(id_vars="model", var_name="bin", value_name="share")

@@ -32,16 +32,15 @@ def calibration_figure(section: CalibrationSection, roles: Roles) -> Figure:
 def _coverage(section: CalibrationSection, roles: Roles) -> Panel:
     colours, strokes = marks.role_colours(roles), marks.widths(roles)
     # What is drawn last lies on top, and that is to be what has a colour.
-    models = sorted(section.models, key=lambda one: -len(roles.named()) if one.model not in colours else 0)
-    models = sorted(models, key=lambda one: one.model == roles.network)
+    models = sorted(section.models, key=lambda one: (one.model in colours, one.model == roles.network))
     rows: Values = [
         {
             "x": round(100 * share, 4),
             "y": round(100 * held, 4),
             "of": one.model,
             "at": "∞" if wide is None else f"{wide:.4g}",
-            "ink": colours.get(one.model, LIGHT.other),
-            "wide": strokes.get(one.model, 1.1) if one.model in colours else 1.1,
+            "ink": one.model if one.model in colours else _OTHERS,
+            "wide": strokes.get(one.model, 1.1),
         }
         for one in models
         for share, held, wide in zip(section.nominal, one.coverage, one.width, strict=True)
@@ -53,7 +52,8 @@ def _coverage(section: CalibrationSection, roles: Roles) -> Panel:
     ticks = [round(100 * share, 4) for share in section.nominal]
     x = alt.X("x:Q", title="% that they should hold", scale=scale, axis=alt.Axis(values=ticks, labelOverlap=False))
     y = alt.Y("y:Q", title="% that they hold", scale=scale)
-    ink = alt.Color("ink:N", scale=None)
+    inks = {_OTHERS: LIGHT.other} | colours
+    ink = marks.colour({name: inks[name] for name in dict.fromkeys(row["ink"] for row in reversed(rows))}, field="ink")
     tips = [
         marks.tip("of", "model"),
         marks.tip("x", "should hold, %", ".3~g"),
@@ -87,5 +87,5 @@ def _pit(section: CalibrationSection, roles: Roles) -> Panel:
     bars = marks.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1.5).encode(x=x, x2="to", y=y, tooltip=tips)
     right = marks.chart("right").mark_rule(color=LIGHT.truth, strokeDash=[4, 3], strokeWidth=1.2).encode(y="y:Q")
     tables: dict[str, Values] = {"bars": rows, "right": [{"y": 100 / parts}]}
-    title = f"where the truth lies in {roles.network}'s forecast (PIT); right: {percent(1 / parts)} each"
+    title = f"PIT of {roles.network}; right is {percent(1 / parts)} each"
     return marks.panel(marks.layered(bars, right), tables, _HEIGHT, title=title)

@@ -70,10 +70,17 @@
   }
 
   // Another series is chosen: its charts take the places of those of the one before.
+  const { $schema, width, padding, autosize, config } = [...panels.values()][0].spec;
   function unpacked(panel) {
-    const rows = [];
-    for (const line of panel.lines) line.t.forEach((t, i) => rows.push({ ...line.all, t, y: line.y[i] }));
-    return { renderer: panel.renderer, spec: { ...panel.spec, datasets: { ...panel.spec.datasets, lines: rows } } };
+    const datasets = { ...panel.spec.datasets };
+    for (const [name, groups] of Object.entries(panel.packed)) {
+      datasets[name] = groups.flatMap(({ all, ...columns }) => columns.t.map((_, i) => {
+        const row = { ...all };
+        for (const [key, values] of Object.entries(columns)) row[key] = values[i];
+        return row;
+      }));
+    }
+    return { renderer: panel.renderer, spec: { $schema, width, padding, autosize, config, ...panel.spec, datasets } };
   }
 
   function exchangeFor(chosen) {
@@ -89,7 +96,9 @@
         }
         panels.set(place.dataset.panel, unpacked(panel));
         const title = place.querySelector("h3");
-        if (title !== null) title.textContent = panel.title ?? "";
+        if (title === null) continue;
+        title.textContent = panel.title ?? "";
+        place.querySelector(".chart").setAttribute("aria-label", `${document.querySelector(`#${name} h2`).textContent}: ${panel.title}`);
       }
     }
     draw();
