@@ -21,16 +21,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.evaluation.calibration import with_intervals
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
+from forecast.forecasters.interface import QUANTILES
 from forecast.series.question import ask
+from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
-    from forecast.series.panel import FloatArray, Panel
+    from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins, Split
 
@@ -79,7 +82,10 @@ class Backtest:
     attempts : one a forecaster, in the order in which they were given, failures included
     fitted : what was fitted, by name
     scales : the denominators of MASE and RMSSE, from the training stretch
+    units : (series,) what the misses of a series are measured in: its scale on the training stretch
     members : of each ensemble, by name, what its members forecast, (member, origin, horizon step)
+    quantiles : (origin, horizon step, level) by model, in the order of `results`, at `levels`: of `forecast_all` only
+        what models forecast by themselves, of `backtest` and `evaluate` the conformal ones of all models
 
     """
 
@@ -89,7 +95,10 @@ class Backtest:
     attempts: tuple[Attempt, ...]
     fitted: dict[str, Fitted]
     scales: Scales
+    units: FloatArray
     members: dict[str, FloatArray] = field(default_factory=dict)
+    quantiles: dict[str, FloatArray] = field(default_factory=dict)
+    levels: tuple[float, ...] = QUANTILES
 
     @property
     def failures(self) -> dict[str, str]:
@@ -114,7 +123,8 @@ def backtest(
 ) -> Backtest:
     """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
 
-    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel.
+    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test stretch
+    all get conformal quantiles.
 
     Examples
     --------
@@ -135,7 +145,10 @@ def backtest(
         asked = ask(panel, horizon)
         split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
-    return forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
+    tested = forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
+    if stretch != "test":
+        return tested
+    return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
 
 def fit_all(
@@ -197,8 +210,25 @@ def forecast_all(
         attempts=tuple(attempts),
         fitted=fits.fitted,
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
+        units=fit_scale(panel, split.train, problem.season_steps),
         members={name: one.members for name, one in forecasts.items() if one.members is not None},
+        quantiles={name: one.quantiles for name, one in forecasts.items() if one.quantiles is not None},
     )
+
+
+def forecast_calibration(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    stride: int | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Backtest | None:
+    """Forecast from the origins of the calibration stretch; None where it has none."""
+    if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
+        return None
+    return forecast_all(fits, panel, split, problem, stretch="calibration", stride=stride, on_progress=on_progress)
 
 
 def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int | None = None) -> Origins:
@@ -210,21 +240,32 @@ def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, 
         There is none: the stretch is shorter than the horizon, or no value before it was observed.
 
     """
-    first, ends = {
-        "validation": (split.train, split.fitted),
-        "calibration": (split.fitted, split.before_test),
-        "test": (split.before_test, panel.lengths),
-    }[stretch]
-    origins = rolling_origins(panel, first, ends, horizon, stride or 1)
-    if stride is None and len(origins) > MOST_ORIGINS:
-        origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
+    origins = _origins_of(panel, split, horizon, stretch, stride)
     if len(origins) == 0:
+        first, ends = _bounds(panel, split, stretch)
         longest = int((ends - first).max())
         raise ForecastError(
             f"the {stretch} stretch of {longest} steps has no origin with an observed value and {horizon} steps "
             f"after it: shorten `horizon` or lengthen `split.{stretch}`"
         )
     return origins
+
+
+def _origins_of(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int | None) -> Origins:
+    first, ends = _bounds(panel, split, stretch)
+    origins = rolling_origins(panel, first, ends, horizon, stride or 1)
+    if stride is None and len(origins) > MOST_ORIGINS:
+        origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
+    return origins
+
+
+def _bounds(panel: Panel, split: Split, stretch: Stretch) -> tuple[IntArray, IntArray]:
+    """First step of a stretch and the first after it, each (series,)."""
+    return {
+        "validation": (split.train, split.fitted),
+        "calibration": (split.fitted, split.before_test),
+        "test": (split.before_test, panel.lengths),
+    }[stretch]
 
 
 def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict[str, Forecaster]:
@@ -256,6 +297,12 @@ def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, horizon: in
     wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
     if len(wrong):
         raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
+    if made.quantiles is None:
+        return made
+    expected_levels = (*expected, len(QUANTILES))
+    if made.quantiles.shape != expected_levels or not np.isfinite(made.quantiles).all():
+        found = made.quantiles.shape
+        raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
     return made
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.backtest import OnProgress, forecast_all, stretch_origins
+from forecast.evaluation.backtest import OnProgress, forecast_all, forecast_calibration, stretch_origins
+from forecast.evaluation.calibration import offsets_of, with_intervals
 from forecast.evaluation.copytest import CopyTest, copy_test
+from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
+from forecast.evaluation.results import quantiles_thinned
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
 from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.backtest import Backtest, Fits
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Split
 
@@ -34,6 +37,9 @@ class Evaluation:
     baseline : the baseline to beat, chosen on validation; None where there is none
     tests : each network against the baseline to beat
     copy_tests : one a network
+    intervals : how good the intervals of the test stretch are; None where nothing could forecast
+    offsets : (step, level) by model, in units of a series' scale: what makes quantiles of a forecast after the end of
+        the data, from the misses on calibration and test stretch
     notes : sentences: why scores are empty, what forecasters had to say
 
     """
@@ -48,6 +54,8 @@ class Evaluation:
     leaderboard: pd.DataFrame
     verdict: Verdict | None
     notes: tuple[str, ...]
+    intervals: Intervals | None = None
+    offsets: dict[str, FloatArray] = field(default_factory=dict)
 
 
 def evaluate(
@@ -62,14 +70,18 @@ def evaluate(
     """Score the validation stretch, choose the baseline to beat on it, and judge the test stretch."""
     settings = settings or BacktestSettings()
     stride = settings.stride
+    calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
     validation = forecast_all(fits, panel, split, problem, stretch="validation", stride=stride, on_progress=on_progress)
-    test = forecast_all(fits, panel, split, problem, stretch="test", stride=stride, on_progress=on_progress)
+    told = forecast_all(fits, panel, split, problem, stretch="test", stride=stride, on_progress=on_progress)
+    test = with_intervals(told, calibration)
+    intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales)
     validation_scores, scores = score(validation.results, validation.scales), score(test.results, test.scales)
     baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
     losses, overlap = losses_to_compare(test.results, test.scales)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
-    table = leaderboard(scores.by_model, test.attempts, baseline, tests)
+    by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
+    table = leaderboard(by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
     spread = member_spread(test, best) if best in test.members else ""
     return Evaluation(
@@ -81,6 +93,8 @@ def evaluate(
         tests=tests,
         copy_tests={name: copy_test(test.results, test.known, name) for name in networks},
         leaderboard=table,
+        intervals=intervals,
+        offsets=offsets_of(*([told] if calibration is None else [calibration, told])),
         verdict=verdict(
             table,
             best,
@@ -95,6 +109,8 @@ def evaluate(
         notes=(
             *_thinned(panel, split, problem, test, stride),
             *scores.empty,
+            *(() if intervals is None else intervals.empty),
+            *quantiles_thinned(test.quantiles),
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),

@@ -129,7 +129,7 @@ def truth_of(results: pd.DataFrame, scales: Scales) -> Truth:
     first = results.iloc[: len(results) // results["model"].nunique()]
     ids = first["unique_id"].cat
     unit, _ = scales.of(ids.categories.to_series())
-    series: IntArray = ids.codes.to_numpy(dtype=np.int64)[::steps]
+    series = ids.codes.to_numpy()[::steps].astype(np.int64)
     longest = first[ids.codes.to_numpy() == np.bincount(series).argmax()]
     return Truth(
         y=first["y"].to_numpy(dtype=np.float64).reshape(-1, steps),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
+from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS, ranking_metric
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ COLUMNS = (
     "model",
     "kind",
     *METRICS,
+    *INTERVAL_SCORES,
     "skill",
     "dm_p",
     "fit_seconds",
@@ -38,9 +40,9 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Sort the models by MASE (by MAE where no series has a MASE).
 
-    `by_model` are the scores of `forecast.evaluation.metrics.score`. `skill` is 1 - MASE / MASE of the baseline to
-    beat, empty where there is none or it errs by rounding alone; `dm_p` is the p-value of a network's test against it
-    after Holm's correction.
+    `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals where there are any.
+    `skill` is 1 - MASE / MASE of the baseline to beat, empty where there is none or it errs by rounding alone; `dm_p`
+    is the p-value of a network's test against it after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
     to_beat = _error_to_beat(by_model, baseline)

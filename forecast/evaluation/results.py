@@ -2,7 +2,8 @@
 
 One row per `model`, `unique_id`, `cutoff` (time of the origin), `ds` (time of the target) and `step` (1 to the
 horizon), with `y` and `y_hat`. Models follow one another in the same order of rows. A target that was not observed
-is NaN in `y` and is not scored.
+is NaN in `y` and is not scored. As it is written into a run folder the table has a column `quantile` as well: null for
+the point forecasts, which come first, and else the level of which `y_hat` is the quantile.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from forecast.forecasters.interface import Forecasts
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
     from forecast.series.split import Origins
 
 COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
+
+MOST_QUANTILE_ROWS = 2_000_000
+"""Rows of quantiles in a run folder, at most: they are nine times as many as the point forecasts."""
 
 
 def results_table(panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], horizon: int) -> pd.DataFrame:
@@ -56,3 +60,33 @@ def last_known(panel: Panel, origins: Origins) -> pd.DataFrame:
             "y": panel.target[rows],
         }
     )
+
+
+def with_quantile_rows(
+    results: pd.DataFrame, quantiles: Mapping[str, FloatArray], levels: Sequence[float]
+) -> pd.DataFrame:
+    """Add the rows of quantiles (origin, step, level) by model; of very many origins an even part (`every_origin`)."""
+    points = results.assign(quantile=np.nan)
+    if not quantiles:
+        return points
+    origins, steps, _ = next(iter(quantiles.values())).shape
+    kept = np.arange(0, origins, every_origin(quantiles))
+    rows = (kept[:, None] * steps + np.arange(steps)).ravel()
+    tables = [points]
+    for name, told in quantiles.items():
+        mine = results[(results["model"] == name).to_numpy()].iloc[rows]
+        tables += [mine.assign(y_hat=told[kept, :, i].ravel(), quantile=level) for i, level in enumerate(levels)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def every_origin(quantiles: Mapping[str, FloatArray]) -> int:
+    """Of how many origins one has its quantiles written: 1 where they all fit."""
+    return max(-(-sum(told.size for told in quantiles.values()) // MOST_QUANTILE_ROWS), 1)
+
+
+def quantiles_thinned(quantiles: Mapping[str, FloatArray]) -> tuple[str, ...]:
+    """Say where the quantiles of some origins alone are written."""
+    every = every_origin(quantiles)
+    if every == 1:
+        return ()
+    return (f"results.parquet holds the quantiles of every {every}th origin, and all point forecasts",)

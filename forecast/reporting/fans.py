@@ -121,7 +121,7 @@ def fan(rows: pd.DataFrame, model: str, origin: float, known: Array) -> Fan:
     t = np.concatenate([[origin] * len(known), moments(rows["ds"])])
     bands = []
     for low, high in pairs(columns):
-        ends = rows[[columns[low], columns[high]]].to_numpy(dtype=np.float64)
+        ends = rows[[columns[low], columns[high]]].to_numpy(dtype=np.float64, copy=True)
         if np.isnan(ends).all():
             continue
         ends[~np.isfinite(ends).all(axis=1)] = np.nan

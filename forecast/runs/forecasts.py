@@ -6,31 +6,39 @@ import csv
 import io
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
+from forecast.forecasters.interface import QUANTILES
 from forecast.runs import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+UNKNOWN = tuple(0.0 if level == 0.5 else math.copysign(math.inf, level - 0.5) for level in QUANTILES)
+
+
 @dataclass(frozen=True)
 class ForecastRow:
-    """One line: a model's forecast for one series at one time."""
+    """One line: a model's forecast for one series at one time; `quantiles` at `QUANTILES`, infinite where not known."""
 
     unique_id: str
     ds: str
     model: str
     y_hat: float
+    quantiles: tuple[float, ...] = UNKNOWN
 
 
 def format_forecast(rows: Iterable[ForecastRow]) -> str:
-    """Write the file's text, numbers with all their digits."""
+    """Write the file's text, numbers with all their digits; a quantile that is infinite is an empty cell."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(layout.FORECAST_COLUMNS)
-    writer.writerows((row.unique_id, row.ds, row.model, repr(float(row.y_hat))) for row in rows)
+    for row in rows:
+        quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
+        writer.writerow((row.unique_id, row.ds, row.model, repr(float(row.y_hat)), *quantiles))
     return text.getvalue()
 
 
@@ -40,7 +48,7 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
     Raises
     ------
     ForecastError
-        Other columns, or a forecast that is no finite number, with its line.
+        Other columns, a forecast that is no finite number, or quantiles that cross, with its line.
 
     """
     try:
@@ -65,4 +73,17 @@ def _row(line: list[str], number: int) -> ForecastRow:
     y_hat = float(line[3])
     if not math.isfinite(y_hat):
         raise ValueError(f"the forecast in line {number} is not finite")
-    return ForecastRow(line[0], line[1], line[2], y_hat)
+    quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=True))
+    if any(low > high for low, high in pairwise(quantiles)):
+        raise ValueError(f"the quantiles in line {number} do not increase")
+    return ForecastRow(line[0], line[1], line[2], y_hat, quantiles)
+
+
+def _quantile(cell: str, level: float, number: int) -> float:
+    """Read a cell; an empty one is beyond everything, and the median never is."""
+    if not cell and level != 0.5:
+        return math.copysign(math.inf, level - 0.5)
+    quantile = float(cell)
+    if not math.isfinite(quantile):
+        raise ValueError(f"a quantile in line {number} is not finite")
+    return quantile

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from forecast.forecasters.interface import QUANTILES
+
 LEADERBOARD = "leaderboard.csv"
 RESULTS = "results.parquet"
 FORECAST = "forecast.csv"
@@ -11,4 +13,5 @@ WEIGHTS = "weights.safetensors"
 FIGURES = "figures"
 REPORT = "report.html"
 
-FORECAST_COLUMNS = ("unique_id", "ds", "model", "y_hat")
+QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
+FORECAST_COLUMNS = ("unique_id", "ds", "model", "y_hat", *QUANTILE_COLUMNS)

@@ -6,13 +6,16 @@ once more, range by range, by the classes that read them.
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+import numpy as np
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from forecast.errors import ForecastError
+from forecast.forecasters.interface import QUANTILES
 from forecast.settings import Settings
 
 FORMAT: Final = 1
@@ -76,7 +79,7 @@ class ProblemRecord(_Part):
 class ReferenceRecord(_Part):
     """The constants of the reference; its arrays lie in `weights.safetensors`."""
 
-    name: Literal["last", "seasonal", "mean", "level", "blend", "none"]
+    name: Literal["last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none"]
     horizon: int = Field(ge=1)
     season_steps: int = Field(ge=1)
     smoothing: Annotated[float, Field(gt=0, le=1)]
@@ -100,6 +103,32 @@ class NetworkRecord(_Part):
         return self
 
 
+class IntervalsRecord(_Part):
+    """What makes quantiles of forecasts: forecast plus the series' scale times the offset of the horizon step."""
+
+    levels: tuple[Number, ...]
+    scale: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
+    """One a series, in the target's units."""
+    offsets: dict[str, tuple[tuple[Number | None, ...], ...]]
+    """By model and horizon step, one a level; null: infinite, as the misses were too few."""
+
+    @model_validator(mode="after")
+    def _one_offset_a_level(self) -> IntervalsRecord:
+        if self.levels != QUANTILES:
+            raise ValueError(f"the levels {', '.join(map(str, QUANTILES))}")
+        if any(len(step) != len(QUANTILES) for steps in self.offsets.values() for step in steps):
+            raise ValueError("an offset for each level")
+        return self
+
+    def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+        """Offsets of each model as numbers, (step, level)."""
+        infinite = [math.copysign(math.inf, level - 0.5) for level in QUANTILES]
+        return {
+            name: np.array([[far if o is None else o for o, far in zip(step, infinite, strict=True)] for step in steps])
+            for name, steps in self.offsets.items()
+        }
+
+
 class RunRecord(_Part):
     """The whole of `run.json`."""
 
@@ -110,6 +139,7 @@ class RunRecord(_Part):
     data: DataRecord
     problem: ProblemRecord
     network: NetworkRecord
+    intervals: IntervalsRecord
     baseline: str | None
     """The baseline to beat: the one with the best validation score."""
     verdict: str
@@ -126,6 +156,10 @@ class RunRecord(_Part):
         asked, answered = self.problem, self.network.reference
         if (asked.horizon, asked.season_steps) != (answered.horizon, answered.season_steps):
             raise ValueError("a reference of the problem's own horizon and season")
+        if any(len(steps) != asked.horizon for steps in self.intervals.offsets.values()):
+            raise ValueError("offsets of intervals for each step of the problem's horizon")
+        if len(self.intervals.scale) != len(self.data.ids):
+            raise ValueError("a scale of intervals for each series")
         return self
 
 

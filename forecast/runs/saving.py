@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.results import with_quantile_rows
+from forecast.forecasters.interface import QUANTILES
 from forecast.runs import layout
 from forecast.runs.forecasts import ForecastRow
 from forecast.runs.record import (
     FORMAT,
     ChannelRecord,
     DataRecord,
+    IntervalsRecord,
     NetworkRecord,
     ProblemRecord,
     ReferenceRecord,
@@ -46,7 +49,7 @@ class Finished:
     settings : all settings, plain values
     trained : the network as the backtest judged it; its losses are the history
     kept : the network that is saved; fitted again on all rows where `refitted`
-    future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`
+    future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
 
     """
 
@@ -76,7 +79,8 @@ class Finished:
 def write_tables(run: Finished, folder: Path) -> None:
     """Write the tables and the arrays of a run; report and record are still to come."""
     write_table(run.evaluation.leaderboard, folder / layout.LEADERBOARD)
-    write_results(run.evaluation.test.results, folder / layout.RESULTS)
+    test = run.evaluation.test
+    write_results(with_quantile_rows(test.results, test.quantiles, test.levels), folder / layout.RESULTS)
     write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
     write_table(run.history, folder / layout.HISTORY)
     write_weights(run.kept.tensors(), folder / layout.WEIGHTS)
@@ -90,10 +94,11 @@ def complete(run: Finished, folder: Path) -> RunRecord:
 
 
 def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Write the times of a forecast (`unique_id, ds, model, y_hat`) as the user does."""
+    """Write the times of a forecast (`unique_id, ds, model, y_hat` and the quantiles) as the user does."""
     written = calendar.write(future["ds"].to_numpy())
-    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], strict=True)
-    return [ForecastRow(str(name), ds, str(model), float(y_hat)) for name, ds, model, y_hat in columns]
+    quantiles = map(tuple, future[list(layout.QUANTILE_COLUMNS)].to_numpy(dtype=np.float64).tolist())
+    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], quantiles, strict=True)
+    return [ForecastRow(str(name), ds, str(model), float(y_hat), told) for name, ds, model, y_hat, told in columns]
 
 
 def make_record(run: Finished) -> RunRecord:
@@ -119,6 +124,7 @@ def make_record(run: Finished) -> RunRecord:
             stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
         ),
+        intervals=_intervals_record(evaluation, run.future["model"].unique().tolist()),
         baseline=evaluation.baseline,
         verdict=run.verdict,
         notes=run.notes,
@@ -128,6 +134,15 @@ def make_record(run: Finished) -> RunRecord:
             "significance": {name: _plain(asdict(test)) for name, test in evaluation.tests.items()},
             "copy": {name: _plain(asdict(test)) for name, test in evaluation.copy_tests.items()},
         },
+    )
+
+
+def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRecord:
+    """What makes quantiles of the forecasts of these models; those that are infinite are null."""
+    return IntervalsRecord(
+        levels=QUANTILES,
+        scale=tuple(evaluation.test.units.tolist()),
+        offsets={name: tuple(map(tuple, _plain(evaluation.offsets[name].tolist()))) for name in models},
     )
 
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.calibration import no_offsets
+from forecast.evaluation.conformal import conformal_quantiles
+from forecast.forecasters.interface import QUANTILES
+from forecast.runs import layout
 from forecast.series.split import last_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.forecasters.interface import Fitted
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
     from forecast.series.problem import Problem
 
 
@@ -22,15 +26,27 @@ def final_fit(fitted: Fitted, panel: Panel, problem: Problem) -> Fitted:
     return fitted.chosen().fit(panel, panel.lengths, problem)
 
 
-def future(final: Mapping[str, Fitted], panel: Panel, horizon: int) -> pd.DataFrame:
-    """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat`."""
+def future(
+    final: Mapping[str, Fitted],
+    panel: Panel,
+    horizon: int,
+    *,
+    offsets: Mapping[str, FloatArray],
+    scale: FloatArray,
+) -> pd.DataFrame:
+    """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
+
+    Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
+    Those of a model without offsets are infinite.
+    """
     origins = last_origins(panel)
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
     ids = np.repeat(np.array(panel.ids, dtype=object), horizon)
-    tables = [
-        pd.DataFrame(
-            {"unique_id": ids, "ds": ds, "model": name, "y_hat": fitted.forecast(panel, origins).y_hat.ravel()}
-        )
-        for name, fitted in final.items()
-    ]
+    tables = []
+    for name, fitted in final.items():
+        made = fitted.forecast(panel, origins)
+        own = made.y_hat[:, :, None] if made.quantiles is None else made.quantiles
+        quantiles = conformal_quantiles(own, scale, offsets.get(name, no_offsets(horizon)))
+        columns = dict(zip(layout.QUANTILE_COLUMNS, quantiles.reshape(-1, len(QUANTILES)).T, strict=True))
+        tables.append(pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel(), **columns}))
     return pd.concat(tables, ignore_index=True)

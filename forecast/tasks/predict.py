@@ -40,7 +40,7 @@ class Prediction:
 
     Attributes
     ----------
-    future : columns `unique_id`, `ds`, `model`, `y_hat`
+    future : columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles, with intervals as wide as the run found them
     scores : the run's own forecast against what has come true since, columns `model`, `steps`, `mae`, `mase`; None
         where nothing of it has
 
@@ -76,7 +76,9 @@ def predict(
         source = load_source(job.data)
         panel = fitting_panel(opened, source.panel)
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
-        ahead = future(final, panel, opened.problem.horizon)
+        intervals = opened.record.intervals
+        offsets, scale = intervals.arrays(), np.array(intervals.scale)
+        ahead = future(final, panel, opened.problem.horizon, offsets=offsets, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
         if scores is not None:

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from forecast.tasks.settings import JobSettings
 
 
+INTERVALS = (
+    "the intervals of the forecast after the data are as wide as the misses of the backtested models on calibration and "
+    "test stretch ask for"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """Everything that a training made.
@@ -182,9 +188,11 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         trained=_network_of(evaluation.test.fitted[name]),
         kept=_network_of(final.fitted[name]),
         refitted=final.refitted,
-        future=future(final.fitted, prepared.panel, job.horizon),
+        future=future(
+            final.fitted, prepared.panel, job.horizon, offsets=evaluation.offsets, scale=evaluation.test.units
+        ),
         verdict=evaluation.verdict.sentence,
-        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), final.note),
+        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), final.note, INTERVALS),
     )
 
 

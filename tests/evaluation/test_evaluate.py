@@ -68,7 +68,8 @@ def test_failures_and_notes_are_carried_along():
     found = evaluated([broken, LastValue(notes=("thinned",))])
     assert found.verdict.sentence == "lstm failed (ValueError: the loss is not finite): use naive"
     assert found.leaderboard["status"].tolist() == ["ok", "ValueError: the loss is not finite"]
-    assert found.notes == ("naive: thinned",)
+    assert found.notes[0].startswith("wQL and CRPS are empty for all models: with fewer than 39 origins in the cal")
+    assert found.notes[1:] == ("naive: thinned",)
     nothing = evaluated([broken])
     assert nothing.baseline is None
     assert nothing.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
