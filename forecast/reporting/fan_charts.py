@@ -20,7 +20,7 @@ _OPACITY = 0.17
 
 def fan_rows(fan: Fan) -> Values:
     """Return the table of bands, widest first; a step whose interval is infinite parts a band in two."""
-    return [row for band in fan.bands for row in _band_rows(band)]
+    return [row for band in fan.bands if band.drawn for row in _band_rows(band)]
 
 
 def _band_rows(band: Band) -> Values:
@@ -54,7 +54,7 @@ def fan_layers(colour: str, clock: Clock, limits: tuple[float, float], title: st
 
 def fan_keys(fans: list[Fan], colour: str) -> tuple[Key, ...]:
     """Return the legend of the bands, the narrowest and darkest first."""
-    labels = {band.share: band.label for fan in fans for band in fan.bands}
+    labels = {band.share: band.label for fan in fans for band in fan.bands if band.drawn}
     strengths = [1 - (1 - _OPACITY) ** (i + 1) for i in range(len(labels))]
     shown = zip(sorted(labels), reversed(strengths), strict=True)
     return tuple(

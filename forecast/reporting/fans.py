@@ -43,6 +43,11 @@ class Band:
         """
         return percent(self.share)
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to draw; a band may start at the origin, where it has no width."""
+        return any(low is not None for low in self.low[1:])
+
 
 @dataclass(frozen=True)
 class Fan:
@@ -53,8 +58,8 @@ class Fan:
 
     @property
     def drawn(self) -> bool:
-        """Whether there is anything to draw; a band starts at the origin, where it has no width."""
-        return any(low is not None for band in self.bands for low in band.low[1:])
+        """Whether there is anything to draw."""
+        return any(band.drawn for band in self.bands)
 
 
 def percent(share: float) -> str:
@@ -135,7 +140,7 @@ def fans_in_words(fans: Sequence[Fan]) -> str:
     told = [one for one in fans if one.bands]
     if not told:
         return ""
-    shares = sorted({band.share for one in told for band in one.bands})
+    shares = sorted({band.share for one in told for band in one.bands if band.drawn})
     says = ""
     if any(one.drawn for one in told):
         models = listed(sorted({one.model for one in told if one.drawn}, key=[one.model for one in told].index))

@@ -224,4 +224,5 @@ def _leaves(made: Iterable[_Forecasts], fan_of: Sequence[str]) -> str:
     beyond = sorted({what for one in made for what in one.beyond(fan_of)})
     if not beyond:
         return ""
-    return f" Where {listed(beyond)} leaves the picture, it is cut off."
+    leave, are = ("leaves", "it is") if len(beyond) == 1 else ("leave", "they are")
+    return f" Where {listed(beyond)} {leave} the picture, {are} cut off."

@@ -120,10 +120,12 @@ def _pit_in_words(shares: tuple[float, ...], network: str) -> str:
     if not shares:
         return ""
     ends = shares[0] + shares[-1]
+    parts = len(shares)
     return (
-        f"The bars part the distribution that {network} forecasts into {len(shares)} equal parts, and each should hold "
-        f"as much of what came (the line): tall ends mean too narrow, a tall middle too wide, a slope that it lies to "
-        f"one side. Here the two ends hold {percent(round(ends, 2))} instead of {percent(2 / len(shares))}."
+        f"The histogram (PIT) cuts what {network} forecasts into {parts} parts that should each hold "
+        f"{percent(1 / parts)} of what came (the line): tall ends mean too narrow, a tall middle too wide, a slope "
+        f"that the forecasts lie to one side. Here the two ends hold {percent(round(ends, 2))} instead of "
+        f"{percent(2 / parts)}."
     )
 
 

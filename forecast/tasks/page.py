@@ -41,6 +41,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         notes=(*run.source.notes, *run.notes),
         settings=run.settings,
         show=show,
+        intervals=evaluation.intervals,
     )
     write_report(summary, folder, png=show.png)
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
+from forecast.evaluation.intervals import score_intervals
+from forecast.evaluation.scales import Scales
+
+LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 NASTY = '삼성전자 </script><script>alert("1")</script> a.b[0]:"c" <!--'
 
 
@@ -58,6 +63,41 @@ def made_up_run(kind="sine", *, steps=300, horizon=8, uid="y", stride=1, models=
         "notes": ["ridge was fitted on 5,000 of 25,180 windows"],
         "settings": {"data": {"name": kind}, "seed": 0},
     }
+
+
+def with_intervals(run, *, wide=1.0, infinite=()):
+    """Add Gaussian quantiles that widen from step to step; those at the levels `infinite` and their mirrors are."""
+    run = {**run, "results": run["results"].sort_values("model", kind="stable").reset_index(drop=True)}
+    results, ahead = run["results"], run["forecast"]
+    horizon = int(results["step"].max())
+    told = _quantiles(results["y_hat"], results["step"], wide, infinite)
+    steps = ahead.groupby(["model", "unique_id"], sort=False).cumcount() + 1
+    names = list(dict.fromkeys(results["model"]))
+    ids = tuple(map(str, results["unique_id"].cat.categories))
+    scales = Scales(ids, np.full(len(ids), 0.5), np.full(len(ids), 0.5), {})
+    quantiles = {name: told[(results["model"] == name).to_numpy()].reshape(-1, horizon, len(LEVELS)) for name in names}
+    columns = zip(LEVELS, _quantiles(ahead["y_hat"], steps, wide, infinite).T, strict=True)
+    return {
+        **run,
+        "forecast": ahead.assign(**{f"q{level:g}": values for level, values in columns}),
+        "intervals": score_intervals(results, quantiles, LEVELS, scales),
+    }
+
+
+def long_results(run):
+    """Return the table that a run folder holds: quantiles as rows, the point forecast's level null."""
+    results, intervals = run["results"], run["intervals"]
+    told = np.concatenate([intervals.quantiles[name].reshape(-1, len(LEVELS)) for name in results["model"].unique()])
+    tables = [results.assign(y_hat=told[:, i], quantile=level) for i, level in enumerate(LEVELS)]
+    return pd.concat([results.assign(quantile=np.nan), *tables], ignore_index=True)
+
+
+def _quantiles(y_hat, steps, wide, infinite):
+    deviations = wide * np.sqrt(np.asarray(steps, dtype=float))[:, None] * norm.ppf(LEVELS)
+    for i, level in enumerate(LEVELS):
+        if level in infinite or round(1 - level, 3) in infinite:
+            deviations[:, i] = np.inf * np.sign(level - 0.5)
+    return np.asarray(y_hat, dtype=float)[:, None] + deviations
 
 
 def made_up_leaderboard(results):
