@@ -22,6 +22,10 @@ HUBER_DELTA = 1.0
 """Where the Huber loss turns from square to straight, in units of a series' scale."""
 
 
+SMALLEST_VALUE = 1e-3
+"""Values are not taken for smaller than this part of the scale, where a percentage is taken of them."""
+
+
 class Level(NamedTuple):
     """Where a series stands, for heads whose distribution is not one of differences (counts).
 
@@ -89,6 +93,47 @@ class PointHead(Head):
         return raw[..., 0] * self.unit
 
 
+class WeightedAverageHead(PointHead):
+    """One number a horizon step, trained on absolute and percentage errors together, as the M4's OWA scores them.
+
+    The loss is the absolute error, in units of the series' scale, plus the symmetric percentage error; of the
+    untrained reference in training both are the same size.
+
+    Attributes
+    ----------
+    exchange : what a percentage error of 100 % is worth in units of the scale
+
+    """
+
+    needs_level = True
+
+    def __init__(self, horizon: int) -> None:
+        super().__init__(horizon, "mae")
+        self.exchange: Tensor
+        self.register_buffer("exchange", torch.ones(()))
+
+    def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
+        """Measure what a percentage error is worth, too."""
+        super().begin(differences, exists, level)
+        absolute = mean_where(differences.abs(), exists)
+        percentage = mean_where(_percentage(torch.zeros_like(differences), differences, level), exists)
+        self.exchange.copy_(absolute / percentage if percentage > 0 else torch.zeros(()))
+
+    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Absolute plus percentage error."""
+        point = self.point(raw, level)
+        return super().loss(raw, target, level) + self.exchange * _percentage(point, target, level)
+
+
+def _percentage(forecast: Tensor, target: Tensor, level: Level | None) -> Tensor:
+    """Symmetric percentage error of differences to the reference, a share; 0 where both values are."""
+    if level is None:
+        raise ValueError("a percentage error needs to know where the series stand")
+    mine, true = (level.reference + difference * level.scale for difference in (forecast, target))
+    size = (mine.abs() + true.abs()) / 2
+    return (forecast - target).abs() * level.scale / size.maximum(SMALLEST_VALUE * level.scale)
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mae": lambda forecast, target: (forecast - target).abs(),
     "mse": lambda forecast, target: (forecast - target).square(),
@@ -97,8 +142,12 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Loss of each point forecast, element by element, in units of a series' scale."""
 
 
+def _point_head(settings: NetworkSettings, horizon: int) -> Head:
+    return WeightedAverageHead(horizon) if settings.loss == "owa" else PointHead(horizon, settings.loss)
+
+
 HEADS: dict[str, Callable[[NetworkSettings, int], Head]] = {
-    "point": lambda settings, horizon: PointHead(horizon, settings.loss),
+    "point": _point_head,
 }
 """Every head by its name in `model.head`."""
 

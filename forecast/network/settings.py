@@ -8,8 +8,10 @@ from pydantic import Field
 
 from forecast.settings import Settings
 
-ReferenceName: TypeAlias = Literal["last", "seasonal", "mean", "level", "blend", "none", "auto"]
-Loss: TypeAlias = Literal["mae", "mse", "huber"]
+ReferenceName: TypeAlias = Literal[
+    "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"
+]
+Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 HeadName: TypeAlias = Literal["point"]
 
 
@@ -25,7 +27,7 @@ class BackboneSettings(Settings):
     head: HeadName = "point"
     """What is forecast of each step: a number, or a distribution."""
     loss: Loss = "mae"
-    """head=point: the error that training makes small."""
+    """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
     id_embedding: int = Field(0, ge=0, le=1024)
     """Numbers that are learnt for each series and read at each of its steps; 0: none."""
 

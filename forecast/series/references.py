@@ -1,9 +1,7 @@
 """References: simple forecasts known at the origin, to which a network adds what it has learnt.
 
-Each is a closed form. `last`, `seasonal`, `mean` and `level` have nothing or one number to fit; `blend` is, for each
-series and horizon step, a ridge-regularised weighted sum of the last value, values one and several seasons before,
-season means and the level, solved on the training stretch (Hoerl and Kennard 1970). Weights act on differences to
-the last value, so that a blend of a shifted series is the shifted blend.
+`last`, `seasonal`, `mean` and `level` have nothing or one number to fit; `blend` and its kin are, for each series and
+horizon step, a weighted sum of these and more, fitted on the training stretch (`blends`).
 """
 
 from __future__ import annotations
@@ -14,29 +12,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, moments, reweighted, solve, terms
 from forecast.series.quantities import Quantities, filled_target, panel_levels, panel_quantities
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
 
-NAMES = ("last", "seasonal", "mean", "level", "blend", "none")
+CANDIDATES = ("last", "seasonal", "mean", "level", "blend")
 """From the simplest on: of references that are as good as each other, `auto` takes the first."""
 
-SEASON_LAGS = (1, 2, 3, 4, 5, 6, 7)
-"""How many seasons back a blend looks: a week of days."""
+NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
+"""Every reference."""
+
+_COURSE_STEPS = 12
+"""Steps ahead, at most, at which a network reads what a blend expects: that is what it is to correct."""
 
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _DEFAULT_RIDGE = 1e-3
 _AS_GOOD = 1.01
 """A reference within 1 % of the best is as good as it."""
-_FORECASTS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ class Reference:
         """Forecasts made at some rows, (row, horizon)."""
         if self.name == "seasonal":
             return known.seasons_before(rows, self.horizon, self.season_steps, 1)
-        if self.name == "blend":
+        if self.name in CRITERIA:
             return self._blend(known, rows)
         return np.repeat(self.anchor(known, rows)[:, None], self.horizon, axis=1)
 
@@ -94,14 +93,16 @@ class Reference:
             differences.append(y - known.before(rows, self.season_steps))
         if self.name in ("mean", "none"):
             differences.append(y - self.anchor(known, rows))
-        if self.name == "blend":
+        if self.name in CRITERIA:
             differences.append(y - self._expected(known, rows))
+            differences.extend(self._course(known, rows).T)
         return np.stack(differences, axis=1)
 
     @property
     def input_size(self) -> int:
         """How many inputs there are."""
-        return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", "blend"))
+        course = len(self._course_steps) if self.name in CRITERIA else 0
+        return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
 
     @property
     def memory_steps(self) -> int:
@@ -111,14 +112,14 @@ class Reference:
     def refit(self, past: Panel, train_steps: IntArray) -> Reference:
         """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays."""
         fresh = replace(self, centre=_centres(past, train_steps))
-        return replace(fresh, weights=_blend_weights(fresh, past, train_steps)) if self.name == "blend" else fresh
+        return replace(fresh, weights=_blend_weights(fresh, past, train_steps)) if self.name in CRITERIA else fresh
 
     def _blend(self, known: Quantities, rows: IntArray) -> FloatArray:
         y = known.y[rows][:, None]
         total = np.repeat(y, self.horizon, axis=1)
         series = known.series[rows]
         by_term = np.ascontiguousarray(np.moveaxis(self.weights, 2, 0))  # (term, series, horizon)
-        for weights, term in zip(by_term, _terms(self, known, rows), strict=True):
+        for weights, term in zip(by_term, terms(known, rows, self.horizon, self.season_steps), strict=True):
             total += weights[series] * (term - y)
         return total
 
@@ -128,6 +129,19 @@ class Reference:
         earlier = np.where(first, rows, rows - 1)
         one_step = replace(self, horizon=1, weights=self.weights[:, :1])
         return np.where(first, known.y[rows], one_step.at(known, earlier)[:, 0])
+
+    @property
+    def _course_steps(self) -> IntArray:
+        """Steps ahead, evenly spread, whose forecasts a network reads."""
+        return np.unique(np.linspace(1, self.horizon, _COURSE_STEPS).round().astype(np.int64))
+
+    def _course(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """How far from the last value the blend expects some steps of the horizon to be, (row, step)."""
+        steps = self._course_steps
+        course = np.empty((len(rows), len(steps)))
+        for part in batches(np.arange(len(rows)), self.horizon):
+            course[part] = self.at(known, rows[part])[:, steps - 1] - known.y[rows[part]][:, None]
+        return course
 
     def facts(self) -> dict[str, Any]:
         """Plain values which, with `arrays`, make the reference again."""
@@ -146,9 +160,7 @@ class Reference:
 
 def term_count(name: str, season_steps: int) -> int:
     """How many terms the blend has besides the last value (none for the other references)."""
-    if name != "blend":
-        return 0
-    return 2 if season_steps == 1 else len(SEASON_LAGS) + 4
+    return blend_terms(season_steps) if name in CRITERIA else 0
 
 
 def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
@@ -188,11 +200,11 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         centre=_centres(past, train_steps),
         weights=np.zeros((len(past), problem.horizon, 0)),
     )
-    return _fit_blend(bare, past, train_steps) if name == "blend" else bare
+    return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
 
 def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
-    candidates = [n for n in NAMES if n != "none" and (n != "seasonal" or problem.season_steps > 1)]
+    candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
     smoothing = _smoothing(past.cut(train_steps), problem)
     fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
     errors = [validation_error(reference, past, train_steps) for reference in fitted]
@@ -208,7 +220,7 @@ def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -
     scale = fit_scale(past, train_steps, reference.season_steps)
     known = reference.quantities(past)
     total = count = 0.0
-    for part in _batches(np.arange(len(origins)), reference.horizon):
+    for part in batches(np.arange(len(origins)), reference.horizon):
         rows = origins[part].rows(past)
         ahead = rows[:, None] + np.arange(1, reference.horizon + 1)
         error = np.abs(past.target[ahead] - reference.at(known, rows)) / scale[origins.series[part], None]
@@ -248,69 +260,29 @@ def _smoothing(train: Panel, problem: Problem) -> float:
 
 
 def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference:
-    """Choose the ridge constant on the validation stretch; the default where there is none."""
+    """Choose the ridge constant on the validation stretch, by least squares; the default where there is none."""
     if np.array_equal(train_steps, past.lengths):
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
-    moments = _moments(bare, past.cut(train_steps))
-    candidates = [replace(bare, ridge=r, weights=_solve(*moments, r)) for r in _RIDGES]
-    return min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
-
-
-def _terms(reference: Reference, known: Quantities, rows: IntArray) -> Iterator[FloatArray]:
-    """Terms of a blend at some rows, each (row, horizon) or (row, 1)."""
-    m = reference.season_steps
-    if m > 1:
-        phases = known.phases(rows, reference.horizon, m)
-        for seasons in SEASON_LAGS:
-            yield phases.seasons_before(seasons)
-        yield phases.means()
-        for seasons in (1, max(SEASON_LAGS)):
-            yield known.moving_mean(rows, seasons * m)[:, None]
-        yield known.level[rows][:, None]
-    else:
-        yield known.level[rows][:, None]
-        yield known.mean[rows][:, None]
+    train = past.cut(train_steps)
+    sums = moments(train, bare.quantities(train), bare.horizon, bare.season_steps)
+    candidates = [replace(bare, ridge=r, weights=solve(*sums, r)) for r in _RIDGES]
+    best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
+    return replace(best, weights=_reweighted(best, train))
 
 
 def _blend_weights(reference: Reference, past: Panel, train_steps: IntArray) -> FloatArray:
-    return _solve(*_moments(reference, past.cut(train_steps)), reference.ridge)
+    train = past.cut(train_steps)
+    sums = moments(train, reference.quantities(train), reference.horizon, reference.season_steps)
+    return _reweighted(replace(reference, weights=solve(*sums, reference.ridge)), train)
 
 
-def _moments(reference: Reference, train: Panel) -> tuple[FloatArray, FloatArray]:
-    """Second moments of the terms, (series, horizon, term, term), and with the target, (series, horizon, term)."""
-    terms, horizon = term_count("blend", reference.season_steps), reference.horizon
-    gram = np.zeros((len(train), horizon, terms, terms))
-    cross = np.zeros((len(train), horizon, terms))
-    known = reference.quantities(train)
-    # A series' youth, when a blend falls back on fewer seasons than it has, would teach it the wrong weights.
-    first = np.minimum(max(SEASON_LAGS) * reference.season_steps, train.lengths // 2)
-    origins = rolling_origins(train, first, train.lengths, horizon)
-    for i in range(len(train)):
-        for part in _batches(np.flatnonzero(origins.series == i), horizon * terms):
-            rows = origins[part].rows(train)
-            ahead = rows[:, None] + np.arange(1, horizon + 1)
-            y = train.target[rows][:, None]
-            x = np.empty((horizon, terms, len(rows)))
-            for j, term in enumerate(_terms(reference, known, rows)):
-                x[:, j] = (term - y).T
-            if not train.target_observed[ahead].all():
-                x *= train.target_observed[ahead].T[:, None]  # an unobserved target weighs nothing
-            gram[i] += x @ x.transpose(0, 2, 1)
-            cross[i] += (x @ (train.target[ahead] - y).T[..., None])[..., 0]
-    return gram, cross
-
-
-def _solve(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
-    """Ridge weights from second moments, (series, horizon, term); zero for a series that does not move."""
-    terms = gram.shape[-1]
-    size = np.trace(gram, axis1=-2, axis2=-1) / terms
-    penalty = np.where(size > 0, ridge * size, 1.0)[..., None, None] * np.eye(terms)
-    weights: FloatArray = np.linalg.solve(gram + penalty, cross[..., None])[..., 0].astype(np.float64)
-    return weights
-
-
-def _batches(indices: IntArray, width: int) -> Iterator[IntArray]:
-    """Cut indices into parts whose arrays of `width` columns stay small."""
-    size = max(_FORECASTS_AT_ONCE // max(width, 1), 1)
-    for first in range(0, len(indices), size):
-        yield indices[first : first + size]
+def _reweighted(reference: Reference, train: Panel) -> FloatArray:
+    """Bring weights that make squared errors small to the criterion of the blend, (series, horizon, term)."""
+    return reweighted(
+        reference.weights,
+        train,
+        reference.quantities(train),
+        season_steps=reference.season_steps,
+        criterion=CRITERIA[reference.name],
+        ridge=reference.ridge,
+    )

@@ -36,3 +36,20 @@ def fit_scale(past: Panel, train_steps: IntArray, season_steps: int) -> FloatArr
 def _mean_absolute_difference(y: FloatArray, seen: BoolArray, lag: int) -> float:
     difference = np.abs(y[lag:] - y[:-lag])[seen[lag:] & seen[:-lag]]
     return float(difference.mean()) if len(difference) else 0.0
+
+
+def fit_percentage(past: Panel, train_steps: IntArray, season_steps: int) -> float:
+    """Symmetric percentage error of the value one season before, as a share, the mean over series; > 0.
+
+    It is to percentage errors what `fit_scale` is to absolute ones, over the same steps.
+    """
+    shares = []
+    for i, (_, rows) in enumerate(past.series()):
+        known = slice(rows.start, rows.start + int(train_steps[i]))
+        y, seen = past.target[known], past.target_observed[known]
+        both = seen[season_steps:] & seen[:-season_steps]
+        later, earlier = y[season_steps:][both], y[:-season_steps][both]
+        size = (np.abs(later) + np.abs(earlier)) / 2
+        error = np.abs(later - earlier) / np.where(size > 0, size, 1.0)
+        shares.append(float(error.mean()) if len(error) else 0.0)
+    return sum(shares) / max(len(shares), 1) or 1.0

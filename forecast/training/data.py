@@ -109,6 +109,15 @@ class NetworkData:
         scale = self.scale[self.known.series[rows]].astype(np.float32)[:, None]
         return Level(torch.from_numpy(reference), torch.from_numpy(scale))
 
+    def level_of(self, rows: IntArray, target: Float32Array) -> Level | None:
+        """As `level`, but out of the targets at these rows, which is quicker; it means nothing where there is none."""
+        if not self.needs_level:
+            return None
+        ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
+        scale = self.scale[self.known.series[rows]].astype(np.float32)[:, None]
+        y = self.known.y[np.minimum(ahead, len(self.known.y) - 1)].astype(np.float32)
+        return Level(torch.from_numpy(y - target * scale), torch.from_numpy(scale))
+
     def differences(self, rows: IntArray, ends: IntArray) -> tuple[Float32Array, BoolArray]:
         """Targets after each row less the reference, in units of the scale, and which of them exist.
 
@@ -169,7 +178,7 @@ def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
         target=torch.from_numpy(target).view(lanes, steps, -1),
         exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
         ahead=data.readings.known_ahead(chunk.rows, data.reference.horizon),
-        level=_in_lanes(data.level(rows), lanes),
+        level=_in_lanes(data.level_of(rows, target), lanes),
         forks=int(exists.sum()),
         rows=tuple(chunk.rows[:, -1].tolist()),
         carried=True,
@@ -187,7 +196,7 @@ def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch
         target=torch.from_numpy(target)[:, None],
         exists=torch.from_numpy(exists.astype(np.float32))[:, None],
         ahead=data.readings.known_ahead(window[:, -1:], data.reference.horizon),
-        level=_in_lanes(data.level(window[:, -1]), len(window)),
+        level=_in_lanes(data.level_of(window[:, -1], target), len(window)),
         forks=int(exists.sum()),
         rows=tuple(window[:, -1].tolist()),
         carried=False,
