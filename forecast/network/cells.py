@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.fused import FusedGru, FusedRnn
+from forecast.network.segments import Segmented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +69,12 @@ class Recurrent(nn.Module):
         return self.dropout(features), tuple(part.transpose(0, 1) for part in after)
 
 
-def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent:
+def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent | Segmented:
     """Build the backbone that the settings name, with fresh weights from torch's random numbers."""
-    return CELLS[settings.name](settings, input_size)
+    build = CELLS[settings.name]
+    if settings.segment_steps == 1:
+        return build(settings, input_size)
+    return Segmented(build(settings, settings.hidden_size), settings.segment_steps, input_size)
 
 
 def _common(settings: NetworkSettings, input_size: int) -> dict[str, int | float | bool]:

@@ -20,6 +20,8 @@ class BackboneSettings(Settings):
 
     layers: int = Field(1, ge=1, le=64)
     hidden_size: int = Field(32, ge=1, le=65536)
+    segment_steps: int = Field(1, ge=1, le=65536)
+    """Steps that are read at once, and that the recurrence goes back at each step (a season, say); 1: step by step."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of features silenced while training: between layers, and before the head."""
     reference: ReferenceName = "auto"

@@ -129,6 +129,7 @@ def model_keys(name):
     keys = {
         f"model.{name}.layers": Change(2, trained, given),
         f"model.{name}.hidden_size": Change(5, trained, given),
+        f"model.{name}.segment_steps": Change(3, trained, given),
         f"model.{name}.dropout": Change(0.5, trained, given),
         f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
         f"model.{name}.loss": Change("mse", trained, given),
