@@ -95,13 +95,21 @@ class Truth:
 
 
 def score_intervals(
-    results: pd.DataFrame, quantiles: Mapping[str, FloatArray], levels: Sequence[float], scales: Scales
+    results: pd.DataFrame,
+    quantiles: Mapping[str, FloatArray],
+    levels: Sequence[float],
+    scales: Scales,
+    *,
+    calibrated: int = 0,
 ) -> Intervals | None:
-    """Score quantiles (origin, step, level) by model, in the order of a results table; None where there are none."""
+    """Score quantiles (origin, step, level) by model, in the order of a results table; None where there are none.
+
+    `calibrated` is from how many origins they were made: the fewer, the more conformal intervals cover by design.
+    """
     if not quantiles:
         return None
     truth = truth_of(results, scales)
-    judged = {name: _judged(truth, told, levels) for name, told in quantiles.items()}
+    judged = {name: _judged(truth, told, levels, 2 / (calibrated + 1)) for name, told in quantiles.items()}
     rows = [{"model": name, **vars(one)} for name, found in judged.items() for one in found]
     scored = [_scores(truth, told, levels, judged[name]) for name, told in quantiles.items()]
     shares = {name: _histogram(truth, told, levels) for name, told in quantiles.items()}
@@ -139,7 +147,7 @@ def truth_of(results: pd.DataFrame, scales: Scales) -> Truth:
     )
 
 
-def _judged(truth: Truth, told: FloatArray, levels: Sequence[float]) -> list[Judged]:
+def _judged(truth: Truth, told: FloatArray, levels: Sequence[float], excess: float) -> list[Judged]:
     """Coverage and width of each nominal interval."""
     places = {level: i for i, level in enumerate(levels)}
     found = []
@@ -147,7 +155,8 @@ def _judged(truth: Truth, told: FloatArray, levels: Sequence[float]) -> list[Jud
         low, high = (told[:, :, places[end]] for end in ends)
         width = truth.per_series(high - low) / truth.counts / truth.unit
         hits = ((low <= truth.y) & (truth.y <= high)).astype(np.float64)
-        found.append(judge(nominal, hits, ~np.isnan(truth.y), truth.series, truth.overlap, width=_mean(width)))
+        seen = ~np.isnan(truth.y)
+        found.append(judge(nominal, hits, seen, truth.series, truth.overlap, width=_mean(width), excess=excess))
     return found
 
 

@@ -23,7 +23,8 @@ Judgement: TypeAlias = Literal["too narrow", "too wide", "about right", "not kno
 
 _BLOCK_IN_OVERLAPS = 2
 _FEWEST_BLOCKS = 3
-_CONFIDENCE = 0.95
+_CONFIDENCE = 0.99
+"""Four intervals of each of a dozen models are judged at once."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,20 @@ class Judged:
     judged: Judgement
 
 
-def judge(nominal: float, hits: FloatArray, seen: BoolArray, series: IntArray, overlap: int, *, width: float) -> Judged:
+def judge(
+    nominal: float,
+    hits: FloatArray,
+    seen: BoolArray,
+    series: IntArray,
+    overlap: int,
+    *,
+    width: float,
+    excess: float = 0.0,
+) -> Judged:
     """Judge a coverage from hits (origin, step), 0 or 1, of those targets that were `seen`; `series` is (origin,).
 
-    Origins are in the order of time within a series. The coverage is the mean over the series' coverages.
+    Origins are in the order of time within a series. The coverage is the mean over the series' coverages; it may lie
+    by `excess` above the nominal one without being too wide.
     """
     block = _blocks(series, overlap * _BLOCK_IN_OVERLAPS)
     counts: FloatArray = np.bincount(block, weights=seen.sum(axis=1)).astype(np.float64)
@@ -52,8 +63,8 @@ def judge(nominal: float, hits: FloatArray, seen: BoolArray, series: IntArray, o
         return Judged(nominal, float("nan"), width, float("nan"), "not known")
     weights = counts / np.bincount(owner, weights=counts)[owner] / len(np.unique(owner))
     coverage = float(np.sum(weights * hit / counts))
-    tolerance = _tolerance(nominal, weights, hit / counts, counts, coverage)
-    return Judged(nominal, coverage, width, tolerance, _judgement(nominal, coverage, width, tolerance))
+    tolerance = _tolerance(nominal, weights, hit / counts, counts)
+    return Judged(nominal, coverage, width, tolerance, _judgement(coverage - nominal, width, tolerance, excess))
 
 
 def sentence(model: str, judged: Sequence[Judged]) -> str:
@@ -91,24 +102,24 @@ def _blocks(series: IntArray, length: int) -> IntArray:
     return np.cumsum(new) - 1
 
 
-def _tolerance(nominal: float, weights: FloatArray, shares: FloatArray, counts: FloatArray, coverage: float) -> float:
-    """What a coverage may be off by chance; NaN where there are too few blocks to tell."""
+def _tolerance(nominal: float, weights: FloatArray, shares: FloatArray, counts: FloatArray) -> float:
+    """What a coverage may be off by chance, if it is nominal; NaN where there are too few blocks to tell."""
     blocks = len(shares)
     if blocks < _FEWEST_BLOCKS:
         return float("nan")
-    scattered = float(np.sum(weights**2 * (shares - coverage) ** 2)) * blocks / (blocks - 1)
+    scattered = float(np.sum(weights**2 * (shares - nominal) ** 2)) * blocks / (blocks - 1)
     independent = nominal * (1 - nominal) * float(np.sum(weights**2 / counts))
     return float(stats.t.ppf((1 + _CONFIDENCE) / 2, blocks - 1) * np.sqrt(max(scattered, independent)))
 
 
-def _judgement(nominal: float, coverage: float, width: float, tolerance: float) -> Judgement:
+def _judgement(above: float, width: float, tolerance: float, excess: float) -> Judgement:
     if np.isinf(width):
         return "infinite"
     if np.isnan(tolerance):
         return "not known"
-    if abs(coverage - nominal) <= tolerance:
+    if -tolerance <= above <= tolerance + excess:
         return "about right"
-    return "too narrow" if coverage < nominal else "too wide"
+    return "too narrow" if above < 0 else "too wide"
 
 
 def _percent(share: float) -> str:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 
 INTERVALS = (
-    "the intervals of the forecast after the data are as wide as the misses of the backtested models on calibration and "
-    "test stretch ask for"
+    "the intervals of the forecast after the data are as wide as the misses of the backtested models on calibration "
+    "and test stretch ask for"
 )
 
 

@@ -1,0 +1,102 @@
+"""Conformal quantiles: against an obvious loop, and their coverage over many repetitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles.intervals import conformal_quantile
+
+from forecast.evaluation.conformal import conformal_offsets, conformal_quantiles, misses
+from forecast.forecasters.interface import QUANTILES
+
+
+def quantiles_of(y, told, scale, new, new_scale):
+    return conformal_quantiles(new, new_scale, conformal_offsets(misses(y, told, scale), QUANTILES))
+
+
+@pytest.mark.parametrize("levels_told", [1, len(QUANTILES)])
+@pytest.mark.parametrize("origins", [0, 1, 3, 19, 38, 39, 57])
+def test_every_quantile_is_that_of_the_loop(origins, levels_told):
+    rng = np.random.default_rng(origins)
+    y = rng.normal(size=(origins, 3))
+    y[rng.random(y.shape) < 0.2] = np.nan
+    told = np.sort(rng.normal(size=(origins, 3, levels_told)), axis=2)
+    new = np.sort(rng.normal(size=(4, 3, levels_told)), axis=2)
+    scale, new_scale = rng.uniform(0.5, 3, origins), rng.uniform(0.5, 3, 4)
+    found = quantiles_of(y, told, scale, new, new_scale)
+    for o in range(4):
+        for h in range(3):
+            each = [
+                conformal_quantile(
+                    new[o, h, i % levels_told],
+                    new_scale[o],
+                    zip(y[:, h], told[:, h, i % levels_told], scale, strict=True),
+                    level,
+                )
+                for i, level in enumerate(QUANTILES)
+            ]
+            assert found[o, h].tolist() == pytest.approx(sorted(each), rel=1e-12)
+
+
+def test_the_rank_is_that_of_the_finite_sample():
+    offsets = conformal_offsets(np.arange(1.0, 40.0)[:, None, None], QUANTILES)
+    assert offsets.tolist() == [[1, 2, 4, 10, 0, 30, 36, 38, 39]]
+
+
+def test_too_few_origins_make_the_interval_infinite_and_no_other():
+    offsets = conformal_offsets(np.arange(1.0, 20.0)[:, None, None], QUANTILES)[0]
+    assert offsets[0] == -np.inf
+    assert offsets[-1] == np.inf
+    assert np.isfinite(offsets[1:-1]).all()
+    one_fewer = conformal_offsets(np.arange(1.0, 19.0)[:, None, None], QUANTILES)[0]
+    assert np.isinf(one_fewer[[0, 1, -2, -1]]).all()
+    assert np.isfinite(one_fewer[2:-2]).all()
+
+
+@pytest.mark.parametrize("count", [9, 25, 60])
+def test_coverage_on_exchangeable_data_is_nominal_and_hardly_more(count):
+    """Over many repetitions: at least the level, at most 1 / (n + 1) more; skew, bias and several scales included."""
+    rng = np.random.default_rng(count)
+    repetitions = 20_000
+    scale = rng.uniform(0.1, 10, (repetitions, count + 1))
+    y = 5 + scale * (rng.gamma(2.0, 1.0, (repetitions, count + 1)) - 0.5)
+    missed = (y - 5)[:, :count] / scale[:, :count]
+    offsets = conformal_offsets(missed.T[:, :, None], QUANTILES)  # repetitions stand where steps do
+    below = y[:, count, None] <= 5 + scale[:, count, None] * offsets
+    noise = 3 * 0.5 / np.sqrt(repetitions)
+    for i, level in enumerate(QUANTILES):
+        share = below[:, i].mean()
+        if level > 0.5:
+            finite = (count + 1) * level <= count
+            assert level - noise <= share <= (level + 1 / (count + 1) if finite else 1) + noise
+        elif level < 0.5:
+            assert level - 1 / (count + 1) - noise <= share <= level + noise
+
+
+def test_quantiles_that_are_too_narrow_are_widened_to_their_level():
+    rng = np.random.default_rng(0)
+    own = np.array([-0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2])
+    y = rng.normal(size=(4000, 1))
+    told = np.broadcast_to(own, (2000, 1, 9))
+    found = quantiles_of(y[:2000], told, np.ones(2000), told, np.ones(2000))
+    shares = (y[2000:, :, None] <= found).mean(axis=(0, 1))
+    np.testing.assert_allclose(shares, QUANTILES, atol=0.04)
+
+
+def test_units_of_the_data_are_units_of_the_quantiles():
+    rng = np.random.default_rng(1)
+    y, told, scale = rng.normal(size=(50, 2)), rng.normal(size=(50, 2, 1)), rng.uniform(1, 2, 50)
+    new, new_scale = rng.normal(size=(5, 2, 1)), rng.uniform(1, 2, 5)
+    one = quantiles_of(y, told, scale, new, new_scale)
+    other = quantiles_of(y * 7 + 3, told * 7 + 3, scale * 7, new * 7 + 3, new_scale * 7)
+    np.testing.assert_allclose(other, one * 7 + 3, rtol=1e-12)
+
+
+def test_levels_never_cross_and_the_median_is_the_forecast():
+    rng = np.random.default_rng(2)
+    new = rng.normal(size=(30, 2, 1))
+    found = quantiles_of(rng.normal(size=(80, 2)), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
+    assert (np.diff(found, axis=2) >= 0).all()
+    np.testing.assert_array_equal(found[:, :, 4], new[:, :, 0])
+    biased = quantiles_of(np.full((80, 2), 5.0), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
+    assert (np.diff(biased, axis=2) >= 0).all()

@@ -1,0 +1,214 @@
+"""Intervals from the fits to the words: what they are made of, their scores, and when they are called too narrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from oracles.intervals import conformal_quantile, interval_scores
+from scipy import stats
+from toys import HORIZON, PROBLEM, LastValue, Raises, a_panel, with_target
+
+from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.intervals import BINS, score_intervals
+from forecast.evaluation.sureness import Judged, judge, sentence
+from forecast.forecasters.interface import QUANTILES, Forecasts
+from forecast.series.scaling import fit_scale
+from forecast.series.split import Split, rolling_origins
+
+LENGTHS = (200, 170)
+
+
+@dataclass(frozen=True)
+class Ladder(LastValue):
+    """The last value with quantiles at even distances around it."""
+
+    rung: float = 0.5
+
+    def forecast(self, past, origins):
+        y_hat = super().forecast(past, origins).y_hat
+        return Forecasts(y_hat, y_hat[:, :, None] + self.rung * np.arange(-4, 5))
+
+
+def split_of(panel, calibration=60):
+    steps = np.full(len(panel), 1, dtype=np.int64)
+    return Split(panel.lengths - 20 - calibration - 40, 20 * steps, calibration * steps)
+
+
+def evaluated(*forecasters, panel=None, calibration=60):
+    panel = panel or a_panel(lengths=LENGTHS, missing=0.05)
+    split = split_of(panel, calibration)
+    return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM)
+
+
+def targets(panel, first, ends):
+    """What an origin's quantiles are made of: (origin, step) targets and last values, (origin,) series."""
+    origins = rolling_origins(panel, first, ends, HORIZON)
+    rows = origins.rows(panel)
+    ahead = rows[:, None] + np.arange(1, HORIZON + 1)
+    return np.where(panel.target_observed[ahead], panel.target[ahead], np.nan), panel.target[rows], origins.series
+
+
+@pytest.mark.parametrize("forecaster", [LastValue(), Ladder(rung=0.3)])
+def test_quantiles_of_the_test_are_made_of_the_misses_on_calibration(forecaster):
+    panel = a_panel(lengths=LENGTHS, missing=0.05)
+    split = split_of(panel)
+    found = backtest([forecaster], panel, split, PROBLEM)
+    y, last, series = targets(panel, split.train + split.validation, split.before_test)
+    _, new, new_series = targets(panel, split.before_test, panel.lengths)
+    scale = fit_scale(panel, split.train, PROBLEM.season_steps)
+    rung = getattr(forecaster, "rung", 0.0)
+    for o in (0, 11, len(new) - 1):
+        for h in range(HORIZON):
+            each = [
+                conformal_quantile(
+                    new[o] + rung * k,
+                    scale[new_series[o]],
+                    zip(y[:, h], last + rung * k, scale[series], strict=True),
+                    level,
+                )
+                for k, level in zip(range(-4, 5), QUANTILES, strict=True)
+            ]
+            assert found.quantiles[forecaster.name][o, h].tolist() == pytest.approx(sorted(each), rel=1e-9)
+
+
+def test_calibration_is_no_part_of_validation_or_test():
+    """What happens in the calibration stretch moves the intervals and nothing else; the test moves no interval."""
+    panel = a_panel(lengths=(200,))
+    split = split_of(panel)
+    first, end = int(split.fitted[0]), int(split.before_test[0])
+    assert (split.fitted >= split.train).all()
+
+    def changed(start, stop):
+        return evaluated(LastValue(), panel=with_target(panel, slice(start, stop), 9 * panel.target[start:stop]))
+
+    before, wilder, later = evaluated(LastValue(), panel=panel), changed(first, end - 1), changed(end, 200)
+    np.testing.assert_array_equal(wilder.validation.results["y"], before.validation.results["y"])
+    np.testing.assert_array_equal(wilder.test.results["y_hat"], before.test.results["y_hat"])
+    assert wilder.leaderboard["mase"].tolist() == before.leaderboard["mase"].tolist()
+    assert (wilder.intervals.scores["width_90"] > 2 * before.intervals.scores["width_90"]).all()
+    widths = [one.test.quantiles["naive"] - one.test.quantiles["naive"][:, :, 4:5] for one in (before, later)]
+    np.testing.assert_allclose(widths[0], widths[1], atol=1e-9)
+
+
+def test_nothing_that_is_fitted_sees_the_calibration_stretch():
+    panel, seen = a_panel(lengths=LENGTHS), []
+    split = split_of(panel)
+
+    class Sees(LastValue):
+        def fit(self, past, train_steps, problem):
+            seen.append(past.lengths.tolist())
+            return self
+
+    fit_all([Sees()], panel, split, PROBLEM)
+    assert seen == [(split.train + split.validation).tolist()]
+
+
+def test_scores_are_those_of_the_loop():
+    found = evaluated(LastValue(), Ladder("ladder"))
+    steps = HORIZON
+    rows = found.test.results[found.test.results["model"] == "naive"]
+    y = rows["y"].to_numpy().reshape(-1, steps)
+    series = rows["unique_id"].cat.codes.to_numpy()[::steps]
+    for name, told in found.test.quantiles.items():
+        expected = interval_scores(y, told, list(QUANTILES), series.tolist(), found.test.scales.absolute)
+        row = found.leaderboard.set_index("model").loc[name]
+        for score, value in expected.items():
+            assert row[score] == pytest.approx(value, rel=1e-9), score
+    assert found.intervals.coverage["nominal"].tolist() == [0.5, 0.8, 0.9, 0.95] * 2
+    assert found.intervals.pit.groupby("model", sort=False)["share"].sum().tolist() == pytest.approx([1.0, 1.0])
+    assert found.intervals.pit["bin"].tolist() == list(range(BINS)) * 2
+
+
+def test_without_calibration_intervals_are_infinite_and_said_to_be():
+    found = evaluated(LastValue(), Ladder("ladder"), calibration=0)
+    rows = found.leaderboard.set_index("model")
+    assert np.isinf(rows["width_90"]["naive"])
+    assert rows.loc["naive", ["wql", "crps"]].isna().all()
+    assert found.intervals.sentences["naive"].startswith("the 90 % intervals of naive are infinite: the calibration")
+    assert any("wQL and CRPS are empty for naive" in note for note in found.notes)
+    own = found.test.quantiles["ladder"]
+    np.testing.assert_allclose(np.diff(own, axis=2), 0.5, rtol=1e-9)
+    assert np.isfinite(rows.loc["ladder", ["wql", "crps", "coverage_90", "width_90"]].astype(float)).all()
+    assert np.isfinite(found.offsets["naive"][:, 1:-1]).all()  # after the data: from the misses of the test
+
+
+def test_a_failure_has_no_intervals_and_takes_none_away():
+    found = evaluated(Raises(ValueError("broken"), at="forecast"), LastValue())
+    assert list(found.intervals.quantiles) == ["naive"]
+    assert evaluated(Raises(ValueError("broken"))).intervals is None
+
+
+def test_quantiles_of_another_shape_are_a_failure():
+    class Short(LastValue):
+        def forecast(self, past, origins):
+            y_hat = super().forecast(past, origins).y_hat
+            return Forecasts(y_hat, y_hat[:, :, None])
+
+    found = evaluated(Short("short"), LastValue())
+    assert "its quantiles have shape" in found.test.failures["short"]
+
+
+def judged(hits, series=None, overlap=1, nominal=0.9, width=1.0):
+    series = np.zeros(len(hits), dtype=np.int64) if series is None else series
+    return judge(nominal, hits.astype(float), np.ones(hits.shape, dtype=bool), series, overlap, width=width)
+
+
+@pytest.mark.parametrize("nominal", [0.5, 0.9, 0.95])
+def test_intervals_that_are_right_are_seldom_called_wrong(nominal):
+    """With horizons that overlap as well: origins next to one another hit together."""
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        noise = rng.normal(size=240)
+        ahead = np.stack([noise[i : i + 8].cumsum()[3:6] for i in range(200)])  # a sum of up to 6 steps ahead
+        sizes = np.sqrt(np.arange(4, 7))
+        hits = np.abs(ahead / sizes) <= stats.norm.ppf((1 + nominal) / 2)
+        wrong += judged(hits, overlap=6, nominal=nominal).judged in {"too narrow", "too wide"}
+    assert wrong / 400 < 0.06
+
+
+def test_intervals_that_are_half_as_wide_as_they_should_be_are_called_too_narrow():
+    rng = np.random.default_rng(1)
+    hits = np.abs(rng.normal(size=(300, 4))) <= 1.645 / 2
+    found = judged(hits, overlap=4)
+    assert found.judged == "too narrow"
+    assert found.coverage == pytest.approx(hits.mean())
+    assert judged(np.ones((300, 4)), overlap=4).judged == "too wide"
+    assert judged(hits[:10], overlap=4).judged == "not known"
+    assert judged(hits, overlap=4, width=np.inf).judged == "infinite"
+
+
+def test_series_count_alike_in_a_coverage():
+    hits = np.repeat([[1.0], [0.0]], [30, 10], axis=0)
+    assert judged(hits, series=np.repeat([0, 1], [30, 10])).coverage == pytest.approx(0.5)
+
+
+def test_more_coverage_than_nominal_is_expected_of_few_origins():
+    hits = np.ones((60, 2))
+    hits[::12] = 0.0
+    series = np.zeros(60, dtype=np.int64)
+    given = (0.9, hits, np.ones(hits.shape, dtype=bool), series, 1)
+    assert judge(*given, width=1.0, excess=0.1).judged == "about right"
+
+
+def test_sentences_speak_of_90_percent_or_of_what_is_off():
+    def all_of(*kinds):
+        off = {"too narrow": 0.1}
+        shares = zip((0.5, 0.8, 0.9, 0.95), kinds, strict=True)
+        return [Judged(share, share - off.get(kind, 0.0), 1.0, 0.02, kind) for share, kind in shares]
+
+    right, narrow = "about right", "too narrow"
+    assert sentence("gru", all_of(right, right, right, right)) == "the 90 % intervals of gru cover 90 %: about right"
+    assert sentence("gru", all_of(right, narrow, narrow, narrow)) == (
+        "the 90 % intervals of gru cover 80 %: too narrow, and so are those of 80 %, 95 %"
+    )
+    assert sentence("gru", all_of(narrow, right, right, right)) == "the 50 % intervals of gru cover 40 %: too narrow"
+    assert "cannot be said" in sentence("gru", all_of(*["not known"] * 4))
+
+
+def test_no_forecast_has_no_intervals():
+    found = evaluated(LastValue())
+    assert score_intervals(found.test.results, {}, QUANTILES, found.test.scales) is None
