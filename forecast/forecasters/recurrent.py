@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.forks import forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Live
+from forecast.forecasters.recursion import Recursion, check_fed_back, own_problem, standing_at
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
+from forecast.network.reached import reach_by_walk, reach_by_windows
 from forecast.network.readings import Interface
 from forecast.network.settings import LstmSettings, NetworkSettings
 from forecast.series.encoding import Encoding, empty_encoding, fit_encoding, restore_encoding
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recurrent:
-    """An RNN, LSTM or GRU with a direct forecast of the whole horizon.
+    """An RNN, LSTM or GRU that forecasts the whole horizon, at once or step by step.
 
     `reference` and `learning_rates` are None until something has been chosen on validation; a forecaster that
     `FittedNetwork.chosen` returns has them, and trains exactly as many epochs as there are learning rates.
@@ -72,11 +75,14 @@ class Recurrent:
         from forecast.training.fit import TrainingJob, fit_network  # noqa: PLC0415
 
         if self.reference is None:
-            reference = fit_reference(self.settings.reference, past, train_steps, problem)
+            asked = own_problem(self.settings.strategy, problem)
+            reference = fit_reference(self.settings.reference, past, train_steps, asked)
         else:
             reference = self.reference.refit(past, train_steps)
         scale = fit_scale(past, train_steps, problem.season_steps)
         encoding = fit_encoding(past, train_steps)
+        if self.settings.strategy == "recursive":
+            check_fed_back(encoding)
         training = fit_network(
             TrainingJob(
                 data=network_data(past, reference, scale, encoding, needs_level=needs_level(self.settings)),
@@ -111,6 +117,7 @@ class FittedNetwork:
     ----------
     ids : the series that it was fitted on, in their order
     scale : (series,)
+    reference : of as many steps as the network itself forecasts
     history : the epochs of training; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
 
@@ -147,14 +154,37 @@ class FittedNetwork:
             Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
 
         """
-        data = self._data(past)
-        rows = origins.rows(past)
-        if self.forecaster.training.regime == "windows":
+        data, windows = self._data(past), self.forecaster.training.regime == "windows"
+        if windows:
             self._check_windows(origins)
+        forecast = self._forecast_fed_back if self._is_fed_back else self._forecast_at_once
+        return forecast_by_forks(
+            lambda these: forecast(data, these),
+            origins,
+            self.forecaster.settings.fork_ensemble,
+            first_step=self.problem.context_steps - 1 if windows else 0,
+        )
+
+    @property
+    def _is_fed_back(self) -> bool:
+        return self.reference.horizon < self.problem.horizon
+
+    def _forecast_at_once(self, data: NetworkData, origins: Origins) -> Forecasts:
+        rows = origins.rows(data.past)
+        if self.forecaster.training.regime == "windows":
             raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
         else:
-            raw = forecast_by_walk(self.network, data.readings, past.offsets[:-1], origins.series, rows)
+            raw = forecast_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
         return self._read(raw, data, rows)
+
+    def _forecast_fed_back(self, data: NetworkData, origins: Origins) -> Forecasts:
+        rows = origins.rows(data.past)
+        if self.forecaster.training.regime == "windows":
+            reached = reach_by_windows(self.network, data.readings, self.problem.context_steps, rows)
+        else:
+            reached = reach_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
+        recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
+        return Forecasts(recursion.points(standing_at(data.known, data.readings, rows, reached, self.problem.horizon)))
 
     def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
         """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""
@@ -225,14 +255,19 @@ def restore(
         An array that is missing, is not known, or has another shape or type than the settings ask for.
 
     """
+    own = own_problem(forecaster.settings.strategy, problem)
+    if facts["horizon"] != own.horizon:
+        raise ForecastError(
+            f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
+        )
     terms = term_count(facts["name"], problem.season_steps)
-    shapes = {"centre": (len(ids),), "weights": (len(ids), problem.horizon, terms)}
+    shapes = {"centre": (len(ids),), "weights": (len(ids), own.horizon, terms)}
     empty: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
     reference = Reference(**facts, **empty)
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
     interface = Interface(
         inputs=reference.input_size + encoding.input_size,
-        horizon=problem.horizon,
+        horizon=own.horizon,
         ahead=encoding.ahead.size,
         static=encoding.static.size,
         series=len(ids),

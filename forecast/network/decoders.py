@@ -1,20 +1,63 @@
 """Decoders: from the features at an origin to raw numbers for every step of the horizon.
 
-All steps are read off the same origin, and all raw numbers of an untrained network are zero (`heads` says what zero
-means).
+All raw numbers of an untrained network are zero (`heads` says what zero means).
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.network.heads import Head
+    from forecast.network.readings import Interface
+    from forecast.network.settings import NetworkSettings
 
 _CURVES = 16
 """Bent combinations of what is known ahead, beside the plain ones."""
 
+_PLACE_SIZE = 4
+"""Numbers that tell a recurrent decoder which step of the horizon it is at."""
+
+_NUMBERS_AT_ONCE = 4_000_000
+"""forks x horizon x hidden units that a recurrent decoder keeps for the gradient; of more it works a part at a time,
+and once more when the gradient comes back: a part takes about 150 MB."""
+
+
+class Taught(NamedTuple):
+    """What came, for decoders that read their own forecast of the step before: while training they may read this.
+
+    Attributes
+    ----------
+    truth : (..., horizon) differences to the reference, in units of raw numbers
+    told : (..., horizon) bool, at which steps it is read instead
+
+    """
+
+    truth: Tensor
+    told: Tensor
+
+
+class Decoder(Protocol):
+    """What makes raw numbers of features."""
+
+    reads_itself: bool
+    """Whether a step reads the forecast of the step before, so that there is something to be taught."""
+
+    def __call__(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+        """(..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size)."""
+        ...
+
 
 class DirectDecoder(nn.Module):
     """Every horizon step at once, linear in the features, and in what is known ahead of the step."""
+
+    reads_itself = False
 
     def __init__(self, feature_size: int, horizon: int, size: int, ahead_size: int) -> None:
         super().__init__()
@@ -23,8 +66,8 @@ class DirectDecoder(nn.Module):
         self.out = _zero_linear(feature_size, horizon * size)
         self.reader = AheadReader(feature_size, size, ahead_size) if ahead_size else None
 
-    def forward(self, features: Tensor, ahead: Tensor | None) -> Tensor:
-        """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
+    def forward(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+        """(..., feature), (..., horizon, column) -> (..., horizon, size); there is nothing to be taught."""
         raw: Tensor = self.out(features).unflatten(-1, (self.horizon, self.size))
         if self.reader is not None and ahead is not None:
             raw = raw + self.reader(features, ahead)
@@ -50,6 +93,70 @@ class AheadReader(nn.Module):
         weights = self.weights(features).unflatten(-1, (known.shape[-1], self.size))
         raw: Tensor = known @ weights
         return raw
+
+
+class RecurrentDecoder(nn.Module):
+    """A GRU that walks over the horizon (Sutskever et al. 2014; Cho et al. 2014).
+
+    Its first state comes from the features at the origin. At each step it reads what is known ahead of the step, which
+    step it is, and the difference to the reference that was forecast for the step before (zero at the first).
+
+    Attributes
+    ----------
+    location : which raw number says where a forecast lies
+
+    """
+
+    reads_itself = True
+
+    def __init__(self, feature_size: int, horizon: int, size: int, ahead_size: int, location: int) -> None:
+        super().__init__()
+        self.horizon = horizon
+        self.location = location
+        self.first = nn.Linear(feature_size, feature_size)
+        self.places = nn.Embedding(horizon, _PLACE_SIZE)
+        self.cell = nn.GRUCell(1 + _PLACE_SIZE + ahead_size, feature_size)
+        self.out = _zero_linear(feature_size, size)
+
+    def forward(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+        """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
+        forks = features.shape[:-1]
+        parts = max(-(-forks.numel() * self.horizon * features.shape[-1] // _NUMBERS_AT_ONCE), 1)
+        truth, told = (None, None) if taught is None else taught
+        cut = [_cut(whole, len(forks), parts) for whole in (features, ahead, truth, told)]
+        if parts > 1 and torch.is_grad_enabled():
+            raw = [checkpoint(self._decode, *part, use_reentrant=False) for part in zip(*cut, strict=True)]
+        else:
+            raw = [self._decode(*part) for part in zip(*cut, strict=True)]
+        return torch.cat(raw).reshape(*forks, self.horizon, -1)
+
+    def _decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, told: Tensor | None) -> Tensor:
+        """(fork, feature), (fork, horizon, column), (fork, horizon) twice -> (fork, horizon, size)."""
+        state = torch.tanh(self.first(features))
+        before = features.new_zeros(len(features), 1)
+        steps = []
+        for step, place in enumerate(self.places.weight):
+            read = [before, place.expand(len(features), -1)]
+            if ahead is not None:
+                read.append(ahead[:, step])
+            state = self.cell(torch.cat(read, dim=-1), state)
+            raw = self.out(state)
+            steps.append(raw)
+            before = raw[:, self.location, None]
+            if truth is not None and told is not None:
+                before = torch.where(told[:, step, None], truth[:, step, None], before)
+        return torch.stack(steps, dim=1)
+
+
+def build_decoder(settings: NetworkSettings, feature_size: int, interface: Interface, head: Head) -> Decoder:
+    """Build the decoder of the strategy that the settings name, with fresh weights."""
+    sizes = feature_size, interface.horizon, head.size, interface.ahead
+    return RecurrentDecoder(*sizes, head.location) if settings.strategy == "seq2seq" else DirectDecoder(*sizes)
+
+
+def _cut(whole: Tensor | None, axes: int, parts: int) -> Sequence[Any]:
+    """Make one axis of the first `axes`, and cut it; of nothing every part is nothing."""
+    return [None] * parts if whole is None else torch.tensor_split(whole.flatten(0, axes - 1), parts)
 
 
 def _zero_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -47,12 +47,14 @@ class Head(nn.Module):
     ----------
     size : raw numbers a horizon step
     needs_level : whether `level` has to be handed over
+    location : which of the raw numbers says where the forecast lies, in units of `unit`
     unit : (horizon,) root mean square of the reference's errors in training; 0 where there is nothing to add
 
     """
 
     size = 1
     needs_level = False
+    location = 0
 
     def __init__(self, horizon: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.cells import build_backbone
-from forecast.network.decoders import DirectDecoder
+from forecast.network.decoders import Taught, build_decoder
 from forecast.network.heads import build_head
 from forecast.network.state import State, reset_lanes
 from forecast.network.statics import StaticReader
@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.statics = StaticReader(settings, interface.series, interface.static)
         self.backbone = build_backbone(settings, interface.inputs + self.statics.size)
         self.head = build_head(settings, interface.horizon)
-        self.decoder = DirectDecoder(self.backbone.feature_size, interface.horizon, self.head.size, interface.ahead)
+        self.decoder = build_decoder(settings, self.backbone.feature_size, interface, self.head)
         self.input_unit: Tensor
         self.register_buffer("input_unit", torch.ones(interface.inputs))
 
@@ -77,10 +77,21 @@ class Network(nn.Module):
             parts.append(part)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], state
 
-    def forecast(self, features: Tensor, ahead: Tensor | None) -> Tensor:
+    def forecast(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
         """Raw numbers of the head for every step after an origin.
 
-        (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size).
+        (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size). While training some of
+        what came may be `taught`.
         """
-        raw: Tensor = self.decoder(features, ahead)
+        raw: Tensor = self.decoder(features, ahead, taught)
         return raw
+
+    def taught(self, target: Tensor, exists: Tensor, share: float) -> Taught | None:
+        """Teach what came at a share of the steps, drawn at random; None where the decoder never reads itself.
+
+        Differences to the reference in units of the series' scale and whether they exist, both (..., horizon).
+        """
+        if not self.decoder.reads_itself:
+            return None
+        unit = torch.where(self.head.unit > 0, self.head.unit, 1.0)
+        return Taught(target / unit, (torch.rand_like(target) < share) & (exists > 0))

@@ -12,6 +12,7 @@ ReferenceName: TypeAlias = Literal[
     "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
+StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
 HeadName: TypeAlias = Literal["point"]
 
 
@@ -30,6 +31,10 @@ class BackboneSettings(Settings):
     """What is forecast of each step: a number, or a distribution."""
     loss: Loss = "mae"
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
+    strategy: StrategyName = "direct"
+    """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
+    fork_ensemble: int = Field(1, ge=1, le=10_000)
+    """The forecast for a date is the mean of those that this many latest origins make for it; 1: of the last alone."""
     id_embedding: int = Field(0, ge=0, le=1024)
     """Numbers that are learnt for each series and read at each of its steps; 0: none."""
 

@@ -118,6 +118,8 @@ class IntervalsRecord(_Part):
             raise ValueError(f"the levels {', '.join(map(str, QUANTILES))}")
         if any(len(step) != len(QUANTILES) for steps in self.offsets.values() for step in steps):
             raise ValueError("an offset for each level")
+        if any(step[QUANTILES.index(0.5)] is None for steps in self.offsets.values() for step in steps):
+            raise ValueError("a finite median")
         return self
 
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
@@ -154,8 +156,8 @@ class RunRecord(_Part):
     @model_validator(mode="after")
     def _one_question(self) -> RunRecord:
         asked, answered = self.problem, self.network.reference
-        if (asked.horizon, asked.season_steps) != (answered.horizon, answered.season_steps):
-            raise ValueError("a reference of the problem's own horizon and season")
+        if answered.horizon not in (1, asked.horizon) or asked.season_steps != answered.season_steps:
+            raise ValueError("a reference of the problem's own horizon (or of one step, fed back) and season")
         if any(len(steps) != asked.horizon for steps in self.intervals.offsets.values()):
             raise ValueError("offsets of intervals for each step of the problem's horizon")
         if len(self.intervals.scale) != len(self.data.ids):

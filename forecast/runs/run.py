@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import FittedEnsemble, ensemble, restore_ensemble
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.recursion import own_problem
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
@@ -138,11 +139,12 @@ class _Kept(Settings):
 
 def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
+    horizon = own_problem(network.settings.strategy, problem).horizon
     with torch.device("meta"):
-        skeleton = Network(network.settings, Interface(1, problem.horizon, series=len(record.data.ids)))
+        skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids)))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
-    needed += len(record.data.ids) * problem.horizon * terms
+    needed += len(record.data.ids) * horizon * terms
     held = sum(array.size for array in tensors.values())
     if needed > held:
         raise ForecastError(

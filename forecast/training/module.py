@@ -31,6 +31,21 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 """Every optimizer by its name in `training.optimizer`; `sgd` has momentum 0.9."""
 
 
+_TEACHING_FALLS = 0.9
+
+
+def teaching_share(epoch: int) -> float:
+    """Share of the steps at which a decoder that reads itself is told what came instead; the first epoch is 0.
+
+    Scheduled sampling with exponential decay (Bengio et al. 2015): the truth at first, later its own forecasts, which
+    are all that it will have in use.
+
+    >>> teaching_share(0), round(teaching_share(20), 2)
+    (1.0, 0.12)
+    """
+    return float(_TEACHING_FALLS**epoch)
+
+
 class NetworkModule(pl.LightningModule):
     """Trains a network by truncated back-propagation through time (Williams and Peng 1990), every step forking.
 
@@ -70,7 +85,8 @@ class NetworkModule(pl.LightningModule):
         self._carried = detach_state(after)
         if not batch.forks:
             return None
-        raw = self.network.forecast(features[:, -batch.target.shape[1] :], batch.ahead)
+        taught = self.network.taught(batch.target, batch.exists, teaching_share(self.current_epoch))
+        raw = self.network.forecast(features[:, -batch.target.shape[1] :], batch.ahead, taught)
         losses = self.network.head.loss(raw, batch.target, batch.level)
         loss = mean_where(losses, batch.exists)
         self._latest = (batch, losses.detach(), loss.detach())

@@ -49,6 +49,11 @@ FORECASTERS: dict[str, Forecaster] = {
     "lstm": Recurrent(LstmSettings(hidden_size=4), TRAINING),
     "gru": Recurrent(GruSettings(hidden_size=4, layers=2, dropout=0.2), TRAINING),
     "lstm windows": Recurrent(LstmSettings(hidden_size=4), WINDOWS),
+    "recursive": Recurrent(LstmSettings(hidden_size=4, layers=2, strategy="recursive"), TRAINING),
+    "recursive windows": Recurrent(GruSettings(hidden_size=4, strategy="recursive"), WINDOWS),
+    "seq2seq": Recurrent(RnnSettings(hidden_size=4, strategy="seq2seq"), TRAINING),
+    "forks": Recurrent(LstmSettings(hidden_size=4, fork_ensemble=3), TRAINING),
+    "forks windows": Recurrent(GruSettings(hidden_size=4, strategy="recursive", fork_ensemble=9), WINDOWS),
 }
 LOGS = {f"log {name}": Transformed(FORECASTERS[name]) for name in ("drift", "ridge", "lstm")}
 EVERY = {**FORECASTERS, **LOGS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from outcomes import baseline, final, judged, page, panel, question, trained
+from outcomes import baseline, final, forecast, judged, page, panel, question, trained
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -134,6 +134,8 @@ def model_keys(name):
         f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
         f"model.{name}.loss": Change("mse", trained, given),
         f"model.{name}.id_embedding": Change(2, trained, given),
+        f"model.{name}.strategy": Change("seq2seq", trained, given),
+        f"model.{name}.fork_ensemble": Change(2, forecast, given),
     }
     return keys | ({"model.rnn.activation": Change("relu", trained, given)} if name == "rnn" else {})
 

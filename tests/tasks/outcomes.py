@@ -43,6 +43,14 @@ def trained(job):
     return weights, rates, [member.stop_reason for member in bare.members]
 
 
+def forecast(job):
+    """What the network forecasts at the end of the validation stretch."""
+    prepared = prepare(job)
+    split, problem = prepared.question.split, prepared.question.problem
+    past = prepared.panel.cut(split.fitted)
+    return network(job).fit(past, split.train, problem).forecast(past, last_origins(past)).y_hat.tolist()
+
+
 def baseline(job):
     """The forecast of each baseline, or why there is none."""
     prepared = prepare(job)

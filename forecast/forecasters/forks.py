@@ -1,0 +1,67 @@
+"""Forecasts averaged over forks: the forecast for a date is the mean of those that the latest origins make for it.
+
+"Forking-Sequences" (arXiv 2510.04487): neighbouring origins forecast the same dates, and their mean is revised less
+from origin to origin. A recurrent network forks at every step anyway, so that one walk gives them all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.forecasters.interface import Forecasts
+from forecast.series.split import Origins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.series.panel import FloatArray
+
+
+def forecast_by_forks(
+    forecast: Callable[[Origins], Forecasts], origins: Origins, forks: int, first_step: int = 0
+) -> Forecasts:
+    """Average forecasts over the latest `forks` origins that reach a date, quantile by quantile.
+
+    With F(t, h) the forecast of step h that is made at step t of a series, it is the mean of F(t - j, h + j) over
+    j = 0 ... forks - 1 for which h + j is within the horizon and t - j not before `first_step`.
+    """
+    if forks == 1:
+        return forecast(origins)
+    ages = np.arange(forks)
+    steps = origins.steps[:, None] - ages  # (origin, age)
+    there = (steps >= first_step) | (ages == 0)
+    series = np.broadcast_to(origins.series[:, None], steps.shape)
+    pairs, place = np.unique(np.stack([series[there], steps[there]], axis=1), axis=0, return_inverse=True)
+    made = forecast(Origins(pairs[:, 0], pairs[:, 1]))
+    places = np.full(steps.shape, -1)
+    places[there] = place.reshape(-1)
+    ages_first = list(places.T)
+    y_hat = _mean([_at(made.y_hat, age) for age in ages_first])
+    if made.quantiles is None:
+        return Forecasts(y_hat)
+    return Forecasts(y_hat, _mean([_at(made.quantiles, age) for age in ages_first]))
+
+
+def mean_over_forks(made: list[FloatArray]) -> FloatArray:
+    """Average forecasts of the latest origins, the newest first; each (series, horizon), NaN where there is none."""
+    return _mean(made)
+
+
+def _at(made: FloatArray, places: np.ndarray) -> FloatArray:
+    """Forecasts at some places, NaN where the place is -1, (origin, ...)."""
+    missing = np.reshape(places < 0, (-1, *[1] * (made.ndim - 1)))
+    return np.where(missing, np.nan, made[places])
+
+
+def _mean(made: list[FloatArray]) -> FloatArray:
+    """Mean over ages of forecasts (origin, horizon, ...), each moved so that the dates agree."""
+    total, count = made[0].copy(), np.ones(made[0].shape)
+    horizon = total.shape[1]
+    for age, one in enumerate(made[1:horizon], start=1):
+        reaching, there = one[:, age:], ~np.isnan(one[:, age:])
+        total[:, : horizon - age] += np.where(there, reaching, 0.0)
+        count[:, : horizon - age] += there
+    mean: FloatArray = total / count
+    return mean
