@@ -1,7 +1,8 @@
-"""The leaderboard in a terminal of 80 columns."""
+"""The leaderboard in a terminal of 80 columns; intervals that are infinite hold everything, and are shown as such."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MEASURES = {"mase": "MASE", "skill": "skill", "dm_p": "p", "mae": "MAE", "rmse": "RMSE", "smape": "sMAPE"}
+MEASURES = {
+    "mase": "MASE",
+    "skill": "skill",
+    "dm_p": "p",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "smape": "sMAPE",
+    "coverage_90": "in 90 %",
+}
+"""The last says what share of what came lies in the intervals of 90 %."""
 
 
 def print_leaderboard(
@@ -40,9 +50,10 @@ def leaderboard_table(leaderboard: pd.DataFrame, network: str | None, baseline: 
     """Return the rows as they stand, numbers aligned; `network` is bold blue and `baseline` bold."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("model", no_wrap=True)
-    for heading in (*MEASURES.values(), "seconds"):
+    shown = {name: heading for name, heading in MEASURES.items() if name in leaderboard}
+    for heading in (*shown.values(), "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
-    decimals = {name: common_decimals([_known(value) for value in leaderboard[name]]) for name in MEASURES}
+    decimals = {name: common_decimals([_known(value) for value in leaderboard[name]]) for name in shown}
     for row in leaderboard.to_dict("records"):
         style = {network: "bold blue", baseline: "bold"}.get(row["model"], "")
         name = Text(shortened(str(row["model"]), 20))
@@ -54,7 +65,11 @@ def leaderboard_table(leaderboard: pd.DataFrame, network: str | None, baseline: 
 
 
 def _cells(row: dict[Hashable, Any], decimals: dict[str, int | None]) -> list[str]:
-    cells = [measure_text(name, _known(row[name]), decimals[name]) for name in MEASURES]
+    infinite = math.isinf(float(row.get("width_90", 0.0)))
+    cells = [
+        "∞" if infinite and name == "coverage_90" else measure_text(name, _known(row[name]), places)
+        for name, places in decimals.items()
+    ]
     return [*cells, measure_text("fit_seconds", float(row["fit_seconds"]) + float(row["forecast_seconds"]))]
 
 

@@ -192,7 +192,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             final.fitted, prepared.panel, job.horizon, offsets=evaluation.offsets, scale=evaluation.test.units
         ),
         verdict=evaluation.verdict.sentence,
-        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), final.note, INTERVALS),
+        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
     )
 
 

@@ -42,3 +42,14 @@ def test_numbers_far_below_one_are_not_all_zeros():
     expected = f"{leaderboard.loc[0, 'mae']:.2e}".replace("e-", "e−")
     assert expected in lines[1]
     assert max(map(len, lines[: len(leaderboard) + 1])) <= 80
+
+
+def test_the_share_in_the_intervals_stands_there_and_infinite_ones_as_such():
+    run = made_up_run()
+    leaderboard = run["leaderboard"].assign(coverage_90=0.875, width_90=[np.inf, 1.0, 1.0, 1.0, np.nan])
+    leaderboard.loc[0, "coverage_90"] = 1.0
+    lines = _printed(leaderboard, run["verdict"])
+    assert "in 90 %" in lines[0]
+    assert lines[1].split()[-2] == "∞"
+    assert "87.5 %" in lines[2]
+    assert max(map(len, lines[: len(leaderboard) + 1])) <= 80

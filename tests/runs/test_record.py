@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 
 import pytest
 
@@ -33,6 +34,11 @@ RECORD = {
         "stop_reason": ["no better"],
         "refitted": True,
     },
+    "intervals": {
+        "levels": [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975],
+        "scale": [2.0, 0.5],
+        "offsets": {"lstm": [[None, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, None]] * 20},
+    },
     "baseline": "naive",
     "verdict": "lstm does not beat naive",
     "notes": [],
@@ -46,6 +52,29 @@ def test_a_record_comes_back_equal():
     record = RunRecord.model_validate_json(json.dumps(RECORD))
     assert read_record(record.model_dump_json(indent=2).encode(), "x") == record
     assert record.data.ids == ("서울", "007")
+
+
+def test_offsets_that_are_null_are_infinite():
+    found = RunRecord.model_validate_json(json.dumps(RECORD)).intervals.arrays()["lstm"]
+    assert found.shape == (20, 9)
+    assert found[3].tolist() == [-math.inf, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, math.inf]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("intervals.levels", [0.1, 0.5, 0.9]),
+        ("intervals.scale", [2.0]),
+        ("intervals.scale", [2.0, 0.0]),
+        ("intervals.offsets", {"lstm": [[0.0] * 9]}),
+        ("intervals.offsets", {"lstm": [[0.0] * 8] * 20}),
+        ("intervals.offsets", {"lstm": [[-1.0, 0.0, 0.0, 0.0, None, 0.0, 0.0, 0.0, 1.0]] * 20}),
+        ("intervals", KeyError),
+    ],
+)
+def test_intervals_fit_the_question(path, value):
+    with pytest.raises(ForecastError, match=r"run folder here: `.*` in run\.json: "):
+        read_record(changed(path, value), "here")
 
 
 def changed(path, value):

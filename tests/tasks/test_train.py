@@ -41,14 +41,17 @@ def test_the_folder_holds_what_the_contract_names(trained):
 def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(trained):
     table = pd.read_csv(trained.folder / layout.LEADERBOARD)
     assert list(table.columns) == [
-        *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2", "skill"),
+        *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2"),
+        *("wql", "crps", "coverage_90", "width_90", "skill"),
         *("dm_p", "fit_seconds", "forecast_seconds", "status"),
     ]
     assert set(table.model) == {"lstm", "reference", "naive", "ridge"}
     assert table.mase.is_monotonic_increasing
     results = pd.read_parquet(trained.folder / layout.RESULTS)
-    assert list(results.columns) == ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat"]
-    for model, rows in results.groupby("model", observed=True):
+    assert list(results.columns) == ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat", "quantile"]
+    points = results[results["quantile"].isna()]
+    assert len(results) == 10 * len(points)
+    for model, rows in points.groupby("model", observed=True):
         mae = float(np.abs(rows.y - rows.y_hat).mean())
         assert table.set_index("model").mae[model] == pytest.approx(mae, rel=1e-12)
 
