@@ -14,9 +14,9 @@ from forecast.forecasters.interface import Forecasts
 from forecast.series.split import Origins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from forecast.series.panel import FloatArray
+    from forecast.series.panel import FloatArray, IntArray
 
 
 def forecast_by_forks(
@@ -37,31 +37,46 @@ def forecast_by_forks(
     made = forecast(Origins(pairs[:, 0], pairs[:, 1]))
     places = np.full(steps.shape, -1)
     places[there] = place.reshape(-1)
-    ages_first = list(places.T)
-    y_hat = _mean([_at(made.y_hat, age) for age in ages_first])
+    y_hat = mean_over_forks([_at(made.y_hat, age) for age in places.T])
     if made.quantiles is None:
         return Forecasts(y_hat)
-    return Forecasts(y_hat, _mean([_at(made.quantiles, age) for age in ages_first]))
+    return Forecasts(y_hat, mean_over_forks([_at(made.quantiles, age) for age in places.T]))
 
 
-def mean_over_forks(made: list[FloatArray]) -> FloatArray:
-    """Average forecasts of the latest origins, the newest first; each (series, horizon), NaN where there is none."""
-    return _mean(made)
+def earlier_forecasts(
+    forecast: Callable[[Origins], Forecasts], lengths: IntArray, forks: int, first_step: int = 0
+) -> tuple[FloatArray, ...]:
+    """Point forecasts of the `forks` - 1 origins before the end of each series, newest first, (series, horizon) each.
+
+    NaN where a series of `lengths`, (series,), has no such origin.
+    """
+    if forks == 1:
+        return ()
+    steps = lengths[:, None] - 1 - np.arange(1, forks)  # (series, age)
+    series, ages = np.nonzero(steps >= first_step)
+    made = forecast(Origins(series, steps[series, ages])).y_hat
+    table = np.full((forks - 1, len(lengths), made.shape[1]), np.nan)
+    table[ages, series] = made
+    return tuple(table)
 
 
-def _at(made: FloatArray, places: np.ndarray) -> FloatArray:
-    """Forecasts at some places, NaN where the place is -1, (origin, ...)."""
-    missing = np.reshape(places < 0, (-1, *[1] * (made.ndim - 1)))
-    return np.where(missing, np.nan, made[places])
+def mean_over_forks(made: Sequence[FloatArray]) -> FloatArray:
+    """Average forecasts of the latest origins, newest first; each (origin, horizon, ...), NaN where there is none.
 
-
-def _mean(made: list[FloatArray]) -> FloatArray:
-    """Mean over ages of forecasts (origin, horizon, ...), each moved so that the dates agree."""
+    The forecast of age j says for step h + j what the newest says for step h.
+    """
     total, count = made[0].copy(), np.ones(made[0].shape)
     horizon = total.shape[1]
     for age, one in enumerate(made[1:horizon], start=1):
-        reaching, there = one[:, age:], ~np.isnan(one[:, age:])
+        reaching = one[:, age:]
+        there = ~np.isnan(reaching)
         total[:, : horizon - age] += np.where(there, reaching, 0.0)
         count[:, : horizon - age] += there
     mean: FloatArray = total / count
     return mean
+
+
+def _at(made: FloatArray, places: IntArray) -> FloatArray:
+    """Forecasts at some places, NaN where the place is -1, (origin, ...)."""
+    missing = np.reshape(places < 0, (-1, *[1] * (made.ndim - 1)))
+    return np.where(missing, np.nan, made[places])

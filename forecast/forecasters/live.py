@@ -11,7 +11,10 @@ import numpy.typing as npt
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.forks import mean_over_forks
+from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.inference import head_on_cpu
+from forecast.network.reached import Reached
 from forecast.series.quantities import Quantities
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from forecast.network.state import State
     from forecast.series.calendar import Calendar
     from forecast.series.encoding import Float32Array
-    from forecast.series.panel import FloatArray, Panel, TimeArray
+    from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
     from forecast.series.references import Reference
     from forecast.training.data import NetworkData
 
@@ -60,22 +63,38 @@ class Live:
         scale: FloatArray,
         recent: Recent,
         *,
-        state: State | None,
-        window: Float32Array,
+        reached: Reached,
+        window: Float32Array | None,
+        horizon: int,
+        earlier: tuple[FloatArray, ...] = (),
     ) -> None:
         self._network = network
         self._reference = reference
         self._scale = scale
         self._recent = recent
         self._series = torch.arange(len(scale))[:, None]  # (series, step)
-        self._state = state  # None: a network trained on windows, which reads `window` anew
-        self._window = window  # (series, context step, input), empty where a state is carried
-        self._features = torch.zeros(0)
+        self._reached = reached
+        self._window = window  # (series, context step, input), read anew each time; None where a state is carried
+        self._horizon = horizon
+        self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0
+        self._own = self._own_forecast()
 
     @classmethod
-    def warmed(cls, network: Network, data: NetworkData, *, context_steps: int | None) -> Live:
-        """Walk over a past, whole (`context_steps` None) or as far as a window reaches."""
+    def warmed(
+        cls,
+        network: Network,
+        data: NetworkData,
+        *,
+        context_steps: int | None,
+        horizon: int,
+        earlier: tuple[FloatArray, ...] = (),
+    ) -> Live:
+        """Walk over a past, whole (`context_steps` None) or as far as a window reaches.
+
+        `earlier` are the forecasts of the origins before its end, (series, horizon) each and the newest first, that
+        forecasts are averaged with; NaN where a series has none.
+        """
         past, reference, scale = data.past, data.reference, data.scale
         if data.inputs.shape[1] > reference.input_size or data.readings.ahead.shape[1]:
             raise ForecastError("a network with covariates does not go on row by row yet: use `forecast`")
@@ -88,15 +107,15 @@ class Live:
                     f"hand it a longer past, or train with `training.regime=stream`"
                 )
             window = np.stack([inputs[end - context_steps : end] for end in past.offsets[1:]])
-            live = cls(network, reference, scale, recent, state=None, window=window)
-            live._features = live._read_window()
-            return live
+            reached = _read_window(network, window)
+            return cls(
+                network, reference, scale, recent, reached=reached, window=window, horizon=horizon, earlier=earlier
+            )
         with torch.no_grad():
             ends = [_walk(network, inputs[rows], i) for i, (_, rows) in enumerate(past.series())]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
-        live = cls(network, reference, scale, recent, state=state, window=inputs[:0])
-        live._features = torch.cat([features[:, -1] for features, _ in ends])
-        return live
+        reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
+        return cls(network, reference, scale, recent, reached=reached, window=None, horizon=horizon, earlier=earlier)
 
     def update(self, row: npt.ArrayLike) -> Forecast:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
@@ -117,32 +136,46 @@ class Live:
         self._rows_since += 1
         inputs = self._reference.inputs(self._recent.quantities(), self._recent.rows) / self._scale[:, None]
         x = inputs.astype(np.float32)[:, None]  # (series, step, input)
-        if self._state is None:
-            self._window = np.concatenate([self._window[:, 1:], x], axis=1)
-            self._features = self._read_window()
-        else:
+        if self._window is None:
             with torch.no_grad():
-                features, self._state = self._network.features(
-                    torch.from_numpy(x).to(self._network.device), self._series.to(self._network.device), self._state
+                features, state = self._network.features(
+                    torch.from_numpy(x).to(self._network.device),
+                    self._series.to(self._network.device),
+                    self._reached.state,
                 )
-            self._features = features[:, -1]
+            self._reached = Reached(features[:, -1], state)
+        else:
+            self._window = np.concatenate([self._window[:, 1:], x], axis=1)
+            self._reached = _read_window(self._network, self._window)
+        self._earlier = (self._own, *self._earlier)[: len(self._earlier)]
+        self._own = self._own_forecast()
         return self.forecast()
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        with torch.no_grad():
-            raw = self._network.forecast(self._features, None).cpu()
-            added = head_on_cpu(self._network).point(raw, None).numpy() * self._scale[:, None]
-        reference = self._reference.at(self._recent.quantities(), self._recent.rows)
-        recent = self._recent
-        return Forecast(recent.ids, reference + added, recent.calendar, recent.last, self._rows_since)
+        recent, y_hat = self._recent, mean_over_forks([self._own, *self._earlier])
+        return Forecast(recent.ids, y_hat, recent.calendar, recent.last, self._rows_since)
 
-    def _read_window(self) -> torch.Tensor:
-        x = torch.from_numpy(self._window).to(self._network.device)
-        series = self._series.expand(-1, x.shape[1]).to(x.device)
+    def _own_forecast(self) -> FloatArray:
+        """What is forecast from the latest row alone, (series, horizon)."""
+        known, rows = self._recent.quantities(), self._recent.rows
+        if self._reference.horizon < self._horizon:
+            standing = Standing(known, rows, self._recent.lived, self._reached, None)
+            return Recursion(self._network, self._reference, self._scale, self._horizon).points(standing)
         with torch.no_grad():
-            features, _ = self._network.features(x, series, self._network.initial_state(len(x)))
-        return features[:, -1]
+            raw = self._network.forecast(self._reached.features, None).cpu()
+            added = head_on_cpu(self._network).point(raw, None).numpy() * self._scale[:, None]
+        y_hat: FloatArray = self._reference.at(known, rows) + added
+        return y_hat
+
+
+def _read_window(network: Network, window: Float32Array) -> Reached:
+    """Run windows from a zero state, (series, context step, input)."""
+    x = torch.from_numpy(window).to(network.device)
+    series = torch.arange(len(x), device=x.device)[:, None].expand(-1, x.shape[1])
+    with torch.no_grad():
+        features, state = network.features(x, series, network.initial_state(len(x)))
+    return Reached(features[:, -1], state)
 
 
 def _walk(network: Network, inputs: Float32Array, series: int) -> tuple[torch.Tensor, State]:
@@ -161,6 +194,11 @@ class Recent:
         self.rows = np.arange(1, len(past) + 1) * steps - 1  # of the latest step, series packed one after the other
         self._lived = past.lengths.copy()
         self._tail = np.zeros((4, len(past), steps))  # y and its means; the latest step is the last
+
+    @property
+    def lived(self) -> IntArray:
+        """Steps of every series so far, (series,)."""
+        return self._lived
 
     @classmethod
     def of(cls, past: Panel, known: Quantities, reference: Reference) -> Recent:

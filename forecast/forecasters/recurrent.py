@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable  # at run time too: a dataclass field is typed with it
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.forks import forecast_by_forks
+from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Live
 from forecast.forecasters.recursion import Recursion, check_fed_back, own_problem, standing_at
@@ -154,22 +155,20 @@ class FittedNetwork:
             Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
 
         """
-        data, windows = self._data(past), self.forecaster.training.regime == "windows"
-        if windows:
+        if self.forecaster.training.regime == "windows":
             self._check_windows(origins)
-        forecast = self._forecast_fed_back if self._is_fed_back else self._forecast_at_once
-        return forecast_by_forks(
-            lambda these: forecast(data, these),
-            origins,
-            self.forecaster.settings.fork_ensemble,
-            first_step=self.problem.context_steps - 1 if windows else 0,
-        )
+        forks, first_step = self.forecaster.settings.fork_ensemble, self._first_step
+        return forecast_by_forks(partial(self._forecast, self._data(past)), origins, forks, first_step)
 
     @property
-    def _is_fed_back(self) -> bool:
-        return self.reference.horizon < self.problem.horizon
+    def _first_step(self) -> int:
+        """The first step of a series that can be an origin."""
+        return self.problem.context_steps - 1 if self.forecaster.training.regime == "windows" else 0
 
-    def _forecast_at_once(self, data: NetworkData, origins: Origins) -> Forecasts:
+    def _forecast(self, data: NetworkData, origins: Origins) -> Forecasts:
+        """Forecast from each origin alone: at once, or fed back where the network itself forecasts fewer steps."""
+        if self.reference.horizon < self.problem.horizon:
+            return self._forecast_fed_back(data, origins)
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
             raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
@@ -196,9 +195,15 @@ class FittedNetwork:
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""
+        data = self._data(past)
         windows = self.forecaster.training.regime == "windows"
         context_steps = self.problem.context_steps if windows else None
-        return Live.warmed(self.network, self._data(past), context_steps=context_steps)
+        earlier = earlier_forecasts(
+            partial(self._forecast, data), past.lengths, self.forecaster.settings.fork_ensemble, self._first_step
+        )
+        return Live.warmed(
+            self.network, data, context_steps=context_steps, horizon=self.problem.horizon, earlier=earlier
+        )
 
     def chosen(self) -> Recurrent:
         """Return the forecaster with its reference, number of epochs and learning rates fixed."""

@@ -128,7 +128,7 @@ class RecurrentDecoder(nn.Module):
             raw = [checkpoint(self._decode, *part, use_reentrant=False) for part in zip(*cut, strict=True)]
         else:
             raw = [self._decode(*part) for part in zip(*cut, strict=True)]
-        return torch.cat(raw).reshape(*forks, self.horizon, -1)
+        return torch.cat(raw).reshape(*forks, self.horizon, self.out.out_features)
 
     def _decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, told: Tensor | None) -> Tensor:
         """(fork, feature), (fork, horizon, column), (fork, horizon) twice -> (fork, horizon, size)."""
