@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.reporting.lines import moments, rounded
-from forecast.reporting.wording import counted, listed
+from forecast.reporting.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,8 +144,8 @@ def fans_in_words(fans: Sequence[Fan]) -> str:
     says = ""
     if any(one.drawn for one in told):
         models = listed(sorted({one.model for one in told if one.drawn}, key=[one.model for one in told].index))
-        some = listed([percent(share) for share in shares]).replace(" %,", ",").replace(" % and", " and")
-        says = f" Shaded are the intervals of {models} that should hold {some} of what comes, from dark to light."
+        strongest = ", the narrowest in the strongest colour" if len(shares) > 1 else ""
+        says = f" Shaded are the intervals of {models} that should hold {_percents(shares)} of what comes{strongest}."
     return says + _infinite_in_words(told)
 
 
@@ -161,14 +161,18 @@ def _infinite_in_words(fans: Sequence[Fan]) -> str:
     if not holes:
         return ""
     whose = listed(list(dict.fromkeys(model for models in holes.values() for model in models)))
-    shares = listed([percent(share) for share in sorted(holes)])
+    shares = sorted(holes)
     everywhere = all(all(all_steps) for all_steps in steps.values())
-    needed = errors_needed(max(holes))
+    needed = [errors_needed(share) for share in shares]
     return (
-        f" The {shares} intervals of {whose} are infinite{'' if everywhere else ' at some steps'} and have no band"
-        f"{'' if everywhere else ' there'}: with {percent(max(holes))} it takes {counted(needed, 'error')} "
-        "at each step of the calibration stretch to tell how wide they are, and there are fewer."
+        f" The {_percents(shares)} intervals of {whose} are infinite{'' if everywhere else ' at some steps'} and have "
+        f"no band{'' if everywhere else ' there'}: it takes {listed([str(count) for count in needed])} errors at each "
+        f"step to tell how wide they are, and the backtest has fewer."
     )
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return listed([percent(share).removesuffix(" %") for share in shares]) + " %"
 
 
 def errors_needed(share: float) -> int:

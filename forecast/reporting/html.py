@@ -110,7 +110,13 @@ def _described(figure: Figure) -> dict[str, Any]:
         ],
         "grid": GRIDS[min(figure.columns, len(figure.panels))],
         "panels": [
-            {"id": f"{figure.name}-{i}", "title": panel.title, "height": panel.height, "zooms": panel.zooms}
+            {
+                "id": f"{figure.name}-{i}",
+                "title": panel.title,
+                "note": panel.note,
+                "height": panel.height,
+                "zooms": panel.zooms,
+            }
             for i, panel in enumerate(figure.panels)
         ],
     }

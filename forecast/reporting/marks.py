@@ -52,7 +52,8 @@ class Key:
 class Panel:
     """One view in Vega-Lite, without a width, and the tables that it draws by name.
 
-    `height` is in pixels; a panel zooms where its x axis is time, and is `cut` where lines leave its value axis.
+    `height` is in pixels; a panel zooms where its x axis is time, and is `cut` where lines leave its value axis. A
+    `note` under its title says how to read it.
     """
 
     spec: dict[str, Any]
@@ -61,6 +62,7 @@ class Panel:
     zooms: bool = False
     title: str | None = None
     cut: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,14 @@ def panel(
     zooms: bool = False,
     title: str | None = None,
     cut: bool = False,
+    note: str | None = None,
 ) -> Panel:
     """Make a panel of an Altair chart and its tables."""
     # The tables stay outside: Altair would copy and check every row of them several times, which costs seconds.
     spec = view.properties(height=height).to_dict(validate=False)
     for unwanted in ("$schema", "config"):
         spec.pop(unwanted, None)
-    return Panel(spec, tables, height, zooms, title, cut)
+    return Panel(spec, tables, height, zooms, title, cut, note)
 
 
 def layered(*views: alt.Chart) -> alt.LayerChart:

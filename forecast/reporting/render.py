@@ -64,8 +64,7 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
         "$schema": SCHEMA,
         "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},
         "concat": [
-            {**_still(panel, str(i)), "width": width, **({"title": panel.title} if panel.title else {})}
-            for i, panel in enumerate(figure.panels)
+            {**_still(panel, str(i)), "width": width, **_heading(panel, width)} for i, panel in enumerate(figure.panels)
         ],
         "columns": columns,
         "spacing": 24,
@@ -75,6 +74,13 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
         "config": chart_config(picture_font(texts)),
         "padding": 16,
     }
+
+
+def _heading(panel: Panel, width: int) -> dict[str, Any]:
+    if panel.title is None:
+        return {}
+    note = {"subtitle": wrapped(panel.note, width * LINE_LENGTH // PICTURE_WIDTH)} if panel.note else {}
+    return {"title": {"text": panel.title, **note}}
 
 
 def _still(panel: Panel, prefix: str) -> dict[str, Any]:

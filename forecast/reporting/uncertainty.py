@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COMPARED = 0.9
 """The interval that is spoken of."""
 _BINS = 10
+_RIGHT = "about right"
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,23 @@ def _sentence(text: str) -> str:
 
 
 def _others_in_words(coverage: pd.DataFrame, roles: Roles) -> str:
-    """Count the models without a colour whose 90 % intervals are off."""
+    """Count the models without a colour whose 90 % intervals are off, and say what is meant by about right."""
     if "judged" not in coverage:
         return ""
-    others = coverage[~coverage["model"].isin(roles.named()) & np.isclose(coverage["nominal"], _COMPARED)]
-    off = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", "about right")]
-    told = [f"{count} {how}" for how, count in off if count]
-    if not told:
-        return ""
-    return f"Of the {percent(_COMPARED)} intervals of the other {counted(len(others), 'model')} {listed(told)}."
+    ninety = coverage[np.isclose(coverage["nominal"], _COMPARED)]
+    others = ninety[~ninety["model"].isin(roles.named())]
+    counts = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", _RIGHT)]
+    told = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts if count]
+    says, whose = "", f"the {percent(_COMPARED)} intervals of {counted(len(others), 'other model')}"
+    if len(told) == 1 and len(others) > 1:
+        says = f"T{whose[1:]} are {next(how for how, count in counts if count)}."
+    elif told:
+        says = f"Of {whose}, {listed(told)}."
+    if (ninety["judged"] == _RIGHT).any():
+        says += (
+            f" {_RIGHT.capitalize()} is what chance alone may explain: origins whose horizons overlap tell little new."
+        )
+    return says.strip()
 
 
 def _pit_of(pit: pd.DataFrame, network: str) -> tuple[float, ...]:
@@ -119,13 +128,10 @@ def _widths_in_words(models: Sequence[ModelCoverage], nominal: tuple[float, ...]
 def _pit_in_words(shares: tuple[float, ...], network: str) -> str:
     if not shares:
         return ""
-    ends = shares[0] + shares[-1]
-    parts = len(shares)
+    ends, right = round(shares[0] + shares[-1], 2), 2 / len(shares)
     return (
-        f"The histogram (PIT) cuts what {network} forecasts into {parts} parts that should each hold "
-        f"{percent(1 / parts)} of what came (the line): tall ends mean too narrow, a tall middle too wide, a slope "
-        f"that the forecasts lie to one side. Here the two ends hold {percent(round(ends, 2))} instead of "
-        f"{percent(2 / parts)}."
+        f"Of what came, {percent(ends)} lies in the lowest and the highest part of what {network} forecasts; "
+        f"{percent(right)} is right."
     )
 
 

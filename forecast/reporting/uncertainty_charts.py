@@ -38,20 +38,24 @@ def _coverage(section: CalibrationSection, roles: Roles) -> Panel:
             "x": round(100 * share, 4),
             "y": round(100 * held, 4),
             "of": one.model,
-            "at": "∞" if wide is None else f"{wide:.4g}",
+            "at": f"{wide:.4g}",
             "ink": one.model if one.model in colours else _OTHERS,
             "wide": strokes.get(one.model, 1.1),
         }
         for one in models
         for share, held, wide in zip(section.nominal, one.coverage, one.width, strict=True)
-        if held is not None
+        if held is not None and wide is not None
     ]
-    start = min([*section.nominal, *(row["y"] / 100 for row in rows)])
-    low = max(0, 10 * int(10 * start - 0.5))
-    scale = alt.Scale(domain=[low, 100], nice=False)
+    left = _floor(100 * min(section.nominal))
+    bottom = min([left, *(_floor(row["y"]) for row in rows)])
     ticks = [round(100 * share, 4) for share in section.nominal]
-    x = alt.X("x:Q", title="% that they should hold", scale=scale, axis=alt.Axis(values=ticks, labelOverlap=False))
-    y = alt.Y("y:Q", title="% that they hold", scale=scale)
+    x = alt.X(
+        "x:Q",
+        title="% that they should hold",
+        scale=alt.Scale(domain=[left, 100], nice=False),
+        axis=alt.Axis(values=ticks, labelOverlap=False),
+    )
+    y = alt.Y("y:Q", title="% that they hold", scale=alt.Scale(domain=[bottom, 100], nice=False))
     inks = {_OTHERS: LIGHT.other} | colours
     ink = marks.colour({name: inks[name] for name in dict.fromkeys(row["ink"] for row in reversed(rows))}, field="ink")
     tips = [
@@ -64,9 +68,16 @@ def _coverage(section: CalibrationSection, roles: Roles) -> Panel:
     paths = paths.encode(x=x, y=y, detail="of:N", color=ink, strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
     dots = marks.chart("dots").mark_point(filled=True, opacity=1, size=45).encode(x=x, y=y, color=ink, tooltip=tips)
     diagonal = marks.chart("diagonal").mark_line(color=LIGHT.truth, strokeWidth=1.2, strokeDash=[4, 3])
-    ends: Values = [{"x": low, "y": low}, {"x": 100, "y": 100}]
+    ends: Values = [{"x": left, "y": left}, {"x": 100, "y": 100}]
     view = marks.layered(diagonal.encode(x=x, y=y), paths, dots)
-    return marks.panel(view, {"dots": rows, "diagonal": ends}, _HEIGHT, title="intervals; below the line: too narrow")
+    note = "On the dashed line intervals hold what they should; below it they are too narrow, above it too wide."
+    tables = {"dots": rows, "diagonal": ends}
+    return marks.panel(view, tables, _HEIGHT, title="what intervals hold, and what they should", note=note)
+
+
+def _floor(percent: float) -> int:
+    """Go down to a whole ten, a little below where the lowest point is near it."""
+    return max(0, 10 * int((percent - 5) / 10))
 
 
 def _pit(section: CalibrationSection, roles: Roles) -> Panel:
@@ -87,5 +98,9 @@ def _pit(section: CalibrationSection, roles: Roles) -> Panel:
     bars = marks.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1.5).encode(x=x, x2="to", y=y, tooltip=tips)
     right = marks.chart("right").mark_rule(color=LIGHT.truth, strokeDash=[4, 3], strokeWidth=1.2).encode(y="y:Q")
     tables: dict[str, Values] = {"bars": rows, "right": [{"y": 100 / parts}]}
-    title = f"PIT of {roles.network}; right is {percent(1 / parts)} each"
-    return marks.panel(marks.layered(bars, right), tables, _HEIGHT, title=title)
+    note = (
+        f"What {roles.network} forecasts, cut into {parts} parts that should each hold {percent(1 / parts)} of what "
+        f"came, the dashed line: tall ends mean too narrow, a tall middle too wide, a slope that it lies to one side."
+    )
+    title = "where in its forecast the truth came to lie (PIT)"
+    return marks.panel(marks.layered(bars, right), tables, _HEIGHT, title=title, note=note)

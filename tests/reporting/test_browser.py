@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import NASTY, made_up_run
+from made_up_runs import NASTY, made_up_run, with_intervals
 from playwright.sync_api import sync_playwright
 from test_several import many
 
@@ -94,6 +94,12 @@ class Opened:
         place.scroll_into_view_if_needed()
         box = place.bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + 80
+
+
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory):
+    run, _ = many(3)
+    return write_report(build_summary(**with_intervals(run, wide=0.3)), tmp_path_factory.mktemp("sure"), png=False)
 
 
 @pytest.mark.parametrize("width", [1200, 400])
@@ -206,6 +212,36 @@ def test_another_series_is_chosen(browser, tmp_path):
             opened.page.wait_for_selector("html[data-drawn]", state="attached")
             assert opened.complaints == []
             assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_fans_are_drawn_and_read(browser, sure, width):
+    with Opened(browser, sure, width, "dark" if width == 400 else "light") as opened:
+        page, palette = opened.page, DARK if width == 400 else LIGHT
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        for chart, colour in (("forecasts-0", "network"), ("future-0", "network"), ("future-1", "baseline")):
+            areas = page.locator(f"#{chart} svg .mark-area path")
+            assert areas.count() == 4
+            assert areas.first.get_attribute("fill") == getattr(palette, colour)
+            assert page.locator(f"#{chart}").get_attribute("aria-label")
+        page.locator("#future-0").scroll_into_view_if_needed()
+        box = page.locator("#future-0 svg .mark-area path").first.bounding_box()
+        for down in range(2, int(box["height"]), 2):
+            page.mouse.move(box["x"] + box["width"] - 1, box["y"] + down)
+            if "interval" in page.locator("#tip").inner_text():
+                break
+        assert "95 %" in page.locator("#tip").inner_text()
+        before = page.locator("#future-1 svg .mark-area path").first.get_attribute("d")
+        page.select_option("#chosen", index=0 if page.locator("#chosen").input_value().endswith("worst)") else 2)
+        page.wait_for_function(
+            "before => document.querySelector('#future-1 svg .mark-area path')?.getAttribute('d') !== before",
+            arg=before,
+        )
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        assert page.locator("#future-1 svg .mark-area path").count() == 4
+        assert page.locator("#calibration svg").count() == 2
+        assert opened.complaints == []
+        assert opened.requests == [sure.as_uri()]
 
 
 def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):

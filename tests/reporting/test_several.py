@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import NASTY, made_up_run
+from made_up_runs import NASTY, made_up_run, with_intervals
 
 from forecast.reporting.charts import draw, draw_choices
 from forecast.reporting.html import report_html
@@ -82,25 +82,28 @@ def test_a_choice_draws_its_own_series():
 
 def test_what_is_exchanged_is_what_would_have_been_drawn():
     run, _ = many(4)
-    summary = build_summary(**run, show=ReportSettings(origins=3, points=400))
+    summary = build_summary(**with_intervals(run), show=ReportSettings(origins=3, points=400))
     figures = {figure.name: figure for figure in draw(summary)}
     label = next(one.label for one in summary.choices if one.name == summary.series)
     drawn = draw_choices(summary)[label]
     for name in ("data", "forecasts", "future"):
         for i, panel in enumerate(figures[name].panels):
             exchanged = drawn["panels"][f"{name}-{i}"]
-            rows = [
-                {**line["all"], "t": t, "y": y}
-                for line in exchanged["lines"]
-                for t, y in zip(line["t"], line["y"], strict=True)
-            ]
-            assert rows == panel.tables["lines"]
+            assert set(exchanged["packed"]) == set(panel.tables) & {"lines", "bands"}
+            assert ("bands" in panel.tables) == (name != "data")
+            for table, packed in exchanged["packed"].items():
+                rows = [
+                    {**group["all"], **dict(zip(group.keys() - {"all"}, numbers, strict=True))}
+                    for group in packed
+                    for numbers in zip(*(group[key] for key in group.keys() - {"all"}), strict=True)
+                ]
+                assert rows == panel.tables[table]
             assert exchanged["title"] == panel.title
 
 
 def test_a_page_of_hundreds_of_series_stays_below_3_mb():
     run, _ = many(120)
-    summary = build_summary(**run)
+    summary = build_summary(**with_intervals(run))
     page = report_html(summary, draw(summary))
     assert len(page.encode()) < 3e6
     assert page.count("<option") == MOST_CHOICES

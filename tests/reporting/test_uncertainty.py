@@ -87,8 +87,8 @@ def test_an_infinite_interval_has_no_band_and_a_reason():
         assert set(bands(panel)) == {"50 %", "80 %"}
     assert [key.label for key in figures["future"].keys if key.area] == ["50 % interval", "80 %"]
     assert "that should hold 50 and 80 % of what comes" in figures["future"].says
-    assert "The 90 % and 95 % intervals of lstm and naive are infinite and have no band" in figures["future"].says
-    assert "with 95 % it takes 39 errors at each step" in figures["future"].says
+    assert "The 90 and 95 % intervals of lstm and naive are infinite and have no band" in figures["future"].says
+    assert "it takes 19 and 39 errors at each step" in figures["future"].says
 
 
 def test_where_all_intervals_are_infinite_there_is_no_fan_at_all():
@@ -99,6 +99,15 @@ def test_where_all_intervals_are_infinite_there_is_no_fan_at_all():
         assert not [key for key in figure.keys if key.area]
         assert "Shaded" not in figure.says
         assert "are infinite and have no band" in figure.says
+
+
+def test_an_infinite_interval_is_no_point_of_the_coverage():
+    figure = figures_of(with_intervals(made_up_run("walk"), infinite=(0.025, 0.05)))["calibration"]
+    assert {row["x"] for row in figure.panels[0].tables["dots"]} == {50, 80}
+    assert len(figure.panels) == 1
+    assert "The 90 % intervals of lstm are infinite: the calibration stretch has too few origins." in figure.says
+    none = figures_of(with_intervals(made_up_run("walk"), infinite=(0.025, 0.05, 0.1, 0.25)))
+    assert none["calibration"].panels[0].tables["dots"] == []
 
 
 def test_a_band_is_parted_where_it_is_infinite(run):
@@ -153,10 +162,10 @@ def test_the_page_says_whether_intervals_are_too_narrow():
         assert sentence[0].upper() + sentence[1:] + "." in says
     assert "too narrow" in run["intervals"].sentences["lstm"]
     assert "ridge" not in says
-    assert "Of the 90 % intervals of the other 1 model 1 too narrow." in says
+    assert "Of the 90 % intervals of 1 other model, 1 is too narrow." in says
     assert "about as wide as those of naive" in says
     pit = run["intervals"].pit.query("model == 'lstm'")["share"].to_numpy()
-    assert f"the two ends hold {round(100 * (pit[0] + pit[-1]))} % instead of 20 %" in says
+    assert f"Of what came, {round(100 * (pit[0] + pit[-1]))} % lies in the lowest and the highest part" in says
 
 
 def test_a_results_table_with_quantiles_is_enough(run, tmp_path):
