@@ -66,8 +66,13 @@ class FittedTransformed:
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast the log and take the exponential; a forecast beyond the range of floats is infinite."""
+        told = self.fitted.forecast(log_target(past), origins)
         with np.errstate(over="ignore"):
-            return Forecasts(np.exp(self.fitted.forecast(log_target(past), origins).y_hat))
+            return Forecasts(
+                np.exp(told.y_hat),
+                None if told.quantiles is None else np.exp(told.quantiles),
+                None if told.members is None else np.exp(told.members),
+            )
 
     def start(self, past: Panel) -> LiveTransformed:
         """Warm the wrapped network over a past, to go on one row at a time.

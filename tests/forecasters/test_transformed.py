@@ -8,10 +8,11 @@ from oracles.panels import noisy_sine, panel_of
 from sklearn.linear_model import Ridge
 
 from forecast.errors import ForecastError
+from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_value, straight_line
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
-from forecast.forecasters.transformed import Transformed, transformed
+from forecast.forecasters.transformed import FittedTransformed, Transformed, transformed
 from forecast.network.settings import LstmSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
@@ -101,3 +102,17 @@ def test_a_network_of_the_log_goes_on_row_by_row_in_the_targets_units():
     naive = Transformed(NaiveRule("naive", last_value)).fit(past, np.array([200]), problem)
     with pytest.raises(ForecastError, match="only a network"):
         naive.start(past)
+
+
+def test_quantiles_and_members_come_back_in_the_targets_units():
+    panel = growing()
+
+    class Knows:
+        def forecast(self, past, origins):
+            last = past.target[origins.rows(past)]
+            y_hat = np.repeat(last[:, None], 4, axis=1)
+            return Forecasts(y_hat, y_hat[:, :, None] + np.arange(-4, 5), members=y_hat[None] + 1)
+
+    told = FittedTransformed(Knows()).forecast(panel, Origins(np.array([0]), np.array([50])))
+    np.testing.assert_allclose(told.quantiles[0, 0], panel.target[50] * np.exp(np.arange(-4.0, 5.0)))
+    np.testing.assert_allclose(told.members[0, 0], panel.target[50] * np.e)

@@ -131,7 +131,7 @@ def test_a_wrong_entry_is_named_in_one_line(path, value):
 
 
 def test_the_reference_answers_the_question_that_was_asked():
-    with pytest.raises(ForecastError, match="a reference of the problem's own horizon and season"):
+    with pytest.raises(ForecastError, match="a reference of the problem's own horizon"):
         read_record(changed("problem.horizon", 21), "here")
 
 
