@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -125,16 +126,22 @@ def _view(
     view: View, roles: Roles, clock: Clock, height: int, *, title: str | None = None, name: str | None = None
 ) -> Panel:
     tracks = [(TRUTH, view.truth), *((track.model, track.path) for track in view.tracks)]
-    shown = {name for name, _ in tracks}
-    colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
-    paths = marks.lines("lines", clock).encode(y=marks.value_axis(name, view.limits), color=marks.colour(colours))
-    paths = paths.encode(strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
     strokes = marks.widths(roles)
     rows = [{**row, "wide": strokes[row["of"]]} for row in marks.track_rows(tracks)]
     tables = {"lines": rows, "origin": [{"t": view.origin}]}
-    fan: tuple[alt.Chart, ...] = ()
     if view.fan is not None:
-        fan = fan_layers(colours[view.fan.model], clock, view.limits, name)
         tables["bands"] = fan_rows(view.fan)
+    shown = frozenset(name for name, _ in tracks)
+    spec = marks.framed(_view_spec(shown, view.fan and view.fan.model, roles, clock, height), name, view.limits)
+    return Panel(spec, tables, height, zooms=True, title=title, cut=view.cut)
+
+
+@lru_cache(maxsize=32)
+def _view_spec(shown: frozenset[str], fan_of: str | None, roles: Roles, clock: Clock, height: int) -> dict[str, Any]:
+    """Return the chart that all views alike have: Altair takes long to make it, and a page may have a hundred."""
+    colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
+    paths = marks.lines("lines", clock).encode(y=marks.value_axis(None), color=marks.colour(colours))
+    paths = paths.encode(strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
+    fan = fan_layers(colours[fan_of], clock) if fan_of is not None else ()
     origin = marks.rule("origin").encode(x=marks.time_axis(clock))
-    return marks.panel(marks.layered(*fan, origin, paths), tables, height, zooms=True, title=title, cut=view.cut)
+    return marks.specification(marks.layered(*fan, origin, paths), height)

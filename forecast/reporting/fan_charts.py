@@ -33,9 +33,9 @@ def _band_rows(band: Band) -> Values:
     return rows
 
 
-def fan_layers(colour: str, clock: Clock, limits: tuple[float, float], title: str | None) -> tuple[alt.Chart, ...]:
+def fan_layers(colour: str, clock: Clock) -> tuple[alt.Chart, ...]:
     """Draw the table `bands`: its areas, and over them what a pointer finds, the innermost on top."""
-    y = marks.value_axis(title, limits, field="low")
+    y = marks.value_axis(None, field="low")
     areas = marks.chart("bands").mark_area(color=colour, opacity=_OPACITY, line=False, clip=True)
     detail = [alt.Detail("of:N"), alt.Detail("part:N")]
     tips = [

@@ -124,9 +124,11 @@ def fan(rows: pd.DataFrame, model: str, origin: float, known: Array) -> Fan:
     """Make the fan of one forecast, `rows` in the order of time; it starts at the last `known` value, (0 or 1,)."""
     columns = levels_of(rows)
     t = np.concatenate([[origin] * len(known), moments(rows["ds"])])
+    told = rows[[*columns.values()]].to_numpy(dtype=np.float64)
+    places = {level: i for i, level in enumerate(columns)}
     bands = []
     for low, high in pairs(columns):
-        ends = rows[[columns[low], columns[high]]].to_numpy(dtype=np.float64, copy=True)
+        ends = told[:, [places[low], places[high]]]
         if np.isnan(ends).all():
             continue
         ends[~np.isfinite(ends).all(axis=1)] = np.nan

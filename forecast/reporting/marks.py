@@ -89,10 +89,29 @@ def panel(
 ) -> Panel:
     """Make a panel of an Altair chart and its tables."""
     # The tables stay outside: Altair would copy and check every row of them several times, which costs seconds.
-    spec = view.properties(height=height).to_dict(validate=False)
+    return Panel(specification(view, height), tables, height, zooms, title, cut, note)
+
+
+def specification(view: View, height: int) -> dict[str, Any]:
+    """Return an Altair chart as Vega-Lite, without what all charts of a page share."""
+    spec: dict[str, Any] = view.properties(height=height).to_dict(validate=False)
     for unwanted in ("$schema", "config"):
         spec.pop(unwanted, None)
-    return Panel(spec, tables, height, zooms, title, cut, note)
+    return spec
+
+
+def framed(spec: dict[str, Any], title: str | None, limits: tuple[float, float]) -> dict[str, Any]:
+    """Give the value axis of all layers that have one this title and these limits."""
+    named = {"title": None if title is None else shortened(title, 40)}
+
+    def on_axis(layer: dict[str, Any]) -> dict[str, Any]:
+        y = layer["encoding"].get("y")
+        if y is None:
+            return layer
+        y = {**y, **named, "scale": {**y["scale"], "domain": list(limits), "nice": False}}
+        return {**layer, "encoding": {**layer["encoding"], "y": y}}
+
+    return {**spec, "layer": [on_axis(layer) for layer in spec["layer"]]}
 
 
 def layered(*views: alt.Chart) -> alt.LayerChart:
@@ -115,10 +134,9 @@ def time_axis(clock: Clock) -> alt.X:
     )
 
 
-def value_axis(title: str | None, limits: tuple[float, float] | None = None, field: str = "y") -> alt.Y:
-    """Return the value axis of a field, its title lying above it."""
-    scale = alt.Scale(zero=False) if limits is None else alt.Scale(domain=list(limits), nice=False, zero=False)
-    return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=scale)
+def value_axis(title: str | None, field: str = "y") -> alt.Y:
+    """Return the value axis of a field, its title lying above it; `framed` gives it limits."""
+    return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=alt.Scale(zero=False))
 
 
 def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
