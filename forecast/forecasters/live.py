@@ -13,6 +13,7 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import mean_over_forks
 from forecast.forecasters.recursion import Recursion, Standing
+from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
 from forecast.series.quantities import Quantities
@@ -161,11 +162,13 @@ class Live:
         known, rows = self._recent.quantities(), self._recent.rows
         if self._reference.horizon < self._horizon:
             standing = Standing(known, rows, self._recent.lived, self._reached, None)
-            return Recursion(self._network, self._reference, self._scale, self._horizon).points(standing)
+            return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing).y_hat
         with torch.no_grad():
             raw = self._network.forecast(self._reached.features, None).cpu()
-            added = head_on_cpu(self._network).point(raw, None).numpy() * self._scale[:, None]
-        y_hat: FloatArray = self._reference.at(known, rows) + added
+            reference, scale = self._reference.at(known, rows), self._scale[:, None]
+            level = Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, scale)))
+            added = head_on_cpu(self._network).point(raw, level).numpy() * scale
+        y_hat: FloatArray = reference + added
         return y_hat
 
 

@@ -12,7 +12,7 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
-from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.interface import QUANTILES, Forecasts, Kind
 from forecast.forecasters.live import Live
 from forecast.forecasters.recursion import Recursion, check_fed_back, own_problem, standing_at
 from forecast.network.heads import needs_level
@@ -80,6 +80,8 @@ class Recurrent:
             reference = fit_reference(self.settings.reference, past, train_steps, asked)
         else:
             reference = self.reference.refit(past, train_steps)
+        if self.settings.head == "negative_binomial":
+            _check_counts(past)
         scale = fit_scale(past, train_steps, problem.season_steps)
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
@@ -183,15 +185,18 @@ class FittedNetwork:
         else:
             reached = reach_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
         recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
-        return Forecasts(recursion.points(standing_at(data.known, data.readings, rows, reached, self.problem.horizon)))
+        return recursion.forecast(standing_at(data.known, data.readings, rows, reached, self.problem.horizon))
 
     def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
         """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""
         head, numbers, level = head_on_cpu(self.network), torch.from_numpy(raw), data.level(rows)
         reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]][:, None]
         with torch.no_grad():
-            point = head.point(numbers, level).numpy()
-        return Forecasts(reference + point * scale)
+            y_hat = reference + head.point(numbers, level).numpy() * scale
+            if not head.is_distribution:
+                return Forecasts(y_hat)
+            told = head.quantiles(numbers, QUANTILES, level).numpy() * scale[..., None]
+        return Forecasts(y_hat, np.sort(reference[..., None] + told, axis=-1))  # rounding alone could cross them
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""
@@ -308,6 +313,20 @@ def _check_arrays(
             raise ForecastError(
                 f"saved array {name!r} should be {want}, found {have}: the weights do not belong to these settings"
             )
+
+
+def _check_counts(past: Panel) -> None:
+    """Refuse targets that are no counts."""
+    wrong = past.target_observed & ((past.target < 0) | (past.target != np.round(past.target)))
+    if not wrong.any():
+        return
+    row = int(np.flatnonzero(wrong)[0])
+    series = past.ids[int(np.searchsorted(past.offsets, row, side="right")) - 1]
+    when = past.calendar.write(past.times[row : row + 1])[0]
+    raise ForecastError(
+        f"`model.head=negative_binomial` forecasts counts (0, 1, 2, ..., without a `data.transform`), and series "
+        f"{series!r} has {past.target[row]:g} at {when}: say `model.head=gaussian`, `student_t` or `quantile`"
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.network.heads import Head
+    from forecast.network.head import Head
     from forecast.network.readings import Interface
     from forecast.network.settings import NetworkSettings
 

@@ -1,20 +1,18 @@
-"""Heads: what raw numbers of a horizon step mean, the loss that trains them, and the forecast that is read off them.
-
-A head is a distribution of the difference to the reference, in units of a series' scale. Raw numbers are zero in an
-untrained network, and zero means: located at the reference, spread as the reference's errors in training. How raw
-numbers come out of features is the decoder's business (`decoders`).
-"""
+"""Every head by its name, and those of points: the loss that trains them is chosen by `model.loss`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from forecast.network.distributions import GaussianHead, NegativeBinomialHead, QuantileHead, StudentHead
+from forecast.network.head import Head, Level, mean_where
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from forecast.network.settings import NetworkSettings
 
@@ -24,59 +22,6 @@ HUBER_DELTA = 1.0
 
 SMALLEST_VALUE = 1e-3
 """Values are not taken for smaller than this part of the scale, where a percentage is taken of them."""
-
-
-class Level(NamedTuple):
-    """Where a series stands, for heads whose distribution is not one of differences (counts).
-
-    Attributes
-    ----------
-    reference : (..., horizon) forecast of the reference, in the target's units
-    scale : (..., 1) unit of the differences, in the target's units
-
-    """
-
-    reference: Tensor
-    scale: Tensor
-
-
-class Head(nn.Module):
-    """What every head has; all numbers but raw ones are differences in units of a series' scale.
-
-    Attributes
-    ----------
-    size : raw numbers a horizon step
-    needs_level : whether `level` has to be handed over
-    location : which of the raw numbers says where the forecast lies, in units of `unit`
-    unit : (horizon,) root mean square of the reference's errors in training; 0 where there is nothing to add
-
-    """
-
-    size = 1
-    needs_level = False
-    location = 0
-
-    def __init__(self, horizon: int) -> None:
-        super().__init__()
-        self.unit: Tensor
-        self.register_buffer("unit", torch.ones(horizon))
-
-    def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
-        """Measure on forks of the training stretch, (fork, horizon) each, where an untrained network begins."""
-        squares = (differences.double().square() * exists).sum(dim=0)
-        self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
-
-    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
-        """Loss of each forecast, (..., horizon, size) and (..., horizon) -> (..., horizon)."""
-        raise NotImplementedError
-
-    def point(self, raw: Tensor, level: Level | None) -> Tensor:
-        """Point forecast, (..., horizon, size) -> (..., horizon)."""
-        raise NotImplementedError
-
-    def quantiles(self, raw: Tensor, probabilities: Sequence[float], level: Level | None) -> Tensor | None:
-        """Quantiles, (..., horizon, size) -> (..., horizon, probability); None where the head knows none."""
-        return None
 
 
 class PointHead(Head):
@@ -150,6 +95,10 @@ def _point_head(settings: NetworkSettings, horizon: int) -> Head:
 
 HEADS: dict[str, Callable[[NetworkSettings, int], Head]] = {
     "point": _point_head,
+    "quantile": lambda settings, horizon: QuantileHead(horizon, settings.quantiles),
+    "gaussian": lambda settings, horizon: GaussianHead(horizon),
+    "student_t": lambda settings, horizon: StudentHead(horizon),
+    "negative_binomial": lambda settings, horizon: NegativeBinomialHead(horizon),
 }
 """Every head by its name in `model.head`."""
 
@@ -162,15 +111,3 @@ def build_head(settings: NetworkSettings, horizon: int) -> Head:
 def needs_level(settings: NetworkSettings) -> bool:
     """Whether the head that the settings name has to be told where the series stand."""
     return build_head(settings, 1).needs_level
-
-
-def mean_where(losses: Tensor, exists: Tensor) -> Tensor:
-    """Mean over the (lane, step, horizon) whose target exists; 0 where none does.
-
-    Examples
-    --------
-    >>> mean_where(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 0.0])).item()
-    3.0
-
-    """
-    return (losses * exists).sum() / torch.clamp(exists.sum(), min=1.0)

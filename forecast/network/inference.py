@@ -12,7 +12,7 @@ from forecast.batches.windows import window_rows
 from forecast.network.threads import threads_for
 
 if TYPE_CHECKING:
-    from forecast.network.heads import Head
+    from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.network.readings import Readings
     from forecast.network.state import State

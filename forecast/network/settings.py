@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from forecast.settings import Settings
 
@@ -13,7 +14,7 @@ ReferenceName: TypeAlias = Literal[
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
-HeadName: TypeAlias = Literal["point"]
+HeadName: TypeAlias = Literal["point", "quantile", "gaussian", "student_t", "negative_binomial"]
 
 
 class BackboneSettings(Settings):
@@ -29,6 +30,8 @@ class BackboneSettings(Settings):
     """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
     head: HeadName = "point"
     """What is forecast of each step: a number, or a distribution."""
+    quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+    """head=quantile: the levels that are learnt, 0.5 among them."""
     loss: Loss = "mae"
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
     strategy: StrategyName = "direct"
@@ -37,6 +40,14 @@ class BackboneSettings(Settings):
     """The forecast for a date is the mean of those that this many latest origins make for it; 1: of the last alone."""
     id_embedding: int = Field(0, ge=0, le=1024)
     """Numbers that are learnt for each series and read at each of its steps; 0: none."""
+
+    @field_validator("quantiles")
+    @classmethod
+    def _levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        increasing = all(low < high for low, high in pairwise((0.0, *value, 1.0)))
+        if not increasing or 0.5 not in value or len(value) < 2:
+            raise ValueError("at least two levels between 0 and 1, increasing, with 0.5 among them")
+        return value
 
 
 class RnnSettings(BackboneSettings):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.network.heads import Level
+from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
 from forecast.series.encoding import Encoding, ahead_rows
 

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_where
+from forecast.network.head import mean_where
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.threads import threads_for

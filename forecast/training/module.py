@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_where
+from forecast.network.head import mean_where
 from forecast.network.state import detach_state
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from forecast.forecasters.interface import Fitted, Forecaster, Kind
+from forecast.forecasters.interface import QUANTILES, Fitted, Forecaster, Kind
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
@@ -48,6 +48,9 @@ FORECASTERS: dict[str, Forecaster] = {
     "rnn": Recurrent(RnnSettings(hidden_size=4), TRAINING),
     "lstm": Recurrent(LstmSettings(hidden_size=4), TRAINING),
     "gru": Recurrent(GruSettings(hidden_size=4, layers=2, dropout=0.2), TRAINING),
+    "lstm quantile": Recurrent(LstmSettings(hidden_size=4, head="quantile"), TRAINING),
+    "gru gaussian": Recurrent(GruSettings(hidden_size=4, head="gaussian"), TRAINING),
+    "rnn student_t": Recurrent(RnnSettings(hidden_size=4, head="student_t"), TRAINING),
     "lstm windows": Recurrent(LstmSettings(hidden_size=4), WINDOWS),
     "recursive": Recurrent(LstmSettings(hidden_size=4, layers=2, strategy="recursive"), TRAINING),
     "recursive windows": Recurrent(GruSettings(hidden_size=4, strategy="recursive"), WINDOWS),
@@ -123,6 +126,14 @@ def test_shape_type_kind_and_notes(name):
     notes = fitted(name).notes
     assert isinstance(notes, tuple)
     assert all(note and "\n" not in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["lstm quantile", "gru gaussian", "rnn student_t"])
+def test_a_distribution_has_quantiles_in_order_around_its_point(name):
+    told = fitted(name).forecast(PANEL, ORIGINS)
+    assert told.quantiles.shape == (*told.y_hat.shape, len(QUANTILES))
+    assert (np.diff(told.quantiles, axis=-1) > 0).all()
+    np.testing.assert_allclose(told.quantiles[..., QUANTILES.index(0.5)], told.y_hat, rtol=1e-5)
 
 
 @every

@@ -10,6 +10,7 @@ import torch
 from oracles.panels import noisy_sine, panel_of, random_walk
 
 from forecast.errors import ForecastError
+from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.recurrent import Recurrent, restore
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.problem import Problem
@@ -226,3 +227,46 @@ def test_an_untrained_network_is_its_reference(cell):
     np.testing.assert_allclose(
         fitted.forecast(panel, origins).y_hat, fitted.reference.forecast(panel, origins), atol=1e-6
     )
+
+
+def counts(steps=400, seed=0):
+    """Counts around 8 with a season of 20, of the variance 2 m."""
+    rng = np.random.default_rng(seed)
+    mean = 8 + 5 * np.sin(2 * np.pi * np.arange(steps) / 20)
+    return rng.negative_binomial(mean, 0.5).astype(float)
+
+
+def test_counts_are_forecast_as_counts():
+    panel = panel_of(counts(), counts(350, seed=1))
+    settings = GruSettings(hidden_size=4, head="negative_binomial", reference="seasonal")
+    fitted, _ = fitted_on(panel, settings, TrainingSettings(max_epochs=4, accelerator="cpu", threads=1))
+    told = fitted.forecast(panel, Origins(np.zeros(60, dtype=int), np.arange(330, 390)))
+    np.testing.assert_allclose(told.quantiles, np.round(told.quantiles), atol=1e-4)
+    assert told.quantiles.min() > -1e-4
+    assert (told.y_hat > 0).all()
+    live = fitted.start(panel)
+    np.testing.assert_allclose(live.forecast().y_hat, fitted.forecast(panel, last_origins(panel)).y_hat, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("at", "value", "said"), [(7, -1.0, "-1"), (9, 2.5, "2.5")])
+def test_what_is_no_count_is_refused_by_a_head_of_counts(at, value, said):
+    y = counts()
+    y[at] = value
+    with pytest.raises(ForecastError, match=rf"negative_binomial.*'s0' has {said} at {at}: say"):
+        fitted_on(panel_of(y), GruSettings(head="negative_binomial"))
+
+
+def test_a_width_that_comes_and_goes_is_learnt():
+    """Noise of 0.2 and of 1 in turn, ten steps each: the Gaussian's 90 % interval is five times as wide there."""
+    rng = np.random.default_rng(2)
+    spread = np.where(np.arange(3000) // 10 % 2 == 0, 0.2, 1.0)
+    panel = panel_of(rng.standard_normal(3000) * spread)
+    settings = LstmSettings(hidden_size=16, head="gaussian", reference="mean")
+    fitted, _ = fitted_on(panel, settings, TrainingSettings(max_epochs=60, learning_rate=0.02, accelerator="cpu"))
+    steps = np.arange(2600, 2900)
+    told = fitted.forecast(panel, Origins(np.zeros(300, dtype=int), steps)).quantiles[:, 0]
+    width = (told[:, QUANTILES.index(0.95)] - told[:, QUANTILES.index(0.05)]) / (2 * 1.6449)
+    calm = spread[steps + 1] < 0.5
+    settled = (steps + 1) % 10 > 1  # the first steps of a stretch are told apart only by counting
+    assert np.median(width[calm & settled]) == pytest.approx(0.2, rel=0.35)
+    assert np.median(width[~calm & settled]) == pytest.approx(1.0, rel=0.35)

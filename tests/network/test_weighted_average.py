@@ -8,7 +8,8 @@ import pytest
 import torch
 from utilsforecast.losses import smape
 
-from forecast.network.heads import Level, build_head, needs_level
+from forecast.network.head import Level
+from forecast.network.heads import build_head, needs_level
 from forecast.network.settings import LstmSettings
 
 HORIZON = 3

@@ -132,6 +132,8 @@ def model_keys(name):
         f"model.{name}.segment_steps": Change(3, trained, given),
         f"model.{name}.dropout": Change(0.5, trained, given),
         f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
+        f"model.{name}.head": Change("gaussian", trained, given),
+        f"model.{name}.quantiles": Change([0.1, 0.5, 0.9], trained, given | {"model__head": "quantile"}),
         f"model.{name}.loss": Change("mse", trained, given),
         f"model.{name}.id_embedding": Change(2, trained, given),
         f"model.{name}.strategy": Change("seq2seq", trained, given),

@@ -10,7 +10,7 @@ import torch
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.network.heads import mean_where
+from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
 from forecast.series.encoding import fit_encoding

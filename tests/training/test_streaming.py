@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.network.heads import mean_where
+from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.encoding import fit_encoding

@@ -1,0 +1,88 @@
+"""What every head is: the meaning of the raw numbers of a horizon step.
+
+A head is a distribution of the difference to the reference, in units of a series' scale. Raw numbers are zero in an
+untrained network, and zero means: located at the reference, spread as the reference's errors in training. How raw
+numbers come out of features is the decoder's business (`decoders`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Level(NamedTuple):
+    """Where a series stands, for heads whose distribution is not one of differences (counts).
+
+    Attributes
+    ----------
+    reference : (..., horizon) forecast of the reference, in the target's units
+    scale : (..., 1) unit of the differences, in the target's units
+
+    """
+
+    reference: Tensor
+    scale: Tensor
+
+
+class Head(nn.Module):
+    """What every head has; all numbers but raw ones are differences in units of a series' scale.
+
+    Attributes
+    ----------
+    size : raw numbers a horizon step
+    needs_level : whether `level` has to be handed over
+    is_distribution : whether there are quantiles
+    location : which of the raw numbers says where the forecast lies, in units of `unit`
+    unit : (horizon,) root mean square of the reference's errors in training; 0 where there is nothing to add
+
+    """
+
+    size = 1
+    needs_level = False
+    is_distribution = False
+    location = 0
+
+    def __init__(self, horizon: int) -> None:
+        super().__init__()
+        self.unit: Tensor
+        self.register_buffer("unit", torch.ones(horizon))
+
+    def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
+        """Measure on forks of the training stretch, (fork, horizon) each, where an untrained network begins."""
+        squares = (differences.double().square() * exists).sum(dim=0)
+        self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
+
+    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Loss of each forecast, (..., horizon, size) and (..., horizon) -> (..., horizon)."""
+        raise NotImplementedError
+
+    def point(self, raw: Tensor, level: Level | None) -> Tensor:
+        """Point forecast, (..., horizon, size) -> (..., horizon)."""
+        raise NotImplementedError
+
+    def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
+        """Quantile of each distribution at a probability of its own, (..., horizon, size), (..., horizon) -> same."""
+        raise NotImplementedError
+
+    def quantiles(self, raw: Tensor, probabilities: Sequence[float], level: Level | None) -> Tensor:
+        """Quantiles of all at the same probabilities, (..., horizon, size) -> (..., horizon, probability)."""
+        told = [self.quantile(raw, torch.full(raw.shape[:-1], p), level) for p in probabilities]
+        return torch.stack(told, dim=-1)
+
+
+def mean_where(losses: Tensor, exists: Tensor) -> Tensor:
+    """Mean over the (lane, step, horizon) whose target exists; 0 where none does.
+
+    Examples
+    --------
+    >>> mean_where(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 0.0])).item()
+    3.0
+
+    """
+    return (losses * exists).sum() / torch.clamp(exists.sum(), min=1.0)
