@@ -13,6 +13,7 @@ from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.results import quantiles_thinned
+from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
 from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
@@ -82,7 +83,8 @@ def evaluate(
     losses, overlap = losses_to_compare(test.results, test.scales)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
-    table = leaderboard(by_model, test.attempts, baseline, tests)
+    revised = revisions(test.results, test.scales)
+    table = leaderboard(by_model.assign(revision=revised.by_model), test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
     spread = member_spread(test, best) if best in test.members else ""
     return Evaluation(
@@ -112,7 +114,7 @@ def evaluate(
             *scores.empty,
             *(() if intervals is None else intervals.empty),
             *quantiles_thinned(test.quantiles),
-            *filter(None, [skill_is_empty(scores.by_model, baseline)]),
+            *filter(None, [skill_is_empty(scores.by_model, baseline), revised.note]),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )

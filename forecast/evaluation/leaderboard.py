@@ -22,6 +22,7 @@ COLUMNS = (
     "kind",
     *METRICS,
     *INTERVAL_SCORES,
+    "revision",
     "skill",
     "dm_p",
     "fit_seconds",
@@ -40,9 +41,9 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Sort the models by MASE (by MAE where no series has a MASE).
 
-    `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals where there are any.
-    `skill` is 1 - MASE / MASE of the baseline to beat, empty where there is none or it errs by rounding alone; `dm_p`
-    is the p-value of a network's test against it after Holm's correction.
+    `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals and the revisions
+    where there are any. `skill` is 1 - MASE / MASE of the baseline to beat, empty where there is none or it errs by
+    rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
     to_beat = _error_to_beat(by_model, baseline)

@@ -30,7 +30,7 @@ def scores(**mase):
 def test_columns_are_the_contract_and_rows_are_sorted_with_failures_last():
     by_model = scores(lstm=0.9, reference=1.0, naive=1.2, ridge=0.8)
     table = leaderboard(by_model, ATTEMPTS, "naive", {"lstm": Comparison(-0.3, 0.01, 0.02, 100, 5)})
-    points, intervals = "mae,rmse,smape,mase,rmsse,r2", "wql,crps,coverage_90,width_90"
+    points, intervals = "mae,rmse,smape,mase,rmsse,r2", "wql,crps,coverage_90,width_90,revision"
     contract = f"model,kind,{points},{intervals},skill,dm_p,fit_seconds,forecast_seconds,status"
     assert ",".join(table.columns) == contract
     assert list(table["model"]) == ["ridge", "lstm", "reference", "naive", "gru"]
