@@ -77,6 +77,7 @@ def table_columns(summary: Summary) -> tuple[Column, ...]:
     """Return the columns of the page's table: those in which anything stands, and a status where any is not ok."""
     rows = summary.leaderboard
     filled = {name for row in rows for name, value in row.measures.items() if value is not None}
+    filled |= {"width_90"} & set(rows[0].measures) if "coverage_90" in filled else set()
     filled |= {"model"} | ({"kind"} if any(row.kind for row in rows) else set())
     filled |= {"status"} if any(row.status != "ok" for row in rows) else set()
     return tuple(column for column in COLUMNS if column.name in filled)

@@ -216,6 +216,8 @@ def test_scores_of_intervals_stand_in_the_table_with_what_they_mean(run):
     assert [row["coverage_90"] for row in cells] == ["88.1 %"] * 4 + ["–"]
     assert [row["width_90"] for row in cells] == ["2.50", "∞", "2.50", "2.50", "–"]
     assert {row["revision"] for row in cells[:4]} == {"0.750"}
+    endless = table_columns(build_summary(**{**run, "leaderboard": leaderboard.assign(width_90=np.inf)}))
+    assert [column.name for column in endless] == names
     page = report_html(summary, draw(summary))
     assert "What the columns mean" in page
     for column in table_columns(summary):
