@@ -31,6 +31,7 @@ from forecast.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from forecast.forecasters.recursion import Standing
     from forecast.series.encoding import Float32Array
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
@@ -170,7 +171,8 @@ class FittedNetwork:
     def _forecast(self, data: NetworkData, origins: Origins) -> Forecasts:
         """Forecast from each origin alone: at once, or fed back where the network itself forecasts fewer steps."""
         if self.reference.horizon < self.problem.horizon:
-            return self._forecast_fed_back(data, origins)
+            recursion, standing = self._fed_back(data, origins)
+            return recursion.forecast(standing)
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
             raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
@@ -178,14 +180,15 @@ class FittedNetwork:
             raw = forecast_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
         return self._read(raw, data, rows)
 
-    def _forecast_fed_back(self, data: NetworkData, origins: Origins) -> Forecasts:
+    def _fed_back(self, data: NetworkData, origins: Origins) -> tuple[Recursion, Standing]:
+        """Give what feeds forecasts back, and where it begins."""
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
             reached = reach_by_windows(self.network, data.readings, self.problem.context_steps, rows)
         else:
             reached = reach_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
         recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
-        return recursion.forecast(standing_at(data.known, data.readings, rows, reached, self.problem.horizon))
+        return recursion, standing_at(data.known, data.readings, rows, reached, self.problem.horizon)
 
     def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
         """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""

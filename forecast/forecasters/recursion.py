@@ -17,7 +17,6 @@ from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.network.distributions import QuantileHead
 from forecast.network.head import Level
-from forecast.network.heads import PointHead
 from forecast.network.inference import head_on_cpu
 from forecast.series.onward import Onward
 
@@ -87,7 +86,7 @@ class Recursion:
 
     def forecast(self, standing: Standing) -> Forecasts:
         """Forecast each origin; of a head that is a distribution by sample paths, which give its quantiles too."""
-        if isinstance(self.network.head, PointHead):
+        if not self.network.head.is_distribution:
             return Forecasts(self._in_blocks(standing, 1, 0)[:, 0])
         summaries = [
             self._summary(standing.take(which), self._in_blocks(standing.take(which), PATHS, _SEED))
@@ -144,10 +143,10 @@ class Recursion:
             raw = self._raw(reached, _known_at(standing.ahead, step))
             reference = self.reference.at(onward.known, onward.rows)
             level = _level(reference, scale[:, None])
-            if isinstance(head, PointHead):
-                added = head.point(raw, level)
-            else:
+            if head.is_distribution:
                 added = head.quantile(raw, torch.from_numpy(chances[:, [step]]), level)
+            else:
+                added = head.point(raw, level)
             forecasts[:, step] = reference[:, 0] + added.numpy()[:, 0] * scale
         return forecasts
 
