@@ -66,7 +66,11 @@ COLUMNS = (
         "90\u00a0% width",
         "mean width of the 90 % intervals, scaled as MASE is; narrow is good if they hold",
     ),
-    Column("revision", "revision", "how much the forecast for one date changes from origin to origin: small is steady"),
+    Column(
+        "revision",
+        "revision",
+        "how much the forecast for one date changes from origin to origin, scaled as MASE is; small is steady",
+    ),
     Column("fit_seconds", "fit s", "seconds to fit"),
     Column("forecast_seconds", "forecast s", "seconds to forecast from all origins"),
     Column("status", "status", text=True),
