@@ -128,7 +128,9 @@ class LiveEnsemble:
         return self._together([member.forecast() for member in self.members])
 
     def _together(self, told: Sequence[Forecast]) -> Forecast:
-        return replace(told[0], y_hat=self.combine(np.stack([one.y_hat for one in told])))
+        own = [one.quantiles for one in told if one.quantiles is not None]
+        quantiles = self.combine(np.stack(own)) if own else None
+        return replace(told[0], y_hat=self.combine(np.stack([one.y_hat for one in told])), quantiles=quantiles)
 
 
 def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> Recurrent | Ensemble:

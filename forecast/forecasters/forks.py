@@ -37,16 +37,13 @@ def forecast_by_forks(
     made = forecast(Origins(pairs[:, 0], pairs[:, 1]))
     places = np.full(steps.shape, -1)
     places[there] = place.reshape(-1)
-    y_hat = mean_over_forks([_at(made.y_hat, age) for age in places.T])
-    if made.quantiles is None:
-        return Forecasts(y_hat)
-    return Forecasts(y_hat, mean_over_forks([_at(made.quantiles, age) for age in places.T]))
+    return averaged([_at(made, age) for age in places.T])
 
 
 def earlier_forecasts(
     forecast: Callable[[Origins], Forecasts], lengths: IntArray, forks: int, first_step: int = 0
-) -> tuple[FloatArray, ...]:
-    """Point forecasts of the `forks` - 1 origins before the end of each series, newest first, (series, horizon) each.
+) -> tuple[Forecasts, ...]:
+    """Forecasts of the `forks` - 1 origins before the end of each series, newest first, an origin a series each.
 
     NaN where a series of `lengths`, (series,), has no such origin.
     """
@@ -54,10 +51,16 @@ def earlier_forecasts(
         return ()
     steps = lengths[:, None] - 1 - np.arange(1, forks)  # (series, age)
     series, ages = np.nonzero(steps >= first_step)
-    made = forecast(Origins(series, steps[series, ages])).y_hat
-    table = np.full((forks - 1, len(lengths), made.shape[1]), np.nan)
-    table[ages, series] = made
-    return tuple(table)
+    made = forecast(Origins(series, steps[series, ages]))
+    places = np.full(steps.shape, -1)
+    places[series, ages] = np.arange(len(series))
+    return tuple(_at(made, age) for age in places.T)
+
+
+def averaged(made: Sequence[Forecasts]) -> Forecasts:
+    """Average forecasts of the latest origins, newest first, quantile by quantile; NaN where there is none."""
+    quantiles = [one.quantiles for one in made if one.quantiles is not None]
+    return Forecasts(mean_over_forks([one.y_hat for one in made]), mean_over_forks(quantiles) if quantiles else None)
 
 
 def mean_over_forks(made: Sequence[FloatArray]) -> FloatArray:
@@ -76,7 +79,12 @@ def mean_over_forks(made: Sequence[FloatArray]) -> FloatArray:
     return mean
 
 
-def _at(made: FloatArray, places: IntArray) -> FloatArray:
-    """Forecasts at some places, NaN where the place is -1, (origin, ...)."""
-    missing = np.reshape(places < 0, (-1, *[1] * (made.ndim - 1)))
-    return np.where(missing, np.nan, made[places])
+def _at(made: Forecasts, places: IntArray) -> Forecasts:
+    """Forecasts at some places, NaN where the place is -1."""
+    return Forecasts(_rows(made.y_hat, places), None if made.quantiles is None else _rows(made.quantiles, places))
+
+
+def _rows(table: FloatArray, places: IntArray) -> FloatArray:
+    rows = np.full((len(places), *table.shape[1:]), np.nan)
+    rows[places >= 0] = table[places[places >= 0]]
+    return rows

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.forks import mean_over_forks
+from forecast.forecasters.forks import averaged
+from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
@@ -19,6 +20,7 @@ from forecast.network.reached import Reached
 from forecast.series.quantities import Quantities
 
 if TYPE_CHECKING:
+    from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.network.state import State
     from forecast.series.calendar import Calendar
@@ -35,6 +37,7 @@ class Forecast:
     Attributes
     ----------
     y_hat : (series, horizon)
+    quantiles : (series, horizon, probability) at `QUANTILES`, never crossing; None: points alone
 
     """
 
@@ -43,6 +46,7 @@ class Forecast:
     calendar: Calendar
     last: TimeArray
     rows_since: int
+    quantiles: FloatArray | None = None
 
     @cached_property
     def ds(self) -> list[TimeArray]:
@@ -67,7 +71,7 @@ class Live:
         reached: Reached,
         window: Float32Array | None,
         horizon: int,
-        earlier: tuple[FloatArray, ...] = (),
+        earlier: tuple[Forecasts, ...] = (),
     ) -> None:
         self._network = network
         self._reference = reference
@@ -89,12 +93,12 @@ class Live:
         *,
         context_steps: int | None,
         horizon: int,
-        earlier: tuple[FloatArray, ...] = (),
+        earlier: tuple[Forecasts, ...] = (),
     ) -> Live:
         """Walk over a past, whole (`context_steps` None) or as far as a window reaches.
 
-        `earlier` are the forecasts of the origins before its end, (series, horizon) each and the newest first, that
-        forecasts are averaged with; NaN where a series has none.
+        `earlier` are the forecasts of the origins before its end, the newest first, that forecasts are averaged with;
+        NaN where a series has none.
         """
         past, reference, scale = data.past, data.reference, data.scale
         if data.inputs.shape[1] > reference.input_size or data.readings.ahead.shape[1]:
@@ -154,22 +158,33 @@ class Live:
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        recent, y_hat = self._recent, mean_over_forks([self._own, *self._earlier])
-        return Forecast(recent.ids, y_hat, recent.calendar, recent.last, self._rows_since)
+        recent, told = self._recent, averaged([self._own, *self._earlier])
+        return Forecast(recent.ids, told.y_hat, recent.calendar, recent.last, self._rows_since, told.quantiles)
 
-    def _own_forecast(self) -> FloatArray:
-        """What is forecast from the latest row alone, (series, horizon)."""
+    def _own_forecast(self) -> Forecasts:
+        """What is forecast from the latest row alone, an origin of each series."""
         known, rows = self._recent.quantities(), self._recent.rows
         if self._reference.horizon < self._horizon:
             standing = Standing(known, rows, self._recent.lived, self._reached, None)
-            return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing).y_hat
+            return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             raw = self._network.forecast(self._reached.features, None).cpu()
-            reference, scale = self._reference.at(known, rows), self._scale[:, None]
-            level = Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, scale)))
-            added = head_on_cpu(self._network).point(raw, level).numpy() * scale
-        y_hat: FloatArray = reference + added
-        return y_hat
+        return read_forecasts(head_on_cpu(self._network), raw, self._reference.at(known, rows), self._scale)
+
+
+@torch.no_grad()
+def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: FloatArray) -> Forecasts:
+    """Make forecasts in the target's units of raw numbers, (origin, horizon, size).
+
+    `reference` is (origin, horizon), `scale` (origin,).
+    """
+    unit = scale[:, None]
+    level = Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, unit)))
+    y_hat = reference + head.point(raw, level).numpy() * unit
+    if not head.is_distribution:
+        return Forecasts(y_hat)
+    quantiles = reference[..., None] + head.quantiles(raw, QUANTILES, level).numpy() * unit[..., None]
+    return Forecasts(y_hat, np.sort(quantiles, axis=-1))  # rounding alone could cross them
 
 
 def _read_window(network: Network, window: Float32Array) -> Reached:

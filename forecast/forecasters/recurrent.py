@@ -12,8 +12,8 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
-from forecast.forecasters.interface import QUANTILES, Forecasts, Kind
-from forecast.forecasters.live import Live
+from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.live import Live, read_forecasts
 from forecast.forecasters.recursion import Recursion, check_fed_back, own_problem, standing_at
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
@@ -192,14 +192,8 @@ class FittedNetwork:
 
     def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
         """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""
-        head, numbers, level = head_on_cpu(self.network), torch.from_numpy(raw), data.level(rows)
-        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]][:, None]
-        with torch.no_grad():
-            y_hat = reference + head.point(numbers, level).numpy() * scale
-            if not head.is_distribution:
-                return Forecasts(y_hat)
-            told = head.quantiles(numbers, QUANTILES, level).numpy() * scale[..., None]
-        return Forecasts(y_hat, np.sort(reference[..., None] + told, axis=-1))  # rounding alone could cross them
+        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]]
+        return read_forecasts(head_on_cpu(self.network), torch.from_numpy(raw), reference, scale)
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""

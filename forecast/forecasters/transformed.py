@@ -123,7 +123,8 @@ class LiveTransformed:
 
 def _exponential(forecast: Forecast) -> Forecast:
     with np.errstate(over="ignore"):
-        return replace(forecast, y_hat=np.exp(forecast.y_hat))
+        quantiles = None if forecast.quantiles is None else np.exp(forecast.quantiles)
+        return replace(forecast, y_hat=np.exp(forecast.y_hat), quantiles=quantiles)
 
 
 def transformed(forecaster: Forecaster, transform: Transform) -> Forecaster:

@@ -270,3 +270,23 @@ def test_a_width_that_comes_and_goes_is_learnt():
     settled = (steps + 1) % 10 > 1  # the first steps of a stretch are told apart only by counting
     assert np.median(width[calm & settled]) == pytest.approx(0.2, rel=0.35)
     assert np.median(width[~calm & settled]) == pytest.approx(1.0, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        GruSettings(hidden_size=5, head="quantile", fork_ensemble=3),
+        LstmSettings(hidden_size=5, head="gaussian"),
+        RnnSettings(hidden_size=5, head="student_t", strategy="recursive"),
+    ],
+    ids=lambda s: f"{s.head} {s.strategy} {s.fork_ensemble}",
+)
+def test_row_by_row_the_quantiles_are_those_of_the_whole_history(settings):
+    panel = panel_of(*(noisy_sine(n, seed=n) + n for n in (300, 280)))
+    fitted, split = fitted_on(panel, settings)
+    live = fitted.start(panel.cut(split.fitted))
+    for step in range(3):
+        ends = split.fitted + step
+        expected = fitted.forecast(panel.cut(ends), Origins(np.arange(2), ends - 1)).quantiles
+        np.testing.assert_allclose(live.forecast().quantiles, expected, rtol=0, atol=2e-4)
+        live.update(panel.target[panel.offsets[:-1] + ends])

@@ -90,13 +90,14 @@ def test_a_network_of_the_log_goes_on_row_by_row_in_the_targets_units():
     training = TrainingSettings(max_epochs=2)
     problem = Problem(horizon=4, context_steps=24, season_steps=20)
     past = panel.cut(np.array([250]))
-    fitted = Transformed(Recurrent(LstmSettings(hidden_size=4), training)).fit(past, np.array([200]), problem)
+    fitted = Transformed(Recurrent(LstmSettings(hidden_size=4, head="gaussian"), training)).fit(past, np.array([200]), problem)
     live = fitted.start(past)
     for y in panel.target[250:260]:
         forecast = live.update(y)
-    expected = fitted.forecast(panel.cut(np.array([260])), Origins(np.array([0]), np.array([259]))).y_hat
-    np.testing.assert_allclose(forecast.y_hat, expected, rtol=1e-6)
-    np.testing.assert_allclose(live.forecast().y_hat, expected, rtol=1e-6)
+    expected = fitted.forecast(panel.cut(np.array([260])), Origins(np.array([0]), np.array([259])))
+    np.testing.assert_allclose(forecast.y_hat, expected.y_hat, rtol=1e-6)
+    np.testing.assert_allclose(forecast.quantiles, expected.quantiles, rtol=1e-5)
+    np.testing.assert_allclose(live.forecast().y_hat, expected.y_hat, rtol=1e-6)
     with pytest.raises(ForecastError, match="above zero"):
         live.update(0.0)
     naive = Transformed(NaiveRule("naive", last_value)).fit(past, np.array([200]), problem)
