@@ -119,9 +119,9 @@ class LiveEnsemble:
     members: tuple[Live, ...]
     combine: Callable[[npt.NDArray[np.float64]], FloatArray]
 
-    def update(self, row: npt.ArrayLike) -> Forecast:
-        """Take the next value of every series, and forecast."""
-        return self._together([member.update(row) for member in self.members])
+    def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
+        """Take the next value of every series, with covariates as `Live.update` does, and forecast."""
+        return self._together([member.update(row, past) for member in self.members])
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from forecast.network.reached import Reached
 from forecast.series.quantities import Quantities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.forecasters.beside import Beside
     from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.network.state import State
@@ -68,6 +71,7 @@ class Live:
         scale: FloatArray,
         recent: Recent,
         *,
+        beside: Beside,
         reached: Reached,
         window: Float32Array | None,
         horizon: int,
@@ -77,6 +81,7 @@ class Live:
         self._reference = reference
         self._scale = scale
         self._recent = recent
+        self._beside = beside
         self._series = torch.arange(len(scale))[:, None]  # (series, step)
         self._reached = reached
         self._window = window  # (series, context step, input), read anew each time; None where a state is carried
@@ -91,6 +96,7 @@ class Live:
         network: Network,
         data: NetworkData,
         *,
+        beside: Beside,
         context_steps: int | None,
         horizon: int,
         earlier: tuple[Forecasts, ...] = (),
@@ -101,8 +107,6 @@ class Live:
         NaN where a series has none.
         """
         past, reference, scale = data.past, data.reference, data.scale
-        if data.inputs.shape[1] > reference.input_size or data.readings.ahead.shape[1]:
-            raise ForecastError("a network with covariates does not go on row by row yet: use `forecast`")
         inputs, known = data.inputs, data.known
         recent = Recent.of(past, known, reference)
         if context_steps is not None:
@@ -113,34 +117,38 @@ class Live:
                 )
             window = np.stack([inputs[end - context_steps : end] for end in past.offsets[1:]])
             reached = _read_window(network, window)
-            return cls(
-                network, reference, scale, recent, reached=reached, window=window, horizon=horizon, earlier=earlier
-            )
+            own: dict[str, Any] = {"reached": reached, "window": window}
+            return cls(network, reference, scale, recent, beside=beside, horizon=horizon, earlier=earlier, **own)
         with torch.no_grad():
             ends = [_walk(network, inputs[rows], i) for i, (_, rows) in enumerate(past.series())]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
         reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
-        return cls(network, reference, scale, recent, reached=reached, window=None, horizon=horizon, earlier=earlier)
+        carried: dict[str, Any] = {"reached": reached, "window": None}
+        return cls(network, reference, scale, recent, beside=beside, horizon=horizon, earlier=earlier, **carried)
 
-    def update(self, row: npt.ArrayLike) -> Forecast:
+    def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
+
+        `past` are the covariates that are known up to now, (series, channel), where the network was trained with such.
+        A value may be missing (NaN) where it was trained on data with missing values.
 
         Raises
         ------
         ForecastError
-            Another number of values than there are series, or one that is not a finite number.
+            Another number of values than there are series, one that is infinite, or a missing one that may not be.
 
         """
         y = np.atleast_1d(np.asarray(row, dtype=np.float64))
-        if y.shape != self._scale.shape or not np.isfinite(y).all():
+        if y.shape != self._scale.shape or np.isinf(y).any() or (np.isnan(y).any() and not self._beside.may_miss):
             raise ForecastError(
                 f"`update` takes one finite number for each of {len(self._scale)} series, found {row!r}: "
                 f"hand the values in the order of the series"
             )
-        self._recent.push(y, self._reference)
+        columns = self._beside.go_on(past, np.isnan(y))
+        self._recent.push(np.where(np.isnan(y), self._recent.latest, y), self._reference)
         self._rows_since += 1
         inputs = self._reference.inputs(self._recent.quantities(), self._recent.rows) / self._scale[:, None]
-        x = inputs.astype(np.float32)[:, None]  # (series, step, input)
+        x = np.concatenate([inputs.astype(np.float32), columns], axis=1)[:, None]  # (series, step, input)
         if self._window is None:
             with torch.no_grad():
                 features, state = self._network.features(
@@ -164,11 +172,13 @@ class Live:
     def _own_forecast(self) -> Forecasts:
         """What is forecast from the latest row alone, an origin of each series."""
         known, rows = self._recent.quantities(), self._recent.rows
+        ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
-            standing = Standing(known, rows, self._recent.lived, self._reached, None)
+            standing = Standing(known, rows, self._recent.lived, self._reached, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
-            raw = self._network.forecast(self._reached.features, None).cpu()
+            told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)
+            raw = self._network.forecast(self._reached.features, told).cpu()
         return read_forecasts(head_on_cpu(self._network), raw, self._reference.at(known, rows), self._scale)
 
 
@@ -217,6 +227,12 @@ class Recent:
     def lived(self) -> IntArray:
         """Steps of every series so far, (series,)."""
         return self._lived
+
+    @property
+    def latest(self) -> FloatArray:
+        """Latest value of every series, (series,)."""
+        latest: FloatArray = self._tail[0, :, -1]
+        return latest
 
     @classmethod
     def of(cls, past: Panel, known: Quantities, reference: Reference) -> Recent:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.beside import Beside
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Live, read_forecasts
@@ -204,7 +205,12 @@ class FittedNetwork:
             partial(self._forecast, data), past.lengths, self.forecaster.settings.fork_ensemble, self._first_step
         )
         return Live.warmed(
-            self.network, data, context_steps=context_steps, horizon=self.problem.horizon, earlier=earlier
+            self.network,
+            data,
+            beside=Beside(self.encoding, past),
+            context_steps=context_steps,
+            horizon=self.problem.horizon,
+            earlier=earlier,
         )
 
     def chosen(self) -> Recurrent:

@@ -21,12 +21,11 @@ from threadpoolctl import threadpool_limits
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.windows import Differences, fit_differences, thin, window_rows
+from forecast.forecasters.windows import Differences, Read, fit_differences, thin, window_rows
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
-    from forecast.series.quantities import Quantities
     from forecast.series.references import Reference
     from forecast.series.split import Origins
 
@@ -80,13 +79,13 @@ class Regression:
                 f"shorten `data.context_steps` or `horizon`"
             )
         differences = fit_differences(self.reference, past, train_steps, problem)
-        known = differences.reference.quantities(past)
+        read = differences.read(past)
         used = thin(rows, self.max_windows, self.seed)
-        x, y = differences.inputs(known, used), differences.targets(known, used)
+        x, y = differences.inputs(read, used), differences.targets(read, used)
         validation = thin(window_rows(past, train_steps, past.lengths, problem), self.max_windows, self.seed)
         with _one_thread():
             fits = [self._fit_one(params, x, y) for params in self._candidates(len(validation) > 0)]
-            best = fits[0] if len(fits) == 1 else _least_error(fits, differences, known, validation)
+            best = fits[0] if len(fits) == 1 else _least_error(fits, differences, read, validation)
         notes = [] if len(used) == len(rows) else [f"fitted on {len(used)} of {len(rows)} windows"]
         notes += [f"{key} {value} chosen on the validation stretch" for key, value in best.params.items()]
         return FittedRegression(self, best, differences, (*notes, *best.warnings))
@@ -126,13 +125,13 @@ class FittedRegression:
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast the differences at each origin, and add the reference."""
-        known, rows = self.differences.reference.quantities(past), origins.rows(past)
+        read, rows = self.differences.read(past), origins.rows(past)
         y_hat = np.empty((len(rows), self.differences.problem.horizon))
         for i in range(0, len(rows), _ORIGINS_AT_ONCE):
             block = rows[i : i + _ORIGINS_AT_ONCE]
             with _one_thread():
-                predicted = self.best.predict(self.differences.inputs(known, block))
-            y_hat[i : i + _ORIGINS_AT_ONCE] = self.differences.restore(known, block, predicted)
+                predicted = self.best.predict(self.differences.inputs(read, block))
+            y_hat[i : i + _ORIGINS_AT_ONCE] = self.differences.restore(read, block, predicted)
         return Forecasts(y_hat)
 
     def chosen(self) -> Regression:
@@ -159,9 +158,9 @@ def _one_thread() -> threadpool_limits:
     return threadpool_limits(limits=1, user_api="openmp")
 
 
-def _least_error(fits: Sequence[_Fit], differences: Differences, known: Quantities, validation: IntArray) -> _Fit:
+def _least_error(fits: Sequence[_Fit], differences: Differences, read: Read, validation: IntArray) -> _Fit:
     """Take the fit with the least mean absolute scaled error over the validation stretch, the first of equals."""
-    x, y = differences.inputs(known, validation), differences.targets(known, validation)
+    x, y = differences.inputs(read, validation), differences.targets(read, validation)
     return min(fits, key=lambda fit: float(np.abs(fit.predict(x) - y).mean()))
 
 

@@ -7,7 +7,7 @@ exponential of a forecast of the log: a median rather than a mean.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from forecast.forecasters.live import Forecast, Live
@@ -109,12 +111,12 @@ class LiveTransformed:
 
     live: Live
 
-    def update(self, row: npt.ArrayLike) -> Forecast:
-        """Take the next value of every series, (series,), above zero; and forecast."""
+    def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
+        """Take the next value of every series, (series,), above zero, with covariates as `Live.update` does."""
         y = np.asarray(row, dtype=np.float64)
-        if not (y > 0).all():
+        if (y <= 0).any():
             raise ForecastError(f"`data.transform=log` needs values above zero, found {row!r}: train without it")
-        return _exponential(self.live.update(np.log(y)))
+        return _exponential(self.live.update(np.log(y), past))
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
@@ -141,7 +143,8 @@ def log_target(panel: Panel) -> Panel:
         A target that is not above zero, with its series and time.
 
     """
-    bad = np.flatnonzero(~(panel.target > 0))
+    hidden = np.zeros(len(panel.target), dtype=np.bool_) if panel.masked is None else panel.masked[:, 0]
+    bad = np.flatnonzero(~(panel.target > 0) & ~hidden)
     if len(bad):
         i = int(np.searchsorted(panel.offsets, bad[0], side="right")) - 1
         when = panel.calendar.write(panel.times[bad[:1]])[0]
@@ -150,4 +153,5 @@ def log_target(panel: Panel) -> Panel:
             f"{panel.target[bad[0]]:g} at {when}, {len(bad)} of {len(panel.target)} values are zero or below: "
             f"say `data.transform=none`"
         )
-    return replace(panel, values=np.column_stack([np.log(panel.target), panel.values[:, 1:]]))
+    log = np.log(np.where(hidden, 1.0, panel.target))
+    return replace(panel, values=np.column_stack([log, panel.values[:, 1:]]))

@@ -12,13 +12,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.series.encoding import Encoding, ahead_rows, fit_encoding
 from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
 
 if TYPE_CHECKING:
+    from forecast.series.encoding import Float32Array
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.quantities import Quantities
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What windows of a past are made of, row by row.
+
+    Attributes
+    ----------
+    known : what the reference reads
+    past : (row, column) covariates known up to a row, and whether its target is masked
+    ahead : (ahead row, column) covariates known ahead
+    ahead_row : (row,) the row of `ahead` with the same step
+    static : (series, column)
+
+    """
+
+    known: Quantities
+    past: Float32Array
+    ahead: Float32Array
+    ahead_row: IntArray
+    static: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,27 +57,60 @@ class Differences:
     problem: Problem
     reference: Reference
     scale: FloatArray
+    encoding: Encoding
 
-    def inputs(self, known: Quantities, rows: IntArray) -> FloatArray:
-        """What is known at each origin, (origin, context_steps), oldest first.
+    def read(self, past: Panel) -> Read:
+        """What windows of a past are made of."""
+        past_columns, ahead_columns = self.encoding.past_columns(past), self.encoding.ahead_columns(past)
+        if self.encoding.target_marked and past.masked is not None:
+            past_columns = np.column_stack([past_columns, past.masked[:, 0].astype(np.float32)])
+        return Read(
+            known=self.reference.quantities(past),
+            past=past_columns,
+            ahead=ahead_columns,
+            ahead_row=ahead_rows(past),
+            static=self.encoding.static_columns(past),
+        )
 
-        Where a series is younger than a context its first value stands for what was before it.
+    def inputs(self, read: Read, rows: IntArray) -> FloatArray:
+        """What is known at each origin, (origin, column): the context, oldest first, then covariates.
+
+        Where a series is younger than a context its first value stands for what was before it. Covariates are those
+        known up to each step of the context, those known ahead of each step of the horizon, and those of the series.
+        Of what follows from the date the first step of the horizon says it all: places at later steps are turned by
+        angles that are always the same, and a hundred columns of them would drown the rest in a distance.
         """
+        known = read.known
         lags = np.arange(1 - self.problem.context_steps, 1)
         context = np.maximum(rows[:, None] + lags, known.start[rows][:, None])
         anchor = self.reference.anchor(known, rows)
         inputs: FloatArray = (known.y[context] - anchor[:, None]) / self._unit(known, rows)
-        return inputs
+        covariates = self._covariates(read, rows, context)
+        return np.concatenate([inputs, *covariates], axis=1) if covariates else inputs
 
-    def targets(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def _covariates(self, read: Read, rows: IntArray, context: IntArray) -> list[FloatArray]:
+        parts = []
+        if read.past.shape[1]:
+            parts.append(read.past[context].reshape(len(rows), -1))
+        if read.ahead.shape[1]:
+            steps = read.ahead_row[rows][:, None] + np.arange(1, self.problem.horizon + 1)
+            ahead = read.ahead[np.minimum(steps, len(read.ahead) - 1)]  # (origin, horizon, column)
+            computed = self.encoding.ahead.computed_columns
+            parts += [ahead[:, 0, computed], ahead[:, :, ~computed].reshape(len(rows), -1)]
+        if read.static.shape[1]:
+            parts.append(read.static[read.known.series[rows]])
+        return [part.astype(np.float64) for part in parts]
+
+    def targets(self, read: Read, rows: IntArray) -> FloatArray:
         """What has come after each origin, (origin, horizon)."""
+        known = read.known
         ahead = rows[:, None] + np.arange(1, self.problem.horizon + 1)
         targets: FloatArray = (known.y[ahead] - self.reference.at(known, rows)) / self._unit(known, rows)
         return targets
 
-    def restore(self, known: Quantities, rows: IntArray, predicted: FloatArray) -> FloatArray:
+    def restore(self, read: Read, rows: IntArray, predicted: FloatArray) -> FloatArray:
         """Forecasts in the target's units from predicted targets, both (origin, horizon)."""
-        return self.reference.at(known, rows) + predicted * self._unit(known, rows)
+        return self.reference.at(read.known, rows) + predicted * self._unit(read.known, rows)
 
     def _unit(self, known: Quantities, rows: IntArray) -> FloatArray:
         unit: FloatArray = self.scale[known.series[rows]]
@@ -69,6 +125,7 @@ def fit_differences(reference: str | Reference, past: Panel, train_steps: IntArr
         if isinstance(reference, Reference)
         else fit_reference(reference, past, train_steps, problem),
         scale=fit_scale(past, train_steps, problem.season_steps),
+        encoding=fit_encoding(past, train_steps),
     )
 
 

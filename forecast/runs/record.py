@@ -39,6 +39,7 @@ class ChannelRecord(_Part):
     name: str
     role: Literal["target", "past", "future", "static"]
     categories: tuple[str, ...] = ()
+    computed: str | None = None
 
 
 class DataRecord(_Part):

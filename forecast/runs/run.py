@@ -80,6 +80,11 @@ def open_run(run: str | Path = "latest", outputs: str | Path = "outputs") -> Run
     return Run(folder, record, network, calendar)
 
 
+def channels_of(record: RunRecord) -> tuple[Channel, ...]:
+    """All channels of the data that the run was trained on."""
+    return tuple(Channel(**channel.model_dump()) for channel in record.data.channels)
+
+
 def _calendar(record: RunRecord) -> Calendar:
     """Make the calendar and let it name and write a time, which shows whether its zone and its style are any good."""
     try:
@@ -104,7 +109,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
             f"its settings ask for {settings.ensemble} networks, and it tells the epochs of {len(epochs)}: "
             f"the file was changed; train again"
         )
-    channels = tuple(Channel(channel.name, channel.role, channel.categories) for channel in record.data.channels)
+    channels = channels_of(record)
     fitted = restore_ensemble(
         forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.recurrent import FittedNetwork
     from forecast.series.calendar import Calendar
+    from forecast.series.panel import Channel, Panel
     from forecast.series.problem import Problem
     from forecast.series.season import Season
     from forecast.series.source import Source
@@ -154,12 +155,19 @@ def _data_record(source: Source, split: Split) -> DataRecord:
         notes=tuple(source.notes),
         calendar=_plain(panel.calendar.as_dict()),
         ids=panel.ids,
-        channels=tuple(ChannelRecord(name=channel.name, role=channel.role) for channel in panel.channels),
+        channels=tuple(ChannelRecord(**asdict(channel)) for channel in all_channels(panel)),
         steps=_steps(panel.lengths),
         train_steps=_steps(split.train),
         validation_steps=_steps(split.validation),
         calibration_steps=_steps(split.before_test - split.fitted),
     )
+
+
+def all_channels(panel: Panel) -> tuple[Channel, ...]:
+    """Channels of the rows, of what is known ahead, and of what describes the series."""
+    ahead = () if panel.ahead is None else panel.ahead.channels
+    static = () if panel.static is None else panel.static.channels
+    return (*panel.channels, *ahead, *static)
 
 
 def _steps(array: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[int, ...]:

@@ -51,6 +51,12 @@ class Columns:
         """Number of columns."""
         return sum(self.widths) + int(self.marked.sum())
 
+    @property
+    def computed_columns(self) -> BoolArray:
+        """Which columns follow from the time alone, (column,)."""
+        counts = [width + int(mark) for width, mark in zip(self.widths, self.marked, strict=True)]
+        return np.repeat([channel.computed is not None for channel in self.channels], counts).astype(np.bool_)
+
     def encode(self, values: FloatArray, masked: BoolArray, channels: tuple[Channel, ...]) -> Float32Array:
         """Columns of rows of the same channels, both (row, channel) -> (row, column).
 
@@ -212,9 +218,9 @@ def _fit(
 
 
 def _codes(trained: Channel, found: Channel) -> IntArray:
-    """Place among the categories of training of each category that was found; -1 where it was not known."""
+    """Place among the categories of training of each category that was found; -1 where it was not known, and last."""
     places = {name: place for place, name in enumerate(trained.categories)}
-    return np.array([places.get(name, -1) for name in found.categories or ("",)], dtype=np.int64)
+    return np.array([*(places.get(name, -1) for name in found.categories), -1], dtype=np.int64)
 
 
 def _check_same(trained: tuple[Channel, ...], found: tuple[Channel, ...]) -> None:

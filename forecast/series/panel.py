@@ -28,12 +28,14 @@ Role: TypeAlias = Literal["target", "past", "future", "static"]
 class Channel:
     """One column of a panel and what a forecaster may know of it: `future` is known over the horizon as well.
 
-    With `categories` its values are their places in it; without, they are numbers.
+    With `categories` its values are their places in it; without, they are numbers. What is `computed` follows from
+    the time alone, by the feature of this name, and goes on as far as anyone asks.
     """
 
     name: str
     role: Role
     categories: tuple[str, ...] = ()
+    computed: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from forecast.series.reading import settings as reading
 from forecast.settings import Settings
 
+FeatureName = Literal["hour", "weekday", "yearday", "month"]
+
 
 class SeriesSettings(Settings):
     """What every source has.
@@ -41,6 +43,9 @@ class RowSettings(SeriesSettings):
     on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
     resample : make one step of each week, month, ... (a coarser pandas alias)
     resample_how : what a coarser step is of its rows
+    calendar : places in day, week and year as covariates that are known ahead (hour, weekday, yearday, month); None:
+        those that suit the steps, where there are dates; "none": none
+    country : whose public holidays are a covariate (a code of ISO 3166, such as KR)
 
     """
 
@@ -51,6 +56,8 @@ class RowSettings(SeriesSettings):
     on_duplicates: Literal["error", "first", "last", "mean"] = "error"
     resample: str | None = Field(default=None, min_length=1)
     resample_how: Literal["sum", "mean", "last"] = "mean"
+    calendar: Literal["none"] | FeatureName | tuple[FeatureName, ...] | None = None
+    country: str | None = Field(default=None, min_length=2)
 
     @field_validator("freq", mode="before")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,16 +92,7 @@ def in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
     """Return the same series in another order."""
     if panel.ids == ids:
         return panel
-    order = np.array([panel.ids.index(name) for name in ids])
-    rows = np.concatenate([np.arange(panel.offsets[i], panel.offsets[i + 1]) for i in order])
-    return replace(
-        panel,
-        values=panel.values[rows],
-        observed=panel.observed[rows],
-        times=panel.times[rows],
-        offsets=np.concatenate([[0], np.cumsum(panel.lengths[order])]),
-        ids=ids,
-    )
+    return panel.take(np.array([panel.ids.index(name) for name in ids]))
 
 
 def _some(names: Sequence[str], shown: int = 5) -> str:

@@ -14,9 +14,10 @@ from forecast.evaluation.scales import fit_scales
 from forecast.reporting.wording import counted, listed, number
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
-from forecast.runs.run import Run, open_run
+from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_table
+from forecast.series.features import features_of, with_features
 from forecast.series.source import Source, found_line, load_source
 from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future
@@ -75,6 +76,7 @@ def predict(
     with new_folder(folder) as draft:
         source = load_source(job.data)
         panel = fitting_panel(opened, source.panel)
+        panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals
         offsets, scale = intervals.arrays(), np.array(intervals.scale)

@@ -13,8 +13,9 @@ from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
+from forecast.series.features import choose_features, with_features
 from forecast.series.question import Question, ask
-from forecast.series.settings import CsvSettings
+from forecast.series.settings import CsvSettings, RowSettings
 from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
 
@@ -54,7 +55,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
         Data that cannot be read or are too short, or a series to be drawn that they do not hold.
 
     """
-    source = _long_enough(job, source or load_source(job.data))
+    source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
     _check_drawn(job.report.series, source.panel)
     return Prepared(job, source, settle(job, source.panel))
 
@@ -87,6 +88,18 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
         calibration=job.split.calibration,
     )
     return replace(source, panel=panel, notes=(*source.notes, *notes))
+
+
+def _with_calendar(job: JobSettings, source: Source) -> Source:
+    """Add what the dates say, if it was asked for or suits the steps."""
+    data = job.data
+    if not isinstance(data, RowSettings):
+        return source
+    names = choose_features(source.panel, data.calendar, data.country)
+    if not names:
+        return source
+    panel = with_features(source.panel, names, job.horizon)
+    return replace(source, panel=panel, found={**source.found, "covariates of the date": ", ".join(names)})
 
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:

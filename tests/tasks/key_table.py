@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from outcomes import baseline, final, forecast, judged, page, panel, question, trained
+from outcomes import ahead, baseline, final, forecast, judged, page, panel, question, trained
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -55,6 +55,8 @@ def row_keys(name):
         f"data.{name}.on_duplicates": Change("last", panel, {"on_duplicates": "first"}, TWICE),
         f"data.{name}.resample": Change("W", panel),
         f"data.{name}.resample_how": Change("sum", panel, {"resample": "W"}),
+        f"data.{name}.calendar": Change("weekday", ahead, {"calendar": "none"}),
+        f"data.{name}.country": Change("KR", ahead),
     }
 
 

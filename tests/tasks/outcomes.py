@@ -26,6 +26,12 @@ def panel(job):
     return made.ids, made.channels, made.calendar, *(array.tolist() for array in arrays)
 
 
+def ahead(job):
+    """What is known ahead."""
+    known = prepare(job).panel.ahead
+    return None if known is None else (known.values.tolist(), [channel.name for channel in known.channels])
+
+
 def question(job):
     asked = prepare(job).question
     split = asked.split

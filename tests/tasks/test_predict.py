@@ -10,6 +10,7 @@ from small_jobs import small_job
 from forecast.errors import ForecastError
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
+from forecast.series.features import features_of, with_features
 from forecast.series.split import last_origins
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.terminal import silent
@@ -61,7 +62,8 @@ def test_dates_and_ids_are_written_as_the_user_wrote_them(run_on_csv):
 def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
     made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
     assert made.future.ds.min() == DAYS[-1] + pd.Timedelta(days=1)
-    panel = made.source.panel
+    names = features_of(run_on_csv.prepared.panel.ahead.channels)
+    panel = with_features(made.source.panel, names, run_on_csv.prepared.job.horizon)
     expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
     mine = made.future[made.future.model == "lstm"].y_hat
     np.testing.assert_allclose(mine, expected, atol=1e-6)

@@ -42,7 +42,7 @@ def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(traine
     table = pd.read_csv(trained.folder / layout.LEADERBOARD)
     assert list(table.columns) == [
         *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2"),
-        *("wql", "crps", "coverage_90", "width_90", "skill"),
+        *("wql", "crps", "coverage_90", "width_90", "revision", "skill"),
         *("dm_p", "fit_seconds", "forecast_seconds", "status"),
     ]
     assert set(table.model) == {"lstm", "reference", "naive", "ridge"}

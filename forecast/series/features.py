@@ -1,0 +1,201 @@
+"""What a date says by itself: the place in the day, the week and the year, and holidays. Known ahead, for ever.
+
+A place in a period is two columns, the sine and the cosine of its angle, so that the end of the period lies beside its
+beginning. Places are those of the wall clock, as the user writes times.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.series.calendar import to_wall
+from forecast.series.panel import Channel, KnownAhead
+from forecast.series.rules import NS_PER_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from forecast.series.calendar import Calendar
+    from forecast.series.panel import FloatArray, Panel, TimeArray
+
+HOLIDAY = "holiday"
+_PERIODS = 3
+"""Times that a period has to go by in the longest series, for its feature to be more than the course of the data."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A place in a period.
+
+    Attributes
+    ----------
+    place : share of the period that has gone by at wall-clock times, (row,) in 0 to 1
+    days : length of the period
+    finest, coarsest : days between steps for which it is taken where nothing is said, from over `finest` on
+
+    """
+
+    place: Callable[[TimeArray], FloatArray]
+    days: float
+    finest: float
+    coarsest: float
+
+
+def _of_day(wall: TimeArray) -> FloatArray:
+    return (wall.astype(np.int64) % NS_PER_DAY) / NS_PER_DAY
+
+
+def _of_week(wall: TimeArray) -> FloatArray:
+    return ((wall.astype("datetime64[D]").astype(np.int64) + 3) % 7) / 7  # Monday is 0
+
+
+def _of_year(wall: TimeArray) -> FloatArray:
+    years = wall.astype("datetime64[Y]")
+    day = (wall.astype("datetime64[D]") - years.astype("datetime64[D]")).astype(np.int64)
+    length = ((years + 1).astype("datetime64[D]") - years.astype("datetime64[D]")).astype(np.int64)
+    share: FloatArray = day / length
+    return share
+
+
+def _month_of_year(wall: TimeArray) -> FloatArray:
+    return (wall.astype("datetime64[M]").astype(np.int64) % 12) / 12
+
+
+FEATURES: dict[str, Feature] = {
+    "hour": Feature(_of_day, days=1, finest=0, coarsest=0.99),
+    "weekday": Feature(_of_week, days=7, finest=0, coarsest=6.9),
+    "yearday": Feature(_of_year, days=365.25, finest=0, coarsest=27),
+    "month": Feature(_month_of_year, days=365.25, finest=27, coarsest=360),
+}
+"""Every feature by its name in `data.calendar`."""
+
+
+def choose_features(panel: Panel, asked: str | Sequence[str] | None, country: str | None) -> tuple[str, ...]:
+    """Choose the features of a job: those that were asked for ("none": none), or those that suit the steps.
+
+    The holidays of a country are one more, called "holiday" with its code.
+
+    Raises
+    ------
+    ForecastError
+        Steps without dates.
+
+    """
+    holiday = (f"{HOLIDAY} {country}",) if country else ()
+    dated = panel.times.dtype.kind == "M"
+    if not dated and (country or asked not in {None, "none"}):
+        what = f"data.country={country}" if country else "data.calendar"
+        raise ForecastError(f"`{what}` needs dates, and the rows have step numbers: say `data.time`, or leave it out")
+    if asked == "none" or not dated:
+        return holiday
+    if asked is None:
+        return (*_suiting(panel), *holiday)
+    return (*((asked,) if isinstance(asked, str) else tuple(asked)), *holiday)
+
+
+def _suiting(panel: Panel) -> list[str]:
+    """Features of periods that are longer than a step and have gone by a few times in the longest series."""
+    longest = int(np.argmax(panel.lengths))
+    times = panel.times[panel.offsets[longest] : panel.offsets[longest + 1]]
+    days = times.astype("datetime64[ns]").astype(np.int64) / NS_PER_DAY
+    if len(days) < 2:
+        return []
+    step, span = float(np.median(np.diff(days))), float(days[-1] - days[0])
+    return [n for n, one in FEATURES.items() if one.finest < step <= one.coarsest and span >= _PERIODS * one.days]
+
+
+def features_of(channels: Sequence[Channel]) -> tuple[str, ...]:
+    """Name the features that made these channels."""
+    return tuple(dict.fromkeys(channel.computed for channel in channels if channel.computed is not None))
+
+
+def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel:
+    """Add features to what is known ahead, for every step and `steps_ahead` steps after the end of each series.
+
+    Raises
+    ------
+    ForecastError
+        A feature or a country that nobody knows, or a covariate with the name of a feature.
+
+    """
+    if not names:
+        return panel
+    before = panel.ahead.channels if panel.ahead is not None else ()
+    channels = tuple(channel for name in names for channel in _channels(name))
+    taken = {channel.name for channel in (*panel.channels[1:], *before)}
+    if both := [channel.name for channel in channels if channel.name in taken]:
+        raise ForecastError(f"the covariate {both[0]!r} has the name of a calendar feature: say `data.calendar=none`")
+    known = _lengthened(panel, steps_ahead)
+    times = [
+        np.concatenate([panel.times[rows], panel.calendar.after(panel.times[rows.stop - 1], int(length - steps))])
+        for (_, rows), length, steps in zip(panel.series(), np.diff(known.offsets), panel.lengths, strict=True)
+    ]
+    values = feature_values(names, np.concatenate(times), panel.calendar)
+    return replace(
+        panel,
+        ahead=KnownAhead(
+            values=np.concatenate([known.values, values], axis=1),
+            masked=np.concatenate([known.masked, np.zeros(values.shape, dtype=np.bool_)], axis=1),
+            offsets=known.offsets,
+            channels=(*before, *channels),
+        ),
+    )
+
+
+def feature_values(names: Sequence[str], times: TimeArray, calendar: Calendar) -> FloatArray:
+    """Columns of features at times of a panel, (row, column)."""
+    zone = calendar.timezone
+    wall = to_wall(times, zone) if zone not in {None, "UTC"} else times
+    return np.concatenate([_columns(name, wall) for name in names], axis=1)
+
+
+def _lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
+    """What is known ahead so far, masked where it does not reach."""
+    if panel.ahead is None:
+        offsets = np.concatenate([[0], np.cumsum(panel.lengths + steps_ahead)]).astype(np.int64)
+        nothing = np.zeros((int(offsets[-1]), 0))
+        return KnownAhead(nothing, nothing.astype(np.bool_), offsets, ())
+    old = panel.ahead
+    lengths = np.maximum(panel.lengths + steps_ahead, np.diff(old.offsets))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(len(old.values)) + np.repeat(offsets[:-1] - old.offsets[:-1], np.diff(old.offsets))
+    values = np.zeros((int(offsets[-1]), len(old.channels)))
+    masked = np.ones(values.shape, dtype=np.bool_)
+    values[places], masked[places] = old.values, old.masked
+    return KnownAhead(values, masked, offsets, old.channels)
+
+
+def _channels(name: str) -> tuple[Channel, ...]:
+    if name.startswith(HOLIDAY):
+        return (Channel(name, "future", computed=name),)
+    return tuple(Channel(f"{wave}({name})", "future", computed=name) for wave in ("sin", "cos"))
+
+
+def _columns(name: str, wall: TimeArray) -> FloatArray:
+    """Columns of a feature at times of the wall clock, (row, column)."""
+    if name.startswith(HOLIDAY):
+        return _holidays(wall, name.removeprefix(HOLIDAY).strip())[:, None]
+    if name not in FEATURES:
+        raise ForecastError(f"the calendar feature {name!r} is none of {', '.join(FEATURES)}: train again")
+    angle = 2 * np.pi * FEATURES[name].place(wall)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+
+def _holidays(wall: TimeArray, country: str) -> FloatArray:
+    """1 on public holidays of a country, else 0, (row,)."""
+    import holidays  # noqa: PLC0415  # nobody but who names a country waits for it
+
+    known = sorted(holidays.list_supported_countries())
+    if country not in known:
+        near = difflib.get_close_matches(country.upper(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "say a code of ISO 3166, such as KR, DE or US"
+        raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
+    days = wall.astype("datetime64[D]")
+    first, last = (int(str(day)[:4]) for day in (days.min(), days.max()))
+    free = np.array(sorted(holidays.country_holidays(country, years=range(first, last + 1))), dtype="datetime64[D]")
+    return np.isin(days, free).astype(np.float64)
