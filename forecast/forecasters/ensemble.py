@@ -56,8 +56,10 @@ class Ensemble:
         return "network"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedEnsemble:
-        """Train the members one after the other."""
-        return FittedEnsemble(self, tuple(member.fit(past, train_steps, problem) for member in self.members))
+        """Train the members one after the other; what the first chooses for its reference holds for all."""
+        first = self.members[0].fit(past, train_steps, problem)
+        others = (replace(member, reference=member.reference or first.reference) for member in self.members[1:])
+        return FittedEnsemble(self, (first, *(member.fit(past, train_steps, problem) for member in others)))
 
 
 @dataclass(frozen=True, eq=False)

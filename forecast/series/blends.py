@@ -20,7 +20,7 @@ from forecast.series.split import rolling_origins
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.quantities import Quantities
 
 Criterion: TypeAlias = Literal["mse", "mae", "owa"]
@@ -80,16 +80,20 @@ class Fit:
     scale: FloatArray
     percentage: float
 
-    def importance(self, series: int, x: FloatArray, difference: FloatArray, y: FloatArray) -> FloatArray:
+    def importance(
+        self, series: int, x: FloatArray, difference: FloatArray, y: FloatArray, seen: BoolArray
+    ) -> FloatArray:
         """What the squared error of each forecast of a series is multiplied with, (horizon, row).
 
-        `x` (horizon, term, row) and `difference` (horizon, row), both to the last value `y` (row,).
+        `x` (horizon, term, row) and `difference` (horizon, row), both to the last value `y` (row,); `seen` (horizon,
+        row) says which differences are of observed targets.
         """
         fitted = (self.weights[series][:, None] @ x)[:, 0]
         error, scale = np.abs(difference - fitted), self.scale[series]
         size = (np.abs(difference + y) + np.abs(fitted + y)) / 2
         unit = 1 + scale / (self.percentage * np.maximum(size, _SMALLEST_VALUE * scale))
-        importance: FloatArray = unit / np.maximum(error, max(_SMALLEST_ERROR * float(np.median(error)), 1e-9 * scale))
+        typical = float(np.median(error[seen])) if seen.any() else 0.0
+        importance: FloatArray = unit / np.maximum(error, max(_SMALLEST_ERROR * typical, 1e-9 * scale))
         return importance
 
 
@@ -132,8 +136,9 @@ def moments(
             for j, term in enumerate(terms(known, rows, horizon, season_steps)):
                 x[:, j] = (term - y[:, None]).T
             difference = train.target[ahead].T - y
-            importance = np.ones_like(difference) if fit is None else fit.importance(i, x, difference, y)
-            importance *= train.target_observed[ahead].T  # an unobserved target weighs nothing
+            seen = train.target_observed[ahead].T
+            importance = np.ones_like(difference) if fit is None else fit.importance(i, x, difference, y, seen)
+            importance *= seen  # an unobserved target weighs nothing
             weighted = x * importance[:, None]
             gram[i] += weighted @ x.transpose(0, 2, 1)
             cross[i] += (weighted @ difference[..., None])[..., 0]

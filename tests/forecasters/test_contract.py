@@ -227,7 +227,7 @@ def test_another_unit_of_the_data_is_that_of_the_forecasts(name):
     np.testing.assert_allclose(y_hat, forecasts(name) * 1024.0, rtol=tolerance)
 
 
-@pytest.mark.parametrize("name", FORECASTERS)
+@pytest.mark.parametrize("name", [name for name in FORECASTERS if "owa" not in name])  # percentages know a zero
 def test_another_level_of_the_data_is_that_of_the_forecasts(name):
     forecaster = FORECASTERS[name]
     if isinstance(forecaster, Regression):

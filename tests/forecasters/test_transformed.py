@@ -90,7 +90,9 @@ def test_a_network_of_the_log_goes_on_row_by_row_in_the_targets_units():
     training = TrainingSettings(max_epochs=2)
     problem = Problem(horizon=4, context_steps=24, season_steps=20)
     past = panel.cut(np.array([250]))
-    fitted = Transformed(Recurrent(LstmSettings(hidden_size=4, head="gaussian"), training)).fit(past, np.array([200]), problem)
+    fitted = Transformed(Recurrent(LstmSettings(hidden_size=4, head="gaussian"), training)).fit(
+        past, np.array([200]), problem
+    )
     live = fitted.start(past)
     for y in panel.target[250:260]:
         forecast = live.update(y)
