@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent, restore
+from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.restoring import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +89,13 @@ class FittedEnsemble:
         y_hat = np.stack([one.y_hat for one in told])
         own = [one.quantiles for one in told if one.quantiles is not None]
         return Forecasts(self._combined(y_hat), self._combined(np.stack(own)) if own else None, members=y_hat)
+
+    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Draw paths of all members in turn, (origin, path, horizon): which of them is right is open as well."""
+        each = -(-count // len(self.members))
+        drawn = [member.paths(past, origins, each, member_seed(seed, i)) for i, member in enumerate(self.members)]
+        shape = len(origins), each * len(self.members), -1
+        return np.stack(drawn, axis=2).reshape(shape)[:, :count]
 
     def start(self, past: Panel) -> LiveEnsemble:
         """Warm the members over a past, to go on one row at a time."""
@@ -187,4 +195,4 @@ def _arrays_of(
 
 
 def _is_own(name: str) -> bool:
-    return name.startswith("network.")
+    return name.startswith(("network.", "copula."))

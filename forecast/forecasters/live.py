@@ -188,13 +188,17 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
 
     `reference` is (origin, horizon), `scale` (origin,).
     """
-    unit = scale[:, None]
-    level = Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, unit)))
+    unit, level = scale[:, None], level_of(reference, scale)
     y_hat = reference + head.point(raw, level).numpy() * unit
     if not head.is_distribution:
         return Forecasts(y_hat)
     quantiles = reference[..., None] + head.quantiles(raw, QUANTILES, level).numpy() * unit[..., None]
     return Forecasts(y_hat, np.sort(quantiles, axis=-1))  # rounding alone could cross them
+
+
+def level_of(reference: FloatArray, scale: FloatArray) -> Level:
+    """Where series stand, of the reference's forecasts, (origin, horizon), and the unit of differences, (origin,)."""
+    return Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, scale[:, None])))
 
 
 def _read_window(network: Network, window: Float32Array) -> Reached:

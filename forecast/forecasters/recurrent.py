@@ -12,29 +12,29 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.beside import Beside
+from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
+from forecast.forecasters.counts import check_counts
+from forecast.forecasters.draws import own_chances
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.live import Live, read_forecasts
+from forecast.forecasters.live import Live, level_of, read_forecasts
 from forecast.forecasters.recursion import Recursion, check_fed_back, own_problem, standing_at
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
-from forecast.network.readings import Interface
 from forecast.network.settings import LstmSettings, NetworkSettings
-from forecast.series.encoding import Encoding, empty_encoding, fit_encoding, restore_encoding
-from forecast.series.references import Reference, fit_reference, term_count
+from forecast.series.encoding import Encoding, fit_encoding
+from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
+from forecast.series.split import rolling_origins
 from forecast.training.callbacks import Epoch
 from forecast.training.data import network_data
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from forecast.forecasters.recursion import Standing
-    from forecast.series.encoding import Float32Array
-    from forecast.series.panel import Channel, FloatArray, IntArray, Panel
+    from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Recurrent:
     """An RNN, LSTM or GRU that forecasts the whole horizon, at once or step by step.
 
-    `reference` and `learning_rates` are None until something has been chosen on validation; a forecaster that
+    `reference`, `learning_rates` and `copula` are None until something has been chosen on validation; a forecaster that
     `FittedNetwork.chosen` returns has them, and trains exactly as many epochs as there are learning rates.
 
     Examples
@@ -61,6 +61,7 @@ class Recurrent:
     on_epoch: Callable[[Epoch], None] | None = None
     reference: Reference | None = None
     learning_rates: tuple[float, ...] | None = None
+    copula: Copula | None = None
 
     @property
     def name(self) -> str:
@@ -83,7 +84,7 @@ class Recurrent:
         else:
             reference = self.reference.refit(past, train_steps)
         if self.settings.head == "negative_binomial":
-            _check_counts(past)
+            check_counts(past)
         scale = fit_scale(past, train_steps, problem.season_steps)
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
@@ -100,7 +101,7 @@ class Recurrent:
                 on_epoch=self.on_epoch,
             )
         )
-        return FittedNetwork(
+        fitted = FittedNetwork(
             forecaster=self,
             problem=problem,
             ids=past.ids,
@@ -111,7 +112,9 @@ class Recurrent:
             history=training.history,
             epochs=training.epochs,
             stop_reason=training.reason,
+            copula=self.copula,
         )
+        return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +128,7 @@ class FittedNetwork:
     reference : of as many steps as the network itself forecasts
     history : the epochs of training; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
+    copula : how the steps of the horizon hang together; None where nothing asks for it
 
     """
 
@@ -138,6 +142,7 @@ class FittedNetwork:
     history: tuple[Epoch, ...]
     epochs: int
     stop_reason: str
+    copula: Copula | None = None
 
     @property
     def members(self) -> tuple[FittedNetwork, ...]:
@@ -175,11 +180,17 @@ class FittedNetwork:
             recursion, standing = self._fed_back(data, origins)
             return recursion.forecast(standing)
         rows = origins.rows(data.past)
+        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]]
+        return read_forecasts(head_on_cpu(self.network), self._raw(data, origins), reference, scale)
+
+    def _raw(self, data: NetworkData, origins: Origins) -> torch.Tensor:
+        """Raw numbers of the head, (origin, horizon, size)."""
+        rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
             raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
         else:
             raw = forecast_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
-        return self._read(raw, data, rows)
+        return torch.from_numpy(raw)
 
     def _fed_back(self, data: NetworkData, origins: Origins) -> tuple[Recursion, Standing]:
         """Give what feeds forecasts back, and where it begins."""
@@ -191,10 +202,43 @@ class FittedNetwork:
         recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
         return recursion, standing_at(data.known, data.readings, rows, reached, self.problem.horizon)
 
-    def _read(self, raw: Float32Array, data: NetworkData, rows: IntArray) -> Forecasts:
-        """Forecasts in the target's units from raw numbers of the head, (origin, horizon, size)."""
-        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]]
-        return read_forecasts(head_on_cpu(self.network), torch.from_numpy(raw), reference, scale)
+    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Draw what may come after each origin, each path one continuation as a whole: (origin, path, horizon).
+
+        They are of the forecast that each origin makes alone, without `model.fork_ensemble`. Paths of two series, or of
+        two origins, share nothing.
+
+        Raises
+        ------
+        ForecastError
+            A head that is no distribution, or a horizon too long.
+
+        """
+        check_paths(self.forecaster.settings, self.problem.horizon)
+        if self.forecaster.training.regime == "windows":
+            self._check_windows(origins)
+        data = self._data(past)
+        if self.copula is None:
+            recursion, standing = self._fed_back(data, origins)
+            return recursion.paths(standing, count, seed)
+        rows = origins.rows(past)
+        level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series[rows]])
+        chances = own_chances(origins, count, self.problem.horizon, seed)
+        return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, chances)
+
+    def measured_copula(self, past: Panel, train_steps: IntArray) -> Copula | None:
+        """Measure how steps hang together, on the validation stretch or, where there is none, in training."""
+        if not keeps_copula(self.forecaster.settings, self.problem.horizon):
+            return None
+        first = np.where(train_steps.sum() < past.lengths.sum(), train_steps, 0)
+        origins = rolling_origins(past, np.maximum(first, self._first_step + 1), past.lengths, self.problem.horizon)
+        origins = origins[:: max(-(-len(origins) * self.problem.horizon // MOST_SCORES), 1)]
+        data, rows = self._data(past), origins.rows(past)
+        target, exists = data.differences(rows, past.offsets[1:])
+        with torch.no_grad():
+            raw = self._raw(data, origins)
+            scores = head_on_cpu(self.network).scores(raw, torch.from_numpy(target), data.level(rows))
+        return fit_copula(scores.numpy().astype(np.float64), exists)
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""
@@ -216,14 +260,15 @@ class FittedNetwork:
     def chosen(self) -> Recurrent:
         """Return the forecaster with its reference, number of epochs and learning rates fixed."""
         rates = tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
-        return replace(self.forecaster, reference=self.reference, learning_rates=rates)
+        return replace(self.forecaster, reference=self.reference, learning_rates=rates, copula=self.copula)
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
         weights = {f"network.{name}": part.cpu().numpy() for name, part in self.network.state_dict().items()}
         reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
         encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
-        return {**weights, **reference, **encoding, "scale": self.scale}
+        copula = {} if self.copula is None else {"copula.factor": self.copula.factor}
+        return {**weights, **reference, **encoding, **copula, "scale": self.scale}
 
     def _data(self, past: Panel) -> NetworkData:
         """What the network reads of a past."""
@@ -246,90 +291,6 @@ class FittedNetwork:
                 f"a network trained on windows needs {self.problem.context_steps} steps before an origin, found "
                 f"{shortest}: forecast from later origins, or train with `training.regime=stream`"
             )
-
-
-def restore(
-    forecaster: Recurrent,
-    problem: Problem,
-    ids: tuple[str, ...],
-    *,
-    channels: tuple[Channel, ...],
-    facts: Mapping[str, Any],
-    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
-    epochs: int,
-) -> FittedNetwork:
-    """Put saved arrays into the skeleton that the settings describe.
-
-    `channels` are all of the panel that was fitted on, `facts` is what `Reference.facts` gave.
-
-    Raises
-    ------
-    ForecastError
-        An array that is missing, is not known, or has another shape or type than the settings ask for.
-
-    """
-    own = own_problem(forecaster.settings.strategy, problem)
-    if facts["horizon"] != own.horizon:
-        raise ForecastError(
-            f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
-        )
-    terms = term_count(facts["name"], problem.season_steps)
-    shapes = {"centre": (len(ids),), "weights": (len(ids), own.horizon, terms)}
-    empty: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
-    reference = Reference(**facts, **empty)
-    encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
-    interface = Interface(
-        inputs=reference.input_size + encoding.input_size,
-        horizon=own.horizon,
-        ahead=encoding.ahead.size,
-        static=encoding.static.size,
-        series=len(ids),
-    )
-    network = Network(forecaster.settings, interface)
-    skeleton = FittedNetwork(forecaster, problem, ids, reference, np.ones(len(ids)), encoding, network, (), epochs, "")
-    _check_arrays(skeleton.tensors(), tensors)
-    saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
-    network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})
-    network.eval()
-    fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in shapes}
-    return replace(skeleton, scale=np.array(tensors["scale"]), reference=replace(reference, **fitted))
-
-
-def _encoding_arrays(
-    channels: tuple[Channel, ...], tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """Take the arrays of the encoding, of which the size of the network depends, after a check of their shapes."""
-    empty = {f"encoding.{name}": array for name, array in empty_encoding(channels).arrays().items()}
-    mine = {name: array for name, array in tensors.items() if name.startswith("encoding.")}
-    _check_arrays(empty, mine)
-    return {name.removeprefix("encoding."): array for name, array in mine.items()}
-
-
-def _check_arrays(
-    expected: Mapping[str, np.ndarray[Any, np.dtype[Any]]], found: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-) -> None:
-    for name in sorted(expected.keys() | found.keys()):
-        want, have = (
-            f"{side[name].dtype} {side[name].shape}" if name in side else "nothing" for side in (expected, found)
-        )
-        if want != have:
-            raise ForecastError(
-                f"saved array {name!r} should be {want}, found {have}: the weights do not belong to these settings"
-            )
-
-
-def _check_counts(past: Panel) -> None:
-    """Refuse targets that are no counts."""
-    wrong = past.target_observed & ((past.target < 0) | (past.target != np.round(past.target)))
-    if not wrong.any():
-        return
-    row = int(np.flatnonzero(wrong)[0])
-    series = past.ids[int(np.searchsorted(past.offsets, row, side="right")) - 1]
-    when = past.calendar.write(past.times[row : row + 1])[0]
-    raise ForecastError(
-        f"`model.head=negative_binomial` forecasts counts (0, 1, 2, ..., without a `data.transform`), and series "
-        f"{series!r} has {past.target[row]:g} at {when}: say `model.head=gaussian`, `student_t` or `quantile`"
-    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -14,15 +14,16 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.draws import common_chances, in_blocks, own_chances
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.network.distributions import QuantileHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.series.onward import Onward
+from forecast.series.split import Origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from forecast.forecasters.draws import Chances
     from forecast.network.network import Network
     from forecast.network.reached import Reached
     from forecast.network.readings import Readings
@@ -37,7 +38,6 @@ PATHS = 256
 """Sample paths that quantiles are taken from."""
 
 _SEED = 0
-_SMALLEST_CHANCE = 1e-4
 _NUMBERS_AT_ONCE = 2_000_000
 """paths x remembered steps that are worked on in one piece (about 120 MB)."""
 
@@ -87,10 +87,11 @@ class Recursion:
     def forecast(self, standing: Standing) -> Forecasts:
         """Forecast each origin; of a head that is a distribution by sample paths, which give its quantiles too."""
         if not self.network.head.is_distribution:
-            return Forecasts(self._in_blocks(standing, 1, 0)[:, 0])
+            return Forecasts(self._in_blocks(standing, _same(1, self.horizon))[:, 0])
+        same = _same(PATHS, self.horizon)
         summaries = [
-            self._summary(standing.take(which), self._in_blocks(standing.take(which), PATHS, _SEED))
-            for which in _blocks(len(standing.rows), PATHS * self.horizon)
+            self._summary(standing.take(which), self._in_blocks(standing.take(which), same))
+            for which in in_blocks(len(standing.rows), PATHS * self.horizon, _NUMBERS_AT_ONCE)
         ]
         if not summaries:
             return Forecasts(np.empty((0, self.horizon)), np.empty((0, self.horizon, len(QUANTILES))))
@@ -100,17 +101,19 @@ class Recursion:
     def paths(self, standing: Standing, count: int, seed: int) -> FloatArray:
         """Draw continuations: each step from the distribution that its own steps before lead to.
 
-        (origin, path, horizon). All origins draw the same random numbers, so that no forecast depends on which others
-        are asked for, and what changes from origin to origin is not chance.
+        (origin, path, horizon). Those of two series share nothing.
         """
-        return self._in_blocks(standing, count, seed)
+        origins = Origins(standing.known.series[standing.rows], standing.lived - 1)
+        return self._in_blocks(standing, own_chances(origins, count, self.horizon, seed))
 
-    def _in_blocks(self, standing: Standing, count: int, seed: int) -> FloatArray:
-        origins = len(standing.rows)
+    def _in_blocks(self, standing: Standing, chances: Chances) -> FloatArray:
+        """Draw paths at some probabilities, (origin, path, horizon), or (1, path, horizon) the same for all."""
+        origins, count = len(standing.rows), chances.shape[1]
         paths = np.empty((origins, count, self.horizon))
-        for which in _blocks(origins, count * (self.reference.memory_steps + self.horizon)):
+        mine = np.broadcast_to(chances, paths.shape)
+        for which in in_blocks(origins, count * (self.reference.memory_steps + self.horizon), _NUMBERS_AT_ONCE):
             here = standing.take(np.repeat(which, count))
-            paths[which] = self._walk(here, count, seed).reshape(-1, count, self.horizon)
+            paths[which] = self._walk(here, mine[which].reshape(-1, self.horizon)).reshape(-1, count, self.horizon)
         return paths
 
     @torch.no_grad()
@@ -129,12 +132,11 @@ class Recursion:
         return y_hat, quantiles
 
     @torch.no_grad()
-    def _walk(self, standing: Standing, count: int, seed: int) -> FloatArray:
-        """Walk over the horizon from each origin, of which `count` that follow one another are the same one."""
+    def _walk(self, standing: Standing, chances: Chances) -> FloatArray:
+        """Walk over the horizon from each origin; what is drawn has the probabilities `chances`, (origin, horizon)."""
         onward = Onward(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
         head, reached = head_on_cpu(self.network), standing.reached
         scale = self.scale[onward.known.series[onward.rows]]
-        chances = np.tile(_chances(count, self.horizon, seed), (len(scale) // count, 1))
         forecasts = np.empty((len(scale), self.horizon))
         for step in range(self.horizon):
             if step:
@@ -198,23 +200,12 @@ def check_fed_back(encoding: Encoding) -> None:
         )
 
 
-def _blocks(origins: int, numbers: int) -> Iterator[IntArray]:
-    """Cut origins into blocks, of which each origin has so many numbers."""
-    size = max(_NUMBERS_AT_ONCE // numbers, 1)
-    for first in range(0, origins, size):
-        yield np.arange(first, min(first + size, origins))
+def _same(count: int, horizon: int) -> Chances:
+    """Random numbers that all origins share: no forecast depends on which others are asked for.
 
-
-def _chances(count: int, horizon: int, seed: int) -> Float32Array:
-    """Probabilities at which each path draws each step, (path, horizon).
-
-    A scrambled Sobol sequence: paths as evenly spread as can be, where independent draws would leave the 5 % quantile
-    with an error of a tenth of the spread, the same one at all origins.
+    What changes from origin to origin is not chance then.
     """
-    from scipy.stats import qmc  # noqa: PLC0415  # takes long to import
-
-    drawn = qmc.Sobol(horizon, seed=seed).random_base2(max(count - 1, 1).bit_length())[:count]
-    return np.clip(drawn, _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE).astype(np.float32)
+    return common_chances(count, horizon, _SEED)[None]
 
 
 def _level(reference: FloatArray, scale: FloatArray) -> Level:

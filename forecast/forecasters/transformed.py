@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from forecast.forecasters.live import Forecast, Live
-    from forecast.series.panel import IntArray, Panel
+    from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
 
@@ -76,6 +76,21 @@ class FittedTransformed:
                 None if told.members is None else np.exp(told.members),
             )
 
+    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Draw paths of the log and take the exponential.
+
+        Raises
+        ------
+        ForecastError
+            What was wrapped is no network, or none that has paths.
+
+        """
+        if not isinstance(self.fitted, HasPaths):
+            raise ForecastError(f"only a network has paths, found {type(self.fitted).__name__}: use `forecast`")
+        with np.errstate(over="ignore"):
+            drawn: FloatArray = np.exp(self.fitted.paths(log_target(past), origins, count, seed))
+        return drawn
+
     def start(self, past: Panel) -> LiveTransformed:
         """Warm the wrapped network over a past, to go on one row at a time.
 
@@ -102,6 +117,15 @@ class Startable(Protocol):
 
     def start(self, past: Panel) -> Live:
         """Warm it over a past."""
+        ...
+
+
+@runtime_checkable
+class HasPaths(Protocol):
+    """Something fitted that forecasts distributions of whole paths."""
+
+    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Draw what may come after each origin, (origin, path, horizon)."""
         ...
 
 

@@ -26,6 +26,8 @@ from forecast.network.head import Head, Level
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
 SMALLEST_SPREAD = 1e-4
 """In units of a series' scale: a reference that never erred in training would leave a spread of nothing."""
 
@@ -98,6 +100,14 @@ class QuantileHead(Head):
         share = (score - scores[left]) / (scores[left + 1] - scores[left])
         return low + share * (high - low)
 
+    def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Interpolated between its levels, as the quantiles are."""
+        own, scores = self.own_quantiles(raw).contiguous(), _normal_scores(torch.tensor(self.levels))
+        left = (torch.searchsorted(own, target[..., None].contiguous()) - 1).clamp(0, self.size - 2)
+        low, high = (own.gather(-1, left + i)[..., 0] for i in (0, 1))
+        left = left[..., 0]
+        return scores[left] + (target - low) / (high - low) * (scores[left + 1] - scores[left])
+
 
 class GaussianHead(Head):
     """A normal distribution."""
@@ -122,6 +132,10 @@ class GaussianHead(Head):
     def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
         """Mean + spread * normal quantile."""
         return self.point(raw, level) + self.spread(raw) * _normal_scores(probability)
+
+    def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Errors in units of the spread."""
+        return (target - self.point(raw, level)) / self.spread(raw)
 
 
 class StudentHead(Head):
@@ -156,6 +170,12 @@ class StudentHead(Head):
         freedom = self.freedom(raw).numpy().astype(np.float64)
         scores = torch.from_numpy(special.stdtrit(freedom, probability.numpy())).to(raw.dtype)
         return self.point(raw, level) + self.spread(raw) * scores
+
+    def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """From the distribution function of the t."""
+        freedom = self.freedom(raw).numpy().astype(np.float64)
+        z = ((target - self.point(raw, level)) / self.spread(raw)).numpy().astype(np.float64)
+        return _scores_of(special.stdtr(freedom, z))
 
 
 class NegativeBinomialHead(Head):
@@ -217,6 +237,15 @@ class NegativeBinomialHead(Head):
         count = np.asarray(stats.nbinom.ppf(probability.numpy(), r, r / (r + mean)))
         return self._difference(torch.from_numpy(count).to(raw.dtype), level)
 
+    def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Of the middle between the probabilities of less, and of as much: a count covers a stretch of them."""
+        known = _needed(level)
+        mean, r = (part.numpy().astype(np.float64) for part in (self.mean(raw, level), self.shape(raw)))
+        y = (known.reference + target * known.scale).round().clamp(min=0.0).nan_to_num().numpy().astype(np.float64)
+        as_much = special.betainc(r, y + 1, r / (r + mean))
+        less = np.where(y > 0, special.betainc(r, np.maximum(y, 1), r / (r + mean)), 0.0)
+        return _scores_of((less + as_much) / 2)
+
     def _difference(self, count: Tensor, level: Level | None) -> Tensor:
         known = _needed(level)
         return (count - known.reference) / known.scale
@@ -225,6 +254,10 @@ class NegativeBinomialHead(Head):
 def _normal_scores(probability: Tensor) -> Tensor:
     scores: Tensor = torch.special.ndtri(probability.double())
     return scores.float()
+
+
+def _scores_of(probability: npt.NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(special.ndtri(np.clip(probability, 1e-9, 1 - 1e-9))).float()
 
 
 def _positive(raw: Tensor) -> Tensor:

@@ -70,6 +70,13 @@ class Head(nn.Module):
         """Quantile of each distribution at a probability of its own, (..., horizon, size), (..., horizon) -> same."""
         raise NotImplementedError
 
+    def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        """Where in the distribution targets lie, as normal scores, (..., horizon, size) and (..., horizon) -> same.
+
+        Standard normal, if the distribution is right.
+        """
+        raise NotImplementedError
+
     def quantiles(self, raw: Tensor, probabilities: Sequence[float], level: Level | None) -> Tensor:
         """Quantiles of all at the same probabilities, (..., horizon, size) -> (..., horizon, probability)."""
         told = [self.quantile(raw, torch.full(raw.shape[:-1], p), level) for p in probabilities]

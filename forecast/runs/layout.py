@@ -7,6 +7,7 @@ from forecast.forecasters.interface import QUANTILES
 LEADERBOARD = "leaderboard.csv"
 RESULTS = "results.parquet"
 FORECAST = "forecast.csv"
+PATHS = "paths.parquet"
 HISTORY = "history.csv"
 RECORD = "run.json"
 WEIGHTS = "weights.safetensors"

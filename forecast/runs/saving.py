@@ -51,6 +51,7 @@ class Finished:
     trained : the network as the backtest judged it; its losses are the history
     kept : the network that is saved; fitted again on all rows where `refitted`
     future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
+    paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
 
     """
 
@@ -66,6 +67,7 @@ class Finished:
     future: pd.DataFrame
     verdict: str
     notes: tuple[str, ...]
+    paths: pd.DataFrame | None = None
 
     @property
     def history(self) -> pd.DataFrame:
@@ -83,6 +85,8 @@ def write_tables(run: Finished, folder: Path) -> None:
     test = run.evaluation.test
     write_results(with_quantile_rows(test.results, test.quantiles, test.levels), folder / layout.RESULTS)
     write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
+    if run.paths is not None:
+        write_results(run.paths, folder / layout.PATHS)
     write_table(run.history, folder / layout.HISTORY)
     write_weights(run.kept.tensors(), folder / layout.WEIGHTS)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.forecasters.interface import Fitted
+    from forecast.forecasters.transformed import HasPaths
     from forecast.series.panel import FloatArray, Panel
     from forecast.series.problem import Problem
 
@@ -50,3 +51,21 @@ def future(
         columns = dict(zip(layout.QUANTILE_COLUMNS, quantiles.reshape(-1, len(QUANTILES)).T, strict=True))
         tables.append(pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel(), **columns}))
     return pd.concat(tables, ignore_index=True)
+
+
+def future_paths(name: str, fitted: HasPaths, panel: Panel, count: int, seed: int) -> pd.DataFrame:
+    """Draw whole continuations after the end of the data: columns `unique_id`, `ds`, `model`, `path`, `y_hat`."""
+    origins = last_origins(panel)
+    drawn = fitted.paths(panel, origins, count, seed)  # (series, path, horizon)
+    horizon = drawn.shape[2]
+    ds = np.stack([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
+    series = np.repeat(np.arange(len(panel)), count * horizon)
+    return pd.DataFrame(
+        {
+            "unique_id": pd.Categorical.from_codes(series, categories=pd.Index(panel.ids)),
+            "ds": np.repeat(ds, count, axis=0).ravel(),
+            "model": pd.Categorical.from_codes(np.zeros(len(series), dtype=np.int8), categories=pd.Index([name])),
+            "path": np.tile(np.repeat(np.arange(count), horizon), len(panel)),
+            "y_hat": drawn.ravel(),
+        }
+    )

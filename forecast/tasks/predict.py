@@ -11,16 +11,17 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.evaluation.metrics import score
 from forecast.evaluation.scales import fit_scales
+from forecast.forecasters.transformed import HasPaths
 from forecast.reporting.wording import counted, listed, number
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows
-from forecast.runs.writing import new_folder, write_forecast, write_table
+from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
 from forecast.series.features import features_of, with_features
 from forecast.series.source import Source, found_line, load_source
 from forecast.series.split import split_panel
-from forecast.tasks.final import final_fit, future
+from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.newer import fitting_panel, newer_job
 from forecast.tasks.prepare import baselines, reference
 
@@ -83,6 +84,9 @@ def predict(
         ahead = future(final, panel, opened.problem.horizon, offsets=offsets, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
+        if job.report.paths and isinstance(opened.network, HasPaths):
+            drawn = future_paths(opened.record.network.name, opened.network, panel, job.report.paths, job.seed)
+            write_results(drawn, draft.staging / layout.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
     sentence = _sentence(opened, panel, tuple(final), scores, draft.final)

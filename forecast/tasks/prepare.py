@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
+from forecast.forecasters.copula import check_paths
 from forecast.forecasters.ensemble import ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
@@ -52,9 +53,12 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     Raises
     ------
     ForecastError
-        Data that cannot be read or are too short, or a series to be drawn that they do not hold.
+        Data that cannot be read or are too short, a series to be drawn that they do not hold, or paths of a network
+        that has none.
 
     """
+    if job.report.paths:
+        check_paths(job.model, job.horizon)
     source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
     _check_drawn(job.report.series, source.panel)
     return Prepared(job, source, settle(job, source.panel))

@@ -13,12 +13,12 @@ from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.recurrent import FittedNetwork
-from forecast.forecasters.transformed import FittedTransformed
+from forecast.forecasters.transformed import FittedTransformed, HasPaths
 from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
 from forecast.series.source import found_line
-from forecast.tasks.final import final_fit, future
+from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
 from forecast.tasks.terminal import Work, say, silent, working
@@ -192,8 +192,16 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             final.fitted, prepared.panel, job.horizon, offsets=evaluation.offsets, scale=evaluation.test.units
         ),
         verdict=evaluation.verdict.sentence,
+        paths=_paths(prepared, final.fitted[name]),
         notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
     )
+
+
+def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
+    job = prepared.job
+    if not job.report.paths or not isinstance(fitted, HasPaths):
+        return None
+    return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed)
 
 
 def introduction(prepared: Prepared) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the training history; losses in units of a series' scale, `seconds` since training began."""
+    """One line of the training history; losses are the head's own, `seconds` since training began."""
 
     epoch: int
     train_loss: float

@@ -11,8 +11,9 @@ from sklearn.linear_model import Ridge
 from test_contract import FORECASTERS
 
 from forecast.errors import ForecastError
-from forecast.forecasters.recurrent import Recurrent, restore
+from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
+from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.series.calendar import Calendar
 from forecast.series.encoding import fit_encoding

@@ -11,7 +11,8 @@ from oracles.panels import noisy_sine, panel_of, random_walk
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
-from forecast.forecasters.recurrent import Recurrent, restore
+from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.problem import Problem
 from forecast.series.split import Origins, last_origins, rolling_origins, split_panel

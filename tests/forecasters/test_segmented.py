@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.forecasters.recurrent import Recurrent, restore
+from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.series.problem import Problem
 from forecast.series.split import Origins, rolling_origins, split_panel

@@ -11,7 +11,8 @@ from oracles.panels import noisy_sine, panel_of
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import forecast_by_forks
 from forecast.forecasters.interface import Forecasts
-from forecast.forecasters.recurrent import Recurrent, restore
+from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.series.panel import Channel, KnownAhead
 from forecast.series.problem import Problem

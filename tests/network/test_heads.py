@@ -194,3 +194,19 @@ def test_what_makes_the_loss_smallest_is_the_distribution_itself(name):
 def test_levels_have_to_make_sense(levels):
     with pytest.raises(ValidationError, match=r"increasing, with 0\.5 among them"):
         GruSettings(quantiles=levels)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_scores_are_the_quantiles_turned_round(name):
+    """What is drawn at a probability has that probability's normal score."""
+    head, _, level = begun(name)
+    raw = raw_of(head)
+    for p in (0.01, 0.2, 0.5, 0.9, 0.999):
+        target = head.quantile(raw, torch.full(raw.shape[:-1], p), level)
+        if name == "negative_binomial":
+            oracle = scipy_distribution(name, head, raw, level)
+            y = (level.reference + target * level.scale).round().numpy()
+            expected = stats.norm.ppf((oracle.cdf(y) + oracle.cdf(y - 1)) / 2)
+        else:
+            expected = np.full(target.shape, stats.norm.ppf(p))
+        np.testing.assert_allclose(head.scores(raw, target, level), expected, atol=5e-3)

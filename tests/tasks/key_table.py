@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from outcomes import ahead, baseline, final, forecast, judged, page, panel, question, trained
+from outcomes import ahead, baseline, final, forecast, judged, page, panel, paths, question, trained
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -210,6 +210,7 @@ PLAIN = {
     "report.series": Change("Open", page, {**TWO_SERIES, "report__series": "Close"}),
     "report.origins": Change(2, page),
     "report.points": Change(100, page),
+    "report.paths": Change(3, paths, {"model__head": "gaussian"}),
     "report.png": Change(True, page),
 }
 

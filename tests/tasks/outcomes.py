@@ -81,6 +81,12 @@ def final(job):
     return finished(job.model_dump_json()).future.y_hat.tolist()
 
 
+def paths(job):
+    """The paths that are drawn after the data."""
+    drawn = finished(job.model_dump_json()).paths
+    return None if drawn is None else drawn.y_hat.tolist()
+
+
 def page(job, folder):
     """The report and the names of its figures."""
     plain = job.model_copy(update={"report": small_job().report})

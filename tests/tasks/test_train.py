@@ -22,6 +22,7 @@ from forecast.runs.run import open_run
 from forecast.series.split import last_origins, rolling_origins
 from forecast.tasks import train as module
 from forecast.tasks.final import final_fit
+from forecast.tasks.predict import predict
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train, validate
 
@@ -236,3 +237,27 @@ def test_nothing_is_decided_on_the_test_stretch(trained, tmp_path, monkeypatch):
     before, after = (one.evaluation.test.fitted["lstm"].tensors() for one in (trained, again))
     for name, array in before.items():
         np.testing.assert_array_equal(after[name], array)
+
+
+def test_paths_that_were_asked_for_are_written(tmp_path):
+    job = small_job(model__head="quantile", report__paths=7)
+    made = train(job, tmp_path / "run", silent())
+    table = pd.read_parquet(made.folder / layout.PATHS)
+    assert list(table.columns) == ["unique_id", "ds", "model", "path", "y_hat"]
+    assert len(table) == 7 * job.horizon
+    assert (table.model == "lstm").all()
+    each = table.groupby("path")["ds"].agg(list)
+    assert list(each.index) == list(range(7))
+    future = made.finished.future
+    assert all(ds == future[future.model == "lstm"]["ds"].tolist() for ds in each)
+    panel = made.prepared.panel
+    drawn = open_run(made.folder).network.paths(panel, last_origins(panel), 7, job.seed)
+    np.testing.assert_allclose(table.y_hat, drawn.ravel(), rtol=1e-6)
+    again = predict(made.folder, {}, tmp_path / "ahead")
+    np.testing.assert_allclose(pd.read_parquet(again.folder / layout.PATHS).y_hat, table.y_hat, rtol=1e-6)
+
+
+def test_paths_of_points_are_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ForecastError, match=r"paths are drawn from a distribution, found `model\.head=point`"):
+        train(small_job(report__paths=7), tmp_path / "run", silent())
+    assert not list(tmp_path.iterdir())
