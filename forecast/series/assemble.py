@@ -79,7 +79,7 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     calendar = replace(calendar, style=raw.style)
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
-    return Assembled(_pack(series, calendar), found, tuple(notes))
+    return Assembled(_pack(series, calendar, holes=settings.on_gaps == "mask"), found, tuple(notes))
 
 
 def _ordered(
@@ -209,13 +209,16 @@ def _describe_rows(series: Sequence[Rows]) -> str:
     return f"{rows:,} ({span})" if len(series) == 1 else f"{rows:,} in {len(series)} series ({span})"
 
 
-def _pack(series: Sequence[Rows], calendar: Calendar) -> Panel:
+def _pack(series: Sequence[Rows], calendar: Calendar, *, holes: bool) -> Panel:
+    """Pack series; with `holes` what was not observed is not to be read either."""
+    observed = np.concatenate([one.observed for one in series])[:, None]
     return Panel(
         values=np.concatenate([one.values for one in series])[:, None],
-        observed=np.concatenate([one.observed for one in series])[:, None],
+        observed=observed,
         offsets=np.concatenate([[0], np.cumsum([len(one) for one in series])]).astype(np.int64),
         times=np.concatenate([one.times for one in series]),
         ids=tuple(one.id for one in series),
         channels=(Channel("y", "target"),),
         calendar=calendar,
+        masked=~observed if holes else None,
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
     from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
 
-OnGaps: TypeAlias = Literal["error", "interpolate", "previous", "ignore"]
+OnGaps: TypeAlias = Literal["error", "mask", "interpolate", "previous", "ignore"]
 
 _LONGER = 5  # trading days that a holiday may exceed `holiday_run` by where it comes again
 _COMES_AGAIN = 3  # days that a run of another year must have, to speak for one at least as long
@@ -149,7 +149,7 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
     if how == "error":
         raise ForecastError(
             f"series {rows.id!r} has {found}{_gap_hint(rows, missing)}: "
-            "say `data.on_gaps=interpolate`, `previous` or `ignore`"
+            "say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
         )
     if missing.sum() > _FILLED_AT_MOST * len(rows):
         raise ForecastError(
@@ -157,9 +157,16 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
             "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
         )
     filled = _with_steps(rows, missing, calendar)
-    done = "in straight lines" if how == "interpolate" else "with the value before"
-    note = f"Series {rows.id!r} has {found}: filled {done}; what is filled is neither learnt nor scored."
-    return replace(filled, values=fill(filled.values, how), observed=~np.isnan(filled.values)), (note,)
+    note = f"Series {rows.id!r} has {found}: {_DONE[how]}."
+    values = fill(filled.values, "interpolate" if how == "interpolate" else "previous")
+    return replace(filled, values=values, observed=~np.isnan(filled.values)), (note,)
+
+
+_DONE = {
+    "interpolate": "filled in straight lines; what is filled is neither learnt nor scored",
+    "previous": "filled with the value before; what is filled is neither learnt nor scored",
+    "mask": "left open; forecasters see that there is nothing, and it is neither learnt nor scored",
+}
 
 
 def fill(values: FloatArray, how: Literal["interpolate", "previous"]) -> FloatArray:

@@ -38,8 +38,8 @@ class RowSettings(SeriesSettings):
     holidays : days without trading that the file cannot show, so future ones (ISO dates)
     holiday_run : longest run of missing trading days that still counts as holidays; a longer one is a gap, unless it
         is at most a week longer and comes at the same time of another year as well
-    on_gaps : missing steps and missing values: an error, filled in straight lines or with the value before, or left
-        out (`ignore`: the rows go on as if they were neighbours)
+    on_gaps : missing steps and missing values: an error, left open (`mask`: an input says so), filled in straight
+        lines or with the value before, or left out (`ignore`: the rows go on as if they were neighbours)
     on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
     resample : make one step of each week, month, ... (a coarser pandas alias)
     resample_how : what a coarser step is of its rows
@@ -52,7 +52,7 @@ class RowSettings(SeriesSettings):
     freq: str | None = Field(default=None, min_length=1)
     holidays: tuple[str, ...] = ()
     holiday_run: int = Field(default=4, ge=0, le=30)
-    on_gaps: Literal["error", "interpolate", "previous", "ignore"] = "error"
+    on_gaps: Literal["error", "mask", "interpolate", "previous", "ignore"] = "error"
     on_duplicates: Literal["error", "first", "last", "mean"] = "error"
     resample: str | None = Field(default=None, min_length=1)
     resample_how: Literal["sum", "mean", "last"] = "mean"

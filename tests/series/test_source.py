@@ -64,7 +64,7 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
         load(path)
     assert one_line(error) == (
         "series 'y' has 4 missing steps: 2024-01-06 to 2024-01-08 (3 steps) after line 6, 2024-01-31 after line 28 and "
-        "1 row without a value: 2024-01-21 (line 19): say `data.on_gaps=interpolate`, `previous` or `ignore`"
+        "1 row without a value: 2024-01-21 (line 19): say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
     )
     filled = {4: 4.0, 5: 5.0, 6: 6.0, 7: 7.0, 8: 8.0, 20: 20.0, 30: 30.0}
     source = load(path, on_gaps="interpolate")
@@ -73,6 +73,14 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
     assert "4 missing steps" in source.notes[-1]
     previous = load(path, on_gaps="previous").panel
     assert previous.target[list(filled)].tolist() == [4, 4, 4, 4, 8, 19, 29]
+    assert source.panel.masked is None
+    open_ = load(path, on_gaps="mask")
+    assert np.flatnonzero(open_.panel.masked[:, 0]).tolist() == [5, 6, 7, 20, 30]
+    assert (open_.panel.masked == ~open_.panel.observed).all()
+    assert "4 missing steps" in open_.notes[-1]
+    assert open_.notes[-1].endswith(
+        "left open; forecasters see that there is nothing, and it is neither learnt nor scored."
+    )
     ignored = load(path, on_gaps="ignore")
     assert len(ignored.panel.times) == 35
     assert ignored.panel.target_observed.all()
