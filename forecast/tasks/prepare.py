@@ -53,10 +53,11 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     Raises
     ------
     ForecastError
-        Data that cannot be read or are too short, a series to be drawn that they do not hold, or paths of a network
-        that has none.
+        Data that cannot be read or are too short, a series to be drawn that they do not hold, paths of a network that
+        has none, or counts of which the logarithm is taken.
 
     """
+    _check_counted(job)
     if job.report.paths:
         check_paths(job.model, job.horizon)
     source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
@@ -139,6 +140,15 @@ def raise_failure(fits: Fits, name: str) -> None:
     for attempt in fits.attempts:
         if attempt.name == name and attempt.status != OK:
             raise attempt.error or ForecastError(f"{name} failed: {attempt.status}")
+
+
+def _check_counted(job: JobSettings) -> None:
+    """Refuse logarithms to a head that forecasts counts."""
+    if job.model.head == "negative_binomial" and job.data.transform == "log":
+        raise ForecastError(
+            "`model.head=negative_binomial` forecasts counts, which logarithms are not, found `data.transform=log`: "
+            "say `data.transform=none`, or `model.head=quantile`"
+        )
 
 
 def _check_drawn(name: str | None, panel: Panel) -> None:

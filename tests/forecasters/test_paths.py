@@ -108,9 +108,10 @@ def test_paths_of_counts_are_counts():
     assert paths.mean() == pytest.approx(9.0, rel=0.15)
 
 
-def test_saved_and_fitted_again_it_keeps_how_steps_hang_together():
-    panel = panel_of(noisy_sine(400), noisy_sine(380, seed=1))
-    fitted = fitted_on(panel, LstmSettings(hidden_size=4, head="student_t"))
+@pytest.mark.parametrize("name", ["student_t", "negative_binomial"])
+def test_saved_and_fitted_again_it_keeps_how_steps_hang_together(name):
+    panel = panel_of(counts(400), counts(380, seed=1))
+    fitted = fitted_on(panel, LstmSettings(hidden_size=4, head=name))
     parts = {"channels": panel.channels, "facts": fitted.reference.facts(), "epochs": 3, "tensors": fitted.tensors()}
     opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
     ask = panel, last_origins(panel), 20

@@ -291,3 +291,20 @@ def test_row_by_row_the_quantiles_are_those_of_the_whole_history(settings):
         expected = fitted.forecast(panel.cut(ends), Origins(np.arange(2), ends - 1)).quantiles
         np.testing.assert_allclose(live.forecast().quantiles, expected, rtol=0, atol=2e-4)
         live.update(panel.target[panel.offsets[:-1] + ends])
+
+
+@pytest.mark.parametrize("head", ["quantile", "gaussian", "student_t"])
+def test_of_a_sine_whose_noise_comes_and_goes_the_intervals_cover_what_they_say(head):
+    rng, t = np.random.default_rng(0), np.arange(3000)
+    spread = 0.3 + 0.25 * np.sin(2 * np.pi * t / 20 + 1)
+    panel = panel_of(np.sin(2 * np.pi * t / 20) + spread * rng.standard_normal(3000))
+    training = TrainingSettings(max_epochs=20, accelerator="cpu", threads=1)
+    fitted, split = fitted_on(panel, GruSettings(hidden_size=16, head=head), training)
+    origins = rolling_origins(panel, split.before_test, panel.lengths, PROBLEM.horizon)
+    ahead = origins.rows(panel)[:, None] + np.arange(1, PROBLEM.horizon + 1)
+    told, y = fitted.forecast(panel, origins).quantiles, panel.target[ahead]
+    for low, nominal in ((0, 0.95), (1, 0.9), (2, 0.8), (3, 0.5)):
+        covered = np.mean((told[..., low] <= y) & (y <= told[..., -1 - low]))
+        assert covered == pytest.approx(nominal, abs=0.1 if nominal == 0.5 else 0.06)
+    width = told[..., QUANTILES.index(0.95)] - told[..., QUANTILES.index(0.05)]
+    assert np.corrcoef(width.ravel(), spread[ahead].ravel())[0, 1] > 0.9

@@ -257,6 +257,12 @@ def test_paths_that_were_asked_for_are_written(tmp_path):
     np.testing.assert_allclose(pd.read_parquet(again.folder / layout.PATHS).y_hat, table.y_hat, rtol=1e-6)
 
 
+def test_logarithms_are_refused_by_a_head_of_counts(tmp_path):
+    job = small_job(model__head="negative_binomial", data__transform="log")
+    with pytest.raises(ForecastError, match=r"counts.*found `data\.transform=log`: say `data\.transform=none`"):
+        train(job, tmp_path / "run", silent())
+
+
 def test_paths_of_points_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(ForecastError, match=r"paths are drawn from a distribution, found `model\.head=point`"):
         train(small_job(report__paths=7), tmp_path / "run", silent())
