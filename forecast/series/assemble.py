@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.beside import with_covariates
 from forecast.series.calendar import Calendar
 from forecast.series.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
@@ -60,6 +61,8 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
         Duplicate times, gaps or missing values that the settings do not settle; no frequency; nothing to forecast.
 
     """
+    if raw.channels and settings.resample is not None:
+        raise ForecastError("`data.resample` makes nothing of covariates: leave one of them out, or resample the file")
     found: dict[str, str] = {}
     notes: list[str] = []
     series: list[Rows] = []
@@ -79,7 +82,8 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
     calendar = replace(calendar, style=raw.style)
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
-    return Assembled(_pack(series, calendar, holes=settings.on_gaps == "mask"), found, tuple(notes))
+    panel = _pack(series, calendar, holes=settings.on_gaps == "mask")
+    return Assembled(with_covariates(panel, raw, timezone), found, tuple(notes))
 
 
 def _ordered(

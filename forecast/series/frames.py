@@ -10,15 +10,22 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import plain_style
+from forecast.series.panel import Channel
 from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle, in_order_of_ids
 from forecast.series.reading.values import check_living
 
 if TYPE_CHECKING:
-    from forecast.series.panel import FloatArray, IntArray, TimeArray
+    from collections.abc import Mapping
+
+    from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
 
 
-def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str) -> RawTable:
+def raw_table(
+    frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str, roles: Mapping[str, Role] | None = None
+) -> RawTable:
     """Take a long table as a file's series; lines are rows of the table, counted from 1.
+
+    `roles` are those of the columns that are covariates.
 
     Raises
     ------
@@ -26,7 +33,7 @@ def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str
         A column is missing, or does not hold numbers or times.
 
     """
-    for column in (ds, y):
+    for column in (ds, y, *(roles or {})):
         if column is not None and column not in frame.columns:
             known = ", ".join(repr(str(name)) for name in frame.columns)
             raise ForecastError(f"the table has no column {column!r}, it has {known}: say `ds=` and `y=`")
@@ -42,12 +49,31 @@ def raw_table(frame: pd.DataFrame, unique_id: str | None, ds: str | None, y: str
         by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
         found = {str(name): where for name, where in zip(names, by_series, strict=True)}
         rows = {name: found[name] for name in in_order_of_ids(found)}
+    channels, beside = _covariates(frame, roles or {})
     series = tuple(
-        RawSeries(name, None if times is None else times[where], values[where], where + 1)
+        RawSeries(name, None if times is None else times[where], values[where], where + 1, beside[where])
         for name, where in rows.items()
     )
     notes = check_living(series, "the table")
-    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest())
+    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels)
+
+
+def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[Channel, ...], FloatArray]:
+    """Channels of the covariates, and their values, (row, channel): numbers, or categories by their texts."""
+    channels: list[Channel] = []
+    values: list[FloatArray] = [np.zeros((len(frame), 0))]
+    for name, role in roles.items():
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+            channels.append(Channel(name, role))
+            values.append(_numbers(column, name)[:, None])
+            continue
+        texts = column.astype("string")
+        categories = in_order_of_ids(texts.dropna().unique())
+        places = texts.map({text: float(i) for i, text in enumerate(categories)})
+        channels.append(Channel(name, role, tuple(categories)))
+        values.append(np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)[:, None])
+    return tuple(channels), np.concatenate(values, axis=1)
 
 
 def _numbers(column: pd.Series[float], name: str) -> FloatArray:

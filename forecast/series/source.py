@@ -18,11 +18,11 @@ from forecast.series.settings import CsvSettings, RowSettings, SinewaveSettings,
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
-    from forecast.series.panel import Panel
+    from forecast.series.panel import Panel, Role
     from forecast.series.reading.columns import RawTable
 
 
@@ -77,6 +77,9 @@ def make_panel(
     unique_id: str | None = "unique_id",
     ds: str | None = "ds",
     y: str = "y",
+    past: Sequence[str] = (),
+    future: Sequence[str] = (),
+    static: Sequence[str] = (),
     **settings: Any,
 ) -> Panel:
     """Make a panel of a long table: one row a step of a series.
@@ -85,6 +88,9 @@ def make_panel(
     ----------
     unique_id, ds, y
         The columns of the series' id (where there is none: one series), of time (None: rows are steps), of the target.
+    past, future, static
+        Covariates: columns that are known up to a row, known ahead as well (with rows after the last target for the
+        steps to forecast), and the same in all rows of a series.
     settings
         Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
         `resample`, ...
@@ -98,7 +104,12 @@ def make_panel(
 
     """
     rows = check_settings(RowSettings, settings)
-    return assemble(raw_table(frame, unique_id, ds, y), rows).panel
+    roles: dict[str, Role] = {
+        **dict.fromkeys(past, "past"),
+        **dict.fromkeys(future, "future"),
+        **dict.fromkeys(static, "static"),
+    }
+    return assemble(raw_table(frame, unique_id, ds, y, roles), rows).panel
 
 
 def stock_path() -> Path:

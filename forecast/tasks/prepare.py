@@ -14,6 +14,7 @@ from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
+from forecast.series.beside import missing_ahead
 from forecast.series.features import choose_features, with_features
 from forecast.series.question import Question, ask
 from forecast.series.settings import CsvSettings, RowSettings
@@ -62,6 +63,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
         check_paths(job.model, job.horizon)
     source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
     _check_drawn(job.report.series, source.panel)
+    missing_ahead(source.panel, job.horizon)
     return Prepared(job, source, settle(job, source.panel))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from outcomes import ahead, baseline, final, forecast, judged, page, panel, paths, question, trained
+from outcomes import ahead, baseline, beside, final, forecast, judged, page, panel, paths, question, trained
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -17,6 +17,7 @@ def lines(header, rows):
     return "\n".join([header, *rows, ""])
 
 
+BARE = [row.rsplit(",", 1)[0] for row in BASE]
 FILE = lines("Date,Close,Open", BASE)
 OTHER = lines("Date,Close,Open", [row.replace(".1", ".9") for row in BASE])
 WITH_GAP = lines("Date,Close,Open", BASE[:20] + BASE[32:])
@@ -80,6 +81,11 @@ def csv_keys():
             panel,
             {"time_format": "%y-%m-%d"},
             lines("t,y", [f"01-02-{day:02d},{day}" for day in range(1, 13)]),
+        ),
+        "data.csv.past": Change("Open", beside, {"target": "Close"}),
+        "data.csv.future": Change("Open", beside, {"target": "Close"}),
+        "data.csv.static": Change(
+            "Kind", beside, {"target": "Close"}, lines("Date,Close,Kind", [f"{r},a" for r in BARE])
         ),
         "data.csv.timezone": Change("Europe/Berlin", panel, {}, lines("t,y", hours)),
         "data.csv.day_first": Change(

@@ -26,6 +26,13 @@ def panel(job):
     return made.ids, made.channels, made.calendar, *(array.tolist() for array in arrays)
 
 
+def beside(job):
+    """Covariates of the file: channels, and the values of those that describe series or are known ahead."""
+    made = load_source(job.data).panel
+    parts = [part for part in (made.ahead, made.static) if part is not None]
+    return made.channels, [(part.channels, part.values.tolist()) for part in parts]
+
+
 def ahead(job):
     """What is known ahead."""
     known = prepare(job).panel.ahead

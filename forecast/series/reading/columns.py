@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from forecast.series.panel import FloatArray, IntArray, TimeArray
+    from forecast.series.panel import Channel, FloatArray, IntArray, TimeArray
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class RawSeries:
     times : (row,) datetime64[ns] (UTC where the style has a zone), int64 step numbers, or None: no time column
     values : (row,) float64, NaN where the file has nothing; never infinite
     lines : (row,) int64, line of the file, counted from 1 (Parquet: rows, counted from 1)
+    covariates : (row, channel) float64, NaN where the file has nothing; None: the file has none
 
     """
 
@@ -58,6 +59,7 @@ class RawSeries:
     times: TimeArray | None
     values: FloatArray
     lines: IntArray
+    covariates: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,7 @@ class RawTable:
     found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
     notes : what the user should know of what was left out or decided, a sentence each
     fingerprint : SHA-256 of the file's bytes, hexadecimal
+    channels : of the covariates
 
     """
 
@@ -77,6 +80,7 @@ class RawTable:
     found: dict[str, str]
     notes: tuple[str, ...]
     fingerprint: str
+    channels: tuple[Channel, ...] = ()
 
 
 def in_order_of_ids(ids: Iterable[str]) -> list[str]:

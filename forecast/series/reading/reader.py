@@ -5,7 +5,7 @@ Every step is a module of its own; this one is their order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from forecast.errors import ForecastError
 from forecast.series.reading.bad_rows import bad_cells, ragged_rows, settle
 from forecast.series.reading.cells import MISSING
 from forecast.series.reading.columns import RawSeries, RawTable, in_order_of_ids
+from forecast.series.reading.covariates import check_one_role, match_covariates, read_covariates
 from forecast.series.reading.encoding import decode
 from forecast.series.reading.grid import cut_text
 from forecast.series.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from forecast.series.panel import BoolArray
+    from forecast.series.panel import BoolArray, Role
     from forecast.series.reading.bad_rows import BadRows
+    from forecast.series.reading.covariates import Beside
     from forecast.series.reading.grid import Grid
     from forecast.series.reading.layout import Layout
     from forecast.series.reading.opening import Content
@@ -58,19 +60,24 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     times = read_row_times(grid, chosen.time, settings)
     identity = chosen.identity
     if chosen.layout == "long" and identity is None and times.times is not None and times.good.all():
-        identity = id_by_content(grid, times.times, [*targets, *chosen.time.columns])
+        identity = id_by_content(grid, times.times, [*targets, *chosen.covariates, *chosen.time.columns])
     columns = [read_target(grid, name, settings, file) for name in targets]
-    dropped = settle(_bad_rows(grid, times, identity, columns), settings.on_bad_rows, file)
+    beside = read_covariates(grid, chosen.covariates, settings, file)
+    dropped = settle(_bad_rows(grid, times, identity, [*columns, *beside.numbers]), settings.on_bad_rows, file)
     if chosen.layout == "rows" and identity and times.times is None:
         columns = [replace(column, bad=spread(column.bad, grid.column(identity))) for column in columns]
-    series = _series(grid, times, identity, columns, file)
+    series = _series(grid, times, identity, columns, beside)
+    if not any(len(one.values) for one in series):
+        raise ForecastError(f"{file!r} has no row that can be read: say `data.time_format` or `data.decimal`")
     found = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
         found["id"] = f"{identity} ({len(series) // len(columns)} series)"
     found["target"] = chosen.words
+    if beside.channels:
+        found["covariates"] = beside.words
     doubts = tuple(note for column in columns for note in column.notes)
     notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *check_living(series, file))
-    return RawTable(series, times.style, found, notes, content.fingerprint)
+    return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels)
 
 
 @dataclass(frozen=True)
@@ -84,26 +91,29 @@ class _Chosen:
     targets: tuple[str, ...]
     words: str
     notes: tuple[str, ...] = ()
+    covariates: dict[str, Role] = field(default_factory=dict)
 
 
 def _choose(grid: Grid, settings: CsvSettings, file: str) -> _Chosen:
     layout = find_layout(grid, settings)
+    beside = match_covariates(grid, settings, layout)
     if layout == "rows":
         grid, identity = long_of_rows(grid, settings)
         time = choose_time(grid, settings, (TIME,) if TIME in grid.names else (), (identity, VALUE))
         return _Chosen(layout, grid, identity, time, (VALUE,), "each row after its id")
     said = _matched(grid, settings.target, "data.target")
+    check_one_role(said, beside, "data.target")
     if layout == "columns":
-        time = choose_time(grid, settings, _said_time(grid, settings), said)
-        targets, notes = (said, ()) if said else column_series(grid, time.columns)
-        return _Chosen(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", notes)
+        time = choose_time(grid, settings, _said_time(grid, settings), [*said, *beside])
+        targets, notes = (said, ()) if said else column_series(grid, [*time.columns, *beside])
+        return _Chosen(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", notes, beside)
     named = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
-    taken = [*said, *([named] if named else [])]
+    taken = [*said, *beside, *([named] if named else [])]
     time = choose_time(grid, settings, _said_time(grid, settings), taken)
     if said:
-        return _Chosen(layout, grid, named, time, said, _listed(said))
+        return _Chosen(layout, grid, named, time, said, _listed(said), (), beside)
     target, why = choose_target(grid, [*taken, *time.columns], file)
-    return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})")
+    return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})", (), beside)
 
 
 def _cut(content: Content, settings: CsvSettings, file: str) -> Grid:
@@ -170,12 +180,12 @@ def _nameless(cells: pa.Array) -> BoolArray:
 
 
 def _series(
-    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], file: str
+    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], beside: Beside
 ) -> tuple[RawSeries, ...]:
     """Cut rows into series, in the order of their ids; bad rows are left out."""
     result = []
     for column in columns:
-        good = times.good & ~column.bad
+        good = times.good & ~column.bad & ~beside.bad
         if identity:
             good &= ~_nameless(grid.column(identity))
         for name, rows in _groups(grid, identity, good):
@@ -186,10 +196,9 @@ def _series(
                     times=None if times.times is None else times.times[rows],
                     values=column.values[rows],
                     lines=grid.lines[rows],
+                    covariates=beside.values[rows] if beside.channels else None,
                 )
             )
-    if not result or not any(len(one.values) for one in result):
-        raise ForecastError(f"{file!r} has no row that can be read: say `data.time_format` or `data.decimal`")
     return tuple(result)
 
 

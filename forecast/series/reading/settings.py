@@ -22,6 +22,8 @@ class CsvSettings(Settings):
     target : the column to forecast, or several: each is a series of its own
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
     id : the column that says which series a row belongs to
+    past, future, static : columns beside the target: known up to a row, known ahead as well, the same in all rows of a
+        series; numbers, or texts that are categories
     layout : long: series below each other, told apart by `id`; columns: each column of numbers is a series; rows: each
         row is one, its id first (or in `id`), then its values, padded at the end with empty cells
     time_format : strftime codes of the time column, or epoch_s, epoch_ms, epoch_us, epoch_ns
@@ -48,6 +50,9 @@ class CsvSettings(Settings):
     target: Names | None = None
     time: Names | None = None
     id: str | None = None
+    past: Names = ()
+    future: Names = ()
+    static: Names = ()
     layout: Literal["long", "columns", "rows"] | None = None
     time_format: str | None = None
     timezone: str | None = None
