@@ -179,8 +179,12 @@ def test_a_second_interrupt_ends_the_program():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fitted_on(panel_of(noisy_sine(400)), on_epoch=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            fitted_on(panel_of(noisy_sine(400)), on_epoch=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_loss_that_explodes_names_where_and_what_to_try():
