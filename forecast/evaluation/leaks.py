@@ -57,7 +57,8 @@ def change_after(panel: Panel, known: IntArray, seed: int) -> Panel:
         after = slice(rows.start + int(known[i]), rows.stop)
         for j, channel in enumerate(panel.channels):
             if channel.role in ("target", "past"):
-                values[after, j] = _changed(panel.values[rows, j], int(known[i]), noise)
+                changed = _other_categories if channel.categories else _changed
+                values[after, j] = changed(panel.values[rows, j], int(known[i]), noise)
     return replace(panel, values=values)
 
 
@@ -67,6 +68,11 @@ def _changed(y: FloatArray, known: int, noise: np.random.Generator) -> FloatArra
         return later * noise.uniform(1.5, 4.0, len(later))
     spread = float(np.std(y)) or 1.0
     return later + spread * noise.uniform(2.0, 8.0, len(later))
+
+
+def _other_categories(codes: FloatArray, known: int, noise: np.random.Generator) -> FloatArray:
+    """Put the categories of other steps there: numbers would be none."""
+    return noise.choice(codes, len(codes) - known)
 
 
 def _origins(panel: Panel, split: Split, problem: Problem) -> Origins:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.beside import with_covariates
 from forecast.series.calendar import Calendar
+from forecast.series.covariates import with_covariates
 from forecast.series.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
 from forecast.series.panel import Channel, Panel

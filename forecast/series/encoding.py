@@ -110,11 +110,14 @@ class Encoding:
         """Columns that are known at a row."""
         return self.past.size + self.ahead.size + self.target_marked
 
-    def inputs(self, panel: Panel) -> Float32Array:
-        """What is known at every row beside the target, (row, column): past, known ahead of the step itself, mark."""
+    def inputs(self, panel: Panel, ahead: Float32Array) -> Float32Array:
+        """What is known at every row beside the target, (row, column): past, known ahead of the step itself, mark.
+
+        `ahead` is what `ahead_columns` gives.
+        """
         parts = [self.past_columns(panel)]
         if self.ahead.size:
-            parts.append(self.ahead_columns(panel)[ahead_rows(panel)])
+            parts.append(ahead[ahead_rows(panel)])
         if self.target_marked:
             masked = np.zeros(len(panel.times)) if panel.masked is None else panel.masked[:, 0]
             parts.append(masked[:, None].astype(np.float32))

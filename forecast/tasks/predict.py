@@ -18,7 +18,7 @@ from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
-from forecast.series.beside import missing_ahead
+from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
 from forecast.series.source import Source, found_line, load_source
 from forecast.series.split import split_panel

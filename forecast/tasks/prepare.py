@@ -14,7 +14,7 @@ from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
-from forecast.series.beside import missing_ahead
+from forecast.series.covariates import missing_ahead
 from forecast.series.features import choose_features, with_features
 from forecast.series.question import Question, ask
 from forecast.series.settings import CsvSettings, RowSettings

@@ -213,13 +213,14 @@ def network_data(
 ) -> NetworkData:
     """Compute what a network reads at every row of a past."""
     known = reference.quantities(past)
-    differences, columns = reference.input_size, encoding.inputs(past)
+    ahead = encoding.ahead_columns(past)
+    differences, columns = reference.input_size, encoding.inputs(past, ahead)
     inputs = np.empty((len(past.times), differences + columns.shape[1]), dtype=np.float32)
     inputs[:, differences:] = columns
     for first in range(0, len(inputs), _SAMPLED_ROWS):
         rows = np.arange(first, min(first + _SAMPLED_ROWS, len(inputs)))
         inputs[rows, :differences] = reference.inputs(known, rows) / scale[known.series[rows]][:, None]
-    readings = Readings(inputs, known.series, encoding.ahead_columns(past), ahead_rows(past))
+    readings = Readings(inputs, known.series, ahead, ahead_rows(past))
     return NetworkData(past, reference, known, scale, readings, encoding.static_columns(past), needs_level)
 
 

@@ -146,3 +146,16 @@ def test_positive_values_stay_positive_and_every_value_changes():
     assert np.sum(changed.target != panel.target) == 20
     constant = replace(panel, values=np.zeros_like(panel.values))
     assert np.sum(change_after(constant, panel.lengths - 10, seed=0).target != 0) == 20
+
+
+def test_categories_stay_categories_when_the_future_is_changed():
+    """A place that no category has would be a fault of the tripwire's, and not of the forecaster's."""
+    sky = Channel("sky", "past", ("sun", "rain", "fog"))
+    panel = make_panel(channels=(*TARGET, sky))
+    codes = np.random.default_rng(2).integers(0, 3, len(panel.times)).astype(float)
+    panel = replace(panel, values=np.column_stack([panel.target, codes]))
+    changed = change_after(panel, panel.lengths - 10, seed=0).values[:, 1]
+    later = np.concatenate([np.arange(50, 60), np.arange(94, 104)])
+    assert set(changed) <= {0.0, 1.0, 2.0}
+    assert (changed[later] != codes[later]).sum() > 5
+    np.testing.assert_array_equal(np.delete(changed, later), np.delete(codes, later))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.series.beside import missing_ahead
+from forecast.series.covariates import missing_ahead
 from forecast.series.panel import Channel
 from forecast.series.settings import CsvSettings
 from forecast.series.source import load_source, make_panel

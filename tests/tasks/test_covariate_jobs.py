@@ -19,18 +19,19 @@ from forecast.tasks.train import train
 def shops(until: int, ahead: int = 4) -> str:
     """Sales of two shops with a promotion that is known ahead, a temperature that is not, and a kind."""
     rng = np.random.default_rng(8)
-    lines = ["shop,day,sales,temp,promo,kind"]
+    lines = ["shop,day,sales,temp,sky,promo,kind"]
     for shop, kind in (("a", "big"), ("b", "small")):
         promo, temp, noise = rng.random(300) < 0.4, rng.normal(15, 4, 300), rng.normal(0, 1, 300)
         for i, day in enumerate(pd.date_range("2024-01-01", periods=until + ahead)):
             sales = f"{20 + 8 * promo[i] + noise[i]:.2f}" if i < until else ""
             seen = f"{temp[i]:.1f}" if i < until else ""
-            lines.append(f"{shop},{day:%Y-%m-%d},{sales},{seen},{'yes' if promo[i] else 'no'},{kind}")
+            sky = ("sun", "rain")[i % 3 > 0] if i < until else ""
+            lines.append(f"{shop},{day:%Y-%m-%d},{sales},{seen},{sky},{'yes' if promo[i] else 'no'},{kind}")
     return "\n".join([*lines, ""])
 
 
 def job_on(path, **changes):
-    roles = {"target": "sales", "id": "shop", "past": "temp", "future": "promo", "static": "kind"}
+    roles = {"target": "sales", "id": "shop", "past": ["temp", "sky"], "future": "promo", "static": "kind"}
     return small_job(data={"name": "csv", "path": str(path), **roles}, training__max_epochs=8, **changes)
 
 
@@ -47,6 +48,7 @@ def test_the_run_remembers_its_covariates_and_says_the_same(run):
     assert [(channel.name, channel.role) for channel in channels_of(opened.record)] == [
         ("y", "target"),
         ("temp", "past"),
+        ("sky", "past"),
         ("promo", "future"),
         ("sin(weekday)", "future"),
         ("cos(weekday)", "future"),

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.series.panel import Channel
-from forecast.series.reading.cells import is_missing, is_number
+from forecast.series.reading.cells import is_missing
 from forecast.series.reading.columns import in_order_of_ids
-from forecast.series.reading.targets import match_name
+from forecast.series.reading.targets import is_numeric, match_name
 from forecast.series.reading.values import read_target
 
 if TYPE_CHECKING:
@@ -25,15 +25,12 @@ if TYPE_CHECKING:
     from forecast.series.reading.settings import CsvSettings
     from forecast.series.reading.values import Target
 
-_MOST = 0.9
-"""Share of a column's cells that have to be numbers for the others to be mistakes."""
-
 _CATEGORIES = 1_000
 """Different texts of a column of categories, at most."""
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
+class Covariates:
     """Covariates of a file.
 
     Attributes
@@ -92,7 +89,7 @@ def check_one_role(names: Iterable[str], roles: Mapping[str, Role], setting: str
             raise ForecastError(f"column {name!r} is named in `{setting}` and in `data.{roles[name]}`: leave one out")
 
 
-def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: CsvSettings, file: str) -> Beside:
+def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: CsvSettings, file: str) -> Covariates:
     """Read columns beside the target.
 
     Raises
@@ -103,7 +100,7 @@ def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: CsvSettings
     """
     channels, values, numbers = [], [], []
     for name, role in roles.items():
-        if _is_number(grid, name):
+        if is_numeric(grid, name):
             column = read_target(grid, name, settings, file)
             numbers.append(column)
             channels.append(Channel(name, role))
@@ -116,21 +113,11 @@ def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: CsvSettings
     for column in numbers:
         bad |= column.bad
     table = np.column_stack(values) if values else np.zeros((len(grid), 0))
-    return Beside(tuple(channels), table, tuple(numbers), bad)
+    return Covariates(tuple(channels), table, tuple(numbers), bad)
 
 
 def _names(said: str | tuple[str, ...]) -> tuple[str, ...]:
     return (said,) if isinstance(said, str) else tuple(said)
-
-
-def _is_number(grid: Grid, name: str) -> bool:
-    cells = grid.column(name)
-    if not pa.types.is_string(cells.type):
-        return bool(
-            pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)
-        )
-    filled = [cell for cell in grid.sample(name) if not is_missing(cell)]
-    return bool(filled) and sum(map(is_number, filled)) >= _MOST * len(filled)
 
 
 def _categories(grid: Grid, name: str, settings: CsvSettings, file: str) -> tuple[tuple[str, ...], FloatArray]:

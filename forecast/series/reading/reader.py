@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.series.panel import BoolArray, Role
     from forecast.series.reading.bad_rows import BadRows
-    from forecast.series.reading.covariates import Beside
+    from forecast.series.reading.covariates import Covariates
     from forecast.series.reading.grid import Grid
     from forecast.series.reading.layout import Layout
     from forecast.series.reading.opening import Content
@@ -180,7 +180,7 @@ def _nameless(cells: pa.Array) -> BoolArray:
 
 
 def _series(
-    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], beside: Beside
+    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], beside: Covariates
 ) -> tuple[RawSeries, ...]:
     """Cut rows into series, in the order of their ids; bad rows are left out."""
     result = []

@@ -66,7 +66,7 @@ def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | N
         return None
     for name in grid.names:
         cells = grid.column(name)
-        text = pa.types.is_string(cells.type) and not _is_numeric(grid, name)
+        text = pa.types.is_string(cells.type) and not is_numeric(grid, name)
         if name in taken or not (text or is_named(name, ID_OR_NUMBER)):
             continue
         codes = np.asarray(pc.dictionary_encode(pc.fill_null(pc.cast(cells, pa.string()), "")).indices, dtype=np.int64)
@@ -87,12 +87,13 @@ def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
     found = []
     for j, name in enumerate(grid.names):
         counting = plain(name) in INDEX - {"t", "n"} or (j == 0 and name == "column 1" and _only_counts(grid, name))
-        if name not in taken and not (counting and len(grid.names) > 1) and _is_numeric(grid, name):
+        if name not in taken and not (counting and len(grid.names) > 1) and is_numeric(grid, name):
             found.append(name)
     return found
 
 
-def _is_numeric(grid: Grid, name: str) -> bool:
+def is_numeric(grid: Grid, name: str) -> bool:
+    """Whether a column holds numbers, a few mistakes among them allowed."""
     cells = grid.column(name)
     kind = cells.type
     if not pa.types.is_string(kind):
