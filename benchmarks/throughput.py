@@ -79,7 +79,9 @@ def tables(panel: Panel, fitted: FittedNetwork) -> tuple[torch.Tensor, ...]:
     """Inputs, targets and which of these exist, of every row."""
     data = network_data(panel, fitted.reference, fitted.scale, fitted.encoding)
     target, exists = Targets(data, panel.lengths).at(np.arange(STEPS))
-    return tuple(torch.from_numpy(array) for array in (data.inputs, target, exists.astype(np.float32)))
+    return tuple(
+        torch.from_numpy(array) for array in (data.readings.inputs(np.arange(STEPS)), target, exists.astype(np.float32))
+    )
 
 
 def training_row(panel: Panel, cell: str, regime: str, repeats: int) -> tuple[Row, FittedNetwork]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from forecast.batches.windows import window_rows
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import averaged
 from forecast.forecasters.interface import QUANTILES, Forecasts
@@ -17,7 +18,7 @@ from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
-from forecast.series.quantities import Quantities
+from forecast.series.onward import Onward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.network.state import State
     from forecast.series.calendar import Calendar
     from forecast.series.encoding import Float32Array
-    from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
+    from forecast.series.panel import FloatArray, TimeArray
     from forecast.series.references import Reference
     from forecast.training.data import NetworkData
 
@@ -58,6 +59,21 @@ class Forecast:
         return [self.calendar.after(last, steps)[self.rows_since :] for last in self.last]
 
 
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Where a past ended.
+
+    Attributes
+    ----------
+    last : (series,) time of the last row of each
+
+    """
+
+    ids: tuple[str, ...]
+    calendar: Calendar
+    last: TimeArray
+
+
 class Live:
     """A fitted network that is fed one row at a time and never looks at the past again.
 
@@ -69,8 +85,9 @@ class Live:
         network: Network,
         reference: Reference,
         scale: FloatArray,
-        recent: Recent,
+        onward: Onward,
         *,
+        ends: Ends,
         beside: Beside,
         reached: Reached,
         window: Float32Array | None,
@@ -80,7 +97,8 @@ class Live:
         self._network = network
         self._reference = reference
         self._scale = scale
-        self._recent = recent
+        self._onward = onward
+        self._ends = ends
         self._beside = beside
         self._series = torch.arange(len(scale))[:, None]  # (series, step)
         self._reached = reached
@@ -106,25 +124,27 @@ class Live:
         `earlier` are the forecasts of the origins before its end, the newest first, that forecasts are averaged with;
         NaN where a series has none.
         """
-        past, reference, scale = data.past, data.reference, data.scale
-        inputs, known = data.inputs, data.known
-        recent = Recent.of(past, known, reference)
+        past, reference, scale, inputs = data.past, data.reference, data.scale, data.readings.inputs
+        latest = past.offsets[1:] - 1
+        onward = Onward(data.known, latest, past.lengths, reference, reference.memory_steps)
+        told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}
+        told["ends"] = Ends(past.ids, past.calendar, past.times[latest])
         if context_steps is not None:
             if past.lengths.min() < context_steps:
                 raise ForecastError(
                     f"a network trained on windows starts from {context_steps} steps, found {past.lengths.min()}: "
                     f"hand it a longer past, or train with `training.regime=stream`"
                 )
-            window = np.stack([inputs[end - context_steps : end] for end in past.offsets[1:]])
+            window = inputs(window_rows(latest, context_steps))
             reached = _read_window(network, window)
-            own: dict[str, Any] = {"reached": reached, "window": window}
-            return cls(network, reference, scale, recent, beside=beside, horizon=horizon, earlier=earlier, **own)
+            return cls(network, reference, scale, onward, reached=reached, window=window, **told)
         with torch.no_grad():
-            ends = [_walk(network, inputs[rows], i) for i, (_, rows) in enumerate(past.series())]
+            ends = [
+                _walk(network, inputs(np.arange(rows.start, rows.stop)), i) for i, (_, rows) in enumerate(past.series())
+            ]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
         reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
-        carried: dict[str, Any] = {"reached": reached, "window": None}
-        return cls(network, reference, scale, recent, beside=beside, horizon=horizon, earlier=earlier, **carried)
+        return cls(network, reference, scale, onward, reached=reached, window=None, **told)
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
@@ -145,9 +165,9 @@ class Live:
                 f"hand the values in the order of the series"
             )
         columns = self._beside.go_on(past, np.isnan(y))
-        self._recent.push(np.where(np.isnan(y), self._recent.latest, y), self._reference)
+        self._onward.push(np.where(np.isnan(y), self._onward.latest, y))
         self._rows_since += 1
-        inputs = self._reference.inputs(self._recent.quantities(), self._recent.rows) / self._scale[:, None]
+        inputs = self._reference.inputs(self._onward.known, self._onward.rows) / self._scale[:, None]
         x = np.concatenate([inputs.astype(np.float32), columns], axis=1)[:, None]  # (series, step, input)
         if self._window is None:
             with torch.no_grad():
@@ -166,15 +186,15 @@ class Live:
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        recent, told = self._recent, averaged([self._own, *self._earlier])
-        return Forecast(recent.ids, told.y_hat, recent.calendar, recent.last, self._rows_since, told.quantiles)
+        ends, told = self._ends, averaged([self._own, *self._earlier])
+        return Forecast(ends.ids, told.y_hat, ends.calendar, ends.last, self._rows_since, told.quantiles)
 
     def _own_forecast(self) -> Forecasts:
         """What is forecast from the latest row alone, an origin of each series."""
-        known, rows = self._recent.quantities(), self._recent.rows
+        known, rows = self._onward.known, self._onward.rows
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
-            standing = Standing(known, rows, self._recent.lived, self._reached, ahead)
+            standing = Standing(known, rows, self._onward.lived, self._reached, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)
@@ -214,69 +234,3 @@ def _walk(network: Network, inputs: Float32Array, series: int) -> tuple[torch.Te
     """Features and state after all rows of one series."""
     x = torch.from_numpy(inputs).to(network.device)[None]
     return network.features(x, torch.full(x.shape[:2], series, device=x.device), network.initial_state(1))
-
-
-class Recent:
-    """The latest steps of every series, as many as a reference reads, and its running means."""
-
-    def __init__(self, past: Panel, steps: int) -> None:
-        self.ids = past.ids
-        self.calendar = past.calendar
-        self.last = past.times[past.offsets[1:] - 1]
-        self.rows = np.arange(1, len(past) + 1) * steps - 1  # of the latest step, series packed one after the other
-        self._lived = past.lengths.copy()
-        self._tail = np.zeros((4, len(past), steps))  # y and its means; the latest step is the last
-
-    @property
-    def lived(self) -> IntArray:
-        """Steps of every series so far, (series,)."""
-        return self._lived
-
-    @property
-    def latest(self) -> FloatArray:
-        """Latest value of every series, (series,)."""
-        latest: FloatArray = self._tail[0, :, -1]
-        return latest
-
-    @classmethod
-    def of(cls, past: Panel, known: Quantities, reference: Reference) -> Recent:
-        """Take the latest steps of a past."""
-        recent = cls(past, reference.memory_steps)
-        for i, (_, rows) in enumerate(past.series()):
-            kept = min(rows.stop - rows.start, reference.memory_steps)
-            latest = slice(rows.stop - kept, rows.stop)
-            means = known.mean[latest], known.level[latest], known.phase_mean[latest]
-            recent._tail[:, i, -kept:] = known.y[latest], *means
-        return recent
-
-    def push(self, y: FloatArray, reference: Reference) -> None:
-        """Take one more step of every series."""
-        _, mean, level, _ = self._tail[:, :, -1]
-        of_phase = self._tail[3, :, -reference.season_steps]  # one season before the new step
-        self._lived += 1
-        seasons = (self._lived - 1) // reference.season_steps
-        latest = (
-            y,
-            mean + (y - mean) / self._lived,
-            level + reference.smoothing * (y - level),
-            of_phase + (y - of_phase) / (seasons + 1),
-        )
-        self._tail[:, :, :-1] = self._tail[:, :, 1:]
-        self._tail[:, :, -1] = latest
-
-    def quantities(self) -> Quantities:
-        """What a reference reads, of the latest steps alone."""
-        series, steps = self._tail.shape[1:]
-        y = self._tail[0].reshape(-1)
-        first = np.arange(series) * steps + steps - np.minimum(self._lived, steps)
-        remembered = np.arange(steps) >= steps - np.minimum(self._lived, steps)[:, None]
-        running = np.cumsum(np.where(remembered, self._tail[0] - y[first][:, None], 0.0), axis=1)
-        return Quantities(
-            y=y,
-            series=np.repeat(np.arange(series), steps),
-            start=np.repeat(first, steps),
-            mean=self._tail[1].reshape(-1),
-            level=self._tail[2].reshape(-1),
-            phase_mean=self._tail[3].reshape(-1),
-            running=running.reshape(-1),
-        )

@@ -180,7 +180,7 @@ class FittedNetwork:
             recursion, standing = self._fed_back(data, origins)
             return recursion.forecast(standing)
         rows = origins.rows(data.past)
-        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series[rows]]
+        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series(rows)]
         return read_forecasts(head_on_cpu(self.network), self._raw(data, origins), reference, scale)
 
     def _raw(self, data: NetworkData, origins: Origins) -> torch.Tensor:
@@ -222,7 +222,7 @@ class FittedNetwork:
             recursion, standing = self._fed_back(data, origins)
             return recursion.paths(standing, count, seed)
         rows = origins.rows(past)
-        level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series[rows]])
+        level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series(rows)])
         chances = own_chances(origins, count, self.problem.horizon, seed)
         return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, chances)
 

@@ -103,7 +103,7 @@ class Recursion:
 
         (origin, path, horizon). Those of two series share nothing.
         """
-        origins = Origins(standing.known.series[standing.rows], standing.lived - 1)
+        origins = Origins(standing.known.series(standing.rows), standing.lived - 1)
         return self._in_blocks(standing, own_chances(origins, count, self.horizon, seed))
 
     def _in_blocks(self, standing: Standing, chances: Chances) -> FloatArray:
@@ -124,7 +124,7 @@ class Recursion:
         quantiles = np.moveaxis(np.quantile(paths, QUANTILES, axis=1), 0, -1)
         head, raw = head_on_cpu(self.network), self._raw(standing.reached, _known_at(standing.ahead, 0))
         reference = self.reference.at(standing.known, standing.rows)
-        scale = self.scale[standing.known.series[standing.rows]][:, None]
+        scale = self.scale[standing.known.series(standing.rows)][:, None]
         level = _level(reference, scale)
         y_hat[:, :1] = reference + head.point(raw, level).numpy() * scale
         told = head.quantiles(raw, QUANTILES, level).numpy()
@@ -136,7 +136,7 @@ class Recursion:
         """Walk over the horizon from each origin; what is drawn has the probabilities `chances`, (origin, horizon)."""
         onward = Onward(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
         head, reached = head_on_cpu(self.network), standing.reached
-        scale = self.scale[onward.known.series[onward.rows]]
+        scale = self.scale[onward.known.series(onward.rows)]
         forecasts = np.empty((len(scale), self.horizon))
         for step in range(self.horizon):
             if step:
@@ -164,7 +164,7 @@ class Recursion:
         x[:, : differences.shape[1]] = differences
         if known is not None:
             x[:, differences.shape[1] : differences.shape[1] + known.shape[1]] = known
-        series = torch.from_numpy(onward.known.series[onward.rows])
+        series = torch.from_numpy(onward.known.series(onward.rows))
         features, state = self.network.features(
             torch.from_numpy(x)[:, None].to(self.network.device), series[:, None].to(self.network.device), reached.state
         )
@@ -179,7 +179,7 @@ def own_problem(strategy: StrategyName, problem: Problem) -> Problem:
 def standing_at(known: Quantities, readings: Readings, rows: IntArray, reached: Reached, horizon: int) -> Standing:
     """Begin at some rows of a panel, (origin,)."""
     ahead = readings.known_ahead(rows, horizon)
-    lived = rows - known.start[rows] + 1
+    lived = rows - known.starts(rows) + 1
     return Standing(known, rows, lived, reached, None if ahead is None else ahead.numpy())
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.series.encoding import Encoding, ahead_rows, fit_encoding
+from forecast.series.encoding import Encoding, ahead_shifts, fit_encoding
 from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
 
@@ -30,17 +30,17 @@ class Read:
     Attributes
     ----------
     known : what the reference reads
-    past : (row, column) covariates known up to a row, and whether its target is masked
+    past : where covariates known up to a row stand, and whether its target is masked
     ahead : (ahead row, column) covariates known ahead
-    ahead_row : (row,) the row of `ahead` with the same step
+    ahead_shift : (series,) how many rows later than its own the same step is in `ahead`
     static : (series, column)
 
     """
 
     known: Quantities
-    past: Float32Array
+    past: Panel
     ahead: Float32Array
-    ahead_row: IntArray
+    ahead_shift: IntArray
     static: Float32Array
 
 
@@ -61,14 +61,11 @@ class Differences:
 
     def read(self, past: Panel) -> Read:
         """What windows of a past are made of."""
-        past_columns, ahead_columns = self.encoding.past_columns(past), self.encoding.ahead_columns(past)
-        if self.encoding.target_marked and past.masked is not None:
-            past_columns = np.column_stack([past_columns, past.masked[:, 0].astype(np.float32)])
         return Read(
             known=self.reference.quantities(past),
-            past=past_columns,
-            ahead=ahead_columns,
-            ahead_row=ahead_rows(past),
+            past=past,
+            ahead=self.encoding.ahead_columns(past),
+            ahead_shift=ahead_shifts(past),
             static=self.encoding.static_columns(past),
         )
 
@@ -82,7 +79,7 @@ class Differences:
         """
         known = read.known
         lags = np.arange(1 - self.problem.context_steps, 1)
-        context = np.maximum(rows[:, None] + lags, known.start[rows][:, None])
+        context = np.maximum(rows[:, None] + lags, known.starts(rows)[:, None])
         anchor = self.reference.anchor(known, rows)
         inputs: FloatArray = (known.y[context] - anchor[:, None]) / self._unit(known, rows)
         covariates = self._covariates(read, rows, context)
@@ -90,15 +87,17 @@ class Differences:
 
     def _covariates(self, read: Read, rows: IntArray, context: IntArray) -> list[FloatArray]:
         parts = []
-        if read.past.shape[1]:
-            parts.append(read.past[context].reshape(len(rows), -1))
+        if self.encoding.past.size or self.encoding.target_marked:
+            flat = context.reshape(-1)
+            columns = [self.encoding.past_columns(read.past, flat), self.encoding.mark_columns(read.past, flat)]
+            parts.append(np.concatenate(columns, axis=1).reshape(len(rows), -1))
         if read.ahead.shape[1]:
-            steps = read.ahead_row[rows][:, None] + np.arange(1, self.problem.horizon + 1)
+            steps = (rows + read.ahead_shift[read.known.series(rows)])[:, None] + np.arange(1, self.problem.horizon + 1)
             ahead = read.ahead[np.minimum(steps, len(read.ahead) - 1)]  # (origin, horizon, column)
             computed = self.encoding.ahead.computed_columns
             parts += [ahead[:, 0, computed], ahead[:, :, ~computed].reshape(len(rows), -1)]
         if read.static.shape[1]:
-            parts.append(read.static[read.known.series[rows]])
+            parts.append(read.static[read.known.series(rows)])
         return [part.astype(np.float64) for part in parts]
 
     def targets(self, read: Read, rows: IntArray) -> FloatArray:
@@ -113,7 +112,7 @@ class Differences:
         return self.reference.at(read.known, rows) + predicted * self._unit(read.known, rows)
 
     def _unit(self, known: Quantities, rows: IntArray) -> FloatArray:
-        unit: FloatArray = self.scale[known.series[rows]]
+        unit: FloatArray = self.scale[known.series(rows)]
         return unit[:, None]
 
 

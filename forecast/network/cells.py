@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from forecast.network.allocator import LARGEST_KEPT
 from forecast.network.fused import FusedGru, FusedRnn
 from forecast.network.segments import Segmented
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
     from forecast.network.settings import GruSettings, LstmSettings, NetworkSettings, RnnSettings
     from forecast.network.state import State
+
+
+_BYTES_A_UNIT = 32
+"""What a kernel keeps of a hidden unit at a step, for the way back: gates and state of an LSTM."""
 
 
 class Backbone(Protocol):
@@ -63,10 +68,20 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over (lane, step, input)."""
-        packed = tuple(part.transpose(0, 1).contiguous() for part in state)  # torch wants (layer, lane, hidden)
-        features, after = self.core(x, packed if self.parts > 1 else packed[0])
-        after = after if self.parts > 1 else (after,)
-        return self.dropout(features), tuple(part.transpose(0, 1) for part in after)
+        carried = tuple(part.transpose(0, 1).contiguous() for part in state)  # torch wants (layer, lane, hidden)
+        parts = []
+        for piece in torch.split(x, self._steps_at_once(x), dim=1):
+            features, after = self.core(piece, carried if self.parts > 1 else carried[0])
+            carried = after if self.parts > 1 else (after,)
+            parts.append(features)
+        features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+        return self.dropout(features), tuple(part.transpose(0, 1) for part in carried)
+
+    def _steps_at_once(self, x: Tensor) -> int:
+        """Steps of a call of the kernel, so many that the CPU's memory for its buffers can be kept."""
+        if x.device.type != "cpu":
+            return x.shape[1]
+        return max(LARGEST_KEPT // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
 
 
 def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent | Segmented:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import IntArray
 
 _LANES = 256
-_STEPS = 1024
+_LANE_STEPS = 32_768  # in one piece: what they lead to takes hundreds of numbers a step
 _WINDOWS = 128  # larger batches are slower on a CPU: their buffers no longer fit its cache
 
 
@@ -63,12 +63,13 @@ def _walk_lanes(
     steps = rows - starts[lanes]
     device = network.device
     state: State = network.initial_state(len(starts))
-    for first in range(0, int((last - starts).max()) + 1, _STEPS):
-        ahead = starts[:, None] + np.arange(first, first + _STEPS)[: int((last - starts).max()) + 1 - first]
+    longest, piece = int((last - starts).max()) + 1, max(_LANE_STEPS // len(starts), 1)
+    for first in range(0, longest, piece):
+        ahead = starts[:, None] + np.arange(first, min(first + piece, longest))
         walked = np.minimum(ahead, last[:, None])
-        x = torch.from_numpy(readings.inputs[walked]).to(device)
+        x = torch.from_numpy(readings.inputs(walked)).to(device)
         features, state = network.features(x, readings.of_series(walked).to(device), state)
-        here = np.flatnonzero((steps >= first) & (steps < first + _STEPS))
+        here = np.flatnonzero((steps >= first) & (steps < first + piece))
         at_origins = features[torch.from_numpy(lanes[here]), torch.from_numpy(steps[here] - first)]
         forecasts[here] = _fork(network, readings, at_origins, rows[here])
     return forecasts
@@ -83,7 +84,7 @@ def forecast_by_windows(
     for first in range(0, len(origin_rows), _WINDOWS):
         origins = origin_rows[first : first + _WINDOWS]
         rows = window_rows(origins, context_steps)
-        x, series = torch.from_numpy(readings.inputs[rows]), readings.of_series(rows)
+        x, series = torch.from_numpy(readings.inputs(rows)), readings.of_series(rows)
         state = network.initial_state(len(rows))
         features, _ = network.features(x.to(network.device), series.to(network.device), state)
         forecasts[first : first + _WINDOWS] = _fork(network, readings, features[:, -1], origins)

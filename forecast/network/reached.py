@@ -72,7 +72,7 @@ def _walk_lanes(
     at = 0
     for stop, here in zip(stops.tolist(), np.split(order, begins[1:]), strict=True):
         walked = starts[:, None] + np.minimum(np.arange(at, stop + 1), last[:, None])
-        x = torch.from_numpy(readings.inputs[walked]).to(network.device)
+        x = torch.from_numpy(readings.inputs(walked)).to(network.device)
         features, state = network.features(x, readings.of_series(walked).to(network.device), state)
         _keep(kept, which[here], features[:, -1], state, lanes[here])
         at = stop + 1
@@ -84,7 +84,7 @@ def reach_by_windows(network: Network, readings: Readings, context_steps: int, o
     kept = _nowhere(network, len(origin_rows))
     for first in range(0, len(origin_rows), _WINDOWS):
         rows = window_rows(origin_rows[first : first + _WINDOWS], context_steps)
-        x = torch.from_numpy(readings.inputs[rows]).to(network.device)
+        x = torch.from_numpy(readings.inputs(rows)).to(network.device)
         features, state = network.features(
             x, readings.of_series(rows).to(network.device), network.initial_state(len(rows))
         )

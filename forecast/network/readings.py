@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from forecast.series.encoding import Float32Array
     from forecast.series.panel import IntArray
 
@@ -41,17 +43,17 @@ class Readings:
 
     Attributes
     ----------
-    inputs : (row, input)
-    series : (row,) number of a row's series
+    inputs : gives the inputs of some rows, (...) -> (..., input)
+    series : gives the number of the series of some rows, (...) -> (...)
     ahead : (ahead row, column) what is known ahead, whole series packed; no columns where there is nothing
-    ahead_row : (row,) the row of `ahead` with the same step
+    ahead_shift : (series,) how many rows later than its own the same step is in `ahead`
 
     """
 
-    inputs: Float32Array
-    series: IntArray
+    inputs: Callable[[IntArray], Float32Array]
+    series: Callable[[IntArray], IntArray]
     ahead: Float32Array
-    ahead_row: IntArray
+    ahead_shift: IntArray
 
     def known_ahead(self, rows: IntArray, horizon: int) -> Tensor | None:
         """What is known at some rows of the steps after them, (..., horizon, column); None where there is nothing.
@@ -60,9 +62,9 @@ class Readings:
         """
         if not self.ahead.shape[1]:
             return None
-        steps = self.ahead_row[rows][..., None] + np.arange(1, horizon + 1)
+        steps = (rows + self.ahead_shift[self.series(rows)])[..., None] + np.arange(1, horizon + 1)
         return torch.from_numpy(self.ahead[np.minimum(steps, len(self.ahead) - 1)])
 
     def of_series(self, rows: IntArray) -> Tensor:
         """Give the series of some rows, as torch counts."""
-        return torch.from_numpy(self.series[rows])
+        return torch.from_numpy(self.series(rows))

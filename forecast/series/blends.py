@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from forecast.series.scaling import fit_percentage, fit_scale
-from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.quantities import Quantities
@@ -110,43 +109,61 @@ def reweighted(
     percentage = fit_percentage(train, train.lengths, season_steps) if criterion == "owa" else np.inf
     for _ in range(_REWEIGHTINGS):
         fit = Fit(weights, scale, percentage)
-        weights = solve(*moments(train, known, weights.shape[1], season_steps, fit), ridge)
+        horizon = weights.shape[1]
+        (weights,) = solved(train, known, horizon=horizon, season_steps=season_steps, ridges=(ridge,), fit=fit)
+    return weights
+
+
+def solved(
+    train: Panel,
+    known: Quantities,
+    *,
+    horizon: int,
+    season_steps: int,
+    ridges: Sequence[float],
+    fit: Fit | None = None,
+) -> FloatArray:
+    """Weights of the least squared error with each of some ridge constants, (ridge, series, horizon, term).
+
+    Each forecast counts the same, or as the fit before makes it count.
+    """
+    weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps)))
+    for i in range(len(train)):
+        gram, cross = moments(train, known, i, horizon=horizon, season_steps=season_steps, fit=fit)
+        for ridge, solution in zip(ridges, weights[:, i], strict=True):
+            solution[...] = solve(gram, cross, ridge)
     return weights
 
 
 def moments(
-    train: Panel, known: Quantities, horizon: int, season_steps: int, fit: Fit | None = None
+    train: Panel, known: Quantities, series: int, *, horizon: int, season_steps: int, fit: Fit | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Second moments of the terms, (series, horizon, term, term), and with the target, (series, horizon, term).
-
-    Each forecast counts the same, or as the fit before makes it count.
-    """
+    """Second moments of the terms of a series, (horizon, term, term), and with the target, (horizon, term)."""
     count = blend_terms(season_steps)
-    gram = np.zeros((len(train), horizon, count, count))
-    cross = np.zeros((len(train), horizon, count))
+    gram = np.zeros((horizon, count, count))
+    cross = np.zeros((horizon, count))
+    start, end = int(train.offsets[series]), int(train.offsets[series + 1])
     # A series' youth, when a blend falls back on fewer seasons than it has, would teach it the wrong weights.
-    first = np.minimum(max(SEASON_LAGS) * season_steps, train.lengths // 2)
-    origins = rolling_origins(train, first, train.lengths, horizon)
-    for i in range(len(train)):
-        for part in batches(np.flatnonzero(origins.series == i), horizon * count):
-            rows = origins[part].rows(train)
-            ahead = rows[:, None] + np.arange(1, horizon + 1)
-            y = train.target[rows]
-            x = np.empty((horizon, count, len(rows)))
-            for j, term in enumerate(terms(known, rows, horizon, season_steps)):
-                x[:, j] = (term - y[:, None]).T
-            difference = train.target[ahead].T - y
-            seen = train.target_observed[ahead].T
-            importance = np.ones_like(difference) if fit is None else fit.importance(i, x, difference, y, seen)
-            importance *= seen  # an unobserved target weighs nothing
-            weighted = x * importance[:, None]
-            gram[i] += weighted @ x.transpose(0, 2, 1)
-            cross[i] += (weighted @ difference[..., None])[..., 0]
+    first = min(max(SEASON_LAGS) * season_steps, (end - start) // 2)
+    origins = np.arange(start + max(first - 1, 0), max(end - horizon, start))
+    for rows in batches(origins[train.target_observed[origins]], horizon * count):
+        ahead = rows[:, None] + np.arange(1, horizon + 1)
+        y = train.target[rows]
+        x = np.empty((horizon, count, len(rows)))
+        for j, term in enumerate(terms(known, rows, horizon, season_steps)):
+            x[:, j] = (term - y[:, None]).T
+        difference = train.target[ahead].T - y
+        seen = train.target_observed[ahead].T
+        importance = np.ones_like(difference) if fit is None else fit.importance(series, x, difference, y, seen)
+        importance *= seen  # an unobserved target weighs nothing
+        weighted = x * importance[:, None]
+        gram += weighted @ x.transpose(0, 2, 1)
+        cross += (weighted @ difference[..., None])[..., 0]
     return gram, cross
 
 
 def solve(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
-    """Ridge weights from second moments, (series, horizon, term); zero for a series that does not move."""
+    """Ridge weights from second moments of a series, (horizon, term); zero where it does not move."""
     count = gram.shape[-1]
     size = np.trace(gram, axis1=-2, axis2=-1) / count
     penalty = np.where(size > 0, ridge * size, 1.0)[..., None, None] * np.eye(count)

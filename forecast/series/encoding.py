@@ -8,7 +8,7 @@ category, and a column of its own says that it is masked. Everything is measured
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -110,23 +110,19 @@ class Encoding:
         """Columns that are known at a row."""
         return self.past.size + self.ahead.size + self.target_marked
 
-    def inputs(self, panel: Panel, ahead: Float32Array) -> Float32Array:
-        """What is known at every row beside the target, (row, column): past, known ahead of the step itself, mark.
+    def past_columns(self, panel: Panel, rows: IntArray) -> Float32Array:
+        """What is known up to each of some rows, (row, column)."""
+        masked = np.zeros((len(rows), len(panel.channels)), dtype=np.bool_)
+        if panel.masked is not None:
+            masked = panel.masked[rows]
+        return self.past.encode(panel.values[rows, 1:], masked[:, 1:], panel.channels[1:])
 
-        `ahead` is what `ahead_columns` gives.
-        """
-        parts = [self.past_columns(panel)]
-        if self.ahead.size:
-            parts.append(ahead[ahead_rows(panel)])
-        if self.target_marked:
-            masked = np.zeros(len(panel.times)) if panel.masked is None else panel.masked[:, 0]
-            parts.append(masked[:, None].astype(np.float32))
-        return np.concatenate(parts, axis=1)
-
-    def past_columns(self, panel: Panel) -> Float32Array:
-        """What is known up to each row, (row, column)."""
-        masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
-        return self.past.encode(panel.values[:, 1:], masked[:, 1:], panel.channels[1:])
+    def mark_columns(self, panel: Panel, rows: IntArray) -> Float32Array:
+        """Whether the target of some rows is masked, (row, 1), or no column where that is never said."""
+        marks = np.zeros((len(rows), int(self.target_marked)), dtype=np.float32)
+        if self.target_marked and panel.masked is not None:
+            marks[:, 0] = panel.masked[rows, 0]
+        return marks
 
     def ahead_columns(self, panel: Panel) -> Float32Array:
         """What is known ahead, by row of `panel.ahead`, (ahead row, column)."""
@@ -153,24 +149,25 @@ class Encoding:
         return {**fitted, "target_marked": np.array([self.target_marked], dtype=np.int64)}
 
 
-def ahead_rows(panel: Panel) -> IntArray:
-    """Row of `panel.ahead` with the same step as each row of the panel, (row,)."""
+def ahead_shifts(panel: Panel) -> IntArray:
+    """How many rows later than in the panel the same step is in `panel.ahead`, (series,)."""
     if panel.ahead is None:
-        return np.zeros(len(panel.times), dtype=np.int64)
-    return np.arange(len(panel.times)) + np.repeat(panel.ahead.offsets[:-1] - panel.offsets[:-1], panel.lengths)
+        return np.zeros(len(panel), dtype=np.int64)
+    return panel.ahead.offsets[:-1] - panel.offsets[:-1]
 
 
 def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
     """Measure covariates on the first `train_steps[i]` steps of each series."""
-    step = np.arange(len(past.times)) - np.repeat(past.offsets[:-1], past.lengths)
-    trained = step < np.repeat(train_steps, past.lengths)
-    masked = np.zeros(past.values.shape, dtype=np.bool_) if past.masked is None else past.masked
+    trained = past.first_rows(train_steps)
+    masked = None if past.masked is None else past.masked[:, 1:]
+    past_fit = _fit(past.channels[1:], past.values[:, 1:], masked, trained)
+    static = _nothing()
+    if past.static is not None:
+        static = _fit(past.static.channels, past.static.values, past.static.masked)
     return Encoding(
-        past=_fit(past.channels[1:], past.values[trained, 1:], masked[trained, 1:], always_marked=True),
-        ahead=_fit_ahead(past, trained),
-        static=_nothing()
-        if past.static is None
-        else _fit(past.static.channels, past.static.values, past.static.masked),
+        past=replace(past_fit, marked=np.ones_like(past_fit.marked)),
+        ahead=_fit_ahead(past, train_steps),
+        static=static,
         target_marked=past.masked is not None,
     )
 
@@ -194,14 +191,12 @@ def restore_encoding(channels: tuple[Channel, ...], arrays: Mapping[str, npt.NDA
     return Encoding(**columns, target_marked=bool(arrays["target_marked"][0]))
 
 
-def _fit_ahead(past: Panel, trained: BoolArray) -> Columns:
+def _fit_ahead(past: Panel, train_steps: IntArray) -> Columns:
     """Measure what is known ahead in training; whether it has holes is known ahead as well."""
     if past.ahead is None:
         return _nothing()
-    rows = ahead_rows(past)[trained]
-    found = _fit(past.ahead.channels, past.ahead.values[rows], past.ahead.masked[rows])
-    marked: IntArray = np.where(past.ahead.masked.any(axis=0), 1, 0).astype(np.int64)
-    return Columns(found.channels, found.centre, found.spread, marked)
+    trained = past.ahead.first_rows(train_steps)
+    return _fit(past.ahead.channels, past.ahead.values, past.ahead.masked, trained)
 
 
 def _nothing() -> Columns:
@@ -209,15 +204,19 @@ def _nothing() -> Columns:
 
 
 def _fit(
-    channels: tuple[Channel, ...], values: FloatArray, masked: BoolArray, *, always_marked: bool = False
+    channels: tuple[Channel, ...], values: FloatArray, masked: BoolArray | None, rows: BoolArray | None = None
 ) -> Columns:
-    centre, spread = np.zeros(len(channels)), np.ones(len(channels))
+    """Measure channels, one at a time, on some of the rows; where a value is masked anywhere, that is marked."""
+    centre, spread, marked = np.zeros(len(channels)), np.ones(len(channels)), np.zeros(len(channels), dtype=np.int64)
     for j, channel in enumerate(channels):
-        seen = values[~masked[:, j], j]
+        used = np.ones(len(values), dtype=np.bool_) if rows is None else rows
+        if masked is not None:
+            marked[j] = int(masked[:, j].any())
+            used = used & ~masked[:, j]
+        seen = values[used, j]
         if not channel.categories and len(seen):
             centre[j], spread[j] = seen.mean(), seen.std() or 1.0
-    marked = np.full(len(channels), always_marked) | masked.any(axis=0)
-    return Columns(channels, centre, spread, marked.astype(np.int64))
+    return Columns(channels, centre, spread, marked)
 
 
 def _codes(trained: Channel, found: Channel) -> IntArray:

@@ -57,6 +57,10 @@ class KnownAhead:
     offsets: IntArray
     channels: tuple[Channel, ...]
 
+    def first_rows(self, steps: IntArray) -> BoolArray:
+        """Whether each row is among the first `steps[i]` steps of its series, (ahead row,)."""
+        return _first_rows(self.offsets, steps)
+
     def take(self, which: IntArray) -> KnownAhead:
         """Return some of the series, (series,), in the order given."""
         offsets, rows = _rows_of(self.offsets, which)
@@ -160,13 +164,28 @@ class Panel:
             static=None if self.static is None else self.static.take(which),
         )
 
+    def target_alone(self) -> Panel:
+        """Leave out all covariates; nothing is copied."""
+        return replace(
+            self,
+            values=self.values[:, :1],
+            observed=self.observed[:, :1],
+            channels=self.channels[:1],
+            masked=None if self.masked is None else self.masked[:, :1],
+            ahead=None,
+            static=None,
+        )
+
+    def first_rows(self, steps: IntArray) -> BoolArray:
+        """Whether each row is among the first `steps[i]` steps of its series, (row,)."""
+        return _first_rows(self.offsets, steps)
+
     def cut(self, steps: IntArray) -> Panel:
         """Keep only the first `steps[i]` steps of every series; what lies after is not in the result at all."""
         steps = np.minimum(steps, self.lengths)
         if np.array_equal(steps, self.lengths):
             return self
-        step_of_row = np.arange(len(self.times)) - np.repeat(self.offsets[:-1], self.lengths)
-        keep = step_of_row < np.repeat(steps, self.lengths)
+        keep = self.first_rows(steps)
         return replace(
             self,
             values=self.values[keep],
@@ -175,6 +194,13 @@ class Panel:
             offsets=np.concatenate([[0], np.cumsum(steps)]),
             masked=None if self.masked is None else self.masked[keep],
         )
+
+
+def _first_rows(offsets: IntArray, steps: IntArray) -> BoolArray:
+    found = np.zeros(int(offsets[-1]), dtype=np.bool_)
+    for first, end in zip(offsets[:-1].tolist(), (offsets[:-1] + steps).tolist(), strict=True):
+        found[first:end] = True
+    return found
 
 
 def _rows_of(offsets: IntArray, which: IntArray) -> tuple[IntArray, IntArray]:

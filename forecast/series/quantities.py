@@ -6,6 +6,7 @@ and values whole seasons before a future step. Nothing here looks past its own r
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 
@@ -20,38 +25,50 @@ _STEPS_A_SERIES = 60
 """A call of pandas for one series takes as long as so many steps along all series at once."""
 
 
-@dataclass(frozen=True, eq=False)
-class Quantities:
-    """Causal quantities of packed rows; each array is (row,) unless said otherwise.
+class Quantities(ABC):
+    """Causal quantities of packed rows; each array is (row,)."""
 
-    Attributes
-    ----------
-    y : the target
-    series : number of the series that a row belongs to
-    start : first row of that series
-    mean : expanding mean of y up to the row
-    level : exponential mean of y up to the row
-    phase_mean : mean of y at the row, one season before, two seasons before, ... to the series' start
-    running : running sum within the series of y less its first value (less to round off), for moving means
+    @property
+    @abstractmethod
+    def y(self) -> FloatArray:
+        """The target."""
 
-    """
+    @property
+    @abstractmethod
+    def mean(self) -> FloatArray:
+        """Expanding mean of y up to the row."""
 
-    y: FloatArray
-    series: IntArray
-    start: IntArray
-    mean: FloatArray
-    level: FloatArray
-    phase_mean: FloatArray
-    running: FloatArray
+    @property
+    @abstractmethod
+    def level(self) -> FloatArray:
+        """Exponential mean of y up to the row."""
+
+    @property
+    @abstractmethod
+    def phase_mean(self) -> FloatArray:
+        """Mean of y at the row, one season before, two seasons before, ... to the series' start."""
+
+    @property
+    @abstractmethod
+    def running(self) -> FloatArray:
+        """Running sum within the series of y less its first value (less to round off), for moving means."""
+
+    @abstractmethod
+    def series(self, rows: IntArray) -> IntArray:
+        """Numbers of the series that some rows belong to, as many."""
+
+    @abstractmethod
+    def starts(self, rows: IntArray) -> IntArray:
+        """First rows of the series that some rows belong to, as many."""
 
     def before(self, rows: IntArray, steps: int) -> FloatArray:
         """Value `steps` before each row, or the row's own value where the series is too young, (row,)."""
         earlier = rows - steps
-        return self.y[np.where(earlier >= self.start[rows], earlier, rows)]
+        return self.y[np.where(earlier >= self.starts(rows), earlier, rows)]
 
     def moving_mean(self, rows: IntArray, steps: int) -> FloatArray:
         """Mean of the last `steps` values up to each row, of fewer where the series is younger, (row,)."""
-        start = self.start[rows]
+        start = self.starts(rows)
         before = rows - steps
         earlier = np.where(before >= start, self.running[np.maximum(before, 0)], 0.0)
         mean: FloatArray = self.y[start] + (self.running[rows] - earlier) / np.minimum(steps, rows + 1 - start)
@@ -69,7 +86,126 @@ class Quantities:
         """Find the steps one season before those after some rows."""
         ahead = np.arange(1, horizon + 1)
         latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
-        return Phases(self, rows, season_steps, latest, latest - self.start[rows][:, None])
+        return Phases(self, rows, season_steps, latest, latest - self.starts(rows)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class PanelQuantities(Quantities):
+    """Quantities of every row of a panel; each is worked out when it is first asked for.
+
+    A panel may have as many rows as fit into memory, and a reference reads few of the quantities.
+
+    Attributes
+    ----------
+    smoothing : weight of a new value in the level
+
+    """
+
+    past: Panel
+    smoothing: float
+    season_steps: int
+
+    @cached_property
+    def y(self) -> FloatArray:
+        """The target, what is masked filled."""
+        return filled_target(self.past)
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Expanding mean."""
+        return self._by_series(lambda y: expanding_mean(y, 1))
+
+    @cached_property
+    def level(self) -> FloatArray:
+        """Exponential mean."""
+        return panel_levels(self.past, self.y, self.smoothing)
+
+    @cached_property
+    def phase_mean(self) -> FloatArray:
+        """Expanding mean of a phase."""
+        return self._by_series(lambda y: expanding_mean(y, self.season_steps))
+
+    @cached_property
+    def running(self) -> FloatArray:
+        """Running sum."""
+        return self._by_series(lambda y: np.cumsum(y - y[0]))
+
+    @cached_property
+    def _series(self) -> npt.NDArray[np.int32]:
+        return np.repeat(np.arange(len(self.past), dtype=np.int32), self.past.lengths)
+
+    def series(self, rows: IntArray) -> IntArray:
+        """Numbers of the series of some rows."""
+        return self._series[rows].astype(np.int64)
+
+    def starts(self, rows: IntArray) -> IntArray:
+        """First rows of the series of some rows."""
+        starts: IntArray = self.past.offsets[self._series[rows]]
+        return starts
+
+    def _by_series(self, compute: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        result = np.empty(len(self.y))
+        for _, rows in self.past.series():
+            if rows.stop > rows.start:
+                result[rows] = compute(self.y[rows])
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class TableQuantities(Quantities):
+    """Quantities of series that go on, side by side: (quantity, series, step) y, mean, level, phase mean, running sum.
+
+    Attributes
+    ----------
+    table : its parts may be written to from outside
+    number : (series,) what each series is called
+    first : (series,) first step of each that there is
+
+    """
+
+    table: FloatArray
+    number: IntArray
+    first: IntArray
+
+    @property
+    def y(self) -> FloatArray:
+        """The target."""
+        return self._part(0)
+
+    @property
+    def mean(self) -> FloatArray:
+        """Expanding mean."""
+        return self._part(1)
+
+    @property
+    def level(self) -> FloatArray:
+        """Exponential mean."""
+        return self._part(2)
+
+    @property
+    def phase_mean(self) -> FloatArray:
+        """Expanding mean of a phase."""
+        return self._part(3)
+
+    @property
+    def running(self) -> FloatArray:
+        """Running sum."""
+        return self._part(4)
+
+    def series(self, rows: IntArray) -> IntArray:
+        """Numbers of the series of some rows."""
+        numbers: IntArray = self.number[rows // self.table.shape[2]]
+        return numbers
+
+    def starts(self, rows: IntArray) -> IntArray:
+        """First rows of the series of some rows."""
+        lane = rows // self.table.shape[2]
+        starts: IntArray = lane * self.table.shape[2] + self.first[lane]
+        return starts
+
+    def _part(self, number: int) -> FloatArray:
+        part: FloatArray = self.table[number].reshape(-1)
+        return part
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,27 +248,6 @@ class Phases:
             return self.known.phase_mean[self.latest]
         means = self.known.phase_mean[np.maximum(self.latest, 0)]
         return np.where(self.lived >= 0, means, self.known.y[self.rows][:, None])
-
-
-def panel_quantities(past: Panel, smoothing: float, season_steps: int) -> Quantities:
-    """Quantities of every row of a panel; `smoothing` is the weight of a new value in the level."""
-    y = filled_target(past)
-    mean, phase_mean, running = (np.empty_like(y) for _ in range(3))
-    for _, rows in past.series():
-        mine = y[rows]
-        if len(mine):
-            mean[rows] = expanding_mean(mine, 1)
-            phase_mean[rows] = expanding_mean(mine, season_steps)
-            running[rows] = np.cumsum(mine - mine[0])
-    return Quantities(
-        y=y,
-        series=np.repeat(np.arange(len(past)), past.lengths),
-        start=np.repeat(past.offsets[:-1], past.lengths),
-        mean=mean,
-        level=panel_levels(past, y, smoothing),
-        phase_mean=phase_mean,
-        running=running,
-    )
 
 
 def filled_target(past: Panel) -> FloatArray:

@@ -6,14 +6,15 @@ horizon step, a weighted sum of these and more, fitted on the training stretch (
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, moments, reweighted, solve, terms
-from forecast.series.quantities import Quantities, filled_target, panel_levels, panel_quantities
+from forecast.series.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
+from forecast.series.quantities import PanelQuantities, Quantities, filled_target, panel_levels
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
@@ -34,6 +35,9 @@ _COURSE_STEPS = 12
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _DEFAULT_RIDGE = 1e-3
+_JUDGED = 1_000_000
+"""Forecasts that a constant or a reference is judged by, at most."""
+
 _AS_GOOD = 1.01
 """A reference within 1 % of the best is as good as it."""
 
@@ -61,7 +65,7 @@ class Reference:
 
     def quantities(self, past: Panel) -> Quantities:
         """What `at`, `anchor` and `inputs` read, for every row of a past."""
-        return panel_quantities(past, self.smoothing, self.season_steps)
+        return PanelQuantities(past, self.smoothing, self.season_steps)
 
     def at(self, known: Quantities, rows: IntArray) -> FloatArray:
         """Forecasts made at some rows, (row, horizon)."""
@@ -78,7 +82,7 @@ class Reference:
     def anchor(self, known: Quantities, rows: IntArray) -> FloatArray:
         """The level that windows ending at some rows are taken as differences to, (row,)."""
         if self.name == "none":
-            return self.centre[known.series[rows]]
+            return self.centre[known.series(rows)]
         if self.name == "mean":
             return known.mean[rows]
         if self.name == "level":
@@ -111,13 +115,14 @@ class Reference:
 
     def refit(self, past: Panel, train_steps: IntArray) -> Reference:
         """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays."""
+        past = past.target_alone()
         fresh = replace(self, centre=_centres(past, train_steps))
         return replace(fresh, weights=_blend_weights(fresh, past, train_steps)) if self.name in CRITERIA else fresh
 
     def _blend(self, known: Quantities, rows: IntArray) -> FloatArray:
         y = known.y[rows][:, None]
         total = np.repeat(y, self.horizon, axis=1)
-        series = known.series[rows]
+        series = known.series(rows)
         by_term = np.ascontiguousarray(np.moveaxis(self.weights, 2, 0))  # (term, series, horizon)
         for weights, term in zip(by_term, terms(known, rows, self.horizon, self.season_steps), strict=True):
             total += weights[series] * (term - y)
@@ -125,7 +130,7 @@ class Reference:
 
     def _expected(self, known: Quantities, rows: IntArray) -> FloatArray:
         """What the blend one step earlier expected at each row; the value itself at a series' first, (row,)."""
-        first = rows == known.start[rows]
+        first = rows == known.starts(rows)
         earlier = np.where(first, rows, rows - 1)
         one_step = replace(self, horizon=1, weights=self.weights[:, :1])
         return np.where(first, known.y[rows], one_step.at(known, earlier)[:, 0])
@@ -175,10 +180,11 @@ def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Proble
         An unknown name, or `seasonal` where there is no season.
 
     """
+    past = past.target_alone()
     if name == "auto":
         return _choose(past, train_steps, problem)
     _check_name(name, problem)
-    return _fit_named(name, past, train_steps, problem, _smoothing(past.cut(train_steps), problem))
+    return _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
 
 
 def _check_name(name: str, problem: Problem) -> None:
@@ -205,7 +211,7 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
 
 def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
     candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
-    smoothing = _smoothing(past.cut(train_steps), problem)
+    smoothing = _smoothing(past, train_steps, problem)
     fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
     errors = [validation_error(reference, past, train_steps) for reference in fitted]
     good_enough = min(errors) * _AS_GOOD
@@ -214,7 +220,7 @@ def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
 
 def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
     """Mean absolute error over the validation stretch, in units of each series' scale; 0 where there is none."""
-    origins = rolling_origins(past, train_steps, past.lengths, reference.horizon)
+    origins = _judged_origins(past, train_steps, past.lengths, reference)
     if not len(origins):
         return 0.0
     scale = fit_scale(past, train_steps, reference.season_steps)
@@ -230,30 +236,38 @@ def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -
     return total / count if count else 0.0
 
 
+def _judged_origins(past: Panel, first: IntArray, ends: IntArray, asked: Problem | Reference) -> Origins:
+    """Origins between two steps of each series, every k-th where there are many: at all phases of a season alike."""
+    stride = max(-(-int(np.maximum(ends - first, 0).sum()) // _JUDGED), 1)
+    while math.gcd(stride, asked.season_steps) > 1:
+        stride += 1
+    return rolling_origins(past, first, ends, asked.horizon, stride)
+
+
 def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
     """Mean of what was observed in training, (series,); of all its values where nothing was."""
-    known = past.cut(train_steps)
     centres = []
-    for _, rows in known.series():
-        y, seen = known.target[rows], known.target_observed[rows]
+    for (_, rows), steps in zip(past.series(), train_steps.tolist(), strict=True):
+        trained = slice(rows.start, rows.start + steps)
+        y, seen = past.target[trained], past.target_observed[trained]
         centres.append((y[seen] if seen.any() else y).mean())
     return np.array(centres)
 
 
-def _smoothing(train: Panel, problem: Problem) -> float:
+def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
     """Return the smoothing whose level has been the best forecast over the training stretch, scaled and pooled."""
-    scale = fit_scale(train, train.lengths, problem.season_steps)
-    origins = rolling_origins(train, np.ones(len(train), dtype=np.int64), train.lengths, problem.horizon)
+    scale = fit_scale(past, train_steps, problem.season_steps)
+    origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, problem)
     if not len(origins):
         return _SMOOTHINGS[2]
-    rows = origins.rows(train)
-    y = filled_target(train)
+    rows = origins.rows(past)
+    y = filled_target(past)
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:
-        level = panel_levels(train, y, smoothing)[rows]
-        misses = [np.abs(train.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
-        seen = [train.target_observed[rows + h] for h in steps_ahead]
+        level = panel_levels(past, y, smoothing)[rows]
+        misses = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
+        seen = [past.target_observed[rows + h] for h in steps_ahead]
         return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0
 
     return min(_SMOOTHINGS, key=error)
@@ -264,16 +278,20 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
     if np.array_equal(train_steps, past.lengths):
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
     train = past.cut(train_steps)
-    sums = moments(train, bare.quantities(train), bare.horizon, bare.season_steps)
-    candidates = [replace(bare, ridge=r, weights=solve(*sums, r)) for r in _RIDGES]
+    weights = solved(
+        train, bare.quantities(train), horizon=bare.horizon, season_steps=bare.season_steps, ridges=_RIDGES
+    )
+    candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
     best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
     return replace(best, weights=_reweighted(best, train))
 
 
 def _blend_weights(reference: Reference, past: Panel, train_steps: IntArray) -> FloatArray:
     train = past.cut(train_steps)
-    sums = moments(train, reference.quantities(train), reference.horizon, reference.season_steps)
-    return _reweighted(replace(reference, weights=solve(*sums, reference.ridge)), train)
+    known = reference.quantities(train)
+    horizon, ridges = reference.horizon, (reference.ridge,)
+    (weights,) = solved(train, known, horizon=horizon, season_steps=reference.season_steps, ridges=ridges)
+    return _reweighted(replace(reference, weights=weights), train)
 
 
 def _reweighted(reference: Reference, train: Panel) -> FloatArray:

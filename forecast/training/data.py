@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
-from forecast.series.encoding import Encoding, ahead_rows
+from forecast.series.encoding import Encoding, ahead_shifts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from forecast.batches.segments import Chunk
     from forecast.network.network import Network
     from forecast.series.encoding import Float32Array
@@ -26,6 +29,9 @@ _SAMPLED_ROWS = 50_000
 
 _TARGETS_KEPT = 32_000_000
 """Numbers in a table of targets, at most (160 MB); of larger data each chunk computes its own."""
+
+_INPUTS_KEPT = 32_000_000
+"""Numbers in a table of inputs, at most (128 MB); of larger data each batch computes its own."""
 
 _NUMBERS_AT_ONCE = 1_000_000
 """Differences that are worked out in one piece."""
@@ -71,6 +77,7 @@ class NetworkData:
     ----------
     known : what the reference reads
     scale : (series,)
+    encoding : of the covariates
     readings : what the network reads; its first inputs are differences in units of the series' scale
     static : (series, column) what describes the series
     needs_level : whether batches say where the series stand
@@ -81,20 +88,16 @@ class NetworkData:
     reference: Reference
     known: Quantities
     scale: FloatArray
+    encoding: Encoding
     readings: Readings
     static: Float32Array
     needs_level: bool = False
 
     @property
-    def inputs(self) -> Float32Array:
-        """What is known at each row, (row, input)."""
-        return self.readings.inputs
-
-    @property
     def interface(self) -> Interface:
         """What a network for these data is connected to."""
         return Interface(
-            inputs=self.inputs.shape[1],
+            inputs=self.reference.input_size + self.encoding.input_size,
             horizon=self.reference.horizon,
             ahead=self.readings.ahead.shape[1],
             static=self.static.shape[1],
@@ -106,7 +109,7 @@ class NetworkData:
         if not self.needs_level:
             return None
         reference = self.reference.at(self.known, rows).astype(np.float32)
-        scale = self.scale[self.known.series[rows]].astype(np.float32)[:, None]
+        scale = self.scale[self.known.series(rows)].astype(np.float32)[:, None]
         return Level(torch.from_numpy(reference), torch.from_numpy(scale))
 
     def level_of(self, rows: IntArray, target: Float32Array) -> Level | None:
@@ -114,7 +117,7 @@ class NetworkData:
         if not self.needs_level:
             return None
         ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
-        scale = self.scale[self.known.series[rows]].astype(np.float32)[:, None]
+        scale = self.scale[self.known.series(rows)].astype(np.float32)[:, None]
         y = self.known.y[np.minimum(ahead, len(self.known.y) - 1)].astype(np.float32)
         return Level(torch.from_numpy(y - target * scale), torch.from_numpy(scale))
 
@@ -123,7 +126,7 @@ class NetworkData:
 
         A target exists before row `ends[i]` of series i, where it was observed. Each (row, horizon).
         """
-        series = self.known.series[rows]
+        series = self.known.series(rows)
         ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
         exists = ahead < ends[series][:, None]
         ahead = np.where(exists, ahead, rows[:, None])
@@ -142,16 +145,14 @@ class Targets:
         self._data = data
         self._ends = ends
         self._table: tuple[Float32Array, BoolArray] | None = None
-        if len(data.inputs) * data.reference.horizon <= _TARGETS_KEPT:
+        if len(data.past.times) * data.reference.horizon <= _TARGETS_KEPT:
             self._table = self._all(data)
 
     def _all(self, data: NetworkData) -> tuple[Float32Array, BoolArray]:
-        """Differences of all rows, some at a time: what leads to them takes many times their own memory."""
-        shape = (len(data.inputs), data.reference.horizon)
+        """Differences of all rows."""
+        shape = (len(data.past.times), data.reference.horizon)
         target, exists = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
-        part = max(_NUMBERS_AT_ONCE // shape[1], 1)
-        for first in range(0, shape[0], part):
-            rows = np.arange(first, min(first + part, shape[0]))
+        for rows in _in_parts(*shape):
             target[rows], exists[rows] = data.differences(rows, self._ends)
         return target, exists
 
@@ -166,7 +167,7 @@ class Targets:
 def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
     """Make a batch of a chunk: every trained step forks."""
     lanes, steps = chunk.rows.shape
-    x = np.where(chunk.walked[:, :, None], data.inputs[chunk.rows], np.float32(0.0))
+    x = np.where(chunk.walked[:, :, None], data.readings.inputs(chunk.rows), np.float32(0.0))
     rows = chunk.rows.reshape(-1)
     target, exists = targets.at(rows)
     exists &= chunk.trained.reshape(-1, 1)
@@ -189,7 +190,7 @@ def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch
     """Make a batch of windows, (window, context step): only the last step of each forks."""
     target, exists = targets.at(window[:, -1])
     return Batch(
-        x=torch.from_numpy(data.inputs[window]),
+        x=torch.from_numpy(data.readings.inputs(window)),
         series=data.readings.of_series(window),
         begins=torch.zeros(len(window), dtype=torch.int64),
         pieces=(0,),
@@ -211,17 +212,38 @@ def _in_lanes(level: Level | None, lanes: int) -> Level | None:
 def network_data(
     past: Panel, reference: Reference, scale: FloatArray, encoding: Encoding, *, needs_level: bool = False
 ) -> NetworkData:
-    """Compute what a network reads at every row of a past."""
+    """Compute what a network reads of a past."""
     known = reference.quantities(past)
-    ahead = encoding.ahead_columns(past)
-    differences, columns = reference.input_size, encoding.inputs(past, ahead)
-    inputs = np.empty((len(past.times), differences + columns.shape[1]), dtype=np.float32)
-    inputs[:, differences:] = columns
-    for first in range(0, len(inputs), _SAMPLED_ROWS):
-        rows = np.arange(first, min(first + _SAMPLED_ROWS, len(inputs)))
-        inputs[rows, :differences] = reference.inputs(known, rows) / scale[known.series[rows]][:, None]
-    readings = Readings(inputs, known.series, ahead, ahead_rows(past))
-    return NetworkData(past, reference, known, scale, readings, encoding.static_columns(past), needs_level)
+    ahead, shift = encoding.ahead_columns(past), ahead_shifts(past)
+    differences, width = reference.input_size, reference.input_size + encoding.input_size
+
+    def compute(rows: IntArray) -> Float32Array:
+        """Inputs of some rows: differences, then what is known beside the target."""
+        flat = rows.reshape(-1)
+        series = known.series(flat)
+        inputs = np.empty((len(flat), width), dtype=np.float32)
+        inputs[:, :differences] = reference.inputs(known, flat) / scale[series][:, None]
+        columns = [encoding.past_columns(past, flat)]
+        if encoding.ahead.size:
+            columns.append(ahead[flat + shift[series]])
+        inputs[:, differences:] = np.concatenate([*columns, encoding.mark_columns(past, flat)], axis=1)
+        return inputs.reshape(*rows.shape, width)
+
+    inputs: Callable[[IntArray], Float32Array] = compute
+    if len(past.times) * width <= _INPUTS_KEPT:
+        table = np.empty((len(past.times), width), dtype=np.float32)
+        for rows in _in_parts(len(table), max(width, reference.horizon)):
+            table[rows] = compute(rows)
+        inputs = partial(np.take, table, axis=0)
+    readings = Readings(inputs, known.series, ahead, shift)
+    return NetworkData(past, reference, known, scale, encoding, readings, encoding.static_columns(past), needs_level)
+
+
+def _in_parts(rows: int, width: int) -> Iterator[IntArray]:
+    """Cut rows into parts of so many numbers a row: what leads to these takes many times their own memory."""
+    part = max(_NUMBERS_AT_ONCE // width, 1)
+    for first in range(0, rows, part):
+        yield np.arange(first, min(first + part, rows))
 
 
 def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
@@ -230,11 +252,12 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     Inputs are measured by their root mean square; one that never moves has the unit 1. Covariates come in units of
     their own and keep them.
     """
-    trained = np.flatnonzero(np.arange(len(data.inputs)) < ends[data.known.series])
-    rows = trained[:: -(-len(trained) // _SAMPLED_ROWS)]
-    unit = np.ones(data.inputs.shape[1])
+    trained = np.flatnonzero(data.past.first_rows(ends - data.past.offsets[:-1]))
+    rows = trained[:: -(-len(trained) // _SAMPLED_ROWS)].copy()
+    del trained
+    unit = np.ones(data.interface.inputs)
     differences = slice(0, data.reference.input_size)
-    unit[differences] = np.sqrt(np.mean(data.inputs[rows, differences].astype(np.float64) ** 2, axis=0))
+    unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
     network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
     network.statics.table.copy_(torch.from_numpy(data.static))
     target, exists = data.differences(rows, ends)

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 
 from forecast.errors import ForecastError
+from forecast.network.allocator import keep_freed_memory
 from forecast.network.head import mean_where
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
@@ -89,7 +90,7 @@ class TrainingJob:
 
     def series_name(self, row: int) -> str:
         """Id of the series that a row belongs to."""
-        return self.data.past.ids[int(self.data.known.series[row])]
+        return self.data.past.ids[int(self.data.known.series(np.array([row]))[0])]
 
 
 def fit_network(job: TrainingJob) -> Training:
@@ -102,6 +103,7 @@ def fit_network(job: TrainingJob) -> Training:
 
     """
     accelerator = _accelerator(job.training)
+    keep_freed_memory()
     ends = job.data.past.offsets[:-1] + job.train_steps
     threads = threads_for(job.training.lanes, job.network.hidden_size, job.training.threads)
     with _own_random_numbers(job.seed), _quiet_lightning(), threads:

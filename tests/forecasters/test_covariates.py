@@ -213,7 +213,7 @@ def test_other_covariates_than_in_training_are_refused(fitted):
 def test_columns_are_those_of_pandas():
     """Numbers standardised on the training stretch, a column a category, marks; a new category is none of them."""
     encoding = fit_encoding(PANEL, TRAIN)
-    columns = encoding.past_columns(PANEL)
+    columns = encoding.past_columns(PANEL, np.arange(len(PANEL.times)))
     frame = pd.DataFrame(np.where(PANEL.masked, np.nan, PANEL.values)[:, 1:], columns=["temperature", "sky"])
     trained = np.concatenate([np.arange(60), 90 + np.arange(80)])
     known = frame["temperature"].iloc[trained].dropna()
@@ -223,7 +223,7 @@ def test_columns_are_those_of_pandas():
     np.testing.assert_allclose(columns, expected, atol=1e-6)
     named = Channel("sky", "past", ("snow", "fog", "sun"))
     other = replace(PANEL, channels=(*PANEL.channels[:2], named))
-    again = encoding.past_columns(other)[:, 2:5]
+    again = encoding.past_columns(other, np.arange(len(PANEL.times)))[:, 2:5]
     np.testing.assert_array_equal(again[:, 0], sky[2.0])  # what was written as 2 now means sun, the first of training
     np.testing.assert_array_equal(again[:, 1], 0.0)  # no rain in the new list
     np.testing.assert_array_equal(again[:, 2], sky[1.0])

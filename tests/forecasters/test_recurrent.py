@@ -97,9 +97,9 @@ def test_a_short_past_grows_row_by_row_too():
     panel = panel_of(noisy_sine(300))
     fitted, _ = fitted_on(panel, LstmSettings(reference="blend", hidden_size=6))
     live = fitted.start(panel.cut(np.array([3])))
-    for step in range(3, 150):
+    for step in range(3, 299):
         forecast = live.update(panel.target[step])
-    expected = fitted.forecast(panel.cut(np.array([150])), Origins(np.array([0]), np.array([149]))).y_hat
+    expected = fitted.forecast(panel.cut(np.array([299])), Origins(np.array([0]), np.array([298]))).y_hat
     np.testing.assert_allclose(forecast.y_hat, expected, rtol=0, atol=1e-5)
 
 

@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from forecast.errors import ForecastError
 from forecast.series.blends import CRITERIA, SEASON_LAGS
 from forecast.series.problem import Problem
-from forecast.series.quantities import panel_quantities
+from forecast.series.quantities import PanelQuantities
 from forecast.series.references import NAMES, fit_reference, validation_error
 from forecast.series.scaling import fit_percentage, fit_scale
 from forecast.series.split import Origins, rolling_origins
@@ -262,7 +262,7 @@ def test_an_exactly_seasonal_series_has_a_scale_all_the_same():
 
 def test_means_of_phases_and_of_windows():
     panel = panel_of([9.0], [1.0, 2.0, 3.0, 5.0, 8.0, 0.0, 1.0])
-    known = panel_quantities(panel, 0.5, 3)
+    known = PanelQuantities(panel, 0.5, 3)
     np.testing.assert_allclose(known.phase_mean[1:], [1, 2, 3, 3, 5, 1.5, 7 / 3])
     np.testing.assert_allclose(known.moving_mean(np.array([2, 7]), 4), [1.5, 3.5])
     np.testing.assert_allclose(known.before(np.array([1, 3]), 2), [1.0, 1.0])

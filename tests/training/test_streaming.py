@@ -117,7 +117,8 @@ def test_features_in_chunks_are_those_of_the_whole_walk(past, train_steps, setti
         for lane in range(len(rows)):
             if batch.begins[lane] >= 0:
                 current[lane] = int(rows[lane, int(batch.begins[lane])])
-                x = torch.from_numpy(data.inputs[current[lane] : ends[data.known.series[current[lane]]]])
+                walked = np.arange(current[lane], ends[data.known.series(rows[lane, :1])[0]])
+                x = torch.from_numpy(data.readings.inputs(walked))
                 series = torch.zeros(1, len(x), dtype=torch.int64)
                 walks[current[lane]], _ = network.features(x[None], series, network.initial_state(1))
             for step in np.flatnonzero((batch.exists[lane] > 0).any(dim=1).numpy()):
@@ -178,7 +179,7 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
     total, count = 0.0, 0
     for i in range(len(past)):
         rows = np.arange(past.offsets[i], ends[i])
-        x, series = torch.from_numpy(data.inputs[rows]).double()[None], torch.full((1, len(rows)), i)
+        x, series = torch.from_numpy(data.readings.inputs(rows)).double()[None], torch.full((1, len(rows)), i)
         features, _ = network.features(x, series, network.initial_state(1))
         target, exists = data.differences(rows, ends)
         errors = (network.forecast(features, None)[0, ..., 0] - torch.from_numpy(target)).abs() * torch.from_numpy(
@@ -195,7 +196,7 @@ def test_a_window_forks_at_its_last_step_from_a_zero_state(past, train_steps):
     ends = past.offsets[:-1] + train_steps
     settings = TrainingSettings(regime="windows", batch_size=8, batches_per_epoch=3)
     batches = list(training_epochs(data, ends, settings, context_steps=12, seed=0))
-    assert [batch.x.shape for batch in batches] == [(8, 12, data.inputs.shape[1])] * 3
+    assert [batch.x.shape for batch in batches] == [(8, 12, data.interface.inputs)] * 3
     network = with_random_head(LstmSettings(), data)
     module = NetworkModule(network, settings, str)
     module.on_train_epoch_start()
@@ -215,7 +216,7 @@ def test_units_are_root_mean_squares_of_the_training_stretch_alone(past, train_s
     network = Network(LstmSettings(), data.interface)
     begin(network, data, ends)
     input_unit, output_unit = network.input_unit, network.head.unit
-    np.testing.assert_allclose(input_unit, np.sqrt((data.inputs[trained] ** 2).mean(axis=0)), rtol=1e-5)
+    np.testing.assert_allclose(input_unit, np.sqrt((data.readings.inputs(trained) ** 2).mean(axis=0)), rtol=1e-5)
     target, exists = data.differences(trained, ends)
     np.testing.assert_allclose(
         output_unit, [np.sqrt((target[e, h] ** 2).mean()) for h, e in enumerate(exists.T)], rtol=1e-5
@@ -231,3 +232,16 @@ def test_an_epoch_depends_on_seed_and_number_alone(past, train_steps):
     second_epochs = [[batch.begins.tolist() for batch in second] for _ in range(3)]
     assert first_epochs == second_epochs
     assert first_epochs[0] != first_epochs[1]
+
+
+def test_large_data_are_read_batch_by_batch_as_small_ones_from_a_table(past, train_steps, monkeypatch):
+    ends = past.offsets[:-1] + train_steps
+    small = list(training_epochs(data_of(past, train_steps, "blend"), ends, SETTINGS, 12, seed=0))
+    monkeypatch.setattr("forecast.training.data._INPUTS_KEPT", 0)
+    monkeypatch.setattr("forecast.training.data._TARGETS_KEPT", 0)
+    large = list(training_epochs(data_of(past, train_steps, "blend"), ends, SETTINGS, 12, seed=0))
+    assert len(small) == len(large) > 3
+    for one, other in zip(small, large, strict=True):
+        torch.testing.assert_close(one.x, other.x, rtol=0, atol=0)
+        torch.testing.assert_close(one.target * one.exists, other.target * other.exists, rtol=0, atol=0)
+        torch.testing.assert_close(one.exists, other.exists, rtol=0, atol=0)
