@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FEATURES_AT_ONCE = 512
 
 
+_NO_COLUMNS = np.zeros((1, 0), dtype=np.float32)
+
+
 class Beside:
     """Goes on with covariates, a step at a time.
 
@@ -33,6 +36,7 @@ class Beside:
         self._last: TimeArray = past.times[past.offsets[1:] - 1]
         self._since = 0
         self._ids = past.ids
+        self._nothing = not (encoding.input_size or self._channels)
         self._ahead_channels: tuple[Channel, ...] = ()
         self._ahead: list[Float32Array] = [np.zeros((0, 0), dtype=np.float32)] * len(past)
         if past.ahead is not None:
@@ -47,7 +51,7 @@ class Beside:
         """Whether a target may be missing."""
         return self._encoding.target_marked
 
-    def go_on(self, past: Sequence[Sequence[Any]] | None, missing: BoolArray) -> Float32Array:
+    def go_on(self, past: Sequence[Sequence[Any]] | None, missing: BoolArray | None) -> Float32Array:
         """Take a step; what is known of it beside the target, (series, column).
 
         Parameters
@@ -56,13 +60,15 @@ class Beside:
             (series, channel) values of the covariates that are known up to now, categories by their names, None where
             there is none.
         missing
-            (series,) whether the target of the step is missing.
+            (series,) whether the target of the step is missing; None where it may not be.
 
         """
+        if self._nothing and past is None:
+            return _NO_COLUMNS
         parts = [self._past_columns(past)]
         if self._encoding.ahead.size:
             parts.append(self._ahead_from(self._since + 1, 1)[:, 0])
-        if self._encoding.target_marked:
+        if missing is not None:
             parts.append(missing[:, None].astype(np.float32))
         self._since += 1  # last of all: what cannot be read leaves everything as it was
         return np.concatenate(parts, axis=1)

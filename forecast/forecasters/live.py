@@ -18,7 +18,9 @@ from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
+from forecast.network.steps import WindowSteps, steps_from, straight_forecast
 from forecast.series.onward import Onward
+from forecast.series.stepwise import StepwiseReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.network.state import State
+    from forecast.network.steps import Steps
     from forecast.series.calendar import Calendar
     from forecast.series.encoding import Float32Array
     from forecast.series.panel import FloatArray, TimeArray
@@ -89,20 +92,20 @@ class Live:
         *,
         ends: Ends,
         beside: Beside,
-        reached: Reached,
-        window: Float32Array | None,
+        steps: Steps,
         horizon: int,
         earlier: tuple[Forecasts, ...] = (),
     ) -> None:
         self._network = network
         self._reference = reference
         self._scale = scale
+        self._unit = scale[:, None]
         self._onward = onward
+        self._stepwise = StepwiseReference(reference, onward)
         self._ends = ends
         self._beside = beside
-        self._series = torch.arange(len(scale))[:, None]  # (series, step)
-        self._reached = reached
-        self._window = window  # (series, context step, input), read anew each time; None where a state is carried
+        self._steps = steps
+        self._straight = straight_forecast(network) if reference.horizon == horizon else None
         self._horizon = horizon
         self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0
@@ -135,16 +138,15 @@ class Live:
                     f"a network trained on windows starts from {context_steps} steps, found {past.lengths.min()}: "
                     f"hand it a longer past, or train with `training.regime=stream`"
                 )
-            window = inputs(window_rows(latest, context_steps))
-            reached = _read_window(network, window)
-            return cls(network, reference, scale, onward, reached=reached, window=window, **told)
+            window = WindowSteps(network, inputs(window_rows(latest, context_steps)))
+            return cls(network, reference, scale, onward, steps=window, **told)
         with torch.no_grad():
             ends = [
                 _walk(network, inputs(np.arange(rows.start, rows.stop)), i) for i, (_, rows) in enumerate(past.series())
             ]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
         reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
-        return cls(network, reference, scale, onward, reached=reached, window=None, **told)
+        return cls(network, reference, scale, onward, steps=steps_from(network, reached), **told)
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
@@ -158,48 +160,42 @@ class Live:
             Another number of values than there are series, one that is infinite, or a missing one that may not be.
 
         """
-        y = np.atleast_1d(np.asarray(row, dtype=np.float64))
-        if y.shape != self._scale.shape or np.isinf(y).any() or (np.isnan(y).any() and not self._beside.may_miss):
+        y = np.asarray(row, dtype=np.float64).reshape(-1)
+        missing = np.isnan(y) if self._beside.may_miss else None
+        there = np.isfinite(y) if missing is None else np.isfinite(y) | missing
+        if y.shape != self._scale.shape or np.count_nonzero(there) < len(y):
             raise ForecastError(
                 f"`update` takes one finite number for each of {len(self._scale)} series, found {row!r}: "
                 f"hand the values in the order of the series"
             )
-        columns = self._beside.go_on(past, np.isnan(y))
-        self._onward.push(np.where(np.isnan(y), self._onward.latest, y))
+        columns = self._beside.go_on(past, missing)
+        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._onward.latest, y))
         self._rows_since += 1
-        inputs = self._reference.inputs(self._onward.known, self._onward.rows) / self._scale[:, None]
-        x = np.concatenate([inputs.astype(np.float32), columns], axis=1)[:, None]  # (series, step, input)
-        if self._window is None:
-            with torch.no_grad():
-                features, state = self._network.features(
-                    torch.from_numpy(x).to(self._network.device),
-                    self._series.to(self._network.device),
-                    self._reached.state,
-                )
-            self._reached = Reached(features[:, -1], state)
-        else:
-            self._window = np.concatenate([self._window[:, 1:], x], axis=1)
-            self._reached = _read_window(self._network, self._window)
+        x = (inputs / self._unit).astype(np.float32)
+        self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
         self._earlier = (self._own, *self._earlier)[: len(self._earlier)]
         self._own = self._own_forecast()
         return self.forecast()
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        ends, told = self._ends, averaged([self._own, *self._earlier])
+        ends, told = self._ends, averaged([self._own, *self._earlier]) if self._earlier else self._own
         return Forecast(ends.ids, told.y_hat, ends.calendar, ends.last, self._rows_since, told.quantiles)
 
     def _own_forecast(self) -> Forecasts:
         """What is forecast from the latest row alone, an origin of each series."""
-        known, rows = self._onward.known, self._onward.rows
+        if self._straight is not None:
+            weights, bias = self._straight
+            return Forecasts(self._stepwise.forecast + (self._steps.features @ weights + bias) * self._unit)
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
-            standing = Standing(known, rows, self._onward.lived, self._reached, ahead)
+            onward = self._onward
+            standing = Standing(onward.known, onward.rows, onward.lived, self._steps.reached, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)
-            raw = self._network.forecast(self._reached.features, told).cpu()
-        return read_forecasts(head_on_cpu(self._network), raw, self._reference.at(known, rows), self._scale)
+            raw = self._network.forecast(torch.from_numpy(self._steps.features).to(self._network.device), told).cpu()
+        return read_forecasts(head_on_cpu(self._network), raw, self._stepwise.forecast, self._scale)
 
 
 @torch.no_grad()
@@ -219,15 +215,6 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
 def level_of(reference: FloatArray, scale: FloatArray) -> Level:
     """Where series stand, of the reference's forecasts, (origin, horizon), and the unit of differences, (origin,)."""
     return Level(*(torch.from_numpy(part.astype(np.float32)) for part in (reference, scale[:, None])))
-
-
-def _read_window(network: Network, window: Float32Array) -> Reached:
-    """Run windows from a zero state, (series, context step, input)."""
-    x = torch.from_numpy(window).to(network.device)
-    series = torch.arange(len(x), device=x.device)[:, None].expand(-1, x.shape[1])
-    with torch.no_grad():
-        features, state = network.features(x, series, network.initial_state(len(x)))
-    return Reached(features[:, -1], state)
 
 
 def _walk(network: Network, inputs: Float32Array, series: int) -> tuple[torch.Tensor, State]:

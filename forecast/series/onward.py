@@ -6,15 +6,20 @@ nobody has observed. Only as much of the past is copied as a reference reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from forecast.series.quantities import Quantities, TableQuantities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from forecast.series.panel import FloatArray, IntArray
     from forecast.series.references import Reference
+
+
+Number = TypeVar("Number", float, "FloatArray")
 
 
 class Onward:
@@ -23,7 +28,9 @@ class Onward:
     Attributes
     ----------
     known : what a reference reads, of all continuations packed
-    lived : (origin,) steps of each series so far
+    youngest : fewest steps that a series has so far
+    at : column of the latest step in `known.table`
+    base : (origin,) what is subtracted from values that are summed up
 
     """
 
@@ -34,7 +41,9 @@ class Onward:
         """
         self._reference = reference
         self._room = room
-        self.lived = lived
+        self._lived = lived  # at the beginning
+        self._since = 0
+        self.youngest = int(lived.min()) if len(lived) else 0
         self._begin(known, rows)
 
     def _begin(self, known: Quantities, rows: IntArray) -> None:
@@ -42,41 +51,60 @@ class Onward:
         back = rows[:, None] + np.arange(1 - steps, 1)  # (origin, step)
         remembered = back >= known.starts(rows)[:, None]
         back = np.where(remembered, back, rows[:, None])
-        self._at = steps - 1  # column of the latest step
+        self.at = steps - 1
         table = np.zeros((5, count, steps + self._room))
         table[:4, :, :steps] = [part[back] for part in (known.y, known.mean, known.level, known.phase_mean)]
         first = steps - remembered.sum(axis=1)
-        self._base = table[0, np.arange(count), first]
-        since = np.where(remembered, table[0, :, :steps] - self._base[:, None], 0.0)
+        self.base = table[0, np.arange(count), first]
+        since = np.where(remembered, table[0, :, :steps] - self.base[:, None], 0.0)
         table[4, :, :steps] = np.cumsum(since, axis=1)
         self._origin = np.arange(count) * table.shape[2]
         self.known = TableQuantities(table, known.series(rows), first)
 
     @property
+    def lived(self) -> IntArray:
+        """Steps of each series so far, (origin,)."""
+        return self._lived + self._since
+
+    @property
     def rows(self) -> IntArray:
         """Latest row of each continuation in `known`, (origin,)."""
-        rows: IntArray = self._origin + self._at
+        rows: IntArray = self._origin + self.at
         return rows
 
     @property
     def latest(self) -> FloatArray:
         """Latest value of each continuation, (origin,)."""
-        return self.known.table[0, :, self._at]
+        latest: FloatArray = self.known.table[0, :, self.at]
+        return latest
 
     def push(self, y: FloatArray) -> None:
         """Take one more step of every continuation, (origin,)."""
-        if self._at + 1 == self.known.table.shape[2]:
-            self._begin(self.known, self.rows)
         table = self.known.table
-        _, mean, level, _, running = table[:, :, self._at]
-        of_phase = table[3, :, self._at + 1 - self._reference.season_steps]
-        self._at += 1
-        self.lived = self.lived + 1
-        seasons = (self.lived - 1) // self._reference.season_steps
-        table[:, :, self._at] = (
+        if self.at + 1 == table.shape[2]:
+            self._begin(self.known, self.rows)
+            table = self.known.table
+        phase = self.at + 1 - self._reference.season_steps
+        self.at += 1
+        self.youngest += 1
+        self._since += 1
+        if len(y) == 1:  # plain numbers: a call of numpy costs more than all of it
+            before = table[:, 0, self.at - 1].tolist()
+            before[3] = table.item(3, 0, phase)
+            table[:, 0, self.at] = self._after(before, y.item(), self.youngest, self.base.item())
+        else:
+            before = [*table[:3, :, self.at - 1], table[3, :, phase], table[4, :, self.at - 1]]
+            for now, value in zip(table[:, :, self.at], self._after(before, y, self.lived, self.base), strict=True):
+                now[:] = value
+
+    def _after(self, before: Sequence[Number], y: Number, lived: Any, base: Number) -> tuple[Number, ...]:
+        """Quantities of a step with value `y`, the `lived`th, after those of the step, or of the phase, before."""
+        _, mean, level, of_phase, running = before
+        smoothing, season_steps = self._reference.smoothing, self._reference.season_steps
+        return (
             y,
-            mean + (y - mean) / self.lived,
-            level + self._reference.smoothing * (y - level),
-            np.where(seasons > 0, of_phase, y) + np.where(seasons > 0, y - of_phase, 0.0) / (seasons + 1),
-            running + y - self._base,
+            mean + (y - mean) / lived,
+            level + smoothing * (y - level),
+            of_phase + (y - of_phase) / -(-lived // season_steps),
+            running + (y - base),
         )

@@ -109,6 +109,11 @@ class Reference:
         return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
 
     @property
+    def expected_input(self) -> int | None:
+        """Which input is the difference to what the reference expected one step before, if one is."""
+        return 2 + (self.season_steps > 1) if self.name in CRITERIA else None
+
+    @property
     def memory_steps(self) -> int:
         """How many steps before an origin are read, the running means apart."""
         return max(SEASON_LAGS) * self.season_steps + 2

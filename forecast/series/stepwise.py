@@ -1,0 +1,109 @@
+"""A reference that goes on with its series a step at a time, in two or three array operations a step.
+
+Every reference is linear in what it reads: the latest values, the latest means of the phases, the level and the mean.
+So are the inputs of a network, but for what the reference expected one step before. The matrix of it is found by asking
+`Reference.at` and `Reference.inputs` about unit vectors, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.series.quantities import TableQuantities
+
+if TYPE_CHECKING:
+    from forecast.series.onward import Onward
+    from forecast.series.panel import FloatArray, IntArray
+    from forecast.series.references import Reference
+
+_LONGEST = 1_500
+"""Steps back that a matrix is made for, at most; a reference that reads more is asked at each step."""
+
+_LARGEST = 20_000_000
+"""Numbers in the matrices of all series, at most."""
+
+_UNITS_AT_ONCE = 100
+
+
+class StepwiseReference:
+    """What a reference says of continuations, which it brings on.
+
+    Attributes
+    ----------
+    forecast : from the latest steps, (series, horizon)
+
+    """
+
+    def __init__(self, reference: Reference, onward: Onward) -> None:
+        self.onward = onward
+        self._reference = reference
+        self._horizon = reference.horizon
+        self._expected = reference.expected_input
+        told, width = reference.horizon + reference.input_size, reference.memory_steps + reference.season_steps
+        small = reference.memory_steps <= _LONGEST and len(onward.known.number) * told * width <= _LARGEST
+        self._linear = _Linear(reference, onward.known.number) if small else None
+        self.forecast = reference.at(onward.known, onward.rows)
+
+    def push(self, y: FloatArray) -> FloatArray:
+        """Take one more step, (series,), and say what a network reads at it, (series, input)."""
+        onward, reference = self.onward, self._reference
+        expected = self.forecast[:, 0]
+        onward.push(y)
+        if self._linear is None or onward.youngest <= reference.memory_steps:
+            self.forecast = reference.at(onward.known, onward.rows)
+            return reference.inputs(onward.known, onward.rows)
+        told = self._linear.told(onward.known.table, onward.at)
+        self.forecast, inputs = told[:, : self._horizon], told[:, self._horizon :]
+        if self._expected is not None:
+            inputs[:, self._expected] = y - expected
+        return inputs
+
+
+class _Linear:
+    """Forecasts and inputs of some series, one after the other, as matrices; their constants are those of `centre`."""
+
+    def __init__(self, reference: Reference, numbers: IntArray) -> None:
+        each = [_matrix(reference, int(number)) for number in numbers]
+        matrices = np.stack([matrix for matrix, _ in each]) if each else np.zeros((0, 0, 0))
+        self._constant = np.stack([constant for _, constant in each]) if each else np.zeros((0, 0))
+        steps, seasons = reference.memory_steps, reference.season_steps
+        of_values, of_phases = matrices[:, :, :steps], matrices[:, :, steps : steps + seasons]
+        read = np.flatnonzero((of_values != 0).any(axis=(0, 1)))
+        self._steps = steps - int(read.min(initial=steps - 1))  # further back nothing is read
+        self._seasons = seasons
+        self._of_values = np.ascontiguousarray(of_values[:, :, steps - self._steps :])
+        self._of_phases = np.ascontiguousarray(of_phases) if of_phases.any() else None
+        self._of_means = np.ascontiguousarray(matrices[:, :, steps + seasons :])
+
+    def told(self, table: FloatArray, at: int) -> FloatArray:
+        """Forecasts and inputs at step `at` of a table of quantities, (quantity, series, step) -> (series, number)."""
+        told: FloatArray = np.matmul(self._of_values, table[0, :, at + 1 - self._steps : at + 1, None])
+        if self._of_phases is not None:
+            told += np.matmul(self._of_phases, table[3, :, at + 1 - self._seasons : at + 1, None])
+        told += np.matmul(self._of_means, table[1:3, :, at].T[:, :, None])
+        return told[:, :, 0] + self._constant
+
+
+def _matrix(reference: Reference, number: int) -> tuple[FloatArray, FloatArray]:
+    """How forecasts and inputs of a series follow from what is read, (forecast or input, what is read), (same,).
+
+    Read are the latest values, oldest first, the latest means of the phases, the mean and the level.
+    """
+    steps, seasons = reference.memory_steps, reference.season_steps
+    units = steps + seasons + 2
+    columns = []
+    for first in range(-1, units, _UNITS_AT_ONCE):  # -1: nothing at all, which gives the constants
+        unit = np.arange(first, min(first + _UNITS_AT_ONCE, units))
+        table = np.zeros((5, len(unit), steps))
+        quantity = np.select([unit < steps, unit < steps + seasons, unit == units - 2], [0, 3, 1], 2)
+        step = np.select([unit < steps, unit < steps + seasons], [unit, unit - seasons], steps - 1)
+        there = np.flatnonzero(unit >= 0)
+        table[quantity[there], there, step[there]] = 1.0
+        table[4] = np.cumsum(table[0] - table[0, :, :1], axis=1)
+        known = TableQuantities(table, np.full(len(unit), number), np.zeros(len(unit), dtype=np.int64))
+        rows = (np.arange(len(unit)) + 1) * steps - 1
+        columns.append(np.concatenate([reference.at(known, rows), reference.inputs(known, rows)], axis=1).T)
+    told = np.concatenate(columns, axis=1)
+    return told[:, 1:] - told[:, :1], told[:, 0]
