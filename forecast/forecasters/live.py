@@ -116,6 +116,7 @@ class Live:
         cls,
         network: Network,
         data: NetworkData,
+        reference: Reference,
         *,
         beside: Beside,
         context_steps: int | None,
@@ -127,7 +128,7 @@ class Live:
         `earlier` are the forecasts of the origins before its end, the newest first, that forecasts are averaged with;
         NaN where a series has none.
         """
-        past, reference, scale, inputs = data.past, data.reference, data.scale, data.readings.inputs
+        past, scale, inputs = data.past, data.scale, data.readings.inputs
         latest = past.offsets[1:] - 1
         onward = Onward(data.known, latest, past.lengths, reference, reference.memory_steps)
         told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}

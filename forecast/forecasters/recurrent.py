@@ -24,6 +24,7 @@ from forecast.network.inference import forecast_by_walk, forecast_by_windows, he
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
 from forecast.network.settings import LstmSettings, NetworkSettings
+from forecast.series.crossfit import cross_fitted
 from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
@@ -89,9 +90,10 @@ class Recurrent:
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
+        crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
         training = fit_network(
             TrainingJob(
-                data=network_data(past, reference, scale, encoding, needs_level=needs_level(self.settings)),
+                data=network_data(past, crossed, scale, encoding, needs_level=needs_level(self.settings)),
                 train_steps=train_steps,
                 network=self.settings,
                 training=self.training,
@@ -251,6 +253,7 @@ class FittedNetwork:
         return Live.warmed(
             self.network,
             data,
+            self.reference,
             beside=Beside(self.encoding, past),
             context_steps=context_steps,
             horizon=self.problem.horizon,

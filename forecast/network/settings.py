@@ -36,6 +36,7 @@ class BackboneSettings(Settings):
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
     strategy: StrategyName = "direct"
     """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
+    cross_fit: int = Field(0, ge=0, le=20)
     fork_ensemble: int = Field(1, ge=1, le=10_000)
     """The forecast for a date is the mean of those that this many latest origins make for it; 1: of the last alone."""
     id_embedding: int = Field(0, ge=0, le=1024)

@@ -97,7 +97,14 @@ class Fit:
 
 
 def reweighted(
-    weights: FloatArray, train: Panel, known: Quantities, *, season_steps: int, criterion: Criterion, ridge: float
+    weights: FloatArray,
+    train: Panel,
+    known: Quantities,
+    *,
+    season_steps: int,
+    criterion: Criterion,
+    ridge: float,
+    left_out: IntArray | None = None,
 ) -> FloatArray:
     """Bring weights of the least squared error to those of another criterion, (series, horizon, term).
 
@@ -110,7 +117,9 @@ def reweighted(
     for _ in range(_REWEIGHTINGS):
         fit = Fit(weights, scale, percentage)
         horizon = weights.shape[1]
-        (weights,) = solved(train, known, horizon=horizon, season_steps=season_steps, ridges=(ridge,), fit=fit)
+        (weights,) = solved(
+            train, known, horizon=horizon, season_steps=season_steps, ridges=(ridge,), fit=fit, left_out=left_out
+        )
     return weights
 
 
@@ -122,31 +131,49 @@ def solved(
     season_steps: int,
     ridges: Sequence[float],
     fit: Fit | None = None,
+    left_out: IntArray | None = None,
 ) -> FloatArray:
     """Weights of the least squared error with each of some ridge constants, (ridge, series, horizon, term).
 
-    Each forecast counts the same, or as the fit before makes it count.
+    Each forecast counts the same, or as the fit before makes it count. Nothing counts whose targets are among those of
+    origins in the steps `left_out`, (series, 2) first and end.
     """
     weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps)))
     for i in range(len(train)):
-        gram, cross = moments(train, known, i, horizon=horizon, season_steps=season_steps, fit=fit)
+        rows = _fitted_rows(train, i, horizon, season_steps, None if left_out is None else left_out[i])
+        gram, cross = moments(train, known, i, rows, horizon=horizon, season_steps=season_steps, fit=fit)
         for ridge, solution in zip(ridges, weights[:, i], strict=True):
             solution[...] = solve(gram, cross, ridge)
     return weights
 
 
-def moments(
-    train: Panel, known: Quantities, series: int, *, horizon: int, season_steps: int, fit: Fit | None
-) -> tuple[FloatArray, FloatArray]:
-    """Second moments of the terms of a series, (horizon, term, term), and with the target, (horizon, term)."""
-    count = blend_terms(season_steps)
-    gram = np.zeros((horizon, count, count))
-    cross = np.zeros((horizon, count))
+def _fitted_rows(train: Panel, series: int, horizon: int, season_steps: int, left_out: IntArray | None) -> IntArray:
+    """Origins of a series that weights are fitted on."""
     start, end = int(train.offsets[series]), int(train.offsets[series + 1])
     # A series' youth, when a blend falls back on fewer seasons than it has, would teach it the wrong weights.
     first = min(max(SEASON_LAGS) * season_steps, (end - start) // 2)
-    origins = np.arange(start + max(first - 1, 0), max(end - horizon, start))
-    for rows in batches(origins[train.target_observed[origins]], horizon * count):
+    rows = np.arange(start + max(first - 1, 0), max(end - horizon, start))
+    if left_out is not None:
+        inside = (rows - start > left_out[0] - horizon) & (rows - start < left_out[1] + horizon - 1)
+        rows = rows if inside.all() else rows[~inside]
+    return rows[train.target_observed[rows]]
+
+
+def moments(
+    train: Panel,
+    known: Quantities,
+    series: int,
+    fitted: IntArray,
+    *,
+    horizon: int,
+    season_steps: int,
+    fit: Fit | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Second moments of the terms at rows of a series, (horizon, term, term), and with the target, (horizon, term)."""
+    count = blend_terms(season_steps)
+    gram = np.zeros((horizon, count, count))
+    cross = np.zeros((horizon, count))
+    for rows in batches(fitted, horizon * count):
         ahead = rows[:, None] + np.arange(1, horizon + 1)
         y = train.target[rows]
         x = np.empty((horizon, count, len(rows)))

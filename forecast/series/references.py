@@ -118,11 +118,18 @@ class Reference:
         """How many steps before an origin are read, the running means apart."""
         return max(SEASON_LAGS) * self.season_steps + 2
 
-    def refit(self, past: Panel, train_steps: IntArray) -> Reference:
-        """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays."""
+    def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
+        """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays.
+
+        Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
+        """
         past = past.target_alone()
         fresh = replace(self, centre=_centres(past, train_steps))
-        return replace(fresh, weights=_blend_weights(fresh, past, train_steps)) if self.name in CRITERIA else fresh
+        return (
+            replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
+            if self.name in CRITERIA
+            else fresh
+        )
 
     def _blend(self, known: Quantities, rows: IntArray) -> FloatArray:
         y = known.y[rows][:, None]
@@ -291,15 +298,17 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
     return replace(best, weights=_reweighted(best, train))
 
 
-def _blend_weights(reference: Reference, past: Panel, train_steps: IntArray) -> FloatArray:
+def _blend_weights(
+    reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
+) -> FloatArray:
     train = past.cut(train_steps)
     known = reference.quantities(train)
-    horizon, ridges = reference.horizon, (reference.ridge,)
-    (weights,) = solved(train, known, horizon=horizon, season_steps=reference.season_steps, ridges=ridges)
-    return _reweighted(replace(reference, weights=weights), train)
+    sizes: dict[str, Any] = {"season_steps": reference.season_steps, "left_out": left_out}
+    (weights,) = solved(train, known, horizon=reference.horizon, ridges=(reference.ridge,), **sizes)
+    return _reweighted(replace(reference, weights=weights), train, left_out)
 
 
-def _reweighted(reference: Reference, train: Panel) -> FloatArray:
+def _reweighted(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
     """Bring weights that make squared errors small to the criterion of the blend, (series, horizon, term)."""
     return reweighted(
         reference.weights,
@@ -308,4 +317,5 @@ def _reweighted(reference: Reference, train: Panel) -> FloatArray:
         season_steps=reference.season_steps,
         criterion=CRITERIA[reference.name],
         ridge=reference.ridge,
+        left_out=left_out,
     )

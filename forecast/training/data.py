@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from forecast.batches.segments import Chunk
     from forecast.network.network import Network
+    from forecast.series.crossfit import CrossFitted
     from forecast.series.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.quantities import Quantities
@@ -85,7 +86,7 @@ class NetworkData:
     """
 
     past: Panel
-    reference: Reference
+    reference: Reference | CrossFitted
     known: Quantities
     scale: FloatArray
     encoding: Encoding
@@ -210,7 +211,7 @@ def _in_lanes(level: Level | None, lanes: int) -> Level | None:
 
 
 def network_data(
-    past: Panel, reference: Reference, scale: FloatArray, encoding: Encoding, *, needs_level: bool = False
+    past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding, *, needs_level: bool = False
 ) -> NetworkData:
     """Compute what a network reads of a past."""
     known = reference.quantities(past)

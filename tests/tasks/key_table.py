@@ -145,6 +145,7 @@ def model_keys(name):
         f"model.{name}.loss": Change("mse", trained, given),
         f"model.{name}.id_embedding": Change(2, trained, given),
         f"model.{name}.strategy": Change("seq2seq", trained, given),
+        f"model.{name}.cross_fit": Change(3, trained, given),
         f"model.{name}.fork_ensemble": Change(2, forecast, given),
     }
     return keys | ({"model.rnn.activation": Change("relu", trained, given)} if name == "rnn" else {})
