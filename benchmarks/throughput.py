@@ -1,10 +1,12 @@
 """How much of a bare torch loop's speed arrives at the user: trained windows, forecasts, single rows a second.
 
-    python benchmarks/throughput.py [--repeats 5] [--json FILE] [--at-least 0.75]
+    python benchmarks/throughput.py [--repeats 5] [--json FILE] [--at-least 0.75] [--only streamed] [--growth]
 
 An hourly series of 17,420 generated steps, one layer of 64 units, context and chunk of 168 steps, horizon 24, 32 lanes,
-one thread. The project's training, all of Lightning and callbacks included, and the bare loop of `benchmarks/bare.py`
-with the same batches take turns; figures are medians, with the lowest and the highest.
+one thread. The project's training, all of Lightning and callbacks included, the bare loop of `benchmarks/bare.py` with
+the same batches and, where they are installed (extra `[bench]`), other libraries (`benchmarks/libraries.py`) take
+turns; figures are medians, with the lowest and the highest. With `--growth` also the time of a trained window on series
+of 1e5, 1e6 and 1e7 steps.
 """
 
 from __future__ import annotations
@@ -15,16 +17,21 @@ import platform
 import statistics
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from bare import Bare, every_origin, stream_epoch, window_epoch
+from libraries import Library, hushed, installed, training_rate
 
 from forecast.batches.segments import cut_segments, walk_chunks
 from forecast.batches.windows import draw_windows, whole_windows, window_rows
+from forecast.evaluation.metrics import score
+from forecast.evaluation.results import results_table
+from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.calendar import Calendar
@@ -34,38 +41,64 @@ from forecast.series.split import Origins
 from forecast.training.data import Targets, network_data
 from forecast.training.settings import TrainingSettings
 
-STEPS, LANES, CHUNK, HIDDEN, EPOCHS = 17_420, 32, 168, 64, 3
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STEPS, LANES, CHUNK, HIDDEN, EPOCHS, BATCHES = 17_420, 32, 168, 64, 3, 50
 PROBLEM = Problem(horizon=24, context_steps=168, season_steps=24)
+OURS, BARE = "forecast", "bare loop"
 NETWORKS = {"lstm": LstmSettings, "gru": GruSettings, "rnn": RnnSettings}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """A line of the table; figures are counts a second, or microseconds where `unit` says so."""
 
     what: str
     unit: str
-    ours: list[float]
-    bare: list[float]
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, who: str, figure: float) -> None:
+        """Take one measurement."""
+        self.figures.setdefault(who, []).append(figure)
 
     @property
     def share(self) -> float:
-        """Our speed as a share of the bare loop's."""
-        ours, bare = statistics.median(self.ours), statistics.median(self.bare)
-        return bare / ours if self.unit == "us" else ours / bare
+        """Our speed as a share of the bare loop's: the median over the turns, in each of which both had their say."""
+        ratios = [ours / bare for ours, bare in zip(self.figures[OURS], self.figures[BARE], strict=True)]
+        return statistics.median(1 / ratio if self.unit == "us" else ratio for ratio in ratios)
+
+    @property
+    def text(self) -> str:
+        """The line."""
+        told = [f"{self.what} ({self.unit})"]
+        for who, values in self.figures.items():
+            median = statistics.median(values)
+            told.append(f"    {who:20} {median:>12,.0f}   ({min(values):,.0f} to {max(values):,.0f})")
+        if BARE in self.figures:
+            told.append(f"    {'share of the bare loop':20} {self.share:>10.2f}")
+        return "\n".join(told)
 
 
-def hourly_series() -> Panel:
-    """Two years of hours with a day, a week and noise."""
-    t = np.arange(STEPS)
-    noise = np.random.default_rng(0).normal(size=STEPS)
+def hourly_series(steps: int = STEPS) -> Panel:
+    """Two years of hours, or more, with a day, a week and noise."""
+    t = np.arange(steps)
+    noise = np.random.default_rng(0).normal(size=steps)
     y = 10 + np.sin(2 * np.pi * t / 24) + 0.5 * np.sin(2 * np.pi * t / 168) + 0.3 * noise
     return single_series(y, t, Calendar(freq=None))
 
 
-def forecaster(cell: str, regime: str) -> Recurrent:
+def forecaster(cell: str, regime: Literal["stream", "windows"], batch_size: int) -> Recurrent:
     """A network that trains a fixed number of epochs on all rows."""
-    training = TrainingSettings(regime=regime, lanes=LANES, chunk_steps=CHUNK, threads=1, accelerator="cpu")  # type: ignore[arg-type]
+    training = TrainingSettings(
+        regime=regime,
+        lanes=LANES,
+        chunk_steps=CHUNK,
+        batch_size=batch_size,
+        batches_per_epoch=BATCHES,
+        threads=1,
+        accelerator="cpu",
+    )
     settings = NETWORKS[cell](hidden_size=HIDDEN, reference="seasonal")
     return replace(Recurrent(settings, training), learning_rates=(training.learning_rate,) * EPOCHS)
 
@@ -84,8 +117,16 @@ def tables(panel: Panel, fitted: FittedNetwork) -> tuple[torch.Tensor, ...]:
     )
 
 
-def training_row(panel: Panel, cell: str, regime: str, repeats: int) -> tuple[Row, FittedNetwork]:
-    """Our epochs and the bare loop's, turn about."""
+def training_row(
+    panel: Panel,
+    cell: str,
+    regime: Literal["stream", "windows"],
+    repeats: int,
+    *,
+    batch_size: int = 32,
+    libraries: Sequence[Library] = (),
+) -> tuple[Row, FittedNetwork]:
+    """Our epochs, the bare loop's, and libraries', turn about."""
     rng, starts = np.random.default_rng(0), panel.offsets[:-1]
     if regime == "stream":
         segments = cut_segments(starts, panel.lengths, LANES, CHUNK, CHUNK)
@@ -93,73 +134,100 @@ def training_row(panel: Panel, cell: str, regime: str, repeats: int) -> tuple[Ro
         batches: list[Any] = [
             tuple(torch.from_numpy(part) for part in (c.rows, c.walked, c.trained, c.begins)) for c in chunks
         ]
-        windows, run = STEPS, stream_epoch
+        windows, run, what = STEPS, stream_epoch, f"trained windows, streamed, {cell}"
     else:
         origins = whole_windows(starts, panel.lengths, PROBLEM.context_steps)
-        drawn = draw_windows(origins, 32, 50, rng)
+        drawn = draw_windows(origins, batch_size, BATCHES, rng)
         batches = [torch.from_numpy(window_rows(part, PROBLEM.context_steps)) for part in drawn]
-        windows, run = 32 * 50, window_epoch
-    ours, bare = [], []
+        windows, run, what = batch_size * BATCHES, window_epoch, f"trained windows, batches of {batch_size}, {cell}"
+    row = Row(what, "1/s")
     for _ in range(repeats):
-        fitted = forecaster(cell, regime).fit(panel, panel.lengths, PROBLEM)
-        ours.append(windows / epoch_seconds(fitted))
+        fitted = forecaster(cell, regime, batch_size).fit(panel, panel.lengths, PROBLEM)
+        row.add(OURS, windows / epoch_seconds(fitted))
         net = Bare(cell, fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
         arrays = tables(panel, fitted)
         run(net, *arrays, batches)
         began = time.perf_counter()
         for _ in range(EPOCHS - 1):
             run(net, *arrays, batches)
-        bare.append(windows * (EPOCHS - 1) / (time.perf_counter() - began))
-    return Row(f"trained windows, {regime}, {cell}", "1/s", ours, bare), fitted
+        row.add(BARE, windows * (EPOCHS - 1) / (time.perf_counter() - began))
+        for library in libraries:
+            row.add(library.name, training_rate(library, panel.target, batch_size))
+    return row, fitted
 
 
-def origins_row(panel: Panel, fitted: FittedNetwork, repeats: int) -> Row:
-    """Forecasts from every origin of the last 2,000 steps, the walk over the whole past included."""
-    steps = np.arange(STEPS - 2_000, STEPS)
-    origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
+def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: Sequence[Library]) -> list[Row]:
+    """Forecasts from every origin: of the whole series, and of its last 2,000 steps with the walk up to them."""
+    every, last = np.arange(PROBLEM.context_steps - 1, STEPS - PROBLEM.horizon), 2_000
     net = Bare("lstm", fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
     inputs = tables(panel, fitted)[0]
-    ours, bare = [], []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        fitted.forecast(panel, origins)
-        between = time.perf_counter()
-        every_origin(net, inputs, int(steps[0]))
-        ours.append(len(steps) / (between - began))
-        bare.append(len(steps) / (time.perf_counter() - between))
-    return Row("forecasts from 2,000 origins", "1/s", ours[1:], bare[1:])
+    whole = Row("forecasts from every origin of the series, to arrays", "1/s")
+    stretch = Row("the same of its last 2,000 origins, the walk before them included", "1/s")
+    tidy = Row("the same as a scored table", "1/s")
+    scales = fit_scales(panel, PROBLEM.season_steps)
+    for turn in range(repeats + 1):
+        for row, steps in ((whole, every), (stretch, every[-last:])):
+            origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
+            began = time.perf_counter()
+            forecasts = fitted.forecast(panel, origins)
+            between = time.perf_counter()
+            every_origin(net, inputs, int(steps[0]))
+            after = time.perf_counter()
+            if turn:  # the first warms up
+                row.add(OURS, len(steps) / (between - began))
+                row.add(BARE, len(steps) / (after - between))
+        score(results_table(panel, origins, {"lstm": forecasts}, PROBLEM.horizon), scales)
+        if turn:
+            tidy.add(OURS, len(steps) / (time.perf_counter() - after + between - began))
+    for library in libraries:
+        for _ in range(min(repeats, 3)):
+            for row, count in ((whole, len(every)), (stretch, last)):
+                with hushed():
+                    began = time.perf_counter()
+                    made = library.forecast_origins(panel.target, count)
+                    row.add(library.name, made / (time.perf_counter() - began))
+    return [whole, stretch, tidy]
 
 
-def live_row(panel: Panel, fitted: FittedNetwork, repeats: int) -> Row:
+def live_row(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: Sequence[Library]) -> Row:
     """One row in, one forecast out, against `nn.LSTM` on one step and its head."""
     live = fitted.start(panel)
     net = Bare("lstm", fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
     x = torch.zeros(1, 1, fitted.reference.input_size)
-    ours, bare = [], []
+    row, count = Row("one row in, one forecast out", "us"), 1_000
     for _ in range(repeats):
         began = time.perf_counter()
-        for _ in range(300):
+        for _ in range(count):
             live.update(10.0)
         between = time.perf_counter()
         with torch.no_grad():
             state = None
-            for _ in range(300):
+            for _ in range(count):
                 output, state = net.core(x, state)
                 net.head(output)
-        ours.append((between - began) / 300 * 1e6)
-        bare.append((time.perf_counter() - between) / 300 * 1e6)
-    return Row("Live.update", "us", ours, bare)
+        row.add(OURS, (between - began) / count * 1e6)
+        row.add("nn.LSTM and its head", (time.perf_counter() - between) / count * 1e6)
+    for library in libraries:
+        for _ in range(repeats):
+            with hushed():
+                began = time.perf_counter()
+                library.forecast_next(panel.target)
+                row.add(library.name, (time.perf_counter() - began) * 1e6)
+    return row
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as text, medians with their range."""
-
-    def figure(values: list[float]) -> str:
-        return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
-
-    head = f"{'what':32} {'unit':4} {'here':>32} {'bare loop':>32}  share"
-    body = [f"{r.what:32} {r.unit:4} {figure(r.ours):>32} {figure(r.bare):>32}  {r.share:.2f}" for r in rows]
-    return "\n".join([head, *body])
+def growth_row() -> Row:
+    """Seconds of an epoch for a million trained windows, on series of 1e5, 1e6 and 1e7 steps."""
+    row = Row("a trained window of a longer series", "ns")
+    for steps in (10**5, 10**6, 10**7):
+        settings = LstmSettings(hidden_size=HIDDEN, reference="seasonal")
+        training = TrainingSettings(lanes=LANES, chunk_steps=CHUNK, threads=1, accelerator="cpu")
+        epochs = 3 if steps < 10**6 else 2
+        timed = replace(Recurrent(settings, training), learning_rates=(training.learning_rate,) * epochs)
+        panel = hourly_series(steps)
+        history = timed.fit(panel, panel.lengths, PROBLEM).history
+        row.add(f"{steps:,} steps", (history[-1].seconds - history[0].seconds) / (epochs - 1) / steps * 1e9)
+    return row
 
 
 def main() -> int:
@@ -168,24 +236,43 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--at-least", type=float, default=0.0, help="share of the bare loop's speed, streamed LSTM")
+    parser.add_argument("--only", choices=("streamed",), help="the streamed LSTM alone")
+    parser.add_argument("--growth", action="store_true", help="up to series of 1e7 steps: some minutes")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    panel, rows = hourly_series(), []
-    for cell in NETWORKS:
-        row, fitted = training_row(panel, cell, "stream", options.repeats)
-        rows.append(row)
-        if cell == "lstm":
-            streamed = fitted
-    rows.append(training_row(panel, "lstm", "windows", options.repeats)[0])
-    rows += [origins_row(panel, streamed, options.repeats), live_row(panel, streamed, options.repeats)]
-    machine = {"machine": platform.processor() or platform.machine(), "python": platform.python_version()}
-    machine["torch"] = torch.__version__
-    print(", ".join(f"{key} {value}" for key, value in machine.items()), "one thread", sep=", ")
-    print(table(rows))
+    panel, libraries = hourly_series(), installed()
+    streamed_row, streamed = training_row(panel, "lstm", "stream", options.repeats)
+    rows = [streamed_row]
+    if not options.only:
+        rows += [training_row(panel, cell, "stream", options.repeats)[0] for cell in ("gru", "rnn")]
+        for size in (32, 128):
+            rows.append(
+                training_row(panel, "lstm", "windows", options.repeats, batch_size=size, libraries=libraries)[0]
+            )
+        rows += origins_rows(panel, streamed, options.repeats, libraries)
+        rows.append(live_row(panel, streamed, options.repeats, libraries))
+    if options.growth:
+        rows.append(growth_row())
+    versions = {name: version(name) for name in ("torch", "numpy", "pytorch-lightning", *map(distribution, libraries))}
+    machine = {"machine": processor(), "python": platform.python_version(), **versions, "threads": "1"}
+    print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    print(*(row.text for row in rows), sep="\n")
     if options.json:
-        found = [{"what": r.what, "unit": r.unit, "ours": r.ours, "bare": r.bare, "share": r.share} for r in rows]
+        found = [asdict(row) for row in rows]
         options.json.write_text(json.dumps({**machine, "repeats": options.repeats, "rows": found}, indent=1))
-    return 0 if rows[0].share >= options.at_least else 1
+    return 0 if streamed_row.share >= options.at_least else 1
+
+
+def distribution(library: Library) -> str:
+    """The name under which a library is installed."""
+    return "u8darts" if library.name == "darts" else library.name
+
+
+def processor() -> str:
+    """What computes, as the system names it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

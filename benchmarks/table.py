@@ -1,0 +1,73 @@
+"""Put what the benchmarks measured into the README, between the marks that stand there.
+
+    python benchmarks/table.py throughput.json [--quality quality.json ...] [--readme README.md]
+
+The files are what `throughput.py --json` and `quality.py --json` wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+BEGIN, END = "<!-- speed: written by benchmarks/table.py -->", "<!-- end of speed -->"
+_COLUMNS = ("forecast", "bare loop", "neuralforecast", "darts", "pytorch-forecasting")
+
+
+def lines_of_throughput(found: dict[str, Any]) -> list[str]:
+    """A table with a line a row and a column for each who took part."""
+    rows = found["rows"]
+    columns = [who for who in _COLUMNS if any(who in row["figures"] for row in rows)]
+    lines = [f"| | {' | '.join(columns)} |", "|" + "---|" * (len(columns) + 1)]
+    others = []
+    for row in rows:
+        if not set(row["figures"]) & set(columns[:1]):
+            others.append(row)
+            continue
+        cells = [_figure(row["figures"].get(who)) for who in columns]
+        lines.append(f"| {row['what']} ({_UNITS[row['unit']]}) | {' | '.join(cells)} |")
+    for row in others:
+        told = ", ".join(f"{who}: {statistics.median(values):,.0f}" for who, values in row["figures"].items())
+        lines += ["", f"{row['what'].capitalize()} ({_UNITS[row['unit']]}): {told}."]
+    versions = ", ".join(f"{key} {value}" for key, value in found.items() if key not in {"rows", "repeats", "machine"})
+    return [*lines, "", f"Medians of {found['repeats']} (lowest to highest) on {found['machine']}; {versions}."]
+
+
+_UNITS = {"1/s": "a second", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def lines_of_quality(found: list[dict[str, Any]], case: str) -> list[str]:
+    """A line for each who trained."""
+    lines = [f"| time to quality, {case} | seconds | test MASE | |", "|---|---|---|---|"]
+    for one in found:
+        chosen, end = one["chosen"], "" if one["settled"] else "still improving at the largest budget"
+        lines.append(f"| {one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f} | {end} |")
+    return lines
+
+
+def _figure(values: list[float] | None) -> str:
+    if not values:
+        return "–"
+    return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+
+
+def main() -> None:
+    """Write the part between the marks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("throughput", type=Path)
+    parser.add_argument("--quality", type=Path, nargs="*", default=[])
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    options = parser.parse_args()
+    lines = lines_of_throughput(json.loads(options.throughput.read_text()))
+    for path in options.quality:
+        lines += ["", *lines_of_quality(json.loads(path.read_text()), path.stem)]
+    before, _, rest = options.readme.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    options.readme.write_text("\n".join([before + BEGIN, *lines, END]) + after)
+
+
+if __name__ == "__main__":
+    main()
