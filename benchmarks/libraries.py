@@ -162,7 +162,8 @@ class PytorchForecastingLstm:
 
     def _forecast(self, y: FloatArray) -> int:
         loader = self._data(y).to_dataloader(train=False, batch_size=128)
-        return len(self._model.predict(loader, trainer_kwargs=QUIET))
+        # a copy: the library leaves its callbacks in what it is handed
+        return len(self._model.predict(loader, trainer_kwargs=dict(QUIET)))
 
     @staticmethod
     def _data(y: FloatArray) -> Any:

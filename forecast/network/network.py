@@ -54,11 +54,13 @@ class Network(nn.Module):
 
         `x` is (lane, step, input), `series` (lane, step) the number of each step's series.
         """
-        x = x / self.input_unit
-        if self.statics.size:
-            x = torch.cat([x, self.statics(series)], dim=-1)
-        features, after = self.backbone(x, state)
+        features, after = self.backbone(self.read(x, series), state)
         return features, after
+
+    def read(self, x: Tensor, series: Tensor) -> Tensor:
+        """What the backbone gets of inputs: in their units, with what is known of their series beside them."""
+        x = x / self.input_unit
+        return torch.cat([x, self.statics(series)], dim=-1) if self.statics.size else x
 
     def segmented_features(
         self, x: Tensor, series: Tensor, state: State, begins: Tensor, pieces: Sequence[int]
