@@ -31,7 +31,7 @@ from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 from forecast.training.callbacks import Epoch
 from forecast.training.data import network_data
-from forecast.training.settings import TrainingSettings
+from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
     from forecast.forecasters.recursion import Standing
@@ -79,6 +79,7 @@ class Recurrent:
         # Lightning takes seconds to import; opening a run and forecasting do without it.
         from forecast.training.fit import TrainingJob, fit_network  # noqa: PLC0415
 
+        check_regime(self.settings, self.training)
         if self.reference is None:
             asked = own_problem(self.settings.strategy, problem)
             reference = fit_reference(self.settings.reference, past, train_steps, asked)

@@ -4,28 +4,42 @@
 
 The equations, with x_t the input, h_t the output, sigma the logistic function and * element by element:
 
-    rnn   h_t = tanh(W x_t + U h_{t-1} + b)                      (Elman 1990; ReLU instead of tanh on request)
+    rnn   h_t = tanh(W x_t + U h_{t-1} + b)                      (Elman 1990; ReLU or sigma instead on request)
     lstm  i, f, o = sigma(W x_t + U h_{t-1} + b), g = tanh(...)  (Hochreiter & Schmidhuber 1997, Gers et al. 2000)
           c_t = f * c_{t-1} + i * g,  h_t = o * tanh(c_t)
     gru   r, z = sigma(W x_t + U h_{t-1} + b)                    (Cho et al. 2014, as in cuDNN)
           n = tanh(W x_t + b + r * (U h_{t-1} + b')),  h_t = (1 - z) * n + z * h_{t-1}
+
+`scan` has the minGRU, `stack` and `dilation` what may lie around and between cells, `bidirectional` the reading of a
+window from both of its ends.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from forecast.network.allocator import LARGEST_KEPT
-from forecast.network.fused import FusedGru, FusedRnn
+from forecast.network.bidirectional import Bidirectional
+from forecast.network.dilation import Dilated
+from forecast.network.fused import FusedGru, FusedRnn, SigmoidRnn
+from forecast.network.scan import MinGru
 from forecast.network.segments import Segmented
+from forecast.network.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.network.settings import GruSettings, LstmSettings, NetworkSettings, RnnSettings
+    from forecast.network.settings import (
+        CellSettings,
+        GruSettings,
+        LstmSettings,
+        MinGruSettings,
+        NetworkSettings,
+        RnnSettings,
+    )
     from forecast.network.state import State
 
 
@@ -84,41 +98,93 @@ class Recurrent(nn.Module):
         return max(LARGEST_KEPT // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
 
 
-def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent | Segmented:
+def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
     """Build the backbone that the settings name, with fresh weights from torch's random numbers."""
-    build = CELLS[settings.name]
     if settings.segment_steps == 1:
-        return build(settings, input_size)
-    return Segmented(build(settings, settings.hidden_size), settings.segment_steps, input_size)
+        return _layers(settings, input_size)
+    return Segmented(_layers(settings, settings.hidden_size), settings.segment_steps, input_size)
 
 
-def _common(settings: NetworkSettings, input_size: int) -> dict[str, int | float | bool]:
-    between = settings.dropout if settings.layers > 1 else 0.0
+def _layers(settings: NetworkSettings, input_size: int) -> Backbone:
+    """Build all layers: in one kernel where there is one and nothing but dropout lies between them."""
+    build = CELLS[settings.name]
+    dilations = settings.dilations or (1,) * settings.layers
+    plain = not settings.residual and not settings.layer_norm and max(dilations) == 1
+    if plain and settings.name != "mingru":
+        return build(settings, input_size, settings.layers, settings.dropout)
+    layers, size = [], input_size
+    for steps in dilations:
+        layer = build(settings, size, 1, 0.0)
+        layers.append(Dilated(layer, steps) if steps > 1 else layer)
+        size = layer.feature_size
+    return Stack(layers, residual=settings.residual, layer_norm=settings.layer_norm, dropout=settings.dropout)
+
+
+def _rnn(settings: RnnSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+    options = _options(settings, input_size, layers, dropout)
+    if settings.activation == "sigmoid":
+        return _begun(SigmoidRnn(**options), 1, settings, dropout)
+    return _begun(FusedRnn(nonlinearity=settings.activation, **options), 1, settings, dropout)
+
+
+def _lstm(settings: LstmSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+    core = nn.LSTM(**_options(settings, input_size, layers, dropout))
+    size = settings.hidden_size
+    # The forget gate starts open: remember by default (Jozefowicz et al. 2015).
+    _set_gate(core, slice(size, 2 * size), settings.forget_bias)
+    return _begun(core, 2, settings, dropout)
+
+
+def _gru(settings: GruSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+    core = FusedGru(**_options(settings, input_size, layers, dropout))
+    size = settings.hidden_size
+    if settings.forget_bias is not None:
+        _set_gate(core, slice(size, 2 * size), settings.forget_bias)
+    return _begun(core, 1, settings, dropout)
+
+
+def _mingru(settings: MinGruSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+    return MinGru(input_size, settings.hidden_size, settings.forget_bias)
+
+
+CELLS: dict[str, Callable[..., Backbone]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru, "mingru": _mingru}
+"""Every cell by its name in `model.name`: (settings, inputs, layers, dropout) -> backbone."""
+
+
+def _options(settings: CellSettings, input_size: int, layers: int, dropout: float) -> dict[str, Any]:
     return {
         "input_size": input_size,
         "hidden_size": settings.hidden_size,
-        "num_layers": settings.layers,
-        "dropout": between,
+        "num_layers": layers,
+        "dropout": dropout if layers > 1 else 0.0,
         "batch_first": True,
+        "bidirectional": settings.bidirectional,
     }
 
 
-def _rnn(settings: RnnSettings, input_size: int) -> Recurrent:
-    core = FusedRnn(nonlinearity=settings.activation, **_common(settings, input_size))
-    return Recurrent(core, 1, settings.dropout)
+def _set_gate(core: nn.RNNBase, gate: slice, bias: float) -> None:
+    """Let a gate of every layer and direction begin at a bias of its state, beside that of its input."""
+    with torch.no_grad():
+        for name, parameter in core.named_parameters():
+            if name.startswith("bias_hh"):
+                parameter[gate] = bias
 
 
-def _lstm(settings: LstmSettings, input_size: int) -> Recurrent:
-    core = nn.LSTM(**_common(settings, input_size))
-    with torch.no_grad():  # remember by default (Jozefowicz et al. 2015): the forget gate starts open
-        for layer in range(settings.layers):
-            getattr(core, f"bias_hh_l{layer}")[settings.hidden_size : 2 * settings.hidden_size] = 1.0
-    return Recurrent(core, 2, settings.dropout)
+def _begun(core: nn.RNNBase, parts: int, settings: CellSettings, dropout: float) -> Backbone:
+    """Give recurrent weights their first values, each gate's matrix by itself."""
+    fill = RECURRENT_INITS[settings.recurrent_init]
+    for name, parameter in core.named_parameters():
+        if fill is not None and name.startswith("weight_hh"):
+            for gate in torch.split(parameter.detach(), settings.hidden_size):
+                fill(gate)
+    return Bidirectional(core, dropout) if settings.bidirectional else Recurrent(core, parts, dropout)
 
 
-def _gru(settings: GruSettings, input_size: int) -> Recurrent:
-    return Recurrent(FusedGru(**_common(settings, input_size)), 1, settings.dropout)
-
-
-CELLS: dict[str, Callable[..., Recurrent]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
-"""Every cell by its name in `model.name`."""
+RECURRENT_INITS: dict[str, Callable[[Tensor], Tensor] | None] = {
+    "uniform": None,
+    "xavier": nn.init.xavier_uniform_,
+    "kaiming": nn.init.kaiming_uniform_,
+    "orthogonal": nn.init.orthogonal_,
+}
+"""What fills a recurrent matrix, by its name in `model.recurrent_init`: torch's own (uniform within 1 / sqrt(hidden)),
+Glorot and Bengio 2010, He et al. 2015, Saxe et al. 2014."""

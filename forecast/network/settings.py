@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from forecast.settings import Settings
 
@@ -24,6 +24,12 @@ class BackboneSettings(Settings):
     hidden_size: int = Field(32, ge=1, le=65536)
     segment_steps: int = Field(1, ge=1, le=65536)
     """Steps that are read at once, and that the recurrence goes back at each step (a season, say); 1: step by step."""
+    residual: bool = False
+    """Whether a layer adds to what it reads, from the second on."""
+    layer_norm: bool = False
+    """Whether the features of a step are normalised after each layer."""
+    dilations: tuple[Annotated[int, Field(ge=1, le=65536)], ...] | None = None
+    """Steps that the recurrence of each layer goes back; null: 1 in all."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of features silenced while training: between layers, and before the head."""
     reference: ReferenceName = "auto"
@@ -50,24 +56,70 @@ class BackboneSettings(Settings):
             raise ValueError("at least two levels between 0 and 1, increasing, with 0.5 among them")
         return value
 
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Self:
+        if self.dilations is not None and len(self.dilations) != self.layers:
+            raise ValueError(
+                f"dilations are one number a layer: found {len(self.dilations)} of them for {self.layers} "
+                f"layer{'s' * (self.layers > 1)}"
+            )
+        if self.residual and self.layers == 1:
+            raise ValueError("residual connections lie between layers, found 1: set layers to 2 or more")
+        return self
 
-class RnnSettings(BackboneSettings):
+
+class CellSettings(BackboneSettings):
+    """What cells have whose gates read the state."""
+
+    recurrent_init: Literal["uniform", "xavier", "kaiming", "orthogonal"] = "uniform"
+    """The first values of the recurrent weights."""
+    bidirectional: bool = False
+    """Whether a window is read from both of its ends: where training samples windows."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Self:
+        if not self.bidirectional:
+            return self
+        said = {"residual": self.residual, "layer_norm": self.layer_norm, "dilations": self.dilations is not None}
+        said |= {"segment_steps": self.segment_steps > 1, "strategy=recursive": self.strategy == "recursive"}
+        said["activation=sigmoid"] = getattr(self, "activation", None) == "sigmoid"
+        beside = [name for name, here in said.items() if here]
+        if beside:
+            raise ValueError(f"bidirectional=true does not go together with {', '.join(beside)}: choose one of them")
+        return self
+
+
+class RnnSettings(CellSettings):
     """Elman's network: h_t = activation(W x_t + U h_{t-1} + b)."""
 
     name: Literal["rnn"] = "rnn"
-    activation: Literal["tanh", "relu"] = "tanh"
+    activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
 
 
-class LstmSettings(BackboneSettings):
+class LstmSettings(CellSettings):
     """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
 
     name: Literal["lstm"] = "lstm"
+    forget_bias: float = 1.0
+    """Bias that the forget gate begins with: above 0 it remembers."""
 
 
-class GruSettings(BackboneSettings):
+class GruSettings(CellSettings):
     """Gated recurrent unit (Cho et al. 2014), in cuDNN's form: the reset gate acts after the matrix product."""
 
     name: Literal["gru"] = "gru"
+    forget_bias: float | None = None
+    """Bias that the update gate begins with: above 0 it remembers; null: a random one, as torch's."""
 
 
-NetworkSettings: TypeAlias = Annotated[RnnSettings | LstmSettings | GruSettings, Field(discriminator="name")]
+class MinGruSettings(BackboneSettings):
+    """A GRU whose gates do not read the state, so that all steps are computed in parallel (Feng et al. 2024)."""
+
+    name: Literal["mingru"] = "mingru"
+    forget_bias: float = 1.0
+    """Bias towards remembering that the gate begins with."""
+
+
+NetworkSettings: TypeAlias = Annotated[
+    RnnSettings | LstmSettings | GruSettings | MinGruSettings, Field(discriminator="name")
+]

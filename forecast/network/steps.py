@@ -13,6 +13,7 @@ from torch import nn
 
 from forecast.network.cells import Recurrent
 from forecast.network.decoders import DirectDecoder
+from forecast.network.fused import SigmoidRnn
 from forecast.network.heads import PointHead
 from forecast.network.reached import Reached
 
@@ -215,6 +216,7 @@ class _RnnLayer(_Layer):
     def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
         own, carried, bias, other = _weights(core, layer)
         super().__init__(own, carried, bias + other)
+        self._sigmoid = isinstance(core, SigmoidRnn)
         self._relu = core.nonlinearity == "relu"
         self.state = tuple(state)
 
@@ -224,7 +226,10 @@ class _RnnLayer(_Layer):
         raw: Float32Array = x @ self.own
         raw += h @ self.carried
         raw += self.bias
-        h = np.maximum(raw, 0.0) if self._relu else np.tanh(raw)
+        if self._sigmoid:
+            h = (np.tanh(raw * np.float32(0.5)) + np.float32(1.0)) * np.float32(0.5)
+        else:
+            h = np.maximum(raw, 0.0) if self._relu else np.tanh(raw)
         self.state = (h,)
         return h
 

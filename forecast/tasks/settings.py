@@ -26,7 +26,7 @@ from forecast.network.settings import NetworkSettings
 from forecast.reporting.settings import ReportSettings
 from forecast.series.settings import DataSettings, SplitSettings
 from forecast.settings import Settings, check_settings
-from forecast.training.settings import TrainingSettings
+from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +68,9 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
     for name, field in JobSettings.model_fields.items():
         if name in checked and section_kinds(field):
             checked[name] = _check_section(field, checked[name], name)
-    return check_settings(JobSettings, checked)
+    job = check_settings(JobSettings, checked)
+    check_regime(job.model, job.training)
+    return job
 
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from forecast.errors import ForecastError
 from forecast.settings import Settings
+
+if TYPE_CHECKING:
+    from forecast.network.settings import NetworkSettings
+
+
+def check_regime(network: NetworkSettings, training: TrainingSettings) -> None:
+    """Refuse what cannot be streamed.
+
+    Raises
+    ------
+    ForecastError
+        A network that reads windows from both ends, with `training.regime=stream`.
+
+    """
+    if training.regime == "stream" and getattr(network, "bidirectional", False):
+        raise ForecastError(
+            "`model.bidirectional=true` needs `training.regime=windows`, found `stream`: what reads backwards would "
+            "know the steps after an origin, and has no state that goes on from chunk to chunk"
+        )
 
 
 class TrainingSettings(Settings):

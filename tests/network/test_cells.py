@@ -5,19 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles.recurrence import gru, lstm, rnn
+from oracles.recurrence import gru, lstm, rnn, sigmoid
 
 from forecast.network.cells import CELLS, build_backbone
-from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.state import reset_lanes
 
 SETTINGS = [
     RnnSettings(hidden_size=5, layers=2),
     RnnSettings(hidden_size=5, layers=2, activation="relu"),
+    RnnSettings(hidden_size=5, layers=2, activation="sigmoid"),
     LstmSettings(hidden_size=5, layers=2),
     GruSettings(hidden_size=5, layers=2),
 ]
 ORACLES = {"rnn": rnn, "lstm": lstm, "gru": gru}
+ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0.0), "sigmoid": sigmoid}
+
+
+KINDS = {"rnn": RnnSettings, "lstm": LstmSettings, "gru": GruSettings, "mingru": MinGruSettings}
 
 
 def layer_weights(core, layer):
@@ -31,8 +36,8 @@ def test_features_are_those_of_the_recurrence_written_out(settings):
     backbone = build_backbone(settings, input_size=3).double()
     x = np.random.default_rng(1).normal(size=(17, 3))
     options = {}
-    if getattr(settings, "activation", "") == "relu":
-        options["activation"] = lambda a: np.maximum(a, 0.0)
+    if getattr(settings, "activation", "") in ACTIVATIONS:
+        options["activation"] = ACTIVATIONS[settings.activation]
     expected = x
     for layer in range(settings.layers):
         expected = ORACLES[settings.name](expected, layer_weights(backbone.core, layer), 5, **options)
@@ -81,7 +86,7 @@ def test_reset_touches_the_lanes_that_begin_and_no_other():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_dropout_silences_features_even_of_a_single_layer(name):
-    settings = {"rnn": RnnSettings, "lstm": LstmSettings, "gru": GruSettings}[name](dropout=0.5, hidden_size=64)
+    settings = KINDS[name](dropout=0.5, hidden_size=64)
     backbone = build_backbone(settings, input_size=2)
     features, _ = backbone(torch.randn(1, 9, 2), backbone.initial_state(1))
     assert 0.3 < (features == 0).float().mean() < 0.7

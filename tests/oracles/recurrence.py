@@ -31,6 +31,30 @@ def lstm(x, weights, hidden):
     return np.array(out)
 
 
+def mingru(x, weight, bias, hidden):
+    """Gate and candidate read the input alone."""
+    h, out = np.zeros(hidden), []
+    for x_t in x:
+        z, n = np.split(weight @ x_t + bias, 2)
+        h = (1 - sigmoid(z)) * h + sigmoid(z) * n
+        out.append(h)
+    return np.array(out)
+
+
+def dilated(cell, x, steps):
+    """A recurrence that goes back several steps: as many recurrences of their own as there are steps, one by one."""
+    out = [None] * len(x)
+    for phase in range(steps):
+        for t, h in zip(range(phase, len(x), steps), cell(x[phase::steps]), strict=True):
+            out[t] = h
+    return np.array(out)
+
+
+def normalised(x):
+    """Layer normalisation with weights 1 and biases 0."""
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+
+
 def gru(x, weights, hidden):
     """Gates in torch's order: reset, update, new."""
     w, u, b, b2 = weights

@@ -132,6 +132,9 @@ def sinewave_keys():
     return {f"data.sinewave.{key}": Change(value, panel) for key, value in values.items()}
 
 
+WINDOWS = {"training__regime": "windows", "training__batch_size": 8, "training__batches_per_epoch": 3}
+
+
 def model_keys(name):
     given = {"model__name": name, "model__layers": 1, "training__max_epochs": 2}
     keys = {
@@ -148,10 +151,23 @@ def model_keys(name):
         f"model.{name}.cross_fit": Change(3, trained, given),
         f"model.{name}.fork_ensemble": Change(2, forecast, given),
     }
-    return keys | ({"model.rnn.activation": Change("relu", trained, given)} if name == "rnn" else {})
+    two = given | {"model__layers": 2}
+    keys |= {
+        f"model.{name}.residual": Change(True, trained, two),
+        f"model.{name}.layer_norm": Change(True, trained, given),
+        f"model.{name}.dilations": Change([3], trained, given),
+    }
+    if name == "rnn":
+        keys["model.rnn.activation"] = Change("relu", trained, given)
+    else:
+        keys[f"model.{name}.forget_bias"] = Change(0.5, trained, given)
+    if name != "mingru":
+        windowed = given | WINDOWS
+        keys[f"model.{name}.recurrent_init"] = Change("orthogonal", trained, given)
+        keys[f"model.{name}.bidirectional"] = Change(True, trained, windowed)
+    return keys
 
 
-WINDOWS = {"training__regime": "windows", "training__batch_size": 8, "training__batches_per_epoch": 3}
 LONG = {"training__max_epochs": 12, "training__learning_rate": 0.05}
 
 TRAINING = {
@@ -245,6 +261,7 @@ TABLE: dict[str, Change] = {
     **model_keys("rnn"),
     **model_keys("lstm"),
     **model_keys("gru"),
+    **model_keys("mingru"),
     **{f"training.{key}": change for key, change in TRAINING.items()},
     **{f"baseline.{key}": change for key, (_, _, change) in BASELINES.items()},
     **PLAIN,
