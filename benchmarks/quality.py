@@ -2,13 +2,14 @@
 
     python benchmarks/quality.py [--case panel|series] [--budgets 25,50,100,200,400,800] [--json FILE]
 
-Two generated data sets: 400 hourly series of 700 to 960 steps with a day, a week, a drifting level and noise; and one
-of 17,420 steps. An LSTM of 64 units, context 168, horizon 24, one thread, MASE. A library trains from nothing for each
-number of optimizer steps in `--budgets` (batches of 128 windows) at each of three learning rates; here the epochs of
-one training are the budgets, at the default settings alone. The time to quality is the shortest training that ten times
-its budget, or the largest one tried, improves by less than 2 % on the validation origin; with that training, and for a
-library with the best of its learning rates, the test origin is scored once. Imports and a first warm-up are not timed.
-Seconds are the processor's, of one thread, so that other programs on the machine count for nobody.
+Two generated data sets: 400 hourly series of 700 to 960 steps with a day, a week, a drifting level and noise, judged
+from one origin each; and one of 17,420 steps, judged from 50 origins a day apart. An LSTM of 64 units, context 168,
+horizon 24, one thread, MASE. A library trains from nothing for each number of optimizer steps in `--budgets` (batches
+of 128 windows) at each of three learning rates; here the epochs of one training are the budgets, at the default
+settings alone. The time to quality is the shortest training that ten times its budget, or the largest one tried,
+improves by less than 2 % on validation; with that training, and for a library with the best of its learning rates,
+the test origins are scored once. Imports and a first warm-up are not timed. Seconds are the processor's, of one
+thread, so that other programs on the machine count for nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,43 +96,56 @@ def generated_panel(series: int = 400) -> Panel:
 
 
 class Judge:
-    """Mean absolute error in units of each series' scale, of one forecast a series from each of two origins."""
+    """Mean absolute error in units of each series' scale, on a validation and a test stretch of so many days."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, days: int) -> None:
         self.panel = panel
-        self.train = panel.lengths - 2 * HORIZON
+        self.days = days
+        self.train = panel.lengths - 2 * days * HORIZON
         self.scale = fit_scale(panel, self.train, SEASON)
 
-    def score(self, forecasts: FloatArray, ends: IntArray) -> float:
-        """MASE of forecasts after the first `ends[i]` steps of each series, (series, horizon)."""
-        rows = (self.panel.offsets[:-1] + ends)[:, None] + np.arange(HORIZON)
-        return float(np.mean(np.abs(self.panel.target[rows] - forecasts) / self.scale[:, None]))
+    def stretches(self) -> list[tuple[slice, int]]:
+        """Rows of each series, and how many of them are trained on."""
+        return [(rows, int(end)) for (_, rows), end in zip(self.panel.series(), self.train, strict=True)]
+
+    def origins(self, stretch: int) -> Origins:
+        """Origins of the validation stretch (0) or the test stretch (1), a day apart."""
+        steps = self.train[:, None] + (stretch * self.days + np.arange(self.days)) * HORIZON - 1
+        return Origins(np.repeat(np.arange(len(self.panel)), self.days), steps.reshape(-1))
+
+    def pasts(self, origins: Origins) -> list[FloatArray]:
+        """What is known at each of them."""
+        first = self.panel.offsets[origins.series]
+        return [self.panel.target[start : start + step + 1] for start, step in zip(first, origins.steps, strict=True)]
+
+    def score(self, forecasts: FloatArray, origins: Origins) -> float:
+        """MASE of forecasts, (origin, horizon)."""
+        rows = origins.rows(self.panel)[:, None] + np.arange(1, HORIZON + 1)
+        return float(np.mean(np.abs(self.panel.target[rows] - forecasts) / self.scale[origins.series][:, None]))
 
 
-def ours(judge: Judge) -> list[Point]:
-    """One training; each epoch's weights are judged, beside the time that training takes."""
-    points: list[Point] = []
-    panel, problem = judge.panel, Problem(horizon=HORIZON, context_steps=CONTEXT, season_steps=SEASON)
-    lanes = 64 if len(panel) > 1 else 8
-    training = TrainingSettings(threads=1, accelerator="cpu", lanes=lanes, max_epochs=40, refit=False)
-    began = time.process_time()
-    finished: list[float] = []
+def ours(judge: Judge) -> Found:
+    """One training, each of whose epochs is a budget; as many epochs as are chosen once more, for the test."""
+    problem = Problem(horizon=HORIZON, context_steps=CONTEXT, season_steps=SEASON)
+    training = TrainingSettings(threads=1, accelerator="cpu", refit=False)
+    known = judge.panel.cut(judge.train + judge.days * HORIZON)
+    began, finished = time.process_time(), []
 
     def on_epoch(epoch: Epoch) -> None:
         finished.append(time.process_time() - began)
 
-    known = panel.cut(judge.train + HORIZON)
-    settings = LstmSettings(hidden_size=HIDDEN)
-    fitted = Recurrent(settings, training, on_epoch=on_epoch).fit(known, judge.train, problem)
-    ends = (judge.train, judge.train + HORIZON)
-    scores = [
-        judge.score(fitted.forecast(panel.cut(end), Origins(np.arange(len(panel)), end - 1)).y_hat, end) for end in ends
+    forecaster = Recurrent(LstmSettings(hidden_size=HIDDEN), training, on_epoch=on_epoch)
+    history = forecaster.fit(known, judge.train, problem).history
+    points = [
+        Point(epoch.epoch, seconds, epoch.validation_loss, np.nan)
+        for epoch, seconds in zip(history, finished, strict=True)
     ]
-    for epoch, seconds in zip(fitted.history, finished, strict=True):
-        points.append(Point(epoch.epoch, seconds, epoch.validation_loss, np.nan))
-    kept = points[fitted.epochs - 1]
-    points[fitted.epochs - 1] = Point(kept.budget, kept.seconds, kept.validation, scores[1])
-    return points
+    chosen, settled = chosen_of(points)
+    rates = tuple(epoch.learning_rate for epoch in history[: chosen.budget])
+    again = replace(forecaster, on_epoch=None, learning_rates=rates).fit(known, judge.train, problem)
+    origins = judge.origins(1)
+    test = judge.score(again.forecast(judge.panel, origins).y_hat, origins)
+    return Found("forecast", "as it comes", points, replace(chosen, test=test), settled)
 
 
 def neuralforecast(judge: Judge, budget: int, rate: float) -> Point:
@@ -157,13 +171,13 @@ def neuralforecast(judge: Judge, budget: int, rate: float) -> Point:
     )
     fitted = NeuralForecast(models=[model], freq=1)
     began = time.process_time()
-    fitted.fit(_frame(judge.panel, judge.train))
+    fitted.fit(_frame([judge.panel.target[rows][:end] for rows, end in judge.stretches()]))
     seconds = time.process_time() - began
 
-    def forecast(ends: IntArray) -> FloatArray:
-        made = fitted.predict(_frame(judge.panel, ends))
+    def forecast(origins: Origins) -> FloatArray:
+        made = fitted.predict(_frame([past[-2 * CONTEXT :] for past in judge.pasts(origins)]))
         by_id = {name: part.to_numpy() for name, part in made.groupby("unique_id")["LSTM"]}
-        return np.stack([by_id[name] for name in judge.panel.ids])
+        return np.stack([by_id[name] for name in range(len(by_id))])
 
     return _point(judge, budget, seconds, forecast)
 
@@ -185,24 +199,23 @@ def darts(judge: Judge, budget: int, rate: float) -> Point:
         optimizer_kwargs={"lr": rate},
         pl_trainer_kwargs={"max_steps": budget, **QUIET},
     )
-    panel = judge.panel
-    known = [panel.target[rows][:end] for (_, rows), end in zip(panel.series(), judge.train, strict=True)]
-    centre, spread = (np.array([of(y) for y in known])[:, None] for of in (np.mean, np.std))
+    known = [judge.panel.target[rows][:end] for rows, end in judge.stretches()]
+    centre, spread = (np.array([of(y) for y in known]) for of in (np.mean, np.std))
 
-    def series(ends: IntArray) -> list[Any]:
-        return [
-            TimeSeries.from_values(((panel.target[rows][:end] - centre[i]) / spread[i]).astype(np.float32))
-            for i, ((_, rows), end) in enumerate(zip(panel.series(), ends, strict=True))
-        ]
+    def scaled(values: list[FloatArray], series: IntArray) -> list[Any]:
+        numbers = ((y - centre[i]) / spread[i] for y, i in zip(values, series, strict=True))
+        return [TimeSeries.from_values(y.astype(np.float32)) for y in numbers]
 
-    trained_on = series(judge.train)
+    trained_on = scaled(known, np.arange(len(known)))
     began = time.process_time()
     model.fit(trained_on)
     seconds = time.process_time() - began
 
-    def forecast(ends: IntArray) -> FloatArray:
-        made = model.predict(HORIZON, series=series(ends), verbose=False)
-        return np.stack([one.values()[:, 0] for one in made]) * spread + centre
+    def forecast(origins: Origins) -> FloatArray:
+        pasts = [past[-2 * CONTEXT :] for past in judge.pasts(origins)]
+        made = model.predict(HORIZON, series=scaled(pasts, origins.series), verbose=False)
+        unit, level = spread[origins.series][:, None], centre[origins.series][:, None]
+        return np.stack([one.values()[:, 0] for one in made]) * unit + level
 
     return _point(judge, budget, seconds, forecast)
 
@@ -234,13 +247,6 @@ def found_by_library(name: str, judge: Judge, budgets: list[int], rates: list[fl
     return best
 
 
-def found_here(judge: Judge) -> Found:
-    """Our training, stopped early: the weights that it keeps are the ones that are judged."""
-    points = ours(judge)
-    kept = next(point for point in points if not np.isnan(point.test))
-    return Found("forecast", "as it comes", points, kept, settled=True)
-
-
 def main() -> None:
     """Print a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -251,28 +257,30 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    judge = Judge(generated_panel() if options.case == "panel" else hourly_series())
+    judge = Judge(generated_panel(), 1) if options.case == "panel" else Judge(hourly_series(), 50)
     budgets = [int(budget) for budget in options.budgets.split(",")]
     rates = [float(rate) for rate in options.rates.split(",")]
     names = options.only.split(",") if options.only else ["forecast", *LIBRARIES]
     print(f"{options.case}, {processor()}, one thread", flush=True)
     found = []
     for name in names:
-        found.append(found_here(judge) if name == "forecast" else found_by_library(name, judge, budgets, rates))
+        found.append(ours(judge) if name == "forecast" else found_by_library(name, judge, budgets, rates))
         print(found[-1].text, flush=True)
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in found], indent=1))
 
 
-def _point(judge: Judge, budget: int, seconds: float, forecast: Callable[[IntArray], FloatArray]) -> Point:
-    ends = (judge.train, judge.train + HORIZON)
-    validation, test = (judge.score(forecast(end), end) for end in ends)
+def _point(judge: Judge, budget: int, seconds: float, forecast: Callable[[Origins], FloatArray]) -> Point:
+    validation, test = (judge.score(forecast(origins), origins) for origins in map(judge.origins, (0, 1)))
     return Point(budget, seconds, validation, test)
 
 
-def _frame(panel: Panel, ends: IntArray) -> pd.DataFrame:
-    cut = panel.cut(ends)
-    return pd.DataFrame({"unique_id": np.repeat(cut.ids, cut.lengths), "ds": cut.times, "y": cut.target})
+def _frame(series: list[FloatArray]) -> pd.DataFrame:
+    lengths = [len(y) for y in series]
+    times = np.concatenate([np.arange(n) for n in lengths])
+    return pd.DataFrame(
+        {"unique_id": np.repeat(np.arange(len(series)), lengths), "ds": times, "y": np.concatenate(series)}
+    )
 
 
 if __name__ == "__main__":
