@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.app.arguments import CommandLine, read_command_line
@@ -76,6 +77,9 @@ def _show(line: CommandLine) -> None:
 
 def _run_one(line: CommandLine) -> None:
     config = compose_job(line)
+    if config.hydra.mode == RunMode.MULTIRUN:  # an experiment that is a sweep
+        _run_sweep(line)
+        return
     check_job(plain_values(config))
     claim = _claim(line, "hydra.run.dir", config.hydra.run.dir)
     try:

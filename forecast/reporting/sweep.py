@@ -14,6 +14,7 @@ from forecast.evaluation.verdict import seed_spread
 from forecast.reporting import marks
 from forecast.reporting.html import render_page
 from forecast.reporting.marks import Figure, Panel
+from forecast.reporting.sweep_time import time_figure
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.wording import counted, number
 
@@ -43,7 +44,7 @@ def sweep_html(sweep: pd.DataFrame) -> str:
     """Return the page of a sweep."""
     swept = swept_settings(sweep)
     scored = sweep[np.isfinite(sweep["validation_mase"])].sort_values("validation_mase", kind="stable")
-    figures = [sweep_figure(scored, swept)] if len(scored) and swept else []
+    figures = _figures(scored, swept) if len(scored) and swept else []
     return render_page(
         "sweep.html",
         figures,
@@ -54,6 +55,11 @@ def sweep_html(sweep: pd.DataFrame) -> str:
         columns=[column for column in sweep.columns if column in (*FIXED, *swept)],
         rows=[_cells(row, swept) for row in sweep.to_dict("records")],
     )
+
+
+def _figures(scored: pd.DataFrame, swept: Sequence[str]) -> list[Figure]:
+    against_time = time_figure(scored, swept, _limits(scored)) if "seconds" in scored else None
+    return [sweep_figure(scored, swept), *([] if against_time is None else [against_time])]
 
 
 def _facts(jobs: int, failures: int) -> list[str]:
@@ -99,21 +105,26 @@ def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
 
 def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
     """Draw the score of every job against each swept setting, a panel a setting, the best job in colour."""
-    scores = scored["validation_mase"].to_numpy(dtype=np.float64)
-    best, typical = float(scores.min()), float(np.median(scores))
-    top = min(float(scores.max()), best + WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
-    margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
-    limits = (best - margin, top + margin)
+    limits = _limits(scored)
     settings = [name for name in swept if name != "seed"] or list(swept)
     with debug_mode(False):
         panels = tuple(_panel(scored, name, limits) for name in settings)
     says = (
         "Validation MASE of every job; lower is better. A dash marks the median of a value, the coloured dot the best."
     )
-    above = int((scores > limits[1]).sum())
+    above = int((scored["validation_mase"] > limits[1]).sum())
     if above:
         says += f" {counted(above, 'job')} {'lies' if above == 1 else 'lie'} above the picture."
     return Figure("score", "Score by setting", says, panels, columns=min(len(panels), 3))
+
+
+def _limits(scored: pd.DataFrame) -> tuple[float, float]:
+    """Return the scores that are drawn: those of a job that exploded do not flatten all others."""
+    scores = scored["validation_mase"].to_numpy(dtype=np.float64)
+    best, typical = float(scores.min()), float(np.median(scores))
+    top = min(float(scores.max()), best + WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
+    margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
+    return best - margin, top + margin
 
 
 def _panel(scored: pd.DataFrame, name: str, limits: tuple[float, float]) -> Panel:

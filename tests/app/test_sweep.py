@@ -121,3 +121,14 @@ def test_best(scores, job):
 def test_seeds_are_compared_within_one_configuration():
     outcomes = [outcome(i, 1.0 + i, seed=i % 2, model="rnn" if i < 2 else "gru") for i in range(4)]
     assert scores_over_seeds(outcomes, outcomes[0]) == [1.0, 2.0]
+
+
+def test_an_experiment_can_be_a_sweep_by_itself(command, tasks, tmp_path):
+    tasks.score = lambda job: 1.0 - job.seed / 10 - (job.model.name == "gru") / 100
+    said = command("experiment=family")
+    assert said.status == 0
+    models = {(one.model.name, getattr(one.model, "activation", "")) for one in tasks.validated}
+    assert models == {("rnn", "tanh"), ("rnn", "relu"), ("rnn", "sigmoid"), ("lstm", ""), ("gru", ""), ("mingru", "")}
+    assert {one.training.max_epochs for one in tasks.validated} == {100}
+    assert [(job.model.name, job.seed) for job, _ in tasks.trained] == [("gru", 2)]
+    assert list(rows(the_sweep(tmp_path))[0]) == ["job", "model", "seed", "validation_mase", "seconds", "status"]
