@@ -70,7 +70,9 @@ def test_the_constraints_fit_every_machine():
 
 def test_every_dependency_is_constrained():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    # What the benchmarks compare with wants older versions of what the project needs: an environment of its own.
+    extras = {name: extra for name, extra in project["optional-dependencies"].items() if name != "bench"}
+    wanted = [*project["dependencies"], *(one for extra in extras.values() for one in extra)]
     pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     names = {one.split(">")[0].split("[")[0].split("<")[0].lower().replace("_", "-") for one in wanted}
     assert names <= pinned
