@@ -6,10 +6,10 @@ Two generated data sets: 400 hourly series of 700 to 960 steps with a day, a wee
 from one origin each; and one of 17,420 steps, judged from 50 origins a day apart. An LSTM of 64 units, context 168,
 horizon 24, one thread, MASE. A library trains from nothing for each number of optimizer steps in `--budgets` (batches
 of 128 windows) at each of three learning rates; here the epochs of one training are the budgets, at the default
-settings but for the reference (the best of three). The time to quality is the shortest training that ten times its budget, or the largest one tried,
-improves by less than 2 % on validation; with that training, and for a library with the best of its learning rates,
-the test origins are scored once. Imports and a first warm-up are not timed. Seconds are the processor's, of one
-thread, so that other programs on the machine count for nobody.
+settings but for the reference (the best of three). The time to quality is the shortest training that ten times its
+budget, or the largest one tried, improves by less than 2 % on validation; with that training, and for a library with
+the best of its learning rates, the test origins are scored once. Imports and a first warm-up are not timed. Seconds
+are the processor's, of one thread, so that other programs on the machine count for nobody.
 """
 
 from __future__ import annotations
