@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
 
-WALKED_STEPS = 512
-"""Steps before an origin, at most, over which a streamed network is walked from a state of zero."""
+WALKED_STEPS = (64, 128, 256, 512)
+"""Steps before an origin over which a streamed network is walked from a state of zero: the least that are enough,"""
+_ENOUGH = 1e-3
+"""which is when forecasts differ from those after the whole past by this part of the series' deviation at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class Attribution:
     ----------
     origins : where they are made
     times : (origin,) of the origins
+    past_times : (step,) of the series of the first origin, as far as any of its origins knows
     ahead : (ahead,) which steps of the horizon, from 1 on
     edges : (range + 1,) of lags: range r is of the lags `edges[r]` to `edges[r + 1] - 1`; lag 0 is the origin itself
     by_lag : (origin, ahead, range) of past values of the target
@@ -62,14 +65,16 @@ class Attribution:
     whole_walk : (origin, ahead) forecast of the network that has walked over the whole past
     held : (origin,) the value at which the baseline holds the series
     walked_steps : (origin,) steps that the network has read, the origin's the last, from a state of zero
-    points : of the path, at most
+    points : of the path that gradients were taken at, at most
     season_steps : of the reference
+    streamed : whether the network could have read more than it was let
     fed_back : whether the network forecasts the next step alone, and longer forecasts are its own fed back
 
     """
 
     origins: Origins
     times: TimeArray
+    past_times: TimeArray
     ahead: IntArray
     edges: IntArray
     by_lag: FloatArray
@@ -83,6 +88,7 @@ class Attribution:
     walked_steps: IntArray
     points: int
     season_steps: int
+    streamed: bool
     fed_back: bool
 
     @property
@@ -97,12 +103,13 @@ def attribute(
     past: Panel,
     origins: Origins,
     ahead: Sequence[int] | None = None,
-    walked_steps: int = WALKED_STEPS,
+    walked_steps: Sequence[int] = WALKED_STEPS,
 ) -> Attribution:
     """Say what the forecasts `ahead` steps after each origin rest on; None: the first, the middle and the last step.
 
     Of a network whose forecasts are fed back it is the next step alone. Forecasts are those of each origin by itself,
-    without `model.fork_ensemble`. `walked_steps` is for networks on streams; one on windows reads its context.
+    without `model.fork_ensemble`. A network on streams reads the least of `walked_steps` that tells it all that it
+    knows, the most of them if none does; one on windows reads its context.
 
     Raises
     ------
@@ -112,11 +119,14 @@ def attribute(
     """
     steps = _asked(fitted.reference.horizon, ahead)
     windows = fitted.forecaster.training.regime == "windows"
-    walked = fitted.problem.context_steps if windows else walked_steps
-    _check_origins(origins, walked if windows else 1)
+    _check_origins(origins, fitted.problem.context_steps if windows else 1)
     past = past.cut(origins.last_known(len(past)))
+    leveled = needs_level(fitted.forecaster.settings)
+    data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
+    whole_walk = _walked(fitted, data, origins, None)
+    walked = fitted.problem.context_steps if windows else _enough(fitted, data, origins, whole_walk, walked_steps)
     edges = lag_edges(int(origins.steps.max()) + 1, fitted.reference.season_steps, steps)
-    asked = _Asked(fitted, past, steps, edges, walked)
+    asked = _Asked(fitted, data, steps, edges, walked)
     each = [asked.about(i, step) for i, step in zip(origins.series.tolist(), origins.steps.tolist(), strict=True)]
     by_lag, by_reference, by_covariate, forecast, baseline = (
         np.stack(parts) for parts in zip(*(one.arrays for one in each), strict=True)
@@ -124,6 +134,7 @@ def attribute(
     return Attribution(
         origins=origins,
         times=past.times[origins.rows(past)],
+        past_times=past.times[past.offsets[origins.series[0]] : past.offsets[origins.series[0] + 1]],
         ahead=steps,
         edges=edges,
         by_lag=by_lag,
@@ -132,11 +143,12 @@ def attribute(
         by_covariate=by_covariate,
         forecast=forecast,
         baseline=baseline,
-        whole_walk=_whole_walk(fitted, asked.data, origins)[:, steps - 1],
+        whole_walk=whole_walk[:, steps - 1],
         held=fitted.reference.centre[origins.series],
         walked_steps=np.minimum(origins.steps + 1, walked),
         points=max(one.points for one in each),
         season_steps=fitted.reference.season_steps,
+        streamed=not windows,
         fed_back=fitted.reference.horizon < fitted.problem.horizon,
     )
 
@@ -151,9 +163,8 @@ class _OfOrigin(NamedTuple):
 class _Asked:
     """What is asked about every origin alike."""
 
-    def __init__(self, fitted: FittedNetwork, past: Panel, ahead: IntArray, edges: IntArray, walked: int) -> None:
-        leveled = needs_level(fitted.forecaster.settings)
-        self.data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
+    def __init__(self, fitted: FittedNetwork, data: NetworkData, ahead: IntArray, edges: IntArray, walked: int) -> None:
+        self.data = data
         self.groups = covariate_groups(fitted.encoding)
         self._fitted = fitted
         self._network = _in_double_precision(fitted.network)
@@ -209,15 +220,29 @@ def _in_double_precision(network: Network) -> Network:
     return copy.deepcopy(network).cpu().double().eval().requires_grad_(requires_grad=False)
 
 
-def _whole_walk(fitted: FittedNetwork, data: NetworkData, origins: Origins) -> FloatArray:
-    """What the network forecasts that has read all it ever reads, (origin, horizon)."""
+def _walked(fitted: FittedNetwork, data: NetworkData, origins: Origins, steps: int | None) -> FloatArray:
+    """What is forecast after reading so many steps from a state of zero, None: all ever read, (origin, horizon)."""
     rows, network = origins.rows(data.past), copy.deepcopy(fitted.network).cpu()
     if fitted.forecaster.training.regime == "windows":
         raw = forecast_by_windows(network, data.readings, fitted.problem.context_steps, rows)
-    else:
+    elif steps is None:
         raw = forecast_by_walk(network, data.readings, data.past.offsets[:-1], origins.series, rows)
+    else:  # each origin walks as a lane of its own
+        starts = np.maximum(rows - steps + 1, data.past.offsets[origins.series])
+        raw = forecast_by_walk(network, data.readings, starts, np.arange(len(rows)), rows)
     reference = fitted.reference.at(data.known, rows)
     return read_forecasts(network.head, torch.from_numpy(raw), reference, fitted.scale[origins.series]).y_hat
+
+
+def _enough(
+    fitted: FittedNetwork, data: NetworkData, origins: Origins, whole: FloatArray, walked_steps: Sequence[int]
+) -> int:
+    """Find the least steps after which forecasts are as good as those of the whole past."""
+    deviation = np.array([data.past.target[rows].std() for _, rows in data.past.series()])[origins.series, None]
+    for steps in sorted(walked_steps):
+        if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= _ENOUGH * deviation).all()):
+            return steps
+    return max(walked_steps)
 
 
 def _asked(horizon: int, ahead: Sequence[int] | None) -> IntArray:
