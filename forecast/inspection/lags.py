@@ -23,7 +23,7 @@ NEAR = 200
 """Lags that are looked at one by one; further back ranges of lags are, each this share longer than the one before:"""
 _WIDER = 0.1
 
-_SEASONS = 7
+SEASONS = 7
 """Seasons back whose same phase is looked at by itself: as far as a blend looks."""
 
 _NUMBERS_AT_ONCE = 2_000_000
@@ -53,7 +53,7 @@ def lag_edges(length: int, season_steps: int, ahead: IntArray) -> IntArray:
     while edges[-1] < length:
         edges.append(min(edges[-1] + max(int(_WIDER * edges[-1]), 1), length))
     if season_steps > 1:
-        seasons = season_steps * np.arange(1, _SEASONS + -(-int(ahead.max()) // season_steps) + 1)
+        seasons = season_steps * np.arange(1, SEASONS + -(-int(ahead.max()) // season_steps) + 1)
         same = (seasons[:, None] - ahead).reshape(-1)
         edges += [int(lag) for lag in (*same, *(same + 1), *seasons) if 0 <= lag < length]
     return np.unique(np.array(edges, dtype=np.int64))

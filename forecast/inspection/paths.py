@@ -29,7 +29,7 @@ _PIECES = 2
 
 _NEAR_ENOUGH = 0.004
 """What is left over, as a part of what attributions should add up to; a reader is promised 1 %,"""
-_OF_ALL = 1e-4
+_OF_ALL = 2e-5
 """or of the sum of their sizes: where a forecast equals that at the baseline they cancel."""
 
 _MOST_STEPS = 400_000

@@ -26,6 +26,7 @@ _COVERED = 0.98
 
 _FEWEST_LAGS = 12
 _BARS = 10
+_SHOWN, _VISIBLE = 0.005, 0.01
 
 
 def attribution_figures(found: Attribution) -> tuple[Figure, ...]:
@@ -42,7 +43,8 @@ def _share_figure(of_steps: tuple[Shares, ...], says: str) -> Figure:
 
 def _share_panel(one: Shares, top: float) -> Panel:
     kept = np.sort(np.argsort(-one.of_each, kind="stable")[:_BARS])
-    rows: Values = [{"of": shortened(one.groups[i], 28), "y": round(100 * float(one.of_each[i]), 1)} for i in kept]
+    shown = [(one.groups[i], float(one.of_each[i])) for i in kept if one.of_each[i] >= _SHOWN]
+    rows: Values = [{"of": shortened(name, 44), "y": round(100 * share, 1)} for name, share in shown]
     names = alt.Y("of:N", title=None, sort=None, axis=None)
     x = alt.X("y:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 100 * (top or 1.0)], nice=False))
     tips = [marks.tip("of", "rests on"), marks.tip("y", "%", ".1f")]
@@ -60,13 +62,15 @@ def _share_panel(one: Shares, top: float) -> Panel:
 
 def _lag_figure(found: Attribution, says: str) -> Figure:
     clock, ranges = find_clock(pd.Series(found.past_times)), _drawn_ranges(found)
-    per_step = found.by_lag[..., :ranges] / np.diff(found.edges)[:ranges]
+    per_step = (
+        np.stack([part[..., :ranges] for part in (found.by_lag, found.by_reference)]) / np.diff(found.edges)[:ranges]
+    )
     low, high = min(float(per_step.min()), 0.0), max(float(per_step.max()), 0.0)
     margin = 0.04 * ((high - low) or 1.0)
     panels = []
     for i, t in enumerate(moments(pd.Series(found.times)).tolist()):
         for j, ahead in enumerate(found.ahead.tolist()):
-            title = f"{counted(ahead, 'step')} ahead of {clock.write(t)}"
+            title = f"from {clock.write(t)}, {counted(ahead, 'step')} ahead"
             further = float(found.by_lag[i, j, ranges:].sum())
             beside = float(found.by_covariate[i, j].sum())
             note = f"{number(found.forecast[i, j], 4)}, at the baseline {number(found.baseline[i, j], 4)}"
@@ -74,7 +78,7 @@ def _lag_figure(found: Attribution, says: str) -> Figure:
             note += f"; covariates {number(beside)}" if found.covariates else ""
             rows = _lag_rows(found, i, j, ranges)
             panels.append(_lag_panel(rows, (low - margin, high + margin), title, f"Forecast {note}."))
-    keys = (Key("all of it", LIGHT.network, area=True), Key("of it by way of the reference alone", LIGHT.baseline))
+    keys = (Key("in all", LIGHT.network, area=True), Key("by way of the reference alone", LIGHT.baseline, area=True))
     return Figure("attribution_lags", "What each past value adds", says, tuple(panels), keys, columns=len(found.ahead))
 
 
@@ -93,7 +97,6 @@ def _lag_rows(found: Attribution, origin: int, ahead: int, ranges: int) -> Value
         {
             "from": -high + 0.5,
             "to": -low + 0.5,
-            "mid": -(low + high - 1) / 2,
             "y": _plain(whole / (high - low)),
             "r": _plain(alone / (high - low)),
             "of": str(low) if high == low + 1 else f"{low} to {high - 1}",
@@ -114,12 +117,7 @@ def _plain(value: float) -> float:
 
 
 def _lag_panel(rows: Values, limits: tuple[float, float], title: str, note: str) -> Panel:
-    x = alt.X(
-        "from:Q",
-        title="steps back",
-        scale=alt.Scale(domain=[rows[-1]["from"], 0.5], nice=False, zero=False),
-        axis=alt.Axis(labelExpr="format(-datum.value, 'd')", tickMinStep=1, tickCount=5),
-    )
+    x = _back("from", rows)
     scale = alt.Scale(domain=list(limits), nice=False)
     tips = [
         marks.tip("of", "steps back"),
@@ -127,9 +125,23 @@ def _lag_panel(rows: Values, limits: tuple[float, float], title: str, note: str)
         marks.tip("r", "by the reference alone, a step", ".4~g"),
     ]
     y = alt.Y("y:Q", title=None, scale=scale)
-    bars = marks.chart("rows").mark_bar(color=LIGHT.network, binSpacing=0).encode(x=x, x2="to", y=y, tooltip=tips)
-    alone = marks.chart("rows").transform_filter("datum.r != 0").mark_rule(color=LIGHT.baseline, strokeWidth=2)
-    alone = alone.encode(x=x, x2="to", y=alt.Y("r:Q", title=None, scale=scale))
+    bars = marks.chart("rows").mark_rect(color=LIGHT.network)
+    bars = bars.encode(x=x, x2="to", y=y, y2=alt.datum(0), tooltip=tips)
+    # What is next to nothing would lie on the zero line as a line of its own.
+    seen = f"abs(datum.r) > {_VISIBLE * (limits[1] - limits[0])}"
+    alone = marks.chart("rows").transform_filter(seen).transform_calculate(mid="(datum.from + datum.to) / 2")
+    alone = alone.mark_point(color=LIGHT.baseline, filled=True, opacity=1, size=14)
+    alone = alone.encode(x=_back("mid", rows), y=alt.Y("r:Q", title=None, scale=scale), tooltip=tips)
     zero = marks.rule("zero", dashed=False).encode(y="y:Q")
     tables: dict[str, Values] = {"rows": rows, "zero": [{"y": 0}]}
     return marks.panel(marks.layered(bars, zero, alone), tables, _LOW, title=title, note=note)
+
+
+def _back(field: str, rows: Values) -> alt.X:
+    """Steps back, the past on the left."""
+    return alt.X(
+        f"{field}:Q",
+        title="steps back",
+        scale=alt.Scale(domain=[rows[-1]["from"], 0.5], nice=False, zero=False),
+        axis=alt.Axis(labelExpr="format(-datum.value, 'd')", tickMinStep=1, tickCount=5),
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.inspection.lags import SEASONS
 from forecast.reporting.spans import season_name, seasons_back
 from forecast.reporting.wording import counted, listed, number
 
@@ -76,9 +77,13 @@ def _seasonal(lag: int, steps: int, ahead: int, season_steps: int, season: str) 
         before = seasons_back(seasons, season)
         return f"{_LAST} ({before})" if lag == 0 else f"the value {before}"
     if off == 0 and steps == 1 and lag > 0:
-        return f"values whole {season}s before that"
-    names = (f"the rest of the last {season}", f"the rest of the {season} before")
-    return _LAST if lag == 0 else (*names, _EARLIER)[min(lag // season_steps, 2)]
+        return f"the same place in earlier {season}s"
+    names = (
+        f"the rest of the last {season}",
+        f"the rest of the {season} before",
+        *[f"{season}s 3 to {SEASONS} back"] * (SEASONS - 2),
+    )
+    return _LAST if lag == 0 else (*names, _EARLIER)[min(lag // season_steps, SEASONS)]
 
 
 def attribution_says(of_steps: tuple[Shares, ...]) -> str:
@@ -88,7 +93,7 @@ def attribution_says(of_steps: tuple[Shares, ...]) -> str:
 
 def _rests(one: Shares) -> str:
     order = np.argsort(-one.of_each, kind="stable")[:_TOLD]
-    told = [f"for {one.of_each[i]:.0%} on {one.groups[i]}" for i in order if one.of_each[i] >= _SMALLEST]
+    told = [f"for {100 * one.of_each[i]:.0f} % on {one.groups[i]}" for i in order if one.of_each[i] >= _SMALLEST]
     if not told:
         return f"The forecast {counted(one.ahead, 'step')} ahead rests on nothing that was seen."
     return f"The forecast {counted(one.ahead, 'step')} ahead rests {listed(told)}."
@@ -102,7 +107,7 @@ def method_says(found: Attribution) -> str:
     gap = float(np.abs(found.forecast - found.whole_walk).max())
     read = f" The network has read {counted(walked, 'step')} from an empty state" if found.streamed and short else ""
     if read:
-        read += f"; having read the whole past it forecasts at most {number(gap)} otherwise."
+        read += f"; after the whole past its forecasts are others by {number(gap)} at most."
     alone = (
         " The network forecasts the next step alone; longer forecasts are its own, fed back." if found.fed_back else ""
     )

@@ -51,12 +51,6 @@ class _Drawn:
         """How far one step is from the next."""
         return float(np.median(np.diff(self.t)))
 
-    def time(self) -> alt.X:
-        """Return the time axis, from the first step's beginning to the last one's end."""
-        axis = marks.time_axis(self.clock)
-        axis["scale"]["domain"] = [float(self.t[0]), float(self.t[-1]) + self.wide]
-        return axis
-
 
 def unit_figures(units: UnitMap) -> tuple[Figure, ...]:
     """Draw a map of the units, what forecasts are without each, and, where there are any, their gates."""
@@ -92,11 +86,11 @@ def _left(**more: Any) -> alt.Axis:
 
 
 def _series_panel(drawn: _Drawn) -> Panel:
-    path = line(drawn.t, drawn.units.y[drawn.steps])
+    # A place after the last value, so that the time axis is that of the map, whose steps have a width.
+    t = np.append(drawn.t, drawn.t[-1] + drawn.wide)
+    path = line(t, np.append(drawn.units.y[drawn.steps], np.nan))
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False), axis=_left())
-    view = marks.lines("lines", drawn.clock).encode(
-        x=drawn.time(), y=y, color=alt.value(LIGHT.truth), strokeWidth=alt.value(1.4)
-    )
+    view = marks.lines("lines", drawn.clock).encode(y=y, color=alt.value(LIGHT.truth), strokeWidth=alt.value(1.4))
     return marks.panel(view, {"lines": marks.track_rows([(TRUTH, path)])}, 110, title=shortened(drawn.units.series, 60))
 
 
@@ -127,7 +121,10 @@ def _map_panel(drawn: _Drawn) -> Panel:
     ink = alt.Color(
         "z:Q",
         scale=alt.Scale(
-            domain=[-_SPREADS, 0, _SPREADS], range=[LIGHT.baseline, LIGHT.paper, LIGHT.network], clamp=True
+            domain=[-_SPREADS, 0, _SPREADS],
+            range=[LIGHT.baseline, LIGHT.paper, LIGHT.network],
+            clamp=True,
+            interpolate="rgb",
         ),
     )
     tips = [
@@ -139,13 +136,10 @@ def _map_panel(drawn: _Drawn) -> Panel:
     cells = (
         marks.chart("cells")
         .transform_lookup("u", alt.LookupData(data=alt.NamedData(name="names"), key="u", fields=["of", "is"]))
-        # A little wider than they are, lest the page shine through between them.
-        .transform_calculate(
-            end=f"datum.t + {1.03 * drawn.wide}", v="datum.u + 1", when=marks.written_time(drawn.clock)
-        )
+        .transform_calculate(end=f"datum.t + {drawn.wide}", v="datum.u + 1", when=marks.written_time(drawn.clock))
         .mark_rect()
         .encode(
-            x=drawn.time(),
+            x=marks.time_axis(drawn.clock),
             x2="end",
             y=alt.Y("u:Q", title=None, scale=scale, axis=axis),
             y2="v",
@@ -171,7 +165,7 @@ def _followed(units: UnitMap, unit: int) -> str:
     kind = units.following.what[unit]
     if kind == "nothing":
         return kind
-    return f"{kind}, {units.following.fits[unit, FOLLOWED.index(kind)]:.0%} of its variance"
+    return f"{kind}, {100 * units.following.fits[unit, FOLLOWED.index(kind)]:.0f} % of its variance"
 
 
 def _effects_figure(units: UnitMap) -> Figure:

@@ -26,7 +26,7 @@ def what_is_followed(units: UnitMap) -> dict[str, str]:
     season = season_name(units.season_steps, units.times)
     return {
         "level": f"the level (the mean of the last {units.level_steps} values)",
-        "season": f"the season (the place in the {season})" if season != "season" else "the season (the place in it)",
+        "season": "the season" if season == "season" else f"the season (the place in the {season})",
         "change": "the last change",
         "nothing": "none of these",
     }
@@ -46,8 +46,8 @@ def map_says(units: UnitMap, drawn: int) -> str:
     return (
         f"Of {counted(total, 'hidden unit')}, {listed(parts)}; {counts['nothing']} "
         f"{'follows' if counts['nothing'] == 1 else 'follow'} none of these{still}. A unit follows what explains most "
-        f"of its variance over the stretch, if that is at least {THRESHOLD:.0%}. A row is one unit, about its mean in "
-        f"units of its spread.{shown}"
+        f"of its variance over the stretch, if that is at least {100 * THRESHOLD:.0f} %. A row "
+        f"is one unit, about its mean in units of its spread.{shown}"
     )
 
 
