@@ -238,9 +238,11 @@ def _enough(
     fitted: FittedNetwork, data: NetworkData, origins: Origins, whole: FloatArray, walked_steps: Sequence[int]
 ) -> int:
     """Find the least steps after which forecasts are as good as those of the whole past."""
-    deviation = np.array([data.past.target[rows].std() for _, rows in data.past.series()])[origins.series, None]
+    offsets = data.past.offsets
+    deviation = [data.past.target[offsets[i] : offsets[i + 1]].std() for i in origins.series]
+    near = _ENOUGH * np.array(deviation)[:, None]
     for steps in sorted(walked_steps):
-        if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= _ENOUGH * deviation).all()):
+        if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= near).all()):
             return steps
     return max(walked_steps)
 

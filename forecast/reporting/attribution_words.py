@@ -124,5 +124,5 @@ def _adds_up(found: Attribution) -> str:
     difference, left_over = np.abs(found.forecast - found.baseline), np.abs(found.left_over)
     worst = float(np.max(left_over / np.where(difference > 0, difference, np.inf), initial=0.0))
     if worst <= 0.01:
-        return f"They add up to that difference within {number(100 * max(worst, 1e-6), 1)} %."
+        return f"They add up to that difference within {max(100 * worst, 0.01):.2f} %."
     return f"They add up to that difference within {number(float(left_over.max()))}; it is small, and they cancel."
