@@ -16,6 +16,7 @@ from forecast.inspection.attribution import attribute
 from forecast.inspection.lags import lag_edges
 from forecast.inspection.paths import Forecasting, Place, integrate
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.series.calendar import Calendar
 from forecast.series.features import with_features
 from forecast.series.problem import Problem
 from forecast.series.split import Origins, split_panel
@@ -192,7 +193,8 @@ def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(pane
 def test_what_is_known_ahead_gets_what_it_adds():
     """The decoder is set to raw = sum of weights times what is known of the step, whatever the features are."""
     dated = panel_of(noisy_sine(300))
-    dated = replace(dated, times=np.datetime64("2024-01-01", "ns") + np.arange(300) * np.timedelta64(3600, "s"))
+    times = np.datetime64("2024-01-01", "ns") + np.arange(300) * np.timedelta64(3600, "s")
+    dated = replace(dated, times=times, calendar=Calendar("h"))
     panel = with_features(dated, ["hour"], 5)
     fitted = fitted_on(panel, RnnSettings(hidden_size=3, reference="last"))
 
@@ -205,7 +207,9 @@ def test_what_is_known_ahead_gets_what_it_adds():
     found = attribute(changed(fitted, by_hand), panel, at(250), ahead=(1, 3))
     assert found.covariates == ("hour",)
     sines = np.sin(2 * np.pi * ((250 + np.array([1, 3])) % 24) / 24)
-    expected = 2.0 * sines * fitted.network.head.unit.numpy()[[0, 2]] * fitted.scale[0]
+    columns = fitted.encoding.ahead
+    known = (sines - columns.centre[0]) / columns.spread[0]
+    expected = 2.0 * known * fitted.network.head.unit.numpy()[[0, 2]] * fitted.scale[0]
     np.testing.assert_allclose(found.by_covariate[0, :, 0], expected, rtol=1e-5)
     np.testing.assert_allclose(found.by_lag[0].sum(axis=-1), panel.target[250] - fitted.reference.centre[0])
 
