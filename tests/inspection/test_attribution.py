@@ -1,0 +1,283 @@
+"""Attributions against weights worked out by hand, and that they add up to what they should."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from oracles.panels import noisy_sine, panel_of, random_walk
+
+from forecast.errors import ForecastError
+from forecast.forecasters.recurrent import Recurrent
+from forecast.inspection.attribution import attribute
+from forecast.inspection.lags import lag_edges
+from forecast.inspection.paths import Forecasting, Place, integrate
+from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.series.calendar import Calendar
+from forecast.series.features import with_features
+from forecast.series.problem import Problem
+from forecast.series.split import Origins, split_panel
+from forecast.training.settings import TrainingSettings
+
+CELLS = {"rnn": RnnSettings, "lstm": LstmSettings, "gru": GruSettings}
+SEASON = 20
+PROBLEM = Problem(horizon=5, context_steps=24, season_steps=SEASON)
+QUICK = TrainingSettings(max_epochs=2, batches_per_epoch=8)
+
+
+def fitted_on(panel, settings, training=QUICK, problem=PROBLEM):
+    split = split_panel(panel, 0.15, 0.2, problem.context_steps, problem.horizon)
+    return Recurrent(settings, training).fit(panel.cut(split.before_test), split.train, problem)
+
+
+def changed(fitted, change):
+    """The same with a network that has been changed by hand."""
+    network = copy.deepcopy(fitted.network)
+    with torch.no_grad():
+        change(network)
+    return replace(fitted, network=network)
+
+
+def silenced(network):
+    network.decoder.out.weight.zero_()
+    network.decoder.out.bias.zero_()
+
+
+def at(*steps, series=0):
+    return Origins(np.full(len(steps), series), np.array(steps))
+
+
+def by_single_lag(found, lags):
+    """Attributions of ranges of a single lag."""
+    places = np.searchsorted(found.edges, lags)
+    assert (np.diff(found.edges)[places] == 1).all()
+    return found.by_lag[:, :, places]
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return panel_of(noisy_sine(300), 100 + 10 * noisy_sine(260, seed=3))
+
+
+def weights_by_hand(name, fitted, t, ahead):
+    """Weight of each lag 0..t in a reference's forecast."""
+    lags = np.arange(t + 1)
+    if name == "last":
+        return (lags == 0).astype(float)
+    if name == "seasonal":
+        return (lags == SEASON - ahead).astype(float)
+    if name == "mean":
+        return np.full(t + 1, 1 / (t + 1))
+    if name == "level":
+        a = fitted.reference.smoothing
+        return np.where(lags == t, (1 - a) ** t, a * (1 - a) ** lags)
+    return np.zeros(t + 1)
+
+
+@pytest.mark.parametrize("name", ["last", "seasonal", "mean", "level", "none"])
+@pytest.mark.parametrize("regime", ["stream", "windows"])
+def test_a_network_that_adds_nothing_leaves_the_weights_of_its_reference(panel, name, regime):
+    training = QUICK.model_copy(update={"regime": regime})
+    fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference=name), training), silenced)
+    found = attribute(fitted, panel, at(40, 180, series=1), ahead=(1, 4))
+    centre = fitted.reference.centre[1]
+    y = panel.target[panel.offsets[1] :]
+    for i, t in enumerate((40, 180)):
+        for j, ahead in enumerate((1, 4)):
+            expected = weights_by_hand(name, fitted, t, ahead) * (y[: t + 1][::-1] - centre)
+            got = by_single_lag(found, np.arange(t + 1))[i, j]
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9)
+            np.testing.assert_allclose(found.by_reference[i, j], found.by_lag[i, j], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.baseline, centre)
+    np.testing.assert_allclose(found.left_over, 0, atol=1e-9)
+
+
+def test_of_a_blend_each_value_counts_as_much_as_it_changes_the_forecast(panel):
+    fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference="blend")), silenced)
+    t, ahead = 230, (1, 5)
+    past = panel.take(np.array([0])).cut(np.array([t + 1]))
+    found = attribute(fitted, panel, at(t), ahead=ahead)
+    reference = replace(fitted.reference, centre=fitted.reference.centre[:1], weights=fitted.reference.weights[:1])
+    before = reference.forecast(past, at(t))[0]
+    sums = np.zeros((2, len(found.edges) - 1))
+    for lag in range(t + 1):
+        values = past.values.copy()
+        values[t - lag] += 1.0
+        weights = reference.forecast(replace(past, values=values), at(t))[0] - before
+        place = np.searchsorted(found.edges, lag, side="right") - 1
+        sums[:, place] += weights[[0, 4]] * (past.target[t - lag] - reference.centre[0])
+    np.testing.assert_allclose(found.by_lag[0], sums, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("walk", [5, 64])
+def test_a_linear_network_gives_each_value_its_weight_exactly(walk):
+    """relu(w x + u h + b) with b so large that it never bends, reading the last change alone."""
+    panel = panel_of(random_walk(120))
+    fitted = fitted_on(panel, RnnSettings(hidden_size=1, activation="relu", reference="last"), problem=Problem(2, 10))
+    w, u, b, v = 0.7, 0.6, 50.0, np.array([1.3, -0.4])
+
+    def by_hand(network):
+        core = network.backbone.core
+        core.weight_ih_l0.copy_(torch.tensor([[w, 0.0]]))
+        core.weight_hh_l0.fill_(u)
+        core.bias_ih_l0.fill_(b)
+        core.bias_hh_l0.zero_()
+        network.decoder.out.weight.copy_(torch.tensor(v)[:, None])
+        network.decoder.out.bias.zero_()
+
+    fitted, t = changed(fitted, by_hand), 100
+    found = attribute(fitted, panel, at(t), ahead=(1, 2), walked_steps=(walk,))
+    lags = np.arange(walk + 1)
+    # h_t holds w u^k of the change k steps back, which is a value less the one before it
+    of_h = np.where(lags < walk, u**lags, 0.0) - np.where(lags > 0, u ** (lags - 1.0), 0.0)
+    unit = fitted.network.input_unit.numpy().astype(np.float64)[0]
+    head = v * fitted.network.head.unit.numpy().astype(np.float64) * w / unit  # the scale cancels out
+    weights = head[:, None] * of_h + (lags == 0)
+    expected = weights * (panel.target[t - lags] - fitted.reference.centre[0])
+    np.testing.assert_allclose(by_single_lag(found, lags)[0], expected, rtol=1e-5, atol=1e-9)
+    further = found.by_lag[0, :, np.searchsorted(found.edges, walk + 1) :]
+    np.testing.assert_allclose(further, 0, atol=1e-9)
+    np.testing.assert_allclose(found.left_over, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("regime", ["stream", "windows"])
+@pytest.mark.parametrize("reference", ["last", "seasonal", "level", "blend"])
+def test_attributions_of_a_trained_network_add_up(panel, cell, regime, reference):
+    training = QUICK.model_copy(update={"regime": regime})
+    fitted = fitted_on(panel, CELLS[cell](hidden_size=6, reference=reference), training)
+    origins = Origins(np.array([0, 1, 0]), np.array([30, 200, 280]))
+    found = attribute(fitted, panel, origins)
+    assert found.ahead.tolist() == [1, 3, 5]
+    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
+    whole = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
+    np.testing.assert_allclose(found.whole_walk, whole, rtol=1e-6)
+    tolerance = 1e-5 if regime == "windows" else 2e-3
+    deviation = np.array([1.0, 10.0, 1.0])[:, None]
+    assert (np.abs(found.forecast - whole) <= tolerance * deviation).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"head": "quantile"},
+        {"head": "student_t", "layers": 2},
+        {"strategy": "seq2seq"},
+        {"segment_steps": 4},
+        {"head": "negative_binomial", "id_embedding": 2},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_attributions_add_up_with_every_head_and_decoder(options):
+    counts = np.random.default_rng(0).poisson(10 + 5 * np.sin(np.arange(300) * 2 * np.pi / SEASON)).astype(float)
+    fitted = fitted_on(panel_of(counts), GruSettings(hidden_size=6, reference="seasonal", **options))
+    found = attribute(fitted, panel_of(counts), at(250, 290))
+    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
+    whole = fitted.forecast(panel_of(counts), at(250, 290)).y_hat[:, found.ahead - 1]
+    np.testing.assert_allclose(found.forecast, whole, atol=0.02)
+
+
+def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(panel):
+    fitted = fitted_on(panel, GruSettings(hidden_size=4, reference="last", strategy="recursive"))
+    found = attribute(fitted, panel, at(250))
+    assert found.fed_back
+    assert found.ahead.tolist() == [1]
+    np.testing.assert_allclose(found.whole_walk[:, 0], fitted.forecast(panel, at(250)).y_hat[:, 0], rtol=1e-6)
+    with pytest.raises(ForecastError, match="from 1 to 1 steps ahead"):
+        attribute(fitted, panel, at(250), ahead=(2,))
+
+
+def test_what_is_known_ahead_gets_what_it_adds():
+    """The decoder is set to raw = sum of weights times what is known of the step, whatever the features are."""
+    dated = panel_of(noisy_sine(300))
+    times = np.datetime64("2024-01-01", "ns") + np.arange(300) * np.timedelta64(3600, "s")
+    dated = replace(dated, times=times, calendar=Calendar("h"))
+    panel = with_features(dated, ["hour"], 5)
+    fitted = fitted_on(panel, RnnSettings(hidden_size=3, reference="last"))
+
+    def by_hand(network):
+        silenced(network)
+        network.decoder.reader.weights.weight.zero_()
+        network.decoder.reader.weights.bias.zero_()
+        network.decoder.reader.weights.bias[0] = 2.0  # of sin(hour)
+
+    found = attribute(changed(fitted, by_hand), panel, at(250), ahead=(1, 3))
+    assert found.covariates == ("hour",)
+    sines = np.sin(2 * np.pi * ((250 + np.array([1, 3])) % 24) / 24)
+    columns = fitted.encoding.ahead
+    known = (sines - columns.centre[0]) / columns.spread[0]
+    expected = 2.0 * known * fitted.network.head.unit.numpy()[[0, 2]] * fitted.scale[0]
+    np.testing.assert_allclose(found.by_covariate[0, :, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(found.by_lag[0].sum(axis=-1), panel.target[250] - fitted.reference.centre[0])
+
+
+def test_a_value_that_is_missing_adds_nothing_and_the_one_before_it_counts_for_it():
+    masked = np.zeros((300, 1), dtype=bool)
+    masked[[100, 250], 0] = True
+    panel = panel_of(noisy_sine(300), observed=[~masked[:, 0]])
+    panel = replace(panel, masked=masked)
+    fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference="mean")), silenced)
+    found = attribute(fitted, panel, at(260), ahead=(1,))
+    got = by_single_lag(found, np.array([10, 11, 12]))[0, 0]
+    expected = np.array([0.0, 2.0, 1.0]) / 261 * (panel.target[[250, 249, 248]] - fitted.reference.centre[0])
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+    assert found.covariates == ("whether values are missing",)
+
+
+def test_ranges_of_lags_are_fine_near_by_and_hold_whole_seasons_alone():
+    edges = lag_edges(5000, 168, np.array([1, 24]))
+    assert edges[0] == 0
+    assert edges[-1] == 5000
+    assert (np.diff(edges[:201]) == 1).all()
+    assert len(edges) < 300
+    for seasons in range(1, 8):
+        for lag in (168 * seasons - 1, 168 * seasons - 24):
+            assert edges[np.searchsorted(edges, lag) : np.searchsorted(edges, lag) + 2].tolist() == [lag, lag + 1]
+        assert 168 * seasons in edges
+    assert lag_edges(3, 1, np.array([1])).tolist() == [0, 1, 2, 3]
+
+
+class _Turning(Forecasting):
+    """A forecast that turns sharply in the first hundredths of the way, as where a network falls in with its input."""
+
+    def at(self, place):
+        share = place.x[:, 0, 0]
+        return torch.stack([torch.tanh(800 * (share - 0.013)) + share, share**2], dim=1)
+
+
+def test_the_way_is_cut_where_the_forecast_turns():
+    zero, one = (torch.full((1, 1), value, dtype=torch.float64) for value in (0.0, 1.0))
+    begin, end = (
+        Place(x, torch.zeros(2, 0, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)) for x in (zero, one)
+    )
+    found = integrate(_Turning(None, 0, 1.0, np.array([1, 2])), begin, end)
+    np.testing.assert_allclose(found.gradients.x[:, 0, 0].numpy(), found.end - found.begin, rtol=0.005)
+    assert 16 < found.points < 500
+
+
+def test_what_cannot_be_attributed_is_refused(panel):
+    fitted = fitted_on(
+        panel, RnnSettings(hidden_size=3, reference="last"), QUICK.model_copy(update={"regime": "windows"})
+    )
+    with pytest.raises(ForecastError, match="needs 24 steps before an origin, found 11"):
+        attribute(fitted, panel, at(10))
+    with pytest.raises(ForecastError, match="no origin"):
+        attribute(fitted, panel, at())
+    with pytest.raises(ForecastError, match=r"from 1 to 5 steps ahead.*found \[0, 6\]"):
+        attribute(fitted, panel, at(100), ahead=(6, 0))
+
+
+def test_nothing_is_changed_and_later_values_are_never_read(panel):
+    fitted = fitted_on(panel, LstmSettings(hidden_size=4, reference="blend"))
+    weights = {name: part.clone() for name, part in fitted.network.state_dict().items()}
+    found = attribute(fitted, panel, at(150), ahead=(5,))
+    later = panel.values.copy()
+    later[151:300] = 1e3
+    again = attribute(fitted, replace(panel, values=later), at(150), ahead=(5,))
+    np.testing.assert_array_equal(found.by_lag, again.by_lag)
+    for name, part in fitted.network.state_dict().items():
+        assert torch.equal(part, weights[name])
+        assert part.dtype == weights[name].dtype
