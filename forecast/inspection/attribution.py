@@ -25,8 +25,8 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.live import read_forecasts
 from forecast.inspection.covariates import covariate_groups
-from forecast.inspection.lags import Handed, Lags, lag_edges
 from forecast.inspection.paths import Forecasting, Place, integrate
+from forecast.inspection.responses import Handed, Lags, lag_edges
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows
 from forecast.training.data import network_data
