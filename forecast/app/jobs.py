@@ -71,6 +71,11 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         print(checked.sentence)
         if checked.exit_status:
             raise SystemExit(checked.exit_status)
+    elif job.task == "gradcheck":
+        from forecast.tasks.gradcheck import gradcheck
+
+        if status := gradcheck(job, source).exit_status:
+            raise SystemExit(status)
     else:
         from forecast.tasks.train import train
 

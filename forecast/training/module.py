@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from forecast.errors import ForecastError
 from forecast.network.head import mean_where
 from forecast.network.state import detach_state
+from forecast.training.loss import fork_losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,7 @@ class NetworkModule(pl.LightningModule):
         if not batch.forks:
             return None
         taught = self.network.taught(batch.target, batch.exists, teaching_share(self.current_epoch))
-        raw = self.network.forecast(features[:, -batch.target.shape[1] :], batch.ahead, taught)
-        losses = self.network.head.loss(raw, batch.target, batch.level)
+        losses = fork_losses(self.network, features, batch, taught)
         loss = mean_where(losses, batch.exists)
         self._latest = (batch, losses.detach(), loss.detach())
         self._loss_sum += loss.detach() * batch.forks
