@@ -13,7 +13,8 @@ from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.recurrent import FittedNetwork
-from forecast.forecasters.transformed import FittedTransformed, HasPaths
+from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_target
+from forecast.inspection.gradients import record_gradients
 from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
@@ -193,6 +194,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         ),
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
+        gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
         notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
     )
 
@@ -202,6 +204,16 @@ def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
     if not job.report.paths or not isinstance(fitted, HasPaths):
         return None
     return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed)
+
+
+def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> pd.DataFrame | None:
+    """Measure the first network alone: it is typical of all members."""
+    if not prepared.job.training.record_gradients:
+        return None
+    split = prepared.question.split
+    past = prepared.panel.cut(split.fitted)
+    seen = log_target(past) if prepared.job.data.transform == "log" else past
+    return record_gradients(trained.members[0], seen, split.train)
 
 
 def introduction(prepared: Prepared) -> list[str]:

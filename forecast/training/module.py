@@ -63,6 +63,7 @@ class NetworkModule(pl.LightningModule):
         self._latest: tuple[Batch, Tensor, Tensor] | None = None
         self._loss_sum = torch.tensor(0.0)
         self._forks = 0
+        self._norms: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
@@ -75,6 +76,7 @@ class NetworkModule(pl.LightningModule):
         self._carried = None
         self._loss_sum = torch.zeros((), device=self.device)
         self._forks = 0
+        self._norms = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state)."""
@@ -98,6 +100,8 @@ class NetworkModule(pl.LightningModule):
         """Keep the norm of the gradient as it is before clipping; stop before a step that would spoil the weights."""
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
+        if self.settings.record_gradients:
+            self._norms.append(self.gradient_norm)
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
             batch, losses, loss = self._latest
             raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
@@ -116,6 +120,27 @@ class NetworkModule(pl.LightningModule):
     def epoch_loss(self) -> float:
         """Mean training loss over the forks of the epoch so far."""
         return float(self._loss_sum) / max(self._forks, 1)
+
+    @property
+    def epoch_norms(self) -> dict[str, float]:
+        """What `Epoch` says of the gradients of the epoch so far; nothing where they are not recorded."""
+        if not self._norms:
+            return {}
+        return norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
+
+
+def norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
+    """Sum up the norms of the gradients of some steps, (step,), of which those above `clip` were clipped.
+
+    >>> norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
+    {'gradient_norm': 1.5, 'largest_gradient_norm': 3.0, 'clipped_share': 0.5}
+    """
+    clipped = torch.zeros_like(norms) if clip is None else (norms > clip).float()
+    return {
+        "gradient_norm": float(norms.mean()),
+        "largest_gradient_norm": float(norms.max()),
+        "clipped_share": float(clipped.mean()),
+    }
 
 
 def _worst_row(batch: Batch, losses: Tensor) -> int:
