@@ -94,6 +94,7 @@ class Recurrent:
             epochs=training.epochs,
             stop_reason=training.reason,
             copula=self.copula,
+            graph_bytes=training.graph_bytes,
         )
         return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
 
@@ -137,6 +138,7 @@ class FittedNetwork:
     history : the epochs of training; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
     copula : how the steps of the horizon hang together; None where nothing asks for it
+    graph_bytes : what the graph of a training step held in memory; 0 in one that was opened from a run folder
 
     """
 
@@ -151,6 +153,7 @@ class FittedNetwork:
     epochs: int
     stop_reason: str
     copula: Copula | None = None
+    graph_bytes: int = 0
 
     @property
     def members(self) -> tuple[FittedNetwork, ...]:

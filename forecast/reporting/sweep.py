@@ -14,13 +14,14 @@ from forecast.evaluation.verdict import seed_spread
 from forecast.reporting import marks
 from forecast.reporting.html import render_page
 from forecast.reporting.marks import Figure, Panel
+from forecast.reporting.sweep_curves import curves_figure, numeric_settings
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-FIXED = ("job", "run", "validation_mase", "seconds", "status")
+FIXED = ("job", "run", "validation_mase", "seconds", "graph_mb", "status")
 WORSE_THAN_SHOWN = 4.0
 """A score does not stretch the axis that lies above the best by this many times as much as the median does."""
 MANY_VALUES = 12
@@ -43,7 +44,7 @@ def sweep_html(sweep: pd.DataFrame) -> str:
     """Return the page of a sweep."""
     swept = swept_settings(sweep)
     scored = sweep[np.isfinite(sweep["validation_mase"])].sort_values("validation_mase", kind="stable")
-    figures = [sweep_figure(scored, swept)] if len(scored) and swept else []
+    figures = _figures(scored, swept) if len(scored) and swept else []
     return render_page(
         "sweep.html",
         figures,
@@ -54,6 +55,15 @@ def sweep_html(sweep: pd.DataFrame) -> str:
         columns=[column for column in sweep.columns if column in (*FIXED, *swept)],
         rows=[_cells(row, swept) for row in sweep.to_dict("records")],
     )
+
+
+def _figures(scored: pd.DataFrame, swept: Sequence[str]) -> list[Figure]:
+    """Draw score and costs against each swept number, and the score against every other setting."""
+    numbers = numeric_settings(scored, swept)
+    with debug_mode(False):
+        curves = [curves_figure(scored, name) for name in numbers]
+    others = [name for name in swept if name not in numbers]
+    return [*curves, *([] if numbers and others in ([], ["seed"]) else [sweep_figure(scored, others)])]
 
 
 def _facts(jobs: int, failures: int) -> list[str]:
@@ -91,7 +101,7 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
 
 def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
     cells = {str(name): str(value) for name, value in row.items() if name in (*FIXED, *swept)}
-    for name in ("validation_mase", "seconds"):
+    for name in ("validation_mase", "seconds", "graph_mb"):
         if name in row:
             cells[name] = number(float(row[name]))
     return cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -101,8 +101,15 @@ def train(
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 
 
-def validate(job: JobSettings) -> float:
-    """Train the network alone and return its validation MASE; the test stretch is not looked at.
+class Validated(NamedTuple):
+    """What a sweep compares: validation MASE, and what the graph of a training step holds in memory, in MB."""
+
+    mase: float
+    graph_mb: float
+
+
+def validate(job: JobSettings) -> Validated:
+    """Train the network alone and score it on the validation stretch; the test stretch is not looked at.
 
     Raises
     ------
@@ -115,12 +122,14 @@ def validate(job: JobSettings) -> float:
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
     raise_failure(fits, asked.name)
-    if _was_interrupted(_network_of(fits.fitted[asked.name])):
+    trained = _network_of(fits.fitted[asked.name])
+    if _was_interrupted(trained):
         raise KeyboardInterrupt
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
-    return objective(score(validation.results, validation.scales), asked.name)
+    mase = objective(score(validation.results, validation.scales), asked.name)
+    return Validated(mase, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:

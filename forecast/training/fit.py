@@ -50,6 +50,7 @@ class Training:
     history : every epoch that was run
     epochs : how many of them the kept weights have seen
     reason : why training stopped
+    graph_bytes : what the graph of a step held in memory, of the first step
 
     """
 
@@ -57,6 +58,7 @@ class Training:
     history: tuple[Epoch, ...]
     epochs: int
     reason: str
+    graph_bytes: int
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
@@ -136,7 +138,8 @@ def fit_network(job: TrainingJob) -> Training:
             trainer.fit(module, job.epochs())
     if supervisor.best_weights is not None:
         network.load_state_dict(supervisor.best_weights)
-    return Training(network.eval(), tuple(supervisor.history), supervisor.best_epoch, supervisor.reason)
+    history, epochs = tuple(supervisor.history), supervisor.best_epoch
+    return Training(network.eval(), history, epochs, supervisor.reason, module.graph_bytes or 0)
 
 
 def initial_network(job: TrainingJob) -> Network:

@@ -12,6 +12,7 @@ from forecast.errors import ForecastError
 from forecast.network.head import mean_where
 from forecast.network.state import detach_state
 from forecast.training.loss import fork_losses
+from forecast.training.memory import held_by_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ class NetworkModule(pl.LightningModule):
         self._loss_sum = torch.tensor(0.0)
         self._forks = 0
         self._norms: list[Tensor] = []
+        self.graph_bytes: int | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
@@ -79,7 +81,18 @@ class NetworkModule(pl.LightningModule):
         self._norms = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state)."""
+        """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state).
+
+        Of the first that has forks it is measured how many bytes its graph holds.
+        """
+        if self.graph_bytes is not None or not batch.forks:
+            return self._loss(batch)
+        with held_by_graph(self.network) as held:
+            loss = self._loss(batch)
+        self.graph_bytes = held.bytes
+        return loss
+
+    def _loss(self, batch: Batch) -> Tensor | None:
         if batch.carried and self._carried is not None:
             state = self._carried
         else:

@@ -1,0 +1,28 @@
+"""The memory that a graph holds, against what autograd is known to keep."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from forecast.training.memory import held_by_graph
+
+
+def test_each_tensor_that_is_kept_counts_once_and_parameters_do_not():
+    layer = nn.Linear(3, 5)
+    x = torch.randn(7, 3)
+    with held_by_graph(layer) as held:
+        y = layer(x)  # keeps x for the weight's gradient, the weight for none: x asks for no gradient
+        (y * y).sum()  # keeps y, twice
+    assert held.bytes == 4 * (7 * 3 + 7 * 5)
+
+
+def test_a_chunk_twice_as_long_holds_twice_as_much():
+    held = []
+    for steps in (20, 40):
+        core = nn.GRU(2, 8, batch_first=True)
+        x = torch.randn(4, steps, 2)
+        with held_by_graph(core) as one:
+            core(x)[0].square().sum()
+        held.append(one.bytes)
+    assert 1.8 < held[1] / held[0] < 2.2
