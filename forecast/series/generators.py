@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def make_sinewave(settings: SinewaveSettings) -> Panel:
     """Sample a sine wave and add normal noise to every step.
 
-    Step k is `amplitude sin(2 pi frequency k / sampling_rate + phase) + noise e_k`, a square wave has the sign of the
-    sine (1 at zero). Times are the step numbers k: the series has no calendar, and a step is 1 / sampling_rate seconds.
+    Step k is `amplitude sin(2 pi frequency k / sampling_rate + phase) + noise e_k`. Times are the step numbers k: the
+    series has no calendar, and a step is 1 / sampling_rate seconds.
 
     Examples
     --------
@@ -30,10 +30,7 @@ def make_sinewave(settings: SinewaveSettings) -> Panel:
     steps = np.arange(round(settings.duration * settings.sampling_rate), dtype=np.int64)
     angle = 2 * np.pi * settings.frequency / settings.sampling_rate * steps + settings.phase
     noise = np.random.default_rng(settings.seed).normal(size=len(steps))
-    wave = np.sin(angle)
-    if settings.shape == "square":
-        wave = np.where(wave.round(9) >= 0, 1.0, -1.0)  # what is zero but for rounding is zero
-    values = settings.amplitude * wave + settings.noise * noise
+    values = settings.amplitude * np.sin(angle) + settings.noise * noise
     return single_series(values, steps, Calendar(freq=None), name="sinewave")
 
 

@@ -89,7 +89,6 @@ class SinewaveSettings(SeriesSettings):
 
     Attributes
     ----------
-    shape : sine, or its sign: a square wave is level for half a period, and only who has counted knows when it turns
     frequency : Hz
     sampling_rate : steps a second; the frequency may be half of it at most
     duration : seconds
@@ -101,7 +100,6 @@ class SinewaveSettings(SeriesSettings):
     """
 
     name: Literal["sinewave"] = "sinewave"
-    shape: Literal["sine", "square"] = "sine"
     frequency: float = Field(default=10.0, gt=0, le=1e9)
     sampling_rate: float = Field(default=200.0, gt=0, le=1e9, validate_default=True)
     duration: float = Field(default=10.0, gt=0, le=1e9, validate_default=True)

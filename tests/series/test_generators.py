@@ -71,8 +71,3 @@ def test_a_wave_that_cannot_be_is_refused(change: dict[str, object], said: str) 
 def test_what_was_made_is_said_in_one_line() -> None:
     line = found_line(load_source(SinewaveSettings()))
     assert line == "wave 10 Hz sampled at 200 Hz, noise 0.1; rows 2,000 (20 a period)"
-
-
-def test_a_square_wave_is_level_for_half_a_period() -> None:
-    wave = make_sinewave(SinewaveSettings(shape="square", frequency=2, sampling_rate=200, duration=1, noise=0))
-    assert wave.target.tolist() == ([1.0] * 51 + [-1.0] * 49) * 2

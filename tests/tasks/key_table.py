@@ -121,7 +121,6 @@ def csv_keys():
 
 def sinewave_keys():
     values = {
-        "shape": "square",
         "frequency": 7.0,
         "sampling_rate": 150.0,
         "duration": 2.0,
