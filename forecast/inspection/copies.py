@@ -6,13 +6,12 @@ import copy
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from forecast.network.head import Level
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
-    from forecast.network.state import State
     from forecast.training.data import Batch
 
 M = TypeVar("M", bound=nn.Module)
@@ -43,17 +42,13 @@ def with_random_head(network: Network, seed: int) -> Network:
     return network
 
 
-def doubled_batch(batch: Batch) -> Batch:
-    """Convert the floating-point numbers of a batch to double precision."""
+def batch_as(batch: Batch, precision: torch.dtype) -> Batch:
+    """Convert the floating-point numbers of a batch."""
+    level = batch.level
     return batch._replace(
-        x=batch.x.double(),
-        target=batch.target.double(),
-        exists=batch.exists.double(),
-        ahead=None if batch.ahead is None else batch.ahead.double(),
-        level=None if batch.level is None else Level(*(part.double() for part in batch.level)),
+        x=batch.x.to(precision),
+        target=batch.target.to(precision),
+        exists=batch.exists.to(precision),
+        ahead=None if batch.ahead is None else batch.ahead.to(precision),
+        level=None if level is None else Level(*(part.to(precision) for part in level)),
     )
-
-
-def halved_state(state: State) -> tuple[Tensor, ...]:
-    """Convert a state to single precision."""
-    return tuple(part.float() for part in state)

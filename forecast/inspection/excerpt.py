@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from forecast.batches.windows import window_rows
-from forecast.inspection.copies import doubled_batch
+from forecast.inspection.copies import batch_as
 from forecast.network.state import detach_state
 from forecast.training.data import Targets, window_batch
 
@@ -74,7 +74,7 @@ def excerpt(job: TrainingJob) -> Excerpt | None:
     warmup = max(longest - steps, 0) if windows else _WARMUP_STEPS
     warmup = min(warmup, int(known.min()))
     rows = window_rows(ends, warmup + steps)
-    batch = doubled_batch(window_batch(job.data, Targets(job.data, job.ends), rows))
+    batch = batch_as(window_batch(job.data, Targets(job.data, job.ends), rows), torch.float64)
     before = batch.x[:, :warmup], batch.series[:, :warmup]
     return Excerpt(before, batch._replace(x=batch.x[:, warmup:], series=batch.series[:, warmup:]))
 

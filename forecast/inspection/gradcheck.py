@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from forecast.inspection.copies import doubled, doubled_batch, examined, halved_state
+from forecast.inspection.copies import batch_as, doubled, examined
 from forecast.inspection.sample import Sample, sample_of
 from forecast.network.head import mean_where
 from forecast.training.loss import fork_losses
@@ -91,7 +91,7 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
     Dropout is left out, and what a decoder is taught is drawn once. None where no batch has a target.
     """
     double = doubled(network)
-    sample = sample_of(double, map(doubled_batch, batches))
+    sample = sample_of(double, (batch_as(batch, torch.float64) for batch in batches))
     if sample is None:
         return None
     taught = _taught(double, sample.batch, seed)
@@ -141,18 +141,9 @@ def _gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[
 
 def _single_gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[str, Tensor]:
     """Gradients of the same loss as training computes them."""
-    batch = sample.batch
-    level = None if batch.level is None else type(batch.level)(*(part.float() for part in batch.level))
-    single = batch._replace(
-        x=batch.x.float(),
-        target=batch.target.float(),
-        exists=batch.exists.float(),
-        ahead=None if batch.ahead is None else batch.ahead.float(),
-        level=level,
-    )
     told = None if taught is None else taught._replace(truth=taught.truth.float())
-    sample = sample._replace(batch=single, state=halved_state(sample.state))
-    return {name: one.double() for name, one in _gradients(examined(network), sample, told).items()}
+    single = batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state), sample.size
+    return {name: one.double() for name, one in _gradients(examined(network), Sample(*single), told).items()}
 
 
 def _directions(gradient: Tensor, generator: torch.Generator) -> Iterator[Tensor]:

@@ -37,7 +37,7 @@ def held_by_graph(network: nn.Module) -> Iterator[Held]:
         if storage.data_ptr() not in own | held.storages.keys():
             held.storages[storage.data_ptr()] = storage  # kept, lest its address be given to another
             held.bytes += storage.nbytes()
-        return saved
+        return saved.detach()  # a result that is kept as it is would hold the graph that holds it
 
     with saved_tensors_hooks(pack, lambda saved: saved):
         yield held

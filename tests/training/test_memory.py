@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import torch
 from torch import nn
 
@@ -26,3 +28,15 @@ def test_a_chunk_twice_as_long_holds_twice_as_much():
             core(x)[0].square().sum()
         held.append(one.bytes)
     assert 1.8 < held[1] / held[0] < 2.2
+
+
+def test_what_was_counted_is_let_go():
+    """A tensor that is kept as it is would hold the graph that holds it."""
+    layer = nn.Linear(3, 5)
+    with held_by_graph(layer):
+        y = torch.sigmoid(layer(torch.randn(7, 3)))  # keeps its own result
+        loss = y.square().sum()
+    watched = weakref.ref(y)
+    loss.backward()
+    del y, loss
+    assert watched() is None
