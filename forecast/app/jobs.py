@@ -71,6 +71,11 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         print(checked.sentence)
         if checked.exit_status:
             raise SystemExit(checked.exit_status)
+    elif job.task == "gradcheck":
+        from forecast.tasks.gradcheck import gradcheck
+
+        if status := gradcheck(job, source).exit_status:
+            raise SystemExit(status)
     else:
         from forecast.tasks.train import train
 
@@ -173,25 +178,25 @@ def _without_our_full_error() -> Iterator[None]:
 
 def _run_in_sweep(config: DictConfig) -> float:
     settings: dict[str, Any] = {}
-    score, seconds, status = None, 0.0, "ok"
+    score, memory, seconds, status = None, None, 0.0, "ok"
     try:
         job = _job(config)
         settings = job.model_dump(mode="json")
-        score, seconds = _timed_score(job)
+        score, memory, seconds = _timed_score(job)
     except (ForecastError, SystemExit) as error:
         status = str(error) or "failed"
     except Exception as error:  # one job's fault must not take the others' results along
         traceback.print_exc()
         status = f"{type(error).__name__}: {error}"
     hydra = HydraConfig.get()
-    outcome = Outcome(int(hydra.job.num), _overrides(), settings, score, seconds, " ".join(status.split()))
+    outcome = Outcome(int(hydra.job.num), _overrides(), settings, score, seconds, " ".join(status.split()), memory)
     write_outcome(outcome, Path(hydra.sweep.dir))
     print(outcome.line())
     return float("inf") if score is None else score
 
 
-def _timed_score(job: JobSettings) -> tuple[float | None, float]:
-    """Return the validation MASE of a job, None for tasks without one, and its seconds.
+def _timed_score(job: JobSettings) -> tuple[float | None, float | None, float]:
+    """Return the validation MASE of a job and the MB that a training step holds, None without any, and its seconds.
 
     Imports count for nobody: they would all fall to the first job.
     """
@@ -199,10 +204,10 @@ def _timed_score(job: JobSettings) -> tuple[float | None, float]:
         from forecast.tasks.train import validate
 
         began = time.perf_counter()
-        return validate(job), time.perf_counter() - began
+        return *validate(job), time.perf_counter() - began
     began = time.perf_counter()
     run_task(job, _overrides(), _folder())
-    return None, time.perf_counter() - began
+    return None, None, time.perf_counter() - began
 
 
 def _job(config: DictConfig) -> JobSettings:

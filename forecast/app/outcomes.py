@@ -18,7 +18,7 @@ class Outcome:
     """One job of a sweep: its number, what was overridden, all of its settings, and how it ended.
 
     `status` is "ok" or the reason why there is no result; `validation_mase` is None for it, and for tasks that do
-    not train.
+    not train. So is `graph_mb`, what a training step holds in memory for its gradient.
     """
 
     job: int
@@ -27,6 +27,7 @@ class Outcome:
     validation_mase: float | None
     seconds: float
     status: str
+    graph_mb: float | None = None
 
     def line(self) -> str:
         """Say it in one line, for the terminal."""

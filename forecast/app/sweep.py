@@ -58,7 +58,7 @@ def write_sweep(table: pd.DataFrame, folder: Path) -> None:
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return one row a job, the best first: `job`, a column for each key that differs, score, seconds, status."""
+    """Return one row a job, the best first: `job`, a column for each key that differs, score, costs, status."""
     import pandas as pd
 
     swept = swept_keys(outcomes)
@@ -68,11 +68,13 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             **{key: settings.get(key, "") for key in swept},
             "validation_mase": outcome.validation_mase,
             "seconds": round(outcome.seconds, 2),
+            **({} if outcome.graph_mb is None else {"graph_mb": round(outcome.graph_mb, 3)}),
             "status": outcome.status,
         }
         for outcome, settings in ((outcome, _said(outcome)) for outcome in outcomes)
     ]
     table = pd.DataFrame(rows).astype({"validation_mase": "float64"})
+    table["status"] = table.pop("status")  # last, whatever the first job has
     return table.sort_values(["validation_mase", "job"], na_position="last", ignore_index=True)
 
 

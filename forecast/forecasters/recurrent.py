@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
+    from forecast.training.fit import TrainingJob
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,29 @@ class Recurrent:
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
         """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
         # Lightning takes seconds to import; opening a run and forecasting do without it.
-        from forecast.training.fit import TrainingJob, fit_network  # noqa: PLC0415
+        from forecast.training.fit import fit_network  # noqa: PLC0415
+
+        reference, job = self.training_job(past, train_steps, problem)
+        training = fit_network(job)
+        fitted = FittedNetwork(
+            forecaster=self,
+            problem=problem,
+            ids=past.ids,
+            reference=reference,
+            scale=job.data.scale,
+            encoding=job.data.encoding,
+            network=training.network,
+            history=training.history,
+            epochs=training.epochs,
+            stop_reason=training.reason,
+            copula=self.copula,
+            graph_bytes=training.graph_bytes,
+        )
+        return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
+
+    def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
+        """Fit scale and reference in closed form; give the reference, and what is left for the network to learn."""
+        from forecast.training.fit import TrainingJob  # noqa: PLC0415 - as above
 
         check_regime(self.settings, self.training)
         if self.reference is None:
@@ -92,32 +115,16 @@ class Recurrent:
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
         crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
-        training = fit_network(
-            TrainingJob(
-                data=network_data(past, crossed, scale, encoding, needs_level=needs_level(self.settings)),
-                train_steps=train_steps,
-                network=self.settings,
-                training=self.training,
-                context_steps=problem.context_steps,
-                seed=self.seed,
-                repeated=self.learning_rates,
-                on_epoch=self.on_epoch,
-            )
+        return reference, TrainingJob(
+            data=network_data(past, crossed, scale, encoding, needs_level=needs_level(self.settings)),
+            train_steps=train_steps,
+            network=self.settings,
+            training=self.training,
+            context_steps=problem.context_steps,
+            seed=self.seed,
+            repeated=self.learning_rates,
+            on_epoch=self.on_epoch,
         )
-        fitted = FittedNetwork(
-            forecaster=self,
-            problem=problem,
-            ids=past.ids,
-            reference=reference,
-            scale=scale,
-            encoding=encoding,
-            network=training.network,
-            history=training.history,
-            epochs=training.epochs,
-            stop_reason=training.reason,
-            copula=self.copula,
-        )
-        return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +139,7 @@ class FittedNetwork:
     history : the epochs of training; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
     copula : how the steps of the horizon hang together; None where nothing asks for it
+    graph_bytes : what the graph of a training step held in memory; 0 in one that was opened from a run folder
 
     """
 
@@ -146,6 +154,7 @@ class FittedNetwork:
     epochs: int
     stop_reason: str
     copula: Copula | None = None
+    graph_bytes: int = 0
 
     @property
     def members(self) -> tuple[FittedNetwork, ...]:

@@ -12,6 +12,7 @@ from altair.utils.schemapi import debug_mode
 from forecast.reporting import marks
 from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
 from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
+from forecast.reporting.gradient_charts import gradients_figure
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
 from forecast.reporting.series_charts import exchange, spread_figure
 from forecast.reporting.theme import LIGHT
@@ -42,6 +43,8 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
         figures.append(calibration_figure(summary.calibration, roles))
     if summary.learning is not None:
         figures.append(learning_figure(summary.learning))
+    if summary.gradients is not None:
+        figures.append(gradients_figure(summary.gradients))
     if summary.residuals is not None:
         figures.append(residuals_figure(summary.residuals, clock, roles.network))
     if summary.copy is not None:

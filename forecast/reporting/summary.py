@@ -24,6 +24,7 @@ from forecast.reporting.diagnostics import (
     step_section,
 )
 from forecast.reporting.fans import points_and_quantiles, with_quantiles
+from forecast.reporting.gradients import GradientSection, gradient_section
 from forecast.reporting.lines import Clock, find_clock
 from forecast.reporting.sections import (
     DataSection,
@@ -85,6 +86,7 @@ class Summary:
     spread: SpreadSection | None = None
     choices: tuple[Choice, ...] = ()
     calibration: CalibrationSection | None = None
+    gradients: GradientSection | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -111,6 +113,8 @@ def build_summary(
     title: str | None = None,
     show: ReportSettings | None = None,
     intervals: Intervals | None = None,
+    gradients: pd.DataFrame | None = None,
+    gradient_clip: float | None = None,
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -127,6 +131,8 @@ def build_summary(
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     intervals : quantiles of the models in `results` and what was found of them
+    gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
+        largest norm of a gradient
 
     Raises
     ------
@@ -172,6 +178,7 @@ def build_summary(
         spread=spread,
         choices=() if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid),
         calibration=_calibration(results, intervals, roles),
+        gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
     )
 
 

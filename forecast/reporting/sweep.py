@@ -14,6 +14,7 @@ from forecast.evaluation.verdict import seed_spread
 from forecast.reporting import marks
 from forecast.reporting.html import render_page
 from forecast.reporting.marks import Figure, Panel
+from forecast.reporting.sweep_curves import curves_figure, numeric_settings
 from forecast.reporting.sweep_time import time_figure
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.wording import counted, number
@@ -21,7 +22,7 @@ from forecast.reporting.wording import counted, number
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-FIXED = ("job", "run", "validation_mase", "seconds", "status")
+FIXED = ("job", "run", "validation_mase", "seconds", "graph_mb", "status")
 WORSE_THAN_SHOWN = 4.0
 """A score does not stretch the axis that lies above the best by this many times as much as the median does."""
 MANY_VALUES = 12
@@ -58,8 +59,15 @@ def sweep_html(sweep: pd.DataFrame) -> str:
 
 
 def _figures(scored: pd.DataFrame, swept: Sequence[str]) -> list[Figure]:
+    """Draw score and costs against each swept number, the score against every other setting, and against time."""
+    numbers = numeric_settings(scored, swept)
+    with debug_mode(False):
+        curves = [curves_figure(scored, name) for name in numbers]
+    others = [name for name in swept if name not in numbers]
+    if numbers and others in ([], ["seed"]):
+        return curves
     against_time = time_figure(scored, swept, _limits(scored)) if "seconds" in scored else None
-    return [sweep_figure(scored, swept), *([] if against_time is None else [against_time])]
+    return [*curves, sweep_figure(scored, others), *([] if against_time is None else [against_time])]
 
 
 def _facts(jobs: int, failures: int) -> list[str]:
@@ -97,7 +105,7 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
 
 def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
     cells = {str(name): str(value) for name, value in row.items() if name in (*FIXED, *swept)}
-    for name in ("validation_mase", "seconds"):
+    for name in ("validation_mase", "seconds", "graph_mb"):
         if name in row:
             cells[name] = number(float(row[name]))
     return cells

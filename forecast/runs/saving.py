@@ -52,6 +52,7 @@ class Finished:
     kept : the network that is saved; fitted again on all rows where `refitted`
     future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
     paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
+    gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
 
     """
 
@@ -68,6 +69,7 @@ class Finished:
     verdict: str
     notes: tuple[str, ...]
     paths: pd.DataFrame | None = None
+    gradients: pd.DataFrame | None = None
 
     @property
     def history(self) -> pd.DataFrame:
@@ -88,6 +90,8 @@ def write_tables(run: Finished, folder: Path) -> None:
     if run.paths is not None:
         write_results(run.paths, folder / layout.PATHS)
     write_table(run.history, folder / layout.HISTORY)
+    if run.gradients is not None:
+        write_table(run.gradients, folder / layout.GRADIENTS)
     write_weights(run.kept.tensors(), folder / layout.WEIGHTS)
 
 

@@ -42,6 +42,8 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         settings=run.settings,
         show=show,
         intervals=evaluation.intervals,
+        gradients=run.gradients,
+        gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
     )
     write_report(summary, folder, png=show.png)
 

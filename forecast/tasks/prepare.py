@@ -111,8 +111,12 @@ def _with_calendar(job: JobSettings, source: Source) -> Source:
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
     """Return the untrained network of a job, or its ensemble of networks."""
-    bare = Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
-    return transformed(ensemble(bare, job.ensemble, job.combine), job.data.transform)
+    return transformed(ensemble(recurrent(job, on_epoch), job.ensemble, job.combine), job.data.transform)
+
+
+def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None) -> Recurrent:
+    """Return the untrained network of a job alone: no ensemble, and of the target as it is handed over."""
+    return Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
 
 
 def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Forecaster, ...]:

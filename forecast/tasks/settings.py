@@ -10,6 +10,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     train.validate(job)                 the same up to the validation stretch, for a sweep: nothing is written
     predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
     check.check(job)                    the tripwire; nothing is written
+    gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck"] = "train"
     run: str | None = None
     """predict: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -13,7 +13,8 @@ from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.recurrent import FittedNetwork
-from forecast.forecasters.transformed import FittedTransformed, HasPaths
+from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_target
+from forecast.inspection.gradients import record_gradients
 from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
@@ -100,8 +101,15 @@ def train(
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 
 
-def validate(job: JobSettings) -> float:
-    """Train the network alone and return its validation MASE; the test stretch is not looked at.
+class Validated(NamedTuple):
+    """What a sweep compares: validation MASE, and what the graph of a training step holds in memory, in MB."""
+
+    mase: float
+    graph_mb: float
+
+
+def validate(job: JobSettings) -> Validated:
+    """Train the network alone and score it on the validation stretch; the test stretch is not looked at.
 
     Raises
     ------
@@ -114,12 +122,14 @@ def validate(job: JobSettings) -> float:
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
     raise_failure(fits, asked.name)
-    if _was_interrupted(_network_of(fits.fitted[asked.name])):
+    trained = _network_of(fits.fitted[asked.name])
+    if _was_interrupted(trained):
         raise KeyboardInterrupt
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
-    return objective(score(validation.results, validation.scales), asked.name)
+    mase = objective(score(validation.results, validation.scales), asked.name)
+    return Validated(mase, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
@@ -193,6 +203,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         ),
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
+        gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
         notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
     )
 
@@ -202,6 +213,16 @@ def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
     if not job.report.paths or not isinstance(fitted, HasPaths):
         return None
     return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed)
+
+
+def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> pd.DataFrame | None:
+    """Measure the first network alone: it is typical of all members."""
+    if not prepared.job.training.record_gradients:
+        return None
+    split = prepared.question.split
+    past = prepared.panel.cut(split.fitted)
+    seen = log_target(past) if prepared.job.data.transform == "log" else past
+    return record_gradients(trained.members[0], seen, split.train)
 
 
 def introduction(prepared: Prepared) -> list[str]:

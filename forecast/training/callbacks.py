@@ -20,17 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the training history; losses are the head's own, `seconds` since training began."""
+    """One line of the training history; losses are the head's own, `seconds` since training began.
+
+    Attributes
+    ----------
+    gradient_norm, largest_gradient_norm : mean and largest norm of the gradient before clipping
+    clipped_share : share of the steps whose gradient was clipped
+
+    The last three are None unless gradients are recorded.
+
+    """
 
     epoch: int
     train_loss: float
     validation_loss: float
     learning_rate: float
     seconds: float
+    gradient_norm: float | None = None
+    largest_gradient_norm: float | None = None
+    clipped_share: float | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """Plain values, by column of history.csv."""
-        return asdict(self)
+        """Plain values, by column of history.csv; what was not recorded has none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class LearningRate:
@@ -107,8 +119,9 @@ class Supervisor(pl.Callback):
         """Validate, remember, and decide whether to go on."""
         if self.validate is None and trainer.should_stop and not trainer.is_last_batch:
             return  # an epoch that was broken off is none of those that were to be repeated
-        losses = pl_module.epoch_loss, self._validation_loss(pl_module)
-        epoch = Epoch(trainer.current_epoch + 1, *losses, self.rate.at(trainer.current_epoch), self._seconds())
+        losses, norms = (pl_module.epoch_loss, self._validation_loss(pl_module)), pl_module.epoch_norms
+        rate = self.rate.at(trainer.current_epoch)
+        epoch = Epoch(trainer.current_epoch + 1, *losses, rate, self._seconds(), **norms)
         self.history.append(epoch)
         self.rate.after(epoch.validation_loss)
         if self.validate is None or epoch.validation_loss < self.best_loss:

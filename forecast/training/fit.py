@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
     from forecast.series.panel import IntArray
     from forecast.training.data import NetworkData
+    from forecast.training.loaders import Epochs
     from forecast.training.settings import TrainingSettings
 
 _VALIDATION_WARMUP_STEPS = 512
@@ -49,6 +50,7 @@ class Training:
     history : every epoch that was run
     epochs : how many of them the kept weights have seen
     reason : why training stopped
+    graph_bytes : what the graph of a step held in memory, of the first step
 
     """
 
@@ -56,6 +58,7 @@ class Training:
     history: tuple[Epoch, ...]
     epochs: int
     reason: str
+    graph_bytes: int
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
@@ -88,6 +91,16 @@ class TrainingJob:
         """Whether anything lies after the training stretch."""
         return not np.array_equal(self.train_steps, self.data.past.lengths)
 
+    @property
+    def ends(self) -> IntArray:
+        """Rows at which the training stretch of each series ends, (series,)."""
+        ends: IntArray = self.data.past.offsets[:-1] + self.train_steps
+        return ends
+
+    def epochs(self) -> Epochs:
+        """Batches, epoch after epoch, as training takes them from the first on."""
+        return training_epochs(self.data, self.ends, self.training, self.context_steps, self.seed)
+
     def series_name(self, row: int) -> str:
         """Id of the series that a row belongs to."""
         return self.data.past.ids[int(self.data.known.series(np.array([row]))[0])]
@@ -104,10 +117,9 @@ def fit_network(job: TrainingJob) -> Training:
     """
     accelerator = _accelerator(job.training)
     keep_freed_memory()
-    ends = job.data.past.offsets[:-1] + job.train_steps
     threads = threads_for(job.training.lanes, job.network.hidden_size, job.training.threads)
     with _own_random_numbers(job.seed), _quiet_lightning(), threads:
-        network = _fresh_network(job, ends)
+        network = _fresh_network(job)
         validate = _validation(job, network) if job.validates else None
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
         module = NetworkModule(network, job.training, job.series_name)
@@ -123,15 +135,22 @@ def fit_network(job: TrainingJob) -> Training:
             enable_model_summary=False,
         )
         with _first_interrupt(supervisor):
-            trainer.fit(module, training_epochs(job.data, ends, job.training, job.context_steps, job.seed))
+            trainer.fit(module, job.epochs())
     if supervisor.best_weights is not None:
         network.load_state_dict(supervisor.best_weights)
-    return Training(network.eval(), tuple(supervisor.history), supervisor.best_epoch, supervisor.reason)
+    history, epochs = tuple(supervisor.history), supervisor.best_epoch
+    return Training(network.eval(), history, epochs, supervisor.reason, module.graph_bytes or 0)
 
 
-def _fresh_network(job: TrainingJob, ends: IntArray) -> Network:
+def initial_network(job: TrainingJob) -> Network:
+    """Build the network as it is before the first step: the very weights that `fit_network` begins with."""
+    with _own_random_numbers(job.seed):
+        return _fresh_network(job)
+
+
+def _fresh_network(job: TrainingJob) -> Network:
     network = Network(job.network, job.data.interface)
-    begin(network, job.data, ends)
+    begin(network, job.data, job.ends)
     return network
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from forecast.errors import ForecastError
 from forecast.network.head import mean_where
 from forecast.network.state import detach_state
+from forecast.training.loss import fork_losses
+from forecast.training.memory import held_by_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,8 @@ class NetworkModule(pl.LightningModule):
         self._latest: tuple[Batch, Tensor, Tensor] | None = None
         self._loss_sum = torch.tensor(0.0)
         self._forks = 0
+        self._norms: list[Tensor] = []
+        self.graph_bytes: int | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
@@ -74,9 +78,21 @@ class NetworkModule(pl.LightningModule):
         self._carried = None
         self._loss_sum = torch.zeros((), device=self.device)
         self._forks = 0
+        self._norms = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state)."""
+        """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state).
+
+        Of the first that has forks it is measured how many bytes its graph holds.
+        """
+        if self.graph_bytes is not None or not batch.forks:
+            return self._loss(batch)
+        with held_by_graph(self.network) as held:
+            loss = self._loss(batch)
+        self.graph_bytes = held.bytes
+        return loss
+
+    def _loss(self, batch: Batch) -> Tensor | None:
         if batch.carried and self._carried is not None:
             state = self._carried
         else:
@@ -86,8 +102,7 @@ class NetworkModule(pl.LightningModule):
         if not batch.forks:
             return None
         taught = self.network.taught(batch.target, batch.exists, teaching_share(self.current_epoch))
-        raw = self.network.forecast(features[:, -batch.target.shape[1] :], batch.ahead, taught)
-        losses = self.network.head.loss(raw, batch.target, batch.level)
+        losses = fork_losses(self.network, features, batch, taught)
         loss = mean_where(losses, batch.exists)
         self._latest = (batch, losses.detach(), loss.detach())
         self._loss_sum += loss.detach() * batch.forks
@@ -98,6 +113,8 @@ class NetworkModule(pl.LightningModule):
         """Keep the norm of the gradient as it is before clipping; stop before a step that would spoil the weights."""
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
+        if self.settings.record_gradients:
+            self._norms.append(self.gradient_norm)
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
             batch, losses, loss = self._latest
             raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
@@ -116,6 +133,27 @@ class NetworkModule(pl.LightningModule):
     def epoch_loss(self) -> float:
         """Mean training loss over the forks of the epoch so far."""
         return float(self._loss_sum) / max(self._forks, 1)
+
+    @property
+    def epoch_norms(self) -> dict[str, float]:
+        """What `Epoch` says of the gradients of the epoch so far; nothing where they are not recorded."""
+        if not self._norms:
+            return {}
+        return norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
+
+
+def norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
+    """Sum up the norms of the gradients of some steps, (step,), of which those above `clip` were clipped.
+
+    >>> norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
+    {'gradient_norm': 1.5, 'largest_gradient_norm': 3.0, 'clipped_share': 0.5}
+    """
+    clipped = torch.zeros_like(norms) if clip is None else (norms > clip).float()
+    return {
+        "gradient_norm": float(norms.mean()),
+        "largest_gradient_norm": float(norms.max()),
+        "clipped_share": float(clipped.mean()),
+    }
 
 
 def _worst_row(batch: Batch, losses: Tensor) -> int:

@@ -60,6 +60,9 @@ class TrainingSettings(Settings):
     """Epochs without a better validation loss until training stops."""
     time_limit_s: float | None = Field(None, gt=0)
 
+    record_gradients: bool = False
+    """Measure how gradients travel back in time: of the network as initialised and as trained, and at each step."""
+
     refit: bool = True
     """After the backtest, train once more on all rows for the chosen number of epochs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"

@@ -52,6 +52,13 @@ def test_check_says_its_sentence_and_leaves_nothing(command, tasks, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("model", "status"), [("gru", 0), ("rnn", 1)])
+def test_gradcheck_leaves_with_its_verdict_and_nothing_else(command, tasks, tmp_path, model, status):
+    said = command("task=gradcheck", f"model={model}")
+    assert (said.status, said.out) == (status, f"the gradients of {model} are checked\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_shows_commands_choices_and_keys(command, tmp_path):
     said = command("--help")
     assert said.status in (0, None)

@@ -23,6 +23,11 @@ CHOICES = [
     *(f"baseline=[{one}]" for one in options("baseline")),
 ]
 EXPERIMENTS = [f"experiment={one}" for one in options("experiment")]
+OF_A_FILE = [
+    f"experiment={one}"
+    for one in options("experiment")
+    if "override /data: csv" in (conf_dir() / "experiment" / f"{one}.yaml").read_text(encoding="utf-8")
+]
 
 
 @cache
@@ -31,7 +36,7 @@ def composed(*overrides):
 
 
 def with_path(choice):
-    reads_a_file = choice == "data=csv" or choice in EXPERIMENTS
+    reads_a_file = choice == "data=csv" or choice in OF_A_FILE
     return (choice, "data.path=my.csv") if reads_a_file else (choice,)
 
 

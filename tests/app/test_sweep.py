@@ -31,7 +31,7 @@ def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
     assert folder == sweep / "2"
     assert sorted(path.name for path in sweep.iterdir()) == ["2", "sweep.csv", "sweep.html"]
     table = rows(sweep)
-    assert list(table[0]) == ["job", "model", "model.hidden_size", "validation_mase", "seconds", "status"]
+    assert list(table[0]) == ["job", "model", "model.hidden_size", "validation_mase", "seconds", "graph_mb", "status"]
     assert [(row["model"], row["model.hidden_size"]) for row in table] == [
         ("lstm", "32"), ("lstm", "64"), ("rnn", "32"), ("rnn", "64"),
     ]  # fmt: skip
@@ -132,3 +132,15 @@ def test_an_experiment_can_be_a_sweep_by_itself(command, tasks, tmp_path):
     assert {one.training.max_epochs for one in tasks.validated} == {100}
     assert [(job.model.name, job.seed) for job, _ in tasks.trained] == [("gru", 2)]
     assert list(rows(the_sweep(tmp_path))[0]) == ["job", "model", "seed", "validation_mase", "seconds", "status"]
+
+
+def test_the_experiment_on_truncation_says_what_it_sweeps(command, tasks, tmp_path):
+    """Its YAML alone makes a grid of chunks and seeds, and the table has what each held in memory."""
+    tasks.score = lambda job: 1 / job.training.chunk_steps + job.seed / 1000
+    said = command("-m", "experiment=truncation")
+    assert said.status == 0
+    tried = {(job.training.chunk_steps, job.seed) for job in tasks.validated}
+    assert tried == {(chunk, seed) for chunk in (2, 4, 8, 16, 32, 64, 128) for seed in (0, 1, 2)}
+    assert {(job.model.reference, job.data.frequency) for job in tasks.validated} == {("last", 2.0)}
+    table = rows(the_sweep(tmp_path))
+    assert (table[0]["training.chunk_steps"], table[0]["seed"], table[0]["graph_mb"]) == ("128", "0", "1.5")

@@ -186,6 +186,7 @@ TRAINING = {
     "patience": Change(1, trained, LONG),
     "time_limit_s": Change(1e-6, trained, LONG),
     "refit": Change(False, final),
+    "record_gradients": Change(True, page),
 }
 
 RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}

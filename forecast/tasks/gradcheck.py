@@ -1,0 +1,65 @@
+"""`task=gradcheck`: whether gradients of the chosen network are right, on data of the user's own.
+
+The network is as it is before training, but with a random head: behind a head of zeros no weight has a gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from forecast.errors import ForecastError
+from forecast.forecasters.transformed import log_target
+from forecast.inspection.copies import with_random_head
+from forecast.inspection.gradcheck import check_gradients
+from forecast.reporting.gradcheck import gradcheck_in_words, print_gradcheck
+from forecast.tasks.prepare import prepare, recurrent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from forecast.inspection.gradcheck import Checked
+    from forecast.series.source import Source
+    from forecast.tasks.settings import JobSettings
+
+
+@dataclass(frozen=True)
+class GradientsChecked:
+    """What was found of every parameter tensor."""
+
+    checked: Checked
+    sentence: str
+
+    @property
+    def exit_status(self) -> int:
+        """What the command leaves with: 1 where a gradient is wrong, or none could be told."""
+        return int(any(one.verdict != "ok" for one in self.checked.tensors))
+
+
+def gradcheck(job: JobSettings, source: Source | None = None, console: Console | None = None) -> GradientsChecked:
+    """Check gradients through time against finite differences and print the table; nothing is written.
+
+    Raises
+    ------
+    ForecastError
+        The job cannot be run at all, or nothing in its training stretch has a target.
+
+    """
+    # Lightning takes seconds to import; what is wrong with the data is said before.
+    prepared = prepare(job, source)
+    from forecast.training.fit import initial_network  # noqa: PLC0415
+
+    split, problem = prepared.question.split, prepared.question.problem
+    past = prepared.panel.cut(split.fitted)
+    seen = log_target(past) if job.data.transform == "log" else past
+    _, training = recurrent(job).training_job(seen, split.train, problem)
+    network = with_random_head(initial_network(training), job.seed)
+    checked = check_gradients(network, training.epochs(), job.seed)
+    if checked is None:
+        raise ForecastError(
+            f"no step of the training stretch has an observed value within {problem.horizon} steps after it, so there "
+            f"is no loss: shorten `horizon` or lengthen the series"
+        )
+    sentence = gradcheck_in_words(checked, job.model.name)
+    print_gradcheck(checked.tensors, sentence, console)
+    return GradientsChecked(checked, sentence)
