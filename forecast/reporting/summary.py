@@ -23,6 +23,7 @@ from forecast.reporting.diagnostics import (
     residual_section,
     step_section,
 )
+from forecast.reporting.directions import ChanceSection, ReliabilitySection, chance_section, reliability_section
 from forecast.reporting.fans import points_and_quantiles, with_quantiles
 from forecast.reporting.lines import Clock, find_clock
 from forecast.reporting.sections import (
@@ -44,9 +45,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
+    from forecast.series.problem import Asks
 
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
-MEASURES = ("mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
+MEASURES = ("brier", "accuracy", "auc", "log_loss", "mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
 UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
 SECONDS = ("fit_seconds", "forecast_seconds")
 
@@ -73,7 +75,7 @@ class Summary:
     facts: tuple[str, ...]
     leaderboard: tuple[Row, ...]
     data: DataSection
-    origins: ForecastSection
+    origins: ForecastSection | None
     future: ForecastSection | None
     steps: StepSection
     learning: LearningSection | None
@@ -85,6 +87,8 @@ class Summary:
     spread: SpreadSection | None = None
     choices: tuple[Choice, ...] = ()
     calibration: CalibrationSection | None = None
+    reliability: ReliabilitySection | None = None
+    chances: ChanceSection | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -111,6 +115,7 @@ def build_summary(
     title: str | None = None,
     show: ReportSettings | None = None,
     intervals: Intervals | None = None,
+    asks: Asks = "value",
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -127,6 +132,7 @@ def build_summary(
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     intervals : quantiles of the models in `results` and what was found of them
+    asks : what `results` and `forecast` are: values, or how likely the target rises (then `series` is needed)
 
     Raises
     ------
@@ -144,12 +150,19 @@ def build_summary(
     mine = _of(drawn, uid)
     truth = _truth(mine, None if series is None else _of(series, uid))
     clock = find_clock(truth["ds"])
-    ahead = None if forecast is None else _of(forecast, uid)
+    ahead = None if forecast is None or (here := _of(forecast, uid)).empty else here
     learnt = history is not None and len(history) > 0
     count = int(results["unique_id"].nunique())
     spread = None
     if count > 1:
         spread = spread_section(errors_by_series(results) if by_series is None else by_series, roles)
+    if asks == "direction":
+        parts = _of_directions((truth, results, ahead), roles, clock)
+    else:
+        parts = _of_values((truth, mine, ahead), roles, clock, show)
+        parts["copy"] = copy_section(truth, mine, roles.network, copy_test)
+        parts["choices"] = () if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid)
+        parts["calibration"] = _calibration(results, intervals, roles)
     name = uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)"
     return Summary(
         title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
@@ -160,19 +173,38 @@ def build_summary(
         facts=_facts(results),
         leaderboard=rows,
         data=data_section(truth, clock, show.points, name),
-        origins=origins_section(truth, mine, roles, clock, show.origins),
-        future=None if ahead is None or ahead.empty else future_section(truth, ahead, roles, clock),
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
         learning=learning_section(history, chosen_epoch) if history is not None and learnt else None,
-        residuals=residual_section(mine, roles.network, show.points),
-        copy=copy_section(truth, mine, roles.network, copy_test),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
         spread=spread,
-        choices=() if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid),
-        calibration=_calibration(results, intervals, roles),
+        **parts,
     )
+
+
+def _of_values(
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock, show: ReportSettings
+) -> dict[str, Any]:
+    """Sections of forecast values: `tables` are the truth of a series, its results, and the forecast after its end."""
+    truth, mine, ahead = tables
+    return {
+        "origins": origins_section(truth, mine, roles, clock, show.origins),
+        "future": None if ahead is None else future_section(truth, ahead, roles, clock),
+        "residuals": residual_section(mine, roles.network, show.points),
+    }
+
+
+def _of_directions(
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock
+) -> dict[str, Any]:
+    """Sections of probabilities: `tables` are the truth of a series, all results, and the forecast after its end."""
+    truth, results, ahead = tables
+    return {
+        **dict.fromkeys(("origins", "future", "residuals", "copy")),
+        "reliability": reliability_section(results, roles),
+        "chances": None if ahead is None else chance_section(truth, ahead, roles, clock),
+    }
 
 
 def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:

@@ -42,6 +42,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         settings=run.settings,
         show=show,
         intervals=evaluation.intervals,
+        asks=run.problem.asks,
     )
     write_report(summary, folder, png=show.png)
 

@@ -39,6 +39,12 @@ INTERVALS = (
 )
 
 
+DIRECTION = (
+    "asked is whether the target will be higher at each step than at the origin (1; the same or lower: 0), and "
+    "forecast is how likely that is"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """Everything that a training made.
@@ -101,7 +107,7 @@ def train(
 
 
 def validate(job: JobSettings) -> float:
-    """Train the network alone and return its validation MASE; the test stretch is not looked at.
+    """Train the network alone and return its validation score (`objective`); the test stretch is not looked at.
 
     Raises
     ------
@@ -119,7 +125,7 @@ def validate(job: JobSettings) -> float:
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
-    return objective(score(validation.results, validation.scales), asked.name)
+    return objective(score(validation.results, validation.scales, validation.asks), asked.name)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
@@ -178,6 +184,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None:
         raise RuntimeError("a job without a network has no verdict")
+    intervals = prepared.question.problem.asks == "value"
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
@@ -189,11 +196,21 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         kept=_network_of(final.fitted[name]),
         refitted=final.refitted,
         future=future(
-            final.fitted, prepared.panel, job.horizon, offsets=evaluation.offsets, scale=evaluation.test.units
+            final.fitted,
+            prepared.panel,
+            job.horizon,
+            offsets=evaluation.offsets if intervals else None,
+            scale=evaluation.test.units,
         ),
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
-        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
+        notes=(
+            *prepared.notes,
+            *evaluation.notes,
+            *(test.sentence for test in evaluation.copy_tests.values()),
+            *([INTERVALS] if intervals else []),
+            final.note,
+        ),
     )
 
 
@@ -216,6 +233,7 @@ def introduction(prepared: Prepared) -> list[str]:
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {calibrated}"
         f"{steps[3]} for the test",
+        *([DIRECTION] if problem.asks == "direction" else []),
         *prepared.source.notes,
     ]
 
