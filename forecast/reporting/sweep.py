@@ -20,7 +20,9 @@ from forecast.reporting.wording import counted, number
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-FIXED = ("job", "run", "validation_mase", "seconds", "status")
+SCORES = {"validation_mase": "MASE", "validation_brier": "Brier score"}
+"""Columns of a score, of which a table has one, and what it is."""
+FIXED = ("job", "run", *SCORES, "seconds", "status")
 WORSE_THAN_SHOWN = 4.0
 """A score does not stretch the axis that lies above the best by this many times as much as the median does."""
 MANY_VALUES = 12
@@ -29,8 +31,8 @@ MANY_VALUES = 12
 def write_sweep_page(sweep: pd.DataFrame, folder: str | Path) -> Path:
     """Write `sweep.html` into `folder` and return its path.
 
-    `sweep` is the table of sweep.csv: `job`, a column for each setting that was swept, `validation_mase`, `seconds`,
-    `status`; a job that failed has no score, and its reason as status.
+    `sweep` is the table of sweep.csv: `job`, a column for each setting that was swept, `validation_mase` (or
+    `validation_brier`), `seconds`, `status`; a job that failed has no score, and its reason as status.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,8 @@ def write_sweep_page(sweep: pd.DataFrame, folder: str | Path) -> Path:
 def sweep_html(sweep: pd.DataFrame) -> str:
     """Return the page of a sweep."""
     swept = swept_settings(sweep)
-    scored = sweep[np.isfinite(sweep["validation_mase"])].sort_values("validation_mase", kind="stable")
+    score = score_column(sweep)
+    scored = sweep[np.isfinite(sweep[score])].sort_values(score, kind="stable")
     figures = [sweep_figure(scored, swept)] if len(scored) and swept else []
     return render_page(
         "sweep.html",
@@ -54,6 +57,11 @@ def sweep_html(sweep: pd.DataFrame) -> str:
         columns=[column for column in sweep.columns if column in (*FIXED, *swept)],
         rows=[_cells(row, swept) for row in sweep.to_dict("records")],
     )
+
+
+def score_column(sweep: pd.DataFrame) -> str:
+    """Return the column of the score."""
+    return next(name for name in SCORES if name in sweep)
 
 
 def _facts(jobs: int, failures: int) -> list[str]:
@@ -71,7 +79,8 @@ def best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
         return "No job of this sweep has a score."
     best = scored.iloc[0]
     chosen = ", ".join(f"{name}={best[name]}" for name in swept)
-    return f"Best on validation: {chosen or 'the only setting'}, MASE {number(float(best['validation_mase']))}."
+    score = score_column(scored)
+    return f"Best on validation: {chosen or 'the only setting'}, {SCORES[score]} {number(float(best[score]))}."
 
 
 def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
@@ -82,16 +91,17 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
     for name in swept:
         if name != "seed":
             alike &= (scored[name] == scored[name].iloc[0]).to_numpy()
-    scores = scored.loc[alike, "validation_mase"].tolist()
+    score = score_column(scored)
+    scores = scored.loc[alike, score].tolist()
     if len(scores) < 2:
         return None
-    sentence = seed_spread(scores)
+    sentence = seed_spread(scores, f"validation {SCORES[score]}")
     return f"With the other settings of the best job, {sentence}."
 
 
 def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
     cells = {str(name): str(value) for name, value in row.items() if name in (*FIXED, *swept)}
-    for name in ("validation_mase", "seconds"):
+    for name in (*SCORES, "seconds"):
         if name in row:
             cells[name] = number(float(row[name]))
     return cells
@@ -99,7 +109,8 @@ def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
 
 def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
     """Draw the score of every job against each swept setting, a panel a setting, the best job in colour."""
-    scores = scored["validation_mase"].to_numpy(dtype=np.float64)
+    score = score_column(scored)
+    scores = scored[score].to_numpy(dtype=np.float64)
     best, typical = float(scores.min()), float(np.median(scores))
     top = min(float(scores.max()), best + WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
     margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
@@ -107,9 +118,8 @@ def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
     settings = [name for name in swept if name != "seed"] or list(swept)
     with debug_mode(False):
         panels = tuple(_panel(scored, name, limits) for name in settings)
-    says = (
-        "Validation MASE of every job; lower is better. A dash marks the median of a value, the coloured dot the best."
-    )
+    says = f"Validation {SCORES[score]} of every job; lower is better."
+    says += " A dash marks the median of a value, the coloured dot the best."
     above = int((scores > limits[1]).sum())
     if above:
         says += f" {counted(above, 'job')} {'lies' if above == 1 else 'lie'} above the picture."
@@ -117,32 +127,34 @@ def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
 
 
 def _panel(scored: pd.DataFrame, name: str, limits: tuple[float, float]) -> Panel:
+    score = score_column(scored)
     values = pd.to_numeric(scored[name], errors="coerce")
     numeric = bool(values.notna().all())
     shown = scored.assign(at=values if numeric else scored[name].astype(str))
-    shown = shown[shown["validation_mase"] <= limits[1]]
-    middle = shown.groupby("at")["validation_mase"].median()
+    shown = shown[shown[score] <= limits[1]]
+    middle = shown.groupby("at")[score].median()
     continuous = numeric and len(middle) > MANY_VALUES
     x = alt.X("at:Q", title=name, scale=alt.Scale(zero=False))
     if not continuous:
         x = alt.X("at:N", title=name, sort=middle.index.tolist(), axis=alt.Axis(labelAngle=0, labelLimit=90))
     y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
-    tips = [marks.tip("of", "job"), marks.tip("at", "value"), marks.tip("y", "validation MASE", ".4~g")]
+    tips = [marks.tip("of", "job"), marks.tip("at", "value"), marks.tip("y", f"validation {SCORES[score]}", ".4~g")]
     dots = marks.chart("dots").mark_point(filled=True, opacity=0.9)
     dots = dots.encode(
         x=x, y=y, color=alt.Color("ink:N", scale=None), size=alt.Size("size:Q", scale=None), tooltip=tips
     )
     ticks = marks.chart("middle").mark_tick(color=LIGHT.truth, thickness=2, size=22, orient="horizontal")
     view: marks.View = dots if continuous else marks.layered(ticks.encode(x=x, y=y), dots)
-    tables = {"dots": _dots(shown), "middle": [{"at": at, "y": score} for at, score in middle.items()]}
+    tables = {"dots": _dots(shown), "middle": [{"at": at, "y": typical} for at, typical in middle.items()]}
     return marks.panel(view, tables, 240, title=name)
 
 
 def _dots(shown: pd.DataFrame) -> marks.Values:
     """Return a dot a job; the best stands first in the table and is drawn last, so that it lies on top."""
+    scores = shown[score_column(shown)].tolist()
     rows: marks.Values = [
         {"at": at, "y": float(f"{score:.6g}"), "of": str(job), "ink": LIGHT.other, "size": 45}
-        for at, score, job in zip(shown["at"].tolist(), shown["validation_mase"].tolist(), _jobs(shown), strict=True)
+        for at, score, job in zip(shown["at"].tolist(), scores, _jobs(shown), strict=True)
     ]
     if rows:
         rows[0] |= {"ink": LIGHT.network, "size": 90}
