@@ -92,13 +92,13 @@ def reliability(model: str, said: Array, came: Array) -> Reliability:
 
 
 def _in_words(one: Reliability) -> str:
-    if len(one.said) == 1:
-        return f"{one.model} always says {one.said[0]:.1%}, and {one.came[0]:.1%} rose."
+    said, came = ([f"{100 * share:.1f} %" for share in shares] for shares in (one.said, one.came))
+    if len(said) == 1:
+        return f"{one.model} always says {said[0]}, and {came[0]} rose."
     return (
-        f"Where {one.model} gives a rise the least chance, it says {one.said[0]:.1%} on average and {one.came[0]:.1%} "
-        f"rose; where it gives it the most, {one.said[-1]:.1%} and {one.came[-1]:.1%}. Of its Brier score "
-        f"{number(one.miscalibration)} is that what it says is not what comes; that it tells rises apart takes "
-        f"{number(one.resolution)} off."
+        f"Where {one.model} gives a rise the least chance, it says {said[0]} on average and {came[0]} rose; where it "
+        f"gives it the most, {said[-1]} and {came[-1]}. Of its Brier score {number(one.miscalibration)} is that what "
+        f"it says is not what comes; that it tells rises apart takes {number(one.resolution)} off."
     )
 
 

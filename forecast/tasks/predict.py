@@ -112,7 +112,7 @@ def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
     both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
     began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
     if run.problem.asks == "direction":
-        both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(), both["row"].to_numpy())
+        both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(dtype=np.int64), both["row"].to_numpy())
     both = both[both["y"].notna()]
     if both.empty:
         return None

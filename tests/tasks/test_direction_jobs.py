@@ -212,20 +212,20 @@ def test_the_yaml_of_the_logistic_regression_is_what_is_added():
     assert {OF_DIRECTION[0].name: OF_DIRECTION[0], "logistic": OF_DIRECTION[-1]} == dict(job.baseline)
 
 
-WALKS = 8
+WALKS = 20
 
 
-def test_on_a_random_walk_the_verdict_claims_no_win():
-    training = TrainingSettings(accelerator="cpu", threads=1, patience=4)
+def test_on_random_walks_hardly_any_verdict_claims_a_win():
+    training = TrainingSettings(accelerator="cpu", threads=1, patience=2)
     rows = [BaseRate(), NaiveRule("momentum", last_change), build_baseline(OF_DIRECTION[-1], 0)]
     won = 0
     for seed in range(WALKS):
         panel = panel_of(random_walk(400, 300 + seed))
         asked = ask(panel, horizon=5, asks="direction")
-        network = Recurrent(LstmSettings(hidden_size=8, head="direction"), training)
+        network = Recurrent(LstmSettings(hidden_size=4, head="direction"), training)
         fits = fit_all([network, *rows], panel, asked.split, asked.problem)
         won += evaluate(fits, panel, asked.split, asked.problem).verdict.won
-    assert won == 0
+    assert won <= 0.05 * WALKS  # what chance alone may claim
 
 
 SHORT = ("horizon=3", "baseline=[]", "training.max_epochs=2", "data.duration=1", "report.png=false")
