@@ -101,7 +101,7 @@ def chance_figure(section: ChanceSection, roles: Roles, name: str) -> Figure:
     x = alt.X(
         "t:Q",
         title="steps ahead",
-        scale=alt.Scale(nice=False, zero=False),
+        scale=alt.Scale(nice=False, zero=False, padding=10),
         axis=alt.Axis(tickMinStep=1, format="d"),
     )
     y = alt.Y("y:Q", title="% likely higher", scale=alt.Scale(domain=[low, high], nice=False))
