@@ -20,7 +20,7 @@ from forecast.app.folders import Claim, claim_folder
 from forecast.app.help import help_text
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
-from forecast.app.sweep import clear_sweep, finish_sweep, keep_interrupted
+from forecast.app.sweep import asked_by_overrides, check_one_question, clear_sweep, finish_sweep, keep_interrupted
 from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job
 
@@ -89,6 +89,7 @@ def _run_one(line: CommandLine) -> None:
 
 
 def _run_sweep(line: CommandLine) -> None:
+    check_one_question(asked_by_overrides(line.overrides))
     claim = _claim(line, "hydra.sweep.dir", compose_sweep(line).hydra.sweep.dir)
     try:
         _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))

@@ -7,8 +7,12 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from forecast.network.settings import asked_by
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from forecast.series.problem import Asks
 
 _FOLDER = ".jobs"
 
@@ -18,7 +22,8 @@ class Outcome:
     """One job of a sweep: its number, what was overridden, all of its settings, and how it ended.
 
     `status` is "ok" or the reason why there is no result; `validation_mase` is None for it, and for tasks that do
-    not train. So is `graph_mb`, what a training step holds in memory for its gradient.
+    not train; where the direction was asked for it is the Brier score. `graph_mb` is what a training step holds in
+    memory for its gradient, None likewise.
     """
 
     job: int
@@ -29,12 +34,18 @@ class Outcome:
     status: str
     graph_mb: float | None = None
 
+    @property
+    def asks(self) -> Asks:
+        """What the job asked for."""
+        return asked_by(str(self.settings.get("model", {}).get("head", "")))
+
     def line(self) -> str:
         """Say it in one line, for the terminal."""
         said = " ".join(self.overrides)
         if self.validation_mase is None:
             return f"#{self.job} {said}: {self.status}"
-        return f"#{self.job} {said}: validation MASE {self.validation_mase:.4g} ({self.seconds:.1f} s)"
+        measure = "Brier score" if self.asks == "direction" else "MASE"
+        return f"#{self.job} {said}: validation {measure} {self.validation_mase:.4g} ({self.seconds:.1f} s)"
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:

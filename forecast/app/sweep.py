@@ -10,13 +10,16 @@ from forecast.app.jobs import run_task
 from forecast.app.outcomes import Outcome, take_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
+from forecast.network.settings import asked_by
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
+
+    from forecast.series.problem import Asks
 
 
 def finish_sweep(folder: Path) -> None:
@@ -25,7 +28,7 @@ def finish_sweep(folder: Path) -> None:
     Raises
     ------
     ForecastError
-        Not one job succeeded; nothing is left then.
+        Not one job succeeded, or they were asked two questions; nothing is left then.
 
     """
     outcomes = take_outcomes(folder)
@@ -33,20 +36,38 @@ def finish_sweep(folder: Path) -> None:
     if all(outcome.status != "ok" for outcome in outcomes):
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
+    check_one_question(outcome.asks for outcome in outcomes if outcome.status == "ok")
     write_sweep(sweep_table(outcomes), folder)
     if (winner := best(outcomes)) is not None:
         evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
     print(f"all jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
 
 
+def check_one_question(asked: Iterable[Asks]) -> None:
+    """Refuse to compare the score of forecast values with that of probabilities."""
+    if len(set(asked)) > 1:
+        raise ForecastError(
+            "some jobs of the sweep ask for the direction (`model.head=direction`) and some for values, whose scores "
+            "cannot be compared: sweep over them one by one"
+        )
+
+
+def asked_by_overrides(overrides: Sequence[str]) -> set[Asks]:
+    """Return what is asked for by the heads that a sweep names one by one, before anything is run."""
+    keys = overridden_keys(overrides)
+    heads = [one.partition("=")[2] for key, one in zip(keys, overrides, strict=True) if key == "model.head"]
+    return {asked_by(head.strip()) for value in heads for head in value.split(",")}
+
+
 def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
     """Run the winner to the end, the test stretch included, and say what its seed has to do with it."""
     from forecast.evaluation.verdict import seed_spread
 
+    measure = "validation Brier score" if winner.asks == "direction" else "validation MASE"
     print(f"best on validation, and the only one that is evaluated on the test stretch: {winner.line()}")
     run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
     if len(over_seeds) > 1:
-        print(seed_spread(over_seeds))
+        print(seed_spread(over_seeds, measure))
 
 
 def write_sweep(table: pd.DataFrame, folder: Path) -> None:
@@ -62,20 +83,21 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     import pandas as pd
 
     swept = swept_keys(outcomes)
+    score = "validation_brier" if any(outcome.asks == "direction" for outcome in outcomes) else "validation_mase"
     rows = [
         {
             "job": outcome.job,
             **{key: settings.get(key, "") for key in swept},
-            "validation_mase": outcome.validation_mase,
+            score: outcome.validation_mase,
             "seconds": round(outcome.seconds, 2),
             **({} if outcome.graph_mb is None else {"graph_mb": round(outcome.graph_mb, 3)}),
             "status": outcome.status,
         }
         for outcome, settings in ((outcome, _said(outcome)) for outcome in outcomes)
     ]
-    table = pd.DataFrame(rows).astype({"validation_mase": "float64"})
+    table = pd.DataFrame(rows).astype({score: "float64"})
     table["status"] = table.pop("status")  # last, whatever the first job has
-    return table.sort_values(["validation_mase", "job"], na_position="last", ignore_index=True)
+    return table.sort_values([score, "job"], na_position="last", ignore_index=True)
 
 
 def swept_keys(outcomes: Sequence[Outcome]) -> list[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
+    from forecast.series.problem import Asks, Problem
     from forecast.series.split import Origins, Split
 
 Stretch: TypeAlias = Literal["validation", "calibration", "test"]
@@ -77,6 +77,7 @@ class Backtest:
 
     Attributes
     ----------
+    asks : what of each step was asked for
     results : the tidy table of `forecast.evaluation.results`, without the forecasters that failed
     known : columns `unique_id`, `cutoff`, `y`: the last value that each origin knows
     attempts : one a forecaster, in the order in which they were given, failures included
@@ -99,6 +100,7 @@ class Backtest:
     members: dict[str, FloatArray] = field(default_factory=dict)
     quantiles: dict[str, FloatArray] = field(default_factory=dict)
     levels: tuple[float, ...] = QUANTILES
+    asks: Asks = "value"
 
     @property
     def failures(self) -> dict[str, str]:
@@ -124,7 +126,7 @@ def backtest(
     """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
 
     Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test stretch
-    all get conformal quantiles.
+    all get conformal quantiles, unless the problem asks for the direction.
 
     Examples
     --------
@@ -146,7 +148,7 @@ def backtest(
         split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
     tested = forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
-    if stretch != "test":
+    if stretch != "test" or problem.asks == "direction":
         return tested
     return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
@@ -197,7 +199,7 @@ def forecast_all(
             continue
         if on_progress:
             on_progress("forecast", attempt.name)
-        done, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem.horizon))
+        done, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem))
         if isinstance(done, Exception):
             attempts.append(replace(attempt, status=_reason(done), error=done))
         else:
@@ -205,7 +207,7 @@ def forecast_all(
             forecasts[attempt.name] = done
     return Backtest(
         stretch=stretch,
-        results=results_table(panel, origins, forecasts, problem.horizon),
+        results=results_table(panel, origins, forecasts, problem.horizon, problem.asks),
         known=last_known(panel, origins),
         attempts=tuple(attempts),
         fitted=fits.fitted,
@@ -213,6 +215,7 @@ def forecast_all(
         units=fit_scale(panel, split.train, problem.season_steps),
         members={name: one.members for name, one in forecasts.items() if one.members is not None},
         quantiles={name: one.quantiles for name, one in forecasts.items() if one.quantiles is not None},
+        asks=problem.asks,
     )
 
 
@@ -289,14 +292,16 @@ def _timed(call: Callable[[], T]) -> tuple[T | Exception, float]:
         return error, time.perf_counter() - begun
 
 
-def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, horizon: int) -> Forecasts:
+def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:
     made = fitted.forecast(past, origins)
-    expected = (len(origins), horizon)
+    expected = (len(origins), problem.horizon)
     if made.y_hat.shape != expected:
         raise ValueError(f"the forecast has shape {made.y_hat.shape} where (origin, step) = {expected} was asked")
     wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
     if len(wrong):
         raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
+    if problem.asks == "direction" and not ((made.y_hat >= 0) & (made.y_hat <= 1)).all():
+        raise ValueError("it forecasts values, and was asked how likely the target rises, a number from 0 to 1")
     if made.quantiles is None:
         return made
     expected_levels = (*expected, len(QUANTILES))

@@ -10,13 +10,13 @@ from forecast.evaluation.calibration import offsets_of, with_intervals
 from forecast.evaluation.copytest import CopyTest, copy_test
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
-from forecast.evaluation.metrics import Scores, ranking_metric, score
+from forecast.evaluation.metrics import Scores, metric_label, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.results import quantiles_thinned
 from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
-from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
+from forecast.evaluation.verdict import NAIVE, PLAIN, Verdict, spread_of, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,20 +71,21 @@ def evaluate(
     """Score the validation stretch, choose the baseline to beat on it, and judge the test stretch."""
     settings = settings or BacktestSettings()
     stride = settings.stride
-    calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
     validation = forecast_all(fits, panel, split, problem, stretch="validation", stride=stride, on_progress=on_progress)
     told = forecast_all(fits, panel, split, problem, stretch="test", stride=stride, on_progress=on_progress)
-    test = with_intervals(told, calibration)
-    calibrated = 0 if calibration is None else len(calibration.known)
-    intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
-    validation_scores, scores = score(validation.results, validation.scales), score(test.results, test.scales)
+    validation_scores = score(validation.results, validation.scales, problem.asks)
+    scores = score(told.results, told.scales, problem.asks)
+    if problem.asks == "value":
+        calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
+        beside = _beside_values(told, calibration, scores)
+    else:
+        beside = _Beside(told, scores.by_model)
+    test = beside.test
     baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
-    losses, overlap = losses_to_compare(test.results, test.scales)
+    losses, overlap = losses_to_compare(test.results, test.scales, problem.asks)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
-    by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
-    revised = revisions(test.results, test.scales)
-    table = leaderboard(by_model.assign(revision=revised.by_model), test.attempts, baseline, tests)
+    table = leaderboard(beside.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
     spread = member_spread(test, best) if best in test.members else ""
     return Evaluation(
@@ -94,17 +95,17 @@ def evaluate(
         scores=scores,
         baseline=baseline,
         tests=tests,
-        copy_tests={name: copy_test(test.results, test.known, name) for name in networks},
+        copy_tests=beside.copy_tests,
         leaderboard=table,
-        intervals=intervals,
-        offsets=offsets_of(*([told] if calibration is None else [calibration, told])),
+        intervals=beside.intervals,
+        offsets=beside.offsets,
         verdict=verdict(
             table,
             best,
             baseline,
             tests.get(best),
             settings.significance,
-            against_naive=against_naive(losses, overlap, networks, baseline),
+            against_naive=against_naive(losses, overlap, networks, baseline, PLAIN[problem.asks]),
             spread=spread,
         )
         if best
@@ -112,10 +113,49 @@ def evaluate(
         notes=(
             *_thinned(panel, split, problem, test, stride),
             *scores.empty,
+            *filter(None, [skill_is_empty(scores.by_model, baseline)]),
+            *beside.notes,
+            *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """What is said beside the scores; probabilities have no intervals, no revisions, and nothing that they copy.
+
+    Attributes
+    ----------
+    test : the test stretch, with intervals
+    by_model : scores, with those of intervals and revisions
+
+    """
+
+    test: Backtest
+    by_model: pd.DataFrame
+    copy_tests: dict[str, CopyTest] = field(default_factory=dict)
+    intervals: Intervals | None = None
+    offsets: dict[str, FloatArray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores) -> _Beside:
+    """Give forecasts of values their intervals, and say how good these are, how steady all is, and whether copied."""
+    test = with_intervals(told, calibration)
+    calibrated = 0 if calibration is None else len(calibration.known)
+    intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
+    by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
+    revised = revisions(test.results, test.scales)
+    return _Beside(
+        test=test,
+        by_model=by_model.assign(revision=revised.by_model),
+        copy_tests={name: copy_test(test.results, test.known, name) for name in test.of_kind("network")},
+        intervals=intervals,
+        offsets=offsets_of(*([told] if calibration is None else [calibration, told])),
+        notes=(
             *(() if intervals is None else intervals.empty),
             *quantiles_thinned(test.quantiles),
-            *filter(None, [skill_is_empty(scores.by_model, baseline), revised.note]),
-            *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
+            *filter(None, [revised.note]),
         ),
     )
 
@@ -123,10 +163,10 @@ def evaluate(
 def member_spread(test: Backtest, network: str) -> str:
     """Say between which scores the members of an ensemble lie by themselves, on the test stretch."""
     rows = test.results[test.results["model"] == network]
-    alone = [score(rows.assign(y_hat=told.ravel()), test.scales).by_model for told in test.members[network]]
+    alone = [score(rows.assign(y_hat=told.ravel()), test.scales, test.asks).by_model for told in test.members[network]]
     metric = ranking_metric(alone[0])
     scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
-    return spread_of(scores, f"the {metric.upper()} of its {len(scores)} members alone")
+    return spread_of(scores, f"the {metric_label(metric)} of its {len(scores)} members alone")
 
 
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
@@ -139,12 +179,12 @@ def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, strid
 
 
 def against_naive(
-    losses: pd.DataFrame, overlap: int | None, networks: tuple[str, ...], baseline: str | None
+    losses: pd.DataFrame, overlap: int | None, networks: tuple[str, ...], baseline: str | None, plain: str = NAIVE
 ) -> dict[str, Comparison]:
-    """Test networks and baseline against naive; nothing where naive is the baseline, or is not there."""
-    if baseline in (None, NAIVE) or NAIVE not in losses or baseline not in losses:
+    """Test networks and baseline against the plain row; nothing where that is the baseline, or is not there."""
+    if baseline in (None, plain) or plain not in losses or baseline not in losses:
         return {}
-    return compare(losses, overlap, (*networks, baseline), NAIVE)
+    return compare(losses, overlap, (*networks, baseline), plain)
 
 
 def best_network(validation: Backtest, scores: Scores) -> str | None:
@@ -156,5 +196,5 @@ def best_network(validation: Backtest, scores: Scores) -> str | None:
 
 
 def objective(scores: Scores, model: str) -> float:
-    """Give what a sweep minimises: the MASE of a model (its MAE where no series has a MASE)."""
+    """Give what a sweep minimises: the MASE of a model (its MAE where no series has a MASE), or its Brier score."""
     return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
+from forecast.evaluation.direction_metrics import DIRECTION_METRICS
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS, ranking_metric
 
@@ -29,6 +30,16 @@ COLUMNS = (
     "forecast_seconds",
     "status",
 )
+DIRECTION_COLUMNS = (
+    "model",
+    "kind",
+    *DIRECTION_METRICS,
+    "skill",
+    "dm_p",
+    "fit_seconds",
+    "forecast_seconds",
+    "status",
+)
 _ROUNDING = 1e-9
 _PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
 
@@ -39,11 +50,11 @@ def leaderboard(
     baseline: str | None,
     tests: Mapping[str, Comparison],
 ) -> pd.DataFrame:
-    """Sort the models by MASE (by MAE where no series has a MASE).
+    """Sort the models by MASE (by MAE where no series has a MASE), or by the Brier score of directions.
 
     `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals and the revisions
-    where there are any. `skill` is 1 - MASE / MASE of the baseline to beat, empty where there is none or it errs by
-    rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
+    where there are any. `skill` is 1 - MASE (Brier) / that of the baseline to beat, empty where there is none or it
+    errs by rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
     to_beat = _error_to_beat(by_model, baseline)
@@ -63,7 +74,8 @@ def leaderboard(
                 "status": attempt.status,
             }
         )
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    columns = DIRECTION_COLUMNS if ranked_by == "brier" else COLUMNS
+    table = pd.DataFrame(rows, columns=list(columns))
     return (
         table.assign(failed=table["status"] != OK)
         .sort_values(["failed", ranked_by], kind="stable", ignore_index=True)

@@ -25,7 +25,7 @@ ORIGINS = 5
 """Origins a series at which the future is changed, spread over the test stretch."""
 
 _ROUNDING = 1e-5
-"""A forecast moved when it differs by more than this share of the series' largest value."""
+"""A forecast moved when it differs by more than this share of the series' largest value; a probability, of 1."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def find_leaks(
 ) -> tuple[Leak, ...]:
     """Change the future behind the back of what was fitted before the test stretch; the first leak of each, by name."""
     origins = _origins(panel, split, problem)
-    found = (_first_leak(name, one, panel, origins, seed) for name, one in fitted.items())
+    largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
+    if problem.asks == "direction":
+        largest = np.ones(len(panel))
+    found = (_first_leak(name, one, panel, origins, largest=largest, seed=seed) for name, one in fitted.items())
     return tuple(leak for leak in found if leak is not None)
 
 
@@ -86,9 +89,11 @@ def _origins(panel: Panel, split: Split, problem: Problem) -> Origins:
     return every[np.concatenate(chosen)]
 
 
-def _first_leak(name: str, fitted: Fitted, panel: Panel, origins: Origins, seed: int) -> Leak | None:
+def _first_leak(
+    name: str, fitted: Fitted, panel: Panel, origins: Origins, *, largest: FloatArray, seed: int
+) -> Leak | None:
+    """Find the first origin whose forecast moves; `largest` (series,) is what rounding is a share of."""
     honest = fitted.forecast(panel, origins).y_hat
-    largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
     for known, here in _turns(origins, len(panel)):
         for changed in (change_after(panel, known, seed), panel.cut(known)):
             moved = np.abs(fitted.forecast(changed, origins[here]).y_hat - honest[here]).max(axis=1)

@@ -1,4 +1,4 @@
-"""Metrics of point forecasts: one literal table of pure functions, and the three views of a results table.
+"""Metrics: one literal table of pure functions a question, and the three views of a results table.
 
 A *group* is a set of rows scored together: a model on one series, or a model on one series at one horizon step. Over
 several series a metric is the mean of the series' scores, so that each series counts alike.
@@ -17,9 +17,12 @@ import numpy as np
 import pandas as pd
 from utilsforecast import losses
 
+from forecast.evaluation.direction_metrics import DIRECTION_METRICS
+
 if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import FloatArray
+    from forecast.series.problem import Asks
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class Groups:
 
     Attributes
     ----------
-    rows : columns `group` (0, 1, ... without a hole), `y`, `y_hat`
+    rows : columns `group` (0, 1, ... without a hole), `step`, `y`, `y_hat`
     absolute : (group,) denominator of the MASE, NaN where there is none
     squared : (group,) denominator of the squared RMSSE, NaN where there is none
 
@@ -89,6 +92,13 @@ METRICS: dict[str, Metric] = {
 """To add a metric: a pure function above, its line here, and an oracle in tests/oracles/metrics.py."""
 
 
+METRICS_OF: dict[Asks, dict[str, Metric]] = {"value": METRICS, "direction": DIRECTION_METRICS}
+"""What the forecasts of a question are scored by."""
+
+_RANKING = {"brier": "Brier score", "mase": "MASE", "mae": "MAE"}
+"""Metrics that models are ranked by, as they are written."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """The metrics in three views; each table has a column a metric, NaN where a score is empty.
@@ -108,11 +118,11 @@ class Scores:
     empty: tuple[str, ...]
 
 
-def score(results: pd.DataFrame, scales: Scales) -> Scores:
+def score(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> Scores:
     """Score a results table per model, per horizon step and per series."""
     seen = results[results["y"].notna()]
-    by_series = _score_groups(seen, ["model", "unique_id"], scales)
-    by_step = _score_groups(seen, ["model", "step", "unique_id"], scales)
+    by_series = _score_groups(seen, ["model", "unique_id"], scales, asks)
+    by_step = _score_groups(seen, ["model", "step", "unique_id"], scales, asks)
     return Scores(
         by_model=by_series.groupby("model", observed=True).mean(),
         by_step=by_step.groupby(["model", "step"], observed=True).mean(),
@@ -122,17 +132,28 @@ def score(results: pd.DataFrame, scales: Scales) -> Scores:
 
 
 def ranking_metric(by_model: pd.DataFrame) -> str:
-    """Name the metric that models are ranked by: MASE, or MAE where no series has a MASE."""
+    """Name the metric that models are ranked by: MASE, or MAE where no series has a MASE; of directions the Brier."""
+    if "brier" in by_model:
+        return "brier"
     return "mae" if by_model["mase"].isna().all() else "mase"
 
 
-def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales) -> pd.DataFrame:
+def metric_label(name: str) -> str:
+    """Write the name of a ranking metric.
+
+    >>> metric_label("mase"), metric_label("brier")
+    ('MASE', 'Brier score')
+    """
+    return _RANKING[name]
+
+
+def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales, asks: Asks) -> pd.DataFrame:
     grouped = seen.groupby(keys, observed=True)
     index = grouped.size().index
     absolute, squared = scales.of(index.get_level_values("unique_id").to_series())
-    rows = pd.DataFrame({"group": grouped.ngroup(), "y": seen["y"], "y_hat": seen["y_hat"]})
+    rows = seen[["step", "y", "y_hat"]].assign(group=grouped.ngroup())
     groups = Groups(rows, absolute, squared)
-    return pd.DataFrame({name: metric(groups) for name, metric in METRICS.items()}, index=index)
+    return pd.DataFrame({name: metric(groups) for name, metric in METRICS_OF[asks].items()}, index=index)
 
 
 def _of(found: pd.DataFrame) -> FloatArray:
@@ -143,11 +164,15 @@ def _of(found: pd.DataFrame) -> FloatArray:
 def _reasons(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -> tuple[str, ...]:
     """Say why scores are empty: a sentence for each reason, with the series that it holds for."""
     named: dict[str, list[str]] = {}
-    for name, reason in scales.reasons.items():
-        named.setdefault(f"MASE and RMSSE are empty for {{series}}: {reason}", []).append(name)
     ids = by_series.index.get_level_values("unique_id")
-    for name in ids[by_series["r2"].isna()].unique():
-        named.setdefault("R2 is empty for {series}: the targets are constant", []).append(str(name))
+    if "mase" in by_series:
+        for name, reason in scales.reasons.items():
+            named.setdefault(f"MASE and RMSSE are empty for {{series}}: {reason}", []).append(name)
+        for name in ids[by_series["r2"].isna()].unique():
+            named.setdefault("R2 is empty for {series}: the targets are constant", []).append(str(name))
+    else:
+        for name in ids[by_series["auc"].isna()].unique():
+            named.setdefault("AUC is empty for {series}: all outcomes are the same", []).append(str(name))
     for name in results["unique_id"].cat.categories.difference(ids.unique()):
         named.setdefault("{series} has no score: no target was observed after an origin", []).append(str(name))
     return tuple(sentence.format(series=_series(names)) for sentence, names in named.items())

@@ -29,27 +29,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.scales import Scales
+    from forecast.series.problem import Asks
 
 
-def losses_to_compare(results: pd.DataFrame, scales: Scales) -> tuple[pd.DataFrame, int | None]:
+def losses_to_compare(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> tuple[pd.DataFrame, int | None]:
     """Losses by origin and the overlap of their horizons; or by series, and None, where origins are too few.
 
     The typical series decides what is few: origins that only some series have are no repetition of the others.
     """
     overlap = horizon_overlap(results)
-    by_series = series_losses(results, scales)
+    by_series = series_losses(results, scales, asks)
     first = results[results["model"] == results["model"].iloc[0]] if len(results) else results
     origins = first.groupby("unique_id", observed=True)["cutoff"].nunique()
     typical = int(origins.median()) if len(origins) else 0
     if len(by_series) >= FEWEST_SERIES and cosine_count(typical, overlap) == 0:
         return by_series, None
-    return origin_losses(results, scales), overlap
+    return origin_losses(results, scales, asks), overlap
 
 
-def series_losses(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
-    """Mean absolute error of each model on each series, in units of its MASE denominator: (unique_id, model)."""
+def series_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
+    """Mean absolute error of each model on each series, in units of its MASE denominator: (unique_id, model).
+
+    Of directions the Brier score.
+    """
     return (
-        scaled_errors(results, scales)
+        scaled_errors(results, scales, asks)
         .groupby(["unique_id", "model"], observed=True)["error"]
         .mean()
         .reset_index()

@@ -1,7 +1,8 @@
 """The tidy table of a backtest: everything that is said about forecasts is computed from it.
 
 One row per `model`, `unique_id`, `cutoff` (time of the origin), `ds` (time of the target) and `step` (1 to the
-horizon), with `y` and `y_hat`. Models follow one another in the same order of rows. A target that was not observed
+horizon), with `y` and `y_hat`; where the direction is asked for `y` is 1 if the target rose since the origin and 0 if
+not, and `y_hat` a probability. Models follow one another in the same order of rows. A target that was not observed
 is NaN in `y` and is not scored. As it is written into a run folder the table has a column `quantile` as well: null for
 the point forecasts, which come first, and else the level of which `y_hat` is the quantile.
 """
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.series.directions import risen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.forecasters.interface import Forecasts
     from forecast.series.panel import FloatArray, Panel
+    from forecast.series.problem import Asks
     from forecast.series.split import Origins
 
 COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
@@ -26,14 +30,19 @@ MOST_QUANTILE_ROWS = 2_000_000
 """Rows of quantiles in a run folder, at most: they are nine times as many as the point forecasts."""
 
 
-def results_table(panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], horizon: int) -> pd.DataFrame:
+def results_table(
+    panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], horizon: int, asks: Asks = "value"
+) -> pd.DataFrame:
     """Build the table from what each model forecast at the same origins.
 
     Rows are ordered by model, then origin, then step; `model` and `unique_id` are categorical.
     """
     models, rows = len(forecasts), origins.rows(panel)
     targets = rows[:, None] + np.arange(1, horizon + 1)  # (origin, step)
-    y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
+    if asks == "direction":
+        y = risen(panel, rows, horizon)
+    else:
+        y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
     y_hat = [forecast.y_hat.ravel() for forecast in forecasts.values()]
     return pd.DataFrame(
         {

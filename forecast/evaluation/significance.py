@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import FloatArray
+    from forecast.series.problem import Asks
 
 FEWEST_SERIES = 20
 """Series that a test paired over series needs."""
@@ -155,13 +156,13 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def origin_losses(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
-    """Absolute error averaged over the horizon, then over series: (cutoff, model).
+def origin_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
+    """Absolute error (of probabilities the squared one) averaged over the horizon, then over series: (cutoff, model).
 
     With several series the errors are in units of each series' MASE denominator, so that the test and the MASE weigh
     series alike; series without one are left out.
     """
-    errors = scaled_errors(results, scales)
+    errors = scaled_errors(results, scales, asks)
     per_origin = errors.groupby(["model", "unique_id", "cutoff"], observed=True)["error"].mean()
     return (
         per_origin.groupby(["cutoff", "model"], observed=True)
@@ -171,13 +172,16 @@ def origin_losses(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
     )
 
 
-def scaled_errors(results: pd.DataFrame, scales: Scales) -> pd.DataFrame:
+def scaled_errors(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
     """Absolute errors of the targets that were observed, columns `model, unique_id, cutoff, error`.
 
-    With several series in units of each series' MASE denominator, NaN for those without one.
+    With several series in units of each series' MASE denominator, NaN for those without one. Where the direction is
+    asked for they are squared errors of probabilities, whose mean is the Brier score, and have no unit.
     """
     seen = results[results["y"].notna()]
     error = (seen["y"] - seen["y_hat"]).abs()
+    if asks == "direction":
+        return seen[["model", "unique_id", "cutoff"]].assign(error=error**2)
     if len(scales.ids) > 1 and not np.isnan(scales.absolute).all():
         codes = seen["unique_id"].cat.codes.to_numpy()
         unit, _ = scales.of(seen["unique_id"].cat.categories.to_series())

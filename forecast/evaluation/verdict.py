@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
-from forecast.evaluation.metrics import ranking_metric
+from forecast.evaluation.metrics import metric_label, ranking_metric
+from forecast.forecasters.direction import BASE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.significance import Comparison
+    from forecast.series.problem import Asks
 
 NAIVE = "naive"
 """The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
+
+PLAIN: dict[Asks, str] = {"value": NAIVE, "direction": BASE_RATE}
+"""Such a row for each question; what is said of naive here holds for both."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +73,22 @@ def _verdict(
         instead = f": use {_called(rows, baseline)}" if baseline else ""
         return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
     metric = ranking_metric(rows)
-    mine = float(rows[metric][network])
+    mine, label = float(rows[metric][network]), metric_label(metric)
     if baseline is None or rows["status"][baseline] != OK or test is None:
-        return Verdict(f"{network} has nothing to be compared with ({metric.upper()} {_number(mine)})", won=False)
+        return Verdict(f"{network} has nothing to be compared with ({label} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
-    rival, figures = _called(rows, baseline), f"{metric.upper()} {_against(mine, theirs)}"
+    rival, figures = _called(rows, baseline), f"{label} {_against(mine, theirs)}"
+    if metric == "brier":
+        figures = f"{label} {_against(mine, theirs, digits=4)}, {_apart(mine, theirs)}"
     unbeaten = _naive_unbeaten(rows, against_naive, significance)
     if not (mine < theirs and test.difference < 0):
         chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _chance(test)
-        return _instead(f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
+        return _instead(rows, f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
     ahead = f"{network} is ahead of {rival} ({figures}), but"
     if math.isnan(test.p_adjusted):
         return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
     if test.p_adjusted >= significance:
-        return _instead(f"{ahead} that may be chance ({_chance(test)})", rival, unbeaten.get(baseline))
+        return _instead(rows, f"{ahead} that may be chance ({_chance(test)})", rival, unbeaten.get(baseline))
     beats = f"{network} beats {rival} ({figures}, {_chance(test)})"
     return _better(rows, network, beats, unbeaten.get(network))
 
@@ -114,15 +121,17 @@ def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison],
         if test.difference < 0 and (no_p or test.p_adjusted < significance):
             continue
         chance = "" if no_p else f", {_chance(test)}"
-        found[name] = f"{NAIVE} ({metric.upper()} {_number(float(rows[metric][NAIVE]))}{chance})"
+        plain = _plain(rows)
+        found[name] = f"{_called(rows, plain)} ({metric_label(metric)} {_number(float(rows[metric][plain]))}{chance})"
     return found
 
 
-def _instead(outcome: str, rival: str, unbeaten: str | None) -> Verdict:
+def _instead(rows: pd.DataFrame, outcome: str, rival: str, unbeaten: str | None) -> Verdict:
     """Recommend the baseline to beat, or naive where that one does not beat it."""
     if unbeaten is None:
         return Verdict(f"{outcome}: on these data use {rival}", won=False)
-    return Verdict(f"{outcome}, and {rival} does not beat {unbeaten}: on these data use {NAIVE}", won=False)
+    plain = _called(rows, _plain(rows))
+    return Verdict(f"{outcome}, and {rival} does not beat {unbeaten}: on these data use {plain}", won=False)
 
 
 def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) -> Verdict:
@@ -134,23 +143,41 @@ def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) 
         still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
         return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
     if unbeaten is not None:
-        return Verdict(f"{beats}, but not {unbeaten}: on these data use {NAIVE}", won=False)
+        return Verdict(f"{beats}, but not {unbeaten}: on these data use {_called(rows, _plain(rows))}", won=False)
     return Verdict(f"{beats}: on these data it is worth its training", won=True)
 
 
 def _called(rows: pd.DataFrame, baseline: str) -> str:
     """Say that a reference is what the network starts from; other names speak for themselves."""
+    if ranking_metric(rows) == "brier":
+        return "the base rate" if baseline == BASE_RATE else baseline
     return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
 
 
-def _against(mine: float, theirs: float) -> str:
-    return " against ".join(_told_apart(mine, theirs))
+def _plain(rows: pd.DataFrame) -> str:
+    """Name the row that needs no choice."""
+    return PLAIN["direction" if ranking_metric(rows) == "brier" else "value"]
 
 
-def _told_apart(one: float, other: float) -> tuple[str, str]:
+def _apart(mine: float, theirs: float) -> str:
+    """Say by what part of it a score lies below another, or above.
+
+    >>> _apart(0.24, 0.25), _apart(0.2501, 0.25), _apart(0.5, 0.25)
+    ('4.0 % below', 'less than 0.1 % above', '100 % above')
+    """
+    share = abs(mine - theirs) / theirs if theirs else 0.0
+    part = "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{part} {'below' if mine < theirs else 'above'}"
+
+
+def _against(mine: float, theirs: float, digits: int = 3) -> str:
+    return " against ".join(_told_apart(mine, theirs, digits))
+
+
+def _told_apart(one: float, other: float, fewest: int = 3) -> tuple[str, str]:
     """Two numbers with as many digits as tell them apart, six at most."""
-    written = ((_number(one, digits), _number(other, digits)) for digits in range(3, 7))
-    return next((both for both in written if both[0] != both[1]), (_number(one), _number(other)))
+    written = [(_number(one, digits), _number(other, digits)) for digits in range(fewest, 7)]
+    return next((both for both in written if both[0] != both[1]), written[0])
 
 
 def _number(value: float, digits: int = 3) -> str:

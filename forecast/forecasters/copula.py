@@ -95,7 +95,7 @@ def _positive(correlation: FloatArray) -> FloatArray:
 
 def keeps_copula(settings: NetworkSettings, horizon: int) -> bool:
     """Whether a network of these settings has a copula: a distribution whose steps are forecast at once."""
-    return settings.head != "point" and settings.strategy != "recursive" and horizon <= MOST_STEPS
+    return settings.head not in ("point", "direction") and settings.strategy != "recursive" and horizon <= MOST_STEPS
 
 
 def check_paths(settings: NetworkSettings, horizon: int) -> None:
@@ -107,9 +107,9 @@ def check_paths(settings: NetworkSettings, horizon: int) -> None:
         A head that is no distribution, or a horizon too long.
 
     """
-    if settings.head == "point":
+    if settings.head in ("point", "direction"):
         raise ForecastError(
-            "paths are drawn from a distribution, found `model.head=point`: "
+            f"paths are drawn from a distribution, found `model.head={settings.head}`: "
             "say `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
         )
     if settings.strategy != "recursive" and horizon > MOST_STEPS:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.live import Forecast, Live
     from forecast.forecasters.settings import Combine
+    from forecast.network.settings import NetworkSettings
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.references import Reference
@@ -148,6 +149,14 @@ def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> R
     if members == 1:
         return network
     return Ensemble(tuple(replace(network, seed=member_seed(network.seed, i)) for i in range(members)), combine)
+
+
+def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
+    """Return how members are combined; where nothing is said values by the median, probabilities by the mean.
+
+    The mean of probabilities is what a mixture of the members says.
+    """
+    return combine or ("mean" if settings.head == "direction" else "median")
 
 
 def member_seed(seed: int, member: int) -> int:

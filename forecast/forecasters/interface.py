@@ -23,11 +23,11 @@ QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Forecasts in the target's own units.
+    """Forecasts in the target's own units; where the problem asks for the direction, probabilities of a rise.
 
     Attributes
     ----------
-    y_hat : (origin, horizon step) float64, point forecasts
+    y_hat : (origin, horizon step) float64, point forecasts, or probabilities
     quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
     members : (member, origin, horizon step) float64, what each member of an ensemble forecasts; None: it is none
 

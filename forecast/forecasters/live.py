@@ -201,10 +201,12 @@ class Live:
 
 @torch.no_grad()
 def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: FloatArray) -> Forecasts:
-    """Make forecasts in the target's units of raw numbers, (origin, horizon, size).
+    """Make forecasts of raw numbers, (origin, horizon, size): in the target's units, or probabilities of a rise.
 
     `reference` is (origin, horizon), `scale` (origin,).
     """
+    if head.asks == "direction":
+        return Forecasts(head.point(raw, None).numpy())
     unit, level = scale[:, None], level_of(reference, scale)
     y_hat = reference + head.point(raw, level).numpy() * unit
     if not head.is_distribution:

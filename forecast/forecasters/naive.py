@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from forecast.forecasters.direction import leaning
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.series.references import Reference, fit_reference
 
 if TYPE_CHECKING:
+    from forecast.forecasters.direction import FittedLeaning
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
@@ -37,9 +39,10 @@ class NaiveRule:
     rule: Rule
     kind: Kind = "naive"
 
-    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedRule:
-        """Take note of the problem; there is nothing to learn."""
-        return FittedRule(self, problem)
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedRule | FittedLeaning:
+        """Take note of the problem; there is nothing to learn, but for the direction how often the rule is right."""
+        fitted = FittedRule(self, problem)
+        return leaning(fitted, past, train_steps, problem) if problem.asks == "direction" else fitted
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,13 @@ class UntrainedReference:
     reference: str | Reference = "auto"
     kind: Kind = "reference"
 
-    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedReference:
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedReference | FittedLeaning:
         """Fit the reference, or fit again one whose constants have been chosen."""
         if isinstance(self.reference, Reference):
-            return FittedReference(self, self.reference.refit(past, train_steps))
-        return FittedReference(self, fit_reference(self.reference, past, train_steps, problem))
+            fitted = FittedReference(self, self.reference.refit(past, train_steps))
+        else:
+            fitted = FittedReference(self, fit_reference(self.reference, past, train_steps, problem))
+        return leaning(fitted, past, train_steps, problem) if problem.asks == "direction" else fitted
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,17 @@ def straight_line(past: Panel, origins: Origins, problem: Problem) -> FloatArray
     first = np.minimum(observed[np.searchsorted(observed, past.offsets[origins.series])], last)
     slope = (past.target[last] - past.target[first]) / np.maximum(last - first, 1)
     ahead = origins.rows(past)[:, None] + np.arange(1, problem.horizon + 1) - last[:, None]
+    y_hat: FloatArray = past.target[last][:, None] + slope[:, None] * ahead
+    return y_hat
+
+
+def last_change(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
+    """Go on along the line through the last two observed values."""
+    rows, first, observed = origins.rows(past), past.offsets[origins.series], _last_observed(past)
+    last = observed[rows]
+    before = observed[np.maximum(last - 1, first)]
+    slope = (past.target[last] - past.target[before]) / np.maximum(last - before, 1)
+    ahead = rows[:, None] + np.arange(1, problem.horizon + 1) - last[:, None]
     y_hat: FloatArray = past.target[last][:, None] + slope[:, None] * ahead
     return y_hat
 

@@ -14,6 +14,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.beside import Beside
 from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
 from forecast.forecasters.counts import check_counts
+from forecast.forecasters.direction import check_asked
 from forecast.forecasters.draws import own_chances
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind
@@ -23,7 +24,7 @@ from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
-from forecast.network.settings import LstmSettings, NetworkSettings
+from forecast.network.settings import LstmSettings, NetworkSettings, asked_by
 from forecast.series.crossfit import cross_fitted
 from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
@@ -35,6 +36,7 @@ from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
     from forecast.forecasters.recursion import Standing
+    from forecast.series.crossfit import CrossFitted
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
@@ -103,6 +105,7 @@ class Recurrent:
         from forecast.training.fit import TrainingJob  # noqa: PLC0415 - as above
 
         check_regime(self.settings, self.training)
+        check_asked(self.settings, problem)
         if self.reference is None:
             asked = own_problem(self.settings.strategy, problem)
             reference = fit_reference(self.settings.reference, past, train_steps, asked)
@@ -116,7 +119,7 @@ class Recurrent:
             check_fed_back(encoding)
         crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
         return reference, TrainingJob(
-            data=network_data(past, crossed, scale, encoding, needs_level=needs_level(self.settings)),
+            data=_data_of(self.settings, past, crossed, scale, encoding),
             train_steps=train_steps,
             network=self.settings,
             training=self.training,
@@ -165,6 +168,8 @@ class FittedNetwork:
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        if self.problem.asks == "direction":
+            return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
         return (f"adds to the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
@@ -285,8 +290,7 @@ class FittedNetwork:
 
     def _data(self, past: Panel) -> NetworkData:
         """What the network reads of a past."""
-        leveled = needs_level(self.forecaster.settings)
-        return network_data(self._known(past), self.reference, self.scale, self.encoding, needs_level=leveled)
+        return _data_of(self.forecaster.settings, self._known(past), self.reference, self.scale, self.encoding)
 
     def _known(self, past: Panel) -> Panel:
         if past.ids != self.ids:
@@ -304,6 +308,14 @@ class FittedNetwork:
                 f"a network trained on windows needs {self.problem.context_steps} steps before an origin, found "
                 f"{shortest}: forecast from later origins, or train with `training.regime=stream`"
             )
+
+
+def _data_of(
+    settings: NetworkSettings, past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding
+) -> NetworkData:
+    """What a network of these settings reads of a past, and what its targets are."""
+    asked: dict[str, Any] = {"needs_level": needs_level(settings), "asks": asked_by(settings.head)}
+    return network_data(past, reference, scale, encoding, **asked)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -21,11 +21,11 @@ from threadpoolctl import threadpool_limits
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.windows import Differences, Read, fit_differences, thin, window_rows
+from forecast.forecasters.windows import Differences, Read, fit_windows, thin, window_rows
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
+    from forecast.series.problem import Asks, Problem
     from forecast.series.references import Reference
     from forecast.series.split import Origins
 
@@ -44,6 +44,7 @@ class Regression:
     reference : name of the reference that windows are differences to, or one whose constants have been chosen
     max_windows : windows fitted on, at most; of more, as many are drawn at random
     multi_output : whether it predicts several outputs by itself; None asks its tags
+    answers : the questions that it can be asked
 
     Examples
     --------
@@ -59,6 +60,7 @@ class Regression:
     reference: str | Reference = "auto"
     max_windows: int = 20_000
     multi_output: bool | None = None
+    answers: tuple[Asks, ...] = ("value", "direction")
     seed: int = 0
     kind: Kind = "scikit-learn"
 
@@ -68,9 +70,13 @@ class Regression:
         Raises
         ------
         ForecastError
-            No series has a whole window, or the regressor refuses a parameter.
+            No series has a whole window, the regressor refuses a parameter, or does not answer the question.
 
         """
+        if problem.asks not in self.answers:
+            raise ForecastError(
+                f"baseline {self.name!r} answers the {self.answers[0]}, and the {problem.asks} is asked"
+            )
         rows = window_rows(past, np.zeros_like(train_steps), train_steps, problem)
         if not len(rows):
             raise ForecastError(
@@ -78,7 +84,7 @@ class Regression:
                 f"horizon {problem.horizon} steps with observed targets in its training stretch; "
                 f"shorten `data.context_steps` or `horizon`"
             )
-        differences = fit_differences(self.reference, past, train_steps, problem)
+        differences = fit_windows(self.reference, past, train_steps, problem)
         read = differences.read(past)
         used = thin(rows, self.max_windows, self.seed)
         x, y = differences.inputs(read, used), differences.targets(read, used)
@@ -159,9 +165,9 @@ def _one_thread() -> threadpool_limits:
 
 
 def _least_error(fits: Sequence[_Fit], differences: Differences, read: Read, validation: IntArray) -> _Fit:
-    """Take the fit with the least mean absolute scaled error over the validation stretch, the first of equals."""
+    """Take the fit with the least mean loss over the validation stretch, the first of equals."""
     x, y = differences.inputs(read, validation), differences.targets(read, validation)
-    return min(fits, key=lambda fit: float(np.abs(fit.predict(x) - y).mean()))
+    return min(fits, key=lambda fit: float(differences.loss(fit.predict(x), y).mean()))
 
 
 def _by_category(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

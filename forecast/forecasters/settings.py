@@ -24,7 +24,7 @@ class NamedSettings(Settings):
 class RuleSettings(NamedSettings):
     """A naive rule without a number to set."""
 
-    method: Literal["naive", "seasonal_naive", "drift"]
+    method: Literal["naive", "seasonal_naive", "drift", "momentum"]
 
 
 class WindowMeanSettings(NamedSettings):

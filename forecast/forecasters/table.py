@@ -15,6 +15,7 @@ from forecast.forecasters.naive import (
     NaiveRule,
     Rule,
     UntrainedReference,
+    last_change,
     last_season,
     last_value,
     straight_line,
@@ -33,16 +34,23 @@ from forecast.forecasters.statistical import Statistical
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
     from forecast.forecasters.regression import Regression
+    from forecast.series.problem import Asks
 
-RULES: dict[str, Rule] = {"naive": last_value, "seasonal_naive": last_season, "drift": straight_line}
+RULES: dict[str, Rule] = {
+    "naive": last_value,
+    "seasonal_naive": last_season,
+    "drift": straight_line,
+    "momentum": last_change,
+}
 
 
 class Regressor(NamedTuple):
-    """Where a regressor is imported from, and whether it predicts several outputs by itself."""
+    """Where a regressor is imported from, whether it predicts several outputs by itself, and what it answers."""
 
     module: str
     cls: str
     multi_output: bool
+    answers: tuple[Asks, ...] = ("value", "direction")
 
 
 # Written down rather than asked of scikit-learn: the tag of MLPRegressor says one output, and it has many.
@@ -61,12 +69,27 @@ REGRESSORS: dict[str, Regressor] = {
     "lasso": Regressor("sklearn.linear_model", "Lasso", True),
     "linear": Regressor("sklearn.linear_model", "LinearRegression", True),
     "linear_support_vector": Regressor("sklearn.svm", "LinearSVR", False),
+    "logistic": Regressor("forecast.forecasters.classifiers", "LogisticChance", False, ("direction",)),
     "mlp": Regressor("sklearn.neural_network", "MLPRegressor", True),
     "partial_least_squares": Regressor("sklearn.cross_decomposition", "PLSRegression", True),
     "random_forest": Regressor("sklearn.ensemble", "RandomForestRegressor", True),
     "ridge": Regressor("sklearn.linear_model", "Ridge", True),
     "support_vector": Regressor("sklearn.svm", "SVR", False),
 }
+
+
+def why_unanswered(settings: BaselineSettings, asks: Asks) -> str:
+    """Say why a baseline does not answer a question, "" where it does."""
+    match settings:
+        case RegressionSettings():
+            entry = REGRESSORS.get(settings.regressor)
+            if entry is not None and asks not in entry.answers:
+                return f"says how likely a rise is, and is asked for the {asks}: say `model.head=direction`, or drop it"
+        case RuleSettings(method="naive") if asks == "direction":
+            return "repeats the last value, which is never higher than itself"
+        case StatisticalSettings() if asks == "direction":
+            return "forecasts values, and in training none from which its directions could be counted"
+    return ""
 
 
 def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
@@ -115,6 +138,7 @@ def _build_regression(settings: RegressionSettings, seed: int) -> Regression:
         reference=settings.reference,
         max_windows=settings.max_windows,
         multi_output=entry.multi_output,
+        answers=entry.answers,
         seed=seed,
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.live import Forecast, Live
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
+    from forecast.series.problem import Asks, Problem
     from forecast.series.split import Origins
 
 Transform: TypeAlias = Literal["none", "log"]
@@ -52,14 +52,18 @@ class Transformed:
             A target that is not above zero.
 
         """
-        return FittedTransformed(self.forecaster.fit(log_target(past), train_steps, problem))
+        return FittedTransformed(self.forecaster.fit(log_target(past), train_steps, problem), problem.asks)
 
 
 @dataclass(frozen=True)
 class FittedTransformed:
-    """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights live in log units."""
+    """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights live in log units.
+
+    The log rises where the target does: where the direction is asked for (`asks`), its probabilities are the target's.
+    """
 
     fitted: Fitted
+    asks: Asks = "value"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,6 +73,8 @@ class FittedTransformed:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast the log and take the exponential; a forecast beyond the range of floats is infinite."""
         told = self.fitted.forecast(log_target(past), origins)
+        if self.asks == "direction":
+            return told
         with np.errstate(over="ignore"):
             return Forecasts(
                 np.exp(told.y_hat),
@@ -104,7 +110,7 @@ class FittedTransformed:
             raise ForecastError(
                 f"only a network goes on row by row, found {type(self.fitted).__name__}: use `forecast`"
             )
-        return LiveTransformed(self.fitted.start(log_target(past)))
+        return LiveTransformed(self.fitted.start(log_target(past)), self.asks)
 
     def chosen(self) -> Transformed:
         """Return the forecaster with everything fixed that was chosen on validation."""
@@ -134,17 +140,21 @@ class LiveTransformed:
     """A network of the log of the target in use: rows come and forecasts go in the target's own units."""
 
     live: Live
+    asks: Asks = "value"
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), above zero, with covariates as `Live.update` does."""
         y = np.asarray(row, dtype=np.float64)
         if (y <= 0).any():
             raise ForecastError(f"`data.transform=log` needs values above zero, found {row!r}: train without it")
-        return _exponential(self.live.update(np.log(y), past))
+        return self._in_own_units(self.live.update(np.log(y), past))
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        return _exponential(self.live.forecast())
+        return self._in_own_units(self.live.forecast())
+
+    def _in_own_units(self, told: Forecast) -> Forecast:
+        return told if self.asks == "direction" else _exponential(told)
 
 
 def _exponential(forecast: Forecast) -> Forecast:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.series.directions import risen
 from forecast.series.encoding import Encoding, ahead_shifts, fit_encoding
 from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
@@ -111,14 +112,42 @@ class Differences:
         """Forecasts in the target's units from predicted targets, both (origin, horizon)."""
         return self.reference.at(read.known, rows) + predicted * self._unit(read.known, rows)
 
+    def loss(self, predicted: FloatArray, targets: FloatArray) -> FloatArray:
+        """Error by which fits are compared: absolute, (origin, horizon)."""
+        error: FloatArray = np.abs(predicted - targets)
+        return error
+
     def _unit(self, known: Quantities, rows: IntArray) -> FloatArray:
         unit: FloatArray = self.scale[known.series(rows)]
         return unit[:, None]
 
 
-def fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
+class Directions(Differences):
+    """The same windows, asked for the direction: targets are 1/2 where the series has risen, else -1/2.
+
+    A regressor of an outcome predicts its probability as far as it is right about means; what it says beyond 0 and 1
+    is cut off.
+    """
+
+    def targets(self, read: Read, rows: IntArray) -> FloatArray:
+        """What has come after each origin, (origin, horizon)."""
+        return risen(read.past, rows, self.problem.horizon) - 0.5
+
+    def restore(self, read: Read, rows: IntArray, predicted: FloatArray) -> FloatArray:
+        """Probabilities from predicted targets, both (origin, horizon)."""
+        probability: FloatArray = np.clip(predicted + 0.5, 0.0, 1.0)
+        return probability
+
+    def loss(self, predicted: FloatArray, targets: FloatArray) -> FloatArray:
+        """Error by which fits are compared: squared, as the absolute one is least for a probability of 0 or 1."""
+        error: FloatArray = (np.clip(predicted, -0.5, 0.5) - targets) ** 2
+        return error
+
+
+def fit_windows(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
     """Fit scale and reference on the training stretch; a reference that is fitted already keeps its constants."""
-    return Differences(
+    kind = Directions if problem.asks == "direction" else Differences
+    return kind(
         problem=problem,
         reference=reference.refit(past, train_steps)
         if isinstance(reference, Reference)

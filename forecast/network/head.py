@@ -15,6 +15,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.series.problem import Asks
+
 
 class Level(NamedTuple):
     """Where a series stands, for heads whose distribution is not one of differences (counts).
@@ -35,6 +37,7 @@ class Head(nn.Module):
 
     Attributes
     ----------
+    asks : the question that it answers; all of this is said of values, and `DirectionHead` says what it does instead
     size : raw numbers a horizon step
     needs_level : whether `level` has to be handed over
     is_distribution : whether there are quantiles
@@ -43,6 +46,7 @@ class Head(nn.Module):
 
     """
 
+    asks: Asks = "value"
     size = 1
     needs_level = False
     is_distribution = False

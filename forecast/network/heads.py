@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from forecast.network.direction import DirectionHead
 from forecast.network.distributions import GaussianHead, NegativeBinomialHead, QuantileHead, StudentHead
 from forecast.network.head import Head, Level, mean_where
 
@@ -99,6 +100,7 @@ HEADS: dict[str, Callable[[NetworkSettings, int], Head]] = {
     "gaussian": lambda settings, horizon: GaussianHead(horizon),
     "student_t": lambda settings, horizon: StudentHead(horizon),
     "negative_binomial": lambda settings, horizon: NegativeBinomialHead(horizon),
+    "direction": lambda settings, horizon: DirectionHead(horizon),
 }
 """Every head by its name in `model.head`."""
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from forecast.settings import Settings
+
+if TYPE_CHECKING:
+    from forecast.series.problem import Asks
 
 ReferenceName: TypeAlias = Literal[
     "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
-HeadName: TypeAlias = Literal["point", "quantile", "gaussian", "student_t", "negative_binomial"]
+HeadName: TypeAlias = Literal["point", "quantile", "gaussian", "student_t", "negative_binomial", "direction"]
+
+
+def asked_by(head: str) -> Asks:
+    """Return the question that a head answers."""
+    return "direction" if head == "direction" else "value"
 
 
 class BackboneSettings(Settings):
@@ -35,7 +43,7 @@ class BackboneSettings(Settings):
     reference: ReferenceName = "auto"
     """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
     head: HeadName = "point"
-    """What is forecast of each step: a number, or a distribution."""
+    """What is forecast of each step: a number, a distribution, or how likely it is higher than at the origin."""
     quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
     """head=quantile: the levels that are learnt, 0.5 among them."""
     loss: Loss = "mae"

@@ -10,6 +10,7 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
+from forecast.reporting.direction_charts import chance_figure, reliability_figure
 from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
 from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.gradient_charts import gradients_figure
@@ -38,6 +39,10 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     roles, clock = summary.roles, summary.clock
     figures = [] if summary.spread is None else [spread_figure(summary.spread, roles)]
     figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
+    if summary.chances is not None:
+        figures.append(chance_figure(summary.chances, roles, summary.series))
+    if summary.reliability is not None:
+        figures.append(reliability_figure(summary.reliability, roles))
     figures.append(steps_figure(summary.steps, roles))
     if summary.calibration is not None:
         figures.append(calibration_figure(summary.calibration, roles))
@@ -72,12 +77,13 @@ def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
 
 
 def _of_a_series(
-    name: str, sections: tuple[DataSection, ForecastSection, ForecastSection | None], roles: Roles, clock: Clock
+    name: str, sections: tuple[DataSection, ForecastSection | None, ForecastSection | None], roles: Roles, clock: Clock
 ) -> list[Figure]:
     """Figures of a single series, which the page exchanges for those of another."""
     data, origins, future = sections
+    made = [] if origins is None else [origins_figure(origins, roles, clock)]
     ahead = [] if future is None else [future_figure(future, roles, clock, name)]
-    return [data_figure(data, clock, name), origins_figure(origins, roles, clock), *ahead]
+    return [data_figure(data, clock, name), *made, *ahead]
 
 
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.metrics import metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
 from forecast.reporting.wording import counted, listed, number
 
@@ -33,13 +34,14 @@ class ModelSteps:
 
 @dataclass(frozen=True)
 class StepSection:
-    """Error by horizon step; `metric` is MASE or MAE, `top` bounds the axis."""
+    """Error by horizon step; `metric` is the name of MASE, MAE or Brier score, `bottom` and `top` bound the axis."""
 
     says: str
     metric: str
     steps: tuple[int, ...]
     models: tuple[ModelSteps, ...]
     top: float
+    bottom: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,9 @@ def errors_by_step(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
-    """Show `by_step` (`model, step`, and `mase` or else `mae`)."""
-    metric = "mase" if "mase" in by_step and by_step["mase"].notna().any() else "mae"
+    """Show `by_step` (`model, step`, and `brier`, `mase` or else `mae`)."""
+    metric = error_measure(by_step)
+    label = metric_label(metric)
     table = by_step.assign(model=by_step["model"].astype(str)).pivot_table(index="step", columns="model", values=metric)
     order = [*roles.named(), *sorted(set(table.columns) - set(roles.named()))]
     models = tuple(ModelSteps(name, rounded(table[name].to_numpy())) for name in order if name in table)
@@ -101,12 +104,20 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
     top = float(finite.max()) if len(finite) else 1.0
     if np.isfinite(named).any() and np.nanmax(named) > 0:
         top = min(top, WORSE_THAN_SHOWN * float(np.nanmax(named)))
-    top = (top or 1.0) * 1.05
-    says = _steps_in_words(table, roles, metric.upper())
+    bottom = 0.0
+    if metric == "brier" and len(finite):  # all lie close to one another, and far from zero
+        bottom = max(float(finite.min()) - 0.1 * (top - float(finite.min())), 0.0)
+    top = bottom + ((top - bottom) or 1.0) * 1.05
+    says = _steps_in_words(table, roles, label)
     outside = [m.model for m in models if any(e is not None and e > top for e in m.errors)]
     if outside:
         says += f" {listed(outside)} {'rises' if len(outside) == 1 else 'rise'} above the picture."
-    return StepSection(says, metric.upper(), tuple(int(s) for s in table.index), models, top)
+    return StepSection(says, label, tuple(int(s) for s in table.index), models, top, bottom)
+
+
+def error_measure(table: pd.DataFrame) -> str:
+    """Name the measure that pictures show: the Brier score, MASE, or MAE where no series has a MASE."""
+    return next((name for name in ("brier", "mase") if name in table and table[name].notna().any()), "mae")
 
 
 def _steps_in_words(table: pd.DataFrame, roles: Roles, metric: str) -> str:

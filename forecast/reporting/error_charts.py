@@ -57,7 +57,7 @@ def _step_lines(section: StepSection, table: str) -> alt.Chart:
     )
     return drawn.encode(
         x=_whole_numbers("steps ahead"),
-        y=alt.Y("y:Q", title=section.metric, scale=alt.Scale(domain=[0, section.top], nice=False)),
+        y=alt.Y("y:Q", title=section.metric, scale=alt.Scale(domain=[section.bottom, section.top], nice=False)),
         detail="of:N",
         color=alt.Color("ink:N", scale=None),
         strokeWidth=alt.StrokeWidth("wide:Q", scale=None),
@@ -68,7 +68,8 @@ def _step_lines(section: StepSection, table: str) -> alt.Chart:
 def _end_labels(section: StepSection, colours: dict[str, str], named: tuple[str, ...]) -> Values:
     ends = [(m.model, m.errors[-1]) for m in section.models]
     inside = [(model, error) for model, error in ends if error is not None and error <= section.top]
-    places = marks.spread([_TALL * (1 - error / section.top) for _, error in inside], _LABEL_HEIGHT, _TALL)
+    span = section.top - section.bottom
+    places = marks.spread([_TALL * (section.top - error) / span for _, error in inside], _LABEL_HEIGHT, _TALL)
     return [
         {"at": round(place, 1), "of": shortened(model, 22), "ink": colours[model] if model in named else LIGHT.quiet}
         for (model, _), place in zip(inside, places, strict=True)

@@ -44,13 +44,21 @@ class TableRow:
 COLUMNS = (
     Column("model", "model", text=True),
     Column("kind", "kind", text=True),
+    Column("brier", "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"),
     Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training stretch"),
-    Column("skill", "skill", "1 less MASE over MASE of the baseline to beat: above 0 is better than it"),
+    Column("skill", "skill", "1 less MASE (or Brier) over that of the baseline to beat: above 0 is better than it"),
     Column(
         "dm_p",
         "p",
         "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series",
     ),
+    Column("accuracy", "right", "share of outcomes given more than a half; a half says that there is no rise"),
+    Column(
+        "auc",
+        "AUC",
+        "how often a rise was given more than what was none, at the same step ahead: 50 % is chance",
+    ),
+    Column("log_loss", "log loss", "mean negative logarithm of the probability that was given to what came, in nats"),
     Column("mae", "MAE", "mean absolute error, in units of the data"),
     Column("rmse", "RMSE", "root of the mean squared error, in units of the data"),
     Column("smape", "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),
@@ -88,8 +96,9 @@ def table_columns(summary: Summary) -> tuple[Column, ...]:
 
 
 def table_rows(summary: Summary) -> tuple[TableRow, ...]:
-    """Return the rows of the page's table; MASE (else MAE) carries a bar as long as the error is large."""
-    measure = "mase" if any(row.measures.get("mase") is not None for row in summary.leaderboard) else "mae"
+    """Return the rows of the page's table; what they are ranked by carries a bar as long as the error is large."""
+    filled = {name for row in summary.leaderboard for name, value in row.measures.items() if value is not None}
+    measure = next((name for name in ("brier", "mase") if name in filled), "mae")
     reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
     columns = table_columns(summary)
     decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in columns}
@@ -143,7 +152,7 @@ def measure_text(name: str, value: float | None, decimals: int | None = None) ->
         return f"{100 * value:+.1f} %".replace("-", "−") if value > -10 else "<−999 %"
     if name == "dm_p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
-    if name == "coverage_90":
+    if name in ("coverage_90", "accuracy", "auc"):
         return f"{100 * value:.1f} %"
     if name in ("fit_seconds", "forecast_seconds"):
         return f"{value:.2f}"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.metrics import metric_label
+from forecast.reporting.diagnostics import error_measure
 from forecast.reporting.lines import rounded
 from forecast.reporting.sections import data_section, future_section, origins_section
 from forecast.reporting.wording import counted, number
@@ -33,7 +35,7 @@ class SpreadSection:
 
     Attributes
     ----------
-    metric : MASE or MAE
+    metric : MASE, MAE or Brier score
     baseline : scores in the same order; empty where there is no baseline
 
     """
@@ -64,7 +66,7 @@ def errors_by_series(results: pd.DataFrame) -> pd.DataFrame:
 
 def spread_section(by_series: pd.DataFrame, roles: Roles) -> SpreadSection | None:
     """Show `by_series` (`model, unique_id`, and `mase` or else `mae`); None where there are fewer than two series."""
-    metric = "mase" if "mase" in by_series and by_series["mase"].notna().any() else "mae"
+    metric = error_measure(by_series)
     table = by_series.assign(model=by_series["model"].astype(str), unique_id=by_series["unique_id"].astype(str))
     table = table.pivot_table(index="unique_id", columns="model", values=metric)
     if roles.network not in table:
@@ -74,8 +76,8 @@ def spread_section(by_series: pd.DataFrame, roles: Roles) -> SpreadSection | Non
         return None
     has_baseline = roles.baseline is not None and roles.baseline in table
     return SpreadSection(
-        says=_in_words(table, roles, metric.upper(), has_baseline=has_baseline),
-        metric=metric.upper(),
+        says=_in_words(table, roles, metric_label(metric), has_baseline=has_baseline),
+        metric=metric_label(metric),
         ids=tuple(map(str, table.index)),
         network=rounded(table[roles.network].to_numpy()),
         baseline=rounded(table[roles.baseline].to_numpy()) if has_baseline else (),

@@ -23,6 +23,7 @@ from forecast.reporting.diagnostics import (
     residual_section,
     step_section,
 )
+from forecast.reporting.directions import ChanceSection, ReliabilitySection, chance_section, reliability_section
 from forecast.reporting.fans import points_and_quantiles, with_quantiles
 from forecast.reporting.gradients import GradientSection, gradient_section
 from forecast.reporting.lines import Clock, find_clock
@@ -45,9 +46,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
+    from forecast.series.problem import Asks
 
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
-MEASURES = ("mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
+MEASURES = ("brier", "accuracy", "auc", "log_loss", "mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
 UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
 SECONDS = ("fit_seconds", "forecast_seconds")
 
@@ -74,7 +76,7 @@ class Summary:
     facts: tuple[str, ...]
     leaderboard: tuple[Row, ...]
     data: DataSection
-    origins: ForecastSection
+    origins: ForecastSection | None
     future: ForecastSection | None
     steps: StepSection
     learning: LearningSection | None
@@ -87,6 +89,8 @@ class Summary:
     choices: tuple[Choice, ...] = ()
     calibration: CalibrationSection | None = None
     gradients: GradientSection | None = None
+    reliability: ReliabilitySection | None = None
+    chances: ChanceSection | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -115,6 +119,7 @@ def build_summary(
     intervals: Intervals | None = None,
     gradients: pd.DataFrame | None = None,
     gradient_clip: float | None = None,
+    asks: Asks = "value",
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -133,6 +138,7 @@ def build_summary(
     intervals : quantiles of the models in `results` and what was found of them
     gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
         largest norm of a gradient
+    asks : what `results` and `forecast` are: values, or how likely the target rises (then `series` is needed)
 
     Raises
     ------
@@ -150,12 +156,19 @@ def build_summary(
     mine = _of(drawn, uid)
     truth = _truth(mine, None if series is None else _of(series, uid))
     clock = find_clock(truth["ds"])
-    ahead = None if forecast is None else _of(forecast, uid)
+    ahead = None if forecast is None or (here := _of(forecast, uid)).empty else here
     learnt = history is not None and len(history) > 0
     count = int(results["unique_id"].nunique())
     spread = None
     if count > 1:
         spread = spread_section(errors_by_series(results) if by_series is None else by_series, roles)
+    if asks == "direction":
+        parts = _of_directions((truth, results, ahead), roles, clock)
+    else:
+        parts = _of_values((truth, mine, ahead), roles, clock, show)
+        parts["copy"] = copy_section(truth, mine, roles.network, copy_test)
+        parts["choices"] = () if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid)
+        parts["calibration"] = _calibration(results, intervals, roles)
     name = uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)"
     return Summary(
         title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
@@ -166,20 +179,39 @@ def build_summary(
         facts=_facts(results),
         leaderboard=rows,
         data=data_section(truth, clock, show.points, name),
-        origins=origins_section(truth, mine, roles, clock, show.origins),
-        future=None if ahead is None or ahead.empty else future_section(truth, ahead, roles, clock),
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
         learning=learning_section(history, chosen_epoch) if history is not None and learnt else None,
-        residuals=residual_section(mine, roles.network, show.points),
-        copy=copy_section(truth, mine, roles.network, copy_test),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
         spread=spread,
-        choices=() if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid),
-        calibration=_calibration(results, intervals, roles),
         gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
+        **parts,
     )
+
+
+def _of_values(
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock, show: ReportSettings
+) -> dict[str, Any]:
+    """Sections of forecast values: `tables` are the truth of a series, its results, and the forecast after its end."""
+    truth, mine, ahead = tables
+    return {
+        "origins": origins_section(truth, mine, roles, clock, show.origins),
+        "future": None if ahead is None else future_section(truth, ahead, roles, clock),
+        "residuals": residual_section(mine, roles.network, show.points),
+    }
+
+
+def _of_directions(
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock
+) -> dict[str, Any]:
+    """Sections of probabilities: `tables` are the truth of a series, all results, and the forecast after its end."""
+    truth, results, ahead = tables
+    return {
+        **dict.fromkeys(("origins", "future", "residuals", "copy")),
+        "reliability": reliability_section(results, roles),
+        "chances": None if ahead is None else chance_section(truth, ahead, roles, clock),
+    }
 
 
 def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:

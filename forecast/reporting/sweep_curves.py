@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure, Panel
+from forecast.reporting.scores import SCORES, score_column
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.wording import number
 
@@ -22,7 +23,7 @@ FEWEST_VALUES = 3
 _WIDE = 8
 """A number whose largest value is this many times its smallest lies on a logarithmic axis."""
 _MEASURES = {
-    "validation_mase": "Validation MASE",
+    **{column: f"Validation {name}" for column, name in SCORES.items()},
     "seconds": "Seconds of a job",
     "graph_mb": "MB that a training step holds for its gradient",
 }
@@ -52,12 +53,13 @@ def curves_figure(scored: pd.DataFrame, name: str) -> Figure:
 
 
 def _in_words(table: pd.DataFrame, name: str) -> str:
-    middle = table.groupby("at")["validation_mase"].median()
+    score = score_column(table)
+    middle = table.groupby("at")[score].median()
     best, smallest, largest = middle.idxmin(), middle.index.min(), middle.index.max()
     said = ", ".join(f"{number(float(middle[at]))} at {at:g}" for at in dict.fromkeys((smallest, best, largest)))
     most = int(table.groupby("at").size().max())
     shade = " The shade reaches from the lowest to the highest of the jobs with the same value." if most > 1 else ""
-    return f"Median validation MASE by {name}: {said}; lower is better.{shade}"
+    return f"Median validation {SCORES[score]} by {name}: {said}; lower is better.{shade}"
 
 
 def _panel(table: pd.DataFrame, name: str, measure: str, title: str) -> Panel:
@@ -66,7 +68,7 @@ def _panel(table: pd.DataFrame, name: str, measure: str, title: str) -> Panel:
         {"x": at, "y": _short(middle), "low": _short(low), "high": _short(high)} for at, middle, low, high in grouped
     ]
     x = alt.X("x:Q", title=name, scale=_scale(table["at"]), axis=alt.Axis(values=_ticks(table["at"]), format="~g"))
-    y, low = (alt.Y(f"{of}:Q", title=None, scale=alt.Scale(zero=measure != "validation_mase")) for of in ("y", "low"))
+    y, low = (alt.Y(f"{of}:Q", title=None, scale=alt.Scale(zero=measure not in SCORES)) for of in ("y", "low"))
     tips = [marks.tip("x", name, "~g"), *(marks.tip(of, said, ".4~g") for of, said in _TIPS.items())]
     band = marks.chart("curve").mark_area(color=LIGHT.network, opacity=0.18).encode(x=x, y=low, y2="high")
     line = marks.chart("curve").mark_line(color=LIGHT.network, point=alt.OverlayMarkDef(color=LIGHT.network, size=36))

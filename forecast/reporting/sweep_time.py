@@ -11,6 +11,7 @@ from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure
+from forecast.reporting.scores import SCORES, score_column
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float,
     settings = [name for name in swept if name != "seed"]
     if not settings:
         return None
+    score = score_column(scored)
+    scored = scored.rename(columns={score: "score"})
     jobs = scored.assign(of=scored[settings].astype(str).agg(", ".join, axis=1))
-    middle = jobs.groupby("of", sort=False)[["seconds", "validation_mase"]].median().reset_index()
-    middle = middle.sort_values("validation_mase", kind="stable", ignore_index=True)
-    middle = middle[middle["validation_mase"] <= limits[1]]
+    middle = jobs.groupby("of", sort=False)[["seconds", "score"]].median().reset_index()
+    middle = middle.sort_values("score", kind="stable", ignore_index=True)
+    middle = middle[middle["score"] <= limits[1]]
     if len(middle) < 2:
         return None
-    jobs = jobs[jobs["of"].isin(middle["of"]) & (jobs["validation_mase"] <= limits[1])]
+    jobs = jobs[jobs["of"].isin(middle["of"]) & (jobs["score"] <= limits[1])]
     labels = _labels(middle, jobs["seconds"], limits)
     named = middle.assign(ink=np.where(middle.index == 0, LIGHT.network, LIGHT.truth), label=labels)
     tables = {
@@ -48,14 +51,14 @@ def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float,
         "names": _rows(named.assign(y=named["label"])[:_MOST_NAMED], "ink"),
     }
     with debug_mode(False):
-        view = _view(limits, logarithmic=_is_logarithmic(middle))
+        view = _view(limits, SCORES[score], logarithmic=_is_logarithmic(middle))
     several = "; large dots are medians over seeds, small ones single seeds" if len(jobs) > len(middle) else ""
-    says = f"Validation MASE against seconds of a job, both better when smaller{several}."
+    says = f"Validation {SCORES[score]} against seconds of a job, both better when smaller{several}."
     return Figure("time", "Score against time", says, (marks.panel(view, tables, _HEIGHT),))
 
 
 def _rows(table: pd.DataFrame, *beside: str) -> marks.Values:
-    y = table["y"] if "y" in table else table["validation_mase"]
+    y = table["y"] if "y" in table else table["score"]
     rows = pd.DataFrame({"x": table["seconds"].round(3), "y": y.map(lambda v: float(f"{v:.6g}")), "of": table["of"]})
     rows = rows.assign(**{name: table[name] for name in beside})
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
@@ -64,7 +67,7 @@ def _rows(table: pd.DataFrame, *beside: str) -> marks.Values:
 def _labels(middle: pd.DataFrame, seconds: pd.Series[float], limits: tuple[float, float]) -> list[float]:
     """Return where names stand, in scores: beside their dots, moved apart where seconds are about the same."""
     scale = _HEIGHT / (limits[1] - limits[0])
-    places = ((middle["validation_mase"] - limits[0]) * scale).to_numpy()
+    places = ((middle["score"] - limits[0]) * scale).to_numpy()
     across, moved = middle["seconds"].to_numpy(), places.copy()
     span = float(seconds.max() - seconds.min())
     if _is_logarithmic(middle):
@@ -81,11 +84,11 @@ def _is_logarithmic(middle: pd.DataFrame) -> bool:
     return bool(seconds.min() > 0 and seconds.max() > _LOGARITHMIC * seconds.min())
 
 
-def _view(limits: tuple[float, float], *, logarithmic: bool) -> marks.View:
+def _view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> marks.View:
     scale = alt.Scale(type="log" if logarithmic else "linear", zero=False, nice=False, padding=40)
     x = alt.X("x:Q", title="seconds", scale=scale)
-    y = alt.Y("y:Q", title="validation MASE", scale=alt.Scale(domain=list(limits), nice=False, zero=False))
-    tips = [marks.tip("of", "setting"), marks.tip("x", "seconds", ".3~g"), marks.tip("y", "validation MASE", ".4~g")]
+    y = alt.Y("y:Q", title=f"validation {what}", scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    tips = [marks.tip("of", "setting"), marks.tip("x", "seconds", ".3~g"), marks.tip("y", f"validation {what}", ".4~g")]
     ink = alt.Color("ink:N", scale=None)
     jobs = marks.chart("jobs").mark_point(filled=True, size=24, color=LIGHT.other, opacity=0.9)
     dots = marks.chart("middle").mark_point(filled=True, size=90, opacity=1).encode(color=ink)

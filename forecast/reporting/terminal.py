@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = {
+    "brier": "Brier",
     "mase": "MASE",
     "skill": "skill",
     "dm_p": "p",
     "mae": "MAE",
     "rmse": "RMSE",
     "smape": "sMAPE",
+    "accuracy": "right",
+    "auc": "AUC",
+    "log_loss": "log loss",
     "coverage_90": "in 90 %",
 }
 """The last says what share of what came lies in the intervals of 90 %."""

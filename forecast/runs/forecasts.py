@@ -22,7 +22,10 @@ UNKNOWN = tuple(0.0 if level == 0.5 else math.copysign(math.inf, level - 0.5) fo
 
 @dataclass(frozen=True)
 class ForecastRow:
-    """One line: a model's forecast for one series at one time; `quantiles` at `QUANTILES`, infinite where not known."""
+    """One line: a model's forecast for one series at one time; `quantiles` at `QUANTILES`, infinite where not known.
+
+    A probability that the target rises has none: they are empty then.
+    """
 
     unique_id: str
     ds: str
@@ -32,10 +35,15 @@ class ForecastRow:
 
 
 def format_forecast(rows: Iterable[ForecastRow]) -> str:
-    """Write the file's text, numbers with all their digits; a quantile that is infinite is an empty cell."""
+    """Write the file's text, numbers with all their digits; a quantile that is infinite is an empty cell.
+
+    Where no row has quantiles there are no columns for them.
+    """
+    rows = list(rows)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(layout.FORECAST_COLUMNS)
+    told = not rows or any(row.quantiles for row in rows)
+    writer.writerow(layout.FORECAST_COLUMNS if told else layout.POINT_COLUMNS)
     for row in rows:
         quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
         writer.writerow((row.unique_id, row.ds, row.model, repr(float(row.y_hat)), *quantiles))
@@ -54,7 +62,7 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
     try:
         lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
         _check_columns(lines[0] if lines else [])
-        return tuple(_row(line, number) for number, line in enumerate(lines[1:], start=2))
+        return tuple(_row(line, number, len(lines[0])) for number, line in enumerate(lines[1:], start=2))
     except (ValueError, csv.Error) as error:
         raise ForecastError(
             f"run folder {name}: {layout.FORECAST} cannot be used, {str(error)[:200]}: "
@@ -63,17 +71,17 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
 
 
 def _check_columns(found: list[str]) -> None:
-    if tuple(found) != layout.FORECAST_COLUMNS:
+    if tuple(found) not in (layout.FORECAST_COLUMNS, layout.POINT_COLUMNS):
         raise ValueError(f"its columns should be {', '.join(layout.FORECAST_COLUMNS)}")
 
 
-def _row(line: list[str], number: int) -> ForecastRow:
-    if len(line) != len(layout.FORECAST_COLUMNS):
-        raise ValueError(f"line {number} has {len(line)} fields, expected {len(layout.FORECAST_COLUMNS)}")
+def _row(line: list[str], number: int, columns: int) -> ForecastRow:
+    if len(line) != columns:
+        raise ValueError(f"line {number} has {len(line)} fields, expected {columns}")
     y_hat = float(line[3])
     if not math.isfinite(y_hat):
         raise ValueError(f"the forecast in line {number} is not finite")
-    quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=True))
+    quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=False))
     if any(low > high for low, high in pairwise(quantiles)):
         raise ValueError(f"the quantiles in line {number} do not increase")
     return ForecastRow(line[0], line[1], line[2], y_hat, quantiles)

@@ -16,4 +16,7 @@ FIGURES = "figures"
 REPORT = "report.html"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
-FORECAST_COLUMNS = ("unique_id", "ds", "model", "y_hat", *QUANTILE_COLUMNS)
+POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
+"""Of a forecast without intervals: how likely the target rises."""
+
+FORECAST_COLUMNS = (*POINT_COLUMNS, *QUANTILE_COLUMNS)

@@ -10,14 +10,14 @@ import torch
 from pydantic import ConfigDict, Field
 
 from forecast.errors import ForecastError
-from forecast.forecasters.ensemble import FittedEnsemble, ensemble, restore_ensemble
+from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble, restore_ensemble
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent
 from forecast.forecasters.recursion import own_problem
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
 from forecast.network.readings import Interface
-from forecast.network.settings import NetworkSettings
+from forecast.network.settings import NetworkSettings, asked_by
 from forecast.runs.opening import find_run, open_record, open_tensors
 from forecast.series.calendar import Calendar, calendar_from_dict
 from forecast.series.panel import Channel
@@ -100,7 +100,7 @@ def _calendar(record: RunRecord) -> Calendar:
 def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     settings, problem = _Kept.of(record), _problem(record)
     network = Recurrent(settings.model, settings.training, settings.seed)
-    forecaster = ensemble(network, settings.ensemble, settings.combine)
+    forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))
     facts = record.network.reference.model_dump()
     _check_size(network, settings.ensemble, problem, record, tensors)
     epochs = record.network.epochs
@@ -113,7 +113,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     fitted = restore_ensemble(
         forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
     )
-    return FittedTransformed(fitted) if settings.data.transform == "log" else fitted
+    return FittedTransformed(fitted, problem.asks) if settings.data.transform == "log" else fitted
 
 
 class _KeptData(Settings):
@@ -131,7 +131,7 @@ class _Kept(Settings):
 
     seed: int
     ensemble: int = Field(ge=1, le=MOST_MEMBERS)
-    combine: Combine
+    combine: Combine | None
     data: _KeptData
     model: NetworkSettings
     training: TrainingSettings
@@ -160,4 +160,5 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
 
 def _problem(record: RunRecord) -> Problem:
     asked = record.problem
-    return Problem(asked.horizon, asked.context_steps, asked.season_steps)
+    asks = asked_by(_Kept.of(record).model.head)
+    return Problem(asked.horizon, asked.context_steps, asked.season_steps, asks)

@@ -51,6 +51,7 @@ class Finished:
     trained : the network as the backtest judged it; its losses are the history
     kept : the network that is saved; fitted again on all rows where `refitted`
     future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
+        unless `y_hat` is how likely a rise is
     paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
 
@@ -103,9 +104,10 @@ def complete(run: Finished, folder: Path) -> RunRecord:
 
 
 def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Write the times of a forecast (`unique_id, ds, model, y_hat` and the quantiles) as the user does."""
+    """Write the times of a forecast (`unique_id, ds, model, y_hat` and quantiles, if any) as the user does."""
     written = calendar.write(future["ds"].to_numpy())
-    quantiles = map(tuple, future[list(layout.QUANTILE_COLUMNS)].to_numpy(dtype=np.float64).tolist())
+    told = [name for name in layout.QUANTILE_COLUMNS if name in future]
+    quantiles = map(tuple, future[told].to_numpy(dtype=np.float64).tolist())
     columns = zip(future["unique_id"], written, future["model"], future["y_hat"], quantiles, strict=True)
     return [ForecastRow(str(name), ds, str(model), float(y_hat), told) for name, ds, model, y_hat, told in columns]
 
@@ -114,6 +116,7 @@ def make_record(run: Finished) -> RunRecord:
     """Gather what stands in `run.json`."""
     evaluation, kept = run.evaluation, run.kept
     by_model = evaluation.validation_scores.by_model
+    scored = by_model["brier" if run.problem.asks == "direction" else "mase"]
     return RunRecord(
         format=FORMAT,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -137,7 +140,7 @@ def make_record(run: Finished) -> RunRecord:
         baseline=evaluation.baseline,
         verdict=run.verdict,
         notes=run.notes,
-        validation={str(name): _plain(float(value)) for name, value in by_model["mase"].items()},
+        validation={str(name): _plain(float(value)) for name, value in scored.items()},
         metrics=tuple(_plain(row) for row in evaluation.leaderboard.to_dict("records")),
         tests={
             "significance": {name: _plain(asdict(test)) for name, test in evaluation.tests.items()},
@@ -147,11 +150,15 @@ def make_record(run: Finished) -> RunRecord:
 
 
 def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRecord:
-    """What makes quantiles of the forecasts of these models; those that are infinite are null."""
+    """What makes quantiles of the forecasts of these models; infinite ones are null, and probabilities have none."""
     return IntervalsRecord(
         levels=QUANTILES,
         scale=tuple(evaluation.test.units.tolist()),
-        offsets={name: tuple(map(tuple, _plain(evaluation.offsets[name].tolist()))) for name in models},
+        offsets={
+            name: tuple(map(tuple, _plain(evaluation.offsets[name].tolist())))
+            for name in models
+            if name in evaluation.offsets
+        },
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Asks: TypeAlias = Literal["value", "direction"]
+"""What of each step ahead: its value; or whether it is higher than at the origin, as a probability (`directions`)."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The question: how far ahead, how much past at least, how long a season (all in steps).
+    """The question: how far ahead, how much past at least, how long a season (all in steps), and what of each step.
 
     `season_steps` is 1 where the series have no season.
     """
@@ -15,3 +19,4 @@ class Problem:
     horizon: int
     context_steps: int
     season_steps: int = 1
+    asks: Asks = "value"

@@ -19,6 +19,7 @@ from forecast.settings import check_settings
 
 if TYPE_CHECKING:
     from forecast.series.panel import Panel
+    from forecast.series.problem import Asks
 
 _SEASONS_OF_CONTEXT = 2
 _MOST_OF_TRAINING = 2 / 3
@@ -44,10 +45,12 @@ def ask(
     validation: float = 0.15,
     test: float = 0.2,
     calibration: float | None = None,
+    asks: Asks = "value",
 ) -> Question:
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
-    Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon.
+    Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
+    the direction has no intervals, and nothing is calibrated.
 
     Raises
     ------
@@ -57,10 +60,11 @@ def ask(
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     check_settings(SplitSettings, {"validation": validation, "test": test, "calibration": calibration}, "split.")
+    calibration = 0 if asks == "direction" and calibration is None else calibration
     split = split_panel(panel, validation, test, 1, horizon, calibration=calibration)
     season = _season(panel.cut(split.train), season_steps)
     context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
-    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps)
+    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
     return Question(split_panel(panel, validation, test, context, horizon, calibration=calibration), problem, season)
 
 

@@ -32,13 +32,13 @@ def future(
     panel: Panel,
     horizon: int,
     *,
-    offsets: Mapping[str, FloatArray],
+    offsets: Mapping[str, FloatArray] | None,
     scale: FloatArray,
 ) -> pd.DataFrame:
     """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
 
     Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
-    Those of a model without offsets are infinite.
+    Those of a model without offsets are infinite; there are none at all where `offsets` is None.
     """
     origins = last_origins(panel)
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
@@ -46,10 +46,13 @@ def future(
     tables = []
     for name, fitted in final.items():
         made = fitted.forecast(panel, origins)
+        table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel()})
+        tables.append(table)
+        if offsets is None:
+            continue
         own = made.y_hat[:, :, None] if made.quantiles is None else made.quantiles
         quantiles = conformal_quantiles(own, scale, offsets.get(name, no_offsets(horizon)))
-        columns = dict(zip(layout.QUANTILE_COLUMNS, quantiles.reshape(-1, len(QUANTILES)).T, strict=True))
-        tables.append(pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel(), **columns}))
+        table[list(layout.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
 
 

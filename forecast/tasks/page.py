@@ -44,6 +44,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         intervals=evaluation.intervals,
         gradients=run.gradients,
         gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
+        asks=run.problem.asks,
     )
     write_report(summary, folder, png=show.png)
 

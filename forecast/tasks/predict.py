@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Asks
     from forecast.tasks.settings import JobSettings
 
 SCORES = "scores.csv"
+MEASURES: dict[Asks, tuple[str, str]] = {"value": ("mae", "mase"), "direction": ("brier", "accuracy")}
+"""What a run's own forecast is scored by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,8 @@ class Prediction:
     Attributes
     ----------
     future : columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles, with intervals as wide as the run found them
-    scores : the run's own forecast against what has come true since, columns `model`, `steps`, `mae`, `mase`; None
-        where nothing of it has
+    scores : the run's own forecast against what has come true since, columns `model`, `steps`, `mae`, `mase` (of
+        directions `brier`, `accuracy`); None where nothing of it has
 
     """
 
@@ -83,7 +86,8 @@ def predict(
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals
         offsets, scale = intervals.arrays(), np.array(intervals.scale)
-        ahead = future(final, panel, opened.problem.horizon, offsets=offsets, scale=scale)
+        told = None if opened.problem.asks == "direction" else offsets
+        ahead = future(final, panel, opened.problem.horizon, offsets=told, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
         if job.report.paths and isinstance(opened.network, HasPaths):
@@ -98,13 +102,17 @@ def predict(
 def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
     """Score the run's own `forecast.csv` on what the data hold of its times; None where they hold nothing of it.
 
-    The denominator of the MASE is measured on all steps before the forecast began.
+    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with the
+    step before it, which was its origin.
     """
     told = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
     if told.empty:
         return None
     actual = _actuals(run, panel)
     both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
+    began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
+    if run.problem.asks == "direction":
+        both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(dtype=np.int64), both["row"].to_numpy())
     both = both[both["y"].notna()]
     if both.empty:
         return None
@@ -113,12 +121,19 @@ def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
         cutoff=0,
         step=both.groupby(["model", "unique_id"]).cumcount() + 1,
     )
-    began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
     before = (began - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
-    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps)).by_model
-    scores = by_model[["mae", "mase"]].reset_index()
+    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps), run.problem.asks).by_model
+    best_first, beside = MEASURES[run.problem.asks]
+    scores = by_model[[best_first, beside]].reset_index()
     scores.insert(1, "steps", both.groupby("model").size().reindex(scores["model"]).to_numpy())
-    return scores.sort_values("mae", kind="stable", ignore_index=True)
+    return scores.sort_values(best_first, kind="stable", ignore_index=True)
+
+
+def _risen(panel: Panel, began: IntArray, rows: IntArray) -> FloatArray:
+    """Whether the target is higher at some rows than before their forecasts began, (row,); NaN where not known."""
+    origins = began - 1
+    there = ~np.isin(began, panel.offsets[:-1]) & panel.target_observed[origins] & panel.target_observed[rows]
+    return np.where(there, panel.target[rows] > panel.target[origins], np.nan)
 
 
 def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
@@ -163,8 +178,14 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     )
     if scores is None:
         return f"{made}; nothing of the run's own forecast has come true in these data yet"
-    each = [
-        f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
-    ]
+    if run.problem.asks == "direction":
+        each = [
+            f"{row['model']} Brier score {number(row['brier'])} (right {row['accuracy']:.0%})"
+            for row in scores.to_dict("records")
+        ]
+    else:
+        each = [
+            f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
+        ]
     steps = counted(int(scores["steps"].max()), "value")
     return f"{made}; of the run's own forecast {steps} can be compared with what came: {listed(each)}"

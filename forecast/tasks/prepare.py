@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
 from forecast.forecasters.copula import check_paths
-from forecast.forecasters.ensemble import ensemble
+from forecast.forecasters.direction import BaseRate
+from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
+from forecast.network.settings import asked_by
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import choose_features, with_features
 from forecast.series.question import Question, ask
 from forecast.series.settings import CsvSettings, RowSettings
 from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
+from forecast.tasks.asked import asked_baselines, check_question, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A job with its data read and its question settled."""
+    """A job with its data read and its question settled; `notes` are sentences on what was asked of whom."""
 
     job: JobSettings
     source: Source
     question: Question
+    notes: tuple[str, ...] = ()
 
     @property
     def panel(self) -> Panel:
@@ -55,16 +59,17 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     ------
     ForecastError
         Data that cannot be read or are too short, a series to be drawn that they do not hold, paths of a network that
-        has none, or counts of which the logarithm is taken.
+        has none, counts of which the logarithm is taken, or what makes no sense of the question.
 
     """
     _check_counted(job)
+    check_question(job)
     if job.report.paths:
         check_paths(job.model, job.horizon)
     source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
     _check_drawn(job.report.series, source.panel)
     missing_ahead(source.panel, job.horizon)
-    return Prepared(job, source, settle(job, source.panel))
+    return Prepared(job, source, settle(job, source.panel), left_out(job))
 
 
 def settle(job: JobSettings, panel: Panel) -> Question:
@@ -77,6 +82,7 @@ def settle(job: JobSettings, panel: Panel) -> Question:
         validation=job.split.validation,
         test=job.split.test,
         calibration=job.split.calibration,
+        asks=asked_by(job.model.head),
     )
 
 
@@ -111,7 +117,8 @@ def _with_calendar(job: JobSettings, source: Source) -> Source:
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
     """Return the untrained network of a job, or its ensemble of networks."""
-    return transformed(ensemble(recurrent(job, on_epoch), job.ensemble, job.combine), job.data.transform)
+    many = ensemble(recurrent(job, on_epoch), job.ensemble, combined_by(job.combine, job.model))
+    return transformed(many, job.data.transform)
 
 
 def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None) -> Recurrent:
@@ -126,12 +133,14 @@ def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Fore
 
 def reference(job: JobSettings) -> Forecaster:
     """Return the network's reference, untrained as it begins: a forecaster of its own."""
+    if asked_by(job.model.head) == "direction":
+        return BaseRate()
     return transformed(UntrainedReference("reference", job.model.reference), job.data.transform)
 
 
 def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
-    """Return the baselines of a job, in the order of the configuration."""
-    return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in job.baseline.values())
+    """Return the baselines of a job that answer its question, in the order of the configuration."""
+    return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in asked_baselines(job))
 
 
 def raise_failure(fits: Fits, name: str) -> None:

@@ -42,8 +42,8 @@ class JobSettings(Settings):
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""
-    combine: Combine = "median"
-    """What the members of an ensemble forecast together."""
+    combine: Combine | None = None
+    """What the members of an ensemble forecast together; null: the median, and of probabilities the mean."""
     horizon: int = Field(20, ge=1, le=100_000)
     """Steps to forecast."""
     data: DataSettings

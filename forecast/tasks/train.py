@@ -40,6 +40,12 @@ INTERVALS = (
 )
 
 
+DIRECTION = (
+    "asked is whether the target will be higher at each step than at the origin (1; the same or lower: 0), and "
+    "forecast is how likely that is"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """Everything that a training made.
@@ -102,14 +108,14 @@ def train(
 
 
 class Validated(NamedTuple):
-    """What a sweep compares: validation MASE, and what the graph of a training step holds in memory, in MB."""
+    """What a sweep compares: the validation score, and what the graph of a training step holds in memory, in MB."""
 
-    mase: float
+    score: float
     graph_mb: float
 
 
 def validate(job: JobSettings) -> Validated:
-    """Train the network alone and score it on the validation stretch; the test stretch is not looked at.
+    """Train the network alone and score it (`objective`) on the validation stretch; the test stretch is not looked at.
 
     Raises
     ------
@@ -128,8 +134,8 @@ def validate(job: JobSettings) -> Validated:
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
     )
-    mase = objective(score(validation.results, validation.scales), asked.name)
-    return Validated(mase, max(member.graph_bytes for member in trained.members) / 1e6)
+    found = objective(score(validation.results, validation.scales, validation.asks), asked.name)
+    return Validated(found, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
@@ -188,6 +194,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None:
         raise RuntimeError("a job without a network has no verdict")
+    intervals = prepared.question.problem.asks == "value"
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
@@ -199,12 +206,22 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         kept=_network_of(final.fitted[name]),
         refitted=final.refitted,
         future=future(
-            final.fitted, prepared.panel, job.horizon, offsets=evaluation.offsets, scale=evaluation.test.units
+            final.fitted,
+            prepared.panel,
+            job.horizon,
+            offsets=evaluation.offsets if intervals else None,
+            scale=evaluation.test.units,
         ),
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
-        notes=(*evaluation.notes, *(test.sentence for test in evaluation.copy_tests.values()), INTERVALS, final.note),
+        notes=(
+            *prepared.notes,
+            *evaluation.notes,
+            *(test.sentence for test in evaluation.copy_tests.values()),
+            *([INTERVALS] if intervals else []),
+            final.note,
+        ),
     )
 
 
@@ -237,6 +254,7 @@ def introduction(prepared: Prepared) -> list[str]:
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {calibrated}"
         f"{steps[3]} for the test",
+        *([DIRECTION] if problem.asks == "direction" else []),
         *prepared.source.notes,
     ]
 

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecast.network.direction import DirectionHead
 from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
+from forecast.series.directions import base_rates
 from forecast.series.encoding import Encoding, ahead_shifts
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from forecast.series.crossfit import CrossFitted
     from forecast.series.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+    from forecast.series.problem import Asks
     from forecast.series.quantities import Quantities
     from forecast.series.references import Reference
 
@@ -82,6 +85,7 @@ class NetworkData:
     readings : what the network reads; its first inputs are differences in units of the series' scale
     static : (series, column) what describes the series
     needs_level : whether batches say where the series stand
+    asks : what targets are: differences to the reference, or whether the series has risen
 
     """
 
@@ -93,6 +97,7 @@ class NetworkData:
     readings: Readings
     static: Float32Array
     needs_level: bool = False
+    asks: Asks = "value"
 
     @property
     def interface(self) -> Interface:
@@ -125,13 +130,17 @@ class NetworkData:
     def differences(self, rows: IntArray, ends: IntArray) -> tuple[Float32Array, BoolArray]:
         """Targets after each row less the reference, in units of the scale, and which of them exist.
 
-        A target exists before row `ends[i]` of series i, where it was observed. Each (row, horizon).
+        A target exists before row `ends[i]` of series i, where it was observed. Each (row, horizon). Where the
+        direction is asked for they are 1 where the series stands higher than at the row, else 0.
         """
         series = self.known.series(rows)
         ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
         exists = ahead < ends[series][:, None]
         ahead = np.where(exists, ahead, rows[:, None])
         exists &= self.past.target_observed[ahead]
+        if self.asks == "direction":
+            exists &= self.past.target_observed[rows][:, None]
+            return (exists & (self.known.y[ahead] > self.known.y[rows][:, None])).astype(np.float32), exists
         difference = (self.known.y[ahead] - self.reference.at(self.known, rows)) / self.scale[series][:, None]
         return np.where(exists, difference, 0.0).astype(np.float32), exists
 
@@ -211,7 +220,13 @@ def _in_lanes(level: Level | None, lanes: int) -> Level | None:
 
 
 def network_data(
-    past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding, *, needs_level: bool = False
+    past: Panel,
+    reference: Reference | CrossFitted,
+    scale: FloatArray,
+    encoding: Encoding,
+    *,
+    needs_level: bool = False,
+    asks: Asks = "value",
 ) -> NetworkData:
     """Compute what a network reads of a past."""
     known = reference.quantities(past)
@@ -237,7 +252,8 @@ def network_data(
             table[rows] = compute(rows)
         inputs = partial(np.take, table, axis=0)
     readings = Readings(inputs, known.series, ahead, shift)
-    return NetworkData(past, reference, known, scale, encoding, readings, encoding.static_columns(past), needs_level)
+    static = encoding.static_columns(past)
+    return NetworkData(past, reference, known, scale, encoding, readings, static, needs_level, asks)
 
 
 def _in_parts(rows: int, width: int) -> Iterator[IntArray]:
@@ -263,3 +279,5 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     network.statics.table.copy_(torch.from_numpy(data.static))
     target, exists = data.differences(rows, ends)
     network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(rows))
+    if isinstance(network.head, DirectionHead):  # of all rows: every k-th might meet the same phase of a season
+        network.head.begin_at(base_rates(data.past, ends - data.past.offsets[:-1], data.reference.horizon))

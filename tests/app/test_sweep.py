@@ -131,7 +131,15 @@ def test_an_experiment_can_be_a_sweep_by_itself(command, tasks, tmp_path):
     assert models == {("rnn", "tanh"), ("rnn", "relu"), ("rnn", "sigmoid"), ("lstm", ""), ("gru", ""), ("mingru", "")}
     assert {one.training.max_epochs for one in tasks.validated} == {100}
     assert [(job.model.name, job.seed) for job, _ in tasks.trained] == [("gru", 2)]
-    assert list(rows(the_sweep(tmp_path))[0]) == ["job", "model", "seed", "validation_mase", "seconds", "status"]
+    assert list(rows(the_sweep(tmp_path))[0]) == [
+        "job",
+        "model",
+        "seed",
+        "validation_mase",
+        "seconds",
+        "graph_mb",
+        "status",
+    ]
 
 
 def test_the_experiment_on_truncation_says_what_it_sweeps(command, tasks, tmp_path):

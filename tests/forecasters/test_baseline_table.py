@@ -15,7 +15,7 @@ from forecast.forecasters.settings import BaselineSettings, RegressionSettings
 from forecast.forecasters.table import REGRESSORS, build_baseline
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
-from forecast.series.problem import Problem
+from forecast.series.problem import Asks, Problem
 from forecast.series.split import rolling_origins
 
 YAMLS = sorted((Path(__file__).parents[2] / "conf" / "baseline").glob("*.yaml"))
@@ -33,12 +33,12 @@ def settings_from(values: dict[str, object]) -> BaselineSettings:
     return TypeAdapter(BaselineSettings).validate_python(values)
 
 
-def forecasts(settings: BaselineSettings, seed: int = 0) -> np.ndarray:
+def forecasts(settings: BaselineSettings, seed: int = 0, asks: Asks = "value") -> np.ndarray:
     """Forecasts of a noisy season of 6 steps, fitted on 60 of 90 steps."""
     rng = np.random.default_rng(1)
     y = np.sin(np.arange(90) / 6 * 2 * np.pi) + 0.3 * rng.standard_normal(90) + 0.02 * np.arange(90)
     panel = single_series(y, np.arange(90), Calendar(freq=None))
-    fitted = build_baseline(settings, seed).fit(panel.cut(np.array([75])), np.array([60]), Problem(3, 8, 6))
+    fitted = build_baseline(settings, seed).fit(panel.cut(np.array([75])), np.array([60]), Problem(3, 8, 6, asks))
     return fitted.forecast(panel, rolling_origins(panel, np.array([75]), np.array([90]), 3)).y_hat
 
 
@@ -52,10 +52,10 @@ def test_every_yaml_describes_a_baseline_of_its_own_name(path):
     assert build_baseline(settings, 0).name == path.stem
 
 
-@pytest.mark.parametrize("name", REGRESSORS)
-def test_every_regressor_learns_every_step_of_the_horizon(name):
+@pytest.mark.parametrize(("name", "asks"), [(name, asks) for name, one in REGRESSORS.items() for asks in one.answers])
+def test_every_regressor_learns_every_step_of_the_horizon(name, asks):
     settings = RegressionSettings(name="r", method="regression", regressor=name, params=FAST.get(name, {}))
-    y_hat = forecasts(settings)
+    y_hat = forecasts(settings, asks=asks)
     assert y_hat.shape == (13, 3)
     assert np.isfinite(y_hat).all()
     assert not np.array_equal(y_hat[:, 0], y_hat[:, 1])

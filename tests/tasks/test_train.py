@@ -107,7 +107,7 @@ def test_the_record_says_what_was_done(trained):
     assert record.verdict == trained.verdict
     assert record.baseline == trained.evaluation.baseline
     assert [row["model"] for row in record.metrics] == trained.leaderboard.model.tolist()
-    assert record.validation["lstm"] == pytest.approx(validate(job).mase, rel=1e-9)
+    assert record.validation["lstm"] == pytest.approx(validate(job).score, rel=1e-9)
 
 
 def test_the_saved_network_has_learnt_from_all_rows(trained):
@@ -229,7 +229,7 @@ def test_nothing_is_decided_on_the_test_stretch(trained, tmp_path, monkeypatch):
     other = replace(source, panel=change_after(source.panel, split.before_test, seed=1))
     monkeypatch.setattr("forecast.tasks.prepare.load_source", lambda _: other)
     job = small_job()
-    assert validate(job).mase == trained.evaluation.validation_scores.by_model.mase["lstm"]
+    assert validate(job).score == trained.evaluation.validation_scores.by_model.mase["lstm"]
     again = train(job, tmp_path / "run", silent())
     assert again.evaluation.baseline == trained.evaluation.baseline
     pd.testing.assert_frame_equal(again.evaluation.validation.results, trained.evaluation.validation.results)

@@ -1,0 +1,167 @@
+"""Forecasters of the direction: how likely the target is higher at each step ahead than at the origin.
+
+    base_rate      how often it was so in training: what an untrained network says
+    a naive rule   how often it was so in training where the rule's own value lay above the origin, or did not
+
+A rule says up or down and never how sure it is; counted in training it is as sure as it has been right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import Forecasts, Kind
+from forecast.network.settings import asked_by
+from forecast.series.directions import base_rates, bounded_rate, risen
+from forecast.series.split import rolling_origins
+
+if TYPE_CHECKING:
+    from forecast.forecasters.interface import Fitted, Forecaster
+    from forecast.network.settings import NetworkSettings
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.split import Origins
+
+BASE_RATE = "base_rate"
+"""The name of its row."""
+
+_COUNTED = 100_000
+"""Origins that a rule's record is counted from, at most."""
+
+
+@dataclass(frozen=True)
+class BaseRate:
+    """Says at each horizon step how often the target was higher so many steps on in training.
+
+    >>> BaseRate().name
+    'base_rate'
+    """
+
+    name: str = BASE_RATE
+    kind: Kind = "naive"
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedBaseRate:
+        """Count over the training stretches of all series."""
+        return FittedBaseRate(self, base_rates(past, train_steps, problem.horizon))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBaseRate:
+    """Base rates, (horizon,)."""
+
+    forecaster: BaseRate
+    rates: FloatArray
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say the first and the last."""
+        first, last = _percent(self.rates[[0, -1]])
+        ends = f", {len(self.rates)} steps on after {last}" if len(self.rates) > 1 else ""
+        return (f"the target was higher one step on after {first} of the steps in training{ends}",)
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Say the same at each origin."""
+        return Forecasts(np.tile(self.rates, (len(origins), 1)))
+
+    def chosen(self) -> BaseRate:
+        """Return the forecaster: it has nothing to choose."""
+        return self.forecaster
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLeaning:
+    """Something that forecasts values, taken for its direction.
+
+    Attributes
+    ----------
+    fitted : what forecasts the values
+    rates : (2, horizon) how often the target rose in training, where the value forecast did not lie above the
+        origin's, and where it did; at steps where it always lies on one side the base rate, twice
+
+    """
+
+    fitted: Fitted
+    rates: FloatArray
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say how often it was right."""
+        if np.array_equal(*self.rates):
+            return (*self.fitted.notes, "it says the same at all steps of training, which leaves the base rate")
+        no, yes = _percent(self.rates[:, 0])
+        right = f"where it says up, the target had risen one step on in {yes} of the cases in training, else in {no}"
+        return (*self.fitted.notes, right)
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Say how often the target rose where the value forecast lay on the same side."""
+        return Forecasts(np.where(_leans_up(self.fitted, past, origins), self.rates[1], self.rates[0]))
+
+    def chosen(self) -> Forecaster:
+        """Return the forecaster of the values: it is asked for the direction again by the problem."""
+        return self.fitted.chosen()
+
+
+def leaning(fitted: Fitted, past: Panel, train_steps: IntArray, problem: Problem) -> FittedLeaning:
+    """Count in training how often the target rose where a value forecast says so, and where it does not."""
+    train = past.cut(train_steps)
+    origins = rolling_origins(train, np.ones_like(train_steps), train_steps, problem.horizon)
+    origins = origins[:: max(-(-len(origins) // _COUNTED), 1)]
+    outcome = risen(train, origins.rows(train), problem.horizon)
+    up = _leans_up(fitted, train, origins)
+    counted = np.stack([_rates(outcome, ~up), _rates(outcome, up)])
+    same = up.all(axis=0) | ~up.any(axis=0)
+    return FittedLeaning(fitted, np.where(same, base_rates(past, train_steps, problem.horizon), counted))
+
+
+def _leans_up(fitted: Fitted, past: Panel, origins: Origins) -> BoolArray:
+    """Whether a value forecast lies above the value at its origin, (origin, horizon)."""
+    above: BoolArray = fitted.forecast(past, origins).y_hat > past.target[origins.rows(past)][:, None]
+    return above
+
+
+def _rates(outcome: FloatArray, where: BoolArray) -> FloatArray:
+    """Share of rises at each step among the known outcomes (origin, horizon) of some forecasts, (horizon,)."""
+    known = where & ~np.isnan(outcome)
+    up = np.where(known, outcome, 0.0).sum(axis=0)
+    return np.array([bounded_rate(int(k), int(n)) for k, n in zip(up, known.sum(axis=0), strict=True)])
+
+
+def _percent(rates: FloatArray) -> list[str]:
+    return [f"{100 * rate:.1f} %" for rate in rates]
+
+
+def check_asked(settings: NetworkSettings, problem: Problem) -> None:
+    """Refuse a problem that the network's head does not answer, and what makes no sense of its answer.
+
+    Raises
+    ------
+    ForecastError
+        The head answers another question; a strategy that feeds forecasts back, or forecasts of several origins that
+        are averaged, with a head that answers the direction.
+
+    """
+    if asked_by(settings.head) != problem.asks:
+        raise ForecastError(
+            f"the problem asks for the {problem.asks}, and `model.head={settings.head}` answers the "
+            f"{asked_by(settings.head)}: ask for that (`ask(panel, horizon, asks=...)`), or say another head"
+        )
+    if settings.head == "direction":
+        check_direction(settings)
+
+
+def check_direction(settings: NetworkSettings) -> None:
+    """Refuse what cannot be done with probabilities of a rise since the origin."""
+    if settings.strategy != "direct":
+        raise ForecastError(
+            f"`model.head=direction` says of each step whether it is higher, which is nothing to be read as its value, "
+            f"found `model.strategy={settings.strategy}`: say `model.strategy=direct`"
+        )
+    if settings.fork_ensemble > 1:
+        raise ForecastError(
+            f"`model.head=direction` compares with each origin's own value, so that forecasts of several origins are "
+            f"of different questions, found `model.fork_ensemble={settings.fork_ensemble}`: say `model.fork_ensemble=1`"
+        )

@@ -1,0 +1,16 @@
+"""What a sweep is compared by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES = {"validation_mase": "MASE", "validation_brier": "Brier score"}
+"""Columns of a score, of which the table of a sweep has one, and what it is."""
+
+
+def score_column(sweep: pd.DataFrame) -> str:
+    """Return the column of the score."""
+    return next(name for name in SCORES if name in sweep)

@@ -1,0 +1,150 @@
+"""Scores of probabilities against scikit-learn, and the test of significance on their squared errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+from toys import HORIZON, Answers, a_panel, a_split
+
+from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.metrics import METRICS_OF, metric_label, ranking_metric, score
+from forecast.evaluation.pairing import losses_to_compare
+from forecast.evaluation.results import results_table
+from forecast.evaluation.scales import fit_scales
+from forecast.forecasters.direction import BASE_RATE, BaseRate
+from forecast.forecasters.interface import Forecasts
+from forecast.forecasters.naive import NaiveRule, last_value
+from forecast.series.problem import Problem
+from forecast.series.split import rolling_origins
+
+PROBLEM = Problem(HORIZON, 6, 3, asks="direction")
+
+
+def by_step(metric):
+    """Mean over the horizon steps at which both outcomes came."""
+
+    def mean(y, p, step):
+        there = [h for h in np.unique(step) if len(set(y[step == h])) == 2]
+        return np.mean([metric(y[step == h], p[step == h]) for h in there]) if there else np.nan
+
+    return mean
+
+
+ORACLES = {
+    "brier": lambda y, p, step: sklearn_metrics.brier_score_loss(y, p),
+    "accuracy": lambda y, p, step: sklearn_metrics.accuracy_score(y, p > 0.5),
+    "auc": by_step(sklearn_metrics.roc_auc_score),
+    "log_loss": lambda y, p, step: sklearn_metrics.log_loss(y, p, labels=[0, 1]),
+}
+
+
+def said(missing=0.0, lengths=(60, 45, 50)):
+    panel = a_panel(lengths=lengths, missing=missing)
+    split = a_split(panel)
+    origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
+    rng = np.random.default_rng(5)
+    shape = len(origins), HORIZON
+    forecasts = {
+        "sharp": Forecasts(np.round(rng.random(shape), 1)),  # with ties, zeros and ones
+        "half": Forecasts(np.full(shape, 0.5)),
+    }
+    return panel, results_table(panel, origins, forecasts, HORIZON, "direction"), fit_scales(panel.cut(split.train), 3)
+
+
+def test_every_metric_has_an_oracle():
+    assert set(METRICS_OF["direction"]) == set(ORACLES)
+
+
+@pytest.mark.parametrize("metric", ORACLES)
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_metrics_are_scikit_learn_s(metric, missing):
+    panel, results, scales = said(missing)
+    scores = score(results, scales, "direction")
+    for model in ("sharp", "half"):
+        each = []
+        for name in panel.ids:
+            mine = results[(results["model"] == model) & (results["unique_id"] == name)].dropna()
+            y, p, step = (mine[column].to_numpy() for column in ("y", "y_hat", "step"))
+            each.append(ORACLES[metric](y, p, step))
+            assert scores.by_series.loc[(model, name), metric] == pytest.approx(each[-1], nan_ok=True)
+        assert scores.by_model.loc[model, metric] == pytest.approx(np.nanmean(each))
+
+
+def test_the_outcomes_are_one_where_the_target_rose():
+    panel, results, _ = said(lengths=(60,))
+    mine = results[results["model"] == "half"]
+    at = np.searchsorted(panel.times, mine["cutoff"].to_numpy())
+    expected = panel.target[at + mine["step"].to_numpy()] > panel.target[at]
+    np.testing.assert_array_equal(mine["y"].to_numpy(), expected)
+
+
+def test_they_are_ranked_by_the_brier_score_which_is_what_is_tested():
+    _, results, scales = said()
+    scores = score(results, scales, "direction")
+    assert ranking_metric(scores.by_model) == "brier"
+    assert metric_label("brier") == "Brier score"
+    losses, _ = losses_to_compare(results, scales, "direction")
+    seen = results[results["model"] == "sharp"].dropna()
+    squares = ((seen["y"] - seen["y_hat"]) ** 2).groupby([seen["unique_id"], seen["cutoff"]], observed=True).mean()
+    np.testing.assert_allclose(losses["sharp"], squares.groupby("cutoff").mean(), rtol=1e-12)
+
+
+def test_outcomes_that_are_all_the_same_have_no_auc_and_the_reason_is_said():
+    _, results, scales = said(lengths=(60,))
+    scores = score(results.assign(y=1.0), scales, "direction")
+    assert np.isnan(scores.by_model["auc"]).all()
+    assert scores.empty == ("AUC is empty for series 's0': all outcomes are the same",)
+
+
+def judged(panel, probability):
+    """A network that says a probability at every origin of the panel, evaluated beside the base rate."""
+    split = a_split(panel, validation=30, test=80)
+    fits = fit_all([OfTheOrigin(probability), BaseRate()], panel, split, PROBLEM)
+    return evaluate(fits, panel, split, PROBLEM)
+
+
+class OfTheOrigin(Answers):
+    """Says a function of the value at the origin."""
+
+    def forecast(self, past, origins):
+        level = past.target[origins.rows(past)][:, None]
+        return Forecasts(np.repeat(self.y_hat(level), HORIZON, axis=1))
+
+
+def test_the_verdict_speaks_of_the_brier_score_and_the_base_rate():
+    panel = a_panel(lengths=(300,))  # independent values around 5: from above it falls, from below it rises
+    found = judged(panel, lambda level: 1 / (1 + np.exp(level - 5.0)))
+    mine, base = (found.scores.by_model.loc[name, "brier"] for name in ("answers", BASE_RATE))
+    below = 100 * (1 - mine / base)
+    assert found.verdict.won
+    assert found.verdict.sentence == (
+        f"answers beats the base rate (Brier score {mine:.3f} against {base:.3f}, {below:.0f} % below, p < 0.001): "
+        f"on these data it is worth its training"
+    )
+    assert list(found.leaderboard["model"]) == ["answers", BASE_RATE]
+    assert found.leaderboard["skill"][0] == pytest.approx(1 - mine / base)
+    assert found.intervals is None
+    assert found.copy_tests == {}
+
+
+def test_one_that_says_the_wrong_way_round_is_not_recommended():
+    found = judged(a_panel(lengths=(300,)), lambda level: 1 / (1 + np.exp(5.0 - level)))
+    assert not found.verdict.won
+    assert found.verdict.sentence.startswith("answers does not beat the base rate (Brier score 0.")
+    assert found.verdict.sentence.endswith("above, p < 0.001): on these data use the base rate")
+
+
+def test_a_forecaster_of_values_is_no_answer():
+    panel = a_panel(lengths=(80,))
+    tested = backtest([BaseRate(), Answers(np.full((12, HORIZON), 5.0))], panel, a_split(panel), PROBLEM)
+    assert "forecasts values" in tested.failures["answers"]
+    assert BASE_RATE not in tested.failures
+
+
+def test_a_rule_that_never_says_up_is_the_base_rate():
+    panel = a_panel(lengths=(80,))
+    tested = backtest([BaseRate(), NaiveRule("naive", last_value)], panel, a_split(panel), PROBLEM)
+    one, other = (tested.results.loc[tested.results["model"] == name, "y_hat"] for name in (BASE_RATE, "naive"))
+    np.testing.assert_array_equal(one, other)
