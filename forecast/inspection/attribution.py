@@ -24,9 +24,9 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.live import read_forecasts
+from forecast.inspection.affine import Handed, Lags, lag_edges
 from forecast.inspection.covariates import covariate_groups
 from forecast.inspection.paths import Forecasting, Place, integrate
-from forecast.inspection.responses import Handed, Lags, lag_edges
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows
 from forecast.training.data import network_data

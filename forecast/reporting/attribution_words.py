@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.inspection.responses import SEASONS
+from forecast.inspection.affine import SEASONS
 from forecast.reporting.spans import season_name, seasons_back
 from forecast.reporting.wording import counted, listed, number
 

@@ -12,9 +12,9 @@ from oracles.panels import noisy_sine, panel_of, random_walk
 
 from forecast.errors import ForecastError
 from forecast.forecasters.recurrent import Recurrent
+from forecast.inspection.affine import lag_edges
 from forecast.inspection.attribution import attribute
 from forecast.inspection.paths import Forecasting, Place, integrate
-from forecast.inspection.responses import lag_edges
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.calendar import Calendar
 from forecast.series.features import with_features
