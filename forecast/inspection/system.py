@@ -35,7 +35,7 @@ _NUMBERS_AT_ONCE = 4_000_000
 """lanes x origins x horizon that are forecast in one piece."""
 
 _SHORTEST_SPAN, _LONGEST_SPAN = 96, 600
-_MOST_ORIGINS = 200
+_FEWEST_ORIGINS, _MOST_ORIGINS = 50, 500
 _LOCAL_STEPS = 32
 
 
@@ -117,7 +117,7 @@ class System:
     def origins(self) -> IntArray:
         """Steps of the data from which forecasts are judged, (origin,): on the test stretch, or before it if short."""
         length = int(self.past.lengths[0])
-        first = min(self.seen_steps, max(self.span + 1, length - self.horizon - _MOST_ORIGINS))
+        first = min(self.seen_steps, max(self.span + 1, length - self.horizon - _FEWEST_ORIGINS))
         first = max(first, self.span + 1, self.window_steps or 0)
         found = rolling_origins(self.past, np.array([first]), np.array([length]), self.horizon).steps
         stride = max(-(-len(found) // _MOST_ORIGINS), 1)

@@ -147,8 +147,8 @@ def frequency_figure(found: Frequencies) -> Figure:
     )
     dashed = "" if found.season is None else " Dashed: the season."
     says = (
-        "Fed sine waves around the series' mean that are as lively as the series itself. Gain is the answer's amplitude "
-        f"in units of the input's; a negative phase comes late.{dashed}"
+        "Fed sine waves around the series' mean that are as lively as the series itself. Gain is the answer's "
+        f"amplitude in units of the input's; a negative phase comes late.{dashed}"
     )
     keys = marks.keys({**_SYSTEM, _PERFECT: LIGHT.truth})
     return Figure("frequency", "What it answers to waves", says, tuple(panels), keys, columns=2)
@@ -176,8 +176,8 @@ def constant_figure(found: Constant) -> Figure:
     )
     keys = marks.keys({"given": LIGHT.truth, **_SYSTEM})
     says = (
-        "The data go on as a constant, a spread above the mean of their last values. Each forecast stands at the step at "
-        "which it is made."
+        "The data go on as a constant, a spread above the mean of their last values. Each forecast stands at the step "
+        "at which it is made."
     )
     return Figure("constant", "What it does when nothing moves", says, panels, keys, columns=2)
 
@@ -194,8 +194,8 @@ def responses_figure(impulse: Response, step: Response) -> Figure:
         for name, found in (("an impulse", impulse), ("a step", step))
     )
     says = (
-        f"{words.lasting_says(step, 'step')} Both come after a flat series; drawn is the forecast less that of the flat "
-        f"series."
+        f"{words.lasting_says(step, 'step')} Both come after a flat series; drawn is the forecast less that of "
+        f"the flat series."
     )
     return Figure("responses", "Impulse and step", says, panels, marks.keys(_SYSTEM), columns=2)
 
