@@ -75,7 +75,7 @@ def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothi
     grid: dict[str, tuple[str, dict[float, Case]]] = {
         NOISE: (
             "standard deviation, the wave's amplitude is 1",
-            {value: replace(base, noise=value) for value in (0.0, 0.1, 0.2, 0.4, 0.8)},
+            {value: replace(base, noise=value) for value in (0.05, 0.1, 0.2, 0.4, 0.8)},
         ),
         HIDDEN: ("hidden units", {value: replace(base, hidden=value) for value in (4, 8, 16, 32)}),
         CHUNK: ("steps that the gradient travels back", {value: replace(base, chunk=value) for value in (4, 16, 64)}),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _HEIGHT = 220
 NETWORK, REFERENCE = "with the network", "reference alone"
 _SYSTEM = {NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline}
+_CUT = "past cut off"
 _PERFECT, _LINEAR = "perfect forecast", "best linear filter"
 
 
@@ -69,7 +70,7 @@ def probe_figures(found: Examination) -> tuple[Figure, ...]:
 def memory_figure(found: Memory) -> Figure:
     """Draw how three measures fall with the lag, and the error on data without what lies before it."""
     falls = {
-        "error added by the cut": (found.cut.fall, LIGHT.network, 2.6),
+        _CUT: (found.cut.fall, LIGHT.network, 2.6),
         "echo in the state": (found.echo, LIGHT.truth, 1.6),
         "gradient": (found.gradient, LIGHT.other, 1.8),
     }
@@ -79,7 +80,7 @@ def memory_figure(found: Memory) -> Figure:
         if fall.values.max() > 0
     ]
     last = _interesting(found, int(found.cut.fall.lags[-1]))
-    shown = [c for c in curves if not (c.of.startswith("error") and found.cut.fall.values[0] <= 0)]
+    shown = [c for c in curves if c.of != _CUT or found.cut.fall.values[0] > 0]
     top = min(max((float(c.y.max()) for c in shown), default=1.0), 2.0)
     falling = panel(
         shown,
@@ -90,15 +91,15 @@ def memory_figure(found: Memory) -> Figure:
     )
     ends = np.array([0, last])
     errors = [
-        Curve("RMSE, past cut off", LIGHT.network, found.cut.fall.lags, found.cut.rmse, 2.6),
-        Curve("whole past", LIGHT.truth, ends, np.full(2, found.cut.whole)),
+        Curve(_CUT, LIGHT.network, found.cut.fall.lags, found.cut.rmse, 2.6),
         Curve(REFERENCE, LIGHT.baseline, ends, np.full(2, found.cut.reference)),
     ]
     judged = panel(
         errors,
         Axis("steps before the origin that are left", limits=(0, last)),
         Axis("RMSE"),
-        title=f"error on the data, {found.cut.origins} origins",
+        title=f"error on the data, {found.cut.origins} origins (dashed: with the whole past)",
+        across=found.cut.whole,
     )
     says = (
         "Memory length is the lag at which a measure has fallen to 1/e of what it is at lag 0. The echo: how far apart "
@@ -106,7 +107,7 @@ def memory_figure(found: Memory) -> Figure:
         "long ago. The cut: what it adds to the error on the data (the root of the mean squared error) if the state is "
         "zero so many steps before the origin. All three are of the network; what the reference remembers is left out."
     )
-    keys = marks.keys({c.of: c.colour for c in shown} | {"whole past": LIGHT.truth, REFERENCE: LIGHT.baseline})
+    keys = marks.keys({_CUT: LIGHT.network} | {c.of: c.colour for c in shown} | {REFERENCE: LIGHT.baseline})
     return Figure("memory", "How far back it remembers", says, (falling, judged), keys, columns=2)
 
 
@@ -251,7 +252,7 @@ def smoothing_figure(found: Smoothing) -> Figure:
     panels = tuple(
         panel(
             [Curve("share", LIGHT.network, np.array(points.values), np.array(points.gains), 2.2)],
-            Axis(points.unit, log=name != "noise"),
+            Axis(points.unit, log=True),
             Axis("share of noise", limits=(0.0, top)),
             title=name,
             dots=True,

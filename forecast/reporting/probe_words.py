@@ -47,7 +47,7 @@ def sentences(found: Examination) -> tuple[str, ...]:
 def cut_says(cut: Cut) -> str:
     """Say what cutting the past off costs."""
     bare, whole = float(cut.rmse[0]), cut.whole
-    errors = f"RMSE {number(bare)} where only the origin's own row is read, {number(whole)} with the whole past"
+    errors = f"RMSE {number(bare, 4)} where only the origin's own row is read, {number(whole, 4)} with the whole past"
     share = bare / whole - 1 if whole > 0 else 0.0
     if not cut.fall.length and cut.fall.length is not None:
         return f"With its past cut off at the origin the network errs no more than with all of it ({errors})."
