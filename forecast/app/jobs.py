@@ -34,6 +34,10 @@ _MARK = "FORECAST_SET_FULL_ERROR"
 """Set beside FULL_ERROR where we set it for Hydra's sake, so that nobody takes it for the user's own wish."""
 
 
+_PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
+"""What may be said with task=probe beside `data.*`."""
+
+
 def run_job(config: DictConfig) -> float | None:
     """Run the task of a job; return its validation MASE where it has one, which is what a sweep minimises.
 
@@ -62,6 +66,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     """
     if job.task == "predict":
         _predict(job, data_overrides(job, overrides), folder)
+        return
+    if job.task == "probe":
+        _probe(job, data_overrides(job, overrides, *_PROBE_KEYS))
         return
     source = _read_first(job)
     if job.task == "check":
@@ -92,6 +99,16 @@ def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     print("\n".join(predict(run, said, folder).lines))
 
 
+def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
+    """Look for the run before the task is imported, as for a prediction."""
+    from forecast.runs.opening import find_run
+
+    run = find_run(job.run or "latest")
+    from forecast.tasks.probe import probe
+
+    print("\n".join(probe(run, said, show=job.report, asked=job.probe).lines))
+
+
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.series.source import load_source
@@ -105,8 +122,8 @@ def _read_first(job: JobSettings) -> Source:
     return source
 
 
-def data_overrides(job: JobSettings, overrides: Sequence[str]) -> dict[str, Any]:
-    """Return what was said about the data, which is all that may be said of a run that is already trained.
+def data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:
+    """Return what was said about the data; beside it only `others` may be said of a run that is already trained.
 
     Raises
     ------
@@ -121,10 +138,11 @@ def data_overrides(job: JobSettings, overrides: Sequence[str]) -> dict[str, Any]
         elif key.startswith("data."):
             name = key.removeprefix("data.")
             said[name] = getattr(job.data, name)
-        elif key not in ("task", "run"):
+        elif key not in ("task", "run", *others):
+            new = " and ".join(f"`{name}`" for name in ("data.*", *others))
             raise ForecastError(
-                f"`{override}` cannot be said with task=predict: a trained run keeps its settings, "
-                f"only `data.*` may be new; drop it, or train again"
+                f"`{override}` cannot be said with task={job.task}: a trained run keeps its settings, "
+                f"only {new} may be new; drop it, or train again"
             )
     return said
 

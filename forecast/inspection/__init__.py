@@ -1,1 +1,1 @@
-"""What a trained network does inside."""
+"""What a network does: how it learns, how it answers made-up series, how far it remembers, what its units follow."""

@@ -14,6 +14,9 @@ RECORD = "run.json"
 WEIGHTS = "weights.safetensors"
 FIGURES = "figures"
 REPORT = "report.html"
+PROBE = "probe.html"
+PROBE_NUMBERS = "probe.json"
+PROBE_FIGURES = "probe"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,37 @@ def new_folder(folder: str | Path) -> Iterator[Draft]:
         shutil.rmtree(draft.staging, ignore_errors=True)
         _remove_empty(made)
         raise
+
+
+@contextmanager
+def added_to(folder: Path) -> Iterator[Path]:
+    """Give a folder whose files and folders go into `folder` when the block ends, in the place of those there.
+
+    Each appears whole; on any exception nothing of it does.
+
+    Raises
+    ------
+    ForecastError
+        The folder cannot be written.
+
+    """
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=".", suffix=".unfinished", dir=folder))
+    except OSError as error:
+        raise ForecastError(
+            f"cannot write into {str(folder)!r} ({error.strerror}): copy the run folder to where you may write"
+        ) from None
+    aside = staging / ".before"
+    try:
+        yield staging
+        aside.mkdir()
+        for entry in sorted(path for path in staging.iterdir() if path != aside):
+            there = folder / entry.name
+            if there.is_dir() or there.is_symlink():
+                there.rename(aside / entry.name)
+            entry.replace(there)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

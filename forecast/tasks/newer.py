@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 
-def newer_job(run: Run, data: Mapping[str, Any]) -> JobSettings:
-    """Return the settings of the run with some of `data.*` said anew.
+def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSettings:
+    """Return the settings of the run with some of `data.*` said anew; `task` is what an error calls the task.
 
     Another source (`data.name`) keeps of the old settings what it has as well.
 
@@ -33,7 +33,7 @@ def newer_job(run: Run, data: Mapping[str, Any]) -> JobSettings:
     for key, trained in _taken_in(run, before).items():
         if key in data and data[key] not in (before[key], trained):
             raise ForecastError(
-                f"`data.{key}={data[key]}` cannot be said with task=predict: the network was trained with "
+                f"`data.{key}={data[key]}` cannot be said with task={task}: the network was trained with "
                 f"{trained}; drop it, or train again"
             )
     if data.get("name", before["name"]) != before["name"]:

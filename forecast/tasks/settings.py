@@ -11,6 +11,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
     check.check(job)                    the tripwire; nothing is written
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
+    probe.probe(run, data, ...)         what a trained network does: a page into its run folder
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pydantic.fields import FieldInfo
 from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine
+from forecast.inspection.settings import ProbeSettings
 from forecast.network.settings import NetworkSettings
 from forecast.reporting.settings import ReportSettings
 from forecast.series.settings import DataSettings, SplitSettings
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck", "probe"] = "train"
     run: str | None = None
-    """predict: the run folder to open, or "latest"."""
+    """predict, probe: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""
@@ -54,6 +56,7 @@ class JobSettings(Settings):
     """Baselines by name, in the order in which they run."""
     backtest: BacktestSettings
     report: ReportSettings
+    probe: ProbeSettings = ProbeSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:

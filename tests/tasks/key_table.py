@@ -241,6 +241,7 @@ PLAIN = {
 NOT_IN_THE_RESULT = {
     "task": "chooses what is done: tests of the command",
     "run": "the folder that task=predict opens: tests of the command",
+    "probe.smoothing": "adds a section to the page of task=probe: tests of the task",
     "data.sinewave.name": "chooses the source",
     "data.stock.name": "chooses the source",
     "data.csv.name": "chooses the source",

@@ -1,0 +1,123 @@
+"""Sine waves in, what comes out: gain and phase of the forecast against the frequency of the input.
+
+At horizon step h the forecasts made at steps t = 1, 2, ... of a wave are a series of their own. Least squares on
+sin(w t), cos(w t) and a constant give its part at the input's frequency, and with it the gain (its amplitude in units
+of the input's) and the phase. A perfect forecaster has gain 1 and the phase of the input h steps later: what is told is
+the phase less that, negative where the forecast comes late. The answer to a flat series is taken off first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from forecast.inspection.system import System
+    from forecast.series.panel import FloatArray
+
+_WAVES = 56
+_LONGEST_PERIOD, _SEASONS = 96.0, 4.0
+_HIGHEST = 0.45
+_PERIODS = 3
+_PADDED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Bode:
+    """Gain and phase of one forecaster, (frequency, horizon step).
+
+    Attributes
+    ----------
+    phase : radians in (-pi, pi], less that of the perfect forecast
+    share : of the answer's variance that is at the input's frequency; the rest is its own doing
+    answered : cycles a step at which the answer is strongest
+
+    """
+
+    gain: FloatArray
+    phase: FloatArray
+    share: FloatArray
+    answered: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Frequencies:
+    """Answers to sine waves.
+
+    Attributes
+    ----------
+    frequencies : cycles a step, increasing
+    season : frequency of the dominant season; None where there is none
+    steps : horizon steps that are looked at
+
+    """
+
+    frequencies: FloatArray
+    season: float | None
+    steps: tuple[int, ...]
+    network: Bode
+    reference: Bode
+
+    def high_gain(self) -> float:
+        """Mean gain of the first horizon step at frequencies well above the season's, or in the upper half."""
+        border = 0.25 if self.season is None else min(2 * self.season * 1.01, 0.25)
+        return float(self.network.gain[self.frequencies > border, 0].mean())
+
+    def at(self, frequency: float) -> tuple[float, float]:
+        """Gain, and the frequency of the answer, at the frequency that is nearest to one, of the first horizon step."""
+        i = int(np.argmin(np.abs(self.frequencies - frequency)))
+        return float(self.network.gain[i, 0]), float(self.network.answered[i, 0])
+
+
+def frequencies_of(system: System, frequencies: FloatArray | None = None) -> Frequencies:
+    """Feed sine waves whose standard deviation is a spread, and look at the forecasts once they have settled in."""
+    season = None if system.season_steps == 1 else 1 / system.season_steps
+    waves = _waves(season) if frequencies is None else frequencies
+    measured = int(np.ceil(_PERIODS / waves.min()))
+    steps = np.arange(system.warmup + measured)
+    amplitude = np.sqrt(2) * system.spread
+    values = system.centre + amplitude * np.sin(2 * np.pi * np.outer(np.append(waves, 0.0), steps))
+    told = system.answers(values, system.warmup)
+    network, reference = (
+        bode(answer[:-1] - answer[-1], waves, system.steps, system.warmup, amplitude) for answer in told
+    )
+    return Frequencies(waves, season, system.steps, network, reference)
+
+
+def _waves(season: float | None) -> FloatArray:
+    """Frequencies from four times slower than the season to almost two steps a period; halves and doubles of it too."""
+    slowest = 1 / _LONGEST_PERIOD if season is None else season / _SEASONS
+    waves = np.geomspace(min(slowest, _HIGHEST / 2), _HIGHEST, _WAVES)
+    if season is not None:
+        own = season * np.array([0.5, 1.0, 2.0])
+        waves = np.concatenate([waves[np.abs(waves[:, None] / own - 1).min(axis=1) > 0.02], own[own <= _HIGHEST]])
+    return np.sort(waves)
+
+
+def bode(answer: FloatArray, waves: FloatArray, steps: tuple[int, ...], first: int, amplitude: float) -> Bode:
+    """Gain and phase of answers, (frequency, origin, horizon step), to sines that began `first` steps earlier."""
+    shape = answer.shape[0], answer.shape[2]
+    gain, phase, share, answered = (np.empty(shape) for _ in range(4))
+    t = first + np.arange(answer.shape[1])
+    for i, wave in enumerate(waves):
+        angle = 2 * np.pi * wave * t
+        design = np.stack([np.sin(angle), np.cos(angle), np.ones(len(t))], axis=1)
+        weights, *_ = np.linalg.lstsq(design, answer[i], rcond=None)
+        gain[i] = np.hypot(weights[0], weights[1]) / amplitude
+        ideal = 2 * np.pi * wave * np.array(steps)
+        phase[i] = np.angle(np.exp(1j * (np.arctan2(weights[1], weights[0]) - ideal)))
+        moving = answer[i].var(axis=0)
+        rest = (answer[i] - design @ weights).var(axis=0)
+        share[i] = 1 - rest / np.where(moving > 0, moving, 1.0)
+        answered[i] = [_strongest(column) for column in answer[i].T]
+    return Bode(gain, phase, share, answered)
+
+
+def _strongest(answer: FloatArray) -> float:
+    """Frequency at which a series is strongest, by its windowed periodogram."""
+    points = _PADDED * len(answer)
+    power = np.abs(np.fft.rfft((answer - answer.mean()) * np.hanning(len(answer)), points))
+    power[: _PADDED // 2] = 0  # what is slower than the stretch is no frequency
+    return float(np.argmax(power) / points)

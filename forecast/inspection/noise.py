@@ -1,0 +1,116 @@
+"""How the forecast's error grows with noise on what is read, beside the best linear filter for that noise.
+
+White noise is added to the whole past, the targets stay as they were. The filter is least squares on lags, fitted on
+the training stretch with the same strength of noise on its inputs: where the series is one that linear filters suit it
+is Wiener's, and no forecaster of so many lags can be better by more than what is not linear in the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.series.quantities import filled_target
+
+if TYPE_CHECKING:
+    from forecast.inspection.system import System
+    from forecast.series.panel import FloatArray, IntArray
+
+STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Standard deviations of the noise, in spreads."""
+
+_MOST_LAGS = 256
+_ROWS_A_LAG = 4
+_MOST_PAST = 20_000
+_DRAWS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Root mean squared errors with noise on the input, each (strength, horizon step), in the target's units.
+
+    Attributes
+    ----------
+    strengths : standard deviation of the noise, in spreads
+    lags : how many the linear filter reads
+    origins : how many forecasts were judged, of `draws` draws of the noise each
+
+    """
+
+    strengths: FloatArray
+    steps: tuple[int, ...]
+    network: FloatArray
+    reference: FloatArray
+    linear: FloatArray
+    lags: int
+    origins: int
+    draws: int
+
+
+def noise_of(system: System, strengths: tuple[float, ...] = STRENGTHS, seed: int = 0) -> Noise:
+    """Measure errors on the test stretch with each strength of noise."""
+    first = max(int(system.origins[0]) - _MOST_PAST, 0)
+    y = filled_target(system.past)[first:]
+    origins, train = system.origins - first, system.train_steps - first
+    ahead = origins[:, None] + np.array(system.steps)
+    target = np.where(system.past.target_observed[first:][ahead], y[ahead], np.nan)
+    rng = np.random.default_rng(seed)
+    lags = _lags(system, train)
+    shape = (len(strengths), len(system.steps))
+    network, reference, linear = (np.zeros(shape) for _ in range(3))
+    for i, strength in enumerate(strengths):
+        noisy = y + strength * system.spread * rng.normal(size=(_DRAWS if strength else 1, len(y)))
+        told = system.answers(noisy[:, : origins[-1] + 1], int(origins[0]), first)
+        picked = origins - origins[0]
+        network[i], reference[i] = (_rmse(answer[:, picked], target) for answer in told)
+        linear[i] = _rmse(_linear(y[:train], noisy, origins, lags, system.steps), target)
+    draws = _DRAWS
+    return Noise(np.array(strengths), system.steps, network, reference, linear, lags, len(origins), draws)
+
+
+def _lags(system: System, train_steps: int) -> int:
+    """Two seasons, at least 32, as far as the training stretch can bear."""
+    wanted = min(max(2 * system.season_steps, 32), _MOST_LAGS)
+    return max(min(wanted, (train_steps - system.horizon) // _ROWS_A_LAG, int(system.origins[0]) + 1), 1)
+
+
+def _linear(clean: FloatArray, noisy: FloatArray, origins: IntArray, lags: int, steps: tuple[int, ...]) -> FloatArray:
+    """Forecasts of the linear filter at origins of each noisy series, (draw, origin, horizon step).
+
+    The training stretch, clean, has as many noisy copies as there are series, the same of which it was part.
+    """
+    copies = noisy[:, : len(clean)]
+    windows = _windows(noisy, origins, lags)
+    return np.stack([filtered(fit_filter(copies, clean, lags, step), windows) for step in steps], axis=-1)
+
+
+def fit_filter(inputs: FloatArray, target: FloatArray, lags: int, step: int) -> FloatArray:
+    """Least squares weights, (lag + 1,), newest lag first and a constant last, of the value `step` steps ahead.
+
+    `inputs` is (draw, step), `target` (step,).
+    """
+    origins = np.arange(lags - 1, len(target) - step)
+    x = _windows(inputs, origins, lags).reshape(-1, lags)
+    y = np.tile(target[origins + step], len(inputs))
+    centre = x.mean(axis=0)
+    weights, *_ = np.linalg.lstsq(x - centre, y - y.mean(), rcond=1e-9)
+    return np.append(weights, y.mean() - centre @ weights)
+
+
+def filtered(weights: FloatArray, windows: FloatArray) -> FloatArray:
+    """Apply weights to windows, (..., lag) -> (...)."""
+    answer: FloatArray = windows @ weights[:-1] + weights[-1]
+    return answer
+
+
+def _windows(series: FloatArray, origins: IntArray, lags: int) -> FloatArray:
+    """Values up to each origin, newest first, (draw, origin, lag)."""
+    return series[:, origins[:, None] - np.arange(lags)]
+
+
+def _rmse(answers: FloatArray, target: FloatArray) -> FloatArray:
+    """Over draws and origins, (draw, origin, horizon step) -> (horizon step,)."""
+    error: FloatArray = np.sqrt(np.nanmean((answers - target) ** 2, axis=(0, 1)))
+    return error

@@ -1,0 +1,117 @@
+"""What governs how much a network smooths: noise, hidden size, chunk or frequency of what it was trained on.
+
+Small networks of one cell are trained on sine waves with noise, from a base in which one thing is changed at a time.
+They have no reference to lean on (`none`, the mean), so that all of the forecast is theirs. How much a network smooths
+is one number: white noise is added to what it reads, and the standard deviation of what that changes in the forecast of
+the next step is told in units of the noise. The last value as forecast has 1, the mean of n values 1 / sqrt(n).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.forecasters.recurrent import Recurrent
+from forecast.inspection.system import system_of
+from forecast.series.generators import make_sinewave
+from forecast.series.problem import Problem
+from forecast.series.settings import SinewaveSettings
+from forecast.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from forecast.inspection.system import System
+    from forecast.network.settings import NetworkSettings
+
+NOISE, HIDDEN, CHUNK, FREQUENCY = "noise", "hidden size", "chunk", "frequency"
+_SAMPLING_RATE, _SECONDS = 200.0, 5.0
+_TRAINED = 800
+_HORIZON = 4
+_SMALL_NOISE = 0.05
+_DRAWS = 8
+_EPOCHS, _LEARNING_RATE = 40, 0.01
+_SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training: standard deviation of the noise beside a wave of amplitude 1, hidden units, steps of a chunk, Hz."""
+
+    noise: float = 0.2
+    hidden: int = 16
+    chunk: int = 64
+    frequency: float = 10.0
+
+
+@dataclass(frozen=True)
+class Points:
+    """Gains of noise over the values of one factor, the mean over seeds; `unit` says what the values are."""
+
+    unit: str
+    values: tuple[float, ...]
+    gains: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Of each factor, the others as in `base`."""
+
+    cell: str
+    base: Case
+    factors: dict[str, Points]
+
+
+def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothing:
+    """Train the grid with the cell of some settings and measure each network."""
+    base = base or Case()
+    known: dict[Case, float] = {}
+
+    def gain(case: Case) -> float:
+        if case not in known:
+            known[case] = float(np.mean([noise_gain(_trained(settings, case, seed)) for seed in _SEEDS]))
+        return known[case]
+
+    grid: dict[str, tuple[str, dict[float, Case]]] = {
+        NOISE: (
+            "standard deviation, the wave's amplitude is 1",
+            {value: replace(base, noise=value) for value in (0.05, 0.1, 0.2, 0.4, 0.8)},
+        ),
+        HIDDEN: ("hidden units", {value: replace(base, hidden=value) for value in (4, 8, 16, 32)}),
+        CHUNK: ("steps that the gradient travels back", {value: replace(base, chunk=value) for value in (4, 16, 64)}),
+        FREQUENCY: (
+            "Hz at 200 samples a second",
+            {value: replace(base, frequency=value) for value in (2.5, 5.0, 10.0, 20.0, 40.0)},
+        ),
+    }
+    factors = {
+        name: Points(unit, tuple(map(float, cases)), tuple(gain(case) for case in cases.values()))
+        for name, (unit, cases) in grid.items()
+    }
+    return Smoothing(settings.name, base, factors)
+
+
+def noise_gain(system: System, seed: int = 0) -> float:
+    """Standard deviation of what small white noise on a wave changes in the next forecast, in units of the noise."""
+    rng = np.random.default_rng(seed)
+    first, steps = system.warmup, system.warmup + 400
+    y = system.data.known.y
+    wave = np.tile(y, -(-steps // len(y)))[:steps]
+    noise = _SMALL_NOISE * system.spread * rng.normal(size=(_DRAWS, steps))
+    told = system.answers(np.concatenate([wave[None], wave + noise]), first).network[:, :, 0]
+    return float((told[1:] - told[0]).std() / noise[:, first:].std())
+
+
+def _trained(settings: NetworkSettings, case: Case, seed: int) -> System:
+    """Train one network of the grid."""
+    wave = SinewaveSettings(frequency=case.frequency, sampling_rate=_SAMPLING_RATE, duration=_SECONDS, noise=case.noise)
+    panel = make_sinewave(wave)
+    train = np.array([_TRAINED])
+    problem = Problem(_HORIZON, context_steps=32, season_steps=round(_SAMPLING_RATE / case.frequency))
+    small = {"hidden_size": case.hidden, "layers": 1, "reference": "none", "head": "point", "strategy": "direct"}
+    model = settings.model_copy(update={**small, "segment_steps": 1, "dropout": 0.0, "id_embedding": 0})
+    training = TrainingSettings(
+        chunk_steps=case.chunk, max_epochs=_EPOCHS, learning_rate=_LEARNING_RATE, accelerator="cpu"
+    )
+    fitted = Recurrent(model, training, seed).fit(panel, train, problem)
+    return system_of(fitted, panel, 0, _TRAINED, _TRAINED)

@@ -1,0 +1,78 @@
+"""Networks whose memory is known because their weights were set by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.inspection.system import System
+from forecast.network.network import Network
+from forecast.network.readings import Interface
+from forecast.network.settings import RnnSettings
+from forecast.series.calendar import Calendar
+from forecast.series.encoding import fit_encoding
+from forecast.series.panel import single_series
+from forecast.series.problem import Problem
+from forecast.series.references import fit_reference
+from forecast.training.settings import TrainingSettings
+
+LINEAR = 1e-3
+"""Weights of the input so small that tanh is a straight line."""
+
+HIDDEN, OUT = "backbone.core.", "decoder.out."
+
+
+def white(steps, seed=0):
+    return np.random.default_rng(seed).normal(size=steps)
+
+
+def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="stream", context_steps=40):
+    """An rnn of tanh units that reads the value itself: h_t = tanh(U h + LINEAR w y_t + b), forecast = out h / LINEAR.
+
+    `carried` is U, (unit, unit), `read` w, (unit,), `out` (horizon, unit); the reference is the mean, which is zero.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    panel = single_series(y, np.arange(len(y)), Calendar(freq=None))
+    train = np.array([len(y) // 2])
+    problem = Problem(horizon, context_steps, season_steps=1)
+    settings = RnnSettings(hidden_size=len(read), reference="none")
+    reference = fit_reference("none", panel, train, problem)
+    reference.centre[:] = 0.0
+    network = Network(settings, Interface(reference.input_size, horizon)).eval()
+    weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
+    weights |= {"input_unit": torch.ones(reference.input_size), "head.unit": torch.ones(horizon)}
+    weights[HIDDEN + "weight_hh_l0"] = torch.tensor(carried, dtype=torch.float32)
+    own = torch.zeros(len(read), reference.input_size)
+    own[:, -1] = LINEAR * torch.tensor(read, dtype=torch.float32)  # the difference to the mean
+    weights[HIDDEN + "weight_ih_l0"] = own
+    if bias is not None:
+        weights[HIDDEN + "bias_hh_l0"] = torch.tensor(bias, dtype=torch.float32)
+    weights[OUT + "weight"] = torch.tensor(np.array(out), dtype=torch.float32).reshape(horizon, -1) / LINEAR
+    network.load_state_dict(weights)
+    fitted = FittedNetwork(
+        forecaster=Recurrent(settings, TrainingSettings(regime=regime)),
+        problem=problem,
+        ids=panel.ids,
+        reference=reference,
+        scale=np.ones(1),
+        encoding=fit_encoding(panel, train),
+        network=network,
+        history=(),
+        epochs=0,
+        stop_reason="",
+    )
+    return System(fitted, 0, panel, 0.0, 1.0, int(train[0]), int(len(y) * 0.7))
+
+
+def leaky(a, values, gain=1.0, **more):
+    """Forecast gain sum a^k y_{t-k}, a leaky integrator."""
+    return made_system(values, [[a]], [1.0], [[gain]], **more)
+
+
+def delay_line(steps, values, taps=None):
+    """Forecast y_{t - steps}, or with `taps` the sum of all values up to then: a state that shifts."""
+    units = steps + 1
+    shift = np.eye(units, k=-1)
+    out = np.eye(units)[-1] if taps is None else np.full(units, taps)
+    return made_system(values, shift, np.eye(units)[0], [out])

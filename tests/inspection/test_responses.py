@@ -1,0 +1,87 @@
+"""Impulse, step, constant and sine waves of a leaky integrator against the closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from known_networks import leaky, made_system, white
+
+from forecast.inspection.frequency import frequencies_of
+from forecast.inspection.responses import constant_of, impulse_of, step_of
+
+A = np.exp(-1 / 8)
+
+
+@pytest.fixture(scope="module")
+def integrator():
+    """Forecasts the next three steps as s, s and -2 s with s = sum a^k y_{t-k}."""
+    return made_system(white(900), [[A]], [1.0], [[1.0], [1.0], [-2.0]], horizon=3)
+
+
+def test_an_impulse(integrator):
+    found = impulse_of(integrator)
+    since = np.arange(integrator.span + 1)
+    assert found.steps == (1, 3)
+    np.testing.assert_allclose(found.network[:, 0], A**since, rtol=0.01, atol=2e-3)
+    np.testing.assert_allclose(found.network[:, 1], -2 * A**since, rtol=0.01, atol=2e-3)
+    assert not found.reference.any()
+    assert (found.to_e, found.to_small) == (9, 24)  # 8 log 20 = 23.97; at 8 it is 1/e itself
+
+
+def test_a_step(integrator):
+    found = step_of(integrator)
+    since = np.arange(integrator.span + 1)
+    np.testing.assert_allclose(found.network[:, 0], (1 - A ** (since + 1)) / (1 - A), rtol=0.01)
+    assert found.to_small == 24
+
+
+def test_a_constant_damps_to_its_fixed_point(integrator):
+    found = constant_of(integrator, before=np.zeros(50))
+    since = np.arange(len(found.network))
+    np.testing.assert_allclose(found.network[:, 0], (1 - A ** (since + 1)) / (1 - A), rtol=0.01)
+    assert found.course == "damps"
+    assert found.fixed_point == pytest.approx(1 / (1 - A), rel=0.01)
+    assert found.crossings == 0
+    assert found.height == 1.0
+
+
+@pytest.mark.parametrize(
+    ("angle", "size", "course"),
+    [(np.pi / 5, 0.9, "rings"), (np.pi / 5, 1.0, "swings"), (0.0, 1.0, "drifts"), (0.0, 0.5, "damps")],
+)
+def test_what_is_called_ringing_swinging_drifting(angle, size, course):
+    """Two units that turn by an angle and shrink by a size each step."""
+    turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    system = made_system(white(900), turn, [1.0, 0.0], [[1.0, 0.0]])
+    assert constant_of(system, before=np.zeros(50)).course == course
+
+
+def test_the_bode_plot_of_a_leaky_integrator():
+    found = frequencies_of(leaky(A, white(900)))
+    w = 2 * np.pi * found.frequencies
+    ideal = 1 / (1 - A * np.exp(-1j * w))
+    np.testing.assert_allclose(found.network.gain[:, 0], np.abs(ideal), rtol=0.01)
+    late = np.angle(np.exp(1j * (np.angle(ideal) - w)))  # the perfect forecast is one step ahead
+    np.testing.assert_allclose(found.network.phase[:, 0], late, atol=0.02)
+    np.testing.assert_allclose(found.network.share, 1.0, atol=0.01)
+    np.testing.assert_allclose(found.network.answered[:, 0], found.frequencies, rtol=0.05)
+    assert found.season is None
+    assert not found.reference.gain.any()
+
+
+def test_the_last_value_has_gain_one_and_comes_late():
+    """No memory, out = w: the forecast is the last value, at each horizon step."""
+    system = made_system(white(900), [[0.0]], [1.0], [[1.0], [1.0]], horizon=2)
+    found = frequencies_of(system)
+    np.testing.assert_allclose(found.network.gain, 1.0, rtol=0.01)
+    turned = -2 * np.pi * np.outer(found.frequencies, [1, 2])
+    np.testing.assert_allclose(np.exp(1j * found.network.phase), np.exp(1j * turned), atol=0.02)
+
+
+def test_a_straightened_wave_is_answered_at_twice_its_frequency():
+    """Two units with a bias see plus and minus the value: their sum is even, so a wave comes out twice as fast."""
+    system = made_system(white(900), np.zeros((2, 2)), [1e3, -1e3], [[1.0, 1.0]], bias=[1.0, 1.0])
+    waves = np.array([0.03, 0.07, 0.11])
+    found = frequencies_of(system, waves)
+    np.testing.assert_allclose(found.network.answered[:, 0], 2 * waves, rtol=0.02)
+    assert found.network.share.max() < 0.05

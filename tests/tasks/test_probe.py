@@ -1,0 +1,229 @@
+"""`task=probe` on runs of every kind of data: a page, pictures and numbers in the run folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_jobs import small_job
+
+from forecast.app import main
+from forecast.errors import ForecastError
+from forecast.inspection import smoothing
+from forecast.inspection.settings import ProbeSettings
+from forecast.inspection.smoothing import Points, Smoothing
+from forecast.reporting.settings import ReportSettings
+from forecast.runs import layout
+from forecast.series.split import Origins
+from forecast.tasks.probe import probe
+from forecast.tasks.terminal import silent
+from forecast.tasks.train import train
+
+NASTY = "<script>alert(1)</script>"
+BARE = ReportSettings(png=False)
+SECTIONS = ("memory", "frequency", "constant", "responses", "noise", "starts")
+HOURS = pd.date_range("2024-01-01", periods=300, freq="h")
+
+
+def hourly(path, names=("y",), **columns):
+    rng = np.random.default_rng(0)
+    day = 10 + np.sin(2 * np.pi * np.arange(300) / 24)
+    parts = [
+        pd.DataFrame({"t": HOURS, "id": name, "y": (day * (i + 1) + 0.1 * rng.normal(size=300)).round(3), **columns})
+        for i, name in enumerate(names)
+    ]
+    pd.concat(parts).to_csv(path, index=False)
+    return {"name": "csv", "path": str(path), "target": "y", "id": "id"}
+
+
+def quick(tmp_path, **changes):
+    return train(small_job(training__max_epochs=1, baseline={}, **changes), tmp_path / "run", silent()).folder
+
+
+def numbers(folder):
+    return json.loads((folder / layout.PROBE_NUMBERS).read_text(encoding="utf-8"))
+
+
+def test_a_sine_wave(run_folder):
+    made = probe(run_folder, show=BARE)
+    page = made.path.read_text(encoding="utf-8")
+    for name in SECTIONS:
+        assert f'<section id="{name}">' in page
+    told = numbers(run_folder)
+    assert told["series"] == "sinewave"
+    assert told["headline"] in page
+    assert told["memory_steps"]["data"] == made.found.memory.cut.fall.length
+    assert told["found"]["frequencies"]["steps"] == [1, 4]
+    assert told["found"]["noise"]["strengths"][0] == 0
+    assert len(told["sentences"]) == 7
+    assert not [path for path in run_folder.iterdir() if path.name.startswith(".")]
+
+
+def test_the_error_with_the_whole_past_is_that_of_the_network_in_use(trained, run_folder):
+    made = probe(run_folder, show=BARE)
+    panel, steps = trained.prepared.panel, made.system.origins
+    forecasts = trained.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
+    errors = forecasts - panel.target[steps[:, None] + np.arange(1, 5)]
+    assert made.found.memory.cut.whole == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
+    assert steps.max() == 200 - 1 - 4  # the last with all its targets
+
+
+def test_answers_to_the_data_are_the_forecasts_of_the_data(trained, run_folder):
+    """Fed the series itself the made-up panel is the panel."""
+    system = probe(run_folder, show=BARE).system
+    panel = trained.prepared.panel
+    steps = np.arange(100, 140)
+    told = system.answers(np.stack([panel.target[:140]] * 2), 100)
+    expected = trained.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
+    np.testing.assert_allclose(told.network[1], expected[:, [0, 3]], atol=1e-6)
+
+
+KINDS = {
+    "recursive": {"model__strategy": "recursive", "model__head": "gaussian"},
+    "seq2seq quantiles": {"model__strategy": "seq2seq", "model__head": "quantile"},
+    "segmented": {"model__name": "gru", "model__segment_steps": 3},
+    "windows": {"training__regime": "windows", "training__batches_per_epoch": 2, "training__batch_size": 8},
+    "forks, stacked": {"model__fork_ensemble": 2, "model__layers": 2},
+    "relu": {"model__name": "rnn", "model__activation": "relu", "model__reference": "none"},
+    "one step": {"horizon": 1},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network(kind, tmp_path):
+    folder = quick(tmp_path, **KINDS[kind])
+    made = probe(folder, show=BARE)
+    assert made.path.is_file()
+    said = " ".join(made.page.notes)
+    assert ("feeds it back" in said) == (kind == "recursive")
+    assert ("windows of" in said) == (kind == "windows")
+    assert ("fork_ensemble" in said) == kind.startswith("forks")
+
+
+def test_a_panel_names_the_series_that_it_examines_and_escapes_it(tmp_path):
+    data = hourly(tmp_path / "panel.csv", (NASTY, "b"), static=[1] * 300)
+    folder = quick(tmp_path, data={**data, "static": "static"}, ensemble=2, model__id_embedding=2)
+    made = probe(folder, show=BARE)
+    page = made.path.read_text(encoding="utf-8")
+    assert NASTY not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert any("One of 2 series was examined" in note and "the first" in note for note in made.page.notes)
+    assert any("Of the ensemble's 2 networks the first" in note for note in made.page.notes)
+    assert any("Covariates stayed" in note for note in made.page.notes)
+    other = probe(folder, show=ReportSettings(series="b", png=False))
+    assert (other.system.number, numbers(folder)["series"]) == (1, "b")
+    assert other.system.centre == pytest.approx(20, abs=1)
+
+
+@pytest.mark.parametrize("embedded", [0, 2])
+def test_the_second_series_of_a_panel_is_answered_as_in_the_panel(tmp_path, embedded):
+    """Scale, reference and embedding of the examined series, and its own calendar and covariates."""
+    hot = (np.arange(300) % 7).tolist()
+    data = hourly(tmp_path / "panel.csv", ("a", "b"), heat=hot, wind=hot[::-1])
+    said = {**data, "past": "wind", "future": "heat", "calendar": "hour"}
+    known = pd.read_csv(data["path"])
+    beyond = [{"t": HOURS[-1] + pd.Timedelta(hours=k), "id": i, "heat": 1} for i in ("a", "b") for k in range(1, 5)]
+    pd.concat([known, pd.DataFrame(beyond)]).to_csv(data["path"], index=False)
+    result = train(
+        small_job(training__max_epochs=1, baseline={}, data=said, model__id_embedding=embedded),
+        tmp_path / "run",
+        silent(),
+    )
+    system = probe(result.folder, show=ReportSettings(series="b", png=False)).system
+    panel, steps = result.prepared.panel, np.arange(200, 230)
+    told = system.answers(panel.target[300:][None, :230], 200)
+    expected = result.final["lstm"].forecast(panel, Origins(np.ones_like(steps), steps)).y_hat
+    np.testing.assert_allclose(told.network[0], expected[:, [0, 3]], atol=1e-5)
+
+
+def test_logarithms_are_examined_as_logarithms(tmp_path):
+    folder = quick(tmp_path, data={**hourly(tmp_path / "y.csv"), "transform": "log"})
+    made = probe(folder, show=BARE)
+    assert made.system.centre == pytest.approx(np.log(10), abs=0.05)
+    assert any("logarithms" in note for note in made.page.notes)
+
+
+def test_the_bundled_prices(tmp_path):
+    made = probe(quick(tmp_path, data={"name": "stock"}, horizon=2, model__hidden_size=2), show=BARE)
+    assert "Close" in made.page.headline
+
+
+def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["task=probe", f"run={run_folder}"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == numbers(run_folder)["headline"] + "."
+    assert said[-1] == f"page: {run_folder / layout.PROBE}"
+    assert {path.name for path in (run_folder / layout.PROBE_FIGURES).iterdir()} == {f"{n}.png" for n in SECTIONS}
+    (run_folder / layout.PROBE_FIGURES / "old.png").touch()
+    probe(run_folder)
+    assert not (run_folder / layout.PROBE_FIGURES / "old.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (["run=nowhere"], "there is no such folder"),
+        (["run=empty"], "holds no run.json"),
+        (["run=RUN", "report.series=wave"], "did you mean 'sinewave'?"),
+        (
+            ["run=RUN", "model=gru"],
+            "only `data.*` and `report.series` and `report.png` and `probe.smoothing` may be new",
+        ),
+        (["run=RUN", "data.season_steps=3"], "cannot be said with task=probe: the network was trained with"),
+        (["run=RUN", "data.duration=0.5"], "give the data that it was trained on"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(run_folder, capsys, monkeypatch, typed, answer):
+    monkeypatch.chdir(run_folder.parent)
+    (run_folder.parent / "empty").mkdir()
+    before = sorted(run_folder.iterdir())
+    with pytest.raises(SystemExit) as end:
+        main(["task=probe", *(one.replace("RUN", str(run_folder)) for one in typed)])
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert answer in said.err
+    assert said.err.count("\n") == 1
+    assert sorted(run_folder.iterdir()) == before
+
+
+def test_what_goes_wrong_in_the_middle_leaves_nothing(run_folder, monkeypatch):
+    def fail(*_):
+        raise ForecastError("no room")
+
+    monkeypatch.setattr("forecast.tasks.probe.write_numbers", fail)
+    before = sorted(run_folder.iterdir())
+    with pytest.raises(ForecastError, match="no room"):
+        probe(run_folder, show=BARE)
+    assert sorted(run_folder.iterdir()) == before
+
+
+def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "memory.png").write_text("mine")
+    (run_folder / layout.PROBE_FIGURES).symlink_to(theirs)
+    (run_folder / layout.PROBE).symlink_to(theirs / "memory.png")
+    probe(run_folder)
+    assert (theirs / "memory.png").read_text() == "mine"
+    assert sorted(path.name for path in theirs.iterdir()) == ["memory.png"]
+    assert not (run_folder / layout.PROBE).is_symlink()
+    shutil.rmtree(run_folder / layout.PROBE_FIGURES)
+
+
+def test_the_grid_is_trained_on_request(run_folder, monkeypatch):
+    asked = []
+
+    def grid(settings):
+        asked.append(settings.name)
+        return Smoothing("lstm", smoothing.Case(), {"noise": Points("sd", (0.0, 1.0), (0.9, 0.3))})
+
+    monkeypatch.setattr("forecast.tasks.probe.smoothing_of", grid)
+    assert '<section id="smoothing">' not in probe(run_folder, show=BARE).path.read_text(encoding="utf-8")
+    made = probe(run_folder, show=BARE, asked=ProbeSettings(smoothing=True))
+    assert '<section id="smoothing">' in made.path.read_text(encoding="utf-8")
+    assert asked == ["lstm"]
+    assert numbers(run_folder)["smoothing"]["factors"]["noise"]["gains"] == [0.9, 0.3]
