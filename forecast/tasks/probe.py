@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,7 +94,9 @@ def probe(
 def sections(system: System, found: Examination, smoothing: Smoothing | None) -> tuple[Figure, ...]:
     """Every section of the page, in order: title, words and charts of a topic."""
     length = int(system.past.lengths[0])
-    units = map_units(system.single, system.past, 0, first=min(system.seen_steps, int(system.origins[0])), end=length)
+    first = min(system.seen_steps, int(system.origins[0]))
+    units = map_units(system.single, system.past, 0, first=first, end=length)
+    units = replace(units, series=system.fitted.ids[system.number])
     steps = system.origins[[0, len(system.origins) // 2, -1]]
     rests_on = attribute(system.single, system.past, Origins(np.zeros(len(steps), dtype=np.int64), steps))
     more = () if smoothing is None else (smoothing_figure(smoothing),)

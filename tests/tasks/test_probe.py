@@ -24,7 +24,8 @@ from forecast.tasks.train import train
 
 NASTY = "<script>alert(1)</script>"
 BARE = ReportSettings(png=False)
-SECTIONS = ("memory", "frequency", "constant", "responses", "noise", "starts")
+SECTIONS = ("memory", "frequency", "constant", "responses", "noise", "starts", "units", "unit_effects", "unit_gates")
+SECTIONS += ("attribution", "attribution_lags")
 HOURS = pd.date_range("2024-01-01", periods=300, freq="h")
 
 
@@ -52,6 +53,7 @@ def test_a_sine_wave(run_folder):
     page = made.path.read_text(encoding="utf-8")
     for name in SECTIONS:
         assert f'<section id="{name}">' in page
+    assert "lane 0" not in page
     told = numbers(run_folder)
     assert told["series"] == "sinewave"
     assert told["headline"] in page
