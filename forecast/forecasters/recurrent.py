@@ -23,7 +23,7 @@ from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
-from forecast.network.settings import LstmSettings, NetworkSettings
+from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings
 from forecast.series.crossfit import cross_fitted
 from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
@@ -39,14 +39,16 @@ if TYPE_CHECKING:
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
+    from forecast.training.readout import Trial
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """An RNN, LSTM or GRU that forecasts the whole horizon, at once or step by step.
+    """An RNN, LSTM, GRU or echo state network that forecasts the whole horizon, at once or step by step.
 
-    `reference`, `learning_rates` and `copula` are None until something has been chosen on validation; a forecaster that
-    `FittedNetwork.chosen` returns has them, and trains exactly as many epochs as there are learning rates.
+    `reference`, `learning_rates`, `penalty` and `copula` are None until something has been chosen on validation; a
+    forecaster that `FittedNetwork.chosen` returns has those that it needs, and trains exactly as many epochs as there
+    are learning rates, or fits its read-out with the penalty.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Recurrent:
     on_epoch: Callable[[Epoch], None] | None = None
     reference: Reference | None = None
     learning_rates: tuple[float, ...] | None = None
+    penalty: float | None = None
     copula: Copula | None = None
 
     @property
@@ -78,6 +81,7 @@ class Recurrent:
         """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
         # Lightning takes seconds to import; opening a run and forecasting do without it.
         from forecast.training.fit import TrainingJob, fit_network  # noqa: PLC0415
+        from forecast.training.readout import fit_readout  # noqa: PLC0415
 
         if self.reference is None:
             asked = own_problem(self.settings.strategy, problem)
@@ -91,7 +95,8 @@ class Recurrent:
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
         crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
-        training = fit_network(
+        train = fit_readout if isinstance(self.settings, EsnSettings) else fit_network
+        training = train(
             TrainingJob(
                 data=network_data(past, crossed, scale, encoding, needs_level=needs_level(self.settings)),
                 train_steps=train_steps,
@@ -100,6 +105,7 @@ class Recurrent:
                 context_steps=problem.context_steps,
                 seed=self.seed,
                 repeated=self.learning_rates,
+                penalty=self.penalty,
                 on_epoch=self.on_epoch,
             )
         )
@@ -114,6 +120,7 @@ class Recurrent:
             history=training.history,
             epochs=training.epochs,
             stop_reason=training.reason,
+            penalty=training.penalty,
             copula=self.copula,
         )
         return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
@@ -128,8 +135,9 @@ class FittedNetwork:
     ids : the series that it was fitted on, in their order
     scale : (series,)
     reference : of as many steps as the network itself forecasts
-    history : the epochs of training; empty in one that was opened from a run folder
+    history : the epochs of training, or the penalties that were tried; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
+    penalty : of the ridge regression that fitted the read-out; None of a network that was trained by its gradient
     copula : how the steps of the horizon hang together; None where nothing asks for it
 
     """
@@ -141,9 +149,10 @@ class FittedNetwork:
     scale: FloatArray
     encoding: Encoding
     network: Network
-    history: tuple[Epoch, ...]
+    history: tuple[Epoch, ...] | tuple[Trial, ...]
     epochs: int
     stop_reason: str
+    penalty: float | None = None
     copula: Copula | None = None
 
     @property
@@ -155,6 +164,8 @@ class FittedNetwork:
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        if self.penalty is not None:
+            ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
         return (f"adds to the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
@@ -261,9 +272,12 @@ class FittedNetwork:
         )
 
     def chosen(self) -> Recurrent:
-        """Return the forecaster with its reference, number of epochs and learning rates fixed."""
-        rates = tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
-        return replace(self.forecaster, reference=self.reference, learning_rates=rates, copula=self.copula)
+        """Return the forecaster with its reference fixed, and its epochs and learning rates, or its penalty."""
+        fixed = replace(self.forecaster, reference=self.reference, copula=self.copula)
+        if self.penalty is not None:
+            return replace(fixed, penalty=self.penalty)
+        epochs = (epoch for epoch in self.history[: self.epochs] if isinstance(epoch, Epoch))
+        return replace(fixed, learning_rates=tuple(epoch.learning_rate for epoch in epochs))
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
@@ -271,7 +285,8 @@ class FittedNetwork:
         reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
         encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
         copula = {} if self.copula is None else {"copula.factor": self.copula.factor}
-        return {**weights, **reference, **encoding, **copula, "scale": self.scale}
+        penalty = {} if self.penalty is None else {"readout.penalty": np.array([self.penalty])}
+        return {**weights, **reference, **encoding, **copula, **penalty, "scale": self.scale}
 
     def _data(self, past: Panel) -> NetworkData:
         """What the network reads of a past."""

@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 from forecast.network.allocator import LARGEST_KEPT
 from forecast.network.fused import FusedGru, FusedRnn
+from forecast.network.reservoir import Reservoir
 from forecast.network.segments import Segmented
+from forecast.network.settings import EsnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.network.settings import GruSettings, LstmSettings, NetworkSettings, RnnSettings
+    from forecast.network.settings import BackboneSettings, GruSettings, LstmSettings, NetworkSettings, RnnSettings
     from forecast.network.state import State
 
 
@@ -84,15 +86,17 @@ class Recurrent(nn.Module):
         return max(LARGEST_KEPT // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
 
 
-def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent | Segmented:
+def build_backbone(settings: NetworkSettings, input_size: int) -> Recurrent | Segmented | Reservoir:
     """Build the backbone that the settings name, with fresh weights from torch's random numbers."""
+    if isinstance(settings, EsnSettings):
+        return Reservoir(settings, input_size)
     build = CELLS[settings.name]
     if settings.segment_steps == 1:
         return build(settings, input_size)
     return Segmented(build(settings, settings.hidden_size), settings.segment_steps, input_size)
 
 
-def _common(settings: NetworkSettings, input_size: int) -> dict[str, int | float | bool]:
+def _common(settings: BackboneSettings, input_size: int) -> dict[str, int | float | bool]:
     between = settings.dropout if settings.layers > 1 else 0.0
     return {
         "input_size": input_size,
@@ -121,4 +125,4 @@ def _gru(settings: GruSettings, input_size: int) -> Recurrent:
 
 
 CELLS: dict[str, Callable[..., Recurrent]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
-"""Every cell by its name in `model.name`."""
+"""Every cell that learns, by its name in `model.name`; `esn` has a `Reservoir`."""

@@ -10,7 +10,8 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
-from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
+from forecast.reporting.diagnostics import PenaltySection
+from forecast.reporting.error_charts import copy_figure, learning_figure, penalty_figure, residuals_figure, steps_figure
 from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
 from forecast.reporting.series_charts import exchange, spread_figure
@@ -18,6 +19,7 @@ from forecast.reporting.theme import LIGHT
 from forecast.reporting.uncertainty_charts import calibration_figure
 
 if TYPE_CHECKING:
+    from forecast.reporting.diagnostics import LearningSection
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import DataSection, ForecastSection, Roles, View
     from forecast.reporting.summary import Summary
@@ -41,12 +43,16 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     if summary.calibration is not None:
         figures.append(calibration_figure(summary.calibration, roles))
     if summary.learning is not None:
-        figures.append(learning_figure(summary.learning))
+        figures.append(_training_figure(summary.learning))
     if summary.residuals is not None:
         figures.append(residuals_figure(summary.residuals, clock, roles.network))
     if summary.copy is not None:
         figures.append(copy_figure(summary.copy))
     return tuple(figures)
+
+
+def _training_figure(section: LearningSection | PenaltySection) -> Figure:
+    return penalty_figure(section) if isinstance(section, PenaltySection) else learning_figure(section)
 
 
 def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:

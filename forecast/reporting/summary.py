@@ -15,11 +15,13 @@ from forecast.errors import ForecastError
 from forecast.reporting.diagnostics import (
     CopySection,
     LearningSection,
+    PenaltySection,
     ResidualSection,
     StepSection,
     copy_section,
     errors_by_step,
     learning_section,
+    penalty_section,
     residual_section,
     step_section,
 )
@@ -76,7 +78,7 @@ class Summary:
     origins: ForecastSection
     future: ForecastSection | None
     steps: StepSection
-    learning: LearningSection | None
+    learning: LearningSection | PenaltySection | None
     residuals: ResidualSection | None
     copy: CopySection | None
     found: dict[str, str]
@@ -124,7 +126,8 @@ def build_summary(
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
     forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`
-    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
+    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
+        read-out in closed form it has `penalty` instead of `epoch`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     intervals : quantiles of the models in `results` and what was found of them
 
@@ -145,7 +148,6 @@ def build_summary(
     truth = _truth(mine, None if series is None else _of(series, uid))
     clock = find_clock(truth["ds"])
     ahead = None if forecast is None else _of(forecast, uid)
-    learnt = history is not None and len(history) > 0
     count = int(results["unique_id"].nunique())
     spread = None
     if count > 1:
@@ -163,7 +165,7 @@ def build_summary(
         origins=origins_section(truth, mine, roles, clock, show.origins),
         future=None if ahead is None or ahead.empty else future_section(truth, ahead, roles, clock),
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
-        learning=learning_section(history, chosen_epoch) if history is not None and learnt else None,
+        learning=_learning(history, chosen_epoch),
         residuals=residual_section(mine, roles.network, show.points),
         copy=copy_section(truth, mine, roles.network, copy_test),
         found={str(key): str(value) for key, value in (found or {}).items()},
@@ -173,6 +175,12 @@ def build_summary(
         choices=() if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid),
         calibration=_calibration(results, intervals, roles),
     )
+
+
+def _learning(history: pd.DataFrame | None, chosen: int | None) -> LearningSection | PenaltySection | None:
+    if history is None or history.empty:
+        return None
+    return penalty_section(history) if "penalty" in history else learning_section(history, chosen)
 
 
 def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from forecast.forecasters.regression import Regression
 from forecast.forecasters.settings import BaselineSettings
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import Transformed
-from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, RnnSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
 from forecast.series.problem import Problem
@@ -48,6 +48,8 @@ FORECASTERS: dict[str, Forecaster] = {
     "rnn": Recurrent(RnnSettings(hidden_size=4), TRAINING),
     "lstm": Recurrent(LstmSettings(hidden_size=4), TRAINING),
     "gru": Recurrent(GruSettings(hidden_size=4, layers=2, dropout=0.2), TRAINING),
+    "esn": Recurrent(EsnSettings(hidden_size=20), TRAINING),
+    "esn recursive": Recurrent(EsnSettings(hidden_size=20, strategy="recursive", fork_ensemble=3), TRAINING),
     "lstm quantile": Recurrent(LstmSettings(hidden_size=4, head="quantile"), TRAINING),
     "gru gaussian": Recurrent(GruSettings(hidden_size=4, head="gaussian"), TRAINING),
     "rnn student_t": Recurrent(RnnSettings(hidden_size=4, head="student_t"), TRAINING),
