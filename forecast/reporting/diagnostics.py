@@ -144,8 +144,10 @@ def penalty_section(history: pd.DataFrame) -> PenaltySection:
             f", once for each of {len(penalties)} penalties; "
             f"that of {penalties[best]:g} was kept, where the validation loss is lowest"
         )
-        if best in (0, len(penalties) - 1):
-            says += ", at an end of the list: a longer `model.penalties` may find a better one"
+        if best == len(penalties) - 1:
+            says += ". It is the largest of them: the less is added to the reference, the better"
+        elif best == 0:
+            says += ". It is the smallest of them: still smaller ones (model.penalties) may be better"
     else:
         says += f", with the penalty {penalties[best]:g}"
     kept = float(penalties[best])

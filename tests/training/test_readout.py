@@ -243,6 +243,12 @@ def test_windows_are_refused_with_the_reason():
         Recurrent(SETTINGS, windows).fit(a_panel(), STEPS, PROBLEM)
 
 
+def test_paths_are_refused_with_the_reason():
+    fitted = fitted_on(a_panel())
+    with pytest.raises(ForecastError, match=r"model=esn.*points alone"):
+        fitted.paths(a_panel(), Origins(np.array([0]), np.array([299])), 3)
+
+
 def test_what_is_known_ahead_is_used():
     """On Saturdays sales are higher by 3, on a noisy level: without the calendar the steps before cannot know."""
     rng = np.random.default_rng(0)
