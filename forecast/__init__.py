@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.settings import RuleSettings as RuleSettings
     from forecast.forecasters.settings import WindowMeanSettings as WindowMeanSettings
     from forecast.forecasters.table import build_baseline as build_baseline
+    from forecast.network.settings import EsnSettings as EsnSettings
     from forecast.network.settings import GruSettings as GruSettings
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
@@ -56,7 +57,7 @@ _WHERE = {
     "forecasters.recurrent": ("Recurrent",),
     "forecasters.settings": ("ReferenceSettings", "RegressionSettings", "RuleSettings", "WindowMeanSettings"),
     "forecasters.table": ("build_baseline",),
-    "network.settings": ("GruSettings", "LstmSettings", "RnnSettings"),
+    "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings"),
     "reporting.html": ("write_report",),
     "runs.run": ("Run", "open_run"),
     "series.generators": ("make_sinewave",),

@@ -20,6 +20,7 @@ from scipy import special
 from forecast.errors import ForecastError
 from forecast.forecasters.draws import in_blocks
 from forecast.network.head import Level
+from forecast.network.settings import EsnSettings
 
 if TYPE_CHECKING:
     from forecast.forecasters.draws import Chances
@@ -107,6 +108,11 @@ def check_paths(settings: NetworkSettings, horizon: int) -> None:
         A head that is no distribution, or a horizon too long.
 
     """
+    if isinstance(settings, EsnSettings):
+        raise ForecastError(
+            "paths are drawn from a distribution, and `model=esn` forecasts points alone: choose another `model` with "
+            "`model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
+        )
     if settings.head in ("point", "direction"):
         raise ForecastError(
             f"paths are drawn from a distribution, found `model.head={settings.head}`: "

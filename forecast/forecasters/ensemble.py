@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent
 from forecast.forecasters.restoring import restore
+from forecast.network.settings import EsnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,8 +77,11 @@ class FittedEnsemble:
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how many members there are."""
         first, *_ = self.members[0].notes
-        epochs = ", ".join(str(member.epochs) for member in self.members)
         together = f"the {self.forecaster.combine} of {len(self.members)} networks that differ in their seed"
+        penalties = ", ".join(f"{member.penalty:g}" for member in self.members if member.penalty is not None)
+        if penalties:
+            return (first, f"{together}, their read-outs fitted with the penalties {penalties}")
+        epochs = ", ".join(str(member.epochs) for member in self.members)
         return (first, f"{together}, with the weights of epochs {epochs}")
 
     @property
@@ -145,9 +150,22 @@ class LiveEnsemble:
 
 
 def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> Recurrent | Ensemble:
-    """Make `members` networks of one; the first is the network itself, and a single one stays alone."""
+    """Make `members` networks of one; the first is the network itself, and a single one stays alone.
+
+    Raises
+    ------
+    ForecastError
+        Reservoirs that would all be the same.
+
+    """
     if members == 1:
         return network
+    if isinstance(network.settings, EsnSettings) and network.settings.reservoir_seed is not None:
+        raise ForecastError(
+            f"`ensemble={members}` networks differ in their seed alone, and with "
+            f"`model.reservoir_seed={network.settings.reservoir_seed}` all of them are the same: say "
+            f"`model.reservoir_seed=null`, or `ensemble=1`"
+        )
     return Ensemble(tuple(replace(network, seed=member_seed(network.seed, i)) for i in range(members)), combine)
 
 
@@ -204,4 +222,4 @@ def _arrays_of(
 
 
 def _is_own(name: str) -> bool:
-    return name.startswith(("network.", "copula."))
+    return name.startswith(("network.", "copula.", "readout."))

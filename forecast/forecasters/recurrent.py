@@ -24,7 +24,7 @@ from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
-from forecast.network.settings import LstmSettings, NetworkSettings, asked_by
+from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings, asked_by
 from forecast.series.crossfit import cross_fitted
 from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
@@ -42,14 +42,16 @@ if TYPE_CHECKING:
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
     from forecast.training.fit import TrainingJob
+    from forecast.training.readout import Trial
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """An RNN, LSTM or GRU that forecasts the whole horizon, at once or step by step.
+    """An RNN, LSTM, GRU or echo state network that forecasts the whole horizon, at once or step by step.
 
-    `reference`, `learning_rates` and `copula` are None until something has been chosen on validation; a forecaster that
-    `FittedNetwork.chosen` returns has them, and trains exactly as many epochs as there are learning rates.
+    `reference`, `learning_rates`, `penalty` and `copula` are None until something has been chosen on validation; a
+    forecaster that `FittedNetwork.chosen` returns has those that it needs, and trains exactly as many epochs as there
+    are learning rates, or fits its read-out with the penalty.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Recurrent:
     on_epoch: Callable[[Epoch], None] | None = None
     reference: Reference | None = None
     learning_rates: tuple[float, ...] | None = None
+    penalty: float | None = None
     copula: Copula | None = None
 
     @property
@@ -81,9 +84,10 @@ class Recurrent:
         """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
         # Lightning takes seconds to import; opening a run and forecasting do without it.
         from forecast.training.fit import fit_network  # noqa: PLC0415
+        from forecast.training.readout import fit_readout  # noqa: PLC0415
 
         reference, job = self.training_job(past, train_steps, problem)
-        training = fit_network(job)
+        training = (fit_readout if isinstance(self.settings, EsnSettings) else fit_network)(job)
         fitted = FittedNetwork(
             forecaster=self,
             problem=problem,
@@ -95,6 +99,7 @@ class Recurrent:
             history=training.history,
             epochs=training.epochs,
             stop_reason=training.reason,
+            penalty=training.penalty,
             copula=self.copula,
             graph_bytes=training.graph_bytes,
         )
@@ -126,6 +131,7 @@ class Recurrent:
             context_steps=problem.context_steps,
             seed=self.seed,
             repeated=self.learning_rates,
+            penalty=self.penalty,
             on_epoch=self.on_epoch,
         )
 
@@ -139,8 +145,9 @@ class FittedNetwork:
     ids : the series that it was fitted on, in their order
     scale : (series,)
     reference : of as many steps as the network itself forecasts
-    history : the epochs of training; empty in one that was opened from a run folder
+    history : the epochs of training, or the penalties that were tried; empty in one that was opened from a run folder
     epochs : how many of them the weights have seen
+    penalty : of the ridge regression that fitted the read-out; None of a network that was trained by its gradient
     copula : how the steps of the horizon hang together; None where nothing asks for it
     graph_bytes : what the graph of a training step held in memory; 0 in one that was opened from a run folder
 
@@ -153,9 +160,10 @@ class FittedNetwork:
     scale: FloatArray
     encoding: Encoding
     network: Network
-    history: tuple[Epoch, ...]
+    history: tuple[Epoch, ...] | tuple[Trial, ...]
     epochs: int
     stop_reason: str
+    penalty: float | None = None
     copula: Copula | None = None
     graph_bytes: int = 0
 
@@ -168,6 +176,8 @@ class FittedNetwork:
     def notes(self) -> tuple[str, ...]:
         """Which reference was taken, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        if self.penalty is not None:
+            ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
         if self.problem.asks == "direction":
             return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
         return (f"adds to the reference {self.reference.name!r}", ended)
@@ -276,9 +286,12 @@ class FittedNetwork:
         )
 
     def chosen(self) -> Recurrent:
-        """Return the forecaster with its reference, number of epochs and learning rates fixed."""
-        rates = tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
-        return replace(self.forecaster, reference=self.reference, learning_rates=rates, copula=self.copula)
+        """Return the forecaster with its reference fixed, and its epochs and learning rates, or its penalty."""
+        fixed = replace(self.forecaster, reference=self.reference, copula=self.copula)
+        if self.penalty is not None:
+            return replace(fixed, penalty=self.penalty)
+        epochs = (epoch for epoch in self.history[: self.epochs] if isinstance(epoch, Epoch))
+        return replace(fixed, learning_rates=tuple(epoch.learning_rate for epoch in epochs))
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
@@ -286,7 +299,8 @@ class FittedNetwork:
         reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
         encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
         copula = {} if self.copula is None else {"copula.factor": self.copula.factor}
-        return {**weights, **reference, **encoding, **copula, "scale": self.scale}
+        penalty = {} if self.penalty is None else {"readout.penalty": np.array([self.penalty])}
+        return {**weights, **reference, **encoding, **copula, **penalty, "scale": self.scale}
 
     def _data(self, past: Panel) -> NetworkData:
         """What the network reads of a past."""

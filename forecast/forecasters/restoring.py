@@ -14,6 +14,7 @@ from forecast.forecasters.recurrent import FittedNetwork
 from forecast.forecasters.recursion import own_problem
 from forecast.network.network import Network
 from forecast.network.readings import Interface
+from forecast.network.settings import EsnSettings
 from forecast.series.encoding import empty_encoding, restore_encoding
 from forecast.series.references import Reference, term_count
 
@@ -62,7 +63,9 @@ def restore(
         static=encoding.static.size,
         series=len(ids),
     )
-    network = Network(forecaster.settings, interface)
+    with torch.device("meta"):  # its own weights would be drawn for nothing
+        network = Network(forecaster.settings, interface)
+    network.to_empty(device="cpu")
     kept = keeps_copula(forecaster.settings, problem.horizon)
     skeleton = FittedNetwork(
         forecaster=forecaster,
@@ -75,6 +78,7 @@ def restore(
         history=(),
         epochs=epochs,
         stop_reason="",
+        penalty=1.0 if isinstance(forecaster.settings, EsnSettings) else None,
         copula=Copula(np.eye(problem.horizon)) if kept else None,
     )
     _check_arrays(skeleton.tensors(), tensors)
@@ -84,7 +88,8 @@ def restore(
     fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in shapes}
     copula = Copula(np.array(tensors["copula.factor"])) if kept else None
     scale = np.array(tensors["scale"])
-    return replace(skeleton, scale=scale, reference=replace(reference, **fitted), copula=copula)
+    penalty = None if skeleton.penalty is None else float(tensors["readout.penalty"][0])
+    return replace(skeleton, scale=scale, reference=replace(reference, **fitted), penalty=penalty, copula=copula)
 
 
 def _encoding_arrays(

@@ -16,7 +16,7 @@ window from both of its ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,10 @@ from forecast.network.allocator import LARGEST_KEPT
 from forecast.network.bidirectional import Bidirectional
 from forecast.network.dilation import Dilated
 from forecast.network.fused import FusedGru, FusedRnn, SigmoidRnn
+from forecast.network.reservoir import Reservoir
 from forecast.network.scan import MinGru
 from forecast.network.segments import Segmented
+from forecast.network.settings import EsnSettings
 from forecast.network.stack import Stack
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
         RnnSettings,
     )
     from forecast.network.state import State
+
+    Learning: TypeAlias = RnnSettings | LstmSettings | GruSettings | MinGruSettings
 
 
 _BYTES_A_UNIT = 32
@@ -100,12 +104,14 @@ class Recurrent(nn.Module):
 
 def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
     """Build the backbone that the settings name, with fresh weights from torch's random numbers."""
+    if isinstance(settings, EsnSettings):
+        return Reservoir(settings, input_size)
     if settings.segment_steps == 1:
         return _layers(settings, input_size)
     return Segmented(_layers(settings, settings.hidden_size), settings.segment_steps, input_size)
 
 
-def _layers(settings: NetworkSettings, input_size: int) -> Backbone:
+def _layers(settings: Learning, input_size: int) -> Backbone:
     """Build all layers: in one kernel where there is one and nothing but dropout lies between them."""
     build = CELLS[settings.name]
     dilations = settings.dilations or (1,) * settings.layers
@@ -148,7 +154,8 @@ def _mingru(settings: MinGruSettings, input_size: int, layers: int, dropout: flo
 
 
 CELLS: dict[str, Callable[..., Backbone]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru, "mingru": _mingru}
-"""Every cell by its name in `model.name`: (settings, inputs, layers, dropout) -> backbone."""
+"""Every cell that learns, by its name in `model.name`: (settings, inputs, layers, dropout) -> backbone; `esn` has a
+`Reservoir`."""
 
 
 def _options(settings: CellSettings, input_size: int, layers: int, dropout: float) -> dict[str, Any]:

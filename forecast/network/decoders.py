@@ -89,10 +89,14 @@ class AheadReader(nn.Module):
 
     def forward(self, features: Tensor, ahead: Tensor) -> Tensor:
         """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
-        known = torch.cat([ahead, torch.tanh(self.curves(ahead))], dim=-1)
+        known = self.read(ahead)
         weights = self.weights(features).unflatten(-1, (known.shape[-1], self.size))
         raw: Tensor = known @ weights
         return raw
+
+    def read(self, ahead: Tensor) -> Tensor:
+        """What the weights are of, (..., column) -> (..., column and curve)."""
+        return torch.cat([ahead, torch.tanh(self.curves(ahead))], dim=-1)
 
 
 class RecurrentDecoder(nn.Module):

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from forecast.batches.windows import window_rows
 from forecast.network.threads import threads_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.network.readings import Readings
@@ -34,6 +37,19 @@ def forecast_by_walk(
     are.
     """
     forecasts = _no_forecasts(network, len(origin_rows))
+    for which, features in walk_features(network, readings, starts, origin_series, origin_rows):
+        forecasts[which] = _fork(network, readings, features, origin_rows[which])
+    return forecasts
+
+
+@torch.no_grad()
+def walk_features(
+    network: Network, readings: Readings, starts: IntArray, origin_series: IntArray, origin_rows: IntArray
+) -> Iterator[tuple[IntArray, Tensor]]:
+    """Carry the state from row `starts[i]` of each series on; give some origins after the other, with their features.
+
+    Each time numbers of origins, and (origin, feature).
+    """
     last = np.full(len(starts), -1, dtype=np.int64)
     np.maximum.at(last, origin_series, origin_rows)
     wanted = np.flatnonzero(last >= 0)
@@ -43,23 +59,19 @@ def forecast_by_walk(
         lane_of = np.full(len(starts), -1, dtype=np.int64)
         lane_of[series] = np.arange(len(series))
         mine = np.flatnonzero(lane_of[origin_series] >= 0)
+        walk = _walk_lanes(
+            network, readings, np.stack([starts[series], last[series]]), lane_of[origin_series[mine]], origin_rows[mine]
+        )
         with threads_for(len(series), network.backbone.feature_size):
-            forecasts[mine] = _walk_lanes(
-                network,
-                readings,
-                np.stack([starts[series], last[series]]),
-                lane_of[origin_series[mine]],
-                origin_rows[mine],
-            )
-    return forecasts
+            for here, features in walk:
+                yield mine[here], features
 
 
 def _walk_lanes(
     network: Network, readings: Readings, stretch: IntArray, lanes: IntArray, rows: IntArray
-) -> Float32Array:
+) -> Iterator[tuple[IntArray, Tensor]]:
     """Walk lanes side by side from `stretch[0]` to `stretch[1]`, both (lane,)."""
     starts, last = stretch
-    forecasts = _no_forecasts(network, len(rows))
     steps = rows - starts[lanes]
     device = network.device
     state: State = network.initial_state(len(starts))
@@ -70,9 +82,7 @@ def _walk_lanes(
         x = torch.from_numpy(readings.inputs(walked)).to(device)
         features, state = network.features(x, readings.of_series(walked).to(device), state)
         here = np.flatnonzero((steps >= first) & (steps < first + piece))
-        at_origins = features[torch.from_numpy(lanes[here]), torch.from_numpy(steps[here] - first)]
-        forecasts[here] = _fork(network, readings, at_origins, rows[here])
-    return forecasts
+        yield here, features[torch.from_numpy(lanes[here]), torch.from_numpy(steps[here] - first)]
 
 
 @torch.no_grad()
@@ -100,7 +110,7 @@ def _no_forecasts(network: Network, origins: int) -> Float32Array:
     return np.empty((origins, network.interface.horizon, network.head.size), dtype=np.float32)
 
 
-def _fork(network: Network, readings: Readings, features: torch.Tensor, rows: IntArray) -> Float32Array:
+def _fork(network: Network, readings: Readings, features: Tensor, rows: IntArray) -> Float32Array:
     """Raw numbers from the features at some rows, (origin, horizon, size)."""
     ahead = readings.known_ahead(rows, network.interface.horizon)
     raw = network.forecast(features, None if ahead is None else ahead.to(network.device))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,8 +26,18 @@ def asked_by(head: str) -> Asks:
     return "direction" if head == "direction" else "value"
 
 
-class BackboneSettings(Settings):
-    """What every recurrent network has."""
+class CommonSettings(Settings):
+    """What every network has, however it is trained."""
+
+    reference: ReferenceName = "auto"
+    """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
+    cross_fit: int = Field(0, ge=0, le=20)
+    fork_ensemble: int = Field(1, ge=1, le=10_000)
+    """The forecast for a date is the mean of those that this many latest origins make for it; 1: of the last alone."""
+
+
+class BackboneSettings(CommonSettings):
+    """What every network has that is trained by its gradient."""
 
     layers: int = Field(1, ge=1, le=64)
     hidden_size: int = Field(32, ge=1, le=65536)
@@ -40,8 +51,6 @@ class BackboneSettings(Settings):
     """Steps that the recurrence of each layer goes back; null: 1 in all."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of features silenced while training: between layers, and before the head."""
-    reference: ReferenceName = "auto"
-    """The simple forecast that the network's output is added to; `auto` takes the best on validation."""
     head: HeadName = "point"
     """What is forecast of each step: a number, a distribution, or how likely it is higher than at the origin."""
     quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -50,9 +59,6 @@ class BackboneSettings(Settings):
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
     strategy: StrategyName = "direct"
     """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
-    cross_fit: int = Field(0, ge=0, le=20)
-    fork_ensemble: int = Field(1, ge=1, le=10_000)
-    """The forecast for a date is the mean of those that this many latest origins make for it; 1: of the last alone."""
     id_embedding: int = Field(0, ge=0, le=1024)
     """Numbers that are learnt for each series and read at each of its steps; 0: none."""
 
@@ -128,6 +134,43 @@ class MinGruSettings(BackboneSettings):
     """Bias towards remembering that the gate begins with."""
 
 
+class EsnSettings(CommonSettings):
+    """Echo state network (Jaeger 2001): a fixed random reservoir, its read-out fitted in closed form (`reservoir`).
+
+    What is not said here is settled: points of least squares, and nothing is learnt of a series but the read-out.
+    """
+
+    name: Literal["esn"] = "esn"
+    hidden_size: int = Field(150, ge=1, le=4096)
+    """Units of the reservoir."""
+    sparsity: float = Field(0.9, ge=0, lt=1)
+    """Share of the units that a unit does not read, at least one is left."""
+    spectral_radius: float = Field(0.9, ge=0, le=100)
+    """Largest size of an eigenvalue of the weights between units."""
+    leak: float = Field(0.3, gt=0, le=1)
+    """Share of a unit's state that each step renews."""
+    input_scale: float = Field(0.1, gt=0, le=1e6)
+    """Weights of inputs and bias lie within this much of zero; inputs are about 1 in size."""
+    reservoir_seed: int | None = Field(None, ge=0, lt=2**32)
+    """Of the random weights; null takes the job's seed."""
+    penalties: tuple[float, ...] = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0)
+    """What a fork's mean squared error, in units of the reference's, is worth against squared weights: the best on
+    validation is taken, and the middle one where nothing validates."""
+    strategy: Literal["direct", "recursive"] = "direct"
+
+    head: ClassVar[HeadName] = "point"
+    quantiles: ClassVar[tuple[float, ...]] = ()
+    loss: ClassVar[Loss] = "mse"
+    id_embedding: ClassVar[int] = 0
+
+    @field_validator("penalties")
+    @classmethod
+    def _increasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or not all(low < high for low, high in pairwise((0.0, *value, math.inf))):
+            raise ValueError("at least one finite number above 0, increasing")
+        return value
+
+
 NetworkSettings: TypeAlias = Annotated[
-    RnnSettings | LstmSettings | GruSettings | MinGruSettings, Field(discriminator="name")
+    RnnSettings | LstmSettings | GruSettings | MinGruSettings | EsnSettings, Field(discriminator="name")
 ]

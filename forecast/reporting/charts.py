@@ -10,8 +10,9 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
+from forecast.reporting.diagnostics import PenaltySection
 from forecast.reporting.direction_charts import chance_figure, reliability_figure
-from forecast.reporting.error_charts import copy_figure, learning_figure, residuals_figure, steps_figure
+from forecast.reporting.error_charts import copy_figure, learning_figure, penalty_figure, residuals_figure, steps_figure
 from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.gradient_charts import gradients_figure
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
@@ -20,6 +21,7 @@ from forecast.reporting.theme import LIGHT
 from forecast.reporting.uncertainty_charts import calibration_figure
 
 if TYPE_CHECKING:
+    from forecast.reporting.diagnostics import LearningSection
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import DataSection, ForecastSection, Roles, View
     from forecast.reporting.summary import Summary
@@ -47,7 +49,7 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     if summary.calibration is not None:
         figures.append(calibration_figure(summary.calibration, roles))
     if summary.learning is not None:
-        figures.append(learning_figure(summary.learning))
+        figures.append(_training_figure(summary.learning))
     if summary.gradients is not None:
         figures.append(gradients_figure(summary.gradients))
     if summary.residuals is not None:
@@ -55,6 +57,10 @@ def _figures(summary: Summary) -> tuple[Figure, ...]:
     if summary.copy is not None:
         figures.append(copy_figure(summary.copy))
     return tuple(figures)
+
+
+def _training_figure(section: LearningSection | PenaltySection) -> Figure:
+    return penalty_figure(section) if isinstance(section, PenaltySection) else learning_figure(section)
 
 
 def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:

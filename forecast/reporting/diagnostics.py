@@ -57,6 +57,18 @@ class LearningSection:
 
 
 @dataclass(frozen=True)
+class PenaltySection:
+    """Losses by penalty of a read-out that was fitted in closed form; `chosen` was kept."""
+
+    says: str
+    penalties: tuple[float, ...]
+    train: tuple[float | None, ...]
+    validation: tuple[float | None, ...]
+    chosen: float
+    logarithmic: bool
+
+
+@dataclass(frozen=True)
 class Bars:
     """A histogram: `counts[i]` values lie between `edges[i]` and `edges[i + 1]`."""
 
@@ -131,15 +143,42 @@ def _steps_in_words(table: pd.DataFrame, roles: Roles, metric: str) -> str:
     )
 
 
-def learning_section(history: pd.DataFrame, chosen: int | None) -> LearningSection:
-    """Show the losses of `history` (`epoch, train_loss, validation_loss`)."""
+def penalty_section(history: pd.DataFrame) -> PenaltySection:
+    """Show the losses of `history` (`penalty, train_loss, validation_loss`)."""
+    train, validation, logarithmic = _losses(history)
+    penalties = history["penalty"].to_numpy(dtype=np.float64)
+    judged = bool(np.isfinite(validation).any())
+    best = int(np.nanargmin(validation)) if judged else 0
+    says = "The read-out is fitted in closed form, in one pass over the training stretch"
+    if judged and len(penalties) > 1:
+        says += (
+            f", once for each of {len(penalties)} penalties; "
+            f"that of {penalties[best]:g} was kept, where the validation loss is lowest"
+        )
+        if best == len(penalties) - 1:
+            says += ". It is the largest of them: the less is added to the reference, the better"
+        elif best == 0:
+            says += ". It is the smallest of them: still smaller ones (model.penalties) may be better"
+    else:
+        says += f", with the penalty {penalties[best]:g}"
+    kept = float(penalties[best])
+    return PenaltySection(says + ".", tuple(penalties.tolist()), rounded(train), rounded(validation), kept, logarithmic)
+
+
+def _losses(history: pd.DataFrame) -> tuple[Array, Array, bool]:
+    """Training and validation loss, and whether they differ so much that only a logarithmic axis shows them."""
     train = history["train_loss"].to_numpy(dtype=np.float64)
     validation = history["validation_loss"].to_numpy(dtype=np.float64)
-    lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
-    chosen = lowest if chosen is None else chosen
     losses = np.concatenate([train, validation])
     losses = losses[np.isfinite(losses)]
-    logarithmic = bool(len(losses) and losses.min() > 0 and losses.max() / losses.min() > 30)
+    return train, validation, bool(len(losses) and losses.min() > 0 and losses.max() / losses.min() > 30)
+
+
+def learning_section(history: pd.DataFrame, chosen: int | None) -> LearningSection:
+    """Show the losses of `history` (`epoch, train_loss, validation_loss`)."""
+    train, validation, logarithmic = _losses(history)
+    lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
+    chosen = lowest if chosen is None else chosen
     says = f"{counted(len(history), 'epoch')} of training"
     if chosen is not None:
         says += f"; the weights of epoch {chosen} were kept"

@@ -12,7 +12,13 @@ from forecast.reporting.theme import LIGHT
 from forecast.reporting.wording import shortened
 
 if TYPE_CHECKING:
-    from forecast.reporting.diagnostics import CopySection, LearningSection, ResidualSection, StepSection
+    from forecast.reporting.diagnostics import (
+        CopySection,
+        LearningSection,
+        PenaltySection,
+        ResidualSection,
+        StepSection,
+    )
     from forecast.reporting.lines import Clock
     from forecast.reporting.marks import Panel, Values
     from forecast.reporting.sections import Roles
@@ -111,6 +117,30 @@ def learning_figure(section: LearningSection) -> Figure:
     return Figure(
         "learning_curve", "Learning curve", section.says, (marks.panel(view, tables, 220),), marks.keys(colours)
     )
+
+
+def penalty_figure(section: PenaltySection) -> Figure:
+    """Draw training and validation loss over the penalties, the kept one marked."""
+    colours = {"training loss": LIGHT.truth, "validation loss": LIGHT.network}
+    rows = [
+        {"t": penalty, "y": loss, "of": name}
+        for name, losses in (("training loss", section.train), ("validation loss", section.validation))
+        for penalty, loss in zip(section.penalties, losses, strict=True)
+    ]
+    axis = alt.Axis(format="~g", values=list(section.penalties), labelOverlap=True)
+    x = alt.X("t:Q", title="penalty", scale=alt.Scale(type="log", nice=False), axis=axis)
+    scale = alt.Scale(type="log" if section.logarithmic else "linear", zero=False)
+    y = alt.Y("y:Q", title="mean squared error", scale=scale, axis=alt.Axis(format=".3~g"))
+    tips = [marks.tip("of", "loss"), marks.tip("t", "penalty", "~g"), marks.tip("y", "value", ".4~g")]
+    paths = marks.chart("lines").mark_line(point=marks.touchable(seen=True))
+    paths = paths.encode(x=x, y=y, color=marks.colour(colours), tooltip=tips)
+    late = section.chosen**2 > section.penalties[0] * section.penalties[-1]
+    text = marks.chart("chosen").mark_text(
+        align="right" if late else "left", dy=-4, baseline="bottom", color=LIGHT.quiet, fontSize=11
+    )
+    view = marks.layered(marks.rule("chosen").encode(x=x), text.encode(x=x, y=alt.value(0), text="of:N"), paths)
+    tables: dict[str, Values] = {"lines": rows, "chosen": [{"t": section.chosen, "of": f"{section.chosen:g} kept"}]}
+    return Figure("penalties", "Penalty", section.says, (marks.panel(view, tables, 220),), marks.keys(colours))
 
 
 def residuals_figure(section: ResidualSection, clock: Clock, model: str) -> Figure:

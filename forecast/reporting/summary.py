@@ -15,11 +15,13 @@ from forecast.errors import ForecastError
 from forecast.reporting.diagnostics import (
     CopySection,
     LearningSection,
+    PenaltySection,
     ResidualSection,
     StepSection,
     copy_section,
     errors_by_step,
     learning_section,
+    penalty_section,
     residual_section,
     step_section,
 )
@@ -79,7 +81,7 @@ class Summary:
     origins: ForecastSection | None
     future: ForecastSection | None
     steps: StepSection
-    learning: LearningSection | None
+    learning: LearningSection | PenaltySection | None
     residuals: ResidualSection | None
     copy: CopySection | None
     found: dict[str, str]
@@ -133,7 +135,8 @@ def build_summary(
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
     forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`
-    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given
+    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
+        read-out in closed form it has `penalty` instead of `epoch`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     intervals : quantiles of the models in `results` and what was found of them
     gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
@@ -157,7 +160,6 @@ def build_summary(
     truth = _truth(mine, None if series is None else _of(series, uid))
     clock = find_clock(truth["ds"])
     ahead = None if forecast is None or (here := _of(forecast, uid)).empty else here
-    learnt = history is not None and len(history) > 0
     count = int(results["unique_id"].nunique())
     spread = None
     if count > 1:
@@ -180,7 +182,7 @@ def build_summary(
         leaderboard=rows,
         data=data_section(truth, clock, show.points, name),
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
-        learning=learning_section(history, chosen_epoch) if history is not None and learnt else None,
+        learning=_learning(history, chosen_epoch),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
@@ -212,6 +214,12 @@ def _of_directions(
         "reliability": reliability_section(results, roles),
         "chances": None if ahead is None else chance_section(truth, ahead, roles, clock),
     }
+
+
+def _learning(history: pd.DataFrame | None, chosen: int | None) -> LearningSection | PenaltySection | None:
+    if history is None or history.empty:
+        return None
+    return penalty_section(history) if "penalty" in history else learning_section(history, chosen)
 
 
 def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:

@@ -42,9 +42,13 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
     Raises
     ------
     ForecastError
-        The job cannot be run at all, or nothing in its training stretch has a target.
+        The job cannot be run at all, nothing in its training stretch has a target, or no gradient trains the network.
 
     """
+    if job.model.name == "esn":
+        raise ForecastError(
+            "`model=esn` has nothing to check: its read-out is fitted in closed form, without a gradient; take another"
+        )
     # Lightning takes seconds to import; what is wrong with the data is said before.
     prepared = prepare(job, source)
     from forecast.training.fit import initial_network  # noqa: PLC0415

@@ -16,15 +16,14 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.network.allocator import keep_freed_memory
-from forecast.network.head import mean_where
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.threads import threads_for
-from forecast.series.split import rolling_origins
 from forecast.training.callbacks import Epoch, Supervisor
 from forecast.training.data import begin
 from forecast.training.loaders import training_epochs
 from forecast.training.module import NetworkModule
+from forecast.training.validation import validation_stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,12 +32,8 @@ if TYPE_CHECKING:
     from forecast.series.panel import IntArray
     from forecast.training.data import NetworkData
     from forecast.training.loaders import Epochs
+    from forecast.training.readout import Trial
     from forecast.training.settings import TrainingSettings
-
-_VALIDATION_WARMUP_STEPS = 512
-"""Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""
-_VALIDATION_FORECASTS = 2_000_000
-"""Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,23 +42,20 @@ class Training:
 
     Attributes
     ----------
-    history : every epoch that was run
-    epochs : how many of them the kept weights have seen
+    history : every epoch that was run, or every penalty of a read-out that was tried
+    epochs : how many of them the kept weights have seen; 1 of a read-out, which needs one pass
     reason : why training stopped
-    graph_bytes : what the graph of a step held in memory, of the first step
+    graph_bytes : what the graph of a step held in memory, of the first step; 0 of a read-out
+    penalty : of a read-out, the one that was kept
 
     """
 
     network: Network
-    history: tuple[Epoch, ...]
+    history: tuple[Epoch, ...] | tuple[Trial, ...]
     epochs: int
     reason: str
-    graph_bytes: int
-
-    @property
-    def learning_rates(self) -> tuple[float, ...]:
-        """The learning rate of each epoch that the kept weights have seen."""
-        return tuple(epoch.learning_rate for epoch in self.history[: self.epochs])
+    graph_bytes: int = 0
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +66,7 @@ class TrainingJob:
     ----------
     train_steps : (series,) the first steps of each series, which are trained on; what lies after them validates
     repeated : the learning rate of each epoch, where nothing lies after them
+    penalty : of a read-out, where it was chosen before
 
     """
 
@@ -84,6 +77,7 @@ class TrainingJob:
     context_steps: int
     seed: int
     repeated: tuple[float, ...] | None = None
+    penalty: float | None = None
     on_epoch: Callable[[Epoch], None] | None = None
 
     @property
@@ -115,11 +109,11 @@ def fit_network(job: TrainingJob) -> Training:
         No GPU where one is asked for, no forecast to validate on, a loss or gradient that is no longer finite.
 
     """
-    accelerator = _accelerator(job.training)
+    accelerator = accelerator_for(job.training)
     keep_freed_memory()
     threads = threads_for(job.training.lanes, job.network.hidden_size, job.training.threads)
-    with _own_random_numbers(job.seed), _quiet_lightning(), threads:
-        network = _fresh_network(job)
+    with own_random_numbers(job.seed), _quiet_lightning(), threads:
+        network = fresh_network(job)
         validate = _validation(job, network) if job.validates else None
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
         module = NetworkModule(network, job.training, job.series_name)
@@ -144,11 +138,12 @@ def fit_network(job: TrainingJob) -> Training:
 
 def initial_network(job: TrainingJob) -> Network:
     """Build the network as it is before the first step: the very weights that `fit_network` begins with."""
-    with _own_random_numbers(job.seed):
-        return _fresh_network(job)
+    with own_random_numbers(job.seed):
+        return fresh_network(job)
 
 
-def _fresh_network(job: TrainingJob) -> Network:
+def fresh_network(job: TrainingJob) -> Network:
+    """Build an untrained network with its units measured before the end of each training stretch."""
     network = Network(job.network, job.data.interface)
     begin(network, job.data, job.ends)
     return network
@@ -159,35 +154,28 @@ def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float,
 
     Beside the loss it gives the row of the forecast that is the worst.
     """
-    data, past, horizon = job.data, job.data.past, job.data.reference.horizon
-    origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
-    origins = origins[:: max(-(-len(origins) * horizon // _VALIDATION_FORECASTS), 1)]
-    rows = origins.rows(past)
-    warmup = max(_VALIDATION_WARMUP_STEPS, job.context_steps)
-    starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
-    target, exists = data.differences(rows, past.offsets[1:])
-    level = data.level(rows)
-    if not exists.any():
-        raise ForecastError(
-            f"nothing says when to stop: the validation stretch has no observed value within {horizon} steps after an "
-            f"observed one: shorten `horizon` or lengthen `split.validation`"
-        )
-    there = torch.from_numpy(exists.astype(np.float32))
+    stretch = validation_stretch(job)
 
     def validation_loss() -> tuple[float, int]:
+        readings, rows = job.data.readings, stretch.rows
         if job.training.regime == "windows":
-            raw = forecast_by_windows(network, data.readings, job.context_steps, rows)
+            raw = forecast_by_windows(network, readings, job.context_steps, rows)
         else:
-            raw = forecast_by_walk(network, data.readings, starts, origins.series, rows)
-        with torch.no_grad():
-            losses = head_on_cpu(network).loss(torch.from_numpy(raw), torch.from_numpy(target), level)
-        worst = int(torch.nan_to_num((losses * there).amax(dim=1), nan=torch.inf).argmax())
-        return float(mean_where(losses, there)), int(rows[worst])
+            raw = forecast_by_walk(network, readings, stretch.starts, stretch.series, rows)
+        return stretch.loss(head_on_cpu(network), torch.from_numpy(raw))
 
     return validation_loss
 
 
-def _accelerator(settings: TrainingSettings) -> str:
+def accelerator_for(settings: TrainingSettings) -> str:
+    """Return where is computed, `cpu` or `gpu`.
+
+    Raises
+    ------
+    ForecastError
+        A GPU is asked for, and there is none.
+
+    """
     if settings.accelerator == "gpu" and not torch.cuda.is_available():
         raise ForecastError("`training.accelerator=gpu`: no CUDA device is to be seen here: use auto or cpu")
     wants_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
@@ -195,7 +183,7 @@ def _accelerator(settings: TrainingSettings) -> str:
 
 
 @contextlib.contextmanager
-def _own_random_numbers(seed: int) -> Iterator[None]:
+def own_random_numbers(seed: int) -> Iterator[None]:
     """Draw weights and dropout from our own seed and leave the caller's random numbers as they were."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 
 
 def check_regime(network: NetworkSettings, training: TrainingSettings) -> None:
-    """Refuse what cannot be streamed.
+    """Refuse what cannot be streamed, and gradients where there are none that go from step to step.
 
     Raises
     ------
     ForecastError
-        A network that reads windows from both ends, with `training.regime=stream`.
+        A network that reads windows from both ends, with `training.regime=stream`; `training.record_gradients` with it,
+        or with an echo state network.
 
     """
-    if training.regime == "stream" and getattr(network, "bidirectional", False):
+    both_ends = getattr(network, "bidirectional", False)
+    if training.record_gradients and (both_ends or network.name == "esn"):
+        why = "reads each window as a whole" if both_ends else "has its read-out fitted in closed form"
+        raise ForecastError(
+            f"`training.record_gradients=true` follows gradients from step to step, and this network {why}: "
+            f"set it to false, or choose another network"
+        )
+    if training.regime == "stream" and both_ends:
         raise ForecastError(
             "`model.bidirectional=true` needs `training.regime=windows`, found `stream`: what reads backwards would "
             "know the steps after an origin, and has no state that goes on from chunk to chunk"

@@ -17,7 +17,7 @@ MISTAKES = {
     "hydra.run.dri=x": "did you mean `hydra.run.dir`?",
     "+foo=3": "`foo` is not a setting",
     "model=lst": "`model=lst` is not there: did you mean `model=lstm`?",
-    "model=transformer": "gru, lstm, mingru, rnn, rnn_relu, rnn_sigmoid",
+    "model=transformer": "esn, gru, lstm, mingru, rnn, rnn_relu, rnn_sigmoid",
     "baseline=[naive,rigde]": "`baseline=rigde` is not there: did you mean `baseline=ridge`?",
     "data=sinewave data.path=x.csv": "`data.path` is a setting of `data=csv`",
     "baseline=[naive] baseline.ridge.max_windows=3": "`baseline.ridge.max_windows` is a setting of `baseline=ridge`",

@@ -22,7 +22,7 @@ from forecast.forecasters.regression import Regression
 from forecast.forecasters.settings import BaselineSettings
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import Transformed
-from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
+from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
 from forecast.series.problem import Problem
@@ -59,6 +59,8 @@ FORECASTERS: dict[str, Forecaster] = {
     ),
     "mingru recursive": Recurrent(MinGruSettings(hidden_size=4, strategy="recursive", dilations=(2,)), TRAINING),
     "bidirectional": Recurrent(LstmSettings(hidden_size=4, bidirectional=True), WINDOWS),
+    "esn": Recurrent(EsnSettings(hidden_size=20), TRAINING),
+    "esn recursive": Recurrent(EsnSettings(hidden_size=20, strategy="recursive", fork_ensemble=3), TRAINING),
     "lstm quantile": Recurrent(LstmSettings(hidden_size=4, head="quantile"), TRAINING),
     "gru gaussian": Recurrent(GruSettings(hidden_size=4, head="gaussian"), TRAINING),
     "rnn student_t": Recurrent(RnnSettings(hidden_size=4, head="student_t"), TRAINING),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles.recurrence import gru, lstm, rnn, sigmoid
+from oracles.recurrence import gru, lstm, reservoir, rnn, sigmoid
 
 from forecast.network.cells import CELLS, build_backbone
-from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
+from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.state import reset_lanes
 
 SETTINGS = [
@@ -18,6 +18,7 @@ SETTINGS = [
     LstmSettings(hidden_size=5, layers=2),
     GruSettings(hidden_size=5, layers=2),
 ]
+ESN = EsnSettings(hidden_size=12, sparsity=0.5, leak=0.3)
 ORACLES = {"rnn": rnn, "lstm": lstm, "gru": gru}
 ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0.0), "sigmoid": sigmoid}
 
@@ -62,7 +63,17 @@ def test_worked_example_of_a_textbook():
     np.testing.assert_allclose(out, expected, atol=5e-5)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: f"{s.name}-{getattr(s, 'activation', '')}")
+def test_features_of_a_reservoir_are_its_states_and_the_inputs_beside_them():
+    torch.manual_seed(0)
+    backbone = build_backbone(ESN, input_size=3).double()
+    x = np.random.default_rng(1).normal(size=(17, 3))
+    weights = [getattr(backbone, name).numpy() for name in ("weight_in", "weight", "bias")]
+    expected = np.concatenate([reservoir(x, weights, leak=0.3), x], axis=1)
+    features, _ = backbone(torch.from_numpy(x)[None], backbone.initial_state(1))
+    np.testing.assert_allclose(features[0].numpy(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [*SETTINGS, ESN], ids=lambda s: f"{s.name}-{getattr(s, 'activation', '')}")
 def test_in_pieces_with_the_state_carried_it_is_the_whole(settings):
     torch.manual_seed(0)
     backbone = build_backbone(settings, input_size=3)

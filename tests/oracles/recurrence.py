@@ -19,6 +19,16 @@ def rnn(x, weights, hidden, activation=np.tanh):
     return np.array(out)
 
 
+def reservoir(x, weights, leak):
+    """Leaky units: x (step, input) -> h (step, hidden); `weights` are V, W, b."""
+    v, w, b = weights
+    h, out = np.zeros(len(b)), []
+    for x_t in x:
+        h = (1 - leak) * h + leak * np.tanh(v @ x_t + w @ h + b)
+        out.append(h)
+    return np.array(out)
+
+
 def lstm(x, weights, hidden):
     """Gates in torch's order: input, forget, cell, output."""
     w, u, b, b2 = weights

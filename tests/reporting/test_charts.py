@@ -5,6 +5,7 @@ from dataclasses import asdict
 from itertools import pairwise
 
 import altair as alt
+import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run
 
@@ -40,6 +41,16 @@ def test_every_chart_holds_to_the_schema_of_vega_lite():
         # Rows are left out, which the schema has nothing to say about and takes long over.
         alt.Chart.from_dict({**page_spec(figure.panels[0]), "datasets": {}}, validate=True)
         alt.ConcatChart.from_dict({**picture_spec(figure), "datasets": {}}, validate=True)
+
+
+def test_penalties_are_drawn_where_there_are_no_epochs():
+    history = pd.DataFrame({"penalty": [0.1, 1.0], "train_loss": [0.3, 0.4], "validation_loss": [0.5, 0.4]})
+    figures = {figure.name: figure for figure in draw(build_summary(**made_up_run() | {"history": history}))}
+    assert "learning_curve" not in figures
+    (panel,) = figures["penalties"].panels
+    alt.Chart.from_dict({**page_spec(panel), "datasets": {}}, validate=True)
+    assert panel.tables["chosen"] == [{"t": 1.0, "of": "1 kept"}]
+    assert [row["y"] for row in panel.tables["lines"]] == [0.3, 0.4, 0.5, 0.4]
 
 
 def test_fields_have_fixed_names_whatever_the_data_are_called(figures):

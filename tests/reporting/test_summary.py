@@ -126,6 +126,36 @@ def test_the_kept_epoch_is_said_as_it_was(run):
     assert "lowest" not in other.says
 
 
+def of_penalties(*losses):
+    penalties = [1e-3, 0.1, 10.0][: len(losses)]
+    return pd.DataFrame({"penalty": penalties, "train_loss": [0.2, 0.3, 0.4][: len(losses)], "validation_loss": losses})
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept", "said"),
+    [
+        (
+            (0.5, 0.4, 0.6),
+            0.1,
+            "once for each of 3 penalties; that of 0.1 was kept, where the validation loss is lowest.",
+        ),
+        (
+            (0.5, 0.4, 0.3),
+            10.0,
+            "is lowest. It is the largest of them: the less is added to the reference, the better.",
+        ),
+        ((0.3, 0.4, 0.5), 1e-3, "It is the smallest of them: still smaller ones (model.penalties) may be better."),
+        ((0.5,), 1e-3, "with the penalty 0.001."),
+        ((float("nan"),), 1e-3, "with the penalty 0.001."),
+    ],
+)
+def test_a_read_out_in_closed_form_shows_its_penalties_instead_of_epochs(run, losses, kept, said):
+    summary = build_summary(**run | {"history": of_penalties(*losses)}, chosen_epoch=1)
+    assert summary.learning.chosen == kept
+    assert summary.learning.says.endswith(said)
+    json.dumps(summary.as_dict(), allow_nan=False)
+
+
 def test_the_series_drawn_is_the_one_of_median_error():
     noise = {"a": 0.3, "b": 0.01, "c": 0.1}
     runs = [made_up_run(uid=uid, models={"lstm": n, "naive": None}, seed=7) for uid, n in noise.items()]

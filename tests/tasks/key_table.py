@@ -168,6 +168,23 @@ def model_keys(name):
     return keys
 
 
+def esn_keys():
+    given = {"model": {"name": "esn", "hidden_size": 10, "reference": "last"}}
+    return {
+        "model.esn.hidden_size": Change(5, trained, given),
+        "model.esn.sparsity": Change(0.5, trained, given),
+        "model.esn.spectral_radius": Change(0.5, trained, given),
+        "model.esn.leak": Change(0.9, trained, given),
+        "model.esn.input_scale": Change(1.0, trained, given),
+        "model.esn.reservoir_seed": Change(7, trained, given),
+        "model.esn.penalties": Change([0.5], trained, given),
+        "model.esn.reference": Change("mean", trained, given),
+        "model.esn.cross_fit": Change(3, trained, {"model": {**given["model"], "reference": "blend"}}),
+        "model.esn.strategy": Change("recursive", trained, given),
+        "model.esn.fork_ensemble": Change(2, forecast, given),
+    }
+
+
 LONG = {"training__max_epochs": 12, "training__learning_rate": 0.05}
 
 TRAINING = {
@@ -248,6 +265,7 @@ NOT_IN_THE_RESULT = {
     "model.rnn.name": "chooses the cell",
     "model.lstm.name": "chooses the cell",
     "model.gru.name": "chooses the cell",
+    "model.esn.name": "chooses the cell",
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",
 }
@@ -264,6 +282,7 @@ TABLE: dict[str, Change] = {
     **model_keys("lstm"),
     **model_keys("gru"),
     **model_keys("mingru"),
+    **esn_keys(),
     **{f"training.{key}": change for key, change in TRAINING.items()},
     **{f"baseline.{key}": change for key, (_, _, change) in BASELINES.items()},
     **PLAIN,

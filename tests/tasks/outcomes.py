@@ -51,7 +51,8 @@ def trained(job):
     split, problem = prepared.question.split, prepared.question.problem
     fitted = network(job).fit(prepared.panel.cut(split.fitted), split.train, problem)
     bare = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-    rates = [(epoch.epoch, epoch.learning_rate) for member in bare.members for epoch in member.history]
+    tried = [epoch.as_dict() for member in bare.members for epoch in member.history]
+    rates = [[epoch.get(key) for key in ("epoch", "learning_rate", "penalty")] for epoch in tried]
     weights = {name: array.tolist() for name, array in bare.tensors().items()}
     return weights, rates, [member.stop_reason for member in bare.members]
 

@@ -131,4 +131,5 @@ def test_the_names_choose():
     for name, rows in (("rnn", 4), ("lstm", 16), ("gru", 12)):
         weights, _, _ = trained(small_job(model__name=name, training__max_epochs=1))
         assert len(weights["network.backbone.core.weight_hh_l0"]) == rows
+    assert "network.backbone.weight_in" in trained(small_job(model={"name": "esn", "hidden_size": 4}))[0]
     assert load_source(small_job(data={"name": "stock"}).data).panel.ids == ("Close",)

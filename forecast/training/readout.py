@@ -1,0 +1,174 @@
+"""Fit the read-out of an echo state network: one pass over the training stretch, then closed forms.
+
+Each series is walked once, from its first step on and uncut, as it will be in use; every step forks. What gradients
+need of the training settings (chunks, lanes, epochs, an optimizer) has no part in it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from forecast.batches.segments import Segments, walk_chunks
+from forecast.errors import ForecastError
+from forecast.network.decoders import DirectDecoder
+from forecast.network.inference import head_on_cpu, walk_features
+from forecast.network.settings import EsnSettings
+from forecast.network.threads import threads_for
+from forecast.training.data import Targets, chunk_batch
+from forecast.training.fit import Training, accelerator_for, fresh_network, own_random_numbers
+from forecast.training.moments import Moments, Ridge
+from forecast.training.validation import validation_stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.network.network import Network
+    from forecast.series.panel import IntArray
+    from forecast.training.data import Batch, NetworkData
+    from forecast.training.fit import TrainingJob
+    from forecast.training.moments import Solution
+
+_LANES = 256
+_NUMBERS_AT_ONCE = 4_000_000
+"""Features, or numbers known ahead, of the forks that are summed up in one piece (32 MB)."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A penalty that was tried: mean squared errors, in units of the series' scale; `seconds` since training began."""
+
+    penalty: float
+    train_loss: float
+    validation_loss: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values, by column of history.csv."""
+        return asdict(self)
+
+
+def fit_readout(job: TrainingJob) -> Training:
+    """Fit the read-out for each penalty and keep the one that errs least on the validation stretch.
+
+    Raises
+    ------
+    ForecastError
+        The regime `windows`; no GPU where one is asked for, no forecast to validate on.
+
+    """
+    settings, began = job.network, time.perf_counter()
+    if not isinstance(settings, EsnSettings):
+        raise TypeError(f"`{settings.name}` has no read-out in closed form")
+    if job.training.regime == "windows":
+        raise ForecastError(
+            "`model.name=esn` is fitted on every step of one walk over the data, found `training.regime=windows`, "
+            "which draws windows at random and reads each from a zero state: say `training.regime=stream`"
+        )
+    accelerator = accelerator_for(job.training)
+    seed = job.seed if settings.reservoir_seed is None else settings.reservoir_seed
+    penalties, reason = _penalties(job, settings)
+    threads = threads_for(len(job.data.past), settings.hidden_size, job.training.threads)
+    with own_random_numbers(seed), threads, torch.no_grad():
+        network = fresh_network(job).to("cuda" if accelerator == "gpu" else "cpu").eval()
+        ridge = Ridge(gather(network, job.data, job.ends))
+        solutions = [ridge.solve(penalty) for penalty in penalties]
+        losses = _validation_losses(job, network, solutions) if job.validates else [float("nan")] * len(solutions)
+        forks = float(ridge.forks)
+        trained = [float(network.head.unit.double().cpu().square() @ one.squares) / forks for one in solutions]
+        best = int(np.nanargmin(losses)) if job.validates else 0
+        _put(network, solutions[best])
+    seconds = time.perf_counter() - began
+    trials = zip(penalties, trained, losses, strict=True)
+    history = tuple(Trial(*trial, seconds) for trial in trials)
+    return Training(network.cpu(), history, 1, reason, penalty=penalties[best])
+
+
+def gather(network: Network, data: NetworkData, ends: IntArray, numbers_at_once: int = _NUMBERS_AT_ONCE) -> Moments:
+    """Walk over the rows before `ends[i]` of each series and sum up every fork.
+
+    Targets are in units of the head, as raw numbers are.
+    """
+    starts, targets = data.past.offsets[:-1], Targets(data, ends)
+    known = _known_size(network)
+    moments = Moments(network.backbone.feature_size, data.reference.horizon, known, network.device)
+    lanes = min(_LANES, len(starts))
+    width = max(moments.features.shape[1], moments.known.numel())
+    steps = min(max(numbers_at_once // (width * lanes), 1), int((ends - starts).max()))
+    segments = Segments(starts, starts, ends)
+    state = network.initial_state(lanes)
+    at_once = np.zeros(len(starts), dtype=np.int64)
+    for chunk in walk_chunks(segments, lanes, steps, np.random.default_rng(0), at_once):
+        batch = chunk_batch(data, targets, chunk)
+        x, series, begins = (part.to(network.device) for part in (batch.x, batch.series, batch.begins))
+        features, state = network.segmented_features(x, series, state, begins, batch.pieces)
+        _add(moments, network, features, batch)
+    return moments
+
+
+def _add(moments: Moments, network: Network, features: Tensor, batch: Batch) -> None:
+    """Add the forks of a batch that have a target: (lane, step, feature)."""
+    unit = network.head.unit
+    target, exists = batch.target.to(unit.device), batch.exists.to(unit.device) * (unit > 0)
+    there = exists.any(dim=2)
+    horizon = len(unit)
+    known = features.new_zeros(int(there.sum()), horizon, 0)
+    decoder = _decoder(network)
+    if decoder.reader is not None and batch.ahead is not None:
+        known = decoder.reader.read(batch.ahead.to(unit.device)[there])
+    moments.add(features[there], (target / torch.where(unit > 0, unit, 1.0))[there], exists[there], known)
+
+
+def _penalties(job: TrainingJob, settings: EsnSettings) -> tuple[tuple[float, ...], str]:
+    """Give the penalties to try, and say why the one that is kept was taken."""
+    if job.penalty is not None:
+        return (job.penalty,), "as it was chosen"
+    count = len(settings.penalties)
+    if job.validates:
+        return settings.penalties, f"the best of {count} on validation" if count > 1 else "the only one to try"
+    return (settings.penalties[count // 2],), "the middle one, with nothing to choose by"
+
+
+def _validation_losses(job: TrainingJob, network: Network, solutions: Sequence[Solution]) -> list[float]:
+    """Loss on the validation stretch of each solution, of one walk over it."""
+    stretch, horizon = validation_stretch(job), network.interface.horizon
+    raw = torch.empty(len(solutions), len(stretch.rows), horizon, 1)
+    readings = job.data.readings
+    for which, features in walk_features(network, readings, stretch.starts, stretch.series, stretch.rows):
+        ahead = readings.known_ahead(stretch.rows[which], horizon)
+        ahead = None if ahead is None else ahead.to(network.device)
+        for one, solution in zip(raw, solutions, strict=True):
+            _put(network, solution)
+            one[torch.from_numpy(which)] = network.forecast(features, ahead).cpu()
+    head = head_on_cpu(network)
+    return [stretch.loss(head, one)[0] for one in raw]
+
+
+def _put(network: Network, solution: Solution) -> None:
+    """Let the decoder forecast what was found.
+
+    The weights of what is known ahead could depend on the features; here they are the same at every origin, which is
+    what keeps the problem linear and no larger than the reservoir.
+    """
+    decoder = _decoder(network)
+    decoder.out.weight.copy_(solution.weights)
+    decoder.out.bias.copy_(solution.bias)
+    if decoder.reader is not None:
+        decoder.reader.weights.weight.zero_()
+        decoder.reader.weights.bias.copy_(solution.ahead)
+
+
+def _decoder(network: Network) -> DirectDecoder:
+    if not isinstance(network.decoder, DirectDecoder) or network.head.size != 1:
+        raise TypeError("a read-out in closed form is linear, of one number a step")
+    return network.decoder
+
+
+def _known_size(network: Network) -> int:
+    reader = _decoder(network).reader
+    return 0 if reader is None else reader.weights.out_features
