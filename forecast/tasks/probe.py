@@ -76,11 +76,13 @@ def probe(
     Raises
     ------
     ForecastError
-        No such run, data that do not fit it, a series that it does not know, or a folder that cannot be written.
+        No such run, one of another kind of network or question, data that do not fit it, a series that it does not
+        know, or a folder that cannot be written.
 
     """
     show, asked = show or ReportSettings(), asked or ProbeSettings()
     opened = open_run(run, outputs)
+    _check_examined(member(opened))
     system = examined_system(opened, data or {}, show.series)
     found = examine(system)
     smoothing = smoothing_of(system.fitted.forecaster.settings) if asked.smoothing else None
@@ -208,6 +210,21 @@ def _number(panel: Panel, series: str | None) -> int:
     raise ForecastError(
         f"`report.series={series}` should be one of the {len(panel)} series of the run: did you mean {near[0]!r}?"
     )
+
+
+def _check_examined(fitted: FittedNetwork) -> None:
+    """Refuse networks that none of the measurements is made for."""
+    settings = fitted.forecaster.settings
+    if fitted.problem.asks != "value":
+        raise ForecastError(
+            f"task=probe examines forecasts of values, and this run's network forecasts how likely a rise is "
+            f"(model.head={settings.head}): probe a run with another head"
+        )
+    if getattr(settings, "bidirectional", False):
+        raise ForecastError(
+            "task=probe follows a state from step to step, and this run's network reads its windows from both ends "
+            "(model.bidirectional=true): probe a run without it"
+        )
 
 
 def _check_long_enough(run: Run, panel: Panel, number: int, seen: int) -> None:

@@ -166,6 +166,20 @@ def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"model__head": "direction"}, "how likely a rise is"),
+        ({"model__bidirectional": True, "training__regime": "windows", "training__batches_per_epoch": 2}, "both ends"),
+    ],
+)
+def test_what_cannot_be_examined_is_refused(tmp_path, changes, answer):
+    folder = quick(tmp_path, **changes)
+    with pytest.raises(ForecastError, match=answer):
+        probe(folder, show=BARE)
+    assert not (folder / layout.PROBE).exists()
+
+
+@pytest.mark.parametrize(
     ("typed", "answer"),
     [
         (["run=nowhere"], "there is no such folder"),
