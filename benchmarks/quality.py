@@ -68,7 +68,7 @@ class Found:
     @property
     def text(self) -> str:
         """A line."""
-        end = "" if self.settled else "  (still improving at the largest budget)"
+        end = "" if self.settled else "  (ten times as long was not tried)"
         return f"{self.who:16} {self.setting:14} {self.chosen.seconds:8.1f} s  test MASE {self.chosen.test:.3f}{end}"
 
 

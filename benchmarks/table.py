@@ -43,7 +43,7 @@ def lines_of_quality(found: list[dict[str, Any]], case: str) -> list[str]:
     """A line for each who trained."""
     lines = [f"| time to quality, {case} | seconds | test MASE | |", "|---|---|---|---|"]
     for one in found:
-        chosen, end = one["chosen"], "" if one["settled"] else "still improving at the largest budget"
+        chosen, end = one["chosen"], "" if one["settled"] else "ten times as long was not tried"
         lines.append(f"| {one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f} | {end} |")
     return lines
 

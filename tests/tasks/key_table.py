@@ -265,6 +265,7 @@ NOT_IN_THE_RESULT = {
     "model.rnn.name": "chooses the cell",
     "model.lstm.name": "chooses the cell",
     "model.gru.name": "chooses the cell",
+    "model.mingru.name": "chooses the cell",
     "model.esn.name": "chooses the cell",
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",

@@ -146,7 +146,7 @@ def test_sums_of_many_pieces_are_those_of_one(hole):
     job = a_job(hole=hole)
     ends = job.data.past.offsets[:-1] + job.train_steps
     torch.manual_seed(0)
-    network = fresh_network(job, ends)
+    network = fresh_network(job)
     with torch.no_grad():
         one, many = (gather(network, job.data, ends, numbers) for numbers in (10**6, 700))
     for whole, parts in zip(Ridge(one).solve(0.01), Ridge(many).solve(0.01), strict=True):
