@@ -52,32 +52,53 @@ class Library(Protocol):
         ...
 
 
+def neural_forecast(**settings: Any) -> Any:
+    """Make a `NeuralForecast` of one LSTM, not recurrent in its decoder."""
+    from neuralforecast import NeuralForecast  # noqa: PLC0415
+    from neuralforecast.models import LSTM  # noqa: PLC0415
+
+    model = LSTM(
+        h=HORIZON,
+        input_size=CONTEXT,
+        encoder_n_layers=1,
+        encoder_hidden_size=HIDDEN,
+        decoder_layers=1,
+        decoder_hidden_size=HIDDEN,
+        recurrent=False,
+        val_check_steps=10**6,
+        **settings,
+        **QUIET,
+    )
+    return NeuralForecast(models=[model], freq=1)
+
+
+def block_rnn(steps: int, **settings: Any) -> Any:
+    """Make a `BlockRNNModel` that trains so many optimizer steps."""
+    from darts.models import BlockRNNModel  # noqa: PLC0415
+
+    return BlockRNNModel(
+        model="LSTM",
+        hidden_dim=HIDDEN,
+        n_rnn_layers=1,
+        input_chunk_length=CONTEXT,
+        output_chunk_length=HORIZON,
+        n_epochs=1_000,  # the steps end it
+        random_state=0,
+        pl_trainer_kwargs={"max_steps": steps, **QUIET},
+        **settings,
+    )
+
+
 class NeuralForecastLstm:
-    """`neuralforecast.models.LSTM`, not recurrent in its decoder."""
+    """`neuralforecast.models.LSTM`."""
 
     name = "neuralforecast"
 
     def fit(self, y: FloatArray, steps: int, batch_size: int) -> None:
         """Train so many optimizer steps."""
-        from neuralforecast import NeuralForecast  # noqa: PLC0415
-        from neuralforecast.models import LSTM  # noqa: PLC0415
-
-        model = LSTM(
-            h=HORIZON,
-            input_size=CONTEXT,
-            encoder_n_layers=1,
-            encoder_hidden_size=HIDDEN,
-            decoder_layers=1,
-            decoder_hidden_size=HIDDEN,
-            recurrent=False,
-            max_steps=steps,
-            batch_size=1,
-            windows_batch_size=batch_size,
-            scaler_type="identity",
-            val_check_steps=10**6,
-            **QUIET,
+        self._fitted = neural_forecast(
+            max_steps=steps, batch_size=1, windows_batch_size=batch_size, scaler_type="identity"
         )
-        self._fitted = NeuralForecast(models=[model], freq=1)
         self._fitted.fit(_frame(y))
 
     def forecast_origins(self, y: FloatArray, origins: int) -> int:
@@ -96,19 +117,7 @@ class DartsLstm:
 
     def fit(self, y: FloatArray, steps: int, batch_size: int) -> None:
         """Train so many optimizer steps."""
-        from darts.models import BlockRNNModel  # noqa: PLC0415
-
-        self._model = BlockRNNModel(
-            model="LSTM",
-            hidden_dim=HIDDEN,
-            n_rnn_layers=1,
-            input_chunk_length=CONTEXT,
-            output_chunk_length=HORIZON,
-            batch_size=batch_size,
-            n_epochs=1,
-            random_state=0,
-            pl_trainer_kwargs={"max_steps": steps, **QUIET},
-        )
+        self._model = block_rnn(steps, batch_size=batch_size)
         self._model.fit(self._series(y))
 
     def forecast_origins(self, y: FloatArray, origins: int) -> int:

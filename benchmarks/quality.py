@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from libraries import CONTEXT, HIDDEN, HORIZON, QUIET, hushed
+from libraries import CONTEXT, HIDDEN, HORIZON, block_rnn, hushed, neural_forecast
 from throughput import hourly_series, processor
 
 from forecast.forecasters.recurrent import Recurrent
@@ -151,26 +151,9 @@ def ours(judge: Judge, reference: ReferenceName) -> Found:
 
 def neuralforecast(judge: Judge, budget: int, rate: float) -> Point:
     """`neuralforecast.models.LSTM`, scaled by window."""
-    from neuralforecast import NeuralForecast  # noqa: PLC0415
-    from neuralforecast.models import LSTM  # noqa: PLC0415
-
-    model = LSTM(
-        h=HORIZON,
-        input_size=CONTEXT,
-        encoder_n_layers=1,
-        encoder_hidden_size=HIDDEN,
-        decoder_layers=1,
-        decoder_hidden_size=HIDDEN,
-        recurrent=False,
-        max_steps=budget,
-        batch_size=32,
-        windows_batch_size=128,
-        learning_rate=rate,
-        scaler_type="standard",
-        val_check_steps=10**6,
-        **QUIET,
+    fitted = neural_forecast(
+        max_steps=budget, batch_size=32, windows_batch_size=128, learning_rate=rate, scaler_type="standard"
     )
-    fitted = NeuralForecast(models=[model], freq=1)
     began = time.process_time()
     fitted.fit(_frame([judge.panel.target[rows][:end] for rows, end in judge.stretches()]))
     seconds = time.process_time() - began
@@ -186,20 +169,8 @@ def neuralforecast(judge: Judge, budget: int, rate: float) -> Point:
 def darts(judge: Judge, budget: int, rate: float) -> Point:
     """`darts.models.BlockRNNModel`, each series standardised by its training stretch."""
     from darts import TimeSeries  # noqa: PLC0415
-    from darts.models import BlockRNNModel  # noqa: PLC0415
 
-    model = BlockRNNModel(
-        model="LSTM",
-        hidden_dim=HIDDEN,
-        n_rnn_layers=1,
-        input_chunk_length=CONTEXT,
-        output_chunk_length=HORIZON,
-        batch_size=128,
-        n_epochs=1_000,
-        random_state=0,
-        optimizer_kwargs={"lr": rate},
-        pl_trainer_kwargs={"max_steps": budget, **QUIET},
-    )
+    model = block_rnn(budget, batch_size=128, optimizer_kwargs={"lr": rate})
     known = [judge.panel.target[rows][:end] for rows, end in judge.stretches()]
     centre, spread = (np.array([of(y) for y in known]) for of in (np.mean, np.std))
 

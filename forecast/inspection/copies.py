@@ -1,4 +1,4 @@
-"""Copies of networks and batches to be examined: in double precision, with a head that lets gradients through."""
+"""Copies to be examined: of networks with a head that lets gradients through, of batches in double precision."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def with_random_head(network: Network, seed: int) -> Network:
             if isinstance(layer, nn.Linear) and not layer.weight.any():
                 layer.reset_parameters()
     return network
+
+
+def lanes_of(batch: Batch, here: slice) -> Batch:
+    """Keep some lanes of a batch."""
+    begins, exists, level = batch.begins[here], batch.exists[here], batch.level
+    return batch._replace(
+        x=batch.x[here],
+        series=batch.series[here],
+        begins=begins,
+        pieces=tuple(torch.unique(begins[begins >= 0]).tolist()),
+        target=batch.target[here],
+        exists=exists,
+        ahead=None if batch.ahead is None else batch.ahead[here],
+        level=None if level is None else Level(*(part[here] for part in level)),
+        forks=int(exists.sum()),
+        rows=batch.rows[here],
+    )
 
 
 def batch_as(batch: Batch, precision: torch.dtype) -> Batch:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from forecast.batches.windows import window_rows
-from forecast.inspection.copies import batch_as
+from forecast.inspection.copies import batch_as, lanes_of
 from forecast.network.state import detach_state
 from forecast.training.data import Targets, window_batch
 
@@ -49,17 +49,7 @@ class Excerpt(NamedTuple):
 
     def lane(self, lane: int) -> Batch:
         """One stretch alone."""
-        here = slice(lane, lane + 1)
-        batch = self.batch
-        return batch._replace(
-            x=batch.x[here],
-            series=batch.series[here],
-            target=batch.target[here],
-            exists=batch.exists[here],
-            ahead=None if batch.ahead is None else batch.ahead[here],
-            level=None if batch.level is None else type(batch.level)(*(part[here] for part in batch.level)),
-            forks=int(batch.exists[here].sum()),
-        )
+        return lanes_of(self.batch, slice(lane, lane + 1))
 
 
 def excerpt(job: TrainingJob) -> Excerpt | None:

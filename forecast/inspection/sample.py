@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from forecast.inspection.copies import lanes_of
 from forecast.network.head import Level
 from forecast.network.state import detach_state
 
@@ -57,7 +58,9 @@ def _walk(network: Network, batch: Batch, state: State) -> tuple[Sample, State]:
         _, state = network.segmented_features(before.x, before.series, state, before.begins, before.pieces)
     _, after = network.segmented_features(piece.x, piece.series, state, piece.begins, piece.pieces)
     taken = tuple(part[:some] for part in detach_state(state))
-    return Sample(_lanes(piece, some), taken, f"{_of(some, lanes, 'lane')} x {_of(kept, steps, 'step')}"), after
+    return Sample(
+        lanes_of(piece, slice(some)), taken, f"{_of(some, lanes, 'lane')} x {_of(kept, steps, 'step')}"
+    ), after
 
 
 def _part(batch: Batch, start: int, end: int) -> Batch:
@@ -75,23 +78,6 @@ def _part(batch: Batch, start: int, end: int) -> Batch:
         exists=batch.exists[:, first:last],
         ahead=None if batch.ahead is None else batch.ahead[:, first:last],
         level=None if batch.level is None else Level(*(part[:, first:last] for part in batch.level)),
-    )
-
-
-def _lanes(batch: Batch, some: int) -> Batch:
-    """Keep the first lanes of a batch."""
-    begins, exists = batch.begins[:some], batch.exists[:some]
-    return batch._replace(
-        x=batch.x[:some],
-        series=batch.series[:some],
-        begins=begins,
-        pieces=tuple(torch.unique(begins[begins >= 0]).tolist()),
-        target=batch.target[:some],
-        exists=exists,
-        ahead=None if batch.ahead is None else batch.ahead[:some],
-        level=None if batch.level is None else Level(*(part[:some] for part in batch.level)),
-        forks=int(exists.sum()),
-        rows=batch.rows[:some],
     )
 
 

@@ -75,13 +75,7 @@ def _histogram(section: ReliabilitySection, network: str) -> Panel:
         for low, high, count in zip(bars.edges[:-1], bars.edges[1:], bars.counts, strict=True)
     ]
     tips = [marks.tip("from", "from", ".0%"), marks.tip("to", "to", ".0%"), marks.tip("count", "forecasts", ",d")]
-    x = alt.X(
-        "from:Q",
-        bin="binned",
-        title="probability of a rise",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".0%"),
-    )
+    x = marks.share_axis("probability of a rise")
     y = alt.Y("y:Q", title="% of its forecasts", scale=alt.Scale(zero=True))
     drawn = marks.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1).encode(x=x, x2="to", y=y, tooltip=tips)
     note = "Forecasts near the base rate say little; the further they spread, the more is told, if it is right."

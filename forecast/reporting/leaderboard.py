@@ -10,7 +10,8 @@ from forecast.reporting.wording import SMALLEST, decimals_for, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reporting.summary import Row, Summary
+    from forecast.reporting.choosing import Row
+    from forecast.reporting.summary import Summary
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,17 @@ def value_axis(title: str | None, field: str = "y") -> alt.Y:
     return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=alt.Scale(zero=False))
 
 
+def share_axis(title: str) -> alt.X:
+    """Return the axis of columns that stand side by side from 0 to 100 %, each from field `from`."""
+    return alt.X(
+        "from:Q",
+        bin="binned",
+        title=title,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".0%"),
+    )
+
+
 def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
     """Return a line of a tooltip; `written` is a d3 number format."""
     if written is None:

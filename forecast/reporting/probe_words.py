@@ -24,11 +24,12 @@ def headline(found: Examination, name: str, series: str) -> str:
     """The memory length from data."""
     cut = found.memory.cut
     whose = f"{name} on {series}"
+    worth = ", and hardly anything hangs on it" if _lost(cut) < _HARDLY else ""
     if cut.fall.length is None:
-        return f"{whose} remembers more than {counted(cut.fall.walked, 'step')}"
+        return f"{whose} remembers more than {counted(cut.fall.walked, 'step')}{worth}"
     if not cut.fall.length:
         return f"{whose} remembers nothing that makes its forecasts better"
-    return f"{whose} remembers {counted(cut.fall.length, 'step')}"
+    return f"{whose} remembers {counted(cut.fall.length, 'step')}{worth}"
 
 
 def sentences(found: Examination) -> tuple[str, ...]:
@@ -44,11 +45,15 @@ def sentences(found: Examination) -> tuple[str, ...]:
     )
 
 
+def _lost(cut: Cut) -> float:
+    """What all of the past is worth, as a share of the error with it."""
+    return float(cut.rmse[0]) / cut.whole - 1 if cut.whole > 0 else 0.0
+
+
 def cut_says(cut: Cut) -> str:
     """Say what cutting the past off costs."""
     bare, whole = float(cut.rmse[0]), cut.whole
     errors = f"RMSE {number(bare, 4)} where only the origin's own row is read, {number(whole, 4)} with the whole past"
-    share = bare / whole - 1 if whole > 0 else 0.0
     if not cut.fall.length and cut.fall.length is not None:
         return f"With its past cut off at the origin the network errs no more than with all of it ({errors})."
     ends = (
@@ -56,7 +61,7 @@ def cut_says(cut: Cut) -> str:
         if cut.fall.length is None
         else f"has fallen to 1/e of that when the last {counted(cut.fall.length, 'step')} before the origin are left"
     )
-    hardly = " It is hardly anything." if share < _HARDLY else ""
+    hardly = " It is hardly anything." if _lost(cut) < _HARDLY else ""
     return f"Losing all of its past adds to the network's error ({errors}); what is added {ends}.{hardly}"
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from forecast.errors import ForecastError
+from forecast.reporting.choosing import Row, choose_roles, choose_series, leaderboard_rows
 from forecast.reporting.diagnostics import (
     CopySection,
     LearningSection,
@@ -51,19 +50,6 @@ if TYPE_CHECKING:
     from forecast.series.problem import Asks
 
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
-MEASURES = ("brier", "accuracy", "auc", "log_loss", "mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
-UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
-SECONDS = ("fit_seconds", "forecast_seconds")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the leaderboard; a measure that is missing or not finite is None."""
-
-    model: str
-    kind: str
-    measures: dict[str, float | None]
-    status: str
 
 
 @dataclass(frozen=True)
@@ -266,61 +252,6 @@ def check_results(results: pd.DataFrame) -> None:
         )
     if results.empty:
         raise ForecastError("the results table is empty, so there is nothing to report: backtest at least one origin")
-
-
-def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
-    """Return the rows as they stand in `leaderboard`, or mean errors computed from `results`, best first."""
-    if leaderboard is None:
-        error = results["y_hat"] - results["y"]
-        table = results[["model"]].assign(mae=error.abs(), square=error**2)
-        leaderboard = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
-        leaderboard["rmse"] = np.sqrt(leaderboard["square"])
-    return tuple(
-        Row(
-            model=str(row["model"]),
-            kind=str(row.get("kind", "")),
-            measures={name: _finite(row[name]) for name in (*MEASURES, *UNCERTAINTY, *SECONDS) if name in row},
-            status=str(row.get("status", "ok")),
-        )
-        for row in leaderboard.to_dict("records")
-    )
-
-
-def _finite(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(float(value)) else float(value)
-
-
-def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None) -> Roles:
-    """Settle which two models are drawn in colour; rows stand best first."""
-    known = [row.model for row in rows]
-    for asked in (network, baseline):
-        if asked is not None and asked not in known:
-            raise ForecastError(f"model {asked!r} is not in the results: there are {', '.join(known)}")
-    if network is None:
-        networks = [row.model for row in rows if row.kind == "network"]
-        network = networks[0] if networks else known[0]
-    if baseline is None:
-        others = [row for row in rows if row.model != network and any(v is not None for v in row.measures.values())]
-        simple = [row for row in others if row.kind not in ("network", "reference")]
-        baseline = next((row.model for row in simple or others), None)
-    return Roles(network, baseline)
-
-
-def choose_series(results: pd.DataFrame, network: str, asked: str | None) -> str:
-    """Return the series that is drawn: the one asked for, else the one whose error is the median."""
-    known = [str(one) for one in results["unique_id"].unique()]
-    if asked is not None:
-        if asked not in known:
-            some = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
-            raise ForecastError(f"`report.series`: no series is called {asked!r}; there are {some}")
-        return asked
-    if len(known) == 1:
-        return str(known[0])
-    mine = results[results["model"] == network]
-    error = (mine["y"] - mine["y_hat"]).abs().groupby(mine["unique_id"], observed=True).mean()
-    size = mine["y"].abs().groupby(mine["unique_id"], observed=True).mean()
-    ranked = (error / size.where(size > 0)).dropna().sort_values(kind="stable")
-    return str(ranked.index[(len(ranked) - 1) // 2]) if len(ranked) else str(known[0])
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -87,13 +87,7 @@ def _pit(section: CalibrationSection, roles: Roles) -> Panel:
         for i, share in enumerate(section.pit)
     ]
     tips = [marks.tip("of", "part of the forecast"), marks.tip("y", "of what came, %", ".3~g")]
-    x = alt.X(
-        "from:Q",
-        bin="binned",
-        title="from the lower end of the forecast to its upper",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".0%"),
-    )
+    x = marks.share_axis("from the lower end of the forecast to its upper")
     y = alt.Y("y:Q", title="% of what came", scale=alt.Scale(zero=True))
     bars = marks.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1.5).encode(x=x, x2="to", y=y, tooltip=tips)
     right = marks.chart("right").mark_rule(color=LIGHT.truth, strokeDash=[4, 3], strokeWidth=1.2).encode(y="y:Q")
