@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
@@ -27,15 +29,23 @@ class Forecasts:
 
     Attributes
     ----------
-    y_hat : (origin, horizon step) float64, point forecasts, or probabilities
+    y_hat : (origin, horizon step) float64, point forecasts, or probabilities of a rise, or the codes of symbols
     quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
     members : (member, origin, horizon step) float64, what each member of an ensemble forecasts; None: it is none
+    chances : (origin, horizon step, symbol) float64, probability of each symbol by its code, where the problem asks
+        for symbols: `y_hat` is then the likeliest, of equals the first; None elsewhere
 
     """
 
     y_hat: FloatArray
     quantiles: FloatArray | None = None
     members: FloatArray | None = None
+    chances: FloatArray | None = None
+
+
+def of_chances(chances: FloatArray) -> Forecasts:
+    """Make forecasts of probabilities of symbols, (origin, horizon step, symbol)."""
+    return Forecasts(chances.argmax(axis=-1).astype(np.float64), chances=chances)
 
 
 class Fitted(Protocol):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Asks: TypeAlias = Literal["value", "direction"]
-"""What of each step ahead: its value; or whether it is higher than at the origin, as a probability (`directions`)."""
+Asks: TypeAlias = Literal["value", "direction", "symbol"]
+"""What of each step ahead: its value; whether it is higher than at the origin, as a probability (`directions`); or
+which symbol it is, as a probability of each (`symbols`)."""
 
 
 @dataclass(frozen=True)
