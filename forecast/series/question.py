@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forecast.series.problem import Asks
 
 _SEASONS_OF_CONTEXT = 2
+_SYMBOLS_OF_CONTEXT = 64
 _MOST_OF_TRAINING = 2 / 3
 _LONGEST_CONTEXT = 512
 """Beyond it regressors on windows take minutes; two seasons of minutes are 2,880. `data.context_steps` may say more."""
@@ -50,7 +51,7 @@ def ask(
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
     Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
-    the direction has no intervals, and nothing is calibrated.
+    probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
 
     Raises
     ------
@@ -60,10 +61,15 @@ def ask(
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     check_settings(SplitSettings, {"validation": validation, "test": test, "calibration": calibration}, "split.")
-    calibration = 0 if asks == "direction" and calibration is None else calibration
+    calibration = 0 if asks != "value" and calibration is None else calibration
     split = split_panel(panel, validation, test, 1, horizon, calibration=calibration)
-    season = _season(panel.cut(split.train), season_steps)
-    context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
+    if asks == "symbol":
+        season = _no_season(panel, season_steps)
+        context = _fitting(_SYMBOLS_OF_CONTEXT, horizon, int(split.train.min()))
+    else:
+        season = _season(panel.cut(split.train), season_steps)
+        context = context_for(season.steps, horizon, int(split.train.min()))
+    context = context_steps or context
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
     return Question(split_panel(panel, validation, test, context, horizon, calibration=calibration), problem, season)
 
@@ -74,8 +80,11 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
     >>> context_for(season_steps=24, horizon=12, train_steps=1000)
     48
     """
-    wanted = max(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon)
-    return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+    return _fitting(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon, train_steps)
+
+
+def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
+    return max(min(max(wanted_steps, horizon), int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
 
 
 def _check_lengths(**steps: int | None) -> None:
@@ -83,6 +92,20 @@ def _check_lengths(**steps: int | None) -> None:
     for name, count in steps.items():
         if count is not None and count < 1:
             raise ForecastError(f"`{name}` should be at least 1 step, found {count}")
+
+
+def _no_season(panel: Panel, season_steps: int | None) -> Season:
+    """Say that symbols have none, where the target is one of symbols."""
+    if not panel.symbols:
+        raise ForecastError(
+            f"symbols are asked for, and {panel.channels[0].name!r} holds numbers: say `data.symbols=true` to read "
+            f"each as a symbol, or another `model.head`"
+        )
+    if season_steps not in (None, 1):
+        raise ForecastError(
+            f"`data.season_steps` is for values, symbols have no season, found {season_steps}: leave it out"
+        )
+    return Season(steps=1, evidence="symbols have none")
 
 
 def _season(training: Panel, season_steps: int | None) -> Season:
