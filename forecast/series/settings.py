@@ -151,7 +151,25 @@ class CsvSettings(reading.CsvSettings, RowSettings):
     on_short_series: Literal["error", "drop"] = "error"
 
 
-DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings, Field(discriminator="name")]
+class TextSettings(SeriesSettings):
+    """A text file, of which each character is a step.
+
+    Attributes
+    ----------
+    jamo : Hangul syllables are broken into the letters that they are composed of
+    encoding : a name that Python knows; None: found out
+
+    """
+
+    name: Literal["text"] = "text"
+    path: str = Field(min_length=1)
+    jamo: bool = False
+    encoding: str | None = None
+    season_steps: int = Field(default=1, ge=1, le=1_000_000)
+    transform: Literal["none"] = "none"
+
+
+DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings | TextSettings, Field(discriminator="name")]
 
 
 class SplitSettings(Settings):
