@@ -180,8 +180,38 @@ class AdditionSettings(SeriesSettings):
         return value
 
 
+class TextSettings(SeriesSettings):
+    """A text, of which each character is a step.
+
+    Attributes
+    ----------
+    path : its file; None: the bundled one, unless it is said here
+    text : the text itself
+    repeat : how often it comes, one after the other
+    jamo : Hangul syllables are broken into the letters that they are composed of
+    encoding : a name that Python knows; None: found out
+
+    """
+
+    name: Literal["text"] = "text"
+    path: str | None = Field(default=None, min_length=1)
+    text: str | None = Field(default=None, min_length=1)
+    repeat: int = Field(default=1, ge=1, le=1_000_000)
+    jamo: bool = False
+    encoding: str | None = None
+    season_steps: int = Field(default=1, ge=1, le=1_000_000)
+    transform: Literal["none"] = "none"
+
+    @field_validator("text")
+    @classmethod
+    def _one_text(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("path") is not None:
+            raise ValueError("left out where `data.path` names a file")
+        return value
+
+
 DataSettings = Annotated[
-    SinewaveSettings | StockSettings | CsvSettings | AdditionSettings, Field(discriminator="name")
+    SinewaveSettings | StockSettings | CsvSettings | TextSettings | AdditionSettings, Field(discriminator="name")
 ]
 
 

@@ -20,6 +20,8 @@ class CsvSettings(Settings):
     Attributes
     ----------
     target : the column to forecast, or several: each is a series of its own
+    symbols : whether the target's values are symbols, texts that are taken as they are written, digits as well; None:
+        what `model.head` asks for
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
     id : the column that says which series a row belongs to
     past, future, static : columns beside the target: known up to a row, known ahead as well, the same in all rows of a
@@ -48,6 +50,7 @@ class CsvSettings(Settings):
     name: Literal["csv"] = "csv"
     path: str = Field(min_length=1)
     target: Names | None = None
+    symbols: bool | None = None
     time: Names | None = None
     id: str | None = None
     past: Names = ()
