@@ -118,7 +118,15 @@ def _read_first(job: JobSettings) -> Source:
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
         asked = job.split
         context = job.data.context_steps or 1
-        split_panel(source.panel, asked.validation, asked.test, context, job.horizon, calibration=asked.calibration)
+        split_panel(
+            source.panel,
+            asked.validation,
+            asked.test,
+            context,
+            job.horizon,
+            calibration=asked.calibration,
+            over=asked.over,
+        )
     return source
 
 

@@ -246,6 +246,10 @@ def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, 
     origins = _origins_of(panel, split, horizon, stretch, stride)
     if len(origins) == 0:
         first, ends = _bounds(panel, split, stretch)
+        if panel.at_end:
+            raise ForecastError(
+                f"no series of the {stretch} stretch has a label: lengthen `split.{stretch}`, or give more series"
+            )
         longest = int((ends - first).max())
         raise ForecastError(
             f"the {stretch} stretch of {longest} steps has no origin with an observed value and {horizon} steps "

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.labels import check_labels
 from forecast.series.problem import Problem
 from forecast.series.season import Season, find_season
 from forecast.series.settings import SplitSettings
-from forecast.series.split import Split, split_panel
+from forecast.series.split import Over, Split, split_panel
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
@@ -46,26 +47,35 @@ def ask(
     test: float = 0.2,
     calibration: float | None = None,
     asks: Asks = "value",
+    over: Over = "time",
 ) -> Question:
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
     Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
-    the direction has no intervals, and nothing is calibrated.
+    only values have intervals, and for other questions nothing is calibrated. `over="series"` puts whole series into
+    the stretches, and the three numbers count series.
 
     Raises
     ------
     ForecastError
-        A length below one step, or a series that is too short for its stretches, or for the season given.
+        A length below one step, or a series that is too short for its stretches, or for the season given; a split
+        over series that is asked for values, or another one where labels stand at the end.
 
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
-    check_settings(SplitSettings, {"validation": validation, "test": test, "calibration": calibration}, "split.")
-    calibration = 0 if asks == "direction" and calibration is None else calibration
-    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration)
-    season = _season(panel.cut(split.train), season_steps)
-    context = context_steps or context_for(season.steps, horizon, int(split.train.min()))
+    asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
+    check_settings(SplitSettings, asked, "split.")
+    if panel.at_end:
+        check_labels(panel, horizon, asks, over)
+    _check_over(over, asks)
+    calibration = 0 if asks != "value" and calibration is None else calibration
+    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration, over=over)
+    training = _with_steps(panel.cut(split.train))
+    season = _season(training, season_steps)
+    context = context_steps or _context(training, season.steps, horizon)
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
-    return Question(split_panel(panel, validation, test, context, horizon, calibration=calibration), problem, season)
+    split = split_panel(panel, validation, test, context, horizon, calibration=calibration, over=over)
+    return Question(split, problem, season)
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
@@ -78,6 +88,29 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
     return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
 
 
+def _context(training: Panel, season_steps: int, horizon: int) -> int:
+    """By the shortest training series; where a label is the only target, all that is read of it."""
+    shortest = int(training.lengths.min())
+    if training.at_end:
+        return max(min(shortest - 1, _LONGEST_CONTEXT), 1)
+    return context_for(season_steps, horizon, shortest)
+
+
+def _with_steps(training: Panel) -> Panel:
+    """Leave out the series that have no training stretch."""
+    return training.take(np.flatnonzero(training.lengths))
+
+
+def _check_over(over: Over, asks: Asks) -> None:
+    """Refuse to split over series what each series' own training stretch is needed for."""
+    if over == "series" and asks != "symbol":
+        raise ForecastError(
+            "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
+            "values come from its own training stretch, which a whole series of the test has not: say "
+            "`split.over=time`"
+        )
+
+
 def _check_lengths(**steps: int | None) -> None:
     """Check what a notebook hands over; on the command line the settings have done so."""
     for name, count in steps.items():
@@ -86,6 +119,8 @@ def _check_lengths(**steps: int | None) -> None:
 
 
 def _season(training: Panel, season_steps: int | None) -> Season:
+    if training.at_end:
+        return Season(1, "none: one label a series")
     if season_steps is None:
         return find_season(training)
     shortest = int(training.lengths.min())

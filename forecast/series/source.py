@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -80,6 +80,7 @@ def make_panel(
     past: Sequence[str] = (),
     future: Sequence[str] = (),
     static: Sequence[str] = (),
+    target_at: Literal["every", "end"] = "every",
     **settings: Any,
 ) -> Panel:
     """Make a panel of a long table: one row a step of a series.
@@ -91,6 +92,8 @@ def make_panel(
     past, future, static
         Covariates: columns that are known up to a row, known ahead as well (with rows after the last target for the
         steps to forecast), and the same in all rows of a series.
+    target_at
+        "end": `y` is one label a series, the same in all of its rows in which it is not empty, and comes after them.
     settings
         Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
         `resample`, ...
@@ -109,7 +112,7 @@ def make_panel(
         **dict.fromkeys(future, "future"),
         **dict.fromkeys(static, "static"),
     }
-    return assemble(raw_table(frame, unique_id, ds, y, roles), rows).panel
+    return assemble(raw_table(frame, unique_id, ds, y, roles, target_at=target_at), rows, target_at=target_at).panel
 
 
 def stock_path() -> Path:
@@ -140,9 +143,9 @@ def _load_stock(settings: StockSettings) -> Source:
 
 def _load_csv(settings: CsvSettings) -> Source:
     raw = read_columns(Path(settings.path), settings)
-    if settings.on_short_series == "drop":
+    if settings.on_short_series == "drop" and settings.target_at == "every":
         raw = _without_empty(raw)
-    made = assemble(raw, settings, settings.timezone)
+    made = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
     return Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
 
 

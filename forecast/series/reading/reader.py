@@ -76,7 +76,8 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     if beside.channels:
         found["covariates"] = beside.words
     doubts = tuple(note for column in columns for note in column.notes)
-    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *check_living(series, file))
+    constant = check_living(series, file) if settings.target_at == "every" else ()  # a label never changes
+    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *constant)
     return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels)
 
 
