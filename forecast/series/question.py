@@ -65,9 +65,7 @@ def ask(
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
     check_settings(SplitSettings, asked, "split.")
-    if panel.at_end:
-        check_labels(panel, horizon, asks, over)
-    _check_over(over, asks)
+    check_stretches(panel, horizon, asks, over)
     calibration = 0 if asks != "value" and calibration is None else calibration
     split = split_panel(panel, validation, test, 1, horizon, calibration=calibration, over=over)
     training = _with_steps(panel.cut(split.train))
@@ -101,8 +99,17 @@ def _with_steps(training: Panel) -> Panel:
     return training.take(np.flatnonzero(training.lengths))
 
 
-def _check_over(over: Over, asks: Asks) -> None:
-    """Refuse to split over series what each series' own training stretch is needed for."""
+def check_stretches(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+    """Refuse stretches of which the question makes no sense.
+
+    Raises
+    ------
+    ForecastError
+        A split over series where each needs its own training stretch; labels at the end that cannot be asked for.
+
+    """
+    if panel.at_end:
+        check_labels(panel, horizon, asks, over)
     if over == "series" and asks != "symbol":
         raise ForecastError(
             "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "

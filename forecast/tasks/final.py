@@ -43,7 +43,8 @@ def future(
     """
     origins = last_origins(panel)
     if len(origins) == 0:
-        return pd.DataFrame({"unique_id": [], "ds": panel.times[:0], "model": [], "y_hat": np.zeros(0)})
+        nobody = np.empty(0, dtype=object)
+        return pd.DataFrame({"unique_id": nobody, "ds": panel.times[:0], "model": nobody, "y_hat": np.zeros(0)})
     known = origins.last_known(len(panel))
     panel = panel.cut(np.where(known > 0, known, panel.lengths))
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])

@@ -18,7 +18,7 @@ from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import choose_features, with_features
-from forecast.series.question import Question, ask
+from forecast.series.question import Question, ask, check_stretches
 from forecast.series.settings import CsvSettings, RowSettings
 from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
@@ -67,7 +67,9 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     check_question(job)
     if job.report.paths:
         check_paths(job.model, job.horizon)
-    source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
+    source = source or load_source(job.data)
+    check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
+    source = _with_calendar(job, _long_enough(job, source))
     _check_drawn(job.report.series, source.panel)
     missing_ahead(source.panel, job.horizon)
     question = settle(job, source.panel)
