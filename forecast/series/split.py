@@ -114,7 +114,7 @@ def long_enough(
 def _split_series(panel: Panel, validation: float, test: float, horizon: int, calibration: float | None) -> Split:
     """Put whole series into stretches, in their order; those whose label nobody knows are scored nowhere: the last."""
     _check_one_origin(panel, horizon)
-    counted = np.flatnonzero(_has_label(panel))
+    counted = np.flatnonzero(has_label(panel))
     asked = (validation, calibration or 0.0, test)
     validated, calibrated, tested = (max(int(_steps(size, len(counted))), int(size > 0)) for size in asked)
     trained = len(counted) - validated - calibrated - tested
@@ -149,7 +149,7 @@ def _check_one_origin(panel: Panel, horizon: int) -> None:
     )
 
 
-def _has_label(panel: Panel) -> BoolArray:
+def has_label(panel: Panel) -> BoolArray:
     """Whether a series can be scored, (series,): all of them, but for labels at the end that nobody knows."""
     if not panel.at_end:
         return np.ones(len(panel), dtype=np.bool_)
@@ -196,7 +196,7 @@ def last_origins(panel: Panel) -> Origins:
     ends = Origins(np.arange(len(panel), dtype=np.int64), panel.lengths - 1)
     if not panel.at_end:
         return ends
-    return Origins(ends.series, ends.steps - 1)[~_has_label(panel)]
+    return Origins(ends.series, ends.steps - 1)[~has_label(panel)]
 
 
 def _steps(size: float, lengths: IntArray | int) -> IntArray:

@@ -11,6 +11,7 @@ from oracles.panels import noisy_sine, panel_of
 from forecast.batches.segments import full_last_chunks, walk_chunks, whole_segments
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.leaks import find_leaks
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.windows import window_rows
 from forecast.network.network import Network
@@ -206,6 +207,7 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
         assert not tested[stretch].failures
     counts = [len(made.results) for made in tested.values()]
     assert counts == ([2, 1, 3] if at_end else [4 + 119, 16, 47 + 8 + 63])
+    assert find_leaks(fits.fitted, panel, split, ONE) == ()
     final = {name: final_fit(fitted, panel, ONE) for name, fitted in fits.fitted.items()}
     ahead = future(final, panel, 1, offsets=None, scale=np.ones(len(panel)))
     assert ahead["unique_id"].tolist() == (["s3"] if at_end else list(panel.ids))
