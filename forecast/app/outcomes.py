@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.network.settings import asked_by
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class Outcome:
     """One job of a sweep: its number, what was overridden, all of its settings, and how it ended.
 
     `status` is "ok" or the reason why there is no result; `validation_mase` is None for it, and for tasks that do
-    not train; where the direction was asked for it is the Brier score. `graph_mb` is what a training step holds in
-    memory for its gradient, None likewise.
+    not train; where another question was asked it is what that is ranked by. `graph_mb` is what a training step holds
+    in memory for its gradient, None likewise.
     """
 
     job: int
@@ -44,7 +45,7 @@ class Outcome:
         said = " ".join(self.overrides)
         if self.validation_mase is None:
             return f"#{self.job} {said}: {self.status}"
-        measure = "Brier score" if self.asks == "direction" else "MASE"
+        measure = metric_label(RANKED_BY[self.asks])
         return f"#{self.job} {said}: validation {measure} {self.validation_mase:.4g} ({self.seconds:.1f} s)"
 
 

@@ -10,6 +10,7 @@ from forecast.app.jobs import run_task
 from forecast.app.outcomes import Outcome, take_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
+from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.network.settings import asked_by
 from forecast.tasks.settings import check_job
 
@@ -44,11 +45,11 @@ def finish_sweep(folder: Path) -> None:
 
 
 def check_one_question(asked: Iterable[Asks]) -> None:
-    """Refuse to compare the score of forecast values with that of probabilities."""
-    if len(set(asked)) > 1:
+    """Refuse to compare the scores of different questions."""
+    if len(found := set(asked)) > 1:
         raise ForecastError(
-            "some jobs of the sweep ask for the direction (`model.head=direction`) and some for values, whose scores "
-            "cannot be compared: sweep over them one by one"
+            f"jobs of the sweep ask different questions ({', '.join(sorted(found))}; `model.head` says which), whose "
+            f"scores cannot be compared: sweep over them one by one"
         )
 
 
@@ -63,7 +64,7 @@ def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) 
     """Run the winner to the end, the test stretch included, and say what its seed has to do with it."""
     from forecast.evaluation.verdict import seed_spread
 
-    measure = "validation Brier score" if winner.asks == "direction" else "validation MASE"
+    measure = f"validation {metric_label(RANKED_BY[winner.asks])}"
     print(f"best on validation, and the only one that is evaluated on the test stretch: {winner.line()}")
     run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
     if len(over_seeds) > 1:
@@ -83,7 +84,8 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     import pandas as pd
 
     swept = swept_keys(outcomes)
-    score = "validation_brier" if any(outcome.asks == "direction" for outcome in outcomes) else "validation_mase"
+    asked: Asks = next((outcome.asks for outcome in outcomes if outcome.asks != "value"), "value")
+    score = f"validation_{RANKED_BY[asked]}"
     rows = [
         {
             "job": outcome.job,

@@ -22,7 +22,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.evaluation.calibration import with_intervals
-from forecast.evaluation.results import last_known, results_table
+from forecast.evaluation.results import chance_of, last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
 from forecast.series.question import ask
@@ -84,7 +84,8 @@ class Backtest:
     fitted : what was fitted, by name
     scales : the denominators of MASE and RMSSE, from the training stretch
     units : (series,) what the misses of a series are measured in: its scale on the training stretch
-    members : of each ensemble, by name, what its members forecast, (member, origin, horizon step)
+    members : of each ensemble, by name, what its members forecast, (member, origin, horizon step); of symbols, how
+        likely each said that to be which came
     quantiles : (origin, horizon step, level) by model, in the order of `results`, at `levels`: of `forecast_all` only
         what models forecast by themselves, of `backtest` and `evaluate` the conformal ones of all models
 
@@ -126,7 +127,7 @@ def backtest(
     """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
 
     Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test stretch
-    all get conformal quantiles, unless the problem asks for the direction.
+    all get conformal quantiles, where the problem asks for values.
 
     Examples
     --------
@@ -148,7 +149,7 @@ def backtest(
         split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
     tested = forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
-    if stretch != "test" or problem.asks == "direction":
+    if stretch != "test" or problem.asks != "value":
         return tested
     return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
@@ -213,7 +214,7 @@ def forecast_all(
         fitted=fits.fitted,
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
         units=fit_scale(panel, split.train, problem.season_steps),
-        members={name: one.members for name, one in forecasts.items() if one.members is not None},
+        members=_members(panel, origins, forecasts, problem),
         quantiles={name: one.quantiles for name, one in forecasts.items() if one.quantiles is not None},
         asks=problem.asks,
     )
@@ -306,6 +307,8 @@ def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pr
         raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
     if problem.asks == "direction" and not ((made.y_hat >= 0) & (made.y_hat <= 1)).all():
         raise ValueError("it forecasts values, and was asked how likely the target rises, a number from 0 to 1")
+    if problem.asks == "symbol":
+        _check_chances(made, past)
     if made.quantiles is None:
         return made
     expected_levels = (*expected, len(QUANTILES))
@@ -313,6 +316,28 @@ def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pr
         found = made.quantiles.shape
         raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
     return made
+
+
+def _check_chances(made: Forecasts, panel: Panel) -> None:
+    """Demand a probability above 0 for each symbol: one of 0 that comes true would cost infinitely many bits."""
+    expected = (*made.y_hat.shape, len(panel.symbols))
+    if made.chances is None or made.chances.shape != expected:
+        found = "none" if made.chances is None else made.chances.shape
+        raise ValueError(f"it was asked for probabilities of symbols, {expected}, found {found}")
+    if not (made.chances > 0).all() or not np.allclose(made.chances.sum(axis=-1), 1.0):
+        raise ValueError("its probabilities of symbols should be above 0 and add up to 1")
+
+
+def _members(
+    panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], problem: Problem
+) -> dict[str, FloatArray]:
+    """Gather what is compared of the members of each ensemble, (member, origin, horizon step)."""
+    found = {name: one.members for name, one in forecasts.items() if one.members is not None}
+    if problem.asks != "symbol":
+        return found
+    targets = origins.rows(panel)[:, None] + np.arange(1, problem.horizon + 1)
+    y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
+    return {name: chance_of(told, y) for name, told in found.items()}
 
 
 def _reason(error: Exception) -> str:

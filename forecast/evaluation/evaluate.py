@@ -10,8 +10,9 @@ from forecast.evaluation.calibration import offsets_of, with_intervals
 from forecast.evaluation.copytest import CopyTest, copy_test
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
-from forecast.evaluation.metrics import Scores, metric_label, ranking_metric, score
+from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
+from forecast.evaluation.ranking import metric_label
 from forecast.evaluation.results import quantiles_thinned
 from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
@@ -163,7 +164,9 @@ def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores)
 def member_spread(test: Backtest, network: str) -> str:
     """Say between which scores the members of an ensemble lie by themselves, on the test stretch."""
     rows = test.results[test.results["model"] == network]
-    alone = [score(rows.assign(y_hat=told.ravel()), test.scales, test.asks).by_model for told in test.members[network]]
+    said = "chance" if test.asks == "symbol" else "y_hat"
+    members = test.members[network]
+    alone = [score(rows.assign(**{said: told.ravel()}), test.scales, test.asks).by_model for told in members]
     metric = ranking_metric(alone[0])
     scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
     return spread_of(scores, f"the {metric_label(metric)} of its {len(scores)} members alone")
@@ -196,5 +199,5 @@ def best_network(validation: Backtest, scores: Scores) -> str | None:
 
 
 def objective(scores: Scores, model: str) -> float:
-    """Give what a sweep minimises: the MASE of a model (its MAE where no series has a MASE), or its Brier score."""
+    """Give what a sweep minimises: the score of a model that models are ranked by."""
     return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number

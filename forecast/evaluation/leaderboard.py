@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
-from forecast.evaluation.direction_metrics import DIRECTION_METRICS
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
-from forecast.evaluation.metrics import METRICS, ranking_metric
+from forecast.evaluation.metrics import METRICS, METRICS_OF, question_of, ranking_metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.backtest import Attempt
     from forecast.evaluation.significance import Comparison
+    from forecast.series.problem import Asks
 
 COLUMNS = (
     "model",
@@ -24,16 +24,6 @@ COLUMNS = (
     *METRICS,
     *INTERVAL_SCORES,
     "revision",
-    "skill",
-    "dm_p",
-    "fit_seconds",
-    "forecast_seconds",
-    "status",
-)
-DIRECTION_COLUMNS = (
-    "model",
-    "kind",
-    *DIRECTION_METRICS,
     "skill",
     "dm_p",
     "fit_seconds",
@@ -50,11 +40,11 @@ def leaderboard(
     baseline: str | None,
     tests: Mapping[str, Comparison],
 ) -> pd.DataFrame:
-    """Sort the models by MASE (by MAE where no series has a MASE), or by the Brier score of directions.
+    """Sort the models by what they are ranked by (`ranking_metric`).
 
     `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals and the revisions
-    where there are any. `skill` is 1 - MASE (Brier) / that of the baseline to beat, empty where there is none or it
-    errs by rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
+    where there are any. `skill` is 1 - MASE (Brier score, bits) / that of the baseline to beat, empty where there is
+    none or it errs by rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
     to_beat = _error_to_beat(by_model, baseline)
@@ -74,13 +64,19 @@ def leaderboard(
                 "status": attempt.status,
             }
         )
-    columns = DIRECTION_COLUMNS if ranked_by == "brier" else COLUMNS
-    table = pd.DataFrame(rows, columns=list(columns))
+    table = pd.DataFrame(rows, columns=list(columns_of(question_of(by_model))))
     return (
         table.assign(failed=table["status"] != OK)
         .sort_values(["failed", ranked_by], kind="stable", ignore_index=True)
         .drop(columns="failed")
     )
+
+
+def columns_of(asks: Asks) -> tuple[str, ...]:
+    """Columns of the leaderboard of a question: only values have intervals and revisions."""
+    if asks == "value":
+        return COLUMNS
+    return ("model", "kind", *METRICS_OF[asks], "skill", "dm_p", "fit_seconds", "forecast_seconds", "status")
 
 
 def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:

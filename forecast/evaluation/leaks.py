@@ -46,7 +46,7 @@ def find_leaks(
     """Change the future behind the back of what was fitted before the test stretch; the first leak of each, by name."""
     origins = _origins(panel, split, problem)
     largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
-    if problem.asks == "direction":
+    if problem.asks != "value":
         largest = np.ones(len(panel))
     found = (_first_leak(name, one, panel, origins, largest=largest, seed=seed) for name, one in fitted.items())
     return tuple(leak for leak in found if leak is not None)
@@ -93,14 +93,21 @@ def _first_leak(
     name: str, fitted: Fitted, panel: Panel, origins: Origins, *, largest: FloatArray, seed: int
 ) -> Leak | None:
     """Find the first origin whose forecast moves; `largest` (series,) is what rounding is a share of."""
-    honest = fitted.forecast(panel, origins).y_hat
+    honest = _told(fitted, panel, origins)
     for known, here in _turns(origins, len(panel)):
         for changed in (change_after(panel, known, seed), panel.cut(known)):
-            moved = np.abs(fitted.forecast(changed, origins[here]).y_hat - honest[here]).max(axis=1)
+            moved = np.abs(_told(fitted, changed, origins[here]) - honest[here]).max(axis=1)
             beyond = ~(moved <= _ROUNDING * largest[origins.series[here]])  # a NaN has moved as well
             if beyond.any():
                 return _leak(name, panel, origins[here], int(np.argmax(beyond)), moved)
     return None
+
+
+def _told(fitted: Fitted, panel: Panel, origins: Origins) -> FloatArray:
+    """Numbers that a forecaster says at each origin, (origin, number)."""
+    made = fitted.forecast(panel, origins)
+    told: FloatArray = made.y_hat if made.chances is None else made.chances.reshape(len(origins), -1)
+    return told
 
 
 def _turns(origins: Origins, series: int) -> Iterator[tuple[IntArray, BoolArray]]:

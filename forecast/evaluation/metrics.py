@@ -18,6 +18,8 @@ import pandas as pd
 from utilsforecast import losses
 
 from forecast.evaluation.direction_metrics import DIRECTION_METRICS
+from forecast.evaluation.ranking import RANKED_BY
+from forecast.evaluation.symbol_metrics import SYMBOL_METRICS
 
 if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
@@ -31,7 +33,7 @@ class Groups:
 
     Attributes
     ----------
-    rows : columns `group` (0, 1, ... without a hole), `step`, `y`, `y_hat`
+    rows : columns `group` (0, 1, ... without a hole), `step`, `y`, `y_hat`, of symbols `chance`
     absolute : (group,) denominator of the MASE, NaN where there is none
     squared : (group,) denominator of the squared RMSSE, NaN where there is none
 
@@ -92,11 +94,12 @@ METRICS: dict[str, Metric] = {
 """To add a metric: a pure function above, its line here, and an oracle in tests/oracles/metrics.py."""
 
 
-METRICS_OF: dict[Asks, dict[str, Metric]] = {"value": METRICS, "direction": DIRECTION_METRICS}
+METRICS_OF: dict[Asks, dict[str, Metric]] = {
+    "value": METRICS,
+    "direction": DIRECTION_METRICS,
+    "symbol": SYMBOL_METRICS,
+}
 """What the forecasts of a question are scored by."""
-
-_RANKING = {"brier": "Brier score", "mase": "MASE", "mae": "MAE"}
-"""Metrics that models are ranked by, as they are written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,26 +135,22 @@ def score(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> Scores
 
 
 def ranking_metric(by_model: pd.DataFrame) -> str:
-    """Name the metric that models are ranked by: MASE, or MAE where no series has a MASE; of directions the Brier."""
-    if "brier" in by_model:
-        return "brier"
-    return "mae" if by_model["mase"].isna().all() else "mase"
+    """Name the metric that models are ranked by: `RANKED_BY`, or MAE where no series has a MASE."""
+    ranked_by = RANKED_BY[question_of(by_model)]
+    return "mae" if ranked_by == "mase" and by_model["mase"].isna().all() else ranked_by
 
 
-def metric_label(name: str) -> str:
-    """Write the name of a ranking metric.
-
-    >>> metric_label("mase"), metric_label("brier")
-    ('MASE', 'Brier score')
-    """
-    return _RANKING[name]
+def question_of(scored: pd.DataFrame) -> Asks:
+    """Tell by the columns of a table of scores which question was asked."""
+    return next((asks for asks, ranked_by in RANKED_BY.items() if ranked_by in scored), "value")
 
 
 def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales, asks: Asks) -> pd.DataFrame:
     grouped = seen.groupby(keys, observed=True)
     index = grouped.size().index
     absolute, squared = scales.of(index.get_level_values("unique_id").to_series())
-    rows = seen[["step", "y", "y_hat"]].assign(group=grouped.ngroup())
+    told = ["step", "y", "y_hat", *(["chance"] if asks == "symbol" else [])]
+    rows = seen[told].assign(group=grouped.ngroup())
     groups = Groups(rows, absolute, squared)
     return pd.DataFrame({name: metric(groups) for name, metric in METRICS_OF[asks].items()}, index=index)
 
@@ -170,7 +169,7 @@ def _reasons(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -> 
             named.setdefault(f"MASE and RMSSE are empty for {{series}}: {reason}", []).append(name)
         for name in ids[by_series["r2"].isna()].unique():
             named.setdefault("R2 is empty for {series}: the targets are constant", []).append(str(name))
-    else:
+    elif "auc" in by_series:
         for name in ids[by_series["auc"].isna()].unique():
             named.setdefault("AUC is empty for {series}: all outcomes are the same", []).append(str(name))
     for name in results["unique_id"].cat.categories.difference(ids.unique()):

@@ -50,7 +50,7 @@ def losses_to_compare(results: pd.DataFrame, scales: Scales, asks: Asks = "value
 def series_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
     """Mean absolute error of each model on each series, in units of its MASE denominator: (unique_id, model).
 
-    Of directions the Brier score.
+    Of directions the Brier score, of symbols the bits.
     """
     return (
         scaled_errors(results, scales, asks)

@@ -2,7 +2,8 @@
 
 One row per `model`, `unique_id`, `cutoff` (time of the origin), `ds` (time of the target) and `step` (1 to the
 horizon), with `y` and `y_hat`; where the direction is asked for `y` is 1 if the target rose since the origin and 0 if
-not, and `y_hat` a probability. Models follow one another in the same order of rows. A target that was not observed
+not, and `y_hat` a probability; where symbols are, both are codes and `chance` is how likely what came was said to be.
+Models follow one another in the same order of rows. A target that was not observed
 is NaN in `y` and is not scored. As it is written into a run folder the table has a column `quantile` as well: null for
 the point forecasts, which come first, and else the level of which `y_hat` is the quantile.
 """
@@ -44,7 +45,7 @@ def results_table(
     else:
         y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
     y_hat = [forecast.y_hat.ravel() for forecast in forecasts.values()]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "model": pd.Categorical.from_codes(np.repeat(np.arange(models), targets.size), pd.Index(forecasts)),
             "unique_id": pd.Categorical.from_codes(
@@ -57,6 +58,31 @@ def results_table(
             "y_hat": np.concatenate(y_hat) if y_hat else np.empty(0),
         }
     )
+    if asks != "symbol":
+        return table
+    told = [chance_of(one.chances, y).ravel() for one in forecasts.values() if one.chances is not None]
+    return table.assign(chance=np.concatenate(told) if told else np.empty(0))
+
+
+def chance_of(chances: FloatArray, y: FloatArray) -> FloatArray:
+    """Probability given to what came, (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
+
+    NaN where nothing was observed.
+    """
+    codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), chances.shape[:-1])
+    found = np.take_along_axis(chances, codes[..., None], axis=-1)[..., 0]
+    return np.where(np.isnan(y), np.nan, found)
+
+
+def as_written(results: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
+    """Write symbols in the place of their codes; a table of values stays as it is."""
+    if not symbols:
+        return results
+    named = {
+        name: pd.Categorical.from_codes(results[name].fillna(-1).astype(np.int64), pd.Index(symbols))
+        for name in ("y", "y_hat")
+    }
+    return results.assign(**named)
 
 
 def last_known(panel: Panel, origins: Origins) -> pd.DataFrame:

@@ -157,7 +157,7 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def origin_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
-    """Absolute error (of probabilities the squared one) averaged over the horizon, then over series: (cutoff, model).
+    """Loss (`scaled_errors`) averaged over the horizon, then over series: (cutoff, model).
 
     With several series the errors are in units of each series' MASE denominator, so that the test and the MASE weigh
     series alike; series without one are left out.
@@ -176,9 +176,12 @@ def scaled_errors(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -
     """Absolute errors of the targets that were observed, columns `model, unique_id, cutoff, error`.
 
     With several series in units of each series' MASE denominator, NaN for those without one. Where the direction is
-    asked for they are squared errors of probabilities, whose mean is the Brier score, and have no unit.
+    asked for they are squared errors of probabilities, whose mean is the Brier score, and of symbols the bits that
+    what came was worth; these have no unit.
     """
     seen = results[results["y"].notna()]
+    if asks == "symbol":
+        return seen[["model", "unique_id", "cutoff"]].assign(error=-np.log2(seen["chance"]))
     error = (seen["y"] - seen["y_hat"]).abs()
     if asks == "direction":
         return seen[["model", "unique_id", "cutoff"]].assign(error=error**2)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
-from forecast.evaluation.metrics import metric_label, ranking_metric
+from forecast.evaluation.metrics import question_of, ranking_metric
+from forecast.evaluation.ranking import metric_label
 from forecast.forecasters.direction import BASE_RATE
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 NAIVE = "naive"
 """The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
 
-PLAIN: dict[Asks, str] = {"value": NAIVE, "direction": BASE_RATE}
-"""Such a row for each question; what is said of naive here holds for both."""
+PLAIN: dict[Asks, str] = {"value": NAIVE, "direction": BASE_RATE, "symbol": BASE_RATE}
+"""Such a row for each question; what is said of naive here holds for all."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _verdict(
         return Verdict(f"{network} has nothing to be compared with ({label} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
     rival, figures = _called(rows, baseline), f"{label} {_against(mine, theirs)}"
-    if metric == "brier":
+    if question_of(rows) != "value":
         figures = f"{label} {_against(mine, theirs, digits=4)}, {_apart(mine, theirs)}"
     unbeaten = _naive_unbeaten(rows, against_naive, significance)
     if not (mine < theirs and test.difference < 0):
@@ -149,14 +150,14 @@ def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) 
 
 def _called(rows: pd.DataFrame, baseline: str) -> str:
     """Say that a reference is what the network starts from; other names speak for themselves."""
-    if ranking_metric(rows) == "brier":
+    if question_of(rows) != "value":
         return "the base rate" if baseline == BASE_RATE else baseline
     return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
 
 
 def _plain(rows: pd.DataFrame) -> str:
     """Name the row that needs no choice."""
-    return PLAIN["direction" if ranking_metric(rows) == "brier" else "value"]
+    return PLAIN[question_of(rows)]
 
 
 def _apart(mine: float, theirs: float) -> str:

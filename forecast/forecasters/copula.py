@@ -94,9 +94,13 @@ def _positive(correlation: FloatArray) -> FloatArray:
     return positive
 
 
+NOT_OF_VALUES = ("point", "direction", "categorical")
+"""Heads that are no distribution of values."""
+
+
 def keeps_copula(settings: NetworkSettings, horizon: int) -> bool:
     """Whether a network of these settings has a copula: a distribution whose steps are forecast at once."""
-    return settings.head not in ("point", "direction") and settings.strategy != "recursive" and horizon <= MOST_STEPS
+    return settings.head not in NOT_OF_VALUES and settings.strategy != "recursive" and horizon <= MOST_STEPS
 
 
 def check_paths(settings: NetworkSettings, horizon: int) -> None:
@@ -113,7 +117,7 @@ def check_paths(settings: NetworkSettings, horizon: int) -> None:
             "paths are drawn from a distribution, and `model=esn` forecasts points alone: choose another `model` with "
             "`model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
         )
-    if settings.head in ("point", "direction"):
+    if settings.head in NOT_OF_VALUES:
         raise ForecastError(
             f"paths are drawn from a distribution, found `model.head={settings.head}`: "
             "say `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"

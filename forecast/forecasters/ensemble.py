@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.interface import Forecasts, Kind, of_chances
 from forecast.forecasters.recurrent import FittedNetwork, Recurrent
 from forecast.forecasters.restoring import restore
-from forecast.network.settings import EsnSettings
+from forecast.network.settings import EsnSettings, asked_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +92,9 @@ class FittedEnsemble:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Combine what the members forecast at each origin; `members` of the result has them one by one."""
         told = [member.forecast(past, origins) for member in self.members]
+        chances = [one.chances for one in told if one.chances is not None]
+        if chances:
+            return replace(of_chances(np.mean(chances, axis=0)), members=np.stack(chances))
         y_hat = np.stack([one.y_hat for one in told])
         own = [one.quantiles for one in told if one.quantiles is not None]
         return Forecasts(self._combined(y_hat), self._combined(np.stack(own)) if own else None, members=y_hat)
@@ -144,6 +147,10 @@ class LiveEnsemble:
         return self._together([member.forecast() for member in self.members])
 
     def _together(self, told: Sequence[Forecast]) -> Forecast:
+        chances = [one.chances for one in told if one.chances is not None]
+        if chances:
+            together = of_chances(np.mean(chances, axis=0))
+            return replace(told[0], y_hat=together.y_hat, chances=together.chances)
         own = [one.quantiles for one in told if one.quantiles is not None]
         quantiles = self.combine(np.stack(own)) if own else None
         return replace(told[0], y_hat=self.combine(np.stack([one.y_hat for one in told])), quantiles=quantiles)
@@ -172,9 +179,10 @@ def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> R
 def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
     """Return how members are combined; where nothing is said values by the median, probabilities by the mean.
 
-    The mean of probabilities is what a mixture of the members says.
+    The mean of probabilities is what a mixture of the members says; of those of symbols it is always taken, since
+    medians do not add up to one.
     """
-    return combine or ("mean" if settings.head == "direction" else "median")
+    return combine or ("median" if asked_by(settings.head) == "value" else "mean")
 
 
 def member_seed(seed: int, member: int) -> int:

@@ -31,7 +31,8 @@ class Forecasts:
     ----------
     y_hat : (origin, horizon step) float64, point forecasts, or probabilities of a rise, or the codes of symbols
     quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
-    members : (member, origin, horizon step) float64, what each member of an ensemble forecasts; None: it is none
+    members : (member, origin, horizon step) float64, what each member of an ensemble forecasts, of symbols its
+        `chances`; None: it is none
     chances : (origin, horizon step, symbol) float64, probability of each symbol by its code, where the problem asks
         for symbols: `y_hat` is then the likeliest, of equals the first; None elsewhere
 

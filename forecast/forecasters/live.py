@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ import torch
 from forecast.batches.windows import window_rows
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import averaged
-from forecast.forecasters.interface import QUANTILES, Forecasts
+from forecast.forecasters.interface import QUANTILES, Forecasts, of_chances
 from forecast.forecasters.recursion import Recursion, Standing
+from forecast.network.categorical import CategoricalHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
@@ -45,6 +47,8 @@ class Forecast:
     ----------
     y_hat : (series, horizon)
     quantiles : (series, horizon, probability) at `QUANTILES`, never crossing; None: points alone
+    chances : (series, horizon, symbol) where the network forecasts symbols; `y_hat` are codes then
+    symbols : what the codes stand for
 
     """
 
@@ -54,6 +58,8 @@ class Forecast:
     last: TimeArray
     rows_since: int
     quantiles: FloatArray | None = None
+    chances: FloatArray | None = None
+    symbols: tuple[str, ...] = ()
 
     @cached_property
     def ds(self) -> list[TimeArray]:
@@ -69,12 +75,14 @@ class Ends:
     Attributes
     ----------
     last : (series,) time of the last row of each
+    symbols : what the codes of the target stand for; none where it is a number
 
     """
 
     ids: tuple[str, ...]
     calendar: Calendar
     last: TimeArray
+    symbols: tuple[str, ...] = ()
 
 
 class Live:
@@ -132,7 +140,7 @@ class Live:
         latest = past.offsets[1:] - 1
         onward = Onward(data.known, latest, past.lengths, reference, reference.memory_steps)
         told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}
-        told["ends"] = Ends(past.ids, past.calendar, past.times[latest])
+        told["ends"] = Ends(past.ids, past.calendar, past.times[latest], past.symbols)
         if context_steps is not None:
             if past.lengths.min() < context_steps:
                 raise ForecastError(
@@ -153,7 +161,8 @@ class Live:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
 
         `past` are the covariates that are known up to now, (series, channel), where the network was trained with such.
-        A value may be missing (NaN) where it was trained on data with missing values.
+        A value may be missing (NaN) where it was trained on data with missing values. Symbols are handed over as they
+        are written, or as their codes.
 
         Raises
         ------
@@ -161,7 +170,7 @@ class Live:
             Another number of values than there are series, one that is infinite, or a missing one that may not be.
 
         """
-        y = np.asarray(row, dtype=np.float64).reshape(-1)
+        y = _codes(row, self._ends.symbols) if self._ends.symbols else np.asarray(row, dtype=np.float64).reshape(-1)
         missing = np.isnan(y) if self._beside.may_miss else None
         there = np.isfinite(y) if missing is None else np.isfinite(y) | missing
         if y.shape != self._scale.shape or np.count_nonzero(there) < len(y):
@@ -181,7 +190,16 @@ class Live:
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
         ends, told = self._ends, averaged([self._own, *self._earlier]) if self._earlier else self._own
-        return Forecast(ends.ids, told.y_hat, ends.calendar, ends.last, self._rows_since, told.quantiles)
+        return Forecast(
+            ends.ids,
+            told.y_hat,
+            ends.calendar,
+            ends.last,
+            self._rows_since,
+            told.quantiles,
+            told.chances,
+            ends.symbols,
+        )
 
     def _own_forecast(self) -> Forecasts:
         """What is forecast from the latest row alone, an origin of each series."""
@@ -201,18 +219,39 @@ class Live:
 
 @torch.no_grad()
 def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: FloatArray) -> Forecasts:
-    """Make forecasts of raw numbers, (origin, horizon, size): in the target's units, or probabilities of a rise.
+    """Make forecasts of raw numbers, (origin, horizon, size): in the target's units, or probabilities.
 
     `reference` is (origin, horizon), `scale` (origin,).
     """
     if head.asks == "direction":
         return Forecasts(head.point(raw, None).numpy())
+    if isinstance(head, CategoricalHead):
+        return of_chances(head.chances(raw).numpy())
     unit, level = scale[:, None], level_of(reference, scale)
     y_hat = reference + head.point(raw, level).numpy() * unit
     if not head.is_distribution:
         return Forecasts(y_hat)
     quantiles = reference[..., None] + head.quantiles(raw, QUANTILES, level).numpy() * unit[..., None]
     return Forecasts(y_hat, np.sort(quantiles, axis=-1))  # rounding alone could cross them
+
+
+def _codes(row: npt.ArrayLike, symbols: tuple[str, ...]) -> FloatArray:
+    """Codes of symbols that are handed over as they are written, or as codes already, (series,)."""
+    handed = np.atleast_1d(np.asarray(row))
+    if handed.dtype.kind not in "UO":
+        codes = handed.astype(np.float64).reshape(-1)
+        known = np.isnan(codes) | ((codes >= 0) & (codes < len(symbols)) & (codes == np.floor(codes)))
+        if not known.all():
+            raise ForecastError(f"a code of a symbol is a whole number from 0 to {len(symbols) - 1}, found {row!r}")
+        return codes
+    place = {symbol: float(code) for code, symbol in enumerate(symbols)}
+    unknown = [one for one in handed.reshape(-1).tolist() if one is not None and one not in place]
+    if unknown:
+        raise ForecastError(
+            f"the network was trained on {len(symbols)} symbols, and {unknown[0]!r} is none of them: "
+            f"hand over what it knows"
+        )
+    return np.array([math.nan if one is None else place[one] for one in handed.reshape(-1).tolist()])
 
 
 def level_of(reference: FloatArray, scale: FloatArray) -> Level:

@@ -25,6 +25,7 @@ from forecast.network.inference import forecast_by_walk, forecast_by_windows, he
 from forecast.network.network import Network
 from forecast.network.reached import reach_by_walk, reach_by_windows
 from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings, asked_by
+from forecast.series.codes import make_codes
 from forecast.series.crossfit import cross_fitted
 from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
@@ -111,14 +112,11 @@ class Recurrent:
 
         check_regime(self.settings, self.training)
         check_asked(self.settings, problem)
-        if self.reference is None:
-            asked = own_problem(self.settings.strategy, problem)
-            reference = fit_reference(self.settings.reference, past, train_steps, asked)
-        else:
-            reference = self.reference.refit(past, train_steps)
+        reference = self._fit_reference(past, train_steps, problem)
         if self.settings.head == "negative_binomial":
             check_counts(past)
-        scale = fit_scale(past, train_steps, problem.season_steps)
+        valued = problem.asks != "symbol"
+        scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
@@ -134,6 +132,16 @@ class Recurrent:
             penalty=self.penalty,
             on_epoch=self.on_epoch,
         )
+
+    def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+        """Fit the reference, or refit what was chosen before; of symbols there is none."""
+        if problem.asks == "symbol":
+            return make_codes(len(past), problem.horizon, read=self.settings.autoregressive)
+        if self.reference is None:
+            return fit_reference(
+                self.settings.reference, past, train_steps, own_problem(self.settings.strategy, problem)
+            )
+        return self.reference.refit(past, train_steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +188,8 @@ class FittedNetwork:
             ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
         if self.problem.asks == "direction":
             return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
+        if self.problem.asks == "symbol":
+            return (f"begins at the base rates, reads {self.reference.name} before", ended)
         return (f"adds to the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:

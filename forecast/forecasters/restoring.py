@@ -15,6 +15,7 @@ from forecast.forecasters.recursion import own_problem
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings
+from forecast.series.codes import CODES, UNREAD, make_codes
 from forecast.series.encoding import empty_encoding, restore_encoding
 from forecast.series.references import Reference, term_count
 
@@ -46,22 +47,16 @@ def restore(
         An array that is missing, is not known, or has another shape or type than the settings ask for.
 
     """
-    own = own_problem(forecaster.settings.strategy, problem)
-    if facts["horizon"] != own.horizon:
-        raise ForecastError(
-            f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
-        )
-    terms = term_count(facts["name"], problem.season_steps)
-    shapes = {"centre": (len(ids),), "weights": (len(ids), own.horizon, terms)}
-    empty: dict[str, Any] = {name: np.zeros(shape) for name, shape in shapes.items()}
-    reference = Reference(**facts, **empty)
+    reference = _empty_reference(forecaster, problem, len(ids), facts)
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
     interface = Interface(
         inputs=reference.input_size + encoding.input_size,
-        horizon=own.horizon,
+        horizon=reference.horizon,
         ahead=encoding.ahead.size,
         static=encoding.static.size,
         series=len(ids),
+        symbols=len(channels[0].categories) if problem.asks == "symbol" else 0,
+        reads_symbols=reference.name == CODES,
     )
     with torch.device("meta"):  # its own weights would be drawn for nothing
         network = Network(forecaster.settings, interface)
@@ -85,11 +80,26 @@ def restore(
     saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
     network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})
     network.eval()
-    fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in shapes}
+    fitted: dict[str, Any] = {name: np.array(tensors[f"reference.{name}"]) for name in reference.arrays()}
     copula = Copula(np.array(tensors["copula.factor"])) if kept else None
     scale = np.array(tensors["scale"])
     penalty = None if skeleton.penalty is None else float(tensors["readout.penalty"][0])
     return replace(skeleton, scale=scale, reference=replace(reference, **fitted), penalty=penalty, copula=copula)
+
+
+def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts: Mapping[str, Any]) -> Reference:
+    """Make the reference that the facts tell of, before its arrays are there."""
+    own = own_problem(forecaster.settings.strategy, problem)
+    if facts["horizon"] != own.horizon:
+        raise ForecastError(
+            f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
+        )
+    if (problem.asks == "symbol") != (facts["name"] in (CODES, UNREAD)):
+        raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
+    if problem.asks == "symbol":
+        return make_codes(series, own.horizon, read=facts["name"] == CODES)
+    terms = term_count(facts["name"], problem.season_steps)
+    return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, own.horizon, terms)))
 
 
 def _encoding_arrays(

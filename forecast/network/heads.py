@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from forecast.network.categorical import CategoricalHead
 from forecast.network.direction import DirectionHead
 from forecast.network.distributions import GaussianHead, NegativeBinomialHead, QuantileHead, StudentHead
 from forecast.network.head import Head, Level, mean_where
+from forecast.network.readings import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,26 +92,28 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Loss of each point forecast, element by element, in units of a series' scale."""
 
 
-def _point_head(settings: NetworkSettings, horizon: int) -> Head:
+def _point_head(settings: NetworkSettings, interface: Interface) -> Head:
+    horizon = interface.horizon
     return WeightedAverageHead(horizon) if settings.loss == "owa" else PointHead(horizon, settings.loss)
 
 
-HEADS: dict[str, Callable[[NetworkSettings, int], Head]] = {
+HEADS: dict[str, Callable[[NetworkSettings, Interface], Head]] = {
     "point": _point_head,
-    "quantile": lambda settings, horizon: QuantileHead(horizon, settings.quantiles),
-    "gaussian": lambda settings, horizon: GaussianHead(horizon),
-    "student_t": lambda settings, horizon: StudentHead(horizon),
-    "negative_binomial": lambda settings, horizon: NegativeBinomialHead(horizon),
-    "direction": lambda settings, horizon: DirectionHead(horizon),
+    "quantile": lambda settings, interface: QuantileHead(interface.horizon, settings.quantiles),
+    "gaussian": lambda settings, interface: GaussianHead(interface.horizon),
+    "student_t": lambda settings, interface: StudentHead(interface.horizon),
+    "negative_binomial": lambda settings, interface: NegativeBinomialHead(interface.horizon),
+    "direction": lambda settings, interface: DirectionHead(interface.horizon),
+    "categorical": lambda settings, interface: CategoricalHead(interface.horizon, interface.symbols),
 }
 """Every head by its name in `model.head`."""
 
 
-def build_head(settings: NetworkSettings, horizon: int) -> Head:
+def build_head(settings: NetworkSettings, interface: Interface) -> Head:
     """Build the head that the settings name, as it is before anything is measured."""
-    return HEADS[settings.head](settings, horizon)
+    return HEADS[settings.head](settings, interface)
 
 
 def needs_level(settings: NetworkSettings) -> bool:
     """Whether the head that the settings name has to be told where the series stand."""
-    return build_head(settings, 1).needs_level
+    return build_head(settings, Interface(inputs=1, horizon=1, symbols=1)).needs_level

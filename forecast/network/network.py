@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from forecast.network.categorical import SymbolReader
 from forecast.network.cells import build_backbone
 from forecast.network.decoders import Taught, build_decoder
 from forecast.network.heads import build_head
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Network(nn.Module):
-    """Forecasts differences to a reference, in units of the series' scale, from inputs in the same unit.
+    """Forecasts differences to a reference, in units of the series' scale, from inputs in the same unit; or symbols.
 
     Attributes
     ----------
@@ -34,8 +35,9 @@ class Network(nn.Module):
         super().__init__()
         self.interface = interface
         self.statics = StaticReader(settings, interface.series, interface.static)
-        self.backbone = build_backbone(settings, interface.inputs + self.statics.size)
-        self.head = build_head(settings, interface.horizon)
+        self.symbols = SymbolReader(settings, interface)
+        self.backbone = build_backbone(settings, interface.inputs + self.symbols.added + self.statics.size)
+        self.head = build_head(settings, interface)
         self.decoder = build_decoder(settings, self.backbone.feature_size, interface, self.head)
         self.input_unit: Tensor
         self.register_buffer("input_unit", torch.ones(interface.inputs))
@@ -58,8 +60,8 @@ class Network(nn.Module):
         return features, after
 
     def read(self, x: Tensor, series: Tensor) -> Tensor:
-        """What the backbone gets of inputs: in their units, with what is known of their series beside them."""
-        x = x / self.input_unit
+        """What the backbone gets of inputs: in their units, symbols embedded, what is known of their series beside."""
+        x = self.symbols(x / self.input_unit)
         return torch.cat([x, self.statics(series)], dim=-1) if self.statics.size else x
 
     def segmented_features(

@@ -27,6 +27,8 @@ class Interface:
     ahead : columns known ahead
     static : columns that describe a series
     series : how many there are, for tables with one line a series
+    symbols : how many the target has; 0: it is a number
+    reads_symbols : whether the first input is the code of the symbol at a row
 
     """
 
@@ -35,6 +37,8 @@ class Interface:
     ahead: int = 0
     static: int = 0
     series: int = 1
+    symbols: int = 0
+    reads_symbols: bool = False
 
 
 @dataclass(frozen=True, eq=False)

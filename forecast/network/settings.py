@@ -18,12 +18,19 @@ ReferenceName: TypeAlias = Literal[
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
-HeadName: TypeAlias = Literal["point", "quantile", "gaussian", "student_t", "negative_binomial", "direction"]
+HeadName: TypeAlias = Literal[
+    "point", "quantile", "gaussian", "student_t", "negative_binomial", "direction", "categorical"
+]
+_ASKED: dict[str, Asks] = {"direction": "direction", "categorical": "symbol"}
 
 
 def asked_by(head: str) -> Asks:
-    """Return the question that a head answers."""
-    return "direction" if head == "direction" else "value"
+    """Return the question that a head answers.
+
+    >>> asked_by("quantile"), asked_by("categorical")
+    ('value', 'symbol')
+    """
+    return _ASKED.get(head, "value")
 
 
 class CommonSettings(Settings):
@@ -52,7 +59,8 @@ class BackboneSettings(CommonSettings):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of features silenced while training: between layers, and before the head."""
     head: HeadName = "point"
-    """What is forecast of each step: a number, a distribution, or how likely it is higher than at the origin."""
+    """What is forecast of each step: a number, a distribution, how likely it is higher than at the origin, or how
+    likely each symbol is."""
     quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
     """head=quantile: the levels that are learnt, 0.5 among them."""
     loss: Loss = "mae"
@@ -61,6 +69,10 @@ class BackboneSettings(CommonSettings):
     """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
     id_embedding: int = Field(0, ge=0, le=1024)
     """Numbers that are learnt for each series and read at each of its steps; 0: none."""
+    embedding_size: int | None = Field(None, ge=1, le=4096)
+    """head=categorical: numbers that are learnt for each symbol and read in its place; null: one a symbol, up to 32."""
+    autoregressive: bool = True
+    """head=categorical: whether the symbols before are read; if not, what is known beside them alone."""
 
     @field_validator("quantiles")
     @classmethod
@@ -69,6 +81,22 @@ class BackboneSettings(CommonSettings):
         if not increasing or 0.5 not in value or len(value) < 2:
             raise ValueError("at least two levels between 0 and 1, increasing, with 0.5 among them")
         return value
+
+    @model_validator(mode="after")
+    def _of_symbols(self) -> Self:
+        if self.head == "categorical":
+            if self.reference != "auto" or self.cross_fit:
+                raise ValueError(
+                    f"head=categorical forecasts no difference to a reference, found reference={self.reference} and "
+                    f"cross_fit={self.cross_fit}: leave them at auto and 0"
+                )
+            if self.embedding_size is not None and not self.autoregressive:
+                raise ValueError("embedding_size is of the symbols that are read, and autoregressive=false reads none")
+        elif self.embedding_size is not None or not self.autoregressive:
+            raise ValueError(
+                f"embedding_size and autoregressive are of symbols, found head={self.head}: say head=categorical"
+            )
+        return self
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
@@ -162,6 +190,8 @@ class EsnSettings(CommonSettings):
     quantiles: ClassVar[tuple[float, ...]] = ()
     loss: ClassVar[Loss] = "mse"
     id_embedding: ClassVar[int] = 0
+    embedding_size: ClassVar[int | None] = None
+    autoregressive: ClassVar[bool] = True
 
     @field_validator("penalties")
     @classmethod

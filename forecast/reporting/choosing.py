@@ -15,7 +15,22 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MEASURES = ("brier", "accuracy", "auc", "log_loss", "mase", "mae", "rmse", "smape", "rmsse", "r2", "skill", "dm_p")
+MEASURES = (
+    "brier",
+    "bits",
+    "accuracy",
+    "perplexity",
+    "auc",
+    "log_loss",
+    "mase",
+    "mae",
+    "rmse",
+    "smape",
+    "rmsse",
+    "r2",
+    "skill",
+    "dm_p",
+)
 UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
 SECONDS = ("fit_seconds", "forecast_seconds")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation.metrics import metric_label
+from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
 from forecast.reporting.wording import counted, listed, number
 
@@ -34,7 +34,7 @@ class ModelSteps:
 
 @dataclass(frozen=True)
 class StepSection:
-    """Error by horizon step; `metric` is the name of MASE, MAE or Brier score, `bottom` and `top` bound the axis."""
+    """Error by horizon step; `metric` is the name of what is ranked by, `bottom` and `top` bound the axis."""
 
     says: str
     metric: str
@@ -105,7 +105,7 @@ def errors_by_step(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
-    """Show `by_step` (`model, step`, and `brier`, `mase` or else `mae`)."""
+    """Show `by_step` (`model, step`, and what models are ranked by, or else `mae`)."""
     metric = error_measure(by_step)
     label = metric_label(metric)
     table = by_step.assign(model=by_step["model"].astype(str)).pivot_table(index="step", columns="model", values=metric)
@@ -117,7 +117,7 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
     if np.isfinite(named).any() and np.nanmax(named) > 0:
         top = min(top, WORSE_THAN_SHOWN * float(np.nanmax(named)))
     bottom = 0.0
-    if metric == "brier" and len(finite):  # all lie close to one another, and far from zero
+    if metric in ("brier", "bits") and len(finite):  # all lie close to one another, and far from zero
         bottom = max(float(finite.min()) - 0.1 * (top - float(finite.min())), 0.0)
     top = bottom + ((top - bottom) or 1.0) * 1.05
     says = _steps_in_words(table, roles, label)
@@ -128,8 +128,8 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
 
 
 def error_measure(table: pd.DataFrame) -> str:
-    """Name the measure that pictures show: the Brier score, MASE, or MAE where no series has a MASE."""
-    return next((name for name in ("brier", "mase") if name in table and table[name].notna().any()), "mae")
+    """Name the measure that pictures show: what models are ranked by, or MAE where no series has a MASE."""
+    return next((name for name in RANKED_BY.values() if name in table and table[name].notna().any()), "mae")
 
 
 def _steps_in_words(table: pd.DataFrame, roles: Roles, metric: str) -> str:

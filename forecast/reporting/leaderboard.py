@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from forecast.evaluation.ranking import RANKED_BY
 from forecast.reporting.wording import SMALLEST, decimals_for, number
 
 if TYPE_CHECKING:
@@ -46,14 +47,22 @@ COLUMNS = (
     Column("model", "model", text=True),
     Column("kind", "kind", text=True),
     Column("brier", "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"),
+    Column("bits", "bits", "bits a symbol: what the symbols that came cost in an ideal code of the probabilities"),
     Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training stretch"),
-    Column("skill", "skill", "1 less MASE (or Brier) over that of the baseline to beat: above 0 is better than it"),
+    Column(
+        "skill", "skill", "1 less MASE (or Brier, bits) over that of the baseline to beat: above 0 is better than it"
+    ),
     Column(
         "dm_p",
         "p",
         "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series",
     ),
-    Column("accuracy", "right", "share of outcomes given more than a half; a half says that there is no rise"),
+    Column(
+        "accuracy",
+        "right",
+        "share of outcomes given more than a half (a half says that there is no rise), or of symbols the likeliest",
+    ),
+    Column("perplexity", "perplexity", "2 to the power of the bits: as hard as a choice among so many alike"),
     Column(
         "auc",
         "AUC",
@@ -99,7 +108,7 @@ def table_columns(summary: Summary) -> tuple[Column, ...]:
 def table_rows(summary: Summary) -> tuple[TableRow, ...]:
     """Return the rows of the page's table; what they are ranked by carries a bar as long as the error is large."""
     filled = {name for row in summary.leaderboard for name, value in row.measures.items() if value is not None}
-    measure = next((name for name in ("brier", "mase") if name in filled), "mae")
+    measure = next((name for name in RANKED_BY.values() if name in filled), "mae")
     reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
     columns = table_columns(summary)
     decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in columns}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from forecast.evaluation.ranking import RANKED_BY, metric_label
+
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES = {"validation_mase": "MASE", "validation_brier": "Brier score"}
+SCORES = {f"validation_{name}": metric_label(name) for name in RANKED_BY.values()}
 """Columns of a score, of which the table of a sweep has one, and what it is."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation.metrics import metric_label
+from forecast.evaluation.ranking import metric_label
 from forecast.reporting.diagnostics import error_measure
 from forecast.reporting.lines import rounded
 from forecast.reporting.sections import data_section, future_section, origins_section
@@ -35,7 +35,7 @@ class SpreadSection:
 
     Attributes
     ----------
-    metric : MASE, MAE or Brier score
+    metric : the name of what models are ranked by
     baseline : scores in the same order; empty where there is no baseline
 
     """

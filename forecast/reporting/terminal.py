@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "brier": "Brier",
+    "bits": "bits",
     "mase": "MASE",
     "skill": "skill",
     "dm_p": "p",
@@ -28,6 +29,7 @@ MEASURES = {
     "accuracy": "right",
     "auc": "AUC",
     "log_loss": "log loss",
+    "perplexity": "perplexity",
     "coverage_90": "in 90 %",
 }
 """The last says what share of what came lies in the intervals of 90 %."""

@@ -24,7 +24,7 @@ UNKNOWN = tuple(0.0 if level == 0.5 else math.copysign(math.inf, level - 0.5) fo
 class ForecastRow:
     """One line: a model's forecast for one series at one time; `quantiles` at `QUANTILES`, infinite where not known.
 
-    A probability that the target rises has none: they are empty then.
+    A probability that the target rises, or of a `symbol`, has none: they are empty then.
     """
 
     unique_id: str
@@ -32,6 +32,7 @@ class ForecastRow:
     model: str
     y_hat: float
     quantiles: tuple[float, ...] = UNKNOWN
+    symbol: str | None = None
 
 
 def format_forecast(rows: Iterable[ForecastRow]) -> str:
@@ -42,6 +43,10 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
     rows = list(rows)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
+    if rows and rows[0].symbol is not None:
+        writer.writerow(layout.SYMBOL_COLUMNS)
+        writer.writerows((row.unique_id, row.ds, row.model, row.symbol, repr(float(row.y_hat))) for row in rows)
+        return text.getvalue()
     told = not rows or any(row.quantiles for row in rows)
     writer.writerow(layout.FORECAST_COLUMNS if told else layout.POINT_COLUMNS)
     for row in rows:
@@ -61,6 +66,8 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
     """
     try:
         lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+        if lines and tuple(lines[0]) == layout.SYMBOL_COLUMNS:
+            return tuple(_symbol_row(line, number) for number, line in enumerate(lines[1:], start=2))
         _check_columns(lines[0] if lines else [])
         return tuple(_row(line, number, len(lines[0])) for number, line in enumerate(lines[1:], start=2))
     except (ValueError, csv.Error) as error:
@@ -85,6 +92,15 @@ def _row(line: list[str], number: int, columns: int) -> ForecastRow:
     if any(low > high for low, high in pairwise(quantiles)):
         raise ValueError(f"the quantiles in line {number} do not increase")
     return ForecastRow(line[0], line[1], line[2], y_hat, quantiles)
+
+
+def _symbol_row(line: list[str], number: int) -> ForecastRow:
+    if len(line) != len(layout.SYMBOL_COLUMNS):
+        raise ValueError(f"line {number} has {len(line)} fields, expected {len(layout.SYMBOL_COLUMNS)}")
+    chance = float(line[4])
+    if not 0 < chance <= 1:
+        raise ValueError(f"the chance in line {number} is no number above 0 and up to 1")
+    return ForecastRow(line[0], line[1], line[2], chance, (), line[3])
 
 
 def _quantile(cell: str, level: float, number: int) -> float:

@@ -22,4 +22,7 @@ QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
 """Of a forecast without intervals: how likely the target rises."""
 
+SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
+"""Of a forecast of symbols, a line each."""
+
 FORECAST_COLUMNS = (*POINT_COLUMNS, *QUANTILE_COLUMNS)

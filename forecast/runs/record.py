@@ -81,7 +81,9 @@ class ProblemRecord(_Part):
 class ReferenceRecord(_Part):
     """The constants of the reference; its arrays lie in `weights.safetensors`."""
 
-    name: Literal["last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none"]
+    name: Literal[
+        "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "symbols", "no symbols"
+    ]
     horizon: int = Field(ge=1)
     season_steps: int = Field(ge=1)
     smoothing: Annotated[float, Field(gt=0, le=1)]
@@ -149,7 +151,7 @@ class RunRecord(_Part):
     verdict: str
     notes: tuple[str, ...]
     validation: dict[str, Number | None]
-    """MASE of every model on the validation stretch; of directions the Brier score."""
+    """MASE of every model on the validation stretch; of directions the Brier score, of symbols bits a symbol."""
     metrics: tuple[dict[str, Number | int | str | None], ...]
     """The rows of the leaderboard."""
     tests: dict[str, JsonValue]

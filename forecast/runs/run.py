@@ -146,7 +146,8 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
     horizon = own_problem(network.settings.strategy, problem).horizon
     with torch.device("meta"):
-        skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids)))
+        symbols = len(record.data.channels[0].categories) if problem.asks == "symbol" else 0
+        skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids), symbols=symbols))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * horizon * terms

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.results import with_quantile_rows
+from forecast.evaluation.ranking import RANKED_BY
+from forecast.evaluation.results import as_written, with_quantile_rows
 from forecast.forecasters.interface import QUANTILES
 from forecast.runs import layout
 from forecast.runs.forecasts import ForecastRow
@@ -51,7 +52,7 @@ class Finished:
     trained : the network as the backtest judged it; its losses are the history
     kept : the network that is saved; fitted again on all rows where `refitted`
     future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
-        unless `y_hat` is how likely a rise is
+        unless `y_hat` is how likely a rise is, or how likely the `symbol` of that column is
     paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
 
@@ -86,7 +87,8 @@ def write_tables(run: Finished, folder: Path) -> None:
     """Write the tables and the arrays of a run; report and record are still to come."""
     write_table(run.evaluation.leaderboard, folder / layout.LEADERBOARD)
     test = run.evaluation.test
-    write_results(with_quantile_rows(test.results, test.quantiles, test.levels), folder / layout.RESULTS)
+    results = as_written(test.results, run.source.panel.symbols if test.asks == "symbol" else ())
+    write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / layout.RESULTS)
     write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
     if run.paths is not None:
         write_results(run.paths, folder / layout.PATHS)
@@ -104,19 +106,23 @@ def complete(run: Finished, folder: Path) -> RunRecord:
 
 
 def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Write the times of a forecast (`unique_id, ds, model, y_hat` and quantiles, if any) as the user does."""
+    """Write the times of a forecast (columns as `Finished.future`) as the user does."""
     written = calendar.write(future["ds"].to_numpy())
     told = [name for name in layout.QUANTILE_COLUMNS if name in future]
     quantiles = map(tuple, future[told].to_numpy(dtype=np.float64).tolist())
-    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], quantiles, strict=True)
-    return [ForecastRow(str(name), ds, str(model), float(y_hat), told) for name, ds, model, y_hat, told in columns]
+    symbols = future["symbol"] if "symbol" in future else [None] * len(future)
+    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], quantiles, symbols, strict=True)
+    return [
+        ForecastRow(str(name), ds, str(model), float(y_hat), told, symbol)
+        for name, ds, model, y_hat, told, symbol in columns
+    ]
 
 
 def make_record(run: Finished) -> RunRecord:
     """Gather what stands in `run.json`."""
     evaluation, kept = run.evaluation, run.kept
     by_model = evaluation.validation_scores.by_model
-    scored = by_model["brier" if run.problem.asks == "direction" else "mase"]
+    scored = by_model[RANKED_BY[run.problem.asks]]
     return RunRecord(
         format=FORMAT,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),

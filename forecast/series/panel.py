@@ -140,6 +140,11 @@ class Panel:
         return self.values[:, 0]
 
     @property
+    def symbols(self) -> tuple[str, ...]:
+        """Texts of the symbols that the target's codes stand for; none where it is a number."""
+        return self.channels[0].categories
+
+    @property
     def target_observed(self) -> BoolArray:
         """Whether the target of a row is the user's own, (row,)."""
         return self.observed[:, 0]

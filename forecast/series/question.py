@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forecast.series.problem import Asks
 
 _SEASONS_OF_CONTEXT = 2
+_SYMBOLS_OF_CONTEXT = 64
 _MOST_OF_TRAINING = 2 / 3
 _LONGEST_CONTEXT = 512
 """Beyond it regressors on windows take minutes; two seasons of minutes are 2,880. `data.context_steps` may say more."""
@@ -52,8 +53,8 @@ def ask(
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
     Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
-    only values have intervals, and for other questions nothing is calibrated. `over="series"` puts whole series into
-    the stretches, and the three numbers count series.
+    probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
+    `over="series"` puts whole series into the stretches, and the three numbers count series.
 
     Raises
     ------
@@ -69,8 +70,14 @@ def ask(
     calibration = 0 if asks != "value" and calibration is None else calibration
     split = split_panel(panel, validation, test, 1, horizon, calibration=calibration, over=over)
     training = _with_steps(panel.cut(split.train))
-    season = _season(training, season_steps)
-    context = context_steps or _context(training, season.steps, horizon)
+    shortest = int(training.lengths.min())
+    if asks == "symbol":
+        season = _no_season(panel, season_steps)
+        context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
+    else:
+        season = _season(training, season_steps)
+        context = context_for(season.steps, horizon, shortest)
+    context = context_steps or context
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
     split = split_panel(panel, validation, test, context, horizon, calibration=calibration, over=over)
     return Question(split, problem, season)
@@ -82,16 +89,16 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
     >>> context_for(season_steps=24, horizon=12, train_steps=1000)
     48
     """
-    wanted = max(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon)
-    return max(min(wanted, int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+    return _fitting(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon, train_steps)
 
 
-def _context(training: Panel, season_steps: int, horizon: int) -> int:
-    """By the shortest training series; where a label is the only target, all that is read of it."""
-    shortest = int(training.lengths.min())
-    if training.at_end:
-        return max(min(shortest - 1, _LONGEST_CONTEXT), 1)
-    return context_for(season_steps, horizon, shortest)
+def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
+    return max(min(max(wanted_steps, horizon), int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+
+
+def _all_before_label(train_steps: int) -> int:
+    """All that is read of the shortest training series, at most 512 steps: the label may lie in the first of them."""
+    return max(min(train_steps - 1, _LONGEST_CONTEXT), 1)
 
 
 def _with_steps(training: Panel) -> Panel:
@@ -125,9 +132,21 @@ def _check_lengths(**steps: int | None) -> None:
             raise ForecastError(f"`{name}` should be at least 1 step, found {count}")
 
 
+def _no_season(panel: Panel, season_steps: int | None) -> Season:
+    """Say that symbols have none, where the target is one of symbols."""
+    if not panel.symbols:
+        raise ForecastError(
+            f"symbols are asked for, and {panel.channels[0].name!r} holds numbers: say `data.symbols=true` to read "
+            f"each as a symbol, or another `model.head`"
+        )
+    if season_steps not in (None, 1):
+        raise ForecastError(
+            f"`data.season_steps` is for values, symbols have no season, found {season_steps}: leave it out"
+        )
+    return Season(steps=1, evidence="symbols have none")
+
+
 def _season(training: Panel, season_steps: int | None) -> Season:
-    if training.at_end:
-        return Season(1, "none: one label a series")
     if season_steps is None:
         return find_season(training)
     shortest = int(training.lengths.min())

@@ -151,7 +151,36 @@ class CsvSettings(reading.CsvSettings, RowSettings):
     on_short_series: Literal["error", "drop"] = "error"
 
 
-DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings, Field(discriminator="name")]
+class AdditionSettings(SeriesSettings):
+    """Sums of two numbers in binary digits, each a series (`addition`).
+
+    Attributes
+    ----------
+    sums : how many, of `shortest` to `longest` digits
+    longer_sums : how many after these, of `longer` digits: what is learnt of short sums is asked of long ones
+    seed : of the digits
+
+    """
+
+    name: Literal["addition"] = "addition"
+    sums: int = Field(default=500, ge=3, le=1_000_000)
+    shortest: int = Field(default=2, ge=1, le=10_000)
+    longest: int = Field(default=10, ge=1, le=10_000, validate_default=True)
+    longer_sums: int = Field(default=100, ge=0, le=1_000_000)
+    longer: int = Field(default=30, ge=1, le=10_000)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    season_steps: int = Field(default=1, ge=1, le=1)
+    transform: Literal["none"] = "none"
+
+    @field_validator("longest")
+    @classmethod
+    def _not_below(cls, value: int, info: ValidationInfo) -> int:
+        if value < (shortest := info.data.get("shortest", 1)):
+            raise ValueError(f"at least `data.shortest` ({shortest})")
+        return value
+
+
+DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings | AdditionSettings, Field(discriminator="name")]
 
 
 class SplitSettings(Settings):

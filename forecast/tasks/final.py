@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,11 @@ from forecast.series.split import last_origins
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from forecast.forecasters.interface import Fitted
     from forecast.forecasters.transformed import HasPaths
-    from forecast.series.panel import FloatArray, Panel
+    from forecast.series.panel import FloatArray, Panel, TimeArray
     from forecast.series.problem import Problem
 
 
@@ -39,12 +41,15 @@ def future(
 
     Where labels stand at the end these are the labels that nobody knows; there may be none.
     Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
-    Those of a model without offsets are infinite; there are none at all where `offsets` is None.
+    Those of a model without offsets are infinite; there are none at all where `offsets` is None. Where symbols are
+    forecast there is a row for each, with its text as `symbol` and its probability as `y_hat`.
     """
     origins = last_origins(panel)
     if len(origins) == 0:
-        nobody = np.empty(0, dtype=object)
-        return pd.DataFrame({"unique_id": nobody, "ds": panel.times[:0], "model": nobody, "y_hat": np.zeros(0)})
+        none = np.empty(0, dtype=object)  # of labels, which are symbols
+        return pd.DataFrame(
+            {"unique_id": none, "ds": panel.times[:0], "model": none, "symbol": none, "y_hat": np.zeros(0)}
+        )
     known = origins.last_known(len(panel))
     panel = panel.cut(np.where(known > 0, known, panel.lengths))
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
@@ -52,6 +57,9 @@ def future(
     tables = []
     for name, fitted in final.items():
         made = fitted.forecast(panel, origins)
+        if made.chances is not None:
+            tables.append(_of_symbols(name, made.chances, panel.symbols, (ids, ds)))
+            continue
         table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel()})
         tables.append(table)
         if offsets is None:
@@ -60,6 +68,18 @@ def future(
         quantiles = conformal_quantiles(own, scale, offsets.get(name, no_offsets(horizon)))
         table[list(layout.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
+
+
+def _of_symbols(
+    model: str, chances: FloatArray, symbols: tuple[str, ...], where: tuple[NDArray[Any], TimeArray]
+) -> pd.DataFrame:
+    """Give every symbol a row with its probability, the likeliest of each step first; `where` are ids and times."""
+    told = chances.reshape(-1, len(symbols))  # (series and step, symbol)
+    order = np.argsort(-told, axis=1, kind="stable")
+    ids, ds = (np.repeat(part, len(symbols)) for part in where)
+    names = np.array(symbols, dtype=object)[order.ravel()]
+    y_hat = np.take_along_axis(told, order, axis=1).ravel()
+    return pd.DataFrame({"unique_id": ids, "ds": ds, "model": model, "symbol": names, "y_hat": y_hat})
 
 
 def future_paths(name: str, fitted: HasPaths, panel: Panel, count: int, seed: int) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.evaluation.metrics import score
+from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
 from forecast.reporting.wording import counted, listed, number
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     from forecast.tasks.settings import JobSettings
 
 SCORES = "scores.csv"
-MEASURES: dict[Asks, tuple[str, str]] = {"value": ("mae", "mase"), "direction": ("brier", "accuracy")}
+MEASURES: dict[Asks, tuple[str, str]] = {
+    "value": ("mae", "mase"),
+    "direction": ("brier", "accuracy"),
+    "symbol": ("bits", "accuracy"),
+}
 """What a run's own forecast is scored by."""
 
 
@@ -48,7 +53,7 @@ class Prediction:
     ----------
     future : columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles, with intervals as wide as the run found them
     scores : the run's own forecast against what has come true since, columns `model`, `steps`, `mae`, `mase` (of
-        directions `brier`, `accuracy`); None where nothing of it has
+        directions `brier`, `accuracy`, of symbols `bits`, `accuracy`); None where nothing of it has
 
     """
 
@@ -86,7 +91,7 @@ def predict(
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals
         offsets, scale = intervals.arrays(), np.array(intervals.scale)
-        told = None if opened.problem.asks == "direction" else offsets
+        told = offsets if opened.problem.asks == "value" else None
         ahead = future(final, panel, opened.problem.horizon, offsets=told, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
@@ -110,6 +115,8 @@ def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
         return None
     actual = _actuals(run, panel)
     both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
+    if run.problem.asks == "symbol":
+        both = _came(both, panel.symbols)
     began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
     if run.problem.asks == "direction":
         both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(dtype=np.int64), both["row"].to_numpy())
@@ -134,6 +141,15 @@ def _risen(panel: Panel, began: IntArray, rows: IntArray) -> FloatArray:
     origins = began - 1
     there = ~np.isin(began, panel.offsets[:-1]) & panel.target_observed[origins] & panel.target_observed[rows]
     return np.where(there, panel.target[rows] > panel.target[origins], np.nan)
+
+
+def _came(told: pd.DataFrame, symbols: tuple[str, ...]) -> pd.DataFrame:
+    """Keep of each forecast the row of the symbol that came; `y_hat` is the likeliest one's code, `chance` its own."""
+    keys = ["model", "unique_id", "ds"]
+    codes = told["symbol"].map({symbol: code for code, symbol in enumerate(symbols)})
+    likeliest = told.assign(code=codes).sort_values("y_hat", kind="stable").groupby(keys)["code"].last()
+    came = told[codes == told["y"]].rename(columns={"y_hat": "chance"})
+    return came.assign(y_hat=likeliest.reindex(pd.MultiIndex.from_frame(came[keys])).to_numpy(dtype=np.float64))
 
 
 def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
@@ -184,9 +200,10 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     )
     if scores is None:
         return f"{made}; nothing of the run's own forecast has come true in these data yet"
-    if run.problem.asks == "direction":
+    if run.problem.asks != "value":
+        ranked_by = RANKED_BY[run.problem.asks]
         each = [
-            f"{row['model']} Brier score {number(row['brier'])} (right {row['accuracy']:.0%})"
+            f"{row['model']} {metric_label(ranked_by)} {number(row[ranked_by])} (right {row['accuracy']:.0%})"
             for row in scores.to_dict("records")
         ]
     else:

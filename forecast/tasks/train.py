@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted
+    from forecast.series.problem import Asks
     from forecast.series.source import Source
     from forecast.tasks.settings import JobSettings
 
@@ -45,6 +46,11 @@ DIRECTION = (
     "asked is whether the target will be higher at each step than at the origin (1; the same or lower: 0), and "
     "forecast is how likely that is"
 )
+
+
+SYMBOLS = "asked is which symbol comes at each step, and forecast is how likely each is"
+
+ASKED: dict[Asks, tuple[str, ...]] = {"value": (), "direction": (DIRECTION,), "symbol": (SYMBOLS,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +259,7 @@ def introduction(prepared: Prepared) -> list[str]:
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {counts[0]} {'series' if prepared.job.split.over == 'series' else 'steps'} for "
         f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
-        *([DIRECTION] if problem.asks == "direction" else []),
+        *ASKED[problem.asks],
         *prepared.source.notes,
     ]
 

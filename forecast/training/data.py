@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecast.network.categorical import CategoricalHead
 from forecast.network.direction import DirectionHead
 from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
+from forecast.series.codes import CODES, Codes
 from forecast.series.directions import base_rates
 from forecast.series.encoding import Encoding, ahead_shifts
+from forecast.series.symbols import symbol_base_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +88,7 @@ class NetworkData:
     readings : what the network reads; its first inputs are differences in units of the series' scale
     static : (series, column) what describes the series
     needs_level : whether batches say where the series stand
-    asks : what targets are: differences to the reference, or whether the series has risen
+    asks : what targets are: differences to the reference, whether the series has risen, or codes of symbols
 
     """
 
@@ -108,6 +111,8 @@ class NetworkData:
             ahead=self.readings.ahead.shape[1],
             static=self.static.shape[1],
             series=len(self.past),
+            symbols=len(self.past.symbols) if self.asks == "symbol" else 0,
+            reads_symbols=isinstance(self.reference, Codes) and self.reference.name == CODES,
         )
 
     def level(self, rows: IntArray) -> Level | None:
@@ -131,13 +136,16 @@ class NetworkData:
         """Targets after each row less the reference, in units of the scale, and which of them exist.
 
         A target exists before row `ends[i]` of series i, where it was observed. Each (row, horizon). Where the
-        direction is asked for they are 1 where the series stands higher than at the row, else 0.
+        direction is asked for they are 1 where the series stands higher than at the row, else 0; where symbols are,
+        their codes.
         """
         series = self.known.series(rows)
         ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
         exists = ahead < ends[series][:, None]
         ahead = np.where(exists, ahead, rows[:, None])
         exists &= self.past.target_observed[ahead]
+        if self.asks == "symbol":
+            return np.where(exists, self.past.target[ahead], 0.0).astype(np.float32), exists
         if self.asks == "direction":
             exists &= self.past.target_observed[rows][:, None]
             return (exists & (self.known.y[ahead] > self.known.y[rows][:, None])).astype(np.float32), exists
@@ -274,7 +282,7 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     forks = _before_labels(data.past, trained) if data.past.at_end else rows
     del trained
     unit = np.ones(data.interface.inputs)
-    differences = slice(0, data.reference.input_size)
+    differences = slice(0, 0 if data.asks == "symbol" else data.reference.input_size)  # codes have no size
     unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
     network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
     network.statics.table.copy_(torch.from_numpy(data.static))
@@ -282,6 +290,9 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(forks))
     if isinstance(network.head, DirectionHead):  # of all rows: every k-th might meet the same phase of a season
         network.head.begin_at(base_rates(data.past, ends - data.past.offsets[:-1], data.reference.horizon))
+    if isinstance(network.head, CategoricalHead):
+        horizon, trained_steps = data.reference.horizon, ends - data.past.offsets[:-1]
+        network.head.begin_at(symbol_base_rates(data.past, trained_steps, horizon, network.head.size))
 
 
 def _before_labels(past: Panel, trained: IntArray) -> IntArray:

@@ -63,7 +63,8 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
     """
     data, past, horizon = job.data, job.data.past, job.data.reference.horizon
     origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
-    origins = origins[:: max(-(-len(origins) * horizon // _FORECASTS), 1)]
+    numbers = len(origins) * horizon * max(data.interface.symbols, 1)
+    origins = origins[:: max(-(-numbers // _FORECASTS), 1)]
     rows = origins.rows(past)
     known = int(origins.steps.min(initial=job.context_steps)) + 1
     if job.training.regime == "windows" and known < job.context_steps:

@@ -9,8 +9,9 @@ from toys import HORIZON, Answers, a_panel, a_split
 
 from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
-from forecast.evaluation.metrics import METRICS_OF, metric_label, ranking_metric, score
+from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
+from forecast.evaluation.ranking import metric_label
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.direction import BASE_RATE, BaseRate

@@ -20,12 +20,10 @@ from forecast.series.split import rolling_origins, split_panel
 LENGTHS = (40, 7, 90, 12, 3, 55, 33, 60, 5, 21)
 
 
-def symbols(*lengths, season=1):
-    """Codes of three symbols, drawn at random or repeating themselves."""
+def symbols(*lengths):
+    """Codes of three symbols."""
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, 3, max(season, 1))
-    rows = [np.resize(drawn, n) if season > 1 else rng.integers(0, 3, n) for n in lengths]
-    panel = panel_of(*rows)
+    panel = panel_of(*(rng.integers(0, 3, n) for n in lengths))
     return replace(panel, channels=(Channel("y", "target", ("a", "b", "c")),))
 
 
@@ -110,22 +108,15 @@ def test_a_panel_is_cut_down_to_the_series_of_a_stretch():
     assert again.lengths.tolist() == [5, 5, 5, 5, 3, 0, 0, 0, 0, 0]
 
 
-def test_season_and_context_are_of_the_training_series():
+def test_the_context_is_of_the_shortest_training_series():
     lengths = (200, 150, 30, 100, 20)
-    panel = symbols(*lengths, season=12)
+    panel = symbols(*lengths)
     found = ask(panel, 4, validation=1, test=2, asks="symbol", over="series")
-    assert found.problem.season_steps == 12
-    assert found.problem.context_steps == 24
+    assert (found.problem.season_steps, found.problem.context_steps) == (1, 64)
     assert stretches_of(found.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
     assert ask(panel, 4, validation=1, test=1, asks="symbol", over="series").problem.context_steps == 17  # of 30 steps
-    y = panel.values.copy()
-    y[380:] = np.random.default_rng(5).integers(0, 3, (120, 1))
-    changed = ask(replace(panel, values=y), 4, validation=1, test=2, asks="symbol", over="series")
-    assert changed.problem == found.problem
-    given = ask(panel, 4, validation=1, test=2, asks="symbol", over="series", season_steps=149)
-    assert given.problem.season_steps == 149
-    with pytest.raises(ForecastError, match=r"season_steps=150` should be less .* 150 steps in series 's1'"):
-        ask(panel, 4, validation=1, test=2, asks="symbol", over="series", season_steps=150)
+    given = ask(panel, 4, validation=1, test=1, asks="symbol", over="series", context_steps=500)
+    assert given.problem.context_steps == 500  # nothing before a series' first row is needed
 
 
 @pytest.mark.parametrize("asks", ["value", "direction"])

@@ -20,6 +20,7 @@ from forecast.series.encoding import fit_encoding
 from forecast.series.labels import with_labels_at_end
 from forecast.series.panel import Channel
 from forecast.series.problem import Problem
+from forecast.series.question import ask
 from forecast.series.references import fit_reference
 from forecast.series.scaling import fit_scale
 from forecast.series.split import split_panel
@@ -218,7 +219,7 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
 def test_nothing_comes_after_the_data_where_every_label_is_known():
     panel = labelled(unlabelled=())
     assert future({}, panel, 1, offsets=None, scale=np.ones(10)).to_dict("list") == {
-        "unique_id": [], "ds": [], "model": [], "y_hat": [],
+        "unique_id": [], "ds": [], "model": [], "symbol": [], "y_hat": [],
     }  # fmt: skip
 
 
@@ -226,10 +227,12 @@ def test_a_label_is_learnt_from_the_first_of_many_chunks():
     """The state carries what was read first over several chunks to the only fork."""
     lengths = np.random.default_rng(1).integers(1, 24, 180)
     panel = labelled(lengths.tolist(), unlabelled=())
-    split = split_panel(panel, 40, 40, 1, 1, over="series")
+    panel = replace(panel, channels=(replace(panel.channels[0], categories=("minus", "plus")), *panel.channels[1:]))
+    asked = ask(panel, 1, validation=40, test=40, asks="symbol", over="series")
     training = TrainingSettings(chunk_steps=8, lanes=8, max_epochs=12, learning_rate=0.02)
-    network = Recurrent(GruSettings(hidden_size=8, reference="none", loss="mse"), training)
-    tested = forecast_all(fit_all([network], panel, split, ONE), panel, split, ONE).results
-    right = (tested["y_hat"] > 0.5) == (tested["y"] > 0.5)
-    assert len(right) == 40
-    assert right.mean() > 0.9
+    network = Recurrent(GruSettings(hidden_size=8, head="categorical"), training)
+    fits = fit_all([network], panel, asked.split, asked.problem)
+    tested = forecast_all(fits, panel, asked.split, asked.problem).results
+    assert len(tested) == 40
+    assert (tested["y_hat"] == tested["y"]).mean() > 0.9
+    assert find_leaks(fits.fitted, panel, asked.split, asked.problem) == ()

@@ -1,0 +1,42 @@
+"""Metrics of probabilities of symbols: `y` is the code that came, `y_hat` the likeliest, `chance` what came was given.
+
+Bits a symbol are what an ideal code made of the probabilities would need (Shannon 1948): the cross entropy to base 2,
+least, in expectation, for the true probabilities. Of characters they are called bits per character.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.evaluation.metrics import Groups, Metric
+    from forecast.series.panel import FloatArray
+
+
+def bits(groups: Groups) -> FloatArray:
+    """Mean negative logarithm to base 2 of the probability that was given to what came."""
+    return _mean(groups, -np.log2(groups.rows["chance"]))
+
+
+def accuracy(groups: Groups) -> FloatArray:
+    """Share of symbols that were the likeliest."""
+    return _mean(groups, groups.rows["y_hat"] == groups.rows["y"])
+
+
+def perplexity(groups: Groups) -> FloatArray:
+    """2 to the power of the bits: as hard as to choose among so many symbols that are all as likely."""
+    found: FloatArray = np.exp2(bits(groups))
+    return found
+
+
+def _mean(groups: Groups, losses: pd.Series) -> FloatArray:
+    means: FloatArray = losses.groupby(groups.rows["group"]).mean().to_numpy(dtype=np.float64)
+    return means
+
+
+SYMBOL_METRICS: dict[str, Metric] = {"bits": bits, "accuracy": accuracy, "perplexity": perplexity}
+"""To add one: a pure function above, its line here, and an oracle in tests/evaluation/test_symbol_metrics.py."""

@@ -1,0 +1,175 @@
+"""Scores of probabilities of symbols against scikit-learn, the test on their bits, and what a run folder says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from oracles.symbols import panel_of_texts
+from sklearn import metrics as sklearn_metrics
+
+from forecast.errors import ForecastError
+from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.metrics import METRICS_OF, question_of, ranking_metric, score
+from forecast.evaluation.pairing import losses_to_compare
+from forecast.evaluation.ranking import metric_label
+from forecast.evaluation.results import as_written, results_table
+from forecast.evaluation.scales import fit_scales
+from forecast.forecasters.interface import Forecasts, of_chances
+from forecast.runs.forecasts import ForecastRow, format_forecast, parse_forecast
+from forecast.series.problem import Problem
+from forecast.series.split import Split, rolling_origins
+
+HORIZON, SYMBOLS = 2, 3
+PROBLEM = Problem(HORIZON, 4, 1, asks="symbol")
+
+ORACLES = {
+    "bits": lambda y, p: sklearn_metrics.log_loss(y, p, labels=range(SYMBOLS)) / np.log(2),
+    "accuracy": lambda y, p: sklearn_metrics.accuracy_score(y, p.argmax(axis=1)),
+    "perplexity": lambda y, p: np.exp(sklearn_metrics.log_loss(y, p, labels=range(SYMBOLS))),
+}
+
+
+def a_panel(lengths=(60, 45), seed=0):
+    rng = np.random.default_rng(seed)
+    return panel_of_texts(*("".join(rng.choice(list("abc"), n)) for n in lengths))
+
+
+def a_split(panel, validation=12, test=15):
+    return Split(panel.lengths - validation - test, np.full(len(panel), validation))
+
+
+def chances_of(origins, seed):
+    made = np.random.default_rng(seed).random((len(origins), HORIZON, SYMBOLS)) + 0.01
+    return made / made.sum(axis=-1, keepdims=True)
+
+
+def told():
+    panel = a_panel()
+    split = a_split(panel)
+    origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
+    chances = {name: chances_of(origins, seed) for seed, name in enumerate(("one", "other"))}
+    results = results_table(
+        panel, origins, {name: of_chances(made) for name, made in chances.items()}, HORIZON, "symbol"
+    )
+    return panel, origins, chances, results, fit_scales(panel.cut(split.train), 1)
+
+
+def test_every_metric_has_an_oracle():
+    assert set(METRICS_OF["symbol"]) == set(ORACLES)
+
+
+@pytest.mark.parametrize("metric", ORACLES)
+def test_metrics_are_scikit_learn_s(metric):
+    panel, origins, chances, results, scales = told()
+    scores = score(results, scales, "symbol")
+    rows = origins.rows(panel)
+    for model, made in chances.items():
+        each = []
+        for i, name in enumerate(panel.ids):
+            mine = origins.series == i
+            y = panel.target[rows[mine][:, None] + [1, 2]].ravel().astype(int)
+            each.append(ORACLES[metric](y, made[mine].reshape(-1, SYMBOLS)))
+            assert scores.by_series.loc[(model, name), metric] == pytest.approx(each[-1])
+        assert scores.by_model.loc[model, metric] == pytest.approx(np.mean(each))
+
+
+def test_they_are_ranked_by_bits_which_are_what_is_tested():
+    _, _, _, results, scales = told()
+    scores = score(results, scales, "symbol")
+    assert ranking_metric(scores.by_model) == "bits"
+    assert question_of(scores.by_model) == "symbol"
+    assert metric_label("bits") == "bits a symbol"
+    losses, _ = losses_to_compare(results, scales, "symbol")
+    mine = results[results["model"] == "one"]
+    bits = (-np.log2(mine["chance"])).groupby([mine["unique_id"], mine["cutoff"]], observed=True).mean()
+    np.testing.assert_allclose(losses["one"], bits.groupby("cutoff").mean(), rtol=1e-12)
+
+
+@dataclass(frozen=True)
+class Says:
+    """Gives each symbol the same chances at every origin; its own fitted object."""
+
+    chances: tuple[float, ...]
+    name: str = "says"
+    kind: str = "network"
+    notes: tuple[str, ...] = ()
+
+    def fit(self, past, train_steps, problem):
+        return self
+
+    def chosen(self):
+        return self
+
+    def forecast(self, past, origins):
+        return of_chances(np.tile(self.chances, (len(origins), HORIZON, 1)))
+
+
+def judged(*forecasters):
+    text = "".join(np.random.default_rng(0).choice(list("abc"), 400, p=[0.7, 0.2, 0.1]))
+    panel = panel_of_texts(text)
+    split = a_split(panel, 60, 120)
+    return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM)
+
+
+def test_the_verdict_speaks_of_bits():
+    found = judged(Says((0.7, 0.2, 0.1)), Says((1 / 3, 1 / 3, 1 / 3), "uniform", "naive"))
+    mine = found.scores.by_model.loc["says", "bits"]
+    assert found.scores.by_model.loc["uniform", "bits"] == pytest.approx(np.log2(3))
+    assert found.verdict.won
+    assert found.verdict.sentence == (
+        f"says beats uniform (bits a symbol {mine:.3f} against 1.585, {100 * (1 - mine / np.log2(3)):.0f} % below, "
+        f"p < 0.001): on these data it is worth its training"
+    )
+    assert list(found.leaderboard.columns[:5]) == ["model", "kind", "bits", "accuracy", "perplexity"]
+    assert found.intervals is None
+    assert found.copy_tests == {}
+
+
+@pytest.mark.parametrize(
+    ("chances", "reason"),
+    [((0.5, 0.5, 0.0), "above 0"), ((0.5, 0.5, 0.5), "add up to 1"), ((0.5, 0.5), r"found \(15, 2, 2\)")],
+)
+def test_chances_that_are_none_fail_with_their_reason(chances, reason):
+    panel = a_panel((80,))
+    tested = backtest([Says(chances), Says((0.5, 0.3, 0.2), "fine")], panel, a_split(panel, test=16), PROBLEM)
+    assert re.search(reason, tested.failures["says"])
+    assert "fine" not in tested.failures
+
+
+def test_a_forecaster_of_values_is_no_answer():
+    class Values(Says):
+        def forecast(self, past, origins):
+            return Forecasts(np.zeros((len(origins), HORIZON)))
+
+    panel = a_panel((80,))
+    assert "found none" in backtest([Values((), "values")], panel, a_split(panel), PROBLEM).failures["values"]
+
+
+def test_a_results_table_is_written_with_the_symbols_themselves():
+    panel, _, _, results, _ = told()
+    written = as_written(results.assign(y=results["y"].where(results.index != 3)), panel.symbols)
+    assert written["y_hat"].tolist() == [panel.symbols[int(code)] for code in results["y_hat"]]
+    assert pd.isna(written["y"][3])
+    assert written["y"][4] == panel.symbols[int(results["y"][4])]
+    assert as_written(results, ()) is results
+
+
+def test_a_forecast_of_symbols_comes_back_as_it_was_written():
+    rows = [
+        ForecastRow("a", "2024-01-01", "lstm", 0.75, (), '",\n'),
+        ForecastRow("a", "2024-01-01", "lstm", 0.25, (), ""),
+    ]
+    text = format_forecast(rows)
+    assert text.splitlines()[0] == "unique_id,ds,model,symbol,chance"
+    assert parse_forecast(text.encode(), "run") == tuple(rows)
+
+
+@pytest.mark.parametrize("line", ["a,b,lstm,x,0", "a,b,lstm,x,1.5", "a,b,lstm,x", "a,b,lstm,x,nan"])
+def test_a_chance_that_is_none_is_refused(line):
+    with pytest.raises(ForecastError, match=r"run folder run: forecast\.csv cannot be used"):
+        parse_forecast(f"unique_id,ds,model,symbol,chance\n{line}\n".encode(), "run")
