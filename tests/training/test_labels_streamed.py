@@ -234,5 +234,6 @@ def test_a_label_is_learnt_from_the_first_of_many_chunks():
     fits = fit_all([network], panel, asked.split, asked.problem)
     tested = forecast_all(fits, panel, asked.split, asked.problem).results
     assert len(tested) == 40
+    assert tested["unique_id"].cat.categories.tolist() == [f"s{i}" for i in range(140, 180)]
     assert (tested["y_hat"] == tested["y"]).mean() > 0.9
     assert find_leaks(fits.fitted, panel, asked.split, asked.problem) == ()
