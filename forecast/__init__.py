@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel as Panel
     from forecast.series.problem import Problem as Problem
     from forecast.series.question import ask as ask
+    from forecast.series.reading.jamo import compose_jamo as compose_jamo
     from forecast.series.settings import SinewaveSettings as SinewaveSettings
     from forecast.series.source import make_panel as make_panel
     from forecast.series.source import read_csv as read_csv
+    from forecast.series.source import read_text as read_text
     from forecast.series.split import Split as Split
     from forecast.series.split import last_origins as last_origins
     from forecast.series.split import split_panel as split_panel
@@ -64,8 +66,9 @@ _WHERE = {
     "series.panel": ("Panel",),
     "series.problem": ("Problem",),
     "series.question": ("ask",),
+    "series.reading.jamo": ("compose_jamo",),
     "series.settings": ("SinewaveSettings",),
-    "series.source": ("make_panel", "read_csv"),
+    "series.source": ("make_panel", "read_csv", "read_text"),
     "series.split": ("Split", "last_origins", "split_panel"),
     "training.settings": ("TrainingSettings",),
 }

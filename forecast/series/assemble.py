@@ -68,7 +68,7 @@ def assemble(
 
     """
     if target_at == "end":
-        spread, unlabelled = spread_labels(raw)
+        spread, unlabelled = spread_labels(raw, raw.symbols)
         made = _assemble(spread, settings, timezone, one_row=True)
         note = labels_note(len(raw.series), unlabelled)
         panel = with_labels_at_end(made.panel, unlabelled)
@@ -102,7 +102,7 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, one
     calendar = replace(calendar, style=raw.style)
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
-    panel = _pack(series, calendar, holes=settings.on_gaps == "mask")
+    panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps == "mask")
     return Assembled(with_covariates(panel, raw, timezone), found, tuple(notes))
 
 
@@ -233,8 +233,8 @@ def _describe_rows(series: Sequence[Rows]) -> str:
     return f"{rows:,} ({span})" if len(series) == 1 else f"{rows:,} in {len(series)} series ({span})"
 
 
-def _pack(series: Sequence[Rows], calendar: Calendar, *, holes: bool) -> Panel:
-    """Pack series; with `holes` what was not observed is not to be read either."""
+def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: bool) -> Panel:
+    """Pack series of numbers, or of the codes of symbols; with `holes` what was not observed is not to be read."""
     observed = np.concatenate([one.observed for one in series])[:, None]
     return Panel(
         values=np.concatenate([one.values for one in series])[:, None],
@@ -242,7 +242,7 @@ def _pack(series: Sequence[Rows], calendar: Calendar, *, holes: bool) -> Panel:
         offsets=np.concatenate([[0], np.cumsum([len(one) for one in series])]).astype(np.int64),
         times=np.concatenate([one.times for one in series]),
         ids=tuple(one.id for one in series),
-        channels=(Channel("y", "target"),),
+        channels=(Channel("y", "target", symbols),),
         calendar=calendar,
         masked=~observed if holes else None,
     )

@@ -12,10 +12,11 @@ from forecast.errors import ForecastError
 from forecast.series.calendar import plain_style
 from forecast.series.panel import Channel
 from forecast.series.reading.columns import RawSeries, RawTable, TimeStyle, in_order_of_ids
+from forecast.series.reading.symbols import MOST_SYMBOLS
 from forecast.series.reading.values import check_living
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
 
@@ -27,11 +28,13 @@ def raw_table(
     y: str,
     roles: Mapping[str, Role] | None = None,
     *,
+    symbols: bool = False,
     target_at: Literal["every", "end"] = "every",
 ) -> RawTable:
     """Take a long table as a file's series; lines are rows of the table, counted from 1.
 
-    `roles` are those of the columns that are covariates. A label at the end is the same in all rows of a series.
+    `roles` are those of the columns that are covariates; with `symbols` the target's values are taken as texts. A label
+    at the end is the same in all rows of a series.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def raw_table(
         if column is not None and column not in frame.columns:
             known = ", ".join(repr(str(name)) for name in frame.columns)
             raise ForecastError(f"the table has no column {column!r}, it has {known}: say `ds=` and `y=`")
-    values = _numbers(frame[y], y)
+    alphabet, values = _symbols(frame[y], y) if symbols else ((), _numbers(frame[y], y))
     times, style = (None, TimeStyle("index")) if ds is None else _times(frame[ds], ds)
     rows: dict[str, IntArray] = {y: np.arange(len(frame))}
     if unique_id in frame.columns:
@@ -60,8 +63,8 @@ def raw_table(
         RawSeries(name, None if times is None else times[where], values[where], where + 1, beside[where])
         for name, where in rows.items()
     )
-    notes = check_living(series, "the table") if target_at == "every" else ()
-    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels)
+    notes = check_living(series, "the table", alphabet) if target_at == "every" else ()
+    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels, alphabet)
 
 
 def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[Channel, ...], FloatArray]:
@@ -76,10 +79,26 @@ def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[C
             continue
         texts = column.astype("string")
         categories = in_order_of_ids(texts.dropna().unique())
-        places = texts.map({text: float(i) for i, text in enumerate(categories)})
         channels.append(Channel(name, role, tuple(categories)))
-        values.append(np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)[:, None])
+        values.append(_places(texts, categories)[:, None])
     return tuple(channels), np.concatenate(values, axis=1)
+
+
+def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatArray]:
+    """Different texts of a column in the order of code points, and their places, (row,); whole numbers are whole."""
+    texts = column.convert_dtypes().astype("string")
+    alphabet = sorted(texts.dropna().unique())
+    if not 1 <= len(alphabet) <= MOST_SYMBOLS:
+        raise ForecastError(
+            f"column {name!r} should hold 1 to {MOST_SYMBOLS:,} different symbols, found {len(alphabet):,}: say `y=`"
+        )
+    return tuple(alphabet), _places(texts, alphabet)
+
+
+def _places(texts: pd.Series[str], among: Sequence[str]) -> FloatArray:
+    """Places of texts among others, (row,), NaN where nothing stands."""
+    places = texts.map({text: float(i) for i, text in enumerate(among)})
+    return np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def _numbers(column: pd.Series[float], name: str) -> FloatArray:

@@ -151,6 +151,24 @@ class CsvSettings(reading.CsvSettings, RowSettings):
     on_short_series: Literal["error", "drop"] = "error"
 
 
+class TextSettings(SeriesSettings):
+    """A text file, of which each character is a step.
+
+    Attributes
+    ----------
+    jamo : Hangul syllables are broken into the letters that they are composed of
+    encoding : a name that Python knows; None: found out
+
+    """
+
+    name: Literal["text"] = "text"
+    path: str = Field(min_length=1)
+    jamo: bool = False
+    encoding: str | None = None
+    season_steps: int = Field(default=1, ge=1, le=1_000_000)
+    transform: Literal["none"] = "none"
+
+
 class AdditionSettings(SeriesSettings):
     """Sums of two numbers in binary digits, each a series (`addition`).
 
@@ -180,7 +198,9 @@ class AdditionSettings(SeriesSettings):
         return value
 
 
-DataSettings = Annotated[SinewaveSettings | StockSettings | CsvSettings | AdditionSettings, Field(discriminator="name")]
+DataSettings = Annotated[
+    SinewaveSettings | StockSettings | CsvSettings | TextSettings | AdditionSettings, Field(discriminator="name")
+]
 
 
 class SplitSettings(Settings):
@@ -196,7 +216,6 @@ class SplitSettings(Settings):
     """
 
     over: Literal["time", "series"] = "time"
-
     validation: float = Field(default=0.15, gt=0, le=1e9)
     calibration: float | None = Field(default=None, ge=0, le=1e9)
     test: float = Field(default=0.2, gt=0, le=1e9, validate_default=True)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.alphabet import describe_symbols, in_alphabet, name_unknown, without_unused
 from forecast.series.assemble import assemble
 from forecast.series.frames import raw_table
 from forecast.series.generators import fingerprint_panel, make_sinewave
 from forecast.series.reading.reader import read_columns
+from forecast.series.reading.text import read_characters
 from forecast.series.rows import name_some
-from forecast.series.settings import CsvSettings, RowSettings, SinewaveSettings, StockSettings
+from forecast.series.settings import CsvSettings, RowSettings, TextSettings
+from forecast.series.settled import check_not_averaged
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from forecast.series.panel import Panel, Role
     from forecast.series.reading.columns import RawTable
+    from forecast.series.settings import DataSettings, SinewaveSettings, StockSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,10 @@ class Source:
     fingerprint: str
 
 
-def load_source(settings: SinewaveSettings | StockSettings | CsvSettings) -> Source:
+def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source:
     """Load or make the data that the settings name.
+
+    `symbols` is the alphabet that the codes of symbols have to be of, that of a training; empty: their own.
 
     Examples
     --------
@@ -53,7 +59,7 @@ def load_source(settings: SinewaveSettings | StockSettings | CsvSettings) -> Sou
     2000
 
     """
-    return SOURCES[settings.name](settings)
+    return SOURCES[settings.name](settings, symbols)
 
 
 def found_line(source: Source) -> str:
@@ -71,6 +77,12 @@ def read_csv(path: str | Path, **settings: Any) -> Panel:
     return load_source(check_settings(CsvSettings, values)).panel
 
 
+def read_text(path: str | Path, *, jamo: bool = False, encoding: str | None = None) -> Panel:
+    """Read a text file into a panel of one series of symbols, a step a character; settings as with `data=text`."""
+    values = {"path": str(path), "jamo": jamo, "encoding": encoding}
+    return load_source(check_settings(TextSettings, values)).panel
+
+
 def make_panel(
     frame: pd.DataFrame,
     *,
@@ -81,6 +93,7 @@ def make_panel(
     future: Sequence[str] = (),
     static: Sequence[str] = (),
     target_at: Literal["every", "end"] = "every",
+    symbols: bool = False,
     **settings: Any,
 ) -> Panel:
     """Make a panel of a long table: one row a step of a series.
@@ -94,6 +107,8 @@ def make_panel(
         steps to forecast), and the same in all rows of a series.
     target_at
         "end": `y` is one label a series, the same in all of its rows in which it is not empty, and comes after them.
+    symbols
+        Whether the target's values are symbols: texts, as which numbers are taken as well.
     settings
         Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
         `resample`, ...
@@ -112,7 +127,12 @@ def make_panel(
         **dict.fromkeys(future, "future"),
         **dict.fromkeys(static, "static"),
     }
-    return assemble(raw_table(frame, unique_id, ds, y, roles, target_at=target_at), rows, target_at=target_at).panel
+    if symbols:
+        check_not_averaged(rows)
+    panel = assemble(
+        raw_table(frame, unique_id, ds, y, roles, symbols=symbols, target_at=target_at), rows, target_at=target_at
+    ).panel
+    return without_unused(panel) if symbols else panel
 
 
 def stock_path() -> Path:
@@ -125,7 +145,7 @@ def stock_path() -> Path:
     raise ForecastError(f"the bundled prices are not at {places[0]}: install the package again")
 
 
-def _load_sinewave(settings: SinewaveSettings) -> Source:
+def _load_sinewave(settings: SinewaveSettings, _symbols: tuple[str, ...]) -> Source:
     panel = make_sinewave(settings)
     found = {
         "wave": f"{settings.frequency:g} Hz sampled at {settings.sampling_rate:g} Hz, noise {settings.noise:g}",
@@ -134,19 +154,48 @@ def _load_sinewave(settings: SinewaveSettings) -> Source:
     return Source(panel, found, (), fingerprint_panel(panel))
 
 
-def _load_stock(settings: StockSettings) -> Source:
+def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
     """Read the prices as any CSV with the columns of the bundled one."""
     rows = {name: getattr(settings, name) for name in RowSettings.model_fields}
     path = settings.path or str(stock_path())
-    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows))
+    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows), ())
 
 
-def _load_csv(settings: CsvSettings) -> Source:
-    raw = read_columns(Path(settings.path), settings)
+def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
+    if settings.symbols:
+        check_not_averaged(settings)
+    raw = read_columns(Path(settings.path), settings, symbols)
+    if raw.unknown:
+        raw = _without_unknown(raw, settings)
     if settings.on_short_series == "drop" and settings.target_at == "every":
         raw = _without_empty(raw)
     made = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
-    return Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+    source = Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+    return _of_symbols(source, symbols) if settings.symbols else source
+
+
+def _load_text(settings: TextSettings, symbols: tuple[str, ...]) -> Source:
+    text = read_characters(settings)
+    return _of_symbols(Source(text.panel(), text.found, text.notes, text.fingerprint), symbols)
+
+
+def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:
+    """Settle the alphabet, that of a training or the symbols that occur, and name it."""
+    panel = in_alphabet(source.panel, symbols) if symbols else without_unused(source.panel)
+    return replace(
+        source, panel=panel, found={**source.found, "symbols": describe_symbols(panel.channels[0].categories)}
+    )
+
+
+def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
+    """Say which symbols training did not know; they are missing values, where these are not an error."""
+    named = name_unknown(list(raw.unknown), raw.unknown)
+    if settings.on_gaps == "error":
+        raise ForecastError(
+            f"{settings.path!r} holds {named}, which training did not know: say `data.on_gaps=mask` to leave them "
+            "open, correct the file, or train again"
+        )
+    return replace(raw, notes=(*raw.notes, f"{named}, which training did not know, are missing values."))
 
 
 def _without_empty(raw: RawTable) -> RawTable:
@@ -159,8 +208,9 @@ def _without_empty(raw: RawTable) -> RawTable:
     return replace(raw, series=kept, notes=(*raw.notes, note))
 
 
-SOURCES: dict[str, Callable[[Any], Source]] = {
+SOURCES: dict[str, Callable[[Any, tuple[str, ...]], Source]] = {
     "sinewave": _load_sinewave,
     "stock": _load_stock,
     "csv": _load_csv,
+    "text": _load_text,
 }

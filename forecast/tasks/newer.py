@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.runs.run import channels_of
 from forecast.series.settings import CsvSettings
+from forecast.series.source import load_source
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from forecast.runs.run import Run
     from forecast.series.panel import Panel
+    from forecast.series.source import Source
 
 
 def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSettings:
@@ -50,6 +53,18 @@ def _taken_in(run: Run, before: Mapping[str, Any]) -> dict[str, Any]:
         "season_steps": problem.season_steps,
         "context_steps": problem.context_steps,
     }
+
+
+def newer_source(run: Run, job: JobSettings) -> Source:
+    """Read the data of a job for a trained run: symbols in the run's alphabet, whatever others these data hold.
+
+    Raises
+    ------
+    ForecastError
+        Data that cannot be read, or that hold symbols which the run does not know, where nothing may be missing.
+
+    """
+    return load_source(job.data, channels_of(run.record)[0].categories)
 
 
 def fitting_panel(run: Run, panel: Panel) -> Panel:

@@ -21,10 +21,10 @@ from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
-from forecast.series.source import Source, found_line, load_source
+from forecast.series.source import Source, found_line
 from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future, future_paths
-from forecast.tasks.newer import fitting_panel, newer_job
+from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.prepare import baselines, reference
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def predict(
     opened = open_run(run, outputs)
     job = newer_job(opened, data)
     with new_folder(folder) as draft:
-        source = load_source(job.data)
+        source = newer_source(opened, job)
         panel = fitting_panel(opened, source.panel)
         missing_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)

@@ -28,9 +28,8 @@ from forecast.runs.run import channels_of, open_run
 from forecast.runs.writing import added_to
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
-from forecast.series.source import load_source
 from forecast.series.split import Origins
-from forecast.tasks.newer import fitting_panel, newer_job
+from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +106,7 @@ def sections(system: System, found: Examination, smoothing: Smoothing | None) ->
 
 def examined_system(run: Run, data: Mapping[str, Any], series: str | None) -> System:
     """Read the data again and put the network on one of its series."""
-    panel = fitting_panel(run, load_source(newer_job(run, data, "probe").data).panel)
+    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe")).panel)
     missing_ahead(panel, run.problem.horizon)
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
     panel = log_target(panel) if isinstance(run.network, FittedTransformed) else panel

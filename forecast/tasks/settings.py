@@ -25,9 +25,10 @@ from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine
 from forecast.inspection.settings import ProbeSettings
-from forecast.network.settings import NetworkSettings
+from forecast.network.settings import NetworkSettings, asked_by
 from forecast.reporting.settings import ReportSettings
 from forecast.series.settings import DataSettings, SplitSettings
+from forecast.series.settled import settled_symbols
 from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings, check_regime
 
@@ -74,7 +75,10 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
             checked[name] = _check_section(field, checked[name], name)
     job = check_settings(JobSettings, checked)
     check_regime(job.model, job.training)
-    return job
+    if job.task in ("predict", "probe"):  # the run's own network is asked, whose settings are checked in their turn
+        return job
+    head = job.model.head
+    return job.model_copy(update={"data": settled_symbols(job.data, head, asked_by(head))})
 
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:

@@ -35,9 +35,13 @@ def composed(*overrides):
     return plain_values(compose_job(read_command_line(overrides)))
 
 
+FILES = ("data=csv", "data=text")
+
+
 def with_path(choice):
-    reads_a_file = choice == "data=csv" or choice in OF_A_FILE
-    return (choice, "data.path=my.csv") if reads_a_file else (choice,)
+    """The choice, and what it cannot do without: a file, and of a text a head for symbols."""
+    path = ("data.path=my.csv",) if choice in FILES or choice in OF_A_FILE else ()
+    return (choice, *path, *(("model.head=categorical",) if choice == "data=text" else ()))
 
 
 def test_every_yaml_belongs_to_a_group():
@@ -83,7 +87,7 @@ def test_the_values_of_a_yaml_are_the_defaults_of_its_class(choice):
     if group == "baseline":
         return
     section = getattr(job, group)
-    said = VARIANTS.get(choice, {"path": "my.csv"} if choice == "data=csv" else {})
+    said = VARIANTS.get(choice, {"path": "my.csv"} if choice in FILES else {})
     assert type(section)(**said) == section, option
 
 

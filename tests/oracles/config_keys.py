@@ -15,7 +15,7 @@ def all_config_keys():
     for group in ("data", "model", "training"):
         for path in sorted((conf_dir() / group).glob("*.yaml")):
             choice = f"{group}={path.stem}"
-            also = ["data.path=my.csv"] if choice == "data=csv" else []
+            also = ["data.path=my.csv"] if choice in ("data=csv", "data=text") else []
             for key in config_keys(choice, *also):
                 found.setdefault(key, choice)
     baselines = sorted(path.stem for path in (conf_dir() / "baseline").glob("*.yaml"))

@@ -27,7 +27,10 @@ TWICE = lines("Date,Close,Open", [*BASE[:20], BASE[19].replace("6.9", "9.9"), *B
 
 @dataclass(frozen=True)
 class Change:
-    """Another value of a key; `given` is said in both jobs, `text` is the file that both read."""
+    """Another value of a key; `given` is said in both jobs, `text` is the file that both read.
+
+    Of a key of the data, `given` holds others of the data, and those of other sections by two underscores.
+    """
 
     value: Any
     see: Any
@@ -118,10 +121,25 @@ def csv_keys():
         "data.csv.header": Change(False, panel, {"header": True}, lines("3", [str(n % 7) for n in range(60)])),
         "data.csv.skip_rows": Change(3, panel, {"header": False, "target": "column 2"}, numbers),
         "data.csv.comment": Change("#", panel, {}, lines("Date,Close", ["#2023-12-29,9", *(r[:-3] for r in BASE)])),
+        "data.csv.symbols": Change(False, panel, SYMBOLS, lines("Date,Close", BARE)),
         "data.csv.missing": Change(["49"], panel, {"target": "Open"}),
         "data.csv.on_bad_rows": Change(
             "drop", panel, {}, lines("Date,Close,Open", [*BASE[:-1], BASE[-1].replace("2024-0", "2024-x")])
         ),
+    }
+
+
+SYMBOLS = {"model__head": "categorical"}
+
+
+def text_keys():
+    text = "가나다라, 마바사. " * 20
+    return {
+        "data.text.path": Change("other.csv", panel, SYMBOLS, text),
+        "data.text.jamo": Change(True, panel, SYMBOLS, text),
+        "data.text.encoding": Change("cp949", panel, SYMBOLS | {"encoding": "latin-1"}, text.encode("cp949")),
+        "data.text.context_steps": Change(5, question, SYMBOLS, text),
+        "data.text.season_steps": Change(3, question, SYMBOLS, text),
     }
 
 
@@ -269,6 +287,8 @@ NOT_IN_THE_RESULT = {
     "data.sinewave.name": "chooses the source",
     "data.stock.name": "chooses the source",
     "data.csv.name": "chooses the source",
+    "data.text.name": "chooses the source",
+    "data.text.transform": "has one value: characters have no logarithm",
     "model.rnn.name": "chooses the cell",
     "model.lstm.name": "chooses the cell",
     "model.gru.name": "chooses the cell",
@@ -285,6 +305,7 @@ TABLE: dict[str, Change] = {
     **row_keys("stock"),
     **row_keys("csv"),
     **csv_keys(),
+    **text_keys(),
     **sinewave_keys(),
     **model_keys("rnn"),
     **model_keys("lstm"),

@@ -49,7 +49,9 @@ def values_of(name, change):
     else:
         source = {"name": name.split(".")[1], "path": "file.csv"}
         source |= {"target": "Close"} if change.text is FILE else {}
-        before = small_values(data={**source, **change.given})
+        beside = {key: value for key, value in change.given.items() if "__" in key}
+        said = {key: value for key, value in change.given.items() if key not in beside}
+        before = small_values(data={**source, **said}, **beside)
     section, *rest = name.split(".")
     if section == "baseline":
         entry, key, _ = BASELINES[".".join(rest)]

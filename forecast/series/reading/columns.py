@@ -7,11 +7,11 @@ missing values are passed on as they are, each value with the line that it stand
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from forecast.series.panel import Channel, FloatArray, IntArray, TimeArray
 
@@ -72,6 +72,8 @@ class RawTable:
     notes : what the user should know of what was left out or decided, a sentence each
     fingerprint : SHA-256 of the file's bytes, hexadecimal
     channels : of the covariates
+    symbols : texts of the symbols whose places the targets' values are; empty: they are numbers
+    unknown : symbols that the alphabet lacks in which the file was read, with the line of the first; they are NaN
 
     """
 
@@ -81,6 +83,8 @@ class RawTable:
     notes: tuple[str, ...]
     fingerprint: str
     channels: tuple[Channel, ...] = ()
+    symbols: tuple[str, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 def in_order_of_ids(ids: Iterable[str]) -> list[str]:

@@ -34,12 +34,30 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
         The encoding said by hand does not fit, or the bytes are no text.
 
     """
-    text, used = _decode_as(data, encoding, name) if encoding else _decode_found(data, name)
-    if "\x00" in text:
-        raise ForecastError(f"{name!r} is binary, no text: name a CSV or Parquet file")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.removeprefix("\ufeff"), used
+    text, used = decode_exactly(data, encoding, name, "a CSV or Parquet file")
+    return plain_line_ends(text), used
+
+
+def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:
+    """Return the text as it is written, less a mark at its beginning, and the encoding's name.
+
+    `expected` is what an error asks for.
+
+    Raises
+    ------
+    ForecastError
+        The encoding said by hand does not fit, or the bytes are no text.
+
+    """
+    found = _decode_as(data, encoding, name) if encoding else _decode_found(data, name)
+    if found is None or "\x00" in found[0]:
+        raise ForecastError(f"{name!r} is binary, no text: name {expected}")
+    return found[0].removeprefix("\ufeff"), found[1]
+
+
+def plain_line_ends(text: str) -> str:
+    """Write all line ends as newlines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _decode_as(data: bytes, encoding: str, name: str) -> tuple[str, str]:
@@ -56,7 +74,8 @@ def _decode_as(data: bytes, encoding: str, name: str) -> tuple[str, str]:
         ) from None
 
 
-def _decode_found(data: bytes, name: str) -> tuple[str, str]:
+def _decode_found(data: bytes, name: str) -> tuple[str, str] | None:
+    """Find the encoding; None: the bytes are no text."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode_as(data, encoding, name)[0], _SHOWN[encoding]
@@ -64,7 +83,7 @@ def _decode_found(data: bytes, name: str) -> tuple[str, str]:
     if wide:
         return _decode_as(data, wide, name)[0], wide
     if b"\x00" in data:
-        raise ForecastError(f"{name!r} is binary, no text: name a CSV or Parquet file")
+        return None
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ from forecast.errors import ForecastError
 from forecast.series.reading.cells import MISSING, is_data, is_missing, is_number
 from forecast.series.reading.columns import in_order_of_ids
 from forecast.series.reading.grid import Grid, some_cells
-from forecast.series.reading.targets import id_text, match_name, numeric_columns
+from forecast.series.reading.targets import id_text, match_name, numeric_columns, plain_columns
 from forecast.series.reading.times import form_of
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def find_layout(grid: Grid, settings: CsvSettings) -> Layout:
     return settings.layout
 
 
-def column_series(grid: Grid, taken: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns that are series, all that hold numbers, and sentences on those left out.
+def column_series(grid: Grid, taken: Sequence[str], settings: CsvSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns that are series, all that hold numbers (or anything, of symbols), and what is left out.
 
     Raises
     ------
@@ -71,7 +71,9 @@ def column_series(grid: Grid, taken: Sequence[str]) -> tuple[tuple[str, ...], tu
         There is none.
 
     """
-    series = numeric_columns(grid, taken)
+    series = plain_columns(grid, taken) if settings.symbols else numeric_columns(grid, taken)
+    if not series and settings.symbols:
+        raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; say `data.delimiter`")
     if not series:
         raise ForecastError("`data.layout=columns`: no column holds numbers; say `data.decimal` or `data.delimiter`")
     out = [name for name in grid.names if name not in series and name not in taken]
@@ -97,7 +99,7 @@ def long_of_rows(grid: Grid, settings: CsvSettings) -> tuple[Grid, str]:
         raise ForecastError("`data.layout=rows` needs values after the id, and there is one column: check the file")
     ids = id_text(grid.column(identity))
     _refuse_twice(ids, grid)
-    cells = _by_row(grid, steps)
+    cells = _by_row(grid, steps, as_texts=bool(settings.symbols))
     kept = _before_padding(cells, settings.missing, len(grid), len(steps))
     rows, columns = np.divmod(np.flatnonzero(kept), len(steps))
     long = {identity: ids.take(pa.array(rows)), VALUE: cells.filter(pa.array(kept))}
@@ -158,10 +160,12 @@ def _are_times(names: Sequence[str]) -> bool:
     return form is not None and share == 1.0 and not form.weak
 
 
-def _by_row(grid: Grid, names: Sequence[str]) -> pa.Array:
-    """All cells of some columns, row after row."""
+def _by_row(grid: Grid, names: Sequence[str], *, as_texts: bool = False) -> pa.Array:
+    """All cells of some columns, row after row: as they are where all are texts, else as numbers."""
     columns = [grid.column(name) for name in names]
-    if not all(pa.types.is_string(cells.type) for cells in columns):
+    if as_texts:
+        columns = [id_text(cells) for cells in columns]
+    elif not all(pa.types.is_string(cells.type) for cells in columns):
         columns = [pc.cast(cells, pa.float64(), safe=False) for cells in columns]
     order = np.arange(len(names) * len(grid)).reshape(len(names), len(grid)).T.ravel()
     return pa.concat_arrays(columns).take(pa.array(order))

@@ -26,20 +26,48 @@ _PACKED = {
     b"PK\x03\x04": "zip",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
-_SAVE_AS = "save the table as CSV"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a file should be, for the lines that say it is not.
+
+    Attributes
+    ----------
+    holds : what is in it
+    file : what to name
+    kind : what it is in a word
+    save_as : what to do with a file of another program
+    endings : of the files that are named as examples
+
+    """
+
+    holds: str
+    file: str
+    kind: str
+    save_as: str
+    endings: tuple[str, ...]
+
+
+TABLE = Expected(
+    "a table with a time and a value", "a CSV or Parquet file", "CSV", "save the table as CSV", (".csv", ".parquet")
+)
+TEXT = Expected("a text", "a text file", "text", "save it as plain text", (".txt",))
+
 _FOREIGN = {
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook", _SAVE_AS),
-    b"%PDF": ("a PDF", _SAVE_AS),
-    b"\x89PNG": ("a picture", "name a CSV or Parquet file"),
-    b"\xff\xd8\xff": ("a picture", "name a CSV or Parquet file"),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", None),
+    b"%PDF": ("a PDF", None),
+    b"\x89PNG": ("a picture", ""),
+    b"\xff\xd8\xff": ("a picture", ""),
     b"ARROW1": ("an Arrow file", "save the table as Parquet or CSV"),
     b"FEA1": ("a Feather file", "save the table as Parquet or CSV"),
-    b"SQLite format 3": ("a SQLite database", _SAVE_AS),
-    b"\x89HDF": ("an HDF5 file", _SAVE_AS),
-    b"\x93NUMPY": ("a NumPy array", _SAVE_AS),
+    b"SQLite format 3": ("a SQLite database", None),
+    b"\x89HDF": ("an HDF5 file", None),
+    b"\x93NUMPY": ("a NumPy array", None),
     b"7z\xbc\xaf": ("a 7z archive", "unpack it first"),
     b"Rar!": ("a RAR archive", "unpack it first"),
 }
+"""Beginnings of files of other programs: what they are, and what to do (None: save it otherwise, "": name another)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +85,7 @@ class Content:
 
 
 def open_content(name: str, compression: str | None = None) -> Content:
-    """Read a file whole and unpack it.
+    """Read the file of a table whole and unpack it.
 
     Raises
     ------
@@ -65,21 +93,37 @@ def open_content(name: str, compression: str | None = None) -> Content:
         Missing, a directory, empty, unreadable, damaged, or something that is no table.
 
     """
-    raw = _read(Path(name).expanduser())
+    content = open_packed(name, compression, TABLE)
+    _refuse_marked_up(content.data, name)
+    return content
+
+
+def open_packed(name: str, compression: str | None, expected: Expected) -> Content:
+    """Read a file whole and unpack it.
+
+    Raises
+    ------
+    ForecastError
+        Missing, a directory, empty, unreadable, damaged, or a file of another program.
+
+    """
+    raw = _read(Path(name).expanduser(), expected)
     if not raw:
-        raise ForecastError(f"{name!r} is empty: expected a table with a time and a value")
+        raise ForecastError(f"{name!r} is empty: expected {expected.holds}")
     found = next((kind for magic, kind in _PACKED.items() if raw.startswith(magic)), None)
     kind = compression or found
     data = raw if kind in (None, "none") else _unpack(raw, str(kind), name)
     if not data:
-        raise ForecastError(f"{name!r} holds an empty file: expected a table with a time and a value")
-    _refuse_foreign(data, name)
+        raise ForecastError(f"{name!r} holds an empty file: expected {expected.holds}")
+    _refuse_foreign(data, name, expected)
     return Content(data, hashlib.sha256(raw).hexdigest(), None if kind == "none" else kind)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, expected: Expected) -> bytes:
     if path.is_dir():
-        raise ForecastError(f"`data.path` {str(path)!r} is a directory: name the file in it, {_some_of(path)}")
+        raise ForecastError(
+            f"`data.path` {str(path)!r} is a directory: name the file in it, {_some_of(path, expected)}"
+        )
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -88,9 +132,10 @@ def _read(path: Path) -> bytes:
         raise ForecastError(f"`data.path` {str(path)!r} cannot be read: {error.strerror or error}") from None
 
 
-def _some_of(folder: Path) -> str:
-    tables = sorted(child.name for child in folder.iterdir() if ".csv" in child.name or ".parquet" in child.name)
-    return f"such as {tables[0]!r}" if tables else "a CSV or Parquet file"
+def _some_of(folder: Path, expected: Expected) -> str:
+    names = sorted(child.name for child in folder.iterdir())
+    fitting = [name for name in names if any(ending in name for ending in expected.endings)]
+    return f"such as {fitting[0]!r}" if fitting else expected.file
 
 
 def _near(path: Path) -> str:
@@ -144,12 +189,17 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _refuse_foreign(data: bytes, name: str) -> None:
-    for magic, (what, remedy) in _FOREIGN.items():
+def _refuse_foreign(data: bytes, name: str, expected: Expected) -> None:
+    for magic, (what, said) in _FOREIGN.items():
         if data.startswith(magic):
-            raise ForecastError(f"{name!r} is {what}, no CSV: {remedy}")
+            remedy = expected.save_as if said is None else said or f"name {expected.file}"
+            raise ForecastError(f"{name!r} is {what}, no {expected.kind}: {remedy}")
+
+
+def _refuse_marked_up(data: bytes, name: str) -> None:
+    """Refuse texts of other kinds, that would be cut into columns."""
     start = data[:200].lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ForecastError(f"{name!r} is a web page or XML, no CSV: download the table itself")
     if start.startswith((b"{", b"[{")):
-        raise ForecastError(f"{name!r} looks like JSON, no CSV: {_SAVE_AS}")
+        raise ForecastError(f"{name!r} looks like JSON, no CSV: {TABLE.save_as}")

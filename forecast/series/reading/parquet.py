@@ -40,11 +40,13 @@ def cut_parquet(data: bytes, name: str) -> Grid:
 
 
 def _simple(cells: pa.Array | pa.ChunkedArray) -> pa.Array | None:
-    """Texts as texts, numbers and times as they are; None: lists, structures and the like."""
+    """Texts (and true and false) as texts, numbers and times as they are; None: lists, structures and the like."""
     if isinstance(cells, pa.ChunkedArray):
         cells = pa.concat_arrays(cells.chunks)
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
+    if pa.types.is_boolean(cells.type):
+        cells = pc.cast(cells, pa.string())
     kind = cells.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(cells, pa.string()), ""))

@@ -22,10 +22,11 @@ from forecast.series.reading.grid import cut_text
 from forecast.series.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
 from forecast.series.reading.opening import open_content
 from forecast.series.reading.parquet import cut_parquet
+from forecast.series.reading.symbols import choose_symbols, read_targets
 from forecast.series.reading.targets import choose_target, id_by_content, match_name, usual_id
 from forecast.series.reading.time_columns import choose_time
 from forecast.series.reading.time_reading import read_row_times
-from forecast.series.reading.values import check_living, notation_words, read_target
+from forecast.series.reading.values import check_living, notation_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
     from forecast.series.reading.values import Target
 
 
-def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
+def read_columns(path: str | Path, settings: CsvSettings, symbols: tuple[str, ...] = ()) -> RawTable:
     """Read a CSV or Parquet file; what `settings` do not say is found out.
+
+    `symbols` is the alphabet in which symbols are read; empty: their own.
 
     Raises
     ------
@@ -61,7 +64,8 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     identity = chosen.identity
     if chosen.layout == "long" and identity is None and times.times is not None and times.good.all():
         identity = id_by_content(grid, times.times, [*targets, *chosen.covariates, *chosen.time.columns])
-    columns = [read_target(grid, name, settings, file) for name in targets]
+    told = read_targets(grid, targets, settings, file, symbols)
+    columns: Sequence[Target] = told.columns
     beside = read_covariates(grid, chosen.covariates, settings, file)
     dropped = settle(_bad_rows(grid, times, identity, [*columns, *beside.numbers]), settings.on_bad_rows, file)
     if chosen.layout == "rows" and identity and times.times is None:
@@ -76,9 +80,9 @@ def read_columns(path: str | Path, settings: CsvSettings) -> RawTable:
     if beside.channels:
         found["covariates"] = beside.words
     doubts = tuple(note for column in columns for note in column.notes)
-    constant = check_living(series, file) if settings.target_at == "every" else ()  # a label never changes
+    constant = check_living(series, file, told.symbols) if settings.target_at == "every" else ()
     notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *constant)
-    return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels)
+    return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels, told.symbols, told.unknown)
 
 
 @dataclass(frozen=True)
@@ -106,14 +110,15 @@ def _choose(grid: Grid, settings: CsvSettings, file: str) -> _Chosen:
     check_one_role(said, beside, "data.target")
     if layout == "columns":
         time = choose_time(grid, settings, _said_time(grid, settings), [*said, *beside])
-        targets, notes = (said, ()) if said else column_series(grid, [*time.columns, *beside])
+        targets, notes = (said, ()) if said else column_series(grid, [*time.columns, *beside], settings)
         return _Chosen(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", notes, beside)
     named = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
     taken = [*said, *beside, *([named] if named else [])]
     time = choose_time(grid, settings, _said_time(grid, settings), taken)
     if said:
         return _Chosen(layout, grid, named, time, said, _listed(said), (), beside)
-    target, why = choose_target(grid, [*taken, *time.columns], file)
+    choose = choose_symbols if settings.symbols else choose_target
+    target, why = choose(grid, [*taken, *time.columns], file)
     return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})", (), beside)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from forecast.series.reading.grid import Grid
 
 _MOST = 0.5
+_FEW_SYMBOLS = 1_000
 _SHOWN = 12
 
 
@@ -84,10 +85,15 @@ def id_text(cells: pa.Array) -> pa.Array:
 
 def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
     """Columns that hold numbers and have no other meaning; what only counts the rows is none."""
+    return [name for name in plain_columns(grid, taken) if is_numeric(grid, name)]
+
+
+def plain_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
+    """Columns that have no other meaning, those left out that only count the rows of a file with others."""
     found = []
     for j, name in enumerate(grid.names):
         counting = plain(name) in INDEX - {"t", "n"} or (j == 0 and name == "column 1" and _only_counts(grid, name))
-        if name not in taken and not (counting and len(grid.names) > 1) and is_numeric(grid, name):
+        if name not in taken and not (counting and len(grid.names) > 1):
             found.append(name)
     return found
 
@@ -104,8 +110,10 @@ def is_numeric(grid: Grid, name: str) -> bool:
 
 def _only_counts(grid: Grid, name: str) -> bool:
     cells = grid.sample(name)[:50]
-    return all(cell.isdigit() for cell in cells) and [int(cell) for cell in cells] == list(
-        range(int(cells[0]), int(cells[0]) + len(cells))
+    return (
+        bool(cells)
+        and all(cell.isdigit() for cell in cells)
+        and [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
     )
 
 
@@ -122,16 +130,14 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
-            f"there, say `data.decimal`, `data.delimiter` or `data.header`"
+            f"there, say `data.decimal`, `data.delimiter` or `data.header`{symbols_hint(grid, taken)}"
         )
     # Features made of the time (hour, weekday, month) are no targets while there is anything else.
     candidates = [name for name in candidates if not _says_when(name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"
-    for usual in TARGET:
-        found = [name for name in candidates if plain(name) == usual]
-        if found:
-            return found[0], "by its name"
+    if usual := usual_target(candidates):
+        return usual, "by its name"
     living = [name for name in candidates if _varies(grid, name)]
     if len(living) == 1:
         return living[0], "the only column of numbers that varies"
@@ -139,6 +145,26 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
         f"say `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
     )
+
+
+def usual_target(names: Sequence[str]) -> str | None:
+    """Return the first of some columns that is called as targets usually are."""
+    return next((name for usual in TARGET for name in names if plain(name) == usual), None)
+
+
+def symbols_hint(grid: Grid, taken: Sequence[str]) -> str:
+    """Say how symbols are read, where a column that has no other meaning looks like some."""
+    like = [name for name in grid.names if name not in taken and like_symbols(grid, name)]
+    return f"; symbols such as {like[0]!r} are read with `model.head=categorical`" if like else ""
+
+
+def like_symbols(grid: Grid, name: str) -> bool:
+    """Whether a column holds texts that are no numbers, few different ones in many rows."""
+    cells = grid.column(name)
+    if not pa.types.is_string(cells.type) or is_numeric(grid, name):
+        return False
+    different = sum(not is_missing(text) for text in pc.unique(cells).to_pylist())
+    return 2 <= different <= min(_FEW_SYMBOLS, len(cells) // 2)
 
 
 def _says_when(name: str) -> bool:

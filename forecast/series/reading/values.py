@@ -12,6 +12,7 @@ from forecast.errors import ForecastError
 from forecast.series.reading.cells import is_number
 from forecast.series.reading.grid import count_rows, line_list
 from forecast.series.reading.numbers import Notation, find_notation, notation_of, read_numbers
+from forecast.series.reading.targets import like_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,10 +52,11 @@ def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Targ
     notation, note = _notation(grid, name, settings) if pa.types.is_string(cells.type) else (Notation(), None)
     numbers = read_numbers(cells, notation, settings.missing)
     if not np.isfinite(numbers.values).any() and not np.isinf(numbers.values).any():
+        symbols = like_symbols(grid, name)
         found = next(iter(grid.sample(name)), None) if pa.types.is_string(cells.type) else None
         raise ForecastError(
             f"{name!r} of {file!r} holds no numbers, found {'nothing' if found is None else repr(found[:40])}: "
-            f"name another column with `data.target`"
+            f"name another column with `data.target`{', or read symbols with `model.head=categorical`' * symbols}"
         )
     for meaning in settings.missing:
         number = _number(meaning)
@@ -118,8 +120,8 @@ def notation_words(targets: Sequence[Target]) -> dict[str, str]:
     return words
 
 
-def check_living(series: Sequence[RawSeries], file: str) -> tuple[str, ...]:
-    """Notes on constant series among living ones.
+def check_living(series: Sequence[RawSeries], file: str, symbols: Sequence[str] = ()) -> tuple[str, ...]:
+    """Notes on constant series among living ones; `symbols` are what values stand for that are no numbers.
 
     Raises
     ------
@@ -136,7 +138,9 @@ def check_living(series: Sequence[RawSeries], file: str) -> tuple[str, ...]:
         raise ForecastError(f"all {len(series)} series of {file!r} are constant: there is nothing to forecast")
     one = series[0]
     known = one.values[~np.isnan(one.values)]
-    what = f"always {known[0]:g}" if len(known) else "empty"
+    what = "empty"
+    if len(known):
+        what = f"always {symbols[int(known[0])]!r}" if symbols else f"always {known[0]:g}"
     raise ForecastError(
         f"{one.id!r} of {file!r} is {what} ({count_rows(len(one.values))}): there is nothing to forecast, "
         f"name another column with `data.target`"
