@@ -111,14 +111,25 @@ def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
 
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
+    from forecast.network.settings import asked_by
+    from forecast.series.question import check_stretches
     from forecast.series.source import load_source
     from forecast.series.split import split_panel
 
     source = load_source(job.data)
+    check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
         asked = job.split
         context = job.data.context_steps or 1
-        split_panel(source.panel, asked.validation, asked.test, context, job.horizon, calibration=asked.calibration)
+        split_panel(
+            source.panel,
+            asked.validation,
+            asked.test,
+            context,
+            job.horizon,
+            calibration=asked.calibration,
+            over=asked.over,
+        )
     return source
 
 

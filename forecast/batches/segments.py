@@ -77,6 +77,22 @@ def cut_segments(starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int,
     return Segments(np.concatenate(first), np.concatenate(trained_from), np.concatenate(end))
 
 
+def whole_segments(starts: IntArray, ends: IntArray) -> Segments:
+    """Take the rows `starts[i]:ends[i]` of each series as one segment, uncut; series without any have none."""
+    there = ends > starts
+    return Segments(starts[there], starts[there], ends[there])
+
+
+def full_last_chunks(segments: Segments, chunk_steps: int) -> IntArray:
+    """Empty steps before each segment that fill its last chunk as far as the grain of offsets goes, (segment,).
+
+    Where the last step alone carries loss, the gradient then reaches nearly a chunk back from it, or the whole segment.
+    """
+    grain = -(-chunk_steps // _OFFSETS)
+    missing = -(segments.end - segments.first) % chunk_steps
+    return np.where(segments.end - segments.first > chunk_steps, missing // grain * grain, 0).astype(np.int64)
+
+
 def draw_offsets(segments: Segments, chunk_steps: int, rng: np.random.Generator) -> IntArray:
     """Empty steps before each segment, (segment,); none where a segment fits into one chunk: nothing is cut there."""
     grain = -(-chunk_steps // _OFFSETS)

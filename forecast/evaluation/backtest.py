@@ -192,7 +192,7 @@ def forecast_all(
 ) -> Backtest:
     """Let everything that was fitted forecast from the same origins; their past ends at the last of these."""
     origins = stretch_origins(panel, split, problem.horizon, stretch, stride)
-    past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
+    past, bounds = panel.cut(np.maximum(origins.last_known(len(panel)), split.train)), _bounds(panel, split, stretch)
     attempts, forecasts = [], {}
     for attempt in fits.attempts:
         if attempt.status != OK:
@@ -208,8 +208,8 @@ def forecast_all(
             forecasts[attempt.name] = done
     return Backtest(
         stretch=stretch,
-        results=results_table(panel, origins, forecasts, problem.horizon, problem.asks),
-        known=last_known(panel, origins),
+        results=_of_stretch(results_table(panel, origins, forecasts, problem.horizon, problem.asks), panel, *bounds),
+        known=_of_stretch(last_known(panel, origins), panel, *bounds),
         attempts=tuple(attempts),
         fitted=fits.fitted,
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
@@ -247,6 +247,10 @@ def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, 
     origins = _origins_of(panel, split, horizon, stretch, stride)
     if len(origins) == 0:
         first, ends = _bounds(panel, split, stretch)
+        if panel.at_end:
+            raise ForecastError(
+                f"no series of the {stretch} stretch has a label: lengthen `split.{stretch}`, or give more series"
+            )
         longest = int((ends - first).max())
         raise ForecastError(
             f"the {stretch} stretch of {longest} steps has no origin with an observed value and {horizon} steps "
@@ -270,6 +274,12 @@ def _bounds(panel: Panel, split: Split, stretch: Stretch) -> tuple[IntArray, Int
         "calibration": (split.fitted, split.before_test),
         "test": (split.before_test, panel.lengths),
     }[stretch]
+
+
+def _of_stretch(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
+    """Let a table know nothing of series that have no steps in a stretch: nobody misses a score of theirs."""
+    elsewhere = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
+    return table.assign(unique_id=table["unique_id"].cat.remove_categories(elsewhere)) if elsewhere else table
 
 
 def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict[str, Forecaster]:

@@ -160,15 +160,18 @@ def fit_windows(reference: str | Reference, past: Panel, train_steps: IntArray, 
 def window_rows(past: Panel, first: IntArray, ends: IntArray, problem: Problem) -> IntArray:
     """Rows of origins with a whole context before them and all targets observed, (origin,).
 
-    The targets lie in the steps `first[i] <= step < ends[i]` of series i.
+    The targets lie in the steps `first[i] <= step < ends[i]` of series i. Before a label at the end no target was
+    observed and a series may be younger than a context: there is no other origin of it.
     """
     n, horizon = len(past.target), problem.horizon
     step = np.arange(n) - np.repeat(past.offsets[:-1], past.lengths)
     series = np.repeat(np.arange(len(past)), past.lengths)
     holes = np.concatenate([[0], np.cumsum(~past.target_observed)])
     targets_end = np.minimum(np.arange(n) + 1 + horizon, n)
-    whole = holes[targets_end] == holes[:-1]  # no hole from the origin to its last target
-    inside = (step >= np.maximum(first[series], problem.context_steps) - 1) & (step + horizon < ends[series])
+    context_steps = 1 if past.at_end else problem.context_steps
+    from_here = holes[1:] if past.at_end else holes[:-1]
+    whole = holes[targets_end] == from_here  # no hole from the origin to its last target
+    inside = (step >= np.maximum(first[series], context_steps) - 1) & (step + horizon < ends[series])
     return np.flatnonzero(whole & inside)
 
 

@@ -40,6 +40,7 @@ class ChannelRecord(_Part):
     role: Literal["target", "past", "future", "static"]
     categories: tuple[str, ...] = ()
     computed: str | None = None
+    at_end: bool = False
 
 
 class DataRecord(_Part):

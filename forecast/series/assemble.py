@@ -8,7 +8,7 @@ the result is made coarser if that was asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from forecast.series.calendar import Calendar
 from forecast.series.covariates import with_covariates
 from forecast.series.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
+from forecast.series.labels import labels_note, spread_labels, with_labels_at_end
 from forecast.series.panel import Channel, Panel
 from forecast.series.resample import resample_rows
 from forecast.series.rows import (
@@ -52,15 +53,31 @@ class Assembled:
     notes: tuple[str, ...]
 
 
-def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) -> Assembled:
+def assemble(
+    raw: RawTable, settings: RowSettings, timezone: str | None = None, *, target_at: Literal["every", "end"] = "every"
+) -> Assembled:
     """Make a panel of the series of a file; `timezone` is that of times written without one.
+
+    With `target_at="end"` the target is one label a series, which comes after its last row.
 
     Raises
     ------
     ForecastError
-        Duplicate times, gaps or missing values that the settings do not settle; no frequency; nothing to forecast.
+        Duplicate times, gaps or missing values that the settings do not settle; no frequency; nothing to forecast; two
+        labels of one series.
 
     """
+    if target_at == "end":
+        spread, unlabelled = spread_labels(raw, raw.symbols)
+        made = _assemble(spread, settings, timezone, one_row=True)
+        note = labels_note(len(raw.series), unlabelled)
+        panel = with_labels_at_end(made.panel, unlabelled)
+        return replace(made, panel=panel, notes=(*made.notes, *([note] if note else [])))
+    return _assemble(raw, settings, timezone, one_row=False)
+
+
+def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, one_row: bool) -> Assembled:
+    """Make a panel of targets at every row; `one_row` whether one is enough of a series."""
     if raw.channels and settings.resample is not None:
         raise ForecastError("`data.resample` makes nothing of covariates: leave one of them out, or resample the file")
     found: dict[str, str] = {}
@@ -74,7 +91,10 @@ def assemble(raw: RawTable, settings: RowSettings, timezone: str | None = None) 
         said += done
     notes += _first_of(said)
     zone = series[0].writer.timezone
-    frequency = _frequency(series, settings.freq, zone, settings)
+    if one_row and settings.freq is None and max(map(len, series)) == 1:
+        frequency = no_frequency(series[0].times, zone)
+    else:
+        frequency = _frequency(series, settings.freq, zone, settings)
     notes += frequency.notes
     series, calendar = _regular(series, frequency, settings, notes)
     if settings.resample is not None:

@@ -52,7 +52,7 @@ def with_covariates(panel: Panel, raw: RawTable, timezone: str | None) -> Panel:
 
 
 def missing_ahead(panel: Panel, horizon: int) -> None:
-    """Demand what is known ahead for the steps after the end of each series.
+    """Demand what is known ahead for the steps after the end of each series; a label at the end has none after it.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def missing_ahead(panel: Panel, horizon: int) -> None:
     """
     known = panel.ahead
     given = [] if known is None else [j for j, one in enumerate(known.channels) if one.computed is None]
-    if known is None or not given:
+    if known is None or not given or panel.at_end:
         return
     for i, name in enumerate(panel.ids):
         first, end = int(known.offsets[i] + panel.lengths[i]), int(known.offsets[i + 1])

@@ -163,7 +163,7 @@ def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
     past_fit = _fit(past.channels[1:], past.values[:, 1:], masked, trained)
     static = _nothing()
     if past.static is not None:
-        static = _fit(past.static.channels, past.static.values, past.static.masked)
+        static = _fit(past.static.channels, past.static.values, past.static.masked, train_steps > 0)
     return Encoding(
         past=replace(past_fit, marked=np.ones_like(past_fit.marked)),
         ahead=_fit_ahead(past, train_steps),

@@ -130,7 +130,7 @@ def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel
     taken = {channel.name for channel in (*panel.channels[1:], *before)}
     if both := [channel.name for channel in channels if channel.name in taken]:
         raise ForecastError(f"the covariate {both[0]!r} has the name of a calendar feature: say `data.calendar=none`")
-    known = _lengthened(panel, steps_ahead)
+    known = lengthened(panel, steps_ahead)
     times = [
         np.concatenate([panel.times[rows], panel.calendar.after(panel.times[rows.stop - 1], int(length - steps))])
         for (_, rows), length, steps in zip(panel.series(), np.diff(known.offsets), panel.lengths, strict=True)
@@ -154,8 +154,8 @@ def feature_values(names: Sequence[str], times: TimeArray, calendar: Calendar) -
     return np.concatenate([_columns(name, wall) for name in names], axis=1)
 
 
-def _lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
-    """What is known ahead so far, masked where it does not reach."""
+def lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
+    """What is known ahead so far, to `steps_ahead` steps after each series; masked where it did not reach."""
     if panel.ahead is None:
         offsets = np.concatenate([[0], np.cumsum(panel.lengths + steps_ahead)]).astype(np.int64)
         nothing = np.zeros((int(offsets[-1]), 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,12 @@ def raw_table(
     roles: Mapping[str, Role] | None = None,
     *,
     symbols: bool = False,
+    target_at: Literal["every", "end"] = "every",
 ) -> RawTable:
     """Take a long table as a file's series; lines are rows of the table, counted from 1.
 
-    `roles` are those of the columns that are covariates; with `symbols` the target's values are taken as texts.
+    `roles` are those of the columns that are covariates; with `symbols` the target's values are taken as texts. A label
+    at the end is the same in all rows of a series.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def raw_table(
         RawSeries(name, None if times is None else times[where], values[where], where + 1, beside[where])
         for name, where in rows.items()
     )
-    notes = check_living(series, "the table", alphabet)
+    notes = check_living(series, "the table", alphabet) if target_at == "every" else ()
     return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels, alphabet)
 
 

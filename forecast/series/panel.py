@@ -29,13 +29,15 @@ class Channel:
     """One column of a panel and what a forecaster may know of it: `future` is known over the horizon as well.
 
     With `categories` its values are their places in it; without, they are numbers. What is `computed` follows from
-    the time alone, by the feature of this name, and goes on as far as anyone asks.
+    the time alone, by the feature of this name, and goes on as far as anyone asks. A target `at_end` is one label a
+    series, in a row of its own after what is read of the series (`labels`).
     """
 
     name: str
     role: Role
     categories: tuple[str, ...] = ()
     computed: str | None = None
+    at_end: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +148,11 @@ class Panel:
     def target_observed(self) -> BoolArray:
         """Whether the target of a row is the user's own, (row,)."""
         return self.observed[:, 0]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the target is one label a series, in its last row."""
+        return self.channels[0].at_end
 
     def series(self) -> Iterator[tuple[str, slice]]:
         """Ids with the rows that belong to them."""

@@ -253,9 +253,10 @@ class Phases:
 def filled_target(past: Panel) -> FloatArray:
     """Give the target with what is masked replaced by the value before it, (row,).
 
-    A masked beginning takes the first value that there is; no forecast is made before it.
+    A masked beginning takes the first value that there is; no forecast is made before it. Where labels stand at the
+    end every forecast is, and what is masked stays as it stands.
     """
-    if past.masked is None or not past.masked[:, 0].any():
+    if past.masked is None or past.at_end or not past.masked[:, 0].any():
         return past.target
     rows = np.arange(len(past.target))
     starts = np.repeat(past.offsets[:-1], past.lengths)

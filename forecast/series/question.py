@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.labels import check_labels
 from forecast.series.problem import Problem
 from forecast.series.season import Season, find_season
 from forecast.series.settings import SplitSettings
-from forecast.series.split import Split, split_panel
+from forecast.series.split import Over, Split, split_panel
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
@@ -47,31 +48,39 @@ def ask(
     test: float = 0.2,
     calibration: float | None = None,
     asks: Asks = "value",
+    over: Over = "time",
 ) -> Question:
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
     Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
     probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
+    `over="series"` puts whole series into the stretches, and the three numbers count series.
 
     Raises
     ------
     ForecastError
-        A length below one step, or a series that is too short for its stretches, or for the season given.
+        A length below one step, or a series that is too short for its stretches, or for the season given; a split
+        over series that is asked for values, or another one where labels stand at the end.
 
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
-    check_settings(SplitSettings, {"validation": validation, "test": test, "calibration": calibration}, "split.")
+    asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
+    check_settings(SplitSettings, asked, "split.")
+    check_stretches(panel, horizon, asks, over)
     calibration = 0 if asks != "value" and calibration is None else calibration
-    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration)
+    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration, over=over)
+    training = _with_steps(panel.cut(split.train))
+    shortest = int(training.lengths.min())
     if asks == "symbol":
         season = _no_season(panel, season_steps)
-        context = _fitting(_SYMBOLS_OF_CONTEXT, horizon, int(split.train.min()))
+        context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
     else:
-        season = _season(panel.cut(split.train), season_steps)
-        context = context_for(season.steps, horizon, int(split.train.min()))
+        season = _season(training, season_steps)
+        context = context_for(season.steps, horizon, shortest)
     context = context_steps or context
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
-    return Question(split_panel(panel, validation, test, context, horizon, calibration=calibration), problem, season)
+    split = split_panel(panel, validation, test, context, horizon, calibration=calibration, over=over)
+    return Question(split, problem, season)
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
@@ -85,6 +94,35 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
 
 def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
     return max(min(max(wanted_steps, horizon), int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+
+
+def _all_before_label(train_steps: int) -> int:
+    """All that is read of the shortest training series, at most 512 steps: the label may lie in the first of them."""
+    return max(min(train_steps - 1, _LONGEST_CONTEXT), 1)
+
+
+def _with_steps(training: Panel) -> Panel:
+    """Leave out the series that have no training stretch."""
+    return training.take(np.flatnonzero(training.lengths))
+
+
+def check_stretches(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+    """Refuse stretches of which the question makes no sense.
+
+    Raises
+    ------
+    ForecastError
+        A split over series where each needs its own training stretch; labels at the end that cannot be asked for.
+
+    """
+    if panel.at_end:
+        check_labels(panel, horizon, asks, over)
+    if over == "series" and asks != "symbol":
+        raise ForecastError(
+            "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
+            "values come from its own training stretch, which a whole series of the test has not: say "
+            "`split.over=time`"
+        )
 
 
 def _check_lengths(**steps: int | None) -> None:

@@ -257,12 +257,17 @@ def _judged_origins(past: Panel, first: IntArray, ends: IntArray, asked: Problem
 
 
 def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
-    """Mean of what was observed in training, (series,); of all its values where nothing was."""
+    """Mean of what was observed in training, (series,); of all its values where nothing was, 0 without any step.
+
+    A label at the end is what is asked for, and no level: the centre is 0 as well.
+    """
+    if past.at_end:
+        return np.zeros(len(past))
     centres = []
     for (_, rows), steps in zip(past.series(), train_steps.tolist(), strict=True):
         trained = slice(rows.start, rows.start + steps)
         y, seen = past.target[trained], past.target_observed[trained]
-        centres.append((y[seen] if seen.any() else y).mean())
+        centres.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
     return np.array(centres)
 
 

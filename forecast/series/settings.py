@@ -216,16 +216,18 @@ DataSettings = Annotated[
 
 
 class SplitSettings(Settings):
-    """How every series is cut in time; what is neither validation nor test is training.
+    """How the data are cut into stretches; what is neither validation nor test is training.
 
     Attributes
     ----------
-    validation, test : a share below 1, or whole steps
+    over : time: every series is cut in time; series: whole series are training, validation or test, in their order
+    validation, test : a share below 1, or whole steps; over series a share of the series, or so many of them
     calibration : the same, after the validation stretch, or 0; null: the last half of the validation stretch, where
         both halves keep a horizon
 
     """
 
+    over: Literal["time", "series"] = "time"
     validation: float = Field(default=0.15, gt=0, le=1e9)
     calibration: float | None = Field(default=None, ge=0, le=1e9)
     test: float = Field(default=0.2, gt=0, le=1e9, validate_default=True)

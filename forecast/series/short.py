@@ -18,6 +18,7 @@ from forecast.series.split import long_enough
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, Panel
+    from forecast.series.split import Over
 
 _NAMED = 5
 
@@ -31,8 +32,11 @@ def without_short(
     validation: float = 0.15,
     test: float = 0.2,
     calibration: float | None = None,
+    over: Over = "time",
 ) -> tuple[Panel, tuple[str, ...]]:
     """Leave out the series on which the question cannot be asked; the panel, and a sentence if there are such.
+
+    Over series each needs one step before a horizon, whatever the context.
 
     Raises
     ------
@@ -40,6 +44,8 @@ def without_short(
         There is no other series.
 
     """
+    if over == "series":
+        return _without(panel, panel.lengths > horizon, f"horizon {horizon} and one more step")
     least = max(context_steps or 1, (season_steps or 1) + 1 - horizon)
     kept, train = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if context_steps is None and kept.any():
@@ -47,21 +53,23 @@ def without_short(
         season = season_steps or find_season(typical.cut(train[kept])).steps
         least = max(least, context_for(season, horizon, int(np.median(train[kept]))))
         kept, _ = long_enough(panel, validation, test, least, horizon, calibration=calibration)
-    if kept.all():
-        return panel, ()
     if not kept.any():
         raise ForecastError(
             f"all {len(panel)} series are too short for context {least} + horizon {horizon} and as many steps each for "
             "validation and test: shorten `horizon` or `data.context_steps`, or change `split.validation` and "
             "`split.test`"
         )
-    return panel.take(np.flatnonzero(kept)), (_sentence(panel, kept, least, horizon),)
+    needed = f"context {least} + horizon {horizon} in training and {horizon} steps each for validation and test"
+    return _without(panel, kept, needed)
 
 
-def _sentence(panel: Panel, kept: BoolArray, context_steps: int, horizon: int) -> str:
+def _without(panel: Panel, kept: BoolArray, needed: str) -> tuple[Panel, tuple[str, ...]]:
+    """Keep some series, (series,), and name the others, which are too short for what is `needed`."""
+    if kept.all():
+        return panel, ()
+    if not kept.any():
+        raise ForecastError(f"all {len(panel)} series are too short for {needed}: shorten `horizon`")
     short = np.flatnonzero(~kept)
     texts = [f"{panel.ids[i]!r} ({counted(int(panel.lengths[i]), 'step')})" for i in short[:_NAMED]]
-    return (
-        f"{len(short)} of {len(panel)} series left out as too short for context {context_steps} + horizon {horizon} in "
-        f"training and {horizon} steps each for validation and test: {name_some(texts, len(short))}."
-    )
+    said = f"{len(short)} of {len(panel)} series left out as too short for {needed}: {name_some(texts, len(short))}."
+    return panel.take(np.flatnonzero(kept)), (said,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -93,6 +93,7 @@ def make_panel(
     past: Sequence[str] = (),
     future: Sequence[str] = (),
     static: Sequence[str] = (),
+    target_at: Literal["every", "end"] = "every",
     symbols: bool = False,
     **settings: Any,
 ) -> Panel:
@@ -105,6 +106,8 @@ def make_panel(
     past, future, static
         Covariates: columns that are known up to a row, known ahead as well (with rows after the last target for the
         steps to forecast), and the same in all rows of a series.
+    target_at
+        "end": `y` is one label a series, the same in all of its rows in which it is not empty, and comes after them.
     symbols
         Whether the target's values are symbols: texts, as which numbers are taken as well.
     settings
@@ -127,7 +130,9 @@ def make_panel(
     }
     if symbols:
         check_not_averaged(rows)
-    panel = assemble(raw_table(frame, unique_id, ds, y, roles, symbols=symbols), rows).panel
+    panel = assemble(
+        raw_table(frame, unique_id, ds, y, roles, symbols=symbols, target_at=target_at), rows, target_at=target_at
+    ).panel
     return without_unused(panel) if symbols else panel
 
 
@@ -168,9 +173,9 @@ def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
     raw = read_columns(Path(settings.path), settings, symbols)
     if raw.unknown:
         raw = _without_unknown(raw, settings)
-    if settings.on_short_series == "drop":
+    if settings.on_short_series == "drop" and settings.target_at == "every":
         raw = _without_empty(raw)
-    made = assemble(raw, settings, settings.timezone)
+    made = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
     source = Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
     return _of_symbols(source, symbols) if settings.symbols else source
 

@@ -1,8 +1,8 @@
-"""Chronological split and rolling origins.
+"""How a panel is split, and rolling origins.
 
-Every series is cut at its own steps into a training, a validation, a calibration and a test stretch, in this order of
-time. Everything is fitted and chosen on the first two; the calibration stretch only says how wide intervals have to be,
-and may be empty.
+Over time every series is cut at its own steps into a training, a validation, a calibration and a test stretch, in this
+order. Over series each of them is in one stretch as a whole, and has no steps in the others. Everything is fitted and
+chosen on the first two; the calibration stretch only says how wide intervals have to be, and may be empty.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from forecast.errors import ForecastError
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, Panel
 
+
+Over: TypeAlias = Literal["time", "series"]
 
 Stretches: TypeAlias = "tuple[IntArray, IntArray, IntArray, IntArray]"
 """Steps of training, validation, calibration and test, each (series,)."""
@@ -68,19 +70,29 @@ class Origins:
 
 
 def split_panel(
-    panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
+    panel: Panel,
+    validation: float,
+    test: float,
+    context_steps: int,
+    horizon: int,
+    *,
+    calibration: float | None = 0,
+    over: Over = "time",
 ) -> Split:
-    """Split every series; `validation`, `test` and `calibration` are shares below 1 or whole steps.
+    """Split a panel; `validation`, `test` and `calibration` are shares below 1 or whole steps, or numbers of series.
 
     Without a number the last half of a series' validation stretch is for calibration, where both halves keep a
-    horizon.
+    horizon; over series the last half of the validation series.
 
     Raises
     ------
     ForecastError
-        A series whose training stretch is shorter than context + horizon, or another stretch than the horizon.
+        A series whose training stretch is shorter than context + horizon, or another stretch than the horizon; over
+        series a stretch without a series, or a series of fewer steps than the horizon and one more.
 
     """
+    if over == "series":
+        return _split_series(panel, validation, test, horizon, calibration)
     stretches = _stretches(panel, validation, test, calibration)
     _check_long_enough(panel, stretches, context_steps, horizon)
     train, validated, calibrated, _ = stretches
@@ -94,9 +106,54 @@ def split_panel(
 def long_enough(
     panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
 ) -> tuple[BoolArray, IntArray]:
-    """Whether `split_panel` takes each series, and the steps of training that each would have; both (series,)."""
+    """Whether `split_panel` over time takes each series, and the steps of training it would have; both (series,)."""
     stretches = _stretches(panel, validation, test, calibration)
     return _horizons_that_fit(stretches, context_steps) >= horizon, stretches[0]
+
+
+def _split_series(panel: Panel, validation: float, test: float, horizon: int, calibration: float | None) -> Split:
+    """Put whole series into stretches, in their order; those whose label nobody knows are scored nowhere: the last."""
+    _check_one_origin(panel, horizon)
+    counted = np.flatnonzero(has_label(panel))
+    asked = (validation, calibration or 0.0, test)
+    validated, calibrated, tested = (max(int(_steps(size, len(counted))), int(size > 0)) for size in asked)
+    trained = len(counted) - validated - calibrated - tested
+    if trained < 1:
+        kind = "series with a label" if panel.at_end else "series"
+        more = f", {calibrated} for calibration" if calibrated else ""
+        raise ForecastError(
+            f"`split.over=series` needs at least 1 series for training, found {len(counted)} {kind}, of which "
+            f"{validated} for validation{more} and {tested} for the test: give more series, or lower "
+            "`split.validation` and `split.test`"
+        )
+    if calibration is None:
+        calibrated = validated // 2
+        validated -= calibrated
+    borders = np.cumsum([trained, validated, calibrated])
+    stretch = np.full(len(panel), len(borders))
+    stretch[counted] = np.searchsorted(borders, np.arange(len(counted)), side="right")
+    return Split(*(np.where(stretch == number, panel.lengths, 0) for number in range(len(borders))))
+
+
+def _check_one_origin(panel: Panel, horizon: int) -> None:
+    """Refuse series that have no step left before a whole horizon."""
+    short = np.flatnonzero(panel.lengths <= horizon)
+    if len(short) == 0:
+        return
+    i, longest = int(short[0]), int(panel.lengths.min()) - 1
+    shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
+    others = f", or leave out the {len(short)} of {len(panel)} series that are too short" if len(short) > 1 else ""
+    raise ForecastError(
+        f"series {panel.ids[i]!r} has {panel.lengths[i]} steps; with `split.over=series` each needs horizon {horizon} "
+        f"and one more: {shorter}{others or ', or leave it out'} (`data.on_short_series=drop`)"
+    )
+
+
+def has_label(panel: Panel) -> BoolArray:
+    """Whether a series can be scored, (series,): all of them, but for labels at the end that nobody knows."""
+    if not panel.at_end:
+        return np.ones(len(panel), dtype=np.bool_)
+    return panel.target_observed[panel.offsets[1:] - 1]
 
 
 def _stretches(panel: Panel, validation: float, test: float, calibration: float | None) -> Stretches:
@@ -115,26 +172,38 @@ def _horizons_that_fit(stretches: Stretches, context_steps: int) -> IntArray:
 def rolling_origins(panel: Panel, first: IntArray, ends: IntArray, horizon: int, stride: int = 1) -> Origins:
     """Origins whose whole horizon lies in the steps `first[i] <= step < ends[i]` of series i.
 
-    The first target of the first origin is step `first[i]`. Rows whose target was not observed are no origins.
+    The first target of the first origin is step `first[i]`; where that is a series' first step, of which nobody can
+    know anything, it is the step after. Rows whose target was not observed are no origins. Where labels stand at the
+    end the origins are the rows before labels that are known, and the stride is from series to series.
     """
     series, steps = [], []
     for i in range(len(panel)):
-        mine = np.arange(max(int(first[i]) - 1, 0), int(ends[i]) - horizon, stride, dtype=np.int64)
-        mine = mine[panel.target_observed[panel.offsets[i] + mine]]
+        every = 1 if panel.at_end else stride
+        mine = np.arange(max(int(first[i]) - 1, 0), int(ends[i]) - horizon, every, dtype=np.int64)
+        mine = mine[panel.target_observed[panel.offsets[i] + mine + int(panel.at_end)]]
         series.append(np.full(len(mine), i, dtype=np.int64))
         steps.append(mine)
-    return Origins(np.concatenate(series), np.concatenate(steps))
+    origins = Origins(np.concatenate(series), np.concatenate(steps))
+    return origins[::stride] if panel.at_end else origins
 
 
 def last_origins(panel: Panel) -> Origins:
-    """Return the end of every series: the origins of the forecast after the data."""
-    return Origins(np.arange(len(panel), dtype=np.int64), panel.lengths - 1)
+    """Return the end of every series: the origins of the forecast after the data.
+
+    Where labels stand at the end it is the row before each that nobody knows, and there is nothing after the others;
+    the panel is a whole one then, not cut before its labels.
+    """
+    ends = Origins(np.arange(len(panel), dtype=np.int64), panel.lengths - 1)
+    if not panel.at_end:
+        return ends
+    return Origins(ends.series, ends.steps - 1)[~has_label(panel)]
 
 
-def _steps(size: float, lengths: IntArray) -> IntArray:
+def _steps(size: float, lengths: IntArray | int) -> IntArray:
+    """Steps of a stretch: a share, or so many; of each length."""
     if size < 1:
-        return np.round(lengths * size).astype(np.int64)
-    return np.full(len(lengths), int(size), dtype=np.int64)
+        return np.round(np.asarray(lengths) * size).astype(np.int64)
+    return np.full(np.shape(lengths), int(size), dtype=np.int64)
 
 
 def _check_long_enough(panel: Panel, stretches: Stretches, context_steps: int, horizon: int) -> None:

@@ -39,13 +39,21 @@ def future(
 ) -> pd.DataFrame:
     """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
 
+    Where labels stand at the end these are the labels that nobody knows; there may be none.
     Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
     Those of a model without offsets are infinite; there are none at all where `offsets` is None. Where symbols are
     forecast there is a row for each, with its text as `symbol` and its probability as `y_hat`.
     """
     origins = last_origins(panel)
+    if len(origins) == 0:
+        none = np.empty(0, dtype=object)  # of labels, which are symbols
+        return pd.DataFrame(
+            {"unique_id": none, "ds": panel.times[:0], "model": none, "symbol": none, "y_hat": np.zeros(0)}
+        )
+    known = origins.last_known(len(panel))
+    panel = panel.cut(np.where(known > 0, known, panel.lengths))
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
-    ids = np.repeat(np.array(panel.ids, dtype=object), horizon)
+    ids = np.repeat(np.array(panel.ids, dtype=object)[origins.series], horizon)
     tables = []
     for name, fitted in final.items():
         made = fitted.forecast(panel, origins)

@@ -175,7 +175,13 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     try:
         asked, context = job.split, problem.context_steps
         split = split_panel(
-            panel, asked.validation, asked.test, context, problem.horizon, calibration=asked.calibration
+            panel,
+            asked.validation,
+            asked.test,
+            context,
+            problem.horizon,
+            calibration=asked.calibration,
+            over=asked.over,
         )
     except ForecastError:
         return {}

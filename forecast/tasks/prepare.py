@@ -18,11 +18,12 @@ from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import choose_features, with_features
-from forecast.series.question import Question, ask
+from forecast.series.question import Question, ask, check_stretches
 from forecast.series.settings import CsvSettings, RowSettings
 from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
 from forecast.tasks.asked import asked_baselines, check_question, left_out
+from forecast.tasks.whole_series import check_whole_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +67,14 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     check_question(job)
     if job.report.paths:
         check_paths(job.model, job.horizon)
-    source = _with_calendar(job, _long_enough(job, source or load_source(job.data)))
+    source = source or load_source(job.data)
+    check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
+    source = _with_calendar(job, _long_enough(job, source))
     _check_drawn(job.report.series, source.panel)
     missing_ahead(source.panel, job.horizon)
-    return Prepared(job, source, settle(job, source.panel), left_out(job))
+    question = settle(job, source.panel)
+    check_whole_series(job, source.panel, question)
+    return Prepared(job, source, question, left_out(job))
 
 
 def settle(job: JobSettings, panel: Panel) -> Question:
@@ -83,6 +88,7 @@ def settle(job: JobSettings, panel: Panel) -> Question:
         test=job.split.test,
         calibration=job.split.calibration,
         asks=asked_by(job.model.head),
+        over=job.split.over,
     )
 
 
@@ -99,6 +105,7 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
         validation=job.split.validation,
         test=job.split.test,
         calibration=job.split.calibration,
+        over=job.split.over,
     )
     return replace(source, panel=panel, notes=(*source.notes, *notes))
 

@@ -19,6 +19,7 @@ from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
 from forecast.series.source import found_line
+from forecast.series.split import has_label
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
@@ -250,19 +251,27 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
 
 def introduction(prepared: Prepared) -> list[str]:
     """Say what was found out about the data and what is asked of them, before anything is trained."""
-    question = prepared.question
-    split, problem = question.split, question.problem
-    ends = [split.train, split.fitted, split.before_test, prepared.panel.lengths]
-    steps = np.diff([0, *(int(end.sum()) for end in ends)])
-    calibrated = f"{steps[2]} for calibration, " if steps[2] else ""
+    question, problem = prepared.question, prepared.question.problem
+    counts = stretch_counts(prepared)
+    calibrated = f"{counts[2]} for calibration, " if counts[2] else ""
     return [
         found_line(prepared.source),
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
-        f"horizon {problem.horizon}; {steps[0]} steps for training, {steps[1]} for validation, {calibrated}"
-        f"{steps[3]} for the test",
+        f"horizon {problem.horizon}; {counts[0]} {'series' if prepared.job.split.over == 'series' else 'steps'} for "
+        f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
         *ASKED[problem.asks],
         *prepared.source.notes,
     ]
+
+
+def stretch_counts(prepared: Prepared) -> list[int]:
+    """Steps of training, validation, calibration and test; where it is split over series, series that are scored."""
+    panel, split = prepared.panel, prepared.question.split
+    ends = np.stack([split.train, split.fitted, split.before_test, panel.lengths])
+    steps = np.diff(ends, axis=0, prepend=0)  # (stretch, series)
+    if prepared.job.split.over == "series":
+        steps = (steps > 0) & has_label(panel)
+    return [int(count) for count in steps.sum(axis=1)]
 
 
 def whereabouts(finished: Finished, folder: Path) -> list[str]:

@@ -275,20 +275,27 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     """Measure the units of a fresh network before row `ends[i]` of each series, and hand it the static columns.
 
     Inputs are measured by their root mean square; one that never moves has the unit 1. Covariates come in units of
-    their own and keep them.
+    their own and keep them. Of labels at the end, which are few among the rows, all are looked at.
     """
     trained = np.flatnonzero(data.past.first_rows(ends - data.past.offsets[:-1]))
     rows = trained[:: -(-len(trained) // _SAMPLED_ROWS)].copy()
+    forks = _before_labels(data.past, trained) if data.past.at_end else rows
     del trained
     unit = np.ones(data.interface.inputs)
     differences = slice(0, 0 if data.asks == "symbol" else data.reference.input_size)  # codes have no size
     unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
     network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
     network.statics.table.copy_(torch.from_numpy(data.static))
-    target, exists = data.differences(rows, ends)
-    network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(rows))
+    target, exists = data.differences(forks, ends)
+    network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(forks))
     if isinstance(network.head, DirectionHead):  # of all rows: every k-th might meet the same phase of a season
         network.head.begin_at(base_rates(data.past, ends - data.past.offsets[:-1], data.reference.horizon))
     if isinstance(network.head, CategoricalHead):
         horizon, trained_steps = data.reference.horizon, ends - data.past.offsets[:-1]
         network.head.begin_at(symbol_base_rates(data.past, trained_steps, horizon, network.head.size))
+
+
+def _before_labels(past: Panel, trained: IntArray) -> IntArray:
+    """Of the rows that are trained on, those before a label that is known, (fork,)."""
+    labels = trained[past.target_observed[trained]]
+    return labels - 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from forecast.batches.segments import cut_segments, walk_chunks
+from forecast.batches.segments import cut_segments, full_last_chunks, walk_chunks, whole_segments
 from forecast.batches.windows import draw_windows, whole_windows, window_rows
 from forecast.training.data import Targets, chunk_batch, window_batch
 
@@ -30,7 +30,10 @@ class Epochs(Protocol):
 
 @dataclass
 class StreamEpochs:
-    """Chunks of all segments in lanes; every step of the training stretch is trained once an epoch."""
+    """Chunks of all segments in lanes; every step of the training stretch is trained once an epoch.
+
+    `offsets` are the empty steps before each segment; None: drawn anew each epoch.
+    """
 
     data: NetworkData
     targets: Targets
@@ -39,12 +42,13 @@ class StreamEpochs:
     chunk_steps: int
     seed: int
     epoch: int = 0
+    offsets: IntArray | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
-        for chunk in walk_chunks(self.segments, self.lanes, self.chunk_steps, rng):
+        for chunk in walk_chunks(self.segments, self.lanes, self.chunk_steps, rng, self.offsets):
             yield chunk_batch(self.data, self.targets, chunk)
 
 
@@ -76,9 +80,28 @@ def training_epochs(
     starts, targets = data.past.offsets[:-1], Targets(data, ends)
     if settings.regime == "windows":
         origins = whole_windows(starts, ends, context_steps)
+        if data.past.at_end:
+            origins = origins[data.past.target_observed[origins + 1]]
         return WindowEpochs(
             data, targets, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed
         )
+    if data.past.at_end:
+        return _labelled_epochs(data, targets, ends, settings, seed)
     warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
     segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
     return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)
+
+
+def _labelled_epochs(
+    data: NetworkData, targets: Targets, ends: IntArray, settings: TrainingSettings, seed: int
+) -> StreamEpochs:
+    """Walk each series with a label from its first row to the one before the label, where it forks; uncut.
+
+    What is read of a series reaches its only fork by the state alone: a cut would lose what was read before it.
+    """
+    starts = data.past.offsets[:-1]
+    there = np.flatnonzero(ends > starts)
+    there = there[data.past.target_observed[ends[there] - 1]]
+    segments = whole_segments(starts[there], ends[there] - 1)
+    offsets = full_last_chunks(segments, settings.chunk_steps)
+    return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, offsets=offsets)

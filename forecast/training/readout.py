@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.batches.segments import Segments, walk_chunks
+from forecast.batches.segments import walk_chunks, whole_segments
 from forecast.errors import ForecastError
 from forecast.network.decoders import DirectDecoder
 from forecast.network.inference import head_on_cpu, walk_features
@@ -97,12 +97,12 @@ def gather(network: Network, data: NetworkData, ends: IntArray, numbers_at_once:
     starts, targets = data.past.offsets[:-1], Targets(data, ends)
     known = _known_size(network)
     moments = Moments(network.backbone.feature_size, data.reference.horizon, known, network.device)
-    lanes = min(_LANES, len(starts))
+    segments = whole_segments(starts, ends)
+    lanes = min(_LANES, len(segments))
     width = max(moments.features.shape[1], moments.known.numel())
     steps = min(max(numbers_at_once // (width * lanes), 1), int((ends - starts).max()))
-    segments = Segments(starts, starts, ends)
     state = network.initial_state(lanes)
-    at_once = np.zeros(len(starts), dtype=np.int64)
+    at_once = np.zeros(len(segments), dtype=np.int64)
     for chunk in walk_chunks(segments, lanes, steps, np.random.default_rng(0), at_once):
         batch = chunk_batch(data, targets, chunk)
         x, series, begins = (part.to(network.device) for part in (batch.x, batch.series, batch.begins))

@@ -58,7 +58,7 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
     Raises
     ------
     ForecastError
-        There is none.
+        There is none, or windows are longer than what is known at one.
 
     """
     data, past, horizon = job.data, job.data.past, job.data.reference.horizon
@@ -66,6 +66,12 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
     numbers = len(origins) * horizon * max(data.interface.symbols, 1)
     origins = origins[:: max(-(-numbers // _FORECASTS), 1)]
     rows = origins.rows(past)
+    known = int(origins.steps.min(initial=job.context_steps)) + 1
+    if job.training.regime == "windows" and known < job.context_steps:
+        raise ForecastError(
+            f"a network trained on windows needs {job.context_steps} steps up to an origin, found {known} in "
+            "validation: say `training.regime=stream`, or fewer `data.context_steps`"
+        )
     warmup = max(_WARMUP_STEPS, job.context_steps)
     starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
     target, exists = data.differences(rows, past.offsets[1:])

@@ -78,6 +78,12 @@ def csv_keys():
             {"id": "a", "target": "y"},
             lines("t,a,y", [*(f"{n},long,{n % 5}" for n in range(90)), *(f"{n},short,{n % 3}" for n in range(9))]),
         ),
+        "data.csv.target_at": Change(
+            "end",
+            panel,
+            {"id": "a", "target": "y", "past": "x"},
+            lines("a,x,y", [f"{name},{n % 5},{len(name)}" for name in ("one", "three") for n in range(9)]),
+        ),
         "data.csv.layout": Change("columns", panel, {"target": None}, lines("Date,y,other", BASE)),
         "data.csv.time_format": Change(
             "%d-%m-%y",
@@ -272,6 +278,7 @@ PLAIN = {
     "ensemble": Change(2, trained),
     "combine": Change("mean", judged, {"ensemble": 3}),
     "horizon": Change(5, question),
+    "split.over": Change("series", question),
     "split.validation": Change(0.2, question),
     "split.calibration": Change(0, question),
     "split.test": Change(0.3, question),

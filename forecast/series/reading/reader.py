@@ -80,7 +80,8 @@ def read_columns(path: str | Path, settings: CsvSettings, symbols: tuple[str, ..
     if beside.channels:
         found["covariates"] = beside.words
     doubts = tuple(note for column in columns for note in column.notes)
-    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *check_living(series, file, told.symbols))
+    constant = check_living(series, file, told.symbols) if settings.target_at == "every" else ()
+    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *constant)
     return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels, told.symbols, told.unknown)
 
 

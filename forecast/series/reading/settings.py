@@ -20,6 +20,8 @@ class CsvSettings(Settings):
     Attributes
     ----------
     target : the column to forecast, or several: each is a series of its own
+    target_at : every: the target has a value at each row; end: it is one label a series, the same in all rows in which
+        it is not empty, and comes after the last of them
     symbols : whether the target's values are symbols, texts that are taken as they are written, digits as well; None:
         what `model.head` asks for
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
@@ -50,6 +52,7 @@ class CsvSettings(Settings):
     name: Literal["csv"] = "csv"
     path: str = Field(min_length=1)
     target: Names | None = None
+    target_at: Literal["every", "end"] = "every"
     symbols: bool | None = None
     time: Names | None = None
     id: str | None = None

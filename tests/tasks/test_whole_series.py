@@ -1,0 +1,84 @@
+"""Jobs that hold back whole series: what is refused, and what is said of the split."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from oracles.panels import panel_of
+from small_jobs import small_job
+
+from forecast.errors import ForecastError
+from forecast.runs.record import ChannelRecord
+from forecast.series.labels import with_labels_at_end
+from forecast.series.panel import Channel
+from forecast.series.question import ask
+from forecast.series.source import Source
+from forecast.tasks.prepare import Prepared, prepare
+from forecast.tasks.train import stretch_counts
+from forecast.tasks.whole_series import check_whole_series
+
+OVER = {"over": "series", "validation": 1, "test": 2}
+
+
+def symbols(*lengths):
+    panel = panel_of(*(np.arange(n) % 3 for n in lengths))
+    return replace(panel, channels=(Channel("y", "target", ("a", "b", "c")),))
+
+
+def labelled(*lengths, unlabelled=()):
+    panel = panel_of(*(np.full(n, i % 2) for i, n in enumerate(lengths)))
+    panel = replace(
+        panel,
+        values=np.column_stack([panel.values, panel.values]),
+        observed=np.ones((len(panel.target), 2), dtype=bool),
+        channels=(Channel("y", "target", ("a", "b")), Channel("x", "past")),
+    )
+    return with_labels_at_end(panel, unlabelled)
+
+
+def question_of(panel, **said):
+    return ask(panel, 1, asks="symbol", over="series", validation=1, test=2, **said)
+
+
+def test_values_are_refused_before_anything_is_cut():
+    with pytest.raises(ForecastError, match=r"`split\.over=series` is for symbols"):
+        prepare(small_job(split=OVER))
+
+
+def test_an_embedding_of_series_is_refused():
+    panel = symbols(30, 40, 50, 60, 70)
+    with pytest.raises(ForecastError, match=r"`model\.id_embedding=2` learns something of each series"):
+        check_whole_series(small_job(split=OVER, model__id_embedding=2), panel, question_of(panel))
+    check_whole_series(small_job(split=OVER), panel, question_of(panel))
+    check_whole_series(small_job(model__id_embedding=2), panel, ask(panel, 1, asks="symbol"))
+
+
+def test_windows_are_refused_where_an_origin_has_no_context():
+    job = small_job(split=OVER, training__regime="windows")
+    panel = symbols(30, 40, 50, 60, 70)
+    with pytest.raises(ForecastError, match=r"needs 5 steps up to an origin .* 's0' has its first origin after 1: say"):
+        check_whole_series(job, panel, question_of(panel, context_steps=5))
+
+
+def test_windows_are_taken_before_labels_of_series_that_are_long_enough():
+    job = small_job(split=OVER, training__regime="windows")
+    panel = labelled(30, 40, 50, 20, 25)
+    check_whole_series(job, panel, question_of(panel, context_steps=20))
+    with pytest.raises(ForecastError, match=r"'s3' has its only origin after 20: .* or `data\.context_steps=20`"):
+        check_whole_series(job, panel, question_of(panel))
+
+
+def test_series_are_counted_where_whole_ones_are_held_back():
+    panel = labelled(30, 40, 50, 20, 25, unlabelled=["s1"])
+    prepared = Prepared(small_job(split=OVER), Source(panel, {}, (), ""), question_of(panel))
+    assert stretch_counts(prepared) == [1, 1, 0, 2]
+    panel = symbols(30, 40)
+    prepared = Prepared(small_job(), Source(panel, {}, (), ""), ask(panel, 1, asks="symbol", validation=3, test=4))
+    assert stretch_counts(prepared) == [56, 6, 0, 8]
+
+
+def test_a_run_remembers_that_its_label_stands_at_the_end():
+    channel = labelled(3, 4).channels[0]
+    assert Channel(**ChannelRecord(**asdict(channel)).model_dump()) == channel
