@@ -18,12 +18,19 @@ ReferenceName: TypeAlias = Literal[
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
-HeadName: TypeAlias = Literal["point", "quantile", "gaussian", "student_t", "negative_binomial", "direction"]
+HeadName: TypeAlias = Literal[
+    "point", "quantile", "gaussian", "student_t", "negative_binomial", "direction", "categorical"
+]
+_ASKED: dict[str, Asks] = {"direction": "direction", "categorical": "symbol"}
 
 
 def asked_by(head: str) -> Asks:
-    """Return the question that a head answers."""
-    return "direction" if head == "direction" else "value"
+    """Return the question that a head answers.
+
+    >>> asked_by("quantile"), asked_by("categorical")
+    ('value', 'symbol')
+    """
+    return _ASKED.get(head, "value")
 
 
 class CommonSettings(Settings):
