@@ -68,8 +68,8 @@ class Classifier:
         rates = symbol_base_rates(past, train_steps, problem.horizon, alphabet_size(past))
         fitting = _Fitting(self, inputs, train, past, train_steps, rates)
         with one_thread():
-            params = fitting.choose()
-            steps = tuple(fitting.fit(params, h) for h in range(1, problem.horizon + 1))
+            params, tried = fitting.choose()
+            steps = tuple(tried.get(h) or fitting.fit(params, h) for h in range(1, problem.horizon + 1))
         return FittedClassifier(self, inputs, steps, params)
 
     def read(self, inputs: LastSymbols | BagOfSteps, panel: Panel, rows: IntArray, step: int) -> Any:
@@ -154,14 +154,17 @@ class _Fitting:
     train_steps: IntArray
     rates: FloatArray
 
-    def choose(self) -> dict[str, Any]:
-        """Take the candidates with the fewest bits a symbol on the validation stretch, the first of equals."""
+    def choose(self) -> tuple[dict[str, Any], dict[int, _Step]]:
+        """Take the candidates with the fewest bits a symbol on the validation stretch, and the models fitted for it."""
         ends = {h: self._validation_rows(h) for h in sorted({1, len(self.rates)})}
         ends = {h: rows for h, rows in ends.items() if len(rows)}
         tried = candidates(self.forecaster.choose if ends else {})
         if len(tried) == 1:
-            return tried[0]
-        return min(tried, key=lambda params: sum(self._bits(params, h, rows) for h, rows in ends.items()))
+            return tried[0], {}
+        fits = [{h: self.fit(params, h) for h in ends} for params in tried]
+        bits = [sum(self._bits(fitted[h], h, rows) for h, rows in ends.items()) for fitted in fits]
+        best = int(np.argmin(bits))
+        return tried[best], fits[best]
 
     def fit(self, params: Mapping[str, Any], step: int) -> _Step:
         """Fit one model."""
@@ -185,8 +188,8 @@ class _Fitting:
         rows = target_rows(self.past, self.train_steps, step) - step
         return thin(rows, self.forecaster.max_windows, self.forecaster.seed)
 
-    def _bits(self, params: Mapping[str, Any], step: int, rows: IntArray) -> float:
+    def _bits(self, fitted: _Step, step: int, rows: IntArray) -> float:
         """Mean -log2 of the chance given to what came."""
-        chances = self.fit(params, step).chances(self.forecaster.read(self.inputs, self.past, rows, step))
+        chances = fitted.chances(self.forecaster.read(self.inputs, self.past, rows, step))
         came = symbol_codes(self.past)[rows + step]
         return float(-np.log2(chances[np.arange(len(rows)), came]).mean())

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     Columns: TypeAlias = "sparse.csr_array[np.float64]"
 
-MOST_WEIGHTS = 2_000_000
-"""What a linear classifier may learn of the last symbols, one weight a pair of symbols and a lag."""
+MOST_WEIGHTS = 500_000
+"""What a linear classifier may learn of the last symbols, one weight a pair of symbols and a lag: of more it takes
+minutes a step."""
 
 _STEPS_AT_ONCE = 8192
 """Steps that are encoded at once for a mean: a vocabulary is thousands of columns."""

@@ -150,7 +150,7 @@ def test_covariates_stand_beside_the_last_symbols():
 
 @pytest.mark.parametrize(
     ("size", "context", "said", "lags"),
-    [(10, 64, None, 8), (10, 3, None, 3), (10, 3, 20, 20), (600, 64, None, 5), (3000, 64, None, 1)],
+    [(10, 64, None, 8), (10, 3, None, 3), (10, 3, 20, 20), (300, 64, None, 5), (3000, 64, None, 1)],
 )
 def test_how_many_symbols_are_read(size, context, said, lags):
     panel = symbols_panel("abba")
