@@ -1,6 +1,6 @@
 """Make data/text.txt: some 150,000 characters of English prose, out of the language reference that comes with Python.
 
-    python data/make_text.py            writes text.txt beside this file; made with CPython 3.11.7, other releases differ
+    python data/make_text.py            writes text.txt beside this file, with CPython 3.11.7: other releases differ
 
 Chapters of 1,500 to 20,000 characters, in an order drawn once, so that training, validation and test are alike. A
 paragraph that stands in several chapters is kept where it comes first. The text is the Python Software Foundation's

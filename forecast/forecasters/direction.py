@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.network.settings import asked_by
 from forecast.series.directions import base_rates, bounded_rate, risen
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted, Forecaster
-    from forecast.network.settings import NetworkSettings
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
@@ -132,36 +129,3 @@ def _rates(outcome: FloatArray, where: BoolArray) -> FloatArray:
 
 def _percent(rates: FloatArray) -> list[str]:
     return [f"{100 * rate:.1f} %" for rate in rates]
-
-
-def check_asked(settings: NetworkSettings, problem: Problem) -> None:
-    """Refuse a problem that the network's head does not answer, and what makes no sense of its answer.
-
-    Raises
-    ------
-    ForecastError
-        The head answers another question; a strategy that feeds forecasts back, or forecasts of several origins that
-        are averaged, with a head that answers the direction.
-
-    """
-    if asked_by(settings.head) != problem.asks:
-        raise ForecastError(
-            f"the problem asks for the {problem.asks}, and `model.head={settings.head}` answers the "
-            f"{asked_by(settings.head)}: ask for that (`ask(panel, horizon, asks=...)`), or say another head"
-        )
-    if settings.head == "direction":
-        check_direction(settings)
-
-
-def check_direction(settings: NetworkSettings) -> None:
-    """Refuse what cannot be done with probabilities of a rise since the origin."""
-    if settings.strategy != "direct":
-        raise ForecastError(
-            f"`model.head=direction` says of each step whether it is higher, which is nothing to be read as its value, "
-            f"found `model.strategy={settings.strategy}`: say `model.strategy=direct`"
-        )
-    if settings.fork_ensemble > 1:
-        raise ForecastError(
-            f"`model.head=direction` compares with each origin's own value, so that forecasts of several origins are "
-            f"of different questions, found `model.fork_ensemble={settings.fork_ensemble}`: say `model.fork_ensemble=1`"
-        )

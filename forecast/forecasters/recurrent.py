@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.asked import check_asked
 from forecast.forecasters.beside import Beside
 from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
 from forecast.forecasters.counts import check_counts
-from forecast.forecasters.direction import check_asked
 from forecast.forecasters.draws import own_chances
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.interface import Forecasts, Kind

@@ -6,9 +6,7 @@ A regressor that knows only one output is fitted once a horizon step.
 
 from __future__ import annotations
 
-import itertools
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,9 +15,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
-from threadpoolctl import threadpool_limits
 
 from forecast.errors import ForecastError
+from forecast.forecasters.estimators import by_category, candidates, copied, first_line, one_thread
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.windows import Differences, Read, fit_windows, thin, window_rows
 
@@ -89,17 +87,12 @@ class Regression:
         used = thin(rows, self.max_windows, self.seed)
         x, y = differences.inputs(read, used), differences.targets(read, used)
         validation = thin(window_rows(past, train_steps, past.lengths, problem), self.max_windows, self.seed)
-        with _one_thread():
-            fits = [self._fit_one(params, x, y) for params in self._candidates(len(validation) > 0)]
+        with one_thread():
+            fits = [self._fit_one(params, x, y) for params in candidates(self.choose if len(validation) else {})]
             best = fits[0] if len(fits) == 1 else _least_error(fits, differences, read, validation)
         notes = [] if len(used) == len(rows) else [f"fitted on {len(used)} of {len(rows)} windows"]
         notes += [f"{key} {value} chosen on the validation stretch" for key, value in best.params.items()]
         return FittedRegression(self, best, differences, (*notes, *best.warnings))
-
-    def _candidates(self, can_choose: bool) -> list[dict[str, Any]]:
-        if not (can_choose and self.choose):
-            return [{}]
-        return [dict(zip(self.choose, c, strict=True)) for c in itertools.product(*self.choose.values())]
 
     def _fit_one(self, params: Mapping[str, Any], x: FloatArray, y: FloatArray) -> _Fit:
         model = self._model(params)
@@ -109,13 +102,11 @@ class Regression:
             try:
                 model.fit(x, y[:, 0] if y.shape[1] == 1 and not isinstance(model, MultiOutputRegressor) else y)
             except (TypeError, ValueError) as error:
-                raise ForecastError(f"baseline {self.name!r}: {_first_line(error)}") from error
-        return _Fit(model, dict(params), _by_category(caught))
+                raise ForecastError(f"baseline {self.name!r}: {first_line(error)}") from error
+        return _Fit(model, dict(params), by_category(caught))
 
     def _model(self, params: Mapping[str, Any]) -> Any:
-        model = clone(self.regressor).set_params(**params)
-        unseeded = {k: self.seed for k, v in model.get_params().items() if k.endswith("random_state") and v is None}
-        model.set_params(**unseeded)
+        model = copied(self.regressor, params, self.seed)
         many = get_tags(model).target_tags.multi_output if self.multi_output is None else self.multi_output
         return model if many else MultiOutputRegressor(model)
 
@@ -135,7 +126,7 @@ class FittedRegression:
         y_hat = np.empty((len(rows), self.differences.problem.horizon))
         for i in range(0, len(rows), _ORIGINS_AT_ONCE):
             block = rows[i : i + _ORIGINS_AT_ONCE]
-            with _one_thread():
+            with one_thread():
                 predicted = self.best.predict(self.differences.inputs(read, block))
             y_hat[i : i + _ORIGINS_AT_ONCE] = self.differences.restore(read, block, predicted)
         return Forecasts(y_hat)
@@ -159,24 +150,7 @@ class _Fit:
         return np.asarray(self.model.predict(x), dtype=np.float64).reshape(len(x), -1)
 
 
-def _one_thread() -> threadpool_limits:
-    """Keep OpenMP to one thread: on a busy machine two that wait for each other cost tenfold on windows so few."""
-    return threadpool_limits(limits=1, user_api="openmp")
-
-
 def _least_error(fits: Sequence[_Fit], differences: Differences, read: Read, validation: IntArray) -> _Fit:
     """Take the fit with the least mean loss over the validation stretch, the first of equals."""
     x, y = differences.inputs(read, validation), differences.targets(read, validation)
     return min(fits, key=lambda fit: float(differences.loss(fit.predict(x), y).mean()))
-
-
-def _by_category(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
-    """Take the first warning of each category, with how often there were such: one model a step warns once a step."""
-    first = {w.category: _first_line(w.message) for w in reversed(caught)}
-    often = Counter(w.category for w in caught)
-    return tuple(f"{line} ({often[c]} times)" if often[c] > 1 else line for c, line in first.items())
-
-
-def _first_line(message: object) -> str:
-    lines = str(message).splitlines() or [type(message).__name__]
-    return lines[0].rstrip(". ")

@@ -68,7 +68,37 @@ class StatisticalSettings(NamedSettings):
     """Steps that a model is estimated on, at most: the last of the training stretch."""
 
 
+class NgramSettings(NamedSettings):
+    """How likely each symbol is after the last ones, counted in training."""
+
+    method: Literal["ngram"]
+    order: int | None = Field(None, ge=1, le=16)
+    """Symbols that are known together, the next one among them; null: the best of 1 to 6 on validation."""
+
+
+class ClassifierSettings(NamedSettings):
+    """A classifier of scikit-learn on the last symbols, or of a label on the mean of the covariates."""
+
+    method: Literal["classifier"]
+    classifier: str = "logistic"
+    """A name of the table of classifiers."""
+    lags: int | None = Field(None, ge=1, le=512)
+    """Symbols that are read; null: at most 8, and no more than a context."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the classifier, as scikit-learn names them."""
+    choose: dict[str, list[Any]] = Field(default_factory=dict)
+    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold."""
+    max_windows: int = Field(5_000, ge=1)
+    """Windows that it is fitted on, at most; of more, as many are drawn at random."""
+
+
 BaselineSettings: TypeAlias = Annotated[
-    RuleSettings | WindowMeanSettings | ReferenceSettings | RegressionSettings | StatisticalSettings,
+    RuleSettings
+    | WindowMeanSettings
+    | ReferenceSettings
+    | RegressionSettings
+    | StatisticalSettings
+    | NgramSettings
+    | ClassifierSettings,
     Field(discriminator="method"),
 ]

@@ -1,14 +1,15 @@
-"""From a name to a baseline: the literal tables of rules and regressors, and what builds them.
+"""From a name to a baseline: the literal tables of rules, regressors and classifiers, and what builds them.
 
-To add a regressor of scikit-learn, write `conf/baseline/<name>.yaml`; if it is not in `REGRESSORS`, add a line.
+To add a regressor of scikit-learn, write `conf/baseline/<name>.yaml`; if it is not in `REGRESSORS`, add a line. A
+classifier, for symbols, is a line of `CLASSIFIERS`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from forecast.errors import ForecastError
 from forecast.forecasters.naive import (
@@ -21,8 +22,11 @@ from forecast.forecasters.naive import (
     straight_line,
     window_mean,
 )
+from forecast.forecasters.ngrams import Ngram
 from forecast.forecasters.settings import (
     BaselineSettings,
+    ClassifierSettings,
+    NgramSettings,
     ReferenceSettings,
     RegressionSettings,
     RuleSettings,
@@ -33,7 +37,6 @@ from forecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
-    from forecast.forecasters.regression import Regression
     from forecast.series.problem import Asks
 
 RULES: dict[str, Rule] = {
@@ -78,8 +81,32 @@ REGRESSORS: dict[str, Regressor] = {
 }
 
 
+class ClassifierEntry(NamedTuple):
+    """Where a classifier is imported from, and whether it takes no sparse columns."""
+
+    module: str
+    cls: str
+    dense: bool = False
+
+
+CLASSIFIERS: dict[str, ClassifierEntry] = {
+    "extra_trees": ClassifierEntry("sklearn.ensemble", "ExtraTreesClassifier"),
+    "hist_gradient_boosting": ClassifierEntry("sklearn.ensemble", "HistGradientBoostingClassifier", dense=True),
+    "k_neighbors": ClassifierEntry("sklearn.neighbors", "KNeighborsClassifier"),
+    "logistic": ClassifierEntry("sklearn.linear_model", "LogisticRegression"),
+    "mlp": ClassifierEntry("sklearn.neural_network", "MLPClassifier"),
+    "naive_bayes": ClassifierEntry("sklearn.naive_bayes", "BernoulliNB"),
+    "random_forest": ClassifierEntry("sklearn.ensemble", "RandomForestClassifier"),
+}
+
+
+Entry = TypeVar("Entry", Regressor, ClassifierEntry)
+
+
 def why_unanswered(settings: BaselineSettings, asks: Asks) -> str:
     """Say why a baseline does not answer a question, "" where it does."""
+    if asks == "symbol" or isinstance(settings, NgramSettings | ClassifierSettings):
+        return _why_not_symbols(settings, asks)
     match settings:
         case RegressionSettings():
             entry = REGRESSORS.get(settings.regressor)
@@ -92,13 +119,26 @@ def why_unanswered(settings: BaselineSettings, asks: Asks) -> str:
     return ""
 
 
+def _why_not_symbols(settings: BaselineSettings, asks: Asks) -> str:
+    """Say why one of a question and a baseline is of symbols and the other is not, "" where both are."""
+    match settings:
+        case NgramSettings() | ClassifierSettings():
+            said = f"says how likely each symbol is, and is asked for the {asks}: say `model.head=categorical`"
+            return "" if asks == "symbol" else f"{said}, or drop it"
+        case RuleSettings(method="naive"):
+            return "says that the last symbol comes again: an n-gram of order 2 knows how often it does"
+        case RegressionSettings(regressor="logistic"):
+            return "says how likely a rise is: of symbols `baseline=[softmax]` says it"
+    return "forecasts values, and symbols have none"
+
+
 def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
     """Make the forecaster that the settings describe.
 
     Raises
     ------
     ForecastError
-        A regressor or a parameter that is not there, with the nearest name.
+        A regressor, a classifier or a parameter that is not there, with the nearest name.
 
     """
     match settings:
@@ -108,22 +148,46 @@ def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
             return window_mean(settings.name, settings.window_steps)
         case ReferenceSettings():
             return UntrainedReference(settings.name, settings.reference)
-        case RegressionSettings():
-            return _build_regression(settings, seed)
+        case RegressionSettings() | ClassifierSettings():
+            return _of_scikit_learn(settings, seed)
         case StatisticalSettings():
             return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
+        case NgramSettings():
+            return Ngram(settings.name, settings.order)
 
 
-def _build_regression(settings: RegressionSettings, seed: int) -> Regression:
-    # scikit-learn takes a second to import; a job without regressors does not pay it.
+def _of_scikit_learn(settings: RegressionSettings | ClassifierSettings, seed: int) -> Forecaster:
+    # scikit-learn takes a second to import; a job without it does not pay that.
+    from forecast.forecasters.classifying import Classifier  # noqa: PLC0415
     from forecast.forecasters.regression import Regression  # noqa: PLC0415
 
+    shared: dict[str, Any] = {
+        "name": settings.name,
+        "choose": settings.choose,
+        "max_windows": settings.max_windows,
+        "seed": seed,
+    }
+    if isinstance(settings, ClassifierSettings):
+        classified = _entry(settings, "classifier", settings.classifier, CLASSIFIERS)
+        shared |= {"lags": settings.lags, "dense": classified.dense}
+        return Classifier(classifier=_estimator(settings, classified), **shared)
+    entry = _entry(settings, "regressor", settings.regressor, REGRESSORS)
+    shared |= {"reference": settings.reference, "multi_output": entry.multi_output, "answers": entry.answers}
+    return Regression(regressor=_estimator(settings, entry), **shared)
+
+
+def _entry(settings: BaselineSettings, key: str, name: str, table: Mapping[str, Entry]) -> Entry:
+    """Look up a name of a table that a key says."""
+    if name not in table:
+        raise ForecastError(f"`baseline.{settings.name}.{key}` {_no_such(name, table)}")
+    return table[name]
+
+
+def _estimator(settings: RegressionSettings | ClassifierSettings, entry: Regressor | ClassifierEntry) -> Any:
+    """Make the unfitted estimator of a table's line; what is chosen of it has to be there as well."""
     where = f"`baseline.{settings.name}"
-    entry = REGRESSORS.get(settings.regressor)
-    if entry is None:
-        raise ForecastError(f"{where}.regressor` {_no_such(settings.regressor, REGRESSORS)}")
-    regressor = cast("Any", getattr(import_module(entry.module), entry.cls))()
-    known = regressor.get_params()
+    estimator = cast("Any", getattr(import_module(entry.module), entry.cls))()
+    known = estimator.get_params()
     for part, names in (("params", settings.params), ("choose", settings.choose)):
         for key in names:
             if key not in known:
@@ -131,16 +195,7 @@ def _build_regression(settings: RegressionSettings, seed: int) -> Regression:
     for key, values in settings.choose.items():
         if not values:
             raise ForecastError(f"{where}.choose.{key}` should list at least one value, found none")
-    return Regression(
-        name=settings.name,
-        regressor=regressor.set_params(**settings.params),
-        choose=settings.choose,
-        reference=settings.reference,
-        max_windows=settings.max_windows,
-        multi_output=entry.multi_output,
-        answers=entry.answers,
-        seed=seed,
-    )
+    return estimator.set_params(**settings.params)
 
 
 def _no_such(name: str, known: Iterable[str]) -> str:

@@ -1,18 +1,26 @@
-"""Who is asked a job's question: the direction has baselines of its own, and some that it leaves out."""
+"""Who is asked a job's question: directions and symbols have baselines of their own, and some that they leave out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
-from forecast.forecasters.direction import BASE_RATE, check_direction
-from forecast.forecasters.settings import ReferenceSettings, RegressionSettings, RuleSettings
+from forecast.forecasters.asked import check_head
+from forecast.forecasters.direction import BASE_RATE
+from forecast.forecasters.settings import (
+    ClassifierSettings,
+    NgramSettings,
+    ReferenceSettings,
+    RegressionSettings,
+    RuleSettings,
+)
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import asked_by
 from forecast.reporting.wording import listed
 
 if TYPE_CHECKING:
     from forecast.forecasters.settings import BaselineSettings
+    from forecast.series.problem import Asks
     from forecast.tasks.settings import JobSettings
 
 OF_DIRECTION: tuple[BaselineSettings, ...] = (
@@ -27,7 +35,15 @@ OF_DIRECTION: tuple[BaselineSettings, ...] = (
         max_windows=5000,
     ),
 )
-"""Baselines that are asked for the direction beside those that are chosen, unless one of them is among these."""
+OF_SYMBOLS: tuple[BaselineSettings, ...] = (
+    NgramSettings(name="trigram", method="ngram", order=3),
+    NgramSettings(name="ngram", method="ngram"),
+    ClassifierSettings(name="softmax", method="classifier", params={"max_iter": 300}, choose={"C": [0.1, 1.0, 10.0]}),
+)
+OWN: dict[Asks, tuple[BaselineSettings, ...]] = {"value": (), "direction": OF_DIRECTION, "symbol": OF_SYMBOLS}
+"""Baselines that are asked a question beside those that are chosen, unless one of them is among these."""
+
+_CALLED: dict[Asks, str] = {"value": "the values", "direction": "the direction", "symbol": "the symbols"}
 
 
 def asked_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
@@ -35,9 +51,9 @@ def asked_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
     asks = asked_by(job.model.head)
     chosen = tuple(one for one in job.baseline.values() if not why_unanswered(one, asks))
     names = {one.name for one in job.baseline.values()}
-    if asks == "value" or not names or names & {one.name for one in OF_DIRECTION}:
+    if not names or names & {one.name for one in OWN[asks]}:
         return chosen
-    return (*chosen, *OF_DIRECTION)
+    return (*chosen, *OWN[asks])
 
 
 def left_out(job: JobSettings) -> tuple[str, ...]:
@@ -46,7 +62,7 @@ def left_out(job: JobSettings) -> tuple[str, ...]:
     for one in job.baseline.values():
         if why := why_unanswered(one, asks):
             reasons.setdefault(why, []).append(one.name)
-    return tuple(f"{listed(names)} left out of the direction: {why}" for why, names in reasons.items())
+    return tuple(f"{listed(names)} left out of {_CALLED[asks]}: {why}" for why, names in reasons.items())
 
 
 def check_question(job: JobSettings) -> None:
@@ -55,8 +71,8 @@ def check_question(job: JobSettings) -> None:
     Raises
     ------
     ForecastError
-        A baseline that is only asked for the direction, in a job that asks for values; a baseline under the name of
-        the base rate, intervals, or a strategy that the direction has not.
+        A baseline of directions or symbols in a job that asks for values; a baseline under the name of the base rate,
+        intervals, or a strategy, where probabilities are asked for; a logarithm of symbols.
 
     """
     if asked_by(job.model.head) == "value":
@@ -64,11 +80,17 @@ def check_question(job: JobSettings) -> None:
             if why := why_unanswered(one, "value"):
                 raise ForecastError(f"the baseline {one.name!r} {why}")
         return
-    check_direction(job.model)
+    head = job.model.head
+    check_head(job.model)
     if BASE_RATE in job.baseline:
         raise ForecastError(f"`baseline.{BASE_RATE}` is the row of the base rate itself: give it another name")
     if job.split.calibration:
         raise ForecastError(
-            f"`split.calibration` is for the intervals of forecast values, and `model.head=direction` has none, "
+            f"`split.calibration` is for the intervals of forecast values, and `model.head={head}` has none, "
             f"found {job.split.calibration:g}: say `split.calibration=null`"
+        )
+    if asked_by(head) == "symbol" and job.data.transform != "none":
+        raise ForecastError(
+            f"`data.transform` is for numbers, and `model.head={head}` asks for symbols, found "
+            f"`data.transform={job.data.transform}`: say `data.transform=none`"
         )

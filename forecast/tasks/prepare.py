@@ -13,6 +13,7 @@ from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
@@ -142,6 +143,8 @@ def reference(job: JobSettings) -> Forecaster:
     """Return the network's reference, untrained as it begins: a forecaster of its own."""
     if asked_by(job.model.head) == "direction":
         return BaseRate()
+    if asked_by(job.model.head) == "symbol":
+        return SymbolRates()
     return transformed(UntrainedReference("reference", job.model.reference), job.data.transform)
 
 

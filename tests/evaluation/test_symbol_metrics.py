@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from oracles.symbols import panel_of_texts
+from oracles.symbols import symbols_panel
 from sklearn import metrics as sklearn_metrics
 
 from forecast.errors import ForecastError
@@ -36,7 +36,7 @@ ORACLES = {
 
 def a_panel(lengths=(60, 45), seed=0):
     rng = np.random.default_rng(seed)
-    return panel_of_texts(*("".join(rng.choice(list("abc"), n)) for n in lengths))
+    return symbols_panel(*("".join(rng.choice(list("abc"), n)) for n in lengths))
 
 
 def a_split(panel, validation=12, test=15):
@@ -111,7 +111,7 @@ class Says:
 
 def judged(*forecasters):
     text = "".join(np.random.default_rng(0).choice(list("abc"), 400, p=[0.7, 0.2, 0.1]))
-    panel = panel_of_texts(text)
+    panel = symbols_panel(text)
     split = a_split(panel, 60, 120)
     return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM)
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from oracles.symbols import chain_text, entropy_rate, panel_of_texts
+from oracles.symbols import chain_text, entropy_rate, symbols_panel
 
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import combined_by, ensemble
@@ -24,7 +24,7 @@ PROBLEM = Problem(horizon=2, context_steps=9, asks="symbol")
 TRAINING = TrainingSettings(chunk_steps=16, lanes=4, max_epochs=3, accelerator="cpu", threads=1)
 WINDOWS = TRAINING.model_copy(update={"regime": "windows", "batches_per_epoch": 5})
 LSTM = LstmSettings(hidden_size=4, head="categorical")
-PANEL = panel_of_texts(chain_text(100), chain_text(130, seed=1))
+PANEL = symbols_panel(chain_text(100), chain_text(130, seed=1))
 TRAIN, VALIDATION = np.array([60, 85]), np.array([20, 20])
 ORIGINS = Origins(np.repeat([0, 1], [20, 25]), np.concatenate([np.arange(78, 98), np.arange(103, 128)]))
 
@@ -90,7 +90,7 @@ def test_an_ensemble_says_the_mean_of_its_members():
 
 def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
     """Bits a symbol over the test stretch lie within 2 % of the entropy rate of the chain."""
-    panel = panel_of_texts(chain_text(8000))
+    panel = symbols_panel(chain_text(8000))
     asked = ask(panel, 1, asks="symbol")
     training = TrainingSettings(max_epochs=30, learning_rate=0.01, accelerator="cpu", threads=1)
     network = Recurrent(GruSettings(hidden_size=16, head="categorical"), training)
@@ -103,7 +103,7 @@ def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
 
 
 def test_after_h_e_l_l_comes_e_l_l_o():
-    panel = panel_of_texts("hello" * 60)
+    panel = symbols_panel("hello" * 60)
     asked = ask(panel, 1, asks="symbol")
     training = TrainingSettings(chunk_steps=20, max_epochs=60, learning_rate=0.02, accelerator="cpu", threads=1)
     found = Recurrent(RnnSettings(hidden_size=8, head="categorical"), training).fit(
@@ -133,7 +133,7 @@ def test_where_the_symbols_before_are_not_read_they_change_nothing():
 
 def test_whole_series_train_and_others_validate():
     """A series of which no step is trained, as in a split over series."""
-    panel = panel_of_texts(chain_text(90), chain_text(80, 1), chain_text(70, 2))
+    panel = symbols_panel(chain_text(90), chain_text(80, 1), chain_text(70, 2))
     split = Split(np.array([90, 0, 0]), np.array([0, 80, 0]))
     found = Recurrent(LSTM, TRAINING).fit(panel.cut(split.fitted), split.train, PROBLEM)
     origins = rolling_origins(panel, split.fitted, panel.lengths, 2)

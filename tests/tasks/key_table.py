@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from outcomes import ahead, baseline, beside, final, forecast, judged, page, panel, paths, question, trained
+from outcomes import ahead, baseline, beside, final, forecast, judged, page, panel, paths, question, symbols, trained
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -269,6 +269,26 @@ BASELINES = {
     "statistical.method": ("theta", "method", Change("auto_ets", baseline, STATISTICAL)),
     "statistical.time_limit_s": ("theta", "time_limit_s", Change(1e-6, baseline, STATISTICAL)),
     "statistical.max_steps": ("theta", "max_steps", Change(40, baseline, STATISTICAL)),
+}
+
+SYMBOLS = {
+    "model__head": "categorical",
+    "baseline": {
+        "ngram": {"name": "ngram", "method": "ngram", "order": 2},
+        "softmax": {"name": "softmax", "method": "classifier", "params": {"max_iter": 1000}},
+    },
+}
+BASELINES |= {
+    "ngram.name": ("ngram", "name", Change("bigram", symbols, SYMBOLS)),
+    "ngram.method": ("ngram", "method", Change("classifier", symbols, SYMBOLS)),
+    "ngram.order": ("ngram", "order", Change(4, symbols, SYMBOLS)),
+    "classifier.name": ("softmax", "name", Change("logistic", symbols, SYMBOLS)),
+    "classifier.method": ("softmax", "method", Change("ngram", symbols, SYMBOLS)),
+    "classifier.classifier": ("softmax", "classifier", Change("mlp", symbols, SYMBOLS)),
+    "classifier.lags": ("softmax", "lags", Change(1, symbols, SYMBOLS)),
+    "classifier.params": ("softmax", "params", Change({"C": 0.01}, symbols, SYMBOLS)),
+    "classifier.choose": ("softmax", "choose", Change({"C": [0.01]}, symbols, SYMBOLS)),
+    "classifier.max_windows": ("softmax", "max_windows", Change(20, symbols, SYMBOLS)),
 }
 
 TWO_SERIES = {"data": {"name": "csv", "path": "file.csv", "target": ["Close", "Open"]}}

@@ -25,7 +25,7 @@ def every_key():
     """Names of all keys, with the name of the class where a section may be one of several."""
     shown = {"RuleSettings": "rule", "WindowMeanSettings": "window_mean"}
     shown |= {"ReferenceSettings": "reference", "RegressionSettings": "regression"}
-    shown |= {"StatisticalSettings": "statistical"}
+    shown |= {"StatisticalSettings": "statistical", "NgramSettings": "ngram", "ClassifierSettings": "classifier"}
     for section, info in JobSettings.model_fields.items():
         kinds = section_kinds(info)
         if not kinds:

@@ -1,0 +1,159 @@
+"""What every forecaster of symbols promises, whatever it counts or fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pytest
+from oracles.symbols import markov_text, symbols_panel, with_covariates
+
+from forecast.forecasters.interface import Kind
+from forecast.forecasters.settings import ClassifierSettings, NgramSettings
+from forecast.forecasters.symbols import SymbolRates
+from forecast.forecasters.table import CLASSIFIERS, build_baseline
+from forecast.series.problem import Problem
+from forecast.series.split import Origins
+from forecast.series.symbols import symbol_base_rates
+from forecast.tasks.asked import OF_SYMBOLS
+
+FAST = {
+    "extra_trees": {"n_estimators": 5},
+    "hist_gradient_boosting": {"max_iter": 3},
+    "mlp": {"max_iter": 5, "hidden_layer_sizes": [8]},
+    "random_forest": {"n_estimators": 5},
+}
+FORECASTERS = {
+    "base_rate": SymbolRates(),
+    **{one.name: build_baseline(one, seed=0) for one in OF_SYMBOLS},
+    "bigram": build_baseline(NgramSettings(name="bigram", method="ngram", order=2), 0),
+    **{
+        name: build_baseline(
+            ClassifierSettings(name=name, method="classifier", classifier=name, params=FAST.get(name, {}), lags=3), 0
+        )
+        for name in CLASSIFIERS
+    },
+}
+CASES = [(name, horizon) for name in FORECASTERS for horizon in (1, 3)]
+every = pytest.mark.parametrize(("name", "horizon"), CASES)
+
+
+def make_panel():
+    panel = with_covariates(symbols_panel(markov_text(150, 4), markov_text(120, 5).replace("b", "?", 4), "abcd" * 20))
+    for array in (panel.values, panel.observed, panel.offsets, panel.times):
+        array.setflags(write=False)  # whoever changes what it is handed fails
+    return panel
+
+
+PANEL = make_panel()
+TRAIN, VALIDATION = np.array([90, 80, 0]), np.array([30, 20, 60])
+ORIGINS = Origins(np.repeat([0, 1, 2], [28, 18, 18]), np.r_[119:147, 99:117, 59:77])
+
+
+def fit(forecaster, horizon, panel=PANEL):
+    return forecaster.fit(panel.cut(TRAIN + VALIDATION), TRAIN, Problem(horizon, 6, asks="symbol"))
+
+
+@cache
+def fitted(name, horizon):
+    return fit(FORECASTERS[name], horizon)
+
+
+@cache
+def chances(name, horizon):
+    return fitted(name, horizon).forecast(PANEL, ORIGINS).chances
+
+
+def changed_after(panel, steps):
+    """Other symbols and covariates from step `steps[i]` of every series on."""
+    values = panel.values.copy()
+    for i, (_, rows) in enumerate(panel.series()):
+        rest = values[rows.start + steps[i] : rows.stop]
+        rest[:, 0] = 3 - rest[:, 0]
+        rest[:, 1] = 2 - rest[:, 1]
+        rest[:, 2] += 5
+    return replace(panel, values=values)
+
+
+@every
+def test_they_are_chances_and_none_is_zero(name, horizon):
+    told = fitted(name, horizon).forecast(PANEL, ORIGINS)
+    assert told.chances.shape == (len(ORIGINS), horizon, 4)
+    assert told.chances.dtype == np.float64
+    assert (told.chances > 0).all()
+    np.testing.assert_allclose(told.chances.sum(axis=-1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(told.y_hat, told.chances.argmax(axis=-1))
+    assert FORECASTERS[name].kind in get_args(Kind)
+    assert FORECASTERS[name].name == name
+    notes = fitted(name, horizon).notes
+    assert isinstance(notes, tuple)
+    assert all(note and "\n" not in note for note in notes)
+
+
+@every
+def test_nothing_after_an_origin_reaches_its_chances(name, horizon):
+    for i in (0, 9, 27, 28, 45, 46, 63):
+        origin = ORIGINS[i : i + 1]
+        known = origin.last_known(len(PANEL))
+        for other in (PANEL.cut(known), changed_after(PANEL, known)):
+            told = fitted(name, horizon).forecast(other, origin).chances
+            np.testing.assert_allclose(told, chances(name, horizon)[i : i + 1], rtol=1e-9)
+
+
+@every
+def test_neither_forecasting_nor_the_other_origins_change_anything(name, horizon):
+    before = chances(name, horizon)
+    fitted(name, horizon).forecast(changed_after(PANEL, np.array([30, 30, 30])), ORIGINS[5:9])
+    order = np.random.default_rng(0).permutation(len(ORIGINS))
+    again = fitted(name, horizon).forecast(PANEL, ORIGINS[order]).chances
+    np.testing.assert_allclose(again, before[order], rtol=1e-9)
+    np.testing.assert_array_equal(fit(FORECASTERS[name], horizon).forecast(PANEL, ORIGINS).chances, before)
+
+
+@every
+def test_no_origin_gives_no_forecast(name, horizon):
+    none = Origins(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    assert fitted(name, horizon).forecast(PANEL, none).chances.shape == (0, horizon, 4)
+
+
+@every
+def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name, horizon):
+    final = fitted(name, horizon).chosen()
+    assert (final.name, final.kind) == (name, FORECASTERS[name].kind)
+    elsewhere = fit(final, horizon, changed_after(PANEL, TRAIN)).forecast(PANEL, ORIGINS).chances
+    np.testing.assert_allclose(elsewhere, chances(name, horizon), rtol=1e-9)
+    on_all = final.fit(PANEL, PANEL.lengths, Problem(horizon, 6, asks="symbol"))
+    made = on_all.forecast(PANEL, Origins(np.arange(3), PANEL.lengths - 1)).chances
+    assert made.shape == (3, horizon, 4)
+    assert (made > 0).all()
+
+
+@every
+def test_a_symbol_that_training_has_not_seen_is_no_impossibility(name, horizon):
+    panel = replace(PANEL, channels=(replace(PANEL.channels[0], categories=tuple("abcdefgh")), *PANEL.channels[1:]))
+    told = fit(FORECASTERS[name], horizon, panel).forecast(panel, ORIGINS).chances
+    assert told.shape[-1] == 8
+    assert (told > 0).all()
+    assert (told[..., 4:] < 0.05).all()
+
+
+def test_the_base_rate_says_what_was_counted():
+    rates = symbol_base_rates(PANEL, TRAIN, 3, 4)
+    np.testing.assert_array_equal(chances("base_rate", 3), np.tile(rates, (len(ORIGINS), 1, 1)))
+    likeliest = int(rates[0].argmax())
+    share = f"{100 * rates[0, likeliest]:.1f} %"
+    (note,) = fitted("base_rate", 3).notes
+    assert note == f"the likeliest of 4 symbols in training is {'abcd'[likeliest]!r}, with {share}"
+
+
+def test_where_the_next_symbol_follows_from_the_last_two_they_know_more_than_the_base_rate():
+    panel, train = symbols_panel(markov_text(3000, 7)), np.array([2000])
+    origins = Origins(np.zeros(499, dtype=int), np.arange(2499, 2998))
+    came = panel.target[origins.steps + 1].astype(int)
+    bits = {}
+    for name in ("base_rate", "bigram", "trigram", "ngram", "softmax"):
+        told = FORECASTERS[name].fit(panel.cut(np.array([2500])), train, Problem(1, 6, asks="symbol"))
+        bits[name] = -np.log2(told.forecast(panel, origins).chances[np.arange(499), 0, came]).mean()
+    assert bits["trigram"] == bits["ngram"] < bits["softmax"] < bits["bigram"] < bits["base_rate"]
