@@ -163,9 +163,11 @@ def _plain(rows: pd.DataFrame) -> str:
 def _apart(mine: float, theirs: float) -> str:
     """Say by what part of it a score lies below another, or above.
 
-    >>> _apart(0.24, 0.25), _apart(0.2501, 0.25), _apart(0.5, 0.25)
-    ('4.0 % below', 'less than 0.1 % above', '100 % above')
+    >>> _apart(0.24, 0.25), _apart(0.2501, 0.25), _apart(0.5, 0.25), _apart(0.25, 1e-9)
+    ('4.0 % below', 'less than 0.1 % above', '100 % above', 'more than ten times')
     """
+    if mine > 10 * theirs:
+        return "more than ten times"
     share = abs(mine - theirs) / theirs if theirs else 0.0
     part = "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
     return f"{part} {'below' if mine < theirs else 'above'}"

@@ -145,13 +145,18 @@ def text_keys():
     }
 
 
-SUMS = {**SYMBOLS, "path": None, "split__over": "series", "horizon": 1}
+SUMS = {
+    "data": {"name": "addition", "sums": 30, "shortest": 1, "longest": 6, "longer_sums": 10, "longer": 12, "seed": 0},
+    "split": {"over": "series"},
+    "horizon": 1,
+    **SYMBOLS,
+}
 
 
 def addition_keys():
     values = {"sums": 20, "shortest": 3, "longest": 4, "longer_sums": 7, "longer": 9, "seed": 1}
-    begun = {"sums": 30, "shortest": 1, "longest": 6, "longer_sums": 10, "longer": 12, "seed": 0}
-    return {f"data.addition.{key}": Change(value, panel, begun) for key, value in values.items()}
+    keys = {f"data.addition.{key}": Change(value, panel, SUMS) for key, value in values.items()}
+    return {**keys, "data.addition.context_steps": Change(2, question, SUMS)}
 
 
 def sinewave_keys():
@@ -185,6 +190,8 @@ def model_keys(name):
         f"model.{name}.strategy": Change("seq2seq", trained, given),
         f"model.{name}.cross_fit": Change(3, trained, given),
         f"model.{name}.fork_ensemble": Change(2, forecast, given),
+        f"model.{name}.embedding_size": Change(1, trained, given | SUMS),
+        f"model.{name}.autoregressive": Change(False, trained, given | SUMS),
     }
     two = given | {"model__layers": 2}
     keys |= {
@@ -271,7 +278,7 @@ BASELINES = {
     "statistical.max_steps": ("theta", "max_steps", Change(40, baseline, STATISTICAL)),
 }
 
-SYMBOLS = {
+ANSWERING = {
     "model__head": "categorical",
     "baseline": {
         "ngram": {"name": "ngram", "method": "ngram", "order": 2},
@@ -279,16 +286,16 @@ SYMBOLS = {
     },
 }
 BASELINES |= {
-    "ngram.name": ("ngram", "name", Change("bigram", symbols, SYMBOLS)),
-    "ngram.method": ("ngram", "method", Change("classifier", symbols, SYMBOLS)),
-    "ngram.order": ("ngram", "order", Change(4, symbols, SYMBOLS)),
-    "classifier.name": ("softmax", "name", Change("logistic", symbols, SYMBOLS)),
-    "classifier.method": ("softmax", "method", Change("ngram", symbols, SYMBOLS)),
-    "classifier.classifier": ("softmax", "classifier", Change("mlp", symbols, SYMBOLS)),
-    "classifier.lags": ("softmax", "lags", Change(1, symbols, SYMBOLS)),
-    "classifier.params": ("softmax", "params", Change({"C": 0.01}, symbols, SYMBOLS)),
-    "classifier.choose": ("softmax", "choose", Change({"C": [0.01]}, symbols, SYMBOLS)),
-    "classifier.max_windows": ("softmax", "max_windows", Change(20, symbols, SYMBOLS)),
+    "ngram.name": ("ngram", "name", Change("bigram", symbols, ANSWERING)),
+    "ngram.method": ("ngram", "method", Change("classifier", symbols, ANSWERING)),
+    "ngram.order": ("ngram", "order", Change(4, symbols, ANSWERING)),
+    "classifier.name": ("softmax", "name", Change("logistic", symbols, ANSWERING)),
+    "classifier.method": ("softmax", "method", Change("ngram", symbols, ANSWERING)),
+    "classifier.classifier": ("softmax", "classifier", Change("mlp", symbols, ANSWERING)),
+    "classifier.lags": ("softmax", "lags", Change(1, symbols, ANSWERING)),
+    "classifier.params": ("softmax", "params", Change({"C": 0.01}, symbols, ANSWERING)),
+    "classifier.choose": ("softmax", "choose", Change({"C": [0.01]}, symbols, ANSWERING)),
+    "classifier.max_windows": ("softmax", "max_windows", Change(20, symbols, ANSWERING)),
 }
 
 TWO_SERIES = {"data": {"name": "csv", "path": "file.csv", "target": ["Close", "Open"]}}
@@ -319,6 +326,9 @@ NOT_IN_THE_RESULT = {
     "data.stock.name": "chooses the source",
     "data.csv.name": "chooses the source",
     "data.text.name": "chooses the source",
+    "data.addition.name": "chooses the source",
+    "data.addition.season_steps": "has one value: digits have no season",
+    "data.addition.transform": "has one value: digits have no logarithm",
     "data.text.transform": "has one value: characters have no logarithm",
     "model.rnn.name": "chooses the cell",
     "model.lstm.name": "chooses the cell",
@@ -338,6 +348,7 @@ TABLE: dict[str, Change] = {
     **csv_keys(),
     **text_keys(),
     **sinewave_keys(),
+    **addition_keys(),
     **model_keys("rnn"),
     **model_keys("lstm"),
     **model_keys("gru"),
