@@ -278,8 +278,10 @@ BASELINES = {
     "statistical.max_steps": ("theta", "max_steps", Change(40, baseline, STATISTICAL)),
 }
 
+WALK = "".join("abcd"[(3 * i + i // 7 + i * i % 5) % 4] for i in range(200))
 ANSWERING = {
     "model__head": "categorical",
+    "data": {"name": "text", "text": WALK},
     "baseline": {
         "ngram": {"name": "ngram", "method": "ngram", "order": 2},
         "softmax": {"name": "softmax", "method": "classifier", "params": {"max_iter": 1000}},

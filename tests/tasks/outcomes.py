@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 from small_jobs import small_job
 
 from forecast.evaluation.backtest import fit_all
@@ -16,7 +15,7 @@ from forecast.series.source import load_source
 from forecast.series.split import last_origins
 from forecast.tasks import train as train_module
 from forecast.tasks.page import write_page
-from forecast.tasks.prepare import baselines, forecasters, network, prepare, settle
+from forecast.tasks.prepare import baselines, forecasters, network, prepare
 from forecast.tasks.settings import check_job
 from forecast.tasks.terminal import silent, working
 
@@ -77,13 +76,11 @@ def baseline(job):
 
 
 def symbols(job):
-    """The chances that each baseline gives, the target cut into four symbols, or why there are none."""
-    read = load_source(job.data).panel
-    heights = np.digitize(read.target, [-0.5, 0.0, 0.5]).astype(float)
-    coded = replace(read, values=heights[:, None], channels=(replace(read.channels[0], categories=tuple("abcd")),))
-    asked = settle(job, coded)
-    fits = fit_all(baselines(job), coded, asked.split, asked.problem)
-    past = coded.cut(asked.split.fitted)
+    """The chances that each baseline gives, or why there are none."""
+    prepared = prepare(job)
+    asked = prepared.question
+    fits = fit_all(baselines(job), prepared.panel, asked.split, asked.problem)
+    past = prepared.panel.cut(asked.split.fitted)
     made = {name: one.forecast(past, last_origins(past)).chances.tolist() for name, one in fits.fitted.items()}
     return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
 
