@@ -136,7 +136,7 @@ class Recurrent:
     def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit the reference, or refit what was chosen before; of symbols there is none."""
         if problem.asks == "symbol":
-            return make_codes(len(past), problem.horizon, read=self.settings.autoregressive)
+            return make_codes(len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end)
         if self.reference is None:
             return fit_reference(
                 self.settings.reference, past, train_steps, own_problem(self.settings.strategy, problem)

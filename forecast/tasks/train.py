@@ -50,6 +50,8 @@ DIRECTION = (
 
 SYMBOLS = "asked is which symbol comes at each step, and forecast is how likely each is"
 
+LABELS = "asked is the label of each series, read at its end, and forecast is how likely each is"
+
 ASKED: dict[Asks, tuple[str, ...]] = {"value": (), "direction": (DIRECTION,), "symbol": (SYMBOLS,)}
 
 
@@ -259,7 +261,7 @@ def introduction(prepared: Prepared) -> list[str]:
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {counts[0]} {'series' if prepared.job.split.over == 'series' else 'steps'} for "
         f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
-        *ASKED[problem.asks],
+        *((LABELS,) if prepared.panel.at_end else ASKED[problem.asks]),
         *prepared.source.notes,
     ]
 
