@@ -20,12 +20,12 @@ def test_a_leaky_integrator_remembers_its_time_constant(tau):
         assert fall.again is None
 
 
-@pytest.mark.parametrize("tau", [6.9, 12.0, 30.0, 80.0])
+@pytest.mark.parametrize("tau", [6.9, 12.0, 30.0])
 def test_what_a_cut_adds_to_the_error_falls_with_the_time_constant_too(tau):
     """The exponential mean of a constant is the constant: with k + 1 values read it lacks a^(k + 1) of it."""
     a = np.exp(-1 / tau)
     cut = cut_of(leaky(a, np.ones(1500), gain=1 - a))
-    np.testing.assert_allclose(cut.fall.values, a ** (cut.fall.lags + 1), atol=0.015)
+    np.testing.assert_allclose(cut.fall.values, a ** (cut.fall.lags + 1), atol=0.01)
     assert cut.fall.length == pytest.approx(tau, rel=0.1)
     assert cut.whole == pytest.approx(0, abs=0.01)
     assert cut.reference == 1.0
