@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forecast.batches.windows import window_rows
 from forecast.network.cells import Recurrent
+from forecast.network.scan import MinGru
 from forecast.network.trace import trace
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _WINDOWS = 128
 class Activity(NamedTuple):
     """Outputs and gates of all units: of the first layer, of the second, ...; those of the last are what is decoded.
 
-    Of a backbone whose layers are not known there is only what is decoded.
+    Of a backbone whose cells are not known there is only what is decoded. Where layers are added up or normalised the
+    last one's outputs are what comes of that.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ def activity_by_windows(network: Network, readings: Readings, context_steps: int
     for first in range(0, len(rows), _WINDOWS):
         window = window_rows(rows[first : first + _WINDOWS], context_steps)
         state = network.initial_state(len(window))
-        if isinstance(network.backbone, Recurrent) and context_steps > 1:
+        if state and context_steps > 1:  # what reads both ways carries none, and has to be handed the whole window
             _, state = network.features(*_read(network, readings, window[:, :-1]), state)
             window = window[:, -1:]
         parts.append(_seen(network, *_read(network, readings, window), state, step=slice(-1, None)))
@@ -73,14 +75,19 @@ def _read(network: Network, readings: Readings, rows: IntArray) -> tuple[Tensor,
 
 def _seen(network: Network, x: Tensor, series: Tensor, state: State, step: slice) -> Activity:
     """Look at some steps of all lanes, one after the other."""
-    if not isinstance(network.backbone, Recurrent):
+    seen = trace(network, x, series, state) if _has_cells(network) else None
+    if seen is None:
         features, _ = network.features(x, series, state)
         outputs = _flat(features[:, step])
         return Activity(outputs, {}, np.ones(outputs.shape[1], dtype=np.int64))
-    seen = trace(network, x, series, state)
-    h = seen.states[0][:, step]  # (lane, step, layer, hidden)
+    h = torch.cat([seen.outputs[:, step, :-1].flatten(2), seen.features[:, step]], dim=2)
     gates = {name: _flat(gate[:, step]) for name, gate in seen.gates.items()}
-    return Activity(_flat(h), gates, np.repeat(np.arange(1, h.shape[2] + 1), h.shape[3]))
+    return Activity(_flat(h), gates, np.repeat(np.arange(1, seen.outputs.shape[2] + 1), seen.outputs.shape[3]))
+
+
+def _has_cells(network: Network) -> bool:
+    """Whether there are cells whose outputs and gates are known."""
+    return any(isinstance(module, (Recurrent, MinGru)) for module in network.modules())
 
 
 def _flat(part: Tensor) -> FloatArray:

@@ -11,6 +11,8 @@ none). What describes the series and never changes, its embedding too, is the sa
 
 The differences and the reference are affine in the values (`lags`), so that they go straight from x' to x as the values
 do: gradients are taken of the network along that path (`paths`), and carried on to the values by what these change.
+
+Where rises are asked for F is the logit of a rise, to which no reference is added: it takes part in what is read alone.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from forecast.forecasters.live import read_forecasts
 from forecast.inspection.affine import Handed, Lags, lag_edges
 from forecast.inspection.covariates import covariate_groups
 from forecast.inspection.paths import Forecasting, Place, integrate
+from forecast.network.direction import DirectionHead
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows
 from forecast.training.data import network_data
@@ -43,12 +46,13 @@ if TYPE_CHECKING:
 WALKED_STEPS = (64, 128, 256, 512)
 """Steps before an origin over which a streamed network is walked from a state of zero: the least that are enough,"""
 _ENOUGH = 1e-3
-"""which is when forecasts differ from those after the whole past by this part of the series' deviation at most."""
+"""which is when forecasts differ from those after the whole past by this part of the series' deviation at most, or of a
+logit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What forecasts rest on, in the target's units.
+    """What forecasts rest on, in the target's units, or in logits of a rise (`rises`).
 
     Attributes
     ----------
@@ -69,6 +73,7 @@ class Attribution:
     season_steps : of the reference
     streamed : whether the network could have read more than it was let
     fed_back : whether the network forecasts the next step alone, and longer forecasts are its own fed back
+    rises : whether forecasts are logits of a rise
 
     """
 
@@ -90,6 +95,7 @@ class Attribution:
     season_steps: int
     streamed: bool
     fed_back: bool
+    rises: bool = False
 
     @property
     def left_over(self) -> FloatArray:
@@ -150,6 +156,7 @@ def attribute(
         season_steps=fitted.reference.season_steps,
         streamed=not windows,
         fed_back=fitted.reference.horizon < fitted.problem.horizon,
+        rises=fitted.problem.asks == "direction",
     )
 
 
@@ -230,6 +237,8 @@ def _walked(fitted: FittedNetwork, data: NetworkData, origins: Origins, steps: i
     else:  # each origin walks as a lane of its own
         starts = np.maximum(rows - steps + 1, data.past.offsets[origins.series])
         raw = forecast_by_walk(network, data.readings, starts, np.arange(len(rows)), rows)
+    if isinstance(network.head, DirectionHead):
+        return network.head.logit(torch.from_numpy(raw)).numpy()
     reference = fitted.reference.at(data.known, rows)
     return read_forecasts(network.head, torch.from_numpy(raw), reference, fitted.scale[origins.series]).y_hat
 
@@ -239,7 +248,9 @@ def _enough(
 ) -> int:
     """Find the least steps after which forecasts are as good as those of the whole past."""
     offsets = data.past.offsets
-    deviation = [data.past.target[offsets[i] : offsets[i + 1]].std() for i in origins.series]
+    asks = fitted.problem.asks
+    spans = [data.past.target[offsets[i] : offsets[i + 1]] for i in origins.series]
+    deviation = [1.0 if asks == "direction" else float(span.std()) for span in spans]
     near = _ENOUGH * np.array(deviation)[:, None]
     for steps in sorted(walked_steps):
         if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= near).all()):

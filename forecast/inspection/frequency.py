@@ -4,11 +4,15 @@ At horizon step h the forecasts made at steps t = 1, 2, ... of a wave are a seri
 sin(w t), cos(w t) and a constant give its part at the input's frequency, and with it the gain (its amplitude in units
 of the input's) and the phase. A perfect forecaster has gain 1 and the phase of the input h steps later: what is told is
 the phase less that, negative where the forecast comes late. The answer to a flat series is taken off first.
+
+Where rises are asked for the answer is the logit of a rise, its gain the logit's amplitude, and the perfect phase that
+of the change over h steps, sin(w (t + h)) - sin(w t); and there is one thing more: how often it is on the right side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +26,8 @@ _LONGEST_PERIOD, _SEASONS = 96.0, 4.0
 _HIGHEST = 0.45
 _PERIODS = 3
 _PADDED = 8
+_SAME = 1e-9
+"""Changes of a wave of amplitude 1 below this are rounding: it stands where it stood."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,8 @@ class Frequencies:
     frequencies : cycles a step, increasing
     season : frequency of the dominant season; None where there is none
     steps : horizon steps that are looked at
+    right : share of the steps at which a rise is rightly thought likely or not, (frequency, horizon step); NaN where
+        the wave is the same again, and None where no rise is asked for
 
     """
 
@@ -59,6 +67,7 @@ class Frequencies:
     steps: tuple[int, ...]
     network: Bode
     reference: Bode
+    right: FloatArray | None = None
 
     def high_gain(self) -> float:
         """Mean gain of the first horizon step at frequencies well above the season's, or in the upper half."""
@@ -80,10 +89,29 @@ def frequencies_of(system: System, frequencies: FloatArray | None = None) -> Fre
     amplitude = np.sqrt(2) * system.spread
     values = system.centre + amplitude * np.sin(2 * np.pi * np.outer(np.append(waves, 0.0), steps))
     told = system.answers(values, system.warmup)
-    network, reference = (
-        bode(answer[:-1] - answer[-1], waves, system.steps, system.warmup, amplitude) for answer in told
-    )
-    return Frequencies(waves, season, system.steps, network, reference)
+    ideal, unit = _perfect_phase(waves, system), 1.0 if system.rises else amplitude
+    network, reference = (bode(answer[:-1] - answer[-1], waves, ideal, system.warmup, unit) for answer in told)
+    right = _right(told.network[:-1], waves, system) if system.rises else None
+    return Frequencies(waves, season, system.steps, network, reference, right)
+
+
+def _perfect_phase(waves: FloatArray, system: System) -> FloatArray:
+    """Phase of what is to be forecast less that of the input, (frequency, horizon step): of the wave, or its change."""
+    turned = np.exp(2j * np.pi * np.outer(waves, system.steps))
+    perfect: FloatArray = np.angle(turned - 1 if system.rises else turned)
+    return perfect
+
+
+def _right(answer: FloatArray, waves: FloatArray, system: System) -> FloatArray:
+    """Share of origins at which the logit, (frequency, origin, horizon step), is on the side of what comes."""
+    t = system.warmup + np.arange(answer.shape[1])
+    shares = np.full((len(waves), len(system.steps)), np.nan)
+    for (i, wave), (j, step) in product(enumerate(waves), enumerate(system.steps)):
+        change = np.sin(2 * np.pi * wave * (t + step)) - np.sin(2 * np.pi * wave * t)
+        moves = np.abs(change) > _SAME
+        if moves.any():
+            shares[i, j] = ((answer[i, :, j] > 0) == (change > 0))[moves].mean()
+    return shares
 
 
 def _waves(season: float | None) -> FloatArray:
@@ -96,8 +124,11 @@ def _waves(season: float | None) -> FloatArray:
     return np.sort(waves)
 
 
-def bode(answer: FloatArray, waves: FloatArray, steps: tuple[int, ...], first: int, amplitude: float) -> Bode:
-    """Gain and phase of answers, (frequency, origin, horizon step), to sines that began `first` steps earlier."""
+def bode(answer: FloatArray, waves: FloatArray, perfect: FloatArray, first: int, unit: float) -> Bode:
+    """Gain and phase of answers, (frequency, origin, horizon step), to sines that began `first` steps earlier.
+
+    `perfect` is the phase of a perfect forecast, (frequency, horizon step), `unit` the amplitude that is a gain of 1.
+    """
     shape = answer.shape[0], answer.shape[2]
     gain, phase, share, answered = (np.empty(shape) for _ in range(4))
     t = first + np.arange(answer.shape[1])
@@ -105,9 +136,8 @@ def bode(answer: FloatArray, waves: FloatArray, steps: tuple[int, ...], first: i
         angle = 2 * np.pi * wave * t
         design = np.stack([np.sin(angle), np.cos(angle), np.ones(len(t))], axis=1)
         weights, *_ = np.linalg.lstsq(design, answer[i], rcond=None)
-        gain[i] = np.hypot(weights[0], weights[1]) / amplitude
-        ideal = 2 * np.pi * wave * np.array(steps)
-        phase[i] = np.angle(np.exp(1j * (np.arctan2(weights[1], weights[0]) - ideal)))
+        gain[i] = np.hypot(weights[0], weights[1]) / unit
+        phase[i] = np.angle(np.exp(1j * (np.arctan2(weights[1], weights[0]) - perfect[i])))
         moving = answer[i].var(axis=0)
         rest = (answer[i] - design @ weights).var(axis=0)
         share[i] = 1 - rest / np.where(moving > 0, moving, 1.0)

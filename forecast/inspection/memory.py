@@ -8,6 +8,9 @@ Of the network alone, the reference's own path left out:
     cut       the state is zero before row t - k, so that the network reads k + 1 rows: how much larger that makes the
               forecast's error on the data, as the root of the mean squared error that is added
 
+Where rises are asked for the gradient is that of the logit, and the mean squared error of a probability is its Brier
+score. A network that reads a window from both of its ends carries no state in which anything could echo.
+
 A leaky integrator h_t = a h_{t-1} + x_t has a^k in each of them, so a memory length of -1 / log a.
 """
 
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from forecast.inspection.answer import answer_of
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import reach_by_windows
@@ -76,6 +80,8 @@ class Cut:
     whole, reference : RMSE with the whole past, and of the reference alone
     origins : how many forecasts were judged
 
+    Where rises are asked for errors are roots of Brier scores, and the reference is the base rate.
+
     """
 
     fall: Fall
@@ -87,16 +93,17 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """The three sides."""
+    """The three sides; no echo where no state is carried."""
 
-    echo: Fall
+    echo: Fall | None
     gradient: Fall
     cut: Cut
 
 
 def memory_of(system: System) -> Memory:
     """Measure the memory of a network from all three sides."""
-    return Memory(echo_of(system), gradient_of(system), cut_of(system))
+    echo = echo_of(system) if system.carries_state else None
+    return Memory(echo, gradient_of(system), cut_of(system))
 
 
 def fall_of(lags: IntArray, values: FloatArray, *, from_peak: bool = True) -> Fall:
@@ -157,18 +164,19 @@ def gradient_of(system: System) -> Fall:
     steps, network, data = system.span, system.single.network, system.data
     chosen = np.unique(np.linspace(0, len(system.origins) - 1, _ORIGINS).astype(np.int64))
     rows = system.origins[chosen]
-    read = rows[:, None] + np.arange(-steps, 1)
+    # A window is read whole: what lies before the lags that are looked at belongs to it.
+    read = rows[:, None] + np.arange(-(steps if system.window_steps is None else system.window_steps - 1), 1)
     x = torch.from_numpy(data.readings.inputs(read)).requires_grad_()
     before = network.initial_state(len(rows)) if system.window_steps else system.reach(read[:, 0] - 1).state
     with threads_for(len(rows), network.backbone.feature_size):
         features, _ = network.features(x, torch.zeros(read.shape, dtype=torch.int64), before)
         raw = network.forecast(features[:, -1], data.readings.known_ahead(rows, system.horizon))
-        point = head_on_cpu(network).point(raw, data.level(rows) or _nowhere(raw))
+        answer = answer_of(head_on_cpu(network), raw, data.level(rows) or _nowhere(raw))
         squares = np.zeros(read.shape)
         for step in system.steps:
-            (slope,) = torch.autograd.grad(point[:, step - 1].sum(), x, retain_graph=True)
+            (slope,) = torch.autograd.grad(answer[:, step - 1].sum(), x, retain_graph=True)
             squares += (slope * network.input_unit).double().square().sum(dim=2).numpy()
-    return fall_of(np.arange(steps + 1), np.sqrt(squares.mean(axis=0))[::-1].copy())
+    return fall_of(np.arange(steps + 1), np.sqrt(squares.mean(axis=0))[::-1][: steps + 1].copy())
 
 
 def _nowhere(raw: torch.Tensor) -> Level:
@@ -179,11 +187,10 @@ def _nowhere(raw: torch.Tensor) -> Level:
 def cut_of(system: System) -> Cut:
     """Cut the past off before each of some lags, on data; the lag of the memory length is found exactly."""
     rows = system.origins
-    ahead = rows[:, None] + np.arange(1, system.horizon + 1)
-    seen, target = system.past.target_observed[ahead], system.data.known.y[ahead]
+    came = system.outcomes(rows)
 
     def error(forecast: FloatArray) -> float:
-        return float(np.mean((forecast - target)[seen] ** 2))
+        return float(np.nanmean((forecast - came) ** 2))
 
     known: dict[int, float] = {}
 
@@ -204,7 +211,7 @@ def cut_of(system: System) -> Cut:
     lags = np.array(sorted(known))
     fall = fall_of(lags, np.array([added(lag) for lag in lags.tolist()]), from_peak=False)
     rmse = np.sqrt([known[lag] for lag in lags.tolist()])
-    reference = error(system.data.reference.at(system.data.known, rows))
+    reference = error(system.untrained(rows))
     return Cut(fall, rmse, float(np.sqrt(whole)), float(np.sqrt(reference)), len(rows))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forecast.inspection.answer import answer_of
 from forecast.network.head import Level
 
 if TYPE_CHECKING:
@@ -86,13 +87,14 @@ class Forecasting:
     ahead: IntArray
 
     def at(self, place: Place) -> Tensor:
-        """Forecasts in the target's units at some places, (point, ahead)."""
+        """Forecasts in the target's units, or logits of a rise, at some places, (point, ahead)."""
         points, steps = place.x.shape[:2]
         series = torch.full((points, steps), self.series)
         features, _ = self.network.features(place.x, series, self.network.initial_state(points))
         raw = self.network.forecast(features[:, -1], place.known if place.known.shape[-1] else None)
         level = Level(place.reference, torch.full((points, 1), self.scale, dtype=place.reference.dtype))
-        forecast: Tensor = place.reference + self.network.head.point(raw, level) * self.scale
+        answer = answer_of(self.network.head, raw, level)
+        forecast = answer if self.network.head.asks == "direction" else place.reference + answer * self.scale
         return forecast[:, torch.from_numpy(self.ahead - 1)]
 
     def gradients(self, begin: Place, end: Place, shares: Tensor) -> Place:

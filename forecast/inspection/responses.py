@@ -1,7 +1,8 @@
 """How a forecast answers an impulse, a step and a constant, and how long its answer lasts.
 
 Impulse and step come after a flat series, and their answer is the forecast less that of the flat series. The constant
-comes after the data themselves, as a series that stops moving, at a height above the last values.
+comes after the data themselves, as a series that stops moving, at a height above the last values. Where rises are asked
+for the answer is the logit of a rise: it is told as it is, what else would be in spreads or in the target's units.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _after_flat(system: System, course: FloatArray) -> Answers:
 
 
 def _response(system: System, told: Answers, lasting: FloatArray) -> Response:
-    network, reference = ((answer[1] - answer[0]) / system.spread for answer in told)
+    network, reference = ((answer[1] - answer[0]) / system.answer_unit for answer in told)
     return Response(system.steps, network, reference, _stays_below(lasting, 1 / np.e), _stays_below(lasting, SMALL))
 
 
@@ -118,18 +119,18 @@ def constant_of(system: System, before: FloatArray | None = None) -> Constant:
     start = max(len(system.past.target) - len(y), 0) if before is None else 0
     told = system.answers(np.concatenate([y, np.full(steps, height)])[None], len(y), start)
     network, reference = (answer[0] for answer in told)
-    course, fixed_point, settled, crossings = _course(network[:, 0], system.spread)
-    alone, *_ = _course(reference[:, 0], system.spread)
+    course, fixed_point, settled, crossings = _course(network[:, 0], system.answer_unit)
+    alone, *_ = _course(reference[:, 0], system.answer_unit)
     shown = y[-min(len(y), steps // 3) :]
     return Constant(system.steps, height, shown, network, reference, course, fixed_point, settled, crossings, alone)
 
 
-def _course(answer: FloatArray, spread: float) -> tuple[Course, float, int | None, int]:
+def _course(answer: FloatArray, unit: float) -> tuple[Course, float, int | None, int]:
     """Tell damping, ringing, drifting and swinging apart."""
     last = answer[-max(len(answer) // 4, 2) :]
     fixed_point = float(last.mean())
     apart = answer - fixed_point
-    largest = max(float(np.abs(apart).max()), spread)
+    largest = max(float(np.abs(apart).max()), unit)
     outside = np.flatnonzero(np.abs(apart) > SMALL * largest)
     settled = int(outside[-1]) + 1 if len(outside) else 0
     sides = np.sign(apart[outside])

@@ -31,7 +31,7 @@ def saturation(network: Network, batch: Batch, state: State) -> dict[str, float]
 
     Of each gate `<gate> shut` (below 0.05) and `<gate> open` (above 0.95); of what lies between -1 and 1 (candidates,
     the state of an RNN with tanh and of a GRU, tanh of an LSTM's cell) how much is beyond 0.97, `<what> at its end`; of
-    an RNN with ReLU the `units off` (zero). Gates are not known where a backbone reads segments.
+    an RNN with ReLU the `units off` (zero).
     """
     traced = trace(network, batch.x, batch.series, state)
     shares = {}

@@ -9,7 +9,7 @@ the next step is told in units of the noise. The last value as forecast has 1, t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,21 @@ _SMALL_NOISE = 0.05
 _DRAWS = 8
 _EPOCHS, _LEARNING_RATE = 40, 0.01
 _SEEDS = (0, 1)
+_SMALL: dict[str, Any] = {
+    "reference": "none",
+    "cross_fit": 0,
+    "fork_ensemble": 1,
+    "head": "point",
+    "loss": "mae",
+    "strategy": "direct",
+    "layers": 1,
+    "dilations": None,
+    "segment_steps": 1,
+    "bidirectional": False,
+    "dropout": 0.0,
+    "id_embedding": 0,
+}
+"""What is not of the cell itself, where a network's settings have it."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,9 @@ def _trained(settings: NetworkSettings, case: Case, seed: int) -> System:
     panel = make_sinewave(wave)
     train = np.array([_TRAINED])
     problem = Problem(_HORIZON, context_steps=32, season_steps=round(_SAMPLING_RATE / case.frequency))
-    small = {"hidden_size": case.hidden, "layers": 1, "reference": "none", "head": "point", "strategy": "direct"}
-    model = settings.model_copy(update={**small, "segment_steps": 1, "dropout": 0.0, "id_embedding": 0})
+    small = {**_SMALL, "hidden_size": case.hidden}
+    known = type(settings).model_fields
+    model = settings.model_copy(update={name: value for name, value in small.items() if name in known})
     training = TrainingSettings(
         chunk_steps=case.chunk, max_epochs=_EPOCHS, learning_rate=_LEARNING_RATE, accelerator="cpu"
     )

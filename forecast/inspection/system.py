@@ -1,5 +1,8 @@
 """The system under examination: a reference and what a network adds to it, on one series, fed whatever one likes.
 
+Where the direction is asked for there is no reference in the forecast: the base rate, which an untrained network says,
+stands in its place, and what is examined is the logit of a rise (`answer`).
+
 A made-up series takes the place of the target; covariates stay what they were in the data at the same steps, and after
 the data's end the user's own stand still while those of the date go on. Several made-up series are walked side by side,
 as lanes. Where the network was trained on logarithms all numbers here are logarithms.
@@ -17,9 +20,11 @@ import torch
 from torch import nn
 
 from forecast.forecasters.live import read_forecasts
+from forecast.inspection.answer import logits
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached, reach_by_walk, reach_by_windows
+from forecast.series.directions import risen
 from forecast.series.features import features_of, with_features
 from forecast.series.panel import KnownAhead, Panel, Statics
 from forecast.series.quantities import filled_target
@@ -40,7 +45,13 @@ _LOCAL_STEPS = 32
 
 
 class Answers(NamedTuple):
-    """What is answered to made-up series, each (lane, origin, examined step) in the target's units."""
+    """What is answered to made-up series, each (lane, origin, examined step) in the target's units or in logits.
+
+    Attributes
+    ----------
+    reference : what an untrained network would say: the reference's forecast, or the base rate
+
+    """
 
     network: FloatArray
     reference: FloatArray
@@ -89,6 +100,21 @@ class System:
         """Steps of the windows that the network reads; None where its state is carried on."""
         windows = self.fitted.forecaster.training.regime == "windows"
         return self.fitted.problem.context_steps if windows else None
+
+    @property
+    def rises(self) -> bool:
+        """Whether rises are asked for: answers are logits then, and forecasts probabilities."""
+        return self.fitted.problem.asks == "direction"
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether the network carries a state from step to step: one that reads both ways has none."""
+        return bool(self.fitted.network.initial_state(1))
+
+    @property
+    def answer_unit(self) -> float:
+        """Unit in which answers are told: a spread, or one logit."""
+        return 1.0 if self.rises else self.spread
 
     @property
     def span(self) -> int:
@@ -204,8 +230,32 @@ class System:
         looked_at = np.array(self.steps) - 1
         shape = (lanes, len(steps), len(looked_at))
         made = fitted.forecast(panel, origins).y_hat[:, looked_at]
+        if self.rises:
+            untrained = np.broadcast_to(logits(self.base_rates)[looked_at], made.shape)
+            return Answers(logits(made).reshape(shape), untrained.reshape(shape))
         untrained = fitted.reference.forecast(panel, origins)[:, looked_at]
         return Answers(made.reshape(shape), untrained.reshape(shape))
+
+    @property
+    def base_rates(self) -> FloatArray:
+        """What an untrained network says of a rise, (horizon,)."""
+        head = head_on_cpu(self.fitted.network)
+        nothing = torch.zeros(1, self.horizon, head.size)
+        rates: FloatArray = head.point(nothing, None).numpy()[0]
+        return rates
+
+    def untrained(self, rows: IntArray) -> FloatArray:
+        """What an untrained network forecasts from some rows of the data, (origin, horizon)."""
+        if self.rises:
+            return np.tile(self.base_rates, (len(rows), 1))
+        return self.data.reference.at(self.data.known, rows)
+
+    def outcomes(self, rows: IntArray) -> FloatArray:
+        """What came after some rows of the data, (origin, horizon): values, or 1 for a rise; NaN where not observed."""
+        if self.rises:
+            return risen(self.past, rows, self.horizon)
+        ahead = rows[:, None] + np.arange(1, self.horizon + 1)
+        return np.where(self.past.target_observed[ahead], self.data.known.y[ahead], np.nan)
 
     def reach(self, rows: IntArray) -> Reached:
         """What the network carries after some rows of the data, as it does in use."""
@@ -215,7 +265,7 @@ class System:
         return reach_by_walk(self.single.network, self.data.readings, self.past.offsets[:-1], series, rows)
 
     def forecast_from(self, reached: Reached, rows: IntArray) -> FloatArray:
-        """Forecasts from where the network stands at some rows of the data, (origin, horizon)."""
+        """Forecasts from where the network stands at some rows of the data, (origin, horizon): values or chances."""
         network, data = self.single.network, self.data
         ahead = data.readings.known_ahead(rows, self.horizon)
         with torch.no_grad():

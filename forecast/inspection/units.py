@@ -2,6 +2,8 @@
 
 A unit is switched off by holding its output at its mean over the stretch where the decoder reads it: what the unit
 itself, or others by way of it, go on to remember is left as it is. Only units of the last layer are read there.
+
+Where rises are asked for forecasts are their probabilities, and the error is the Brier score.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from forecast.errors import ForecastError
 from forecast.forecasters.live import read_forecasts
 from forecast.inspection.activity import Activity, activity_by_walk, activity_by_windows
 from forecast.inspection.following import Following, follow
+from forecast.network.bidirectional import Bidirectional
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
+from forecast.series.directions import risen
 from forecast.training.data import network_data
 
 if TYPE_CHECKING:
@@ -37,13 +41,14 @@ _MOST_ORIGINS = 200
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """What happens to the forecasts where units are switched off, in the target's units.
+    """What happens to the forecasts where units are switched off, in the target's units, or in probabilities of a rise.
 
     Attributes
     ----------
     units : (unit,) those of the last layer, as numbered in the map; that which changes forecasts most comes first
     change : (unit,) by how much forecasts change, the mean absolute change over origins and horizon steps
-    error : (unit,) mean absolute error of the forecasts without the unit; NaN where nothing came that was observed
+    error : (unit,) mean absolute error of the forecasts without the unit, or Brier score of probabilities; NaN where
+        nothing came that was observed
     error_of_all : the same of the whole network
     change_without_any, error_without_any : the same with all units of the last layer switched off at once
     origins : how many forecasts were made
@@ -75,6 +80,8 @@ class UnitMap:
     season_steps : 1 where there is no season
     level_steps : steps that the level is the mean of
     fed_back : whether the network forecasts the next step alone, and longer forecasts are its own fed back
+    rises : whether forecasts are probabilities of a rise
+    both_ends : whether a window is read both ways: the first half of the units goes forwards, the second backwards
 
     """
 
@@ -87,6 +94,8 @@ class UnitMap:
     season_steps: int
     level_steps: int
     fed_back: bool
+    rises: bool = False
+    both_ends: bool = False
 
     def name(self, unit: int) -> str:
         """Name a unit: its number in its layer, and the layer where there are several."""
@@ -142,6 +151,8 @@ def map_units(fitted: FittedNetwork, past: Panel, series: int, first: int, end: 
         season_steps=season_steps,
         level_steps=level_steps,
         fed_back=horizon < fitted.problem.horizon,
+        rises=fitted.problem.asks == "direction",
+        both_ends=isinstance(fitted.network.backbone, Bidirectional),
     )
 
 
@@ -155,8 +166,15 @@ class _Forecasting:
         self._scale = fitted.scale[data.known.series(rows)]
         known = data.readings.known_ahead(rows, horizon)
         self._known = None if known is None else known.to(network.device)
+        self._rises = self._head.asks == "direction"
+        self._came = self._outcomes(data.past, rows, horizon)
+
+    def _outcomes(self, past: Panel, rows: IntArray, horizon: int) -> FloatArray:
+        """What came, (origin, horizon); NaN where it was not observed."""
+        if self._rises:
+            return risen(past, rows, horizon)
         ahead = rows[:, None] + np.arange(1, horizon + 1)
-        self._came, self._seen = data.past.target[ahead], data.past.target_observed[ahead]
+        return np.where(past.target_observed[ahead], past.target[ahead], np.nan)
 
     @torch.no_grad()
     def of(self, features: FloatArray) -> FloatArray:
@@ -166,8 +184,9 @@ class _Forecasting:
         return read_forecasts(self._head, raw, self._reference, self._scale).y_hat
 
     def error(self, forecast: FloatArray) -> float:
-        """Mean absolute error where the target was observed; NaN where it never was."""
-        misses = np.abs(self._came - forecast)[self._seen]
+        """Mean absolute error, or Brier score, where the target was observed; NaN where it never was."""
+        misses = np.abs(self._came - forecast)[~np.isnan(self._came)]
+        misses = misses**2 if self._rises else misses
         return float(misses.mean()) if len(misses) else float("nan")
 
 

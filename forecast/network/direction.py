@@ -44,6 +44,10 @@ class DirectionHead(Head):
         """Binary cross entropy with outcomes 1 (risen) and 0."""
         return functional.binary_cross_entropy_with_logits(raw[..., 0] + self.base, target, reduction="none")
 
+    def logit(self, raw: Tensor) -> Tensor:
+        """Logit of a rise, (..., horizon, 1) -> (..., horizon) in double precision."""
+        return raw[..., 0].double() + self.base.double()
+
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
         """Probability of a rise, no difference, (..., horizon, 1) -> (..., horizon) in double precision."""
-        return torch.sigmoid(raw[..., 0].double() + self.base.double())
+        return torch.sigmoid(self.logit(raw))

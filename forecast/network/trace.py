@@ -1,16 +1,18 @@
-"""What goes on inside a network while it reads: features, states and gates at every step."""
+"""What goes on inside a network while it reads: features, states, and outputs and gates of every cell at every step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from forecast.network.cells import Recurrent
+from forecast.network.scan import MinGru
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from forecast.network.network import Network
     from forecast.network.state import State
@@ -23,40 +25,90 @@ class Trace(NamedTuple):
     ----------
     features : (lane, step, feature)
     states : the parts of the state after each step, (lane, step, ...)
+    outputs : h of every layer, (lane, step, layer, hidden), from the first to the last; no layers where there are no
+        cells that are known
     gates : by name, each (lane, step, layer, hidden); an LSTM has `input`, `forget`, `output` and `candidate`, a GRU
-        `reset`, `update` and `candidate`; no gates where the cell has none that are known
+        `reset`, `update` and `candidate`, a minGRU `forget`, the share of h that it keeps; none where the cell has none
 
     """
 
     features: Tensor
     states: State
+    outputs: Tensor
     gates: Mapping[str, Tensor]
 
 
+class _Step(NamedTuple):
+    """What a cell met at one step: what it read, (lane, 1, input), and its state before and after."""
+
+    x: Tensor
+    before: State
+    after: State
+
+
 def trace(network: Network, x: Tensor, series: Tensor, state: State) -> Trace:
-    """Run over (lane, step, input), step by step; `series` is (lane, step), `state` what is carried in."""
+    """Run over (lane, step, input), step by step; `series` is (lane, step), `state` what is carried in.
+
+    Of a network that carries a state: one that reads a window from both of its ends has to be handed it whole.
+    """
     read = network.read(x, series)
     features, states = [], []
     carried = state
-    for step in range(x.shape[1]):
-        feature, carried = network.backbone(read[:, step : step + 1], carried)
-        features.append(feature[:, 0])
-        states.append(carried)
+    with _watched(network.backbone) as cells:
+        for step in range(x.shape[1]):
+            feature, carried = network.backbone(read[:, step : step + 1], carried)
+            features.append(feature[:, 0])
+            states.append(carried)
     parts = tuple(torch.stack(part, dim=1) for part in zip(*states, strict=True))
-    return Trace(torch.stack(features, dim=1), parts, _gates(network, read, state, parts))
+    seen = torch.stack(features, dim=1)
+    each = [_layers(cell, steps) for cell, steps in cells]
+    if not each:
+        return Trace(seen, parts, seen.new_zeros(*seen.shape[:2], 0, 0), {})
+    outputs = torch.cat([h for h, _ in each], dim=2)
+    return Trace(seen, parts, outputs, {name: torch.cat([g[name] for _, g in each], dim=2) for name in each[0][1]})
 
 
-def _gates(network: Network, read: Tensor, state: State, states: State) -> dict[str, Tensor]:
-    """Work gates out again, of what each layer read and carried: by the equations of `cells`."""
-    backbone = network.backbone
-    if not isinstance(backbone, Recurrent) or isinstance(backbone.core, nn.RNN):
-        return {}
-    core, layers = backbone.core, []
-    before = torch.cat([state[0][:, None], states[0][:, :-1]], dim=1)  # (lane, step, layer, hidden)
-    for layer in range(core.num_layers):
-        own = read if layer == 0 else states[0][:, :, layer - 1]
-        layers.append(_layer_gates(core, layer, own, before[:, :, layer]))
-    return {name: torch.stack([gates[name] for gates in layers], dim=2) for name in layers[0]}
+@contextmanager
+def _watched(backbone: Any) -> Iterator[list[tuple[nn.Module, list[_Step]]]]:
+    """Note what every cell of a backbone meets, in the order of the layers, wherever it lies in stacks and segments.
+
+    Each is called once a step where a backbone is handed one step at a time.
+    """
+    cells: list[tuple[nn.Module, list[_Step]]] = []
+    handles = []
+    for module in backbone.modules():
+        if isinstance(module, (Recurrent, MinGru)):
+            steps: list[_Step] = []
+            cells.append((module, steps))
+            handles.append(module.register_forward_hook(_noting(steps)))
+    try:
+        yield cells
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _noting(steps: list[_Step]) -> Any:
+    def note(_: nn.Module, given: tuple[Tensor, State], made: tuple[Tensor, State]) -> None:
+        steps.append(_Step(given[0], given[1], made[1]))
+
+    return note
+
+
+def _layers(cell: nn.Module, steps: Sequence[_Step]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Outputs of the layers of a cell, (lane, step, layer, hidden), and gates, worked out by the equations of cells."""
+    own = torch.cat([step.x for step in steps], dim=1)
+    before, after = (torch.stack(part, dim=1) for part in zip(*((s.before[0], s.after[0]) for s in steps), strict=True))
+    if isinstance(cell, MinGru):
+        update, _ = cell.gates(own).chunk(2, dim=-1)
+        return after[:, :, None], {"forget": 1 - torch.sigmoid(update)[:, :, None]}
+    if not isinstance(cell, Recurrent) or isinstance(cell.core, nn.RNN):
+        return after, {}
+    layers = []
+    for layer in range(cell.core.num_layers):
+        read = own if layer == 0 else after[:, :, layer - 1]
+        layers.append(_layer_gates(cell.core, layer, read, before[:, :, layer]))
+    return after, {name: torch.stack([gates[name] for gates in layers], dim=2) for name in layers[0]}
 
 
 def _layer_gates(core: nn.RNNBase, layer: int, own: Tensor, before: Tensor) -> dict[str, Tensor]:

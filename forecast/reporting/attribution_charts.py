@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from forecast.inspection.affine import SEASONS
 from forecast.reporting import marks
 from forecast.reporting.attribution_words import attribution_says, method_says, shares
 from forecast.reporting.lines import find_clock, moments
@@ -24,7 +25,10 @@ _LOW = 150
 _COVERED = 0.98
 """Of the sizes of all attributions to lags: so much is drawn at least, what lies further back is left out."""
 
-_FEWEST_LAGS = 12
+_FEWEST_LAGS, _MOST_LAGS = 12, 100
+"""That are drawn, or as many seasons as a reference looks back: many old values that add next to nothing each may add
+up to more than the rest, and would leave no room for what can be seen."""
+
 _BARS = 10
 _SHOWN, _VISIBLE = 0.005, 0.01
 
@@ -32,7 +36,10 @@ _SHOWN, _VISIBLE = 0.005, 0.01
 def attribution_figures(found: Attribution) -> tuple[Figure, ...]:
     """Draw the shares of what forecasts rest on, and what each lag adds."""
     of_steps = shares(found)
-    return (_share_figure(of_steps, attribution_says(of_steps)), _lag_figure(found, method_says(found)))
+    return (
+        _share_figure(of_steps, attribution_says(of_steps, rises=found.rises)),
+        _lag_figure(found, method_says(found)),
+    )
 
 
 def _share_figure(of_steps: tuple[Shares, ...], says: str) -> Figure:
@@ -66,6 +73,7 @@ def _lag_figure(found: Attribution, says: str) -> Figure:
         np.stack([part[..., :ranges] for part in (found.by_lag, found.by_reference)]) / np.diff(found.edges)[:ranges]
     )
     low, high = min(float(per_step.min()), 0.0), max(float(per_step.max()), 0.0)
+    answer = "Logit" if found.rises else "Forecast"
     margin = 0.04 * ((high - low) or 1.0)
     panels = []
     for i, t in enumerate(moments(pd.Series(found.times)).tolist()):
@@ -77,8 +85,9 @@ def _lag_figure(found: Attribution, says: str) -> Figure:
             note += f"; further back {number(further)}" if ranges < found.by_lag.shape[-1] else ""
             note += f"; covariates {number(beside)}" if found.covariates else ""
             rows = _lag_rows(found, i, j, ranges)
-            panels.append(_lag_panel(rows, (low - margin, high + margin), title, f"Forecast {note}."))
-    keys = (Key("in all", LIGHT.network, area=True), Key("by way of the reference alone", LIGHT.baseline, area=True))
+            panels.append(_lag_panel(rows, (low - margin, high + margin), title, f"{answer} {note}."))
+    alone = () if found.rises else (Key("by way of the reference alone", LIGHT.baseline, area=True),)
+    keys = (Key("in all", LIGHT.network, area=True), *alone)
     return Figure("attribution_lags", "What each past value adds", says, tuple(panels), keys, columns=len(found.ahead))
 
 
@@ -87,8 +96,9 @@ def _drawn_ranges(found: Attribution) -> int:
     size = np.abs(found.by_lag).reshape(-1, len(found.edges) - 1)
     behind = size.cumsum(axis=1) / np.maximum(size.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     needed = int((behind < _COVERED).sum(axis=1).max()) + 1
+    most = int(np.searchsorted(found.edges, max(_MOST_LAGS, SEASONS * found.season_steps)))
     least = int(np.searchsorted(found.edges, max(_FEWEST_LAGS, found.season_steps if found.season_steps < 100 else 0)))
-    return min(max(needed, least), size.shape[1])
+    return min(max(needed, least), max(most, 1), size.shape[1])
 
 
 def _lag_rows(found: Attribution, origin: int, ahead: int, ranges: int) -> Values:

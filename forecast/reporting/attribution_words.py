@@ -86,17 +86,17 @@ def _seasonal(lag: int, steps: int, ahead: int, season_steps: int, season: str) 
     return _LAST if lag == 0 else (*names, _EARLIER)[min(lag // season_steps, SEASONS)]
 
 
-def attribution_says(of_steps: tuple[Shares, ...]) -> str:
-    """Say what the forecasts rest on."""
-    return " ".join(_rests(one) for one in of_steps)
+def attribution_says(of_steps: tuple[Shares, ...], *, rises: bool = False) -> str:
+    """Say what the forecasts rest on, or with `rises` the logits of a rise."""
+    return " ".join(_rests(one, "logit of a rise" if rises else "forecast") for one in of_steps)
 
 
-def _rests(one: Shares) -> str:
+def _rests(one: Shares, answer: str) -> str:
     order = np.argsort(-one.of_each, kind="stable")[:_TOLD]
     told = [f"for {100 * one.of_each[i]:.0f} % on {one.groups[i]}" for i in order if one.of_each[i] >= _SMALLEST]
     if not told:
-        return f"The forecast {counted(one.ahead, 'step')} ahead rests on nothing that was seen."
-    return f"The forecast {counted(one.ahead, 'step')} ahead rests {listed(told)}."
+        return f"The {answer} {counted(one.ahead, 'step')} ahead rests on nothing that was seen."
+    return f"The {answer} {counted(one.ahead, 'step')} ahead rests {listed(told)}."
 
 
 def method_says(found: Attribution) -> str:
@@ -107,16 +107,20 @@ def method_says(found: Attribution) -> str:
     gap = float(np.abs(found.forecast - found.whole_walk).max())
     read = f" The network has read {counted(walked, 'step')} from an empty state" if found.streamed and short else ""
     if read:
-        read += f"; after the whole past its forecasts are others by {number(gap)} at most."
+        answers = "logits" if found.rises else "forecasts"
+        read += f"; after the whole past its {answers} are others by {number(gap)} at most."
     alone = (
         " The network forecasts the next step alone; longer forecasts are its own, fed back." if found.fed_back else ""
     )
     beside = ", covariates at their means" if found.covariates else ""
+    difference, reference = "the logit's difference from the logit", "no reference is added to it"
+    if not found.rises:
+        difference = "the forecast's difference from the forecast"
+        reference = "the reference's own way from the past to the forecast is in it"
     return (
-        f"Integrated gradients: what each input adds to the forecast's difference from the forecast at a baseline, the "
-        f"series held at its training mean ({held}){beside}; the reference's own way from the past to the forecast is "
-        f"in it. {_adds_up(found)} Shares are of the sizes of all contributions, means over "
-        f"{counted(len(found.origins), 'origin')}.{read}{alone}"
+        f"Integrated gradients: what each input adds to {difference} at a baseline, the series held at its training "
+        f"mean ({held}){beside}; {reference}. {_adds_up(found)} Shares are of the sizes of all contributions, means "
+        f"over {counted(len(found.origins), 'origin')}.{read}{alone}"
     )
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
 from forecast.reporting import probe_words as words
-from forecast.reporting.lines import rounded
+from forecast.reporting.curves import NETWORK, REFERENCE, Axis, Curve, both, panel
+from forecast.reporting.direction_probe import chance_figure, rises_figure
 from forecast.reporting.marks import Figure
+from forecast.reporting.probe_terms import RISES, VALUES, Terms, terms_of
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from forecast.inspection.examination import Examination
     from forecast.inspection.frequency import Frequencies
     from forecast.inspection.memory import Memory
@@ -24,54 +23,33 @@ if TYPE_CHECKING:
     from forecast.inspection.responses import Constant, Response
     from forecast.inspection.smoothing import Smoothing
     from forecast.inspection.starts import Starts
-    from forecast.reporting.marks import Panel, Values
     from forecast.series.panel import FloatArray, IntArray
 
-_HEIGHT = 220
-NETWORK, REFERENCE = "with the network", "reference alone"
 _SYSTEM = {NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline}
 _CUT = "past cut off"
-_PERFECT, _LINEAR = "perfect forecast", "best linear filter"
-
-
-class Curve(NamedTuple):
-    """A line of a panel: its name in the legend, its colour, and its points."""
-
-    of: str
-    colour: str
-    x: FloatArray | IntArray
-    y: FloatArray
-    wide: float = 1.8
-
-
-class Axis(NamedTuple):
-    """An axis: its title, whether it is logarithmic, and how numbers stand at it."""
-
-    title: str
-    log: bool = False
-    written: str = ".4~g"
-    limits: tuple[float, float] | None = None
-    ticks: tuple[float, ...] | None = None
+_PERFECT = "perfect forecast"
 
 
 def probe_figures(found: Examination) -> tuple[Figure, ...]:
     """Draw every topic, in the order of the page."""
+    terms = terms_of(found.asks)
+    rises = terms is RISES
     with debug_mode(False):
         return (
-            memory_figure(found.memory),
-            frequency_figure(found.frequencies),
-            constant_figure(found.constant),
-            responses_figure(found.impulse, found.step),
-            noise_figure(found.noise),
-            starts_figure(found.starts),
+            memory_figure(found.memory, terms),
+            rises_figure(found.frequencies) if rises else frequency_figure(found.frequencies),
+            chance_figure(found.constant) if rises else constant_figure(found.constant),
+            responses_figure(found.impulse, found.step, terms),
+            noise_figure(found.noise, terms),
+            *([] if found.starts is None else [starts_figure(found.starts)]),
         )
 
 
-def memory_figure(found: Memory) -> Figure:
+def memory_figure(found: Memory, terms: Terms = VALUES) -> Figure:
     """Draw how three measures fall with the lag, and the error on data without what lies before it."""
     falls = {
         _CUT: (found.cut.fall, LIGHT.network, 2.6),
-        "echo in the state": (found.echo, LIGHT.truth, 1.6),
+        **({} if found.echo is None else {"echo in the state": (found.echo, LIGHT.truth, 1.6)}),
         "gradient": (found.gradient, LIGHT.other, 1.8),
     }
     curves = [
@@ -91,29 +69,44 @@ def memory_figure(found: Memory) -> Figure:
     )
     ends = np.array([0, last])
     errors = [
-        Curve(_CUT, LIGHT.network, found.cut.fall.lags, found.cut.rmse, 2.6),
-        Curve(REFERENCE, LIGHT.baseline, ends, np.full(2, found.cut.reference)),
+        Curve(_CUT, LIGHT.network, found.cut.fall.lags, terms.errors(found.cut.rmse), 2.6),
+        Curve(terms.untrained, LIGHT.baseline, ends, np.full(2, terms.errors(found.cut.reference))),
     ]
     judged = panel(
         errors,
         Axis("steps before the origin that are left", limits=(0, last)),
-        Axis("RMSE"),
+        Axis(terms.error),
         title=f"error on the data, {found.cut.origins} origins (dashed: with the whole past)",
-        across=found.cut.whole,
+        across=float(terms.errors(found.cut.whole)),
     )
-    says = (
-        "Memory length is the lag at which a measure has fallen to 1/e of what it is at lag 0. The echo: how far apart "
-        "states are that were disturbed at one step. The gradient: how much the forecast depends on what was read so "
-        "long ago. The cut: what it adds to the error on the data (the root of the mean squared error) if the state is "
-        "zero so many steps before the origin. All three are of the network; what the reference remembers is left out."
-    )
-    keys = marks.keys({_CUT: LIGHT.network} | {c.of: c.colour for c in shown} | {REFERENCE: LIGHT.baseline})
+    keys = marks.keys({_CUT: LIGHT.network} | {c.of: c.colour for c in shown} | {terms.untrained: LIGHT.baseline})
+    says = _memory_says(found, terms)
     return Figure("memory", "How far back it remembers", says, (falling, judged), keys, columns=2)
+
+
+def _memory_says(found: Memory, terms: Terms) -> str:
+    """Say what memory length is, and what of the measures there is."""
+    echo = (
+        words.echo_says(None)
+        if found.echo is None
+        else "The echo: how far apart states are that were disturbed at one step."
+    )
+    error = "the root of the Brier score that is added" if terms.squared else "the root of the mean squared error"
+    before = (
+        "the network reads no more than so many steps before the origin"
+        if found.echo is None
+        else "the state is zero so many steps before the origin"
+    )
+    return (
+        f"Memory length is the lag at which a measure has fallen to 1/e of what it is at lag 0. {echo} The gradient: "
+        f"how much the {terms.answer} depends on what was read so long ago. The cut: what it adds to the error on the "
+        f"data ({error}) if {before}. All of them are of the network; what the reference remembers is left out."
+    )
 
 
 def _interesting(found: Memory, longest: int) -> int:
     """Lags that are drawn: four times the longest memory length, so that its fall can be seen."""
-    lengths = [fall.length for fall in (found.cut.fall, found.echo, found.gradient)]
+    lengths = [fall.length for fall in (found.cut.fall, found.echo, found.gradient) if fall is not None]
     wanted = max((longest if length is None else 4 * length for length in lengths), default=longest)
     return min(max(wanted, 24), longest)
 
@@ -125,8 +118,8 @@ def frequency_figure(found: Frequencies) -> Figure:
     panels = []
     for i, step in enumerate(found.steps):
         ahead = f"{step} step{'s' if step > 1 else ''} ahead"
-        gains = _both(waves, found.network.gain[:, i], found.reference.gain[:, i])
-        phases = _both(waves, *(np.degrees(one.phase[:, i]) for one in (found.network, found.reference)))
+        gains = both(waves, found.network.gain[:, i], found.reference.gain[:, i])
+        phases = both(waves, *(np.degrees(one.phase[:, i]) for one in (found.network, found.reference)))
         perfect = waves[[0, -1]]
         gains.append(Curve(_PERFECT, LIGHT.truth, perfect, np.ones(2), 1.0))
         phases.append(Curve(_PERFECT, LIGHT.truth, perfect, np.zeros(2), 1.0))
@@ -168,7 +161,7 @@ def constant_figure(found: Constant) -> Figure:
     )
     panels = tuple(
         panel(
-            [given, *_both(since, found.network[:, i], found.reference[:, i])],
+            [given, *both(since, found.network[:, i], found.reference[:, i])],
             Axis("steps since it stopped"),
             Axis("value"),
             title=f"{step} step{'s' if step > 1 else ''} ahead",
@@ -183,44 +176,53 @@ def constant_figure(found: Constant) -> Figure:
     return Figure("constant", "What it does when nothing moves", says, panels, keys, columns=2)
 
 
-def responses_figure(impulse: Response, step: Response) -> Figure:
+def responses_figure(impulse: Response, step: Response, terms: Terms = VALUES) -> Figure:
     """Draw the answers to an impulse and to a step."""
     panels = tuple(
         panel(
-            _both(np.arange(len(found.network)), found.network[:, 0], found.reference[:, 0]),
+            _beside(terms, np.arange(len(found.network)), found.network[:, 0], found.reference[:, 0]),
             Axis("steps since"),
-            Axis("spreads"),
+            Axis(f"{terms.unit}s"),
             title=f"{name}, 1 step ahead",
         )
         for name, found in (("an impulse", impulse), ("a step", step))
     )
     says = (
-        f"{words.lasting_says(step, 'step')} Both come after a flat series; drawn is the forecast less that of "
-        f"the flat series."
+        f"{words.lasting_says(step, 'step', terms)} Both, of one spread, come after a flat series; drawn is the "
+        f"{terms.answer} less that of the flat series."
     )
-    return Figure("responses", "Impulse and step", says, panels, marks.keys(_SYSTEM), columns=2)
+    # An untrained network says the base rate whatever comes: a line at zero that tells nothing.
+    keys = marks.keys({NETWORK: LIGHT.network} if terms is RISES else _SYSTEM)
+    return Figure("responses", "Impulse and step", says, panels, keys, columns=2)
 
 
-def noise_figure(found: Noise) -> Figure:
+def _beside(terms: Terms, x: IntArray, network: FloatArray, reference: FloatArray) -> list[Curve]:
+    """The network's answer, beside the reference's where that has one."""
+    curves = both(x, network, reference)
+    return curves[:1] if terms is RISES else curves
+
+
+def noise_figure(found: Noise, terms: Terms = VALUES) -> Figure:
     """Draw errors against the strength of the noise."""
     panels = tuple(
         panel(
             [
-                Curve(_LINEAR, LIGHT.truth, found.strengths, found.linear[:, i]),
-                *_both(found.strengths, found.network[:, i], found.reference[:, i]),
+                Curve(terms.linear, LIGHT.truth, found.strengths, terms.errors(found.linear[:, i])),
+                Curve(NETWORK, LIGHT.network, found.strengths, terms.errors(found.network[:, i]), 2.8),
+                Curve(terms.untrained, LIGHT.baseline, found.strengths, terms.errors(found.reference[:, i]), 1.3),
             ],
             Axis("standard deviation of the noise, in spreads"),
-            Axis("RMSE"),
+            Axis(terms.error),
             title=f"{step} step{'s' if step > 1 else ''} ahead",
         )
         for i, step in enumerate(found.steps)
     )
     says = (
         f"Noise is added to the past that is read and not to the targets; {found.origins} origins, {found.draws} draws "
-        f"of the noise. The filter is fitted on the training stretch with noise of the same strength; the network has "
-        f"not been trained on that noise."
+        f"of the noise. The {terms.linear} is fitted on the training stretch with noise of the same strength; the "
+        f"network has not been trained on that noise."
     )
-    keys = marks.keys({**_SYSTEM, _LINEAR: LIGHT.truth})
+    keys = marks.keys({NETWORK: LIGHT.network, terms.untrained: LIGHT.baseline, terms.linear: LIGHT.truth})
     return Figure("noise", "What noise does to it", says, panels, keys, columns=2)
 
 
@@ -260,59 +262,3 @@ def smoothing_figure(found: Smoothing) -> Figure:
         for name, points in found.factors.items()
     )
     return Figure("smoothing", "What governs how much it smooths", words.smoothing_says(found), panels, columns=2)
-
-
-def _both(x: FloatArray | IntArray, network: FloatArray, reference: FloatArray) -> list[Curve]:
-    """The network's curve, and the reference's as a thin one on top."""
-    return [Curve(NETWORK, LIGHT.network, x, network, 2.8), Curve(REFERENCE, LIGHT.baseline, x, reference, 1.3)]
-
-
-def panel(
-    curves: Sequence[Curve],
-    x: Axis,
-    y: Axis,
-    *,
-    title: str,
-    across: float | None = None,
-    down: float | None = None,
-    dots: bool = False,
-) -> Panel:
-    """Make a panel of curves over numbers; `across` and `down` are places of dashed lines."""
-    low, high = x.limits or (-np.inf, np.inf)
-    rows: Values = [
-        {"t": at, "y": value, "of": curve.of, "ink": curve.colour, "wide": curve.wide}
-        for curve in curves
-        for at, value in zip(rounded(np.asarray(curve.x, dtype=np.float64)), rounded(curve.y), strict=True)
-        if at is not None and low <= at <= high
-    ]
-    tables: dict[str, Values] = {"lines": rows}
-    axes: dict[str, Any] = {"x": _x(x), "y": _y(y)}
-    tips = [marks.tip("of", "line"), marks.tip("t", x.title, ".4~g"), marks.tip("y", y.title, ".4~g")]
-    drawn = marks.chart("lines").mark_line(point=marks.touchable(seen=dots), clip=y.limits is not None)
-    ink = {"color": alt.Color("ink:N", scale=None), "strokeWidth": alt.StrokeWidth("wide:Q", scale=None)}
-    layers = [drawn.encode(**axes, **ink, detail="of:N", tooltip=tips)]
-    if across is not None:
-        tables["across"] = [{"y": across}]
-        layers.insert(0, marks.rule("across").encode(y=axes["y"]))
-    if down is not None:
-        tables["down"] = [{"t": down}]
-        layers.insert(0, marks.rule("down").encode(x=axes["x"]))
-    return marks.panel(marks.layered(*layers), tables, _HEIGHT, title=title, cut=y.limits is not None)
-
-
-def _x(axis: Axis) -> alt.X:
-    return alt.X("t:Q", title=axis.title, scale=_scale(axis), axis=alt.Axis(format=axis.written, tickCount=6))
-
-
-def _y(axis: Axis) -> alt.Y:
-    marked = alt.Axis(format=axis.written)
-    if axis.ticks is not None:
-        marked = alt.Axis(format=axis.written, values=list(axis.ticks))
-    return alt.Y("y:Q", title=axis.title, scale=_scale(axis), axis=marked)
-
-
-def _scale(axis: Axis) -> alt.Scale:
-    scale = alt.Scale(type="log") if axis.log else alt.Scale(zero=False)  # a logarithm has no zero to be told of
-    if axis.limits is not None:
-        scale.domain, scale.nice = list(axis.limits), False
-    return scale

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from forecast.reporting.direction_probe import chance_says, waves_say
+from forecast.reporting.probe_terms import RISES, VALUES, Terms, terms_of
 from forecast.reporting.wording import counted, number
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def headline(found: Examination, name: str, series: str) -> str:
     """The memory length from data."""
     cut = found.memory.cut
     whose = f"{name} on {series}"
-    worth = ", and hardly anything hangs on it" if _lost(cut) < _HARDLY else ""
+    worth = ", and hardly anything hangs on it" if _lost(cut, terms_of(found.asks)) < _HARDLY else ""
     if cut.fall.length is None:
         return f"{whose} remembers more than {counted(cut.fall.walked, 'step')}{worth}"
     if not cut.fall.length:
@@ -34,26 +36,29 @@ def headline(found: Examination, name: str, series: str) -> str:
 
 def sentences(found: Examination) -> tuple[str, ...]:
     """One sentence a topic, for the head of the page and the terminal."""
+    terms = terms_of(found.asks)
     return (
-        cut_says(found.memory.cut),
-        f"{echo_says(found.memory.echo)} {gradient_says(found.memory.gradient)}",
-        smoother_says(found.frequencies),
-        constant_says(found.constant),
-        lasting_says(found.impulse, "impulse"),
-        noise_says(found.noise),
-        starts_says(found.starts),
+        cut_says(found.memory.cut, terms),
+        f"{echo_says(found.memory.echo)} {gradient_says(found.memory.gradient, terms)}",
+        waves_say(found.frequencies) if terms is RISES else smoother_says(found.frequencies),
+        chance_says(found.constant) if terms is RISES else constant_says(found.constant),
+        lasting_says(found.impulse, "impulse", terms),
+        noise_says(found.noise, terms),
+        *([] if found.starts is None else [starts_says(found.starts)]),
     )
 
 
-def _lost(cut: Cut) -> float:
+def _lost(cut: Cut, terms: Terms = VALUES) -> float:
     """What all of the past is worth, as a share of the error with it."""
-    return float(cut.rmse[0]) / cut.whole - 1 if cut.whole > 0 else 0.0
+    bare, whole = float(terms.errors(cut.rmse[0])), float(terms.errors(cut.whole))
+    return bare / whole - 1 if whole > 0 else 0.0
 
 
-def cut_says(cut: Cut) -> str:
+def cut_says(cut: Cut, terms: Terms = VALUES) -> str:
     """Say what cutting the past off costs."""
-    bare, whole = float(cut.rmse[0]), cut.whole
-    errors = f"RMSE {number(bare, 4)} where only the origin's own row is read, {number(whole, 4)} with the whole past"
+    bare, whole = float(terms.errors(cut.rmse[0])), float(terms.errors(cut.whole))
+    alone = f"{terms.error} {number(bare, 4)} where only the origin's own row is read"
+    errors = f"{alone}, {number(whole, 4)} with the whole past"
     if not cut.fall.length and cut.fall.length is not None:
         return f"With its past cut off at the origin the network errs no more than with all of it ({errors})."
     ends = (
@@ -61,20 +66,24 @@ def cut_says(cut: Cut) -> str:
         if cut.fall.length is None
         else f"has fallen to 1/e of that when the last {counted(cut.fall.length, 'step')} before the origin are left"
     )
-    hardly = " It is hardly anything." if _lost(cut) < _HARDLY else ""
-    return f"Losing all of its past adds to the network's error ({errors}); what is added {ends}.{hardly}"
+    hardly = " It is hardly anything." if _lost(cut, terms) < _HARDLY else ""
+    root = ", as a root," if terms.squared else ""
+    again = f" It rises above 1/e once more up to lag {cut.fall.again}." if cut.fall.again is not None else ""
+    return f"Losing all of its past adds to the network's error ({errors}); what is added{root} {ends}.{again}{hardly}"
 
 
-def echo_says(echo: Fall) -> str:
+def echo_says(echo: Fall | None) -> str:
     """Say how long a disturbance stays in the state."""
+    if echo is None:
+        return "Each window is read anew and from both ends: no state is carried on in which anything could echo."
     return f"A disturbance of what is read at one step echoes in the state for {_length(echo)}."
 
 
-def gradient_says(gradient: Fall) -> str:
+def gradient_says(gradient: Fall, terms: Terms = VALUES) -> str:
     """Say how far back the forecast depends on what was read."""
     if not gradient.values.max() > 0:
-        return "The forecast does not depend on anything that the network reads."
-    return f"The slope of the forecast to what was read falls to 1/e within {_length(gradient)}."
+        return f"The {terms.answer} does not depend on anything that the network reads."
+    return f"The slope of the {terms.answer} to what was read falls to 1/e within {_length(gradient)}."
 
 
 def _length(fall: Fall) -> str:
@@ -123,7 +132,7 @@ def constant_says(found: Constant) -> str:
     return f"Fed a constant after the data the forecast {course}{alone}; {ends}."
 
 
-def lasting_says(found: Response, what: str) -> str:
+def lasting_says(found: Response, what: str, terms: Terms = VALUES) -> str:
     """Say how long an answer lasts."""
     walked = len(found.network) - 1
     peak = float(abs(found.network[:, 0]).max())
@@ -135,22 +144,25 @@ def lasting_says(found: Response, what: str) -> str:
     )
     if what == "step":
         return f"After a step the answer is within 1/e of its way from where it ends {e}, within 5 % {small}."
+    moved = "logits of a rise one step ahead" if terms is RISES else "next forecasts"
     return (
-        f"An impulse of one spread moves the next forecasts by {number(peak, 2)} spreads at most; the answer stays "
+        f"An impulse of one spread moves the {moved} by {number(peak, 2)} {terms.unit}s at most; the answer stays "
         f"below 1/e of that {e}, below 5 % {small}."
     )
 
 
-def noise_says(found: Noise) -> str:
+def noise_says(found: Noise, terms: Terms = VALUES) -> str:
     """Compare the growth of the error with that of the linear filter."""
     i = len(found.strengths) - 1
-    network, linear = float(found.network[i, 0]), float(found.linear[i, 0])
-    grown = network / float(found.network[0, 0]) if found.network[0, 0] > 0 else float("inf")
+    network, linear, quiet = (
+        float(terms.errors(one)) for one in (found.network[i, 0], found.linear[i, 0], found.network[0, 0])
+    )
+    grown = network / quiet if quiet > 0 else float("inf")
     beside = "less than" if network < 0.98 * linear else "more than" if network > 1.02 * linear else "as much as"
     return (
         f"Noise of {number(float(found.strengths[i]), 2)} spread on what is read makes the error one step ahead "
-        f"{number(grown, 2)} times as large (RMSE {number(network)}), {beside} the best linear filter of {found.lags} "
-        f"lags errs there ({number(linear)})."
+        f"{number(grown, 2)} times as large ({terms.error} {number(network)}), {beside} the {terms.linear} of "
+        f"{found.lags} lags errs there ({number(linear)})."
     )
 
 

@@ -64,7 +64,8 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
         "$schema": SCHEMA,
         "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},
         "concat": [
-            {**_still(panel, str(i)), "width": width, **_heading(panel, width)} for i, panel in enumerate(figure.panels)
+            {**_keyed(_still(panel, str(i)), figure), "width": width, **_heading(panel, width)}
+            for i, panel in enumerate(figure.panels)
         ],
         "columns": columns,
         "spacing": 24,
@@ -106,6 +107,27 @@ def _still(panel: Panel, prefix: str) -> dict[str, Any]:
 
     still: dict[str, Any] = walk(panel.spec)
     return still
+
+
+def _keyed(spec: dict[str, Any], figure: Figure) -> dict[str, Any]:
+    """Let lines that bring their own colour take it from the figure's legend, so that a picture has one, too.
+
+    A page writes the legend itself. Only where every line is in it.
+    """
+    drawn = {row["of"] for panel in figure.panels for rows in panel.tables.values() for row in rows if "ink" in row}
+    labels = [key.label for key in figure.keys]
+    if not drawn <= set(labels):
+        return spec
+    scale = {"domain": labels, "range": [key.colour for key in figure.keys]}
+    named = {"field": "of", "type": "nominal", "scale": scale}
+
+    def with_names(view: dict[str, Any]) -> dict[str, Any]:
+        own = view.get("encoding", {}).get("color", {})
+        if own.get("field") != "ink":
+            return view
+        return {**view, "encoding": {**view["encoding"], "color": named}}
+
+    return {**with_names(spec), **({"layer": [with_names(one) for one in spec["layer"]]} if "layer" in spec else {})}
 
 
 def wrapped(text: str, length: int = LINE_LENGTH) -> list[str]:

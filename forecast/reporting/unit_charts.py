@@ -187,6 +187,7 @@ def _effects_figure(units: UnitMap) -> Figure:
         marks.tip("e", "error without it", ".4~g"),
     ]
     height = 22 * len(rows)
+    moving, error = ("probabilities", "Brier score") if units.rises else ("forecasts", "error")
     bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12)
     bars = bars.encode(x=alt.X("y:Q", title=None, axis=alt.Axis(tickCount=4)), y=names, tooltip=tips)
     dots = marks.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=1, size=60)
@@ -194,12 +195,12 @@ def _effects_figure(units: UnitMap) -> Figure:
     dots = dots.encode(x=x, y=names, tooltip=tips)
     mark = marks.rule("whole").encode(x="e:Q")
     panels = (
-        marks.panel(bars, {"rows": rows}, height, title="how far forecasts move without a unit"),
+        marks.panel(bars, {"rows": rows}, height, title=f"how far {moving} move without a unit"),
         marks.panel(
             marks.layered(mark, dots),
             {"rows": rows, "whole": [{"e": whole}]},
             height,
-            title="their error without it (dashed: with all units)",
+            title=f"their {error} without it (dashed: with all units)",
         ),
     )
     return Figure("unit_effects", "Which units matter", effects_say(units), panels, columns=2)

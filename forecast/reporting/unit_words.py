@@ -43,11 +43,18 @@ def map_says(units: UnitMap, drawn: int) -> str:
     still = f" ({counted(silent, 'unit')} never {'moves' if silent == 1 else 'move'} at all)" if silent else ""
     total = len(following.what)
     shown = "" if drawn == total else f" {drawn} of them are drawn, evenly from all kinds."
+    half = total // 2
+    ways = (
+        f" Units 1 to {half} have read the window up to the origin, units {half + 1} to {total} from the origin "
+        f"backwards; each step is the end of a window of its own. Gates are not shown where both ways are read."
+        if units.both_ends
+        else ""
+    )
     return (
         f"Of {counted(total, 'hidden unit')}, {listed(parts)}; {counts['nothing']} "
         f"{'follows' if counts['nothing'] == 1 else 'follow'} none of these{still}. A unit follows what explains most "
         f"of its variance over the stretch, if that is at least {100 * THRESHOLD:.0f} %. A row "
-        f"is one unit, about its mean in units of its spread.{shown}"
+        f"is one unit, about its mean in units of its spread.{shown}{ways}"
     )
 
 
@@ -55,17 +62,19 @@ def effects_say(units: UnitMap) -> str:
     """Say which units matter most, and how that was found."""
     effects = units.effects
     first, *others = zip(effects.units[:TOLD].tolist(), effects.change.tolist(), effects.error.tolist(), strict=False)
+    forecasts, error = ("probabilities of a rise", "Brier score") if units.rises else ("forecasts", "error")
     told = (
-        f"Without {units.name(first[0])} ({units.following.what[first[0]]}) forecasts move by {number(first[1])} on "
-        f"average and their error goes from {number(effects.error_of_all)} to {number(first[2])}"
+        f"Without {units.name(first[0])} ({units.following.what[first[0]]}) {forecasts} move by {number(first[1])} on "
+        f"average and their {error} goes from {number(effects.error_of_all)} to {number(first[2])}"
     )
     then = "".join(f"; without {units.name(unit)} they move by {number(moved)}" for unit, moved, _ in others)
     ahead = "the next step, which alone the network forecasts" if units.fed_back else counted(effects.horizon, "step")
+    measured = "absolute changes, and Brier scores," if units.rises else "absolute changes and errors"
     which = "Units of the last layer are" if units.activity.layer[-1] > 1 else "A unit is"
     return (
-        f"{told}{then}. Without all of them they move by {number(effects.change_without_any)}, and the error is "
+        f"{told}{then}. Without all of them they move by {number(effects.change_without_any)}, and the {error} is "
         f"{number(effects.error_without_any)}. {which} switched off where the decoder reads: held at the mean over the "
-        f"stretch, with the network's memory left as it is. Mean absolute changes and errors over "
+        f"stretch, with the network's memory left as it is. Mean {measured} over "
         f"{counted(effects.origins, 'origin')} and {ahead}."
     )
 

@@ -130,7 +130,7 @@ def probe_page(run: Run, system: System, found: Examination, shown: tuple[Figure
     series = record.data.ids[system.number]
     fitted = system.fitted
     facts = (
-        f"reference {fitted.reference.name}",
+        f"{'reads differences to the ' if system.rises else ''}reference {fitted.reference.name}",
         counted(fitted.forecaster.settings.hidden_size, "hidden unit"),
         f"horizon {run.problem.horizon}",
         "no season" if system.season_steps == 1 else f"season {counted(system.season_steps, 'step')}",
@@ -168,8 +168,21 @@ def _notes(run: Run, system: System) -> tuple[str, ...]:
         notes.append("It forecasts one step and feeds it back; the one step is what was examined.")
     if system.fitted.forecaster.settings.fork_ensemble > 1:
         notes.append("Forecasts are those that each origin makes alone, without model.fork_ensemble.")
+    if system.rises:
+        notes.append(
+            "It is asked for rises: answers to made-up series are logits of a rise, log(p / (1 - p)), errors on the "
+            "data Brier scores, and beside it stands the base rate, which an untrained network says."
+        )
     if system.window_steps is not None:
-        notes.append(f"It reads windows of {counted(system.window_steps, 'step')} and can remember no more than that.")
+        notes.append(
+            f"It reads windows of {counted(system.window_steps, 'step')} and can remember no more than that; windows "
+            f"whose past is cut off are shorter than any that it was trained on."
+        )
+    if not system.carries_state:
+        notes.append(
+            "It reads each window from both ends and carries no state on: nothing echoes in one, and none can begin "
+            "elsewhere and be forgotten, so that both measures are left out."
+        )
     if len(system.past.channels) > 1 or system.past.ahead is not None:
         notes.append("Covariates stayed as they were in the data, whatever series was fed.")
     return tuple(notes)
@@ -181,7 +194,7 @@ def _numbers(
     """Everything that was measured, for `probe.json`."""
     lengths = {
         "data": found.memory.cut.fall.length,
-        "echo": found.memory.echo.length,
+        "echo": None if found.memory.echo is None else found.memory.echo.length,
         "gradient": found.memory.gradient.length,
         "walked": found.memory.cut.fall.walked,
     }
@@ -212,17 +225,12 @@ def _number(panel: Panel, series: str | None) -> int:
 
 
 def _check_examined(fitted: FittedNetwork) -> None:
-    """Refuse networks that none of the measurements is made for."""
+    """Refuse questions that the measurements are not made for."""
     settings = fitted.forecaster.settings
-    if fitted.problem.asks != "value":
+    if fitted.problem.asks not in ("value", "direction"):
         raise ForecastError(
-            f"task=probe examines forecasts of values, and this run's network forecasts how likely a rise is "
+            f"task=probe examines forecasts of values and of rises, and this run's network answers another question "
             f"(model.head={settings.head}): probe a run with another head"
-        )
-    if getattr(settings, "bidirectional", False):
-        raise ForecastError(
-            "task=probe follows a state from step to step, and this run's network reads its windows from both ends "
-            "(model.bidirectional=true): probe a run without it"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ from forecast.forecasters.recurrent import FittedNetwork, Recurrent
 from forecast.inspection.system import System
 from forecast.network.network import Network
 from forecast.network.readings import Interface
-from forecast.network.settings import RnnSettings
+from forecast.network.settings import EsnSettings, RnnSettings
 from forecast.series.calendar import Calendar
 from forecast.series.encoding import fit_encoding
 from forecast.series.panel import single_series
@@ -63,6 +65,57 @@ def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="str
         stop_reason="",
     )
     return System(fitted, 0, panel, 0.0, 1.0, int(train[0]), int(len(y) * 0.7))
+
+
+def rising(values, carried, read, out, **more):
+    """The same network, asked for rises: out h / LINEAR is the logit of a rise, and the base rate is a half."""
+    system = made_system(values, carried, read, out, **more)
+    settings = system.fitted.forecaster.settings.model_copy(update={"head": "direction"})
+    network = Network(settings, system.fitted.network.interface).eval()
+    weights = {name: part for name, part in system.fitted.network.state_dict().items() if name in network.state_dict()}
+    network.load_state_dict({**network.state_dict(), **weights})
+    fitted = replace(
+        system.fitted,
+        forecaster=replace(system.fitted.forecaster, settings=settings),
+        problem=replace(system.fitted.problem, asks="direction"),
+        network=network,
+    )
+    return replace(system, fitted=fitted)
+
+
+def both_ways(values, forwards, backwards, context_steps):
+    """A network of two units that reads windows from both ends: forecast = forwards * oldest-to-newest sum + ...
+
+    The unit that reads forwards adds up all values of a window, decayed by `forwards` a step, the newest last; the one
+    that reads backwards ends at the oldest. Both are weighted by 1.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    base = made_system(y, [[forwards]], [1.0], [[1.0]], regime="windows", context_steps=context_steps)
+    settings = base.fitted.forecaster.settings.model_copy(update={"bidirectional": True})
+    network = Network(settings, base.fitted.network.interface).eval()
+    weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
+    weights |= {"input_unit": torch.ones_like(weights["input_unit"]), "head.unit": torch.ones(1)}
+    for suffix, decay in (("", forwards), ("_reverse", backwards)):
+        weights[f"{HIDDEN}weight_hh_l0{suffix}"] = torch.tensor([[decay]])
+        weights[f"{HIDDEN}weight_ih_l0{suffix}"][0, -1] = LINEAR
+    weights[OUT + "weight"] = torch.ones(1, 2) / LINEAR
+    network.load_state_dict(weights)
+    fitted = replace(base.fitted, forecaster=replace(base.fitted.forecaster, settings=settings), network=network)
+    return replace(base, fitted=fitted)
+
+
+def reservoir_of(values, carried, read, bias):
+    """A reservoir of tanh units without a leak, whose weights are set by hand; its read-out says nothing."""
+    base = made_system(values, carried, read, [[0.0] * len(read)])
+    settings = EsnSettings(hidden_size=len(read), leak=1.0, sparsity=0.0, reference="none")
+    network = Network(settings, base.fitted.network.interface).eval()
+    reservoir = network.backbone
+    reservoir.weight.copy_(torch.tensor(carried, dtype=torch.float32))
+    reservoir.bias.copy_(torch.tensor(bias, dtype=torch.float32))
+    reservoir.weight_in.zero_()
+    reservoir.weight_in[:, -1] = torch.tensor(read, dtype=torch.float32)
+    fitted = replace(base.fitted, forecaster=replace(base.fitted.forecaster, settings=settings), network=network)
+    return replace(base, fitted=fitted)
 
 
 def leaky(a, values, gain=1.0, **more):

@@ -180,6 +180,21 @@ def test_attributions_add_up_with_every_head_and_decoder(options):
     np.testing.assert_allclose(found.forecast, whole, atol=0.02)
 
 
+@pytest.mark.parametrize("changes", [{}, {"bidirectional": True}], ids=["stream", "both ends"])
+def test_logits_of_a_rise_are_attributed_as_they_are(panel, changes):
+    training = QUICK.model_copy(update={"regime": "windows"}) if changes else QUICK
+    problem = replace(PROBLEM, asks="direction")
+    fitted = fitted_on(panel, GruSettings(hidden_size=6, head="direction", **changes), training, problem)
+    origins = Origins(np.array([0, 1]), np.array([200, 240]))
+    found = attribute(fitted, panel, origins)
+    assert found.rises
+    assert not found.by_reference.any()
+    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
+    p = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
+    np.testing.assert_allclose(found.whole_walk, np.log(p / (1 - p)), atol=1e-5)
+    np.testing.assert_allclose(found.forecast, found.whole_walk, atol=2e-3)
+
+
 def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(panel):
     fitted = fitted_on(panel, GruSettings(hidden_size=4, reference="last", strategy="recursive"))
     found = attribute(fitted, panel, at(250))

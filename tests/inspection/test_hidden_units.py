@@ -127,7 +127,8 @@ def test_the_map_shows_what_the_network_does(panel, regime, settings):
             np.testing.assert_allclose(mine[:4], state[0][0, 0].numpy(), atol=1e-5)
             assert units.activity.layer.tolist() == [1] * 4 + [2] * 4
             assert units.name(5) == "unit 2 of layer 2"
-    assert set(units.activity.gates) == ({"input", "forget", "output", "candidate"} if settings.layers == 2 else set())
+    gates = {"lstm": {"input", "forget", "output", "candidate"}, "gru": {"reset", "update", "candidate"}, "rnn": set()}
+    assert set(units.activity.gates) == gates[settings.name]
     np.testing.assert_array_equal(units.y, panel.target[panel.offsets[1] + 150 :])
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_networks import LINEAR, leaky, made_system, white
+from known_networks import LINEAR, leaky, made_system, reservoir_of, rising, white
 from scipy.linalg import solve_toeplitz
 
 from forecast.inspection.noise import filtered, fit_filter, noise_of
 from forecast.inspection.starts import starts_of
+from forecast.network.reservoir import spectral_radius
+from forecast.reporting.probe_words import starts_says
 
 
 def wave(steps, period=20.0):
@@ -84,3 +86,33 @@ def test_a_spectral_radius_of_0_9_is_no_proof():
     driven = starts_of(made_system(white(700), carried, [1.0, 0.0], [[1.0, 0.0]], bias=[across, 10.0]))
     assert driven.forgotten is None
     assert 0 < driven.apart < 32
+
+
+def test_a_reservoir_of_spectral_radius_0_9_without_the_echo_state_property_is_found_out():
+    """The weights of above as a reservoir's: not its radius tells, but what it does with its inputs."""
+    across = np.sqrt(1.81)
+    carried = np.array([[2.0, -across], [across, -0.5]])
+    driven = reservoir_of(white(700), carried, [LINEAR, 0.0], [across, 10.0])
+    assert spectral_radius(driven.fitted.network.backbone.weight) == pytest.approx(0.9)
+    found = starts_of(driven)
+    assert found.forgotten is None
+    assert 0 < found.apart < 32
+    assert "does not forget where it began" in starts_says(found)
+    calm = starts_of(reservoir_of(white(700), 0.5 * carried, [LINEAR, 0.0], [across, 10.0]))
+    assert (calm.apart, calm.forgotten is None) == (0, False)
+
+
+def test_errors_of_probabilities_are_brier_scores_beside_the_linear_probability():
+    """A network that says a half always has a Brier score of a quarter, whatever the noise."""
+    y = wave(1200)
+    silent = rising(y, [[0.0]], [1.0], [[0.0]])
+    found = noise_of(silent)
+    np.testing.assert_allclose(found.network**2, 0.25)
+    np.testing.assert_allclose(found.reference**2, 0.25)
+    origins = silent.origins
+    lags = found.lags
+    x = np.stack([y[np.arange(lags - 1, 599) - lag] for lag in range(lags)] + [np.ones(600 - lags)], axis=1)
+    weights, *_ = np.linalg.lstsq(x, (y[lags:600] > y[lags - 1 : 599]).astype(float), rcond=1e-9)
+    told = np.stack([y[origins - lag] for lag in range(lags)] + [np.ones(len(origins))], axis=1) @ weights
+    brier = np.mean((np.clip(told, 0, 1) - (y[origins + 1] > y[origins])) ** 2)
+    assert found.linear[0, 0] ** 2 == pytest.approx(brier, rel=1e-3)

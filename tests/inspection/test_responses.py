@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from known_networks import leaky, made_system, white
+from known_networks import leaky, made_system, rising, white
 
 from forecast.inspection.frequency import frequencies_of
 from forecast.inspection.responses import constant_of, impulse_of, step_of
@@ -85,3 +87,30 @@ def test_a_straightened_wave_is_answered_at_twice_its_frequency():
     found = frequencies_of(system, waves)
     np.testing.assert_allclose(found.network.answered[:, 0], 2 * waves, rtol=0.02)
     assert found.network.share.max() < 0.05
+
+
+def test_a_logit_answers_impulse_and_constant_in_logits():
+    system = replace(rising(white(900), [[A]], [1.0], [[1.0]]), spread=2.0)
+    found, since = impulse_of(system), np.arange(system.span + 1)
+    np.testing.assert_allclose(found.network[:, 0], 2.0 * A**since, rtol=0.02, atol=4e-3)
+    still = constant_of(system, before=np.zeros(50))
+    assert still.course == "damps"
+    assert still.fixed_point == pytest.approx(2.0 / (1 - A), rel=0.02)
+    assert not still.reference.any()  # a half
+
+
+def test_a_logit_that_is_the_last_change_is_right_about_slow_waves_and_early_or_late_by_what_it_should():
+    """Units see y and the y before it: logit y_t - y_{t-1}. The wave's change to come is half a step and more away."""
+    system = rising(white(900), [[0.0, 0.0], [1.0, 0.0]], [1.0, 0.0], [[1.0, -1.0]] * 2, horizon=2)
+    waves = np.array([1 / 40, 1 / 8, 0.29])
+    found = frequencies_of(system, waves)
+    past = 1 - np.exp(-2j * np.pi * waves)
+    for j, step in enumerate((1, 2)):
+        come = np.exp(2j * np.pi * waves * step) - 1
+        np.testing.assert_allclose(found.network.phase[:, j], np.angle(past / come), atol=0.02)
+        np.testing.assert_allclose(found.network.gain[:, j] / np.sqrt(2), np.abs(past), rtol=0.02)
+        t = system.warmup + np.arange(120)
+        sine = np.sin(2 * np.pi * np.outer(waves, t)), np.sin(2 * np.pi * np.outer(waves, t - 1))
+        later = np.sin(2 * np.pi * np.outer(waves, t + step))
+        told = [(((a - b) > 0) == (c > a))[np.abs(c - a) > 1e-9].mean() for a, b, c in zip(*sine, later, strict=True)]
+        np.testing.assert_allclose(found.right[:, j], told, atol=0.01)

@@ -58,5 +58,9 @@ def test_units_of_a_relu_that_are_off_and_states_of_a_tanh_at_its_end():
     [(LstmSettings(hidden_size=4, segment_steps=2), "cell"), (GruSettings(hidden_size=4, segment_steps=2), "state")],
     ids=["lstm", "gru"],
 )
-def test_where_segments_are_read_the_state_is_known_and_gates_are_not(settings, name):
-    assert list(shares(network_of(settings))) == [f"{name} at its end"]
+def test_where_segments_are_read_state_and_gates_are_known_too(settings, name):
+    found = list(shares(network_of(settings)))
+    assert found[-1] == f"{name} at its end"
+    assert found[:2] == (
+        ["input gate shut", "input gate open"] if name == "cell" else ["reset gate shut", "reset gate open"]
+    )

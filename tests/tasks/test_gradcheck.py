@@ -33,6 +33,11 @@ def checked(**changes):
     [
         {"model__name": "rnn"},
         {"model__name": "rnn", "model__activation": "relu"},
+        {"model__name": "rnn", "model__activation": "sigmoid"},
+        {"model__name": "mingru"},
+        {"model__name": "gru", "model__layers": 2, "model__dilations": [1, 3], "model__residual": True},
+        {"model__name": "lstm", "model__layers": 2, "model__layer_norm": True, "model__head": "direction"},
+        {"model__name": "gru", "model__bidirectional": True, "training__regime": "windows", "training__batch_size": 8},
         {"model__name": "lstm"},
         {"model__name": "gru", "model__loss": "mse"},
         {"model__name": "gru", "model__layers": 2, "model__dropout": 0.5},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.smoothing import Points, Smoothing
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
+from forecast.runs.run import open_run
 from forecast.series.split import Origins
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
@@ -84,6 +86,9 @@ def test_answers_to_the_data_are_the_forecasts_of_the_data(trained, run_folder):
 
 
 KINDS = {
+    "reservoir": {"model": {"name": "esn", "hidden_size": 12}},
+    "dilated": {"model__layers": 2, "model__dilations": [1, 4], "model__residual": True, "model__layer_norm": True},
+    "minimal, segmented": {"model__name": "mingru", "model__segment_steps": 2},
     "recursive": {"model__strategy": "recursive", "model__head": "gaussian"},
     "seq2seq quantiles": {"model__strategy": "seq2seq", "model__head": "quantile"},
     "segmented": {"model__name": "gru", "model__segment_steps": 3},
@@ -165,18 +170,54 @@ def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
     assert not (run_folder / layout.PROBE_FIGURES / "old.png").exists()
 
 
+def test_a_network_that_is_asked_for_rises(tmp_path):
+    """Errors on the data are the Brier scores of its forecasts, answers are logits, and the page says so."""
+    result = train(small_job(baseline={}, model__head="direction"), tmp_path / "run", silent())
+    made = probe(result.folder, show=BARE)
+    panel, steps = result.prepared.panel, made.system.origins
+    chances = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
+    rose = panel.target[steps[:, None] + np.arange(1, 5)] > panel.target[steps][:, None]
+    assert made.found.memory.cut.whole**2 == pytest.approx(np.mean((chances - rose) ** 2), rel=1e-5)
+    told = made.system.answers(np.stack([panel.target[:140]] * 2), 100)
+    at = np.arange(100, 140)
+    expected = result.final["lstm"].forecast(panel, Origins(np.zeros_like(at), at)).y_hat[:, [0, 3]]
+    np.testing.assert_allclose(told.network[1], np.log(expected / (1 - expected)), atol=1e-5)
+    page = made.path.read_text(encoding="utf-8")
+    for said in ("Brier score", "logit of a rise", "probability of a rise", "it is right about a rise", "base rate"):
+        assert said in page
+    for said in ("RMSE", "smoother", "by way of the reference alone"):
+        assert said not in page
+    assert {name for name in SECTIONS if f'<section id="{name}">' in page} == set(SECTIONS)
+    assert numbers(result.folder)["found"]["asks"] == "direction"
+
+
 @pytest.mark.parametrize(
-    ("changes", "answer"),
-    [
-        ({"model__head": "direction"}, "how likely a rise is"),
-        ({"model__bidirectional": True, "training__regime": "windows", "training__batches_per_epoch": 2}, "both ends"),
-    ],
+    "changes", [{}, {"model__name": "gru", "model__layers": 2, "model__head": "direction"}], ids=["value", "direction"]
 )
-def test_what_cannot_be_examined_is_refused(tmp_path, changes, answer):
-    folder = quick(tmp_path, **changes)
-    with pytest.raises(ForecastError, match=answer):
-        probe(folder, show=BARE)
-    assert not (folder / layout.PROBE).exists()
+def test_a_network_that_reads_windows_from_both_ends(tmp_path, changes):
+    windows = {"training__regime": "windows", "training__batches_per_epoch": 2, "training__batch_size": 8}
+    folder = quick(tmp_path, model__bidirectional=True, **windows, **changes)
+    made = probe(folder, show=BARE)
+    page = made.path.read_text(encoding="utf-8")
+    left_out = {"starts", "unit_gates"}
+    assert {name for name in SECTIONS if f'<section id="{name}">' in page} == set(SECTIONS) - left_out
+    for said in (
+        "no state is carried on",
+        "both measures are left out",
+        "Gates are not shown where both ways are read",
+    ):
+        assert said in page
+    assert numbers(folder)["memory_steps"]["echo"] is None
+    assert made.found.starts is None
+
+
+def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
+    opened = open_run(run_folder)
+    other = replace(opened.network, problem=replace(opened.problem, asks="symbol"))
+    monkeypatch.setattr("forecast.tasks.probe.open_run", lambda *_: replace(opened, network=other))
+    with pytest.raises(ForecastError, match="of values and of rises"):
+        probe(run_folder, show=BARE)
+    assert not (run_folder / layout.PROBE).exists()
 
 
 @pytest.mark.parametrize(

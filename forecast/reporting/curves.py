@@ -1,0 +1,97 @@
+"""Panels of curves over numbers: lags, frequencies, steps since something happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import altair as alt
+import numpy as np
+
+from forecast.reporting import marks
+from forecast.reporting.lines import rounded
+from forecast.reporting.theme import LIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reporting.marks import Panel, Values
+    from forecast.series.panel import FloatArray, IntArray
+
+_HEIGHT = 220
+NETWORK, REFERENCE = "with the network", "reference alone"
+
+
+class Curve(NamedTuple):
+    """A line of a panel: its name in the legend, its colour, and its points."""
+
+    of: str
+    colour: str
+    x: FloatArray | IntArray
+    y: FloatArray
+    wide: float = 1.8
+
+
+class Axis(NamedTuple):
+    """An axis: its title, whether it is logarithmic, and how numbers stand at it."""
+
+    title: str
+    log: bool = False
+    written: str = ".4~g"
+    limits: tuple[float, float] | None = None
+    ticks: tuple[float, ...] | None = None
+
+
+def both(x: FloatArray | IntArray, network: FloatArray, reference: FloatArray) -> list[Curve]:
+    """The network's curve, and the reference's as a thin one on top."""
+    return [Curve(NETWORK, LIGHT.network, x, network, 2.8), Curve(REFERENCE, LIGHT.baseline, x, reference, 1.3)]
+
+
+def panel(
+    curves: Sequence[Curve],
+    x: Axis,
+    y: Axis,
+    *,
+    title: str,
+    across: float | None = None,
+    down: float | None = None,
+    dots: bool = False,
+) -> Panel:
+    """Make a panel of curves over numbers; `across` and `down` are places of dashed lines."""
+    low, high = x.limits or (-np.inf, np.inf)
+    rows: Values = [
+        {"t": at, "y": value, "of": curve.of, "ink": curve.colour, "wide": curve.wide}
+        for curve in curves
+        for at, value in zip(rounded(np.asarray(curve.x, dtype=np.float64)), rounded(curve.y), strict=True)
+        if at is not None and low <= at <= high
+    ]
+    tables: dict[str, Values] = {"lines": rows}
+    axes: dict[str, Any] = {"x": _x(x), "y": _y(y)}
+    tips = [marks.tip("of", "line"), marks.tip("t", x.title, ".4~g"), marks.tip("y", y.title, ".4~g")]
+    drawn = marks.chart("lines").mark_line(point=marks.touchable(seen=dots), clip=y.limits is not None)
+    ink = {"color": alt.Color("ink:N", scale=None), "strokeWidth": alt.StrokeWidth("wide:Q", scale=None)}
+    layers = [drawn.encode(**axes, **ink, detail="of:N", tooltip=tips)]
+    if across is not None:
+        tables["across"] = [{"y": across}]
+        layers.insert(0, marks.rule("across").encode(y=axes["y"]))
+    if down is not None:
+        tables["down"] = [{"t": down}]
+        layers.insert(0, marks.rule("down").encode(x=axes["x"]))
+    return marks.panel(marks.layered(*layers), tables, _HEIGHT, title=title, cut=y.limits is not None)
+
+
+def _x(axis: Axis) -> alt.X:
+    return alt.X("t:Q", title=axis.title, scale=_scale(axis), axis=alt.Axis(format=axis.written, tickCount=6))
+
+
+def _y(axis: Axis) -> alt.Y:
+    marked = alt.Axis(format=axis.written)
+    if axis.ticks is not None:
+        marked = alt.Axis(format=axis.written, values=list(axis.ticks))
+    return alt.Y("y:Q", title=axis.title, scale=_scale(axis), axis=marked)
+
+
+def _scale(axis: Axis) -> alt.Scale:
+    scale = alt.Scale(type="log") if axis.log else alt.Scale(zero=False)  # a logarithm has no zero to be told of
+    if axis.limits is not None:
+        scale.domain, scale.nice = list(axis.limits), False
+    return scale
