@@ -34,6 +34,13 @@ def make_folder(tmp_path_factory):
     table = pd.DataFrame({"date": days, "close": noisy_sine(430, period=7) + 20})
     table.iloc[:400].to_csv(folder / "my.csv", index=False)
     table.to_csv(folder / "newer.csv", index=False)
+    rng = np.random.default_rng(0)
+    states = rng.choice(["idle", "busy", "down"], 300, p=[0.6, 0.3, 0.1])
+    pd.DataFrame({"date": days[:300], "state": states}).to_csv(folder / "states.csv", index=False)
+    reviews = [
+        (i, word, "negative" if i % 2 else "positive") for i in range(60) for word in rng.choice(list("abcd"), 5)
+    ]
+    pd.DataFrame(reviews, columns=["review", "word", "label"]).to_csv(folder / "reviews.csv", index=False)
     return folder
 
 
@@ -55,6 +62,13 @@ def test_every_command_runs_one_after_the_other(folder, monkeypatch, capsys):
         assert sentence in said, sentence
     sweeps = list(folder.glob("outputs/*/*/sweep.csv"))
     assert len(pd.read_csv(sweeps[0])) == 6
+
+
+def test_labels_are_learnt_by_the_command_that_is_told(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    overrides = shlex.split("\n".join(block("labels")).replace("\\\n", ""))[3:]
+    assert main([*overrides, "training.max_epochs=2", "report.png=false"]) == 0, capsys.readouterr().err
+    assert "asked is the label of each series" in capsys.readouterr().out
 
 
 def test_the_notebook_runs(folder, monkeypatch, capsys):
