@@ -25,11 +25,13 @@ def successive_results(
 ) -> pd.DataFrame:
     """Let `models` that were fitted forecast from the first `most` origins of the test stretch of one series.
 
-    Columns as in the results table; no scores are made of it.
+    Columns as in the results table, which is empty where there are no such origins; no scores are made of it.
     """
     only = np.array([str(one) == uid for one in panel.ids])
     ends = np.where(only, panel.lengths, 0)
     origins = rolling_origins(panel, split.before_test, ends, problem.horizon)[:most]
+    if len(origins) == 0:
+        return test.results.iloc[:0]
     past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
     made = {name: test.fitted[name].forecast(past, origins) for name in models}
     return results_table(panel, origins, made, problem.horizon, problem.asks)

@@ -65,12 +65,12 @@ def shares_figure(section: ShareSection) -> Figure:
     tips = [marks.tip("text", "symbol"), marks.tip("y", "training, %", ".3~g"), marks.tip("x", "test, %", ".3~g")]
     bars = marks.chart("rows").mark_bar(size=12)
     inks = {"training": LIGHT.other, "test (dot)": LIGHT.truth}
-    bars = bars.encode(x=_across("y", title), y=names, color=_ink("training", inks), tooltip=tips)
+    bars = bars.encode(x=_across("y", title), y=names, color=marks.colour(inks), tooltip=tips)
     dots = marks.chart("rows").mark_point(filled=True, opacity=1, size=55)
-    dots = dots.encode(x=_across("x", title), y=names, color=_ink("test (dot)", inks), tooltip=tips)
+    dots = dots.encode(x=_across("x", title), y=names, color=marks.colour(inks, "beside"), tooltip=tips)
     view = marks.layered(bars, dots)
     keys = tuple(Key(name, ink, area=True) for name, ink in inks.items())
-    panel = marks.panel(view, {"rows": rows}, _ROW * len(rows))
+    panel = marks.panel(view, {"rows": _coloured(rows, inks)}, _ROW * len(rows))
     return Figure("data", "The data and its split", section.says, (panel,), keys)
 
 
@@ -93,13 +93,14 @@ def _dumbbells(rows: Values, roles: Roles, *, paired: bool) -> Panel:
     tips = [marks.tip("text", "symbol"), marks.tip("count", "came", ",d"), marks.tip("x", roles.network, ".3~g")]
     tips += [marks.tip("y", str(roles.baseline), ".3~g")] if paired else []
     dots = marks.chart("rows").mark_point(filled=True, opacity=1, size=70)
-    layers = [dots.encode(x=_across("x", title), y=names, color=_ink(roles.network, inks), tooltip=tips)]
+    layers = [dots.encode(x=_across("x", title), y=names, color=marks.colour(inks), tooltip=tips)]
     if paired:
         bars = marks.chart("rows").mark_rule(color=LIGHT.rule, strokeWidth=2)
         dots = marks.chart("rows").mark_point(filled=True, opacity=1, size=45)
-        dots = dots.encode(x=_across("y", title), y=names, color=_ink(str(roles.baseline), inks), tooltip=tips)
+        dots = dots.encode(x=_across("y", title), y=names, color=marks.colour(inks, "beside"), tooltip=tips)
         layers = [bars.encode(x=_across("x", title), x2="y", y=names), dots, *layers]
-    return marks.panel(marks.layered(*layers), {"rows": rows}, _ROW * len(rows), title="mean bits of each")
+    tables = {"rows": _coloured(rows, inks)}
+    return marks.panel(marks.layered(*layers), tables, _ROW * len(rows), title="mean bits of each")
 
 
 def _bit_shares(rows: Values, roles: Roles) -> Panel:
@@ -186,14 +187,15 @@ def _chances(step: StepChances, roles: Roles, top: float, *, titled: bool) -> Pa
     tips = [marks.tip("text", "symbol"), marks.tip("y", f"{roles.network}, %", ".3~g")]
     tips += [marks.tip("x", f"{roles.baseline}, %", ".3~g")] if step.baseline else []
     bars = marks.chart("rows").mark_bar(size=12)
-    bars = bars.encode(x=_across("y", "% likely", scale), y=_names(), color=_ink(roles.network, inks), tooltip=tips)
+    bars = bars.encode(x=_across("y", "% likely", scale), y=_names(), color=marks.colour(inks), tooltip=tips)
     layers = [bars]
     if step.baseline:
-        ink = _ink(str(roles.baseline), inks)
         dots = marks.chart("rows").mark_point(filled=True, opacity=1, size=55)
-        layers.append(dots.encode(x=_across("x", "% likely", scale), y=_names(), color=ink, tooltip=tips))
+        layers.append(
+            dots.encode(x=_across("x", "% likely", scale), y=_names(), color=marks.colour(inks, "beside"), tooltip=tips)
+        )
     title = f"{counted(step.step, 'step')} ahead" if titled else None
-    return marks.panel(marks.layered(*layers), {"rows": rows}, _ROW * len(rows), title=title)
+    return marks.panel(marks.layered(*layers), {"rows": _coloured(rows, inks)}, _ROW * len(rows), title=title)
 
 
 def _role_inks(roles: Roles, *, paired: bool) -> dict[str, str]:
@@ -206,9 +208,10 @@ def _role_keys(roles: Roles, *, paired: bool) -> tuple[Key, ...]:
     return tuple(Key(name, ink, area=True) for name, ink in _role_inks(roles, paired=paired).items())
 
 
-def _ink(name: str, inks: Mapping[str, str]) -> alt.ColorDatum:
-    """Give a whole layer the colour of one name, which a picture's legend lists with the others."""
-    return alt.ColorDatum(name, scale=alt.Scale(domain=list(inks), range=list(inks.values())))
+def _coloured(rows: Values, inks: Mapping[str, str]) -> Values:
+    """Name in each row what its two marks are, `of` the first and `beside` the second, for `marks.colour`."""
+    first, *others = inks
+    return [{**row, "of": first, "beside": others[0] if others else None} for row in rows]
 
 
 def _names() -> alt.Y:
