@@ -17,6 +17,7 @@ from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.gradient_charts import gradients_figure
 from forecast.reporting.marks import TRUTH, Figure, Key, Panel
 from forecast.reporting.series_charts import exchange, spread_figure
+from forecast.reporting.symbol_charts import continuation_figure, symbol_figures
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.uncertainty_charts import calibration_figure
 
@@ -40,12 +41,18 @@ def draw(summary: Summary) -> tuple[Figure, ...]:
 def _figures(summary: Summary) -> tuple[Figure, ...]:
     roles, clock = summary.roles, summary.clock
     figures = [] if summary.spread is None else [spread_figure(summary.spread, roles)]
-    figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
+    if summary.data is not None:
+        figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
+    if summary.symbols is not None:
+        figures += symbol_figures(summary.symbols, roles)
+    if summary.continuation is not None:
+        figures.append(continuation_figure(summary.continuation, roles))
     if summary.chances is not None:
         figures.append(chance_figure(summary.chances, roles, summary.series))
     if summary.reliability is not None:
         figures.append(reliability_figure(summary.reliability, roles))
-    figures.append(steps_figure(summary.steps, roles))
+    if summary.symbols is None or len(summary.steps.steps) > 1:
+        figures.append(steps_figure(summary.steps, roles))
     if summary.calibration is not None:
         figures.append(calibration_figure(summary.calibration, roles))
     if summary.learning is not None:

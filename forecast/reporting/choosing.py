@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.reporting.losses import losses
 from forecast.reporting.sections import Roles
 
 if TYPE_CHECKING:
@@ -47,11 +48,7 @@ class Row:
 
 def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
     """Return the rows as they stand in `leaderboard`, or mean errors computed from `results`, best first."""
-    if leaderboard is None:
-        error = results["y_hat"] - results["y"]
-        table = results[["model"]].assign(mae=error.abs(), square=error**2)
-        leaderboard = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
-        leaderboard["rmse"] = np.sqrt(leaderboard["square"])
+    leaderboard = _mean_errors(results) if leaderboard is None else leaderboard
     return tuple(
         Row(
             model=str(row["model"]),
@@ -61,6 +58,17 @@ def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) ->
         )
         for row in leaderboard.to_dict("records")
     )
+
+
+def _mean_errors(results: pd.DataFrame) -> pd.DataFrame:
+    loss = losses(results)
+    if loss.name == "bits":
+        table = results[["model"]].assign(bits=loss, accuracy=results["y"] == results["y_hat"])[loss.notna()]
+        board = table.groupby("model", observed=True).mean().sort_values("bits").reset_index()
+        return board.assign(perplexity=np.exp2(board["bits"]))
+    table = results[["model"]].assign(mae=loss, square=loss**2)
+    board = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
+    return board.assign(rmse=np.sqrt(board["square"]))
 
 
 def _finite(value: Any) -> float | None:
@@ -94,7 +102,10 @@ def choose_series(results: pd.DataFrame, network: str, asked: str | None) -> str
     if len(known) == 1:
         return str(known[0])
     mine = results[results["model"] == network]
-    error = (mine["y"] - mine["y_hat"]).abs().groupby(mine["unique_id"], observed=True).mean()
-    size = mine["y"].abs().groupby(mine["unique_id"], observed=True).mean()
-    ranked = (error / size.where(size > 0)).dropna().sort_values(kind="stable")
+    loss = losses(mine)
+    error = loss.groupby(mine["unique_id"], observed=True).mean()
+    if loss.name == "mae":
+        size = mine["y"].abs().groupby(mine["unique_id"], observed=True).mean()
+        error /= size.where(size > 0)
+    ranked = error.dropna().sort_values(kind="stable")
     return str(ranked.index[(len(ranked) - 1) // 2]) if len(ranked) else str(known[0])

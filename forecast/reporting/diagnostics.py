@@ -9,6 +9,7 @@ import numpy as np
 
 from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
+from forecast.reporting.losses import mean_losses
 from forecast.reporting.wording import counted, listed, number
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class StepSection:
 
 @dataclass(frozen=True)
 class LearningSection:
-    """Losses by epoch; the weights of `chosen` were kept."""
+    """Losses by epoch, in `unit`; the weights of `chosen` were kept."""
 
     says: str
     epochs: tuple[int, ...]
@@ -54,6 +55,7 @@ class LearningSection:
     validation: tuple[float | None, ...]
     chosen: int | None
     logarithmic: bool
+    unit: str = "loss"
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,8 @@ class CopySection:
 
 
 def errors_by_step(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean absolute error of each model at each horizon step: `model, step, mae`."""
-    known = results[["model", "step"]].assign(mae=(results["y"] - results["y_hat"]).abs())
-    return known.groupby(["model", "step"], observed=True, sort=False)["mae"].mean().reset_index()
+    """Mean loss of each model at each horizon step: `model, step`, and `mae`, of symbols `bits`."""
+    return mean_losses(results, ["model", "step"])
 
 
 def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
@@ -174,8 +175,8 @@ def _losses(history: pd.DataFrame) -> tuple[Array, Array, bool]:
     return train, validation, bool(len(losses) and losses.min() > 0 and losses.max() / losses.min() > 30)
 
 
-def learning_section(history: pd.DataFrame, chosen: int | None) -> LearningSection:
-    """Show the losses of `history` (`epoch, train_loss, validation_loss`)."""
+def learning_section(history: pd.DataFrame, chosen: int | None, unit: str = "loss") -> LearningSection:
+    """Show the losses of `history` (`epoch, train_loss, validation_loss`), which are in `unit`."""
     train, validation, logarithmic = _losses(history)
     lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
     chosen = lowest if chosen is None else chosen
@@ -184,7 +185,8 @@ def learning_section(history: pd.DataFrame, chosen: int | None) -> LearningSecti
         says += f"; the weights of epoch {chosen} were kept"
         says += ", where the validation loss is lowest" if chosen == lowest else ""
     epochs = tuple(int(e) for e in history["epoch"])
-    return LearningSection(says + ".", epochs, rounded(train), rounded(validation), chosen, logarithmic)
+    says += "." if unit == "loss" else f". Losses are in {unit}."
+    return LearningSection(says, epochs, rounded(train), rounded(validation), chosen, logarithmic, unit)
 
 
 def residual_section(results: pd.DataFrame, network: str, points: int) -> ResidualSection | None:

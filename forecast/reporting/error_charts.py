@@ -97,7 +97,7 @@ def learning_figure(section: LearningSection) -> Figure:
     ]
     x = _whole_numbers("epoch")
     scale = alt.Scale(type="log" if section.logarithmic else "linear", zero=False)
-    y = alt.Y("y:Q", title="loss", scale=scale, axis=alt.Axis(format=".3~g"))
+    y = alt.Y("y:Q", title=section.unit, scale=scale, axis=alt.Axis(format=".3~g"))
     tips = [marks.tip("of", "loss"), marks.tip("t", "epoch", "d"), marks.tip("y", "value", ".4~g")]
     paths = marks.chart("lines").mark_line(point=marks.touchable(seen=len(section.epochs) == 1))
     paths = paths.encode(x=x, y=y, color=marks.colour(colours), tooltip=tips)

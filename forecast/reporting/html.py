@@ -14,14 +14,14 @@ from forecast.reporting.leaderboard import table_columns, table_rows
 from forecast.reporting.library import read_library
 from forecast.reporting.render import page_spec, renderer, write_picture
 from forecast.reporting.summary import Summary, build_summary
-from forecast.reporting.theme import DARK, LIGHT, PAGE_FONT, colour_name, css_variables, dark_twins
+from forecast.reporting.theme import DARK, LIGHT, PAGE_FONT, colour_name, css_variables, dark_twins, shade_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
 
-    from forecast.reporting.marks import Figure
+    from forecast.reporting.marks import Figure, Panel
 
 GRIDS = {1: "one", 2: "two", 3: "three"}
 TEMPLATES = Environment(
@@ -56,10 +56,11 @@ def write_report(source: Summary | pd.DataFrame, folder: str | Path, *, png: boo
 
 
 def write_pictures(figures: Iterable[Figure], folder: Path) -> None:
-    """Write each figure as a PNG named after it."""
+    """Write each figure that has panels as a PNG named after it."""
     folder.mkdir(parents=True, exist_ok=True)
     for figure in figures:
-        write_picture(figure, folder)
+        if figure.panels:
+            write_picture(figure, folder)
 
 
 def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
@@ -83,7 +84,7 @@ def render_page(template: str, figures: Iterable[Figure], **values: Any) -> str:
     described, panels = [], {}
     for figure in figures:
         described.append(_described(figure))
-        for i, panel in enumerate(figure.panels):
+        for i, panel in enumerate(_on_page(figure)):
             panels[f"{figure.name}-{i}"] = {"spec": page_spec(panel), "renderer": renderer(panel)}
     return TEMPLATES.get_template(template).render(
         figures=described,
@@ -93,13 +94,20 @@ def render_page(template: str, figures: Iterable[Figure], **values: Any) -> str:
         css=_source("page.css"),
         js=_source("page.js"),
         font=Markup(PAGE_FONT),  # noqa: S704 - a constant
-        light=css_variables(LIGHT),
-        dark=css_variables(DARK),
+        light=css_variables(LIGHT) | shade_variables(LIGHT),
+        dark=css_variables(DARK) | shade_variables(DARK),
+        zooms=any(panel["zooms"] for figure in described for panel in figure["panels"]),
         **values,
     )
 
 
+def _on_page(figure: Figure) -> tuple[Panel, ...]:
+    """Panels that a page draws: none where it writes."""
+    return () if figure.tokens or figure.text is not None else figure.panels
+
+
 def _described(figure: Figure) -> dict[str, Any]:
+    panels = _on_page(figure)
     return {
         "name": figure.name,
         "title": figure.title,
@@ -108,7 +116,9 @@ def _described(figure: Figure) -> dict[str, Any]:
             {"label": k.label, "colour": colour_name(k.colour), "area": k.area, "strength": k.strength}
             for k in figure.keys
         ],
-        "grid": GRIDS[min(figure.columns, len(figure.panels))],
+        "tokens": figure.tokens,
+        "text": figure.text,
+        "grid": GRIDS[max(min(figure.columns, len(panels)), 1)],
         "panels": [
             {
                 "id": f"{figure.name}-{i}",
@@ -117,7 +127,7 @@ def _described(figure: Figure) -> dict[str, Any]:
                 "height": panel.height,
                 "zooms": panel.zooms,
             }
-            for i, panel in enumerate(figure.panels)
+            for i, panel in enumerate(panels)
         ],
     }
 

@@ -66,8 +66,27 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Written:
+    """A piece of a text that a page writes, in the shade `level`, with a `tip` for the pointer.
+
+    A `pill` stands apart from its neighbours; a piece that `breaks` ends its line; something is left out before one
+    `after_gap`.
+    """
+
+    text: str
+    tip: str
+    level: int
+    pill: bool
+    breaks: bool
+    after_gap: bool
+
+
+@dataclass(frozen=True)
 class Figure:
-    """What a section shows: its name is the file's, `columns` is how many panels stand in a row where there is room."""
+    """What a section shows: its name is the file's, `columns` is how many panels stand in a row where there is room.
+
+    A page shows the `tokens` or the `text` in the place of panels; a picture is of the panels, if there are any.
+    """
 
     name: str
     title: str
@@ -75,6 +94,8 @@ class Figure:
     panels: tuple[Panel, ...]
     keys: tuple[Key, ...] = ()
     columns: int = 1
+    tokens: tuple[Written, ...] = ()
+    text: str | None = None
 
 
 def panel(

@@ -59,7 +59,9 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
     """Return a figure as one picture, panels side by side under its title."""
     columns = min(figure.columns, len(figure.panels))
     width = (PICTURE_WIDTH - GAP * (columns - 1)) // columns
-    texts = json.dumps([figure.says, *(panel.spec for panel in figure.panels)], ensure_ascii=False)
+    tables = [rows for panel in figure.panels for rows in panel.tables.values()]
+    symbols = [str(row["text"]) for rows in tables for row in rows if "text" in row]
+    texts = json.dumps([figure.says, symbols, *(panel.spec for panel in figure.panels)], ensure_ascii=False)
     return {
         "$schema": SCHEMA,
         "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},

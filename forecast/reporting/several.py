@@ -14,6 +14,7 @@ import numpy as np
 from forecast.evaluation.ranking import metric_label
 from forecast.reporting.diagnostics import error_measure
 from forecast.reporting.lines import rounded
+from forecast.reporting.losses import mean_losses
 from forecast.reporting.sections import data_section, future_section, origins_section
 from forecast.reporting.wording import counted, number
 
@@ -59,9 +60,8 @@ class Choice:
 
 
 def errors_by_series(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean absolute error of each model on each series: `model, unique_id, mae`."""
-    known = results[["model", "unique_id"]].assign(mae=(results["y"] - results["y_hat"]).abs())
-    return known.groupby(["model", "unique_id"], observed=True, sort=False)["mae"].mean().reset_index()
+    """Mean loss of each model on each series: `model, unique_id`, and `mae`, of symbols `bits`."""
+    return mean_losses(results, ["model", "unique_id"])
 
 
 def spread_section(by_series: pd.DataFrame, roles: Roles) -> SpreadSection | None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from forecast.errors import ForecastError
 from forecast.reporting.choosing import Row, choose_roles, choose_series, leaderboard_rows
 from forecast.reporting.diagnostics import (
@@ -17,34 +20,25 @@ from forecast.reporting.diagnostics import (
     PenaltySection,
     ResidualSection,
     StepSection,
-    copy_section,
     errors_by_step,
     learning_section,
     penalty_section,
-    residual_section,
     step_section,
 )
-from forecast.reporting.directions import ChanceSection, ReliabilitySection, chance_section, reliability_section
-from forecast.reporting.fans import points_and_quantiles, with_quantiles
+from forecast.reporting.directions import ChanceSection, ReliabilitySection
+from forecast.reporting.fans import points_and_quantiles
 from forecast.reporting.gradients import GradientSection, gradient_section
 from forecast.reporting.lines import Clock, find_clock
-from forecast.reporting.sections import (
-    DataSection,
-    ForecastSection,
-    Roles,
-    data_section,
-    future_section,
-    origins_section,
-)
+from forecast.reporting.questions import SECTIONS, Material, rows_of, truth_of
+from forecast.reporting.sections import DataSection, ForecastSection, Roles
 from forecast.reporting.settings import ReportSettings
-from forecast.reporting.several import Choice, SpreadSection, choices, errors_by_series, spread_section
-from forecast.reporting.uncertainty import CalibrationSection, calibration_section, coverage_of, pit_of
+from forecast.reporting.several import Choice, SpreadSection, errors_by_series, spread_section
+from forecast.reporting.symbols import SymbolSections
+from forecast.reporting.uncertainty import CalibrationSection
 from forecast.reporting.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
     from forecast.series.problem import Asks
@@ -63,22 +57,24 @@ class Summary:
     series: str
     facts: tuple[str, ...]
     leaderboard: tuple[Row, ...]
-    data: DataSection
-    origins: ForecastSection | None
-    future: ForecastSection | None
     steps: StepSection
     learning: LearningSection | PenaltySection | None
-    residuals: ResidualSection | None
-    copy: CopySection | None
     found: dict[str, str]
     notes: tuple[str, ...]
     settings: dict[str, str]
     spread: SpreadSection | None = None
+    gradients: GradientSection | None = None
+    data: DataSection | None = None
+    origins: ForecastSection | None = None
+    future: ForecastSection | None = None
+    residuals: ResidualSection | None = None
+    copy: CopySection | None = None
     choices: tuple[Choice, ...] = ()
     calibration: CalibrationSection | None = None
-    gradients: GradientSection | None = None
     reliability: ReliabilitySection | None = None
     chances: ChanceSection | None = None
+    symbols: SymbolSections | None = None
+    continuation: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -108,26 +104,35 @@ def build_summary(
     gradients: pd.DataFrame | None = None,
     gradient_clip: float | None = None,
     asks: Asks = "value",
+    symbols: Sequence[str] = (),
+    passage: pd.DataFrame | None = None,
+    continuation: str | None = None,
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
     Parameters
     ----------
     results : `model, unique_id, cutoff, ds, step, y, y_hat`; with a column `quantile` the rows where it is not null
-        are quantiles, of which intervals are drawn
+        are quantiles, of which intervals are drawn; with a column `chance`, the probability given to what came, `y` and
+        `y_hat` are symbols: codes, or categories as results.parquet has them
     series : `unique_id, ds, y, stretch` with stretch training, validation or test; without it the truth is as much
         as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
-    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`
+    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`;
+        of symbols a row for each `symbol` with its probability as `y_hat`
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
         read-out in closed form it has `penalty` instead of `epoch`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     intervals : quantiles of the models in `results` and what was found of them
     gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
         largest norm of a gradient
-    asks : what `results` and `forecast` are: values, or how likely the target rises (then `series` is needed)
+    asks : what `results` and `forecast` are: values, how likely the target rises (then `series` is needed), or symbols
+        (then `results` has `chance`)
+    symbols : texts of the codes in `results` and `series`, in their order
+    passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
+    continuation : a text drawn from the network symbol by symbol, shown after the data
 
     Raises
     ------
@@ -137,101 +142,89 @@ def build_summary(
     """
     show = show or ReportSettings()
     check_results(results)
-    results = points_and_quantiles(results)
+    results, symbols = _coded(points_and_quantiles(results), tuple(symbols))
+    asks = "symbol" if "chance" in results else asks
     rows = leaderboard_rows(results, leaderboard)
     roles = choose_roles(rows, network, baseline)
     uid = choose_series(results, roles.network, show.series)
-    drawn = _drawn(results, intervals, roles)
-    mine = _of(drawn, uid)
-    truth = _truth(mine, None if series is None else _of(series, uid))
+    truth = truth_of(rows_of(results, uid), None if series is None else rows_of(series, uid))
     clock = find_clock(truth["ds"])
-    ahead = None if forecast is None or (here := _of(forecast, uid)).empty else here
     count = int(results["unique_id"].nunique())
     spread = None
     if count > 1:
         spread = spread_section(errors_by_series(results) if by_series is None else by_series, roles)
-    if asks == "direction":
-        parts = _of_directions((truth, results, ahead), roles, clock)
-    else:
-        parts = _of_values((truth, mine, ahead), roles, clock, show)
-        parts["copy"] = copy_section(truth, mine, roles.network, copy_test)
-        parts["choices"] = () if spread is None else choices(spread, (series, drawn, forecast), roles, clock, uid)
-        parts["calibration"] = _calibration(results, intervals, roles)
-    name = uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)"
+    material = Material(
+        results=results,
+        series=series,
+        forecast=forecast,
+        uid=uid,
+        name=uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)",
+        roles=roles,
+        clock=clock,
+        show=show,
+        spread=spread,
+        intervals=intervals,
+        copy_test=copy_test,
+        symbols=symbols,
+        passage=passage,
+        continuation=continuation,
+    )
     return Summary(
         title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
         verdict=verdict,
         roles=roles,
         clock=clock,
         series=uid,
-        facts=_facts(results),
+        facts=_facts(results, symbols),
         leaderboard=rows,
-        data=data_section(truth, clock, show.points, name),
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
-        learning=_learning(history, chosen_epoch),
+        learning=_learning(history, chosen_epoch, asks),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
         spread=spread,
         gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
-        **parts,
+        **SECTIONS[asks](material),
     )
 
 
-def _of_values(
-    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock, show: ReportSettings
-) -> dict[str, Any]:
-    """Sections of forecast values: `tables` are the truth of a series, its results, and the forecast after its end."""
-    truth, mine, ahead = tables
-    return {
-        "origins": origins_section(truth, mine, roles, clock, show.origins),
-        "future": None if ahead is None else future_section(truth, ahead, roles, clock),
-        "residuals": residual_section(mine, roles.network, show.points),
-    }
+def _coded(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Give results of symbols as codes, with the texts of these; values stay as they are."""
+    if "chance" not in results:
+        return results, ()
+    if isinstance(results["y"].dtype, pd.CategoricalDtype):
+        texts = tuple(map(str, results["y"].cat.categories))
+        codes = {name: results[name].cat.codes.astype(np.float64) for name in ("y", "y_hat")}
+        return results.assign(**{name: code.where(code >= 0) for name, code in codes.items()}), texts
+    most = int(np.nanmax(results[["y", "y_hat"]].to_numpy(dtype=np.float64))) + 1
+    if symbols and len(symbols) < most:
+        raise ForecastError(
+            f"`symbols` has a text for each code in the results: found {len(symbols)} texts, and codes up to "
+            f"{most - 1}: pass `panel.symbols` of the panel that was forecast"
+        )
+    return results, symbols or tuple(map(str, range(most)))
 
 
-def _of_directions(
-    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None], roles: Roles, clock: Clock
-) -> dict[str, Any]:
-    """Sections of probabilities: `tables` are the truth of a series, all results, and the forecast after its end."""
-    truth, results, ahead = tables
-    return {
-        **dict.fromkeys(("origins", "future", "residuals", "copy")),
-        "reliability": reliability_section(results, roles),
-        "chances": None if ahead is None else chance_section(truth, ahead, roles, clock),
-    }
-
-
-def _learning(history: pd.DataFrame | None, chosen: int | None) -> LearningSection | PenaltySection | None:
+def _learning(history: pd.DataFrame | None, chosen: int | None, asks: Asks) -> LearningSection | PenaltySection | None:
     if history is None or history.empty:
         return None
-    return penalty_section(history) if "penalty" in history else learning_section(history, chosen)
+    if "penalty" in history:
+        return penalty_section(history)
+    if asks != "symbol":
+        return learning_section(history, chosen)
+    # What is trained on is the bits in other units, nats.
+    losses = ["train_loss", "validation_loss"]
+    return learning_section(history.assign(**history[losses] / np.log(2)), chosen, unit="bits a symbol")
 
 
-def _drawn(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> pd.DataFrame:
-    """Return the rows of the models that are drawn, with columns of quantiles where there are any."""
-    rows = results[results["model"].isin(roles.named())]
-    if intervals is None:
-        return rows
-    return with_quantiles(
-        rows,
-        {name: intervals.quantiles[name] for name in roles.named() if name in intervals.quantiles},
-        intervals.levels,
-    )
-
-
-def _calibration(results: pd.DataFrame, intervals: Intervals | None, roles: Roles) -> CalibrationSection | None:
-    if intervals is None:
-        return calibration_section(coverage_of(results), pit_of(results), {}, roles)
-    return calibration_section(intervals.coverage, intervals.pit, intervals.sentences, roles)
-
-
-def _facts(results: pd.DataFrame) -> tuple[str, ...]:
+def _facts(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[str, ...]:
     facts = [
         counted(int(results["step"].max()), "step") + " ahead",
         counted(_count_origins(results), "origin"),
         counted(int(results["model"].nunique()), "model"),
     ]
+    if symbols:
+        facts.insert(0, counted(len(symbols), "symbol"))
     series = int(results["unique_id"].nunique())
     return tuple(facts if series == 1 else [counted(series, "series"), *facts])
 
@@ -268,15 +261,3 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[name] = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return flat
-
-
-def _of(table: pd.DataFrame, uid: str) -> pd.DataFrame:
-    known = {str(one): one for one in table["unique_id"].unique()}
-    return table[table["unique_id"] == known[uid]] if uid in known else table.iloc[:0]
-
-
-def _truth(results: pd.DataFrame, series: pd.DataFrame | None) -> pd.DataFrame:
-    if series is not None and len(series):
-        return series.sort_values("ds").reset_index(drop=True)
-    seen = results[["ds", "y"]].drop_duplicates("ds").sort_values("ds").reset_index(drop=True)
-    return seen.assign(stretch="test")

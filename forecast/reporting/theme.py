@@ -83,6 +83,27 @@ def css_variables(palette: Palette) -> dict[str, str]:
     return {f"--{field.name}": getattr(palette, field.name) for field in fields(palette)}
 
 
+SHADES = (0.0, 0.12, 0.22, 0.32, 0.42, 0.52)
+"""How much of the network's colour is mixed into the paper behind a text; more, and it could not be read."""
+
+
+def shade(palette: Palette, level: int) -> str:
+    """Mix a colour for behind a text.
+
+    >>> shade(LIGHT, 0), shade(LIGHT, 5)
+    ('#ffffff', '#7ab6d7')
+    """
+    share = SHADES[level]
+    inks, papers = (bytes.fromhex(colour[1:]) for colour in (palette.network, palette.paper))
+    mixed = (round(share * ink + (1 - share) * paper) for ink, paper in zip(inks, papers, strict=True))
+    return "#" + bytes(mixed).hex()
+
+
+def shade_variables(palette: Palette) -> dict[str, str]:
+    """Name the shades for a style sheet."""
+    return {f"--shade-{level}": shade(palette, level) for level in range(1, len(SHADES))}
+
+
 def picture_font(texts: str) -> str:
     """Choose the font that has the letters of `texts`.
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.successive import successive_results
+from forecast.reporting.choosing import choose_series
 from forecast.reporting.html import write_report
+from forecast.reporting.passages import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
 from forecast.reporting.wording import counted
 
@@ -45,8 +48,24 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         gradients=run.gradients,
         gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
         asks=run.problem.asks,
+        symbols=run.source.panel.symbols,
+        passage=_passage(run, show) if run.problem.asks == "symbol" else None,
     )
     write_report(summary, folder, png=show.png)
+
+
+def _passage(run: Finished, show: ReportSettings) -> pd.DataFrame:
+    """Let network and baseline forecast the symbols of a stretch of the test one by one, none left out."""
+    evaluation, network = run.evaluation, run.kept.forecaster.name
+    return successive_results(
+        evaluation.test,
+        run.source.panel,
+        run.split,
+        run.problem,
+        models=[name for name in (network, evaluation.baseline) if name in evaluation.test.fitted],
+        uid=choose_series(evaluation.test.results, network, show.series),
+        most=MOST_SYMBOLS,
+    )
 
 
 def _question(run: Finished) -> dict[str, str]:

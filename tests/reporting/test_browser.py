@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run, with_intervals
+from made_up_symbols import STRANGE, made_up_symbols
 from playwright.sync_api import sync_playwright
 from test_several import many
 
@@ -14,7 +15,7 @@ from forecast.reporting.html import write_report
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 from forecast.reporting.sweep import write_sweep_page
-from forecast.reporting.theme import DARK, LIGHT
+from forecast.reporting.theme import DARK, LIGHT, shade
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -242,6 +243,31 @@ def test_fans_are_drawn_and_read(browser, sure, width):
         assert page.locator("#calibration svg").count() == 2
         assert opened.complaints == []
         assert opened.requests == [sure.as_uri()]
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_symbols_are_written_and_drawn(browser, tmp_path, width, scheme):
+    run, _ = made_up_symbols((*STRANGE, "of many letters " * 20), ids=("y", NASTY))
+    text = "it goes on\n" + "without_a_single_space" * 20
+    report = write_report(build_summary(**run, continuation=text), tmp_path, png=False)
+    with Opened(browser, report, width, scheme) as opened:
+        page = opened.page
+        assert opened.complaints == []
+        assert opened.requests == [report.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert opened.drawn == 11  # 2 of series, data, 2 of costs, mistakes, 3 steps after the data, steps, learning
+        assert page.locator("#surprise .chart").count() == 0
+        written = page.locator("#surprise .passage span")
+        assert written.count() > 30
+        assert "<script>alert(1)</scrip…" in written.all_text_contents()
+        assert page.locator("#continuation pre").inner_text() == text
+        deep = page.locator("#surprise .s4").first
+        shown = deep.evaluate("one => getComputedStyle(one).backgroundColor")
+        palette = DARK if scheme == "dark" else LIGHT
+        assert shown == f"rgb({', '.join(str(part) for part in bytes.fromhex(shade(palette, 4)[1:]))})"
+        deep.click()
+        assert "likeliest was" in page.locator("#tip").inner_text()
 
 
 def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):

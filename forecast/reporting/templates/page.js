@@ -114,6 +114,10 @@
     const factor = { in: 0.5, out: 2, all: null }[button.dataset.zoom];
     button.addEventListener("click", () => zoom(button.closest(".panel").dataset.panel, factor));
   }
+  // Where nothing can point, a tap on a symbol tells what its title does.
+  for (const passage of document.querySelectorAll("p.passage")) {
+    passage.addEventListener("click", (event) => showTip(null, event, null, event.target.title ? { "": event.target.title } : ""));
+  }
   dark.addEventListener("change", draw);
   draw();
 })();
