@@ -184,11 +184,15 @@ def _told_apart(one: float, other: float, fewest: int = 3) -> tuple[str, str]:
 
 
 def _number(value: float, digits: int = 3) -> str:
-    """Two decimals from 0.1 on, else `digits` significant digits.
+    """Two decimals from 0.1 on, else `digits` significant digits, six decimals at most.
 
-    >>> _number(1.0), _number(0.9871), _number(0.00123456), _number(1234.567)
-    ('1.00', '0.99', '0.00123', '1234.57')
+    >>> _number(1.0), _number(0.9871), _number(0.00123456), _number(1234.567), _number(0.0000712), _number(3e-9)
+    ('1.00', '0.99', '0.00123', '1234.57', '0.000071', '<0.000001')
     """
+    if 0 < abs(value) < 1e-6:
+        return "<0.000001"
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.{min(digits - 1 - math.floor(math.log10(abs(value))), 6)}f}"
     if abs(value) >= 0.1 or value == 0:
         return f"{value:.{digits - 1}f}"
     return f"{value:#.{digits}g}"
