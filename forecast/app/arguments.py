@@ -30,6 +30,9 @@ _CHOICES = {
     **dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")),
     **dict.fromkeys(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
 }
+_NO_BASELINE = "baseline=[]"
+"""What Hydra understands of a group of which several may be chosen; of `null` it makes a traceback."""
+
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
 
 
@@ -67,7 +70,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     """
     flags, overrides = _sort(arguments)
     line = CommandLine(tuple(flags), tuple(overrides))
-    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in line.overrides)
+    said = (_NO_BASELINE if override == "baseline=null" else override for override in line.overrides)
+    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in said)
     return CommandLine(line.flags, _with_csv(quoted))
 
 

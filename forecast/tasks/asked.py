@@ -72,7 +72,7 @@ def check_question(job: JobSettings) -> None:
     ------
     ForecastError
         A baseline of directions or symbols in a job that asks for values; a baseline under the name of the base rate,
-        intervals, or a strategy, where probabilities are asked for; a logarithm of symbols.
+        intervals, or a strategy, where probabilities are asked for; a logarithm or medians of symbols.
 
     """
     if asked_by(job.model.head) == "value":
@@ -88,6 +88,11 @@ def check_question(job: JobSettings) -> None:
         raise ForecastError(
             f"`split.calibration` is for the intervals of forecast values, and `model.head={head}` has none, "
             f"found {job.split.calibration:g}: say `split.calibration=null`"
+        )
+    if asked_by(head) == "symbol" and job.combine == "median":
+        raise ForecastError(
+            f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: say "
+            f"`combine=mean`, or nothing"
         )
     if asked_by(head) == "symbol" and job.data.transform != "none":
         raise ForecastError(

@@ -55,6 +55,7 @@ def test_text_arrives_as_typed(key, text):
         ("model.hidden_size=${horizon}", "${horizon}"),
         ("baseline=[naive,ridge]", ["naive", "ridge"]),
         ("baseline=[]", []),
+        ("baseline=null", []),
         ("+x={a:1,b:2}", {"a": 1, "b": 2}),
         ("model.name=(odd)", "(odd)"),
     ],

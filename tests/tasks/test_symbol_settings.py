@@ -12,6 +12,7 @@ from small_jobs import small_job, small_values
 from forecast.errors import ForecastError
 from forecast.runs.record import ChannelRecord
 from forecast.tasks.newer import newer_job, newer_source
+from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
 
 CSV = {"name": "csv", "path": "states.csv"}
@@ -113,3 +114,9 @@ def test_another_text_for_a_run_on_a_text(tmp_path):
     source = newer_source(run, newer_job(run, {"path": str(tmp_path / "b.txt")}))
     assert source.panel.target.tolist() == [1, 0, 1]
     assert source.panel.ids == ("text",)
+
+
+def test_medians_of_probabilities_are_refused():
+    job = small_job(data={"name": "text", "text": "ab" * 90}, model__head="categorical", combine="median", horizon=1)
+    with pytest.raises(ForecastError, match="do not add up to one"):
+        prepare(job)
