@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import Evaluation as Evaluation
     from forecast.evaluation.evaluate import evaluate as evaluate
     from forecast.evaluation.metrics import score as score
+    from forecast.forecasters.continuation import continue_from as continue_from
+    from forecast.forecasters.continuation import past_of as past_of
     from forecast.forecasters.interface import Fitted as Fitted
     from forecast.forecasters.interface import Forecaster as Forecaster
     from forecast.forecasters.interface import Forecasts as Forecasts
@@ -54,6 +56,7 @@ _WHERE = {
     "evaluation.backtest": ("Backtest", "backtest"),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "evaluation.metrics": ("score",),
+    "forecasters.continuation": ("continue_from", "past_of"),
     "forecasters.interface": ("Fitted", "Forecaster", "Forecasts"),
     "forecasters.live": ("Forecast", "Live"),
     "forecasters.recurrent": ("Recurrent",),

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ _MARK = "FORECAST_SET_FULL_ERROR"
 
 _PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
 """What may be said with task=probe beside `data.*`."""
+
+_CONTINUE_KEYS = ("continuation.*", "seed", "report.series")
+"""What may be said with task=continue beside `data.*`."""
 
 
 def run_job(config: DictConfig) -> float | None:
@@ -69,6 +73,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         return
     if job.task == "probe":
         _probe(job, data_overrides(job, overrides, *_PROBE_KEYS))
+        return
+    if job.task == "continue":
+        _continue(job, data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
         return
     source = _read_first(job)
     if job.task == "check":
@@ -107,6 +114,17 @@ def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
     from forecast.tasks.probe import probe
 
     print("\n".join(probe(run, said, show=job.report, asked=job.probe).lines))
+
+
+def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
+    """Look for the run before the task is imported, as for a prediction."""
+    from forecast.runs.opening import find_run
+
+    run = find_run(job.run or "latest")
+    from forecast.tasks.continuation import continue_run
+
+    made = continue_run(run, folder, data=said, asked=job.continuation, seed=job.seed, series=job.report.series)
+    print("\n".join(made.lines))
 
 
 def _read_first(job: JobSettings) -> Source:
@@ -149,7 +167,7 @@ def data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> 
         elif key.startswith("data."):
             name = key.removeprefix("data.")
             said[name] = getattr(job.data, name)
-        elif key not in ("task", "run", *others):
+        elif key not in ("task", "run") and not any(fnmatch(key, other) for other in others):
             new = " and ".join(f"`{name}`" for name in ("data.*", *others))
             raise ForecastError(
                 f"`{override}` cannot be said with task={job.task}: a trained run keeps its settings, "

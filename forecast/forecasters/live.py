@@ -20,7 +20,7 @@ from forecast.network.categorical import CategoricalHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
-from forecast.network.steps import WindowSteps, steps_from, straight_forecast
+from forecast.network.steps import WindowSteps, steps_from, straight_chances, straight_forecast
 from forecast.series.onward import Onward
 from forecast.series.stepwise import StepwiseReference
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, TimeArray
     from forecast.series.references import Reference
     from forecast.training.data import NetworkData
+
+
+_ROOM = 64
+"""Steps at least that go on before what is no longer read is let go."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +117,9 @@ class Live:
         self._ends = ends
         self._beside = beside
         self._steps = steps
-        self._straight = straight_forecast(network) if reference.horizon == horizon else None
+        whole = reference.horizon == horizon
+        self._straight = straight_forecast(network) if whole else None
+        self._straight_chances = straight_chances(network) if whole else None
         self._horizon = horizon
         self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0
@@ -138,7 +144,7 @@ class Live:
         """
         past, scale, inputs = data.past, data.scale, data.readings.inputs
         latest = past.offsets[1:] - 1
-        onward = Onward(data.known, latest, past.lengths, reference, reference.memory_steps)
+        onward = Onward(data.known, latest, past.lengths, reference, max(reference.memory_steps, _ROOM))
         told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}
         told["ends"] = Ends(past.ids, past.calendar, past.times[latest], past.symbols)
         if context_steps is not None:
@@ -206,6 +212,8 @@ class Live:
         if self._straight is not None:
             weights, bias = self._straight
             return Forecasts(self._stepwise.forecast + (self._steps.features @ weights + bias) * self._unit)
+        if self._straight_chances is not None:
+            return of_chances(self._straight_chances.of(self._steps.features))
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
             onward = self._onward

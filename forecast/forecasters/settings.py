@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from forecast.network.settings import ReferenceName
 from forecast.settings import Settings
@@ -66,6 +66,24 @@ class StatisticalSettings(NamedSettings):
     """Seconds for fitting all series; beyond them the row says so instead of a score."""
     max_steps: int = Field(1_000, ge=10)
     """Steps that a model is estimated on, at most: the last of the training stretch."""
+
+
+class ContinuationSettings(Settings):
+    """What `task=continue` draws."""
+
+    beginning: str | tuple[str, ...] | None = None
+    """What is continued: a text, each character a symbol, or a list of symbols; null: the data, after their end."""
+    steps: int = Field(200, ge=1, le=1_000_000)
+    """Symbols that are drawn."""
+    temperature: float = Field(1.0, ge=0, le=1_000)
+    """1: symbols come as often as they are forecast; lower: likely ones more often; 0: the likeliest each time."""
+
+    @field_validator("beginning")
+    @classmethod
+    def _something(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if value is not None and not all((value, *value)):
+            raise ValueError("a symbol at least, and none that is empty; null continues the data")
+        return value
 
 
 class NgramSettings(NamedSettings):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from forecast.network.categorical import CategoricalHead
 from forecast.network.cells import Recurrent
 from forecast.network.decoders import DirectDecoder
 from forecast.network.fused import SigmoidRnn
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from forecast.network.network import Network
     from forecast.series.encoding import Float32Array
+    from forecast.series.panel import FloatArray
 
 
 class Steps(Protocol):
@@ -114,7 +116,8 @@ class CellSteps:
         ]
         with torch.no_grad():
             static = network.statics(torch.arange(len(self.features))).numpy() if network.statics.size else None
-        self._layers[0].fold(network.input_unit.numpy(), static)
+            embedded = network.symbols.embedding.weight.numpy() if network.symbols.reads else None
+        self._layers[0].fold(network.input_unit.numpy(), static, embedded)
 
     @property
     def reached(self) -> Reached:
@@ -137,13 +140,30 @@ class _Layer:
         """Take weights, (gate, input) and (gate, hidden), and bias, (gate,)."""
         self.own, self.carried = np.ascontiguousarray(own.T), np.ascontiguousarray(carried.T)
         self.bias = bias
+        self._of_symbols: Float32Array | None = None
 
-    def fold(self, unit: Float32Array, static: Float32Array | None) -> None:
-        """Let the weights divide inputs by their units, (input,), and add what never changes, (lane, column)."""
+    def fold(self, unit: Float32Array, static: Float32Array | None, embedded: Float32Array | None) -> None:
+        """Let the weights divide inputs by their units, (input,), and add what never changes, (lane, column).
+
+        Where the first input is the code of a symbol, `embedded` is what it is read as, (symbol, number): what gates
+        get of each symbol becomes a table, (symbol, gate).
+        """
+        if embedded is not None:
+            size = embedded.shape[1]
+            self._of_symbols, self.own, unit = embedded @ self.own[:size], self.own[size:], unit[1:]
         inputs = len(unit)
         if static is not None:
             self.bias = self.bias + static @ self.own[inputs:]
         self.own = np.ascontiguousarray(self.own[:inputs] / unit[:, None])
+
+    def read(self, x: Float32Array) -> Float32Array:
+        """What gates get of the inputs, (lane, input) -> (lane, gate)."""
+        if self._of_symbols is None:
+            return x @ self.own
+        gates: Float32Array = self._of_symbols[x[:, 0].astype(np.intp)]
+        if x.shape[1] > 1:
+            gates += x[:, 1:] @ self.own
+        return gates
 
     def step(self, x: Float32Array) -> Float32Array:
         """Take one step, (lane, input) -> (lane, hidden)."""
@@ -166,7 +186,7 @@ class _LstmLayer(_Layer):
         """Take one step."""
         h, c = self.state
         size = self._size
-        gates = x @ self.own
+        gates = self.read(x)
         gates += h @ self.carried
         gates += self.bias
         np.tanh(gates, out=gates)
@@ -194,7 +214,7 @@ class _GruLayer(_Layer):
         """Take one step."""
         (h,) = self.state
         size = self._size
-        own, carried = x @ self.own, h @ self.carried
+        own, carried = self.read(x), h @ self.carried
         own += self.bias
         carried += self._carried_bias
         gates: Float32Array = own[:, : 2 * size] + carried[:, : 2 * size]
@@ -223,7 +243,7 @@ class _RnnLayer(_Layer):
     def step(self, x: Float32Array) -> Float32Array:
         """Take one step."""
         (h,) = self.state
-        raw: Float32Array = x @ self.own
+        raw = self.read(x)
         raw += h @ self.carried
         raw += self.bias
         if self._sigmoid:
@@ -249,9 +269,42 @@ def straight_forecast(network: Network) -> tuple[Float32Array, Float32Array] | N
 
     They are differences to the reference in units of the series' scale. None where forecasts are made otherwise.
     """
-    decoder, head = network.decoder, network.head
-    if not isinstance(decoder, DirectDecoder) or decoder.reader is not None or not isinstance(head, PointHead):
+    straight, head = _straight(network), network.head
+    if straight is None or not isinstance(head, PointHead):
         return None
     unit = head.unit.cpu().numpy()
-    weight, bias = decoder.out.weight.detach().cpu().numpy(), decoder.out.bias.detach().cpu().numpy()
+    weight, bias = straight
     return np.ascontiguousarray((weight * unit[:, None]).T), bias * unit
+
+
+class StraightChances:
+    """Probabilities of symbols whose logarithms are, but for what they lack to add up to 1, linear in the features."""
+
+    def __init__(self, weight: Float32Array, bias: Float32Array, base: FloatArray) -> None:
+        """Take weights (horizon and symbol, feature), bias (same,) and logarithms of base rates (horizon, symbol)."""
+        self._weight = np.ascontiguousarray(weight.T)
+        self._base = bias.reshape(base.shape) + base
+
+    def of(self, features: Float32Array) -> FloatArray:
+        """(lane, feature) -> (lane, horizon, symbol)."""
+        logits: FloatArray = (features @ self._weight).reshape(-1, *self._base.shape) + self._base
+        logits -= logits.max(axis=-1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=-1, keepdims=True)
+        return logits
+
+
+def straight_chances(network: Network) -> StraightChances | None:
+    """Return how probabilities of symbols follow from features; None where forecasts are made otherwise."""
+    straight, head = _straight(network), network.head
+    if straight is None or not isinstance(head, CategoricalHead):
+        return None
+    return StraightChances(*straight, head.base.double().cpu().numpy())
+
+
+def _straight(network: Network) -> tuple[Float32Array, Float32Array] | None:
+    """Weights (raw number, feature) and bias (raw number,) of a decoder that is linear in the features alone."""
+    decoder = network.decoder
+    if not isinstance(decoder, DirectDecoder) or decoder.reader is not None:
+        return None
+    return decoder.out.weight.detach().cpu().numpy(), decoder.out.bias.detach().cpu().numpy()

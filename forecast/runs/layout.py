@@ -17,6 +17,7 @@ REPORT = "report.html"
 PROBE = "probe.html"
 PROBE_NUMBERS = "probe.json"
 PROBE_FIGURES = "probe"
+CONTINUATION = "continuation.txt"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")

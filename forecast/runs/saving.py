@@ -55,6 +55,8 @@ class Finished:
         unless `y_hat` is how likely a rise is, or how likely the `symbol` of that column is
     paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
+    continuation : symbols that the kept network draws after the end of the data, as one text; None where they do not
+        follow from the symbols before
 
     """
 
@@ -72,6 +74,7 @@ class Finished:
     notes: tuple[str, ...]
     paths: pd.DataFrame | None = None
     gradients: pd.DataFrame | None = None
+    continuation: str | None = None
 
     @property
     def history(self) -> pd.DataFrame:

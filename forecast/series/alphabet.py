@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,3 +74,22 @@ def name_unknown(texts: Sequence[str], lines: Mapping[str, int] | None = None) -
     """
     shown = [f"{text[:_LONGEST]!r}" + (f" (line {lines[text]})" if lines else "") for text in texts[:_SHOWN]]
     return f"{len(texts):,} symbol{'' if len(texts) == 1 else 's'} {name_some(shown, len(texts))}"
+
+
+def near_symbols(text: str, symbols: Sequence[str]) -> str:
+    """Name the symbols that a text may have been meant for, or the first of all, as the end of a sentence.
+
+    >>> near_symbols("é", ("a", "e", "E")), near_symbols("suny", ("rain", "sunny"))
+    (": near it are 'e', 'E'", ": near it are 'sunny'")
+    """
+    same = [one for one in symbols if _plain(one) == _plain(text)]
+    near = same or difflib.get_close_matches(text, symbols, n=3)
+    if near:
+        return f": near it are {', '.join(map(repr, near[:3]))}"
+    return f": it knows {name_some([repr(one[:_LONGEST]) for one in symbols[:_SHOWN]], len(symbols))}"
+
+
+def _plain(text: str) -> str:
+    """Without accents, and in small letters."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in parts if not unicodedata.combining(one)).casefold()

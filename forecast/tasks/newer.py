@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,6 +102,25 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
             f"give a file that holds all of its {len(known)} series"
         )
     return in_order(panel, known)
+
+
+def series_number(ids: tuple[str, ...], series: str | None) -> int:
+    """Find a series by its id; the first where nothing is said.
+
+    Raises
+    ------
+    ForecastError
+        None of them is called so.
+
+    """
+    if series is None:
+        return 0
+    if series in ids:
+        return ids.index(series)
+    near = difflib.get_close_matches(series, ids, n=1) or ids[:1]
+    raise ForecastError(
+        f"`report.series={series}` should be one of the {len(ids)} series of the run: did you mean {near[0]!r}?"
+    )
 
 
 def in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:

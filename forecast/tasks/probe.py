@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from forecast.runs.writing import added_to
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
 from forecast.series.split import Origins
-from forecast.tasks.newer import fitting_panel, newer_job, newer_source
+from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +109,7 @@ def examined_system(run: Run, data: Mapping[str, Any], series: str | None) -> Sy
     missing_ahead(panel, run.problem.horizon)
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
     panel = log_target(panel) if isinstance(run.network, FittedTransformed) else panel
-    told, number = run.record.data, _number(panel, series)
+    told, number = run.record.data, series_number(panel.ids, series)
     train = told.train_steps[number]
     seen = train + told.validation_steps[number] + told.calibration_steps[number]
     _check_long_enough(run, panel, number, seen)
@@ -210,18 +209,6 @@ def _numbers(
         "found": found,
         "smoothing": smoothing,
     }
-
-
-def _number(panel: Panel, series: str | None) -> int:
-    """Find a series by its id; the first where nothing is said."""
-    if series is None:
-        return 0
-    if series in panel.ids:
-        return panel.ids.index(series)
-    near = difflib.get_close_matches(series, panel.ids, n=1) or panel.ids[:1]
-    raise ForecastError(
-        f"`report.series={series}` should be one of the {len(panel)} series of the run: did you mean {near[0]!r}?"
-    )
 
 
 def _check_examined(fitted: FittedNetwork) -> None:

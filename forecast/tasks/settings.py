@@ -12,6 +12,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     check.check(job)                    the tripwire; nothing is written
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
     probe.probe(run, data, ...)         what a trained network does: a page into its run folder
+    continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
-from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine
+from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine, ContinuationSettings
 from forecast.inspection.settings import ProbeSettings
 from forecast.network.settings import NetworkSettings, asked_by
 from forecast.reporting.settings import ReportSettings
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck", "probe"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue"] = "train"
     run: str | None = None
-    """predict, probe: the run folder to open, or "latest"."""
+    """predict, probe, continue: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""
@@ -58,6 +59,7 @@ class JobSettings(Settings):
     backtest: BacktestSettings
     report: ReportSettings
     probe: ProbeSettings = ProbeSettings()
+    continuation: ContinuationSettings = ContinuationSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:
@@ -75,7 +77,11 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
             checked[name] = _check_section(field, checked[name], name)
     job = check_settings(JobSettings, checked)
     check_regime(job.model, job.training)
-    if job.task in ("predict", "probe"):  # the run's own network is asked, whose settings are checked in their turn
+    if job.task in (
+        "predict",
+        "probe",
+        "continue",
+    ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head
     return job.model_copy(update={"data": settled_symbols(job.data, head, asked_by(head))})

@@ -20,6 +20,7 @@ from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
 from forecast.series.source import found_line
 from forecast.series.split import has_label
+from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
@@ -224,6 +225,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
+        continuation=sample(_network_of(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
         notes=(
             *prepared.notes,
             *evaluation.notes,

@@ -1,0 +1,192 @@
+"""A continuation: symbols drawn one after the other from what a network forecasts of the next, each fed back to it.
+
+The chances p of the next symbol are sharpened or flattened by a temperature T: p^(1/T), made to add up to 1 again. At
+T = 1 symbols are drawn as often as they are forecast, at T = 0 the likeliest comes each time, and the larger T is, the
+more alike all become. Each symbol costs one step of the cell (`Live`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.series.alphabet import near_symbols
+from forecast.series.features import features_of, with_features
+from forecast.series.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.forecasters.ensemble import FittedEnsemble, LiveEnsemble
+    from forecast.forecasters.live import Live
+    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.series.calendar import Calendar
+    from forecast.series.panel import Channel, FloatArray, TimeArray
+
+
+def continue_from(
+    fitted: FittedNetwork | FittedEnsemble,
+    past: Panel,
+    beginning: Sequence[str] = (),
+    *,
+    steps: int,
+    temperature: float = 1.0,
+    seed: int = 0,
+    series: int = 0,
+) -> tuple[str, ...]:
+    """Draw `steps` symbols that may come after a past and, after that, a beginning.
+
+    `past` is handed over as to `FittedNetwork.start`; to begin out of nothing make it of the beginning
+    (`past_of`). What is drawn for one of its series, number `series`, is fed to all of them. The same seed draws the
+    same.
+
+    Raises
+    ------
+    ForecastError
+        A network that cannot be continued (`why_not_continued`), a symbol that is none of its own, a temperature below
+        0, or, for a network on windows, a past that is shorter than one.
+
+    """
+    if why := why_not_continued(fitted, past):
+        raise ForecastError(f"there is nothing to continue: {why}")
+    if not (temperature >= 0 and np.isfinite(temperature)):
+        raise ForecastError(f"a temperature is a number from 0 on, found {temperature!r}")
+    live = fitted.start(past)
+    for symbol in codes_of(beginning, past.symbols):
+        live.update(np.full(len(past), float(symbol)))
+    drawn = draw(live, steps, temperature, np.random.default_rng(seed), series)
+    return tuple(past.symbols[code] for code in drawn)
+
+
+def draw(
+    live: Live | LiveEnsemble, steps: int, temperature: float, rng: np.random.Generator, series: int = 0
+) -> list[int]:
+    """Draw codes, one after the other, and feed each back; the last one has been fed as well."""
+    drawn: list[int] = []
+    told = live.forecast()
+    for _ in range(steps):
+        if told.chances is None:
+            raise ForecastError("this network forecasts no symbols (`model.head=categorical`)")
+        code = draw_code(told.chances[series, 0], temperature, rng)
+        drawn.append(code)
+        told = live.update(np.full(len(told.ids), float(code)))
+    return drawn
+
+
+def draw_code(chances: FloatArray, temperature: float, rng: np.random.Generator) -> int:
+    """Draw one of some symbols, (symbol,), with its chance at a temperature; at 0 the likeliest, of equals the first.
+
+    >>> draw_code(np.array([0.2, 0.5, 0.3]), 0.0, np.random.default_rng(0))
+    1
+    """
+    if temperature == 0:
+        return int(chances.argmax())
+    if temperature != 1:
+        chances = tempered(chances, temperature)
+    sums = np.cumsum(chances)
+    return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(chances) - 1)
+
+
+def tempered(chances: FloatArray, temperature: float) -> FloatArray:
+    """Chances to the power 1 / T, adding up to 1, (symbol,); T is above 0.
+
+    >>> tempered(np.array([0.2, 0.8]), 0.5).round(4).tolist()
+    [0.0588, 0.9412]
+    """
+    powers: FloatArray = (chances / chances.max()) ** (1 / temperature)  # the largest is 1: nothing overflows
+    powers /= powers.sum()
+    return powers
+
+
+def past_of(beginning: Sequence[str], like: Panel, steps_ahead: int = 1) -> Panel:
+    """Make a past of a beginning alone: each series of a panel begins with it, and before it there is nothing.
+
+    Its times are those after the end of the panel, or from 0 on where that has no rows (`no_past`); what follows from
+    the date is worked out for them, and for `steps_ahead` more.
+
+    Raises
+    ------
+    ForecastError
+        No beginning at all, or a symbol that is not the panel's.
+
+    """
+    if not beginning:
+        raise ForecastError("a beginning out of nothing needs a symbol at least")
+    codes = codes_of(beginning, like.symbols)
+    count = len(like)
+    panel = replace(
+        like.target_alone(),
+        values=np.tile(np.array(codes, dtype=np.float64), count)[:, None],
+        observed=np.ones((count * len(codes), 1), dtype=np.bool_),
+        offsets=np.arange(count + 1) * len(codes),
+        times=np.concatenate([like.calendar.after(last, len(codes)) for last in _last_times(like)]),
+        masked=None,
+        static=like.static,
+    )
+    computed = () if like.ahead is None else features_of(like.ahead.channels)
+    return with_features(panel, computed, steps_ahead)
+
+
+def no_past(channel: Channel, ids: tuple[str, ...], calendar: Calendar) -> Panel:
+    """Make a panel of series that have no rows yet, of symbols alone."""
+    times = np.zeros(0, dtype=np.int64 if calendar.freq is None else "datetime64[ns]")
+    return Panel(
+        values=np.zeros((0, 1)),
+        observed=np.zeros((0, 1), dtype=np.bool_),
+        offsets=np.zeros(len(ids) + 1, dtype=np.int64),
+        times=times,
+        ids=ids,
+        channels=(channel,),
+        calendar=calendar,
+    )
+
+
+def _last_times(panel: Panel) -> TimeArray:
+    """Time of the last row of each series, (series,); before 0, or some date, where there is none."""
+    if len(panel.times):
+        return panel.times[panel.offsets[1:] - 1]
+    calendar = panel.calendar
+    before: Any = np.int64(-calendar.step) if calendar.freq is None else np.datetime64("2000-01-01", "ns")
+    times: TimeArray = np.full(len(panel), before)
+    return times
+
+
+def why_not_continued(fitted: FittedNetwork | FittedEnsemble, past: Panel) -> str | None:
+    """Say why what comes next does not follow from symbols alone; None where it does.
+
+    Covariates that are computed from the time go on by themselves; of others nobody knows what they would be.
+    """
+    network = fitted.members[0]
+    if network.problem.asks != "symbol":
+        return "the network forecasts no symbols (`model.head=categorical`)"
+    if past.at_end:
+        return "the network forecasts one label a series, and labels are not followed by others"
+    if not network.network.symbols.reads:
+        return "the network does not read the symbols before (`model.autoregressive=false`)"
+    ahead = () if past.ahead is None else past.ahead.channels
+    given = [channel.name for channel in (*past.channels[1:], *ahead) if channel.computed is None]
+    if given:
+        return f"the network reads {', '.join(map(repr, given))} as well, and nobody knows how these go on"
+    return None
+
+
+def codes_of(symbols: Sequence[str], alphabet: tuple[str, ...]) -> list[int]:
+    """Codes of symbols, their places in the alphabet.
+
+    Raises
+    ------
+    ForecastError
+        A symbol that is not in it, with what is near.
+
+    """
+    place = {symbol: code for code, symbol in enumerate(alphabet)}
+    for symbol in symbols:
+        if symbol not in place:
+            raise ForecastError(
+                f"the network was trained on {len(alphabet)} symbols, and {symbol!r} is none of them"
+                f"{near_symbols(symbol, alphabet)}"
+            )
+    return [place[symbol] for symbol in symbols]

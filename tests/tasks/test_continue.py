@@ -1,0 +1,134 @@
+"""`task=continue`: what a run on symbols writes after a beginning, and which runs have nothing to go on with."""
+
+from __future__ import annotations
+
+import pytest
+from small_jobs import small_job
+
+from forecast.app import main
+from forecast.errors import ForecastError
+from forecast.forecasters.settings import ContinuationSettings
+from forecast.runs import layout
+from forecast.series.reading.jamo import decompose_jamo
+from forecast.tasks.continuation import continue_run, put_together, split_beginning, visible
+from forecast.tasks.terminal import silent
+from forecast.tasks.train import train
+
+ONE = {"horizon": 1, "model__head": "categorical", "baseline": {}, "training__max_epochs": 1}
+LEARNT = {**ONE, "training__max_epochs": 40, "training__learning_rate": 0.05, "training__chunk_steps": 20}
+WEATHER = "\n".join(["y", *(["sunny"] * 6 + ["rain"] * 3) * 12, ""])
+
+
+def run_on(folder, data, **changes):
+    return train(small_job(data=data, **{**ONE, **changes}), folder / "run", silent())
+
+
+@pytest.fixture(scope="module")
+def hello(tmp_path_factory):
+    data = {"name": "text", "text": "hello", "repeat": 60}
+    return run_on(tmp_path_factory.mktemp("hello"), data, **LEARNT)
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weather")
+    (folder / "days.csv").write_text(WEATHER)
+    return run_on(folder, {"name": "csv", "path": str(folder / "days.csv")})
+
+
+def asked(beginning=None, **more):
+    return ContinuationSettings(**{"steps": 12, "beginning": beginning, **more})
+
+
+def test_after_h_e_l_comes_the_rest(hello, tmp_path):
+    made = continue_run(hello.folder, tmp_path / "out", asked=asked("hel", temperature=0.0))
+    assert made.text == "hellohellohello"
+    assert (made.folder / layout.CONTINUATION).read_bytes() == b"hellohellohello"
+    assert made.lines[1] == made.text
+    assert "wrote 12 symbols after 3 symbols given, temperature 0, seed 0" in made.sentence
+    assert sorted(path.name for path in made.folder.iterdir()) == [layout.CONTINUATION]
+    assert not (hello.folder / layout.CONTINUATION).exists()
+
+
+def test_without_a_beginning_the_data_go_on(hello, tmp_path):
+    made = continue_run(hello.folder, tmp_path / "out", asked=asked(temperature=0.0))
+    assert made.text == "hellohellohe"
+    after = continue_run(
+        hello.folder, tmp_path / "more", data={"text": "hellohe", "repeat": 1}, asked=asked("l", temperature=0.0)
+    )
+    assert after.text == "l" + "lohellohello"
+
+
+def test_the_report_gets_a_sample(hello, weather):
+    assert len(hello.finished.continuation) == 300
+    assert hello.finished.continuation[:5] == "hello"
+    assert set(weather.finished.continuation.split()) == {"sunny", "rain"}
+
+
+def test_the_command(hello, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = ["task=continue", f"run={hello.folder}", "continuation.beginning=hel", "continuation.steps=5", "seed=3"]
+    assert main([*line, "continuation.temperature=0"]) == 0
+    sentence, text = capsys.readouterr().out.splitlines()
+    assert sentence.endswith("continuation.txt")
+    assert text == "hellohel"
+    assert main([*line, "horizon=3"]) == 2
+    assert "`horizon=3` cannot be said with task=continue" in capsys.readouterr().err
+
+
+def test_longer_symbols_are_a_list(weather, tmp_path):
+    made = continue_run(weather.folder, tmp_path / "out", asked=asked(("sunny", "rain")))
+    assert made.text.split()[:2] == ["sunny", "rain"]
+    assert len(made.text.split()) == 14
+    with pytest.raises(ForecastError, match="'suny' is none of them: near it are 'sunny'"):
+        continue_run(weather.folder, tmp_path / "no", asked=asked(("suny",)))
+    with pytest.raises(ForecastError, match=r"'sunny rain' is none of them.*; several are a list, as in \[a,b\]"):
+        continue_run(weather.folder, tmp_path / "no", asked=asked("sunny rain"))
+    assert not (tmp_path / "no").exists()
+
+
+def test_syllables_are_broken_and_put_together_again(tmp_path):
+    data = {"name": "text", "text": "하하한글 가", "repeat": 30, "jamo": True}
+    made = run_on(tmp_path, data, **LEARNT)
+    told = continue_run(made.folder, tmp_path / "out", asked=asked("하하한", steps=3, temperature=0.0))
+    assert told.beginning == tuple(decompose_jamo("하하한"))
+    assert told.text == "하하한글"
+    assert all("가" <= one <= "힣" or one == " " for one in made.finished.continuation[1:-1])
+
+
+def test_a_run_on_numbers_has_nothing_to_go_on_with(run_folder, tmp_path):
+    with pytest.raises(ForecastError, match="forecasts no symbols"):
+        continue_run(run_folder, tmp_path / "out")
+
+
+def test_a_run_that_reads_the_open_future_has_nothing_to_go_on_with(tmp_path):
+    rows = [f"{'ab'[i % 2]},{i % 3}" for i in range(90)]
+    (tmp_path / "file.csv").write_text("\n".join(["y,x", *rows, ""]))
+    data = {"name": "csv", "path": str(tmp_path / "file.csv"), "target": "y", "past": "x"}
+    made = run_on(tmp_path, data)
+    assert made.finished.continuation is None
+    with pytest.raises(ForecastError, match="reads 'x' as well, and nobody knows how these go on"):
+        continue_run(made.folder, tmp_path / "out", asked=asked("ab"))
+
+
+def test_what_follows_from_the_date_goes_on(tmp_path):
+    days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d},{'ab'[i % 2]}" for i in range(120)]
+    (tmp_path / "file.csv").write_text("\n".join(["t,y", *days, ""]))
+    data = {"name": "csv", "path": str(tmp_path / "file.csv"), "calendar": "weekday", "on_gaps": "previous"}
+    made = run_on(tmp_path, data, horizon=2)
+    assert len(made.finished.continuation) == 300
+    for beginning in (None, "ab"):
+        told = continue_run(made.folder, tmp_path / "out", asked=asked(beginning))
+        assert len(told.drawn) == 12
+
+
+def test_beginnings_in_symbols():
+    assert split_beginning("hi", ("h", "i")) == ("h", "i")
+    assert split_beginning(["h", "i"], ("h", "i")) == ("h", "i")
+    assert split_beginning("dry", ("dry", "w")) == ("dry",)
+    assert split_beginning("a\r\nb", ("\n", "a", "b")) == ("a", "\n", "b")
+    assert put_together(("dry", "w"), ("dry", "w")) == "dry w"
+
+
+def test_what_would_colour_the_terminal_is_written_out():
+    assert visible("a\x1b[31m\tb\n한\x07") == "a\\x1b[31m\tb\n한\\x07"
