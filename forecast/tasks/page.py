@@ -46,6 +46,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         show=show,
         intervals=evaluation.intervals,
         gradients=run.gradients,
+        continuation=run.continuation,
         gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
         asks=run.problem.asks,
         symbols=run.source.panel.symbols,
