@@ -23,6 +23,10 @@ LEFT_OUT = (
     "Symbols have no size: sections on sine waves, smoothing, constants, impulses and noise are for series of numbers, "
     "and are left out."
 )
+CUT = (
+    "Where its past is cut off the network begins from a zero state amid the series, as it seldom did in training: part "
+    "of what is lost with the last few symbols alone is that."
+)
 _TEXT, _COLUMNS, _ROW = 600, 72, 22
 _BARS, _COLOURED, _ENDS = 12, 4, 6
 _SPREADS = 2.0
@@ -55,8 +59,8 @@ def memory_says(memory: SymbolMemory) -> str:
     return (
         f"The next symbol costs {number(memory.base, 3)} bits by the base rates, {number(float(memory.bits[0]), 3)} "
         f"where the last symbol alone is read and {number(memory.whole, 3)} with the whole past "
-        f"({counted(memory.origins, 'forecast')}). What is lost with the past has fallen to 1/e {_where(memory.cut)}, the "
-        f"slope of the forecast with respect to what was read {_where(memory.gradient)}."
+        f"({counted(memory.origins, 'forecast')}). What is lost with the past has fallen to 1/e {_where(memory.cut)}, "
+        f"the slope of the forecast with respect to what was read {_where(memory.gradient)}."
     )
 
 

@@ -73,7 +73,7 @@ def probe_symbol_run(run: Run, member: FittedNetwork, panel: Panel, number: int,
 
 def _page(run: Run, member: FittedNetwork, series: str, found: SymbolProbe) -> ProbePage:
     name, ids = run.record.network.name, run.record.data.ids
-    notes = [words.LEFT_OUT]
+    notes = [words.LEFT_OUT, words.CUT]
     if len(ids) > 1:
         notes.append(f"One of {len(ids)} series was examined, {series!r}; report.series=... takes another.")
     if len(run.record.network.epochs) > 1:
