@@ -24,8 +24,8 @@ LEFT_OUT = (
     "and are left out."
 )
 CUT = (
-    "Where its past is cut off the network begins from a zero state amid the series, as it seldom did in training: part "
-    "of what is lost with the last few symbols alone is that."
+    "Where its past is cut off the network begins from a zero state amid the series, as it seldom did in training: "
+    "part of what is lost with the last few symbols alone is that."
 )
 _TEXT, _COLUMNS, _ROW = 600, 72, 22
 _BARS, _COLOURED, _ENDS = 12, 4, 6
