@@ -29,6 +29,7 @@ from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
 from forecast.series.split import Origins
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
+from forecast.tasks.probe_symbols import ProbedSymbols, probe_symbol_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ def probe(
     show: ReportSettings | None = None,
     asked: ProbeSettings | None = None,
     outputs: str | Path = "outputs",
-) -> Probed:
+) -> Probed | ProbedSymbols:
     """Examine the network of a run on one of its series, and put a page, pictures and numbers into its folder.
 
     `data` are the settings of `data.*` that are new, `show.series` names the series (None: the first).
@@ -80,6 +81,9 @@ def probe(
     """
     show, asked = show or ReportSettings(), asked or ProbeSettings()
     opened = open_run(run, outputs)
+    if opened.problem.asks == "symbol":
+        panel = examined_panel(opened, data or {})
+        return probe_symbol_run(opened, member(opened), panel, series_number(panel.ids, show.series), show)
     _check_examined(member(opened))
     system = examined_system(opened, data or {}, show.series)
     found = examine(system)
@@ -105,15 +109,20 @@ def sections(system: System, found: Examination, smoothing: Smoothing | None) ->
 
 def examined_system(run: Run, data: Mapping[str, Any], series: str | None) -> System:
     """Read the data again and put the network on one of its series."""
-    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe")).panel)
-    missing_ahead(panel, run.problem.horizon)
-    panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
+    panel = examined_panel(run, data)
     panel = log_target(panel) if isinstance(run.network, FittedTransformed) else panel
     told, number = run.record.data, series_number(panel.ids, series)
     train = told.train_steps[number]
     seen = train + told.validation_steps[number] + told.calibration_steps[number]
     _check_long_enough(run, panel, number, seen)
     return system_of(member(run), panel, number, train, seen)
+
+
+def examined_panel(run: Run, data: Mapping[str, Any]) -> Panel:
+    """Read the data again, with all that the network reads beside them."""
+    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe")).panel)
+    missing_ahead(panel, run.problem.horizon)
+    return with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
 
 
 def member(run: Run) -> FittedNetwork:
