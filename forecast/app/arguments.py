@@ -117,6 +117,20 @@ def _unknown_flag(name: str) -> str:
 
 
 def _with_csv(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    """Whoever names a file means it: `data.path` alone says `data=csv`."""
+    """Whoever names a file means it: `data.path` alone says `data=csv`, unless an experiment says what it reads."""
     keys = set(overridden_keys(overrides))
-    return ("data=csv", *overrides) if "data.path" in keys and "data" not in keys else overrides
+    if "data.path" not in keys or "data" in keys or any(map(_says_data, overrides)):
+        return overrides
+    return ("data=csv", *overrides)
+
+
+def _says_data(override: str) -> bool:
+    """Whether it is an experiment of ours that chooses a source with a path."""
+    key, _, name = override.partition("=")
+    if key != "experiment":
+        return False
+    # Composition needs Hydra, which what goes before it does without.
+    from forecast.app.composition import conf_dir
+
+    file = conf_dir() / "experiment" / f"{name}.yaml"
+    return file.is_file() and "override /data: sinewave" not in (text := file.read_text()) and "override /data:" in text

@@ -120,6 +120,7 @@ class Recurrent:
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
+        _check_read(self.settings, reference, encoding)
         crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
         return reference, TrainingJob(
             data=_data_of(self.settings, past, crossed, scale, encoding),
@@ -340,6 +341,15 @@ def _data_of(
     """What a network of these settings reads of a past, and what its targets are."""
     asked: dict[str, Any] = {"needs_level": needs_level(settings), "asks": asked_by(settings.head)}
     return network_data(past, reference, scale, encoding, **asked)
+
+
+def _check_read(settings: NetworkSettings, reference: Reference, encoding: Encoding) -> None:
+    """Refuse a network that would read nothing at all."""
+    if reference.input_size + encoding.input_size + encoding.static.size + settings.id_embedding == 0:
+        raise ForecastError(
+            "`model.autoregressive=false` leaves nothing to be read, as there is nothing beside the symbols: name "
+            "covariates (`data.past`, `data.future`), or say `model.autoregressive=true`"
+        )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -27,7 +27,7 @@ CUT = (
     "Where its past is cut off the network begins from a zero state amid the series, as it seldom did in training: "
     "part of what is lost with the last few symbols alone is that."
 )
-_TEXT, _COLUMNS, _ROW = 600, 72, 22
+_TEXT, _COLUMNS, _ROW = 600, 46, 22
 _BARS, _COLOURED, _ENDS = 12, 4, 6
 _SPREADS = 2.0
 """Standard deviations at which a colour is full."""
@@ -199,7 +199,7 @@ def _text_figure(found: SymbolProbe, shown: list[int]) -> Figure:
         Key("below its mean", LIGHT.baseline, area=True),
     )
     panels = tuple(_text_panel(found, unit) for unit in shown)
-    return Figure("unit_text", "The text in the colours of units", says, panels, keys)
+    return Figure("unit_text", "The text in the colours of units", says, panels, keys, columns=2)
 
 
 def _text_panel(found: SymbolProbe, unit: int) -> Panel:
@@ -235,7 +235,7 @@ def _text_panel(found: SymbolProbe, unit: int) -> Panel:
         x=alt.X("from:Q", scale=x, axis=None), x2="to", y=alt.Y("low:Q", scale=y, axis=None), y2="high:Q",
         color=ink, tooltip=tips,
     )  # fmt: skip
-    texts = cells.mark_text(color=LIGHT.ink, fontSize=13)
+    texts = cells.mark_text(color=LIGHT.ink, fontSize=11, font="monospace")
     texts = texts.encode(x=alt.X("x:Q", scale=x), y=alt.Y("mid:Q", scale=y), text="text:N")
     title = f"{found.units.name(unit)}, holds {counted(int(found.units.holds[unit]), 'step')}"
     return marks.panel(marks.layered(behind, texts), {"cells": rows}, _ROW * (line + 1), title=title)

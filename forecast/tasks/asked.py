@@ -72,7 +72,7 @@ def check_question(job: JobSettings) -> None:
     ------
     ForecastError
         A baseline of directions or symbols in a job that asks for values; a baseline under the name of the base rate,
-        intervals, or a strategy, where probabilities are asked for; a logarithm or medians of symbols.
+        intervals, or a strategy, where probabilities are asked for; medians of those of symbols.
 
     """
     if asked_by(job.model.head) == "value":
@@ -93,9 +93,4 @@ def check_question(job: JobSettings) -> None:
         raise ForecastError(
             f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: say "
             f"`combine=mean`, or nothing"
-        )
-    if asked_by(head) == "symbol" and job.data.transform != "none":
-        raise ForecastError(
-            f"`data.transform` is for numbers, and `model.head={head}` asks for symbols, found "
-            f"`data.transform={job.data.transform}`: say `data.transform=none`"
         )

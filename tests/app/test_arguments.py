@@ -115,6 +115,8 @@ def test_a_flag_that_is_none_is_refused(flag):
 def test_a_file_alone_says_csv():
     assert read_command_line(["data.path=x.csv"]).overrides == ("data=csv", "data.path='x.csv'")
     assert read_command_line(["data=stock", "data.path=x.csv"]).overrides == ("data=stock", "data.path='x.csv'")
+    assert read_command_line(["experiment=characters", "data.path=x.txt"]).overrides[0] == "experiment=characters"
+    assert read_command_line(["experiment=family", "data.path=x.csv"]).overrides[0] == "data=csv"
 
 
 def test_parameters_of_a_regressor_may_be_new():

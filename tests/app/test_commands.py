@@ -62,7 +62,11 @@ def test_gradcheck_leaves_with_its_verdict_and_nothing_else(command, tasks, tmp_
 def test_help_shows_commands_choices_and_keys(command, tmp_path):
     said = command("--help")
     assert said.status in (0, None)
-    for text in ("python -m forecast -m model=rnn,lstm,gru", "data: csv, sinewave, stock", "chunk_steps: 64"):
+    for text in (
+        "python -m forecast -m model=rnn,lstm,gru",
+        "data: addition, csv, sinewave, stock, text",
+        "chunk_steps: 64",
+    ):
         assert text in said.out
     assert list(tmp_path.iterdir()) == []
 

@@ -29,7 +29,7 @@ OF_VALUES = {
 
 
 def job_of(**changes):
-    return small_job(**{"model__head": "categorical", **changes})
+    return small_job(**{"model__head": "categorical", "data": {"name": "text", "text": "ab" * 90}, **changes})
 
 
 def names(job):
@@ -87,7 +87,6 @@ def test_what_answers_symbols():
         ({"split__calibration": 0.1}, r"`split\.calibration` is for .* `model\.head=categorical` has none"),
         ({"model__strategy": "recursive"}, r"`model\.head=categorical` says of each step .*model\.strategy=direct"),
         ({"model__fork_ensemble": 3}, r"`model\.head=categorical` says the probabilities .*model\.fork_ensemble=1"),
-        ({"data__transform": "log"}, r"`data\.transform` is for numbers, .*`data\.transform=none`"),
         ({"baseline__base_rate": {**BIGRAM, "name": "base_rate"}}, r"`baseline\.base_rate` is the row"),
     ],
 )
