@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -126,7 +125,7 @@ class Supervisor(pl.Callback):
         self.rate.after(epoch.validation_loss)
         if self.validate is None or epoch.validation_loss < self.best_loss:
             self.best_loss, self.best_epoch = epoch.validation_loss, epoch.epoch
-            self.best_weights = copy.deepcopy(pl_module.network.state_dict())
+            self.best_weights = {name: part.clone() for name, part in pl_module.network.state_dict().items()}
         elif epoch.epoch - self.best_epoch >= self.settings.patience:
             self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
         if self.on_epoch is not None:
