@@ -191,7 +191,7 @@ def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
         exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
         ahead=data.readings.known_ahead(chunk.rows, data.reference.horizon),
         level=_in_lanes(data.level_of(rows, target), lanes),
-        forks=np.count_nonzero(exists),
+        forks=int(np.count_nonzero(exists)),
         rows=tuple(chunk.rows[:, -1].tolist()),
         carried=True,
     )
@@ -209,7 +209,7 @@ def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch
         exists=torch.from_numpy(exists.astype(np.float32))[:, None],
         ahead=data.readings.known_ahead(window[:, -1:], data.reference.horizon),
         level=_in_lanes(data.level_of(window[:, -1], target), len(window)),
-        forks=np.count_nonzero(exists),
+        forks=int(np.count_nonzero(exists)),
         rows=tuple(window[:, -1].tolist()),
         carried=False,
     )
