@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.series.panel import FloatArray, IntArray
-    from forecast.training.callbacks import Epoch
+    from forecast.training.history import Epoch
 
 SEASON = 24
 REFERENCES: tuple[ReferenceName, ...] = ("auto", "mean", "last")

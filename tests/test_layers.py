@@ -64,3 +64,9 @@ def test_settings_import_nothing_heavy():
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.glob("forecast/**/settings.py")]
     assert len(modules) > 5
     assert heavy_after("import " + ", ".join(modules)) == []
+
+
+def test_a_network_is_opened_and_forecasts_without_lightning():
+    heavy = heavy_after("import forecast.forecasters.recurrent, forecast.runs.run, forecast.tasks.predict")
+    assert "torch" in heavy
+    assert "pytorch_lightning" not in heavy

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ def _tolerance(nominal: float, weights: FloatArray, shares: FloatArray, counts: 
         return float("nan")
     scattered = float(np.sum(weights**2 * (shares - nominal) ** 2)) * blocks / (blocks - 1)
     independent = nominal * (1 - nominal) * float(np.sum(weights**2 / counts))
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, blocks - 1) * np.sqrt(max(scattered, independent)))
+    return float(special.stdtrit(blocks - 1, (1 + _CONFIDENCE) / 2) * np.sqrt(max(scattered, independent)))
 
 
 def _judgement(above: float, width: float, tolerance: float, excess: float) -> Judgement:

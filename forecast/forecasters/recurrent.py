@@ -31,8 +31,8 @@ from forecast.series.encoding import Encoding, fit_encoding
 from forecast.series.references import Reference, fit_reference
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
-from forecast.training.callbacks import Epoch
 from forecast.training.data import network_data
+from forecast.training.history import Epoch
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class PointHead(Head):
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
         """(..., horizon, 1) -> (..., horizon)."""
-        return raw[..., 0] * self.unit
+        return raw.squeeze(-1) * self.unit
 
 
 class WeightedAverageHead(PointHead):

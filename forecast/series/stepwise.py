@@ -67,23 +67,25 @@ class _Linear:
     def __init__(self, reference: Reference, numbers: IntArray) -> None:
         each = [_matrix(reference, int(number)) for number in numbers]
         matrices = np.stack([matrix for matrix, _ in each]) if each else np.zeros((0, 0, 0))
-        self._constant = np.stack([constant for _, constant in each]) if each else np.zeros((0, 0))
+        constant = np.stack([constant for _, constant in each]) if each else np.zeros((0, 0))
         steps, seasons = reference.memory_steps, reference.season_steps
         of_values, of_phases = matrices[:, :, :steps], matrices[:, :, steps : steps + seasons]
         read = np.flatnonzero((of_values != 0).any(axis=(0, 1)))
         self._steps = steps - int(read.min(initial=steps - 1))  # further back nothing is read
-        self._seasons = seasons
-        self._of_values = np.ascontiguousarray(of_values[:, :, steps - self._steps :])
-        self._of_phases = np.ascontiguousarray(of_phases) if of_phases.any() else None
-        self._of_means = np.ascontiguousarray(matrices[:, :, steps + seasons :])
+        self._seasons = seasons if of_phases.any() else 0
+        parts = [of_values[:, :, steps - self._steps :], of_phases[:, :, : self._seasons]]
+        self._matrix = np.concatenate([*parts, matrices[:, :, steps + seasons :], constant[:, :, None]], axis=2)
+        self._read = np.ones((len(each), self._matrix.shape[2], 1))  # the last one is for the constants
 
     def told(self, table: FloatArray, at: int) -> FloatArray:
         """Forecasts and inputs at step `at` of a table of quantities, (quantity, series, step) -> (series, number)."""
-        told: FloatArray = np.matmul(self._of_values, table[0, :, at + 1 - self._steps : at + 1, None])
-        if self._of_phases is not None:
-            told += np.matmul(self._of_phases, table[3, :, at + 1 - self._seasons : at + 1, None])
-        told += np.matmul(self._of_means, table[1:3, :, at].T[:, :, None])
-        return told[:, :, 0] + self._constant
+        read, steps, seasons = self._read[:, :, 0], self._steps, self._seasons
+        read[:, :steps] = table[0, :, at + 1 - steps : at + 1]
+        if seasons:
+            read[:, steps : steps + seasons] = table[3, :, at + 1 - seasons : at + 1]
+        read[:, -3:-1] = table[1:3, :, at].T
+        told: FloatArray = np.matmul(self._matrix, self._read)
+        return told[:, :, 0]
 
 
 def _matrix(reference: Reference, number: int) -> tuple[FloatArray, FloatArray]:

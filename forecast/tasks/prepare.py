@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
-    from forecast.training.callbacks import Epoch
+    from forecast.training.history import Epoch
 
     OnEpoch: TypeAlias = Callable[[Epoch], None]
 

@@ -16,7 +16,7 @@ from forecast.reporting.wording import number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from forecast.training.callbacks import Epoch
+    from forecast.training.history import Epoch
 
 
 def silent() -> Console:

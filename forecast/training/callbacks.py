@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
+
+from forecast.training.history import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.training.module import NetworkModule
     from forecast.training.settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training history; losses are the head's own, `seconds` since training began.
-
-    Attributes
-    ----------
-    gradient_norm, largest_gradient_norm : mean and largest norm of the gradient before clipping
-    clipped_share : share of the steps whose gradient was clipped
-
-    The last three are None unless gradients are recorded.
-
-    """
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    learning_rate: float
-    seconds: float
-    gradient_norm: float | None = None
-    largest_gradient_norm: float | None = None
-    clipped_share: float | None = None
-
-    def as_dict(self) -> dict[str, float]:
-        """Plain values, by column of history.csv; what was not recorded has none."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class LearningRate:
@@ -126,7 +99,7 @@ class Supervisor(pl.Callback):
         self.rate.after(epoch.validation_loss)
         if self.validate is None or epoch.validation_loss < self.best_loss:
             self.best_loss, self.best_epoch = epoch.validation_loss, epoch.epoch
-            self.best_weights = copy.deepcopy(pl_module.network.state_dict())
+            self.best_weights = {name: part.clone() for name, part in pl_module.network.state_dict().items()}
         elif epoch.epoch - self.best_epoch >= self.settings.patience:
             self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
         if self.on_epoch is not None:

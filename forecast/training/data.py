@@ -179,13 +179,14 @@ class Targets:
         if self._table is None:
             return self._data.differences(rows, self._ends)
         target, exists = self._table
-        return target[rows], exists[rows]
+        return target.take(rows, axis=0), exists.take(rows, axis=0)  # whole rows: quicker than by an index
 
 
 def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
     """Make a batch of a chunk: every trained step forks."""
     lanes, steps = chunk.rows.shape
-    x = np.where(chunk.walked[:, :, None], data.readings.inputs(chunk.rows), np.float32(0.0))
+    x = data.readings.inputs(chunk.rows)
+    x[~chunk.walked] = 0.0
     rows = chunk.rows.reshape(-1)
     target, exists = targets.at(rows)
     exists &= chunk.trained.reshape(-1, 1)
@@ -198,7 +199,7 @@ def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
         exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
         ahead=data.readings.known_ahead(chunk.rows, data.reference.horizon),
         level=_in_lanes(data.level_of(rows, target), lanes),
-        forks=int(exists.sum()),
+        forks=int(np.count_nonzero(exists)),
         rows=tuple(chunk.rows[:, -1].tolist()),
         carried=True,
     )
@@ -216,7 +217,7 @@ def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch
         exists=torch.from_numpy(exists.astype(np.float32))[:, None],
         ahead=data.readings.known_ahead(window[:, -1:], data.reference.horizon),
         level=_in_lanes(data.level_of(window[:, -1], target), len(window)),
-        forks=int(exists.sum()),
+        forks=int(np.count_nonzero(exists)),
         rows=tuple(window[:, -1].tolist()),
         carried=False,
     )

@@ -19,7 +19,7 @@ from forecast.network.allocator import keep_freed_memory
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.network import Network
 from forecast.network.threads import threads_for
-from forecast.training.callbacks import Epoch, Supervisor
+from forecast.training.callbacks import Supervisor
 from forecast.training.data import begin
 from forecast.training.loaders import training_epochs
 from forecast.training.module import NetworkModule
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
     from forecast.series.panel import IntArray
     from forecast.training.data import NetworkData
+    from forecast.training.history import Epoch
     from forecast.training.loaders import Epochs
     from forecast.training.readout import Trial
     from forecast.training.settings import TrainingSettings

@@ -14,5 +14,8 @@ if TYPE_CHECKING:
 
 def fork_losses(network: Network, features: Tensor, batch: Batch, taught: Taught | None) -> Tensor:
     """Loss of every fork of a batch, (lane, fork, horizon), of the features at its steps, (lane, step, feature)."""
-    raw = network.forecast(features[:, -batch.target.shape[1] :], batch.ahead, taught)
+    forks = batch.target.shape[1]
+    if forks < features.shape[1]:  # a slice of everything is not for nothing: its gradient is copied
+        features = features[:, -forks:]
+    raw = network.forecast(features, batch.ahead, taught)
     return network.head.loss(raw, batch.target, batch.level)

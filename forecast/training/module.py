@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     from forecast.training.settings import TrainingSettings
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, fused=True),
     "rmsprop": torch.optim.RMSprop,
     "adagrad": torch.optim.Adagrad,
     "adadelta": torch.optim.Adadelta,
 }
-"""Every optimizer by its name in `training.optimizer`; `sgd` has momentum 0.9."""
+"""Every optimizer by its name in `training.optimizer`; `sgd` has momentum 0.9.
+
+Fused, where torch can on the CPU and on a GPU: one call for all weights instead of a dozen for each of them.
+"""
 
 
 _TEACHING_FALLS = 0.9
@@ -118,6 +122,23 @@ class NetworkModule(pl.LightningModule):
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
             batch, losses, loss = self._latest
             raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm that has been measured: Lightning would measure it once more."""
+        if gradient_clip_val is not None:
+            nn.utils.clip_grads_with_norm_(self.network.parameters(), gradient_clip_val, self.gradient_norm)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Hand on what lies on the CPU already without looking into it."""
+        if device.type == "cpu":
+            return batch
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
 
     def diverged(self, row: int, what: str, loss: float) -> ForecastError:
         """Say where training came to its end, with a row of the series that is the worst."""
