@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from forecast.series.panel import FloatArray, IntArray, Panel
 
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _STEPS_A_SERIES = 60
 """A call of pandas for one series takes as long as so many steps along all series at once."""
@@ -80,6 +82,9 @@ class Quantities(ABC):
         With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
         where the series is younger, and y[t] where it is younger than a season.
         """
+        before = rows + 1 - season_steps * seasons
+        if horizon <= season_steps and (before >= self.starts(rows)).all():
+            return runs(self.y, before, horizon)
         return self.phases(rows, horizon, season_steps).seasons_before(seasons)
 
     def phases(self, rows: IntArray, horizon: int, season_steps: int) -> Phases:
@@ -248,6 +253,18 @@ class Phases:
             return self.known.phase_mean[self.latest]
         means = self.known.phase_mean[np.maximum(self.latest, 0)]
         return np.where(self.lived >= 0, means, self.known.y[self.rows][:, None])
+
+
+def runs(values: npt.NDArray[Scalar], first: IntArray, steps: int) -> npt.NDArray[Scalar]:
+    """Copy what stands in so many steps from some rows on, (row,) -> (row, step): much quicker than place by place.
+
+    >>> runs(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2, 0]), 2).tolist()
+    [[3.0, 4.0], [1.0, 2.0]]
+    """
+    if len(first) == 0:  # of a series that may be shorter than a run
+        return np.empty((0, steps), dtype=values.dtype)
+    copied: npt.NDArray[Scalar] = np.lib.stride_tricks.sliding_window_view(values, steps)[first]
+    return copied
 
 
 def filled_target(past: Panel) -> FloatArray:

@@ -17,6 +17,7 @@ from forecast.network.readings import Interface, Readings
 from forecast.series.codes import CODES, Codes
 from forecast.series.directions import base_rates
 from forecast.series.encoding import Encoding, ahead_shifts
+from forecast.series.quantities import runs
 from forecast.series.symbols import symbol_base_rates
 
 if TYPE_CHECKING:
@@ -140,17 +141,26 @@ class NetworkData:
         their codes.
         """
         series = self.known.series(rows)
-        ahead = rows[:, None] + np.arange(1, self.reference.horizon + 1)
-        exists = ahead < ends[series][:, None]
-        ahead = np.where(exists, ahead, rows[:, None])
-        exists &= self.past.target_observed[ahead]
+        y, exists = self._ahead(self.past.target if self.asks == "symbol" else self.known.y, rows, ends[series])
         if self.asks == "symbol":
-            return np.where(exists, self.past.target[ahead], 0.0).astype(np.float32), exists
+            return np.where(exists, y, 0.0).astype(np.float32), exists
         if self.asks == "direction":
             exists &= self.past.target_observed[rows][:, None]
-            return (exists & (self.known.y[ahead] > self.known.y[rows][:, None])).astype(np.float32), exists
-        difference = (self.known.y[ahead] - self.reference.at(self.known, rows)) / self.scale[series][:, None]
-        return np.where(exists, difference, 0.0).astype(np.float32), exists
+            return (exists & (y > self.known.y[rows][:, None])).astype(np.float32), exists
+        y -= self.reference.at(self.known, rows)
+        y /= self.scale[series][:, None]
+        y[~exists] = 0.0
+        return y.astype(np.float32), exists
+
+    def _ahead(self, y: FloatArray, rows: IntArray, ends: IntArray) -> tuple[FloatArray, BoolArray]:
+        """Values of the steps after some rows, and whether they were observed before `ends` (row,); (row, horizon)."""
+        horizon, seen = self.reference.horizon, self.past.target_observed
+        if (rows + horizon < ends).all():
+            return runs(y, rows + 1, horizon), runs(seen, rows + 1, horizon)
+        ahead = rows[:, None] + np.arange(1, horizon + 1)
+        exists = ahead < ends[:, None]
+        ahead = np.where(exists, ahead, rows[:, None])
+        return y[ahead], exists & seen[ahead]
 
 
 class Targets:
