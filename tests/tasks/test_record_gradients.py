@@ -103,16 +103,17 @@ def test_recording_changes_no_weight_no_forecast_and_no_random_number():
 
 
 def test_the_norms_of_every_step_are_summed_up(monkeypatch):
-    """Counted beside the training, from the norms that Lightning's clipping sees."""
+    """Counted beside the training, from the gradients as they are before they are clipped."""
     seen = []
-    clip = torch.nn.utils.clip_grad_norm_
+    clip = torch.nn.utils.clip_grads_with_norm_
 
     def spy(parameters, *asked, **said):
-        norm = clip(parameters, *asked, **said)
-        seen.append(float(norm))
-        return norm
+        parameters = list(parameters)
+        seen.append(sum(float((p.grad.double() ** 2).sum()) for p in parameters) ** 0.5)
+        clip(parameters, *asked, **said)
+        assert sum(float((p.grad.double() ** 2).sum()) for p in parameters) ** 0.5 <= 0.05 * (1 + 1e-6)
 
-    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", spy)
+    monkeypatch.setattr("torch.nn.utils.clip_grads_with_norm_", spy)
     network, _, _ = fitted(training__gradient_clip=0.05, training__max_epochs=2, **RECORDED)
     steps = len(seen) // 2
     for number, epoch in enumerate(network.history):
