@@ -33,6 +33,8 @@ from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 from forecast.training.data import network_data
 from forecast.training.history import Epoch
+from forecast.training.job import TrainingJob
+from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from forecast.series.problem import Problem
     from forecast.series.split import Origins
     from forecast.training.data import NetworkData
-    from forecast.training.fit import TrainingJob
+    from forecast.training.job import Training
     from forecast.training.readout import Trial
 
 
@@ -83,12 +85,8 @@ class Recurrent:
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
         """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
-        # Lightning takes seconds to import; opening a run and forecasting do without it.
-        from forecast.training.fit import fit_network  # noqa: PLC0415
-        from forecast.training.readout import fit_readout  # noqa: PLC0415
-
         reference, job = self.training_job(past, train_steps, problem)
-        training = (fit_readout if isinstance(self.settings, EsnSettings) else fit_network)(job)
+        training = _train(job)
         fitted = FittedNetwork(
             forecaster=self,
             problem=problem,
@@ -108,8 +106,6 @@ class Recurrent:
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
         """Fit scale and reference in closed form; give the reference, and what is left for the network to learn."""
-        from forecast.training.fit import TrainingJob  # noqa: PLC0415 - as above
-
         check_regime(self.settings, self.training)
         check_asked(self.settings, problem)
         reference = self._fit_reference(past, train_steps, problem)
@@ -333,6 +329,16 @@ class FittedNetwork:
                 f"a network trained on windows needs {self.problem.context_steps} steps before an origin, found "
                 f"{shortest}: forecast from later origins, or train with `training.regime=stream`"
             )
+
+
+def _train(job: TrainingJob) -> Training:
+    """Fit a read-out in closed form, or train by gradients."""
+    if isinstance(job.network, EsnSettings):
+        return fit_readout(job)
+    # Lightning takes seconds to import; a read-out, opening a run and forecasting do without it.
+    from forecast.training.fit import fit_network  # noqa: PLC0415
+
+    return fit_network(job)
 
 
 def _data_of(
