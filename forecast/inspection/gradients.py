@@ -13,7 +13,7 @@ from forecast.inspection.saturation import saturation
 from forecast.training.job import initial_network
 
 if TYPE_CHECKING:
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.inspection.excerpt import Excerpt
     from forecast.network.network import Network
     from forecast.series.panel import IntArray, Panel
