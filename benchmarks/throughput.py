@@ -32,7 +32,8 @@ from forecast.batches.windows import draw_windows, whole_windows, window_rows
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series

@@ -70,3 +70,21 @@ def test_a_network_is_opened_and_forecasts_without_lightning():
     heavy = heavy_after("import forecast.forecasters.recurrent, forecast.runs.run, forecast.tasks.predict")
     assert "torch" in heavy
     assert "pytorch_lightning" not in heavy
+
+
+FIT_A_RESERVOIR = """
+import forecast as fc
+
+panel = fc.make_sinewave(fc.SinewaveSettings(duration=2))
+asked = fc.ask(panel, 5)
+past = panel.cut(asked.split.fitted)
+fitted = fc.Recurrent(fc.EsnSettings(hidden_size=10)).fit(past, asked.split.train, asked.problem)
+assert fitted.penalty > 0
+"""
+
+
+def test_a_reservoir_is_fitted_without_lightning():
+    heavy = heavy_after(FIT_A_RESERVOIR)
+    assert "torch" in heavy
+    assert "pytorch_lightning" not in heavy
+    assert "lightning" not in heavy

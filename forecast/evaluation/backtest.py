@@ -4,24 +4,22 @@
     Fits, panel -> cut at the last origin of each series -> `forecast_all` -> `Backtest`
 
 One fit serves all stretches: validation (which decides), calibration (which says how wide intervals have to be) and
-test (which is looked at once). The data that a
-forecaster receives end where its knowledge ends, so that it cannot see an answer. One that raises becomes a row with
-its reason and does not take the others down.
+test (which is looked at once). The data that a forecaster receives end where its knowledge ends, so that it cannot see
+an answer. One that raises becomes a row with its reason and does not take the others down.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.evaluation.calibration import with_intervals
+from forecast.evaluation.checked import checked_forecast, reason_of, timed
 from forecast.evaluation.results import chance_of, last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
@@ -45,9 +43,6 @@ OK = "ok"
 
 MOST_ORIGINS = 5_000
 """Origins of a stretch, at most, where no stride is said: more cost minutes and change no figure that is shown."""
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -171,9 +166,9 @@ def fit_all(
     for name, forecaster in _named(forecasters).items():
         if on_progress:
             on_progress("fit", name)
-        done, seconds = _timed(partial(forecaster.fit, past, split.train, problem))
+        done, seconds = timed(partial(forecaster.fit, past, split.train, problem))
         if isinstance(done, Exception):
-            attempts.append(Attempt(name, forecaster.kind, status=_reason(done), error=done))
+            attempts.append(Attempt(name, forecaster.kind, status=reason_of(done), error=done))
         else:
             attempts.append(Attempt(name, forecaster.kind, notes=tuple(done.notes), fit_seconds=seconds))
             fitted[name] = done
@@ -200,9 +195,9 @@ def forecast_all(
             continue
         if on_progress:
             on_progress("forecast", attempt.name)
-        done, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem))
+        done, seconds = timed(partial(checked_forecast, fits.fitted[attempt.name], past, origins, problem))
         if isinstance(done, Exception):
-            attempts.append(replace(attempt, status=_reason(done), error=done))
+            attempts.append(replace(attempt, status=reason_of(done), error=done))
         else:
             attempts.append(replace(attempt, forecast_seconds=seconds))
             forecasts[attempt.name] = done
@@ -293,47 +288,6 @@ def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict
     return dict(zip(names, wanted, strict=True))
 
 
-def _timed(call: Callable[[], T]) -> tuple[T | Exception, float]:
-    """Return what a call gave or raised, and its seconds; an interrupt goes through."""
-    begun = time.perf_counter()
-    try:
-        return call(), time.perf_counter() - begun
-    except Exception as error:  # whatever a forecaster raises is its row's reason
-        logger.debug("a forecaster failed", exc_info=True)
-        return error, time.perf_counter() - begun
-
-
-def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:
-    made = fitted.forecast(past, origins)
-    expected = (len(origins), problem.horizon)
-    if made.y_hat.shape != expected:
-        raise ValueError(f"the forecast has shape {made.y_hat.shape} where (origin, step) = {expected} was asked")
-    wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
-    if len(wrong):
-        raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
-    if problem.asks == "direction" and not ((made.y_hat >= 0) & (made.y_hat <= 1)).all():
-        raise ValueError("it forecasts values, and was asked how likely the target rises, a number from 0 to 1")
-    if problem.asks == "symbol":
-        _check_chances(made, past)
-    if made.quantiles is None:
-        return made
-    expected_levels = (*expected, len(QUANTILES))
-    if made.quantiles.shape != expected_levels or not np.isfinite(made.quantiles).all():
-        found = made.quantiles.shape
-        raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
-    return made
-
-
-def _check_chances(made: Forecasts, panel: Panel) -> None:
-    """Demand a probability above 0 for each symbol: one of 0 that comes true would cost infinitely many bits."""
-    expected = (*made.y_hat.shape, len(panel.symbols))
-    if made.chances is None or made.chances.shape != expected:
-        found = "none" if made.chances is None else made.chances.shape
-        raise ValueError(f"it was asked for probabilities of symbols, {expected}, found {found}")
-    if not (made.chances > 0).all() or not np.allclose(made.chances.sum(axis=-1), 1.0):
-        raise ValueError("its probabilities of symbols should be above 0 and add up to 1")
-
-
 def _members(
     panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], problem: Problem
 ) -> dict[str, FloatArray]:
@@ -344,11 +298,3 @@ def _members(
     targets = origins.rows(panel)[:, None] + np.arange(1, problem.horizon + 1)
     y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
     return {name: chance_of(told, y) for name, told in found.items()}
-
-
-def _reason(error: Exception) -> str:
-    """One line for the leaderboard."""
-    said = " ".join(str(error).split())
-    if isinstance(error, ForecastError):
-        return said
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

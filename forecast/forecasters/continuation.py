@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.forecasters.ensemble import FittedEnsemble, LiveEnsemble
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.forecasters.live import Live
-    from forecast.forecasters.recurrent import FittedNetwork
     from forecast.series.calendar import Calendar
     from forecast.series.panel import Channel, FloatArray, TimeArray
 

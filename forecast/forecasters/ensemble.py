@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings, asked_by
 

@@ -10,7 +10,7 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.copula import Copula, keeps_copula
-from forecast.forecasters.recurrent import FittedNetwork
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.recursion import own_problem
 from forecast.network.network import Network
 from forecast.network.readings import Interface

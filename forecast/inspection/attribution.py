@@ -37,7 +37,7 @@ from forecast.training.data import network_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.network.network import Network
     from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
     from forecast.series.split import Origins

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.network.state import State
     from forecast.series.panel import IntArray
     from forecast.training.data import Batch
-    from forecast.training.fit import TrainingJob
+    from forecast.training.job import TrainingJob
 
 MOST_STEPS = 1024
 _WARMUP_STEPS = 512

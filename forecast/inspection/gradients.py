@@ -10,9 +10,10 @@ from forecast.inspection.copies import doubled, with_random_head
 from forecast.inspection.excerpt import excerpt
 from forecast.inspection.lags import lag_shares, state_norms
 from forecast.inspection.saturation import saturation
+from forecast.training.job import initial_network
 
 if TYPE_CHECKING:
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.inspection.excerpt import Excerpt
     from forecast.network.network import Network
     from forecast.series.panel import IntArray, Panel
@@ -32,8 +33,6 @@ def record_gradients(fitted: FittedNetwork, past: Panel, train_steps: IntArray) 
 
     Everything is computed in double precision, on copies. No row where no step has a target.
     """
-    from forecast.training.fit import initial_network  # noqa: PLC0415 - Lightning takes seconds to import
-
     _, job = fitted.chosen().training_job(past, train_steps, fitted.problem)
     taken = excerpt(job)
     if taken is None:

@@ -26,7 +26,7 @@ from forecast.training.data import network_data
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.network.state import State
     from forecast.series.panel import FloatArray, IntArray, Panel
 

@@ -32,7 +32,7 @@ from forecast.series.split import Origins, rolling_origins
 from forecast.training.data import NetworkData, network_data
 
 if TYPE_CHECKING:
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.network.network import Network
     from forecast.series.panel import FloatArray, IntArray
 

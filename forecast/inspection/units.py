@@ -25,7 +25,7 @@ from forecast.series.directions import risen
 from forecast.training.data import network_data
 
 if TYPE_CHECKING:
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
     from forecast.training.data import NetworkData
 

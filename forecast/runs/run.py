@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field
 
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble, restore_ensemble
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.recursion import own_problem
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed

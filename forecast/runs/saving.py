@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.evaluate import Evaluation
     from forecast.forecasters.ensemble import FittedEnsemble
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.series.calendar import Calendar
     from forecast.series.panel import Channel, Panel
     from forecast.series.problem import Problem

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.forecasters.ensemble import FittedEnsemble
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.runs.run import Run
     from forecast.series.panel import Panel
 

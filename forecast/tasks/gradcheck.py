@@ -14,6 +14,7 @@ from forecast.inspection.copies import with_random_head
 from forecast.inspection.gradcheck import check_gradients
 from forecast.reporting.gradcheck import gradcheck_in_words, print_gradcheck
 from forecast.tasks.prepare import prepare, recurrent
+from forecast.training.job import initial_network
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,10 +50,7 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
         raise ForecastError(
             "`model=esn` has nothing to check: its read-out is fitted in closed form, without a gradient; take another"
         )
-    # Lightning takes seconds to import; what is wrong with the data is said before.
     prepared = prepare(job, source)
-    from forecast.training.fit import initial_network  # noqa: PLC0415
-
     split, problem = prepared.question.split, prepared.question.problem
     past = prepared.panel.cut(split.fitted)
     seen = log_target(past) if job.data.transform == "log" else past

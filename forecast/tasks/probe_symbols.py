@@ -16,7 +16,7 @@ from forecast.runs.writing import added_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forecast.forecasters.recurrent import FittedNetwork
+    from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.run import Run
     from forecast.series.panel import Panel

@@ -12,7 +12,7 @@ from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
-from forecast.forecasters.recurrent import FittedNetwork
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_target
 from forecast.inspection.gradients import record_gradients
 from forecast.reporting.terminal import print_leaderboard

@@ -21,7 +21,7 @@ from forecast.network.inference import head_on_cpu, walk_features
 from forecast.network.settings import EsnSettings
 from forecast.network.threads import threads_for
 from forecast.training.data import Targets, chunk_batch
-from forecast.training.fit import Training, accelerator_for, fresh_network, own_random_numbers
+from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
 from forecast.training.moments import Moments, Ridge
 from forecast.training.validation import validation_stretch
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.series.panel import IntArray
     from forecast.training.data import Batch, NetworkData
-    from forecast.training.fit import TrainingJob
+    from forecast.training.job import TrainingJob
     from forecast.training.moments import Solution
 
 _LANES = 256

@@ -16,7 +16,7 @@ from forecast.series.split import rolling_origins
 if TYPE_CHECKING:
     from forecast.network.head import Head, Level
     from forecast.series.panel import IntArray
-    from forecast.training.fit import TrainingJob
+    from forecast.training.job import TrainingJob
 
 _WARMUP_STEPS = 512
 """Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""

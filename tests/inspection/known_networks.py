@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from forecast.forecasters.recurrent import FittedNetwork, Recurrent
+from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.system import System
 from forecast.network.network import Network
 from forecast.network.readings import Interface

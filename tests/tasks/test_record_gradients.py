@@ -15,7 +15,7 @@ from forecast.runs import layout
 from forecast.tasks.prepare import prepare, recurrent
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
-from forecast.training.fit import initial_network
+from forecast.training.job import initial_network
 
 
 def fitted(**changes):

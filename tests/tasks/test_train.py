@@ -15,7 +15,7 @@ from small_jobs import small_job
 from forecast.errors import ForecastError
 from forecast.evaluation.leaks import change_after
 from forecast.evaluation.metrics import score
-from forecast.forecasters.recurrent import FittedNetwork
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast, open_record, open_tensors
 from forecast.runs.run import open_run

@@ -19,7 +19,8 @@ from forecast.series.references import fit_reference
 from forecast.series.scaling import fit_scale
 from forecast.training.callbacks import LearningRate, Supervisor
 from forecast.training.data import begin, network_data
-from forecast.training.fit import TrainingJob, fit_network
+from forecast.training.fit import fit_network
+from forecast.training.job import TrainingJob
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
 

@@ -26,7 +26,7 @@ from forecast.series.scaling import fit_scale
 from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future
 from forecast.training.data import begin, chunk_batch, network_data
-from forecast.training.fit import TrainingJob
+from forecast.training.job import TrainingJob
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
 from forecast.training.validation import validation_stretch

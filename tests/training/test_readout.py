@@ -24,7 +24,7 @@ from forecast.series.scaling import fit_scale
 from forecast.series.split import Origins
 from forecast.training import moments as moments_module
 from forecast.training.data import network_data
-from forecast.training.fit import TrainingJob, fresh_network
+from forecast.training.job import TrainingJob, fresh_network
 from forecast.training.moments import Moments, Ridge
 from forecast.training.readout import fit_readout, gather
 from forecast.training.settings import TrainingSettings

@@ -1,0 +1,243 @@
+"""A trained network as a forecaster: what it reads of a past, and the ways of forecasting from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from forecast.errors import ForecastError
+from forecast.forecasters.beside import Beside
+from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
+from forecast.forecasters.draws import own_chances
+from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
+from forecast.forecasters.live import Live, level_of, read_forecasts
+from forecast.forecasters.recursion import Recursion, standing_at
+from forecast.network.heads import needs_level
+from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
+from forecast.network.reached import reach_by_walk, reach_by_windows
+from forecast.network.settings import asked_by
+from forecast.series.split import rolling_origins
+from forecast.training.data import network_data
+from forecast.training.history import Epoch
+
+if TYPE_CHECKING:
+    from forecast.forecasters.interface import Forecasts
+    from forecast.forecasters.recurrent import Recurrent
+    from forecast.forecasters.recursion import Standing
+    from forecast.network.network import Network
+    from forecast.network.settings import NetworkSettings
+    from forecast.series.crossfit import CrossFitted
+    from forecast.series.encoding import Encoding
+    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.problem import Problem
+    from forecast.series.references import Reference
+    from forecast.series.split import Origins
+    from forecast.training.data import NetworkData
+    from forecast.training.readout import Trial
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A trained network with all that its forecasts need.
+
+    Attributes
+    ----------
+    ids : the series that it was fitted on, in their order
+    scale : (series,)
+    reference : of as many steps as the network itself forecasts
+    history : the epochs of training, or the penalties that were tried; empty in one that was opened from a run folder
+    epochs : how many of them the weights have seen
+    penalty : of the ridge regression that fitted the read-out; None of a network that was trained by its gradient
+    copula : how the steps of the horizon hang together; None where nothing asks for it
+    graph_bytes : what the graph of a training step held in memory; 0 in one that was opened from a run folder
+
+    """
+
+    forecaster: Recurrent
+    problem: Problem
+    ids: tuple[str, ...]
+    reference: Reference
+    scale: FloatArray
+    encoding: Encoding
+    network: Network
+    history: tuple[Epoch, ...] | tuple[Trial, ...]
+    epochs: int
+    stop_reason: str
+    penalty: float | None = None
+    copula: Copula | None = None
+    graph_bytes: int = 0
+
+    @property
+    def members(self) -> tuple[FittedNetwork, ...]:
+        """Itself: as an ensemble it would be one of one."""
+        return (self,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which reference was taken, and how training ended."""
+        ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        if self.penalty is not None:
+            ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
+        if self.problem.asks == "direction":
+            return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
+        if self.problem.asks == "symbol":
+            return (f"begins at the base rates, reads {self.reference.name} before", ended)
+        return (f"adds to the reference {self.reference.name!r}", ended)
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast from each origin; a streamed network walks each series once from its first step.
+
+        Raises
+        ------
+        ForecastError
+            Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
+
+        """
+        if self.forecaster.training.regime == "windows":
+            self._check_windows(origins)
+        forks, first_step = self.forecaster.settings.fork_ensemble, self._first_step
+        return forecast_by_forks(partial(self._forecast, self._data(past)), origins, forks, first_step)
+
+    @property
+    def _first_step(self) -> int:
+        """The first step of a series that can be an origin."""
+        return self.problem.context_steps - 1 if self.forecaster.training.regime == "windows" else 0
+
+    def _forecast(self, data: NetworkData, origins: Origins) -> Forecasts:
+        """Forecast from each origin alone: at once, or fed back where the network itself forecasts fewer steps."""
+        if self.reference.horizon < self.problem.horizon:
+            recursion, standing = self._fed_back(data, origins)
+            return recursion.forecast(standing)
+        rows = origins.rows(data.past)
+        reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series(rows)]
+        return read_forecasts(head_on_cpu(self.network), self._raw(data, origins), reference, scale)
+
+    def _raw(self, data: NetworkData, origins: Origins) -> torch.Tensor:
+        """Raw numbers of the head, (origin, horizon, size)."""
+        rows = origins.rows(data.past)
+        if self.forecaster.training.regime == "windows":
+            raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
+        else:
+            raw = forecast_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
+        return torch.from_numpy(raw)
+
+    def _fed_back(self, data: NetworkData, origins: Origins) -> tuple[Recursion, Standing]:
+        """Give what feeds forecasts back, and where it begins."""
+        rows = origins.rows(data.past)
+        if self.forecaster.training.regime == "windows":
+            reached = reach_by_windows(self.network, data.readings, self.problem.context_steps, rows)
+        else:
+            reached = reach_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
+        recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
+        return recursion, standing_at(data.known, data.readings, rows, reached, self.problem.horizon)
+
+    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Draw what may come after each origin, each path one continuation as a whole: (origin, path, horizon).
+
+        They are of the forecast that each origin makes alone, without `model.fork_ensemble`. Paths of two series, or of
+        two origins, share nothing.
+
+        Raises
+        ------
+        ForecastError
+            A head that is no distribution, or a horizon too long.
+
+        """
+        check_paths(self.forecaster.settings, self.problem.horizon)
+        if self.forecaster.training.regime == "windows":
+            self._check_windows(origins)
+        data = self._data(past)
+        if self.copula is None:
+            recursion, standing = self._fed_back(data, origins)
+            return recursion.paths(standing, count, seed)
+        rows = origins.rows(past)
+        level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series(rows)])
+        chances = own_chances(origins, count, self.problem.horizon, seed)
+        return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, chances)
+
+    def measured_copula(self, past: Panel, train_steps: IntArray) -> Copula | None:
+        """Measure how steps hang together, on the validation stretch or, where there is none, in training."""
+        if not keeps_copula(self.forecaster.settings, self.problem.horizon):
+            return None
+        first = np.where(train_steps.sum() < past.lengths.sum(), train_steps, 0)
+        origins = rolling_origins(past, np.maximum(first, self._first_step + 1), past.lengths, self.problem.horizon)
+        origins = origins[:: max(-(-len(origins) * self.problem.horizon // MOST_SCORES), 1)]
+        data, rows = self._data(past), origins.rows(past)
+        target, exists = data.differences(rows, past.offsets[1:])
+        with torch.no_grad():
+            raw = self._raw(data, origins)
+            scores = head_on_cpu(self.network).scores(raw, torch.from_numpy(target), data.level(rows))
+        return fit_copula(scores.numpy().astype(np.float64), exists)
+
+    def start(self, past: Panel) -> Live:
+        """Warm the state over a past, to go on one row at a time."""
+        data = self._data(past)
+        windows = self.forecaster.training.regime == "windows"
+        context_steps = self.problem.context_steps if windows else None
+        earlier = earlier_forecasts(
+            partial(self._forecast, data), past.lengths, self.forecaster.settings.fork_ensemble, self._first_step
+        )
+        return Live.warmed(
+            self.network,
+            data,
+            self.reference,
+            beside=Beside(self.encoding, past),
+            context_steps=context_steps,
+            horizon=self.problem.horizon,
+            earlier=earlier,
+        )
+
+    def chosen(self) -> Recurrent:
+        """Return the forecaster with its reference fixed, and its epochs and learning rates, or its penalty."""
+        fixed = replace(self.forecaster, reference=self.reference, copula=self.copula)
+        if self.penalty is not None:
+            return replace(fixed, penalty=self.penalty)
+        epochs = (epoch for epoch in self.history[: self.epochs] if isinstance(epoch, Epoch))
+        return replace(fixed, learning_rates=tuple(epoch.learning_rate for epoch in epochs))
+
+    def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
+        weights = {f"network.{name}": part.cpu().numpy() for name, part in self.network.state_dict().items()}
+        reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
+        encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
+        copula = {} if self.copula is None else {"copula.factor": self.copula.factor}
+        penalty = {} if self.penalty is None else {"readout.penalty": np.array([self.penalty])}
+        return {**weights, **reference, **encoding, **copula, **penalty, "scale": self.scale}
+
+    def _data(self, past: Panel) -> NetworkData:
+        """What the network reads of a past."""
+        return data_of(self.forecaster.settings, self._known(past), self.reference, self.scale, self.encoding)
+
+    def _known(self, past: Panel) -> Panel:
+        if past.ids != self.ids:
+            new = [name for name in past.ids if name not in self.ids] or list(past.ids)
+            raise ForecastError(
+                f"the network was fitted on the series {_listed(self.ids)} and cannot forecast {_listed(tuple(new))}: "
+                f"hand it the same series in the same order, or train on these"
+            )
+        return past
+
+    def _check_windows(self, origins: Origins) -> None:
+        shortest = int(origins.steps.min(initial=self.problem.context_steps)) + 1
+        if shortest < self.problem.context_steps:
+            raise ForecastError(
+                f"a network trained on windows needs {self.problem.context_steps} steps before an origin, found "
+                f"{shortest}: forecast from later origins, or train with `training.regime=stream`"
+            )
+
+
+def data_of(
+    settings: NetworkSettings, past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding
+) -> NetworkData:
+    """What a network of these settings reads of a past, and what its targets are."""
+    asked: dict[str, Any] = {"needs_level": needs_level(settings), "asks": asked_by(settings.head)}
+    return network_data(past, reference, scale, encoding, **asked)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
