@@ -38,7 +38,7 @@ OF_DIRECTION: tuple[BaselineSettings, ...] = (
 OF_SYMBOLS: tuple[BaselineSettings, ...] = (
     NgramSettings(name="trigram", method="ngram", order=3),
     NgramSettings(name="ngram", method="ngram"),
-    ClassifierSettings(name="softmax", method="classifier", params={"max_iter": 300}, choose={"C": [0.1, 1.0, 10.0]}),
+    ClassifierSettings(name="softmax", method="classifier"),
 )
 OWN: dict[Asks, tuple[BaselineSettings, ...]] = {"value": (), "direction": OF_DIRECTION, "symbol": OF_SYMBOLS}
 """Baselines that are asked a question beside those that are chosen, unless one of them is among these."""

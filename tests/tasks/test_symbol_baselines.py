@@ -117,4 +117,4 @@ def test_the_files_are_what_is_added():
 
 def test_what_is_said_in_python_is_what_the_files_say():
     assert NgramSettings(name="ngram", method="ngram") == OF_SYMBOLS[1]
-    assert ClassifierSettings(name="softmax", method="classifier").classifier == OF_SYMBOLS[2].classifier
+    assert ClassifierSettings(name="softmax", method="classifier") == OF_SYMBOLS[2]
