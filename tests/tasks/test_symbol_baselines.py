@@ -45,6 +45,12 @@ def test_symbols_have_baselines_of_their_own_beside_those_that_are_chosen():
     assert names(job_of(baseline=OF_VALUES)) == own
 
 
+def test_before_a_label_there_is_no_symbol_for_an_n_gram_to_read():
+    labels = {"name": "csv", "path": "a.csv", "target_at": "end", "past": ["x"]}
+    assert names(job_of(data=labels)) == ["softmax"]
+    assert names(job_of(data=labels, baseline={"bigram": BIGRAM})) == ["bigram", "softmax"]
+
+
 def test_the_base_rate_stands_in_the_place_of_the_untrained_reference():
     job = job_of(baseline={"bigram": BIGRAM})
     assert reference(job) == SymbolRates()
