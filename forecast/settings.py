@@ -55,6 +55,9 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         context = error["ctx"]
         key = str(context["discriminator"]).strip("'")
         return f"`{name}.{key}` should be one of {context['expected_tags']}, found {context['tag']!r}"
+    if not error["loc"]:  # several settings do not go together: all of the section is no one's value
+        said = str(error["msg"]).removeprefix("Value error, ")
+        return f"`{prefix.rstrip('.')}`: {said}" if prefix else said
     expected = error["msg"][0].lower() + error["msg"][1:]
     expected = expected.removeprefix("value error, ").removeprefix("input should be ").split(", unable to parse")[0]
     return f"`{name}` should be {expected}, found {error['input']!r}"

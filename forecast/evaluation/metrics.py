@@ -173,7 +173,7 @@ def _reasons(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -> 
         for name in ids[by_series["auc"].isna()].unique():
             named.setdefault("AUC is empty for {series}: all outcomes are the same", []).append(str(name))
     for name in results["unique_id"].cat.categories.difference(ids.unique()):
-        named.setdefault("{series} has no score: no target was observed after an origin", []).append(str(name))
+        named.setdefault("{series} without a score: no target was observed after an origin", []).append(str(name))
     return tuple(sentence.format(series=_series(names)) for sentence, names in named.items())
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def bits(groups: Groups) -> FloatArray:
     """Mean negative logarithm to base 2 of the probability that was given to what came."""
-    return _mean(groups, -np.log2(groups.rows["chance"]))
+    return _mean(groups, 0.0 - np.log2(groups.rows["chance"]))  # 0.0: a chance of 1 costs 0, and not -0
 
 
 def accuracy(groups: Groups) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from forecast.forecasters.contexts import Contexts, Followers, chances_after, count_followers, learn_contexts
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
+from forecast.series.rows import counted as things
 from forecast.series.symbols import alphabet_size, symbol_codes, target_rows
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Ngram:
         bits = np.zeros(0) if self.order else _bits(contexts, counted, past, train_steps)
         order = self.order or (int(bits.argmin()) + 1 if len(bits) else UNCHOSEN)
         kept = contexts.up_to(order - 1)
-        reads = f"reads {len(kept)} contexts of up to {order - 1} symbols" if order > 1 else "reads no symbol before"
+        before = things(order - 1, "symbol")
+        reads = f"reads {len(kept)} contexts of up to {before}" if order > 1 else "reads no symbol before"
         notes = [f"an n-gram of order {order}: {reads}"]
         if len(bits):
             notes.append(f"order {order} chosen on the validation stretch: {bits[order - 1]:.3f} bits a symbol there")

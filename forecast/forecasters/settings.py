@@ -103,9 +103,10 @@ class ClassifierSettings(NamedSettings):
     lags: int | None = Field(None, ge=1, le=512)
     """Symbols that are read; null: at most 8, and no more than a context."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the classifier, as scikit-learn names them."""
+    """Parameters of the classifier, as scikit-learn names them; beside them those of its line in the table hold."""
     choose: dict[str, list[Any]] = Field(default_factory=dict)
-    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold."""
+    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold.
+    Empty: those of the classifier's line in the table that `params` do not say."""
     max_windows: int = Field(5_000, ge=1)
     """Windows that it is fitted on, at most; of more, as many are drawn at random."""
 

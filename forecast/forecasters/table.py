@@ -7,8 +7,9 @@ classifier, for symbols, is a line of `CLASSIFIERS`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from forecast.errors import ForecastError
@@ -82,18 +83,25 @@ REGRESSORS: dict[str, Regressor] = {
 
 
 class ClassifierEntry(NamedTuple):
-    """Where a classifier is imported from, and whether it takes no sparse columns."""
+    """Where a classifier is imported from, whether it takes no sparse columns, and what holds where nothing is said.
+
+    `params` and `choose` stand here rather than in `conf/`: another classifier has not the same parameters.
+    """
 
     module: str
     cls: str
     dense: bool = False
+    params: Mapping[str, Any] = MappingProxyType({})
+    choose: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 CLASSIFIERS: dict[str, ClassifierEntry] = {
     "extra_trees": ClassifierEntry("sklearn.ensemble", "ExtraTreesClassifier"),
     "hist_gradient_boosting": ClassifierEntry("sklearn.ensemble", "HistGradientBoostingClassifier", dense=True),
     "k_neighbors": ClassifierEntry("sklearn.neighbors", "KNeighborsClassifier"),
-    "logistic": ClassifierEntry("sklearn.linear_model", "LogisticRegression"),
+    "logistic": ClassifierEntry(
+        "sklearn.linear_model", "LogisticRegression", params={"max_iter": 300}, choose={"C": [0.1, 1.0, 10.0]}
+    ),
     "mlp": ClassifierEntry("sklearn.neural_network", "MLPClassifier"),
     "naive_bayes": ClassifierEntry("sklearn.naive_bayes", "BernoulliNB"),
     "random_forest": ClassifierEntry("sklearn.ensemble", "RandomForestClassifier"),
@@ -169,7 +177,9 @@ def _of_scikit_learn(settings: RegressionSettings | ClassifierSettings, seed: in
     }
     if isinstance(settings, ClassifierSettings):
         classified = _entry(settings, "classifier", settings.classifier, CLASSIFIERS)
-        shared |= {"lags": settings.lags, "dense": classified.dense}
+        usual = {key: values for key, values in classified.choose.items() if key not in settings.params}
+        shared |= {"lags": settings.lags, "dense": classified.dense, "choose": settings.choose or usual}
+        settings = settings.model_copy(update={"params": {**classified.params, **settings.params}})
         return Classifier(classifier=_estimator(settings, classified), **shared)
     entry = _entry(settings, "regressor", settings.regressor, REGRESSORS)
     shared |= {"reference": settings.reference, "multi_output": entry.multi_output, "answers": entry.answers}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -66,6 +67,13 @@ class DataRecord(_Part):
         lists = (self.steps, self.train_steps, self.validation_steps, self.calibration_steps)
         if {len(steps) for steps in lists} != {len(self.ids)}:
             raise ValueError("lists of steps as long as the list of ids")
+        return self
+
+    @model_validator(mode="after")
+    def _an_alphabet(self) -> DataRecord:
+        symbols = self.channels[0].categories
+        if not all(low < high for low, high in pairwise(("", *symbols))):
+            raise ValueError("symbols in the order of their texts, none twice and none empty")
         return self
 
 

@@ -146,8 +146,13 @@ class _Kept(Settings):
 def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
     horizon = own_problem(network.settings.strategy, problem).horizon
+    symbols = len(record.data.channels[0].categories) if problem.asks == "symbol" else 0
+    if problem.asks == "symbol" and not symbols:
+        raise ForecastError(
+            f"`model.head={network.settings.head}` forecasts symbols, and its target has none: the file was changed; "
+            f"train again"
+        )
     with torch.device("meta"):
-        symbols = len(record.data.channels[0].categories) if problem.asks == "symbol" else 0
         skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids), symbols=symbols))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())

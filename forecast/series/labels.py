@@ -108,7 +108,8 @@ def check_labels(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
     Raises
     ------
     ForecastError
-        Nothing to read it from; another horizon than 1, values asked for, numbers as labels, a split over time.
+        Nothing to read it from; another horizon than 1, values asked for, numbers as labels, one label in all, a split
+        over time.
 
     """
     given = [] if panel.ahead is None else [one for one in panel.ahead.channels if one.computed is None]
@@ -125,6 +126,11 @@ def check_labels(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
         raise ForecastError(
             f"`data.target_at=end` is for labels, and {panel.channels[0].name!r} holds numbers: say "
             "`data.symbols=true` if they are labels"
+        )
+    if len(panel.channels[0].categories) == 1:
+        raise ForecastError(
+            f"all series have the label {panel.channels[0].categories[0]!r}: there is nothing to forecast, name "
+            "another column with `data.target`"
         )
     if over != "series":
         raise ForecastError(

@@ -17,6 +17,7 @@ from forecast.forecasters.settings import (
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import asked_by
 from forecast.reporting.wording import listed
+from forecast.series.settings import CsvSettings
 
 if TYPE_CHECKING:
     from forecast.forecasters.settings import BaselineSettings
@@ -38,7 +39,7 @@ OF_DIRECTION: tuple[BaselineSettings, ...] = (
 OF_SYMBOLS: tuple[BaselineSettings, ...] = (
     NgramSettings(name="trigram", method="ngram", order=3),
     NgramSettings(name="ngram", method="ngram"),
-    ClassifierSettings(name="softmax", method="classifier", params={"max_iter": 300}, choose={"C": [0.1, 1.0, 10.0]}),
+    ClassifierSettings(name="softmax", method="classifier"),
 )
 OWN: dict[Asks, tuple[BaselineSettings, ...]] = {"value": (), "direction": OF_DIRECTION, "symbol": OF_SYMBOLS}
 """Baselines that are asked a question beside those that are chosen, unless one of them is among these."""
@@ -47,13 +48,18 @@ _CALLED: dict[Asks, str] = {"value": "the values", "direction": "the direction",
 
 
 def asked_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
-    """Return the settings of the baselines that are asked, those of the question's own last."""
+    """Return the settings of the baselines that are asked, those of the question's own last.
+
+    Before a label at the end of a series no symbol comes: n-grams, which would repeat the base rate, are asked only by
+    name.
+    """
     asks = asked_by(job.model.head)
     chosen = tuple(one for one in job.baseline.values() if not why_unanswered(one, asks))
     names = {one.name for one in job.baseline.values()}
     if not names or names & {one.name for one in OWN[asks]}:
         return chosen
-    return (*chosen, *OWN[asks])
+    labels = isinstance(job.data, CsvSettings) and job.data.target_at == "end"
+    return (*chosen, *(one for one in OWN[asks] if not (labels and isinstance(one, NgramSettings))))
 
 
 def left_out(job: JobSettings) -> tuple[str, ...]:

@@ -194,10 +194,9 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
 
 def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFrame | None, folder: Path) -> str:
     last = run.calendar.write(panel.times[-1:])[0]
-    made = (
-        f"{listed(models)} of the run {run.folder} forecast {counted(run.problem.horizon, 'step')} after {last}: "
-        f"{folder / layout.FORECAST}"
-    )
+    labels = counted(len(panel), "label")
+    what = f"say {labels}" if panel.at_end else f"forecast {counted(run.problem.horizon, 'step')} after {last}"
+    made = f"{listed(models)} of the run {run.folder} {what}: {folder / layout.FORECAST}"
     if scores is None:
         return f"{made}; nothing of the run's own forecast has come true in these data yet"
     if run.problem.asks != "value":
@@ -210,5 +209,6 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
         each = [
             f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
         ]
-    steps = counted(int(scores["steps"].max()), "value")
+    thing = "label" if panel.at_end else "symbol" if run.problem.asks == "symbol" else "value"
+    steps = counted(int(scores["steps"].max()), thing)
     return f"{made}; of the run's own forecast {steps} can be compared with what came: {listed(each)}"

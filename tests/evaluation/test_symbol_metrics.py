@@ -173,3 +173,10 @@ def test_a_forecast_of_symbols_comes_back_as_it_was_written():
 def test_a_chance_that_is_none_is_refused(line):
     with pytest.raises(ForecastError, match=r"run folder run: forecast\.csv cannot be used"):
         parse_forecast(f"unique_id,ds,model,symbol,chance\n{line}\n".encode(), "run")
+
+
+def test_what_was_certain_and_came_costs_nothing_and_no_negative_zero():
+    *_, results, scales = told()
+    certain = score(results.assign(chance=1.0), scales, "symbol").by_model["bits"]
+    assert (certain == 0).all()
+    assert not np.signbit(certain).any()

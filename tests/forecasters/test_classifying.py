@@ -13,7 +13,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.classifying import Classifier
 from forecast.forecasters.settings import ClassifierSettings
 from forecast.forecasters.symbol_windows import MOST_WEIGHTS, BagOfSteps, LastSymbols, fit_inputs
-from forecast.forecasters.table import build_baseline
+from forecast.forecasters.table import CLASSIFIERS, build_baseline
 from forecast.series.panel import Channel, KnownAhead, Panel, Statics
 from forecast.series.problem import Problem
 from forecast.series.split import Origins
@@ -212,3 +212,22 @@ def test_symbols_that_are_there_are_read_even_where_there_are_covariates():
     assert isinstance(fit_inputs(with_covariates(symbols_panel("ab", "a")), 4, None), LastSymbols)
     assert isinstance(fit_inputs(with_covariates(symbols_panel("?b", "a")), 4, None), BagOfSteps)
     assert isinstance(fit_inputs(symbols_panel("?b", "a"), 4, None), LastSymbols)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_is_chosen_by_its_name_alone(name):
+    panel, train = symbols_panel("abcb" * 9), np.array([24])
+    fitted = build_baseline(ClassifierSettings(name="s", method="classifier", classifier=name), 0).fit(
+        panel, train, problem()
+    )
+    assert fitted.forecast(panel, at(30)).chances.shape == (1, 1, 3)
+
+
+def test_what_is_said_of_a_classifier_comes_before_what_its_line_of_the_table_says():
+    usual, tuned = (
+        build_baseline(ClassifierSettings(name="s", method="classifier", params=params), 0)
+        for params in ({}, {"C": 3.0, "max_iter": 7})
+    )
+    assert usual.classifier.max_iter == 300
+    assert usual.choose == {"C": [0.1, 1.0, 10.0]}
+    assert (tuned.classifier.C, tuned.classifier.max_iter, tuned.choose) == (3.0, 7, {})

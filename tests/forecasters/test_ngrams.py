@@ -92,6 +92,8 @@ def test_it_says_how_many_contexts_it_knows():
     assert note == "an n-gram of order 3: reads 9 contexts of up to 2 symbols"  # "", h e l o, he el ll lo
     (note,) = Ngram("n", 1).fit(symbols_panel("hello"), np.array([5]), problem()).notes
     assert note == "an n-gram of order 1: reads no symbol before"
+    (note,) = Ngram("n", 2).fit(symbols_panel("hello"), np.array([5]), problem()).notes
+    assert note == "an n-gram of order 2: reads 5 contexts of up to 1 symbol"
 
 
 def test_a_masked_symbol_is_read_by_nobody():

@@ -143,8 +143,11 @@ def test_other_questions_are_refused(said, message):
         ask(with_labels_at_end(read_panel()), asked.pop("horizon"), **asked)
 
 
-def test_numbers_and_labels_with_nothing_to_read_are_refused():
+def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
     made = with_labels_at_end(read_panel())
+    alike = replace(made, channels=(replace(made.channels[0], categories=("ant",)), *made.channels[1:]))
+    with pytest.raises(ForecastError, match=r"all series have the label 'ant': there is nothing to forecast"):
+        check_labels(alike, 1, "symbol", "series")
     numbers = replace(made, channels=(replace(made.channels[0], categories=()), *made.channels[1:]))
     with pytest.raises(ForecastError, match=r"'y' holds numbers: say `data\.symbols=true`"):
         check_labels(numbers, 1, "symbol", "series")

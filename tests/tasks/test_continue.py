@@ -153,3 +153,13 @@ def test_a_run_on_symbols_is_probed(hello, tmp_path):
     assert "sections on sine waves" in page
     with pytest.raises(ForecastError, match="did you mean 'text'"):
         probe(folder, show=ReportSettings(png=False, series="txt"))
+
+
+def test_a_run_whose_symbols_were_taken_away_is_refused_in_one_line(weather, tmp_path, recwarn):
+    copied = shutil.copytree(weather.folder, tmp_path / "run")
+    record = json.loads((copied / layout.RECORD).read_text())
+    record["data"]["channels"][0]["categories"] = []
+    (copied / layout.RECORD).write_text(json.dumps(record))
+    with pytest.raises(ForecastError, match=r"run folder .*`model\.head=categorical` forecasts symbols, .* has none"):
+        continue_run(copied, tmp_path / "out")
+    assert not recwarn.list

@@ -45,6 +45,12 @@ def test_symbols_have_baselines_of_their_own_beside_those_that_are_chosen():
     assert names(job_of(baseline=OF_VALUES)) == own
 
 
+def test_before_a_label_there_is_no_symbol_for_an_n_gram_to_read():
+    labels = {"name": "csv", "path": "a.csv", "target_at": "end", "past": ["x"]}
+    assert names(job_of(data=labels)) == ["softmax"]
+    assert names(job_of(data=labels, baseline={"bigram": BIGRAM})) == ["bigram", "softmax"]
+
+
 def test_the_base_rate_stands_in_the_place_of_the_untrained_reference():
     job = job_of(baseline={"bigram": BIGRAM})
     assert reference(job) == SymbolRates()
@@ -117,4 +123,4 @@ def test_the_files_are_what_is_added():
 
 def test_what_is_said_in_python_is_what_the_files_say():
     assert NgramSettings(name="ngram", method="ngram") == OF_SYMBOLS[1]
-    assert ClassifierSettings(name="softmax", method="classifier").classifier == OF_SYMBOLS[2].classifier
+    assert ClassifierSettings(name="softmax", method="classifier") == OF_SYMBOLS[2]

@@ -116,6 +116,11 @@ def test_another_text_for_a_run_on_a_text(tmp_path):
     assert source.panel.ids == ("text",)
 
 
+def test_settings_that_do_not_go_together_are_said_without_all_of_the_section():
+    with pytest.raises(ForecastError, match=r"^`model`: head=categorical forecasts no .*: leave them at auto and 0$"):
+        small_job(model__head="categorical", model__reference="last")
+
+
 def test_medians_of_probabilities_are_refused():
     job = small_job(data={"name": "text", "text": "ab" * 90}, model__head="categorical", combine="median", horizon=1)
     with pytest.raises(ForecastError, match="do not add up to one"):
