@@ -169,7 +169,8 @@ def member_spread(test: Backtest, network: str) -> str:
     alone = [score(rows.assign(**{said: told.ravel()}), test.scales, test.asks).by_model for told in members]
     metric = ranking_metric(alone[0])
     scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
-    return spread_of(scores, f"the {metric_label(metric)} of its {len(scores)} members alone")
+    what = "score in bits a symbol" if metric == "bits" else metric_label(metric)
+    return spread_of(scores, f"the {what} of its {len(scores)} members alone")
 
 
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:

@@ -133,11 +133,9 @@ def _why_not_symbols(settings: BaselineSettings, asks: Asks) -> str:
         case NgramSettings() | ClassifierSettings():
             said = f"says how likely each symbol is, and is asked for the {asks}: say `model.head=categorical`"
             return "" if asks == "symbol" else f"{said}, or drop it"
-        case RuleSettings(method="naive"):
-            return "says that the last symbol comes again: an n-gram of order 2 knows how often it does"
         case RegressionSettings(regressor="logistic"):
             return "says how likely a rise is: of symbols `baseline=[softmax]` says it"
-    return "forecasts values, and symbols have none"
+    return "for values, and symbols have none"
 
 
 def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
