@@ -13,7 +13,6 @@ import numpy as np
 
 from forecast.forecasters.contexts import Contexts, Followers, chances_after, count_followers, learn_contexts
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
-from forecast.series.rows import counted as things
 from forecast.series.symbols import alphabet_size, symbol_codes, target_rows
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Ngram:
         bits = np.zeros(0) if self.order else _bits(contexts, counted, past, train_steps)
         order = self.order or (int(bits.argmin()) + 1 if len(bits) else UNCHOSEN)
         kept = contexts.up_to(order - 1)
-        before = things(order - 1, "symbol")
+        before = f"{order - 1} symbol{'s' * (order > 2)}"
         reads = f"reads {len(kept)} contexts of up to {before}" if order > 1 else "reads no symbol before"
         notes = [f"an n-gram of order {order}: {reads}"]
         if len(bits):
