@@ -6,9 +6,7 @@ import contextlib
 import ctypes
 import sys
 
-LARGEST_KEPT = 32 * 2**20
-"""Bytes of the largest buffer that glibc can keep; anything larger is fetched from the system at each call."""
-
+_LARGEST_KEPT = 32 * 2**20  # bytes of a buffer, the most that glibc allows: a larger one is fetched at each call
 _KEPT = 512 * 2**20
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
@@ -24,4 +22,4 @@ def keep_freed_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_TRIM_THRESHOLD, _KEPT)
-        mallopt(_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from forecast.network.allocator import LARGEST_KEPT
 from forecast.network.bidirectional import Bidirectional
 from forecast.network.dilation import Dilated
 from forecast.network.fused import FusedGru, FusedRnn, SigmoidRnn
@@ -49,6 +48,10 @@ if TYPE_CHECKING:
 
 _BYTES_A_UNIT = 32
 """What a kernel keeps of a hidden unit at a step, for the way back: gates and state of an LSTM."""
+
+_BYTES_AT_ONCE = 16 * 2**20
+"""Of what a call of a kernel keeps on a CPU: on its way back more no longer finds it in the cache, and half again as
+much time is gone (128 windows of 168 steps and 64 units)."""
 
 
 class Backbone(Protocol):
@@ -86,20 +89,33 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over (lane, step, input)."""
+        parts, after = self._run(x, state)
+        features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+        return self.dropout(features), tuple(part.transpose(0, 1) for part in after)
+
+    def last(self, x: Tensor, state: State) -> Tensor:
+        """Features of the last step alone, (lane, feature): its output is in the state that comes out.
+
+        A gradient that enters there needs no zeros for all the steps before.
+        """
+        last: Tensor = self.dropout(self._run(x, state)[1][0][-1])
+        return last
+
+    def _run(self, x: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """Features piece by piece, (lane, step, feature), and the state after the last, (layer, lane, hidden)."""
         carried = tuple(part.transpose(0, 1).contiguous() for part in state)  # torch wants (layer, lane, hidden)
         parts = []
         for piece in torch.split(x, self._steps_at_once(x), dim=1):
             features, after = self.core(piece, carried if self.parts > 1 else carried[0])
             carried = after if self.parts > 1 else (after,)
             parts.append(features)
-        features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-        return self.dropout(features), tuple(part.transpose(0, 1) for part in carried)
+        return parts, carried
 
     def _steps_at_once(self, x: Tensor) -> int:
-        """Steps of a call of the kernel, so many that the CPU's memory for its buffers can be kept."""
+        """Steps of a call of the kernel, so many that a CPU's cache holds what it keeps of them."""
         if x.device.type != "cpu":
             return x.shape[1]
-        return max(LARGEST_KEPT // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
+        return max(_BYTES_AT_ONCE // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
 
 
 def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:

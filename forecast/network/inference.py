@@ -95,9 +95,8 @@ def forecast_by_windows(
         origins = origin_rows[first : first + _WINDOWS]
         rows = window_rows(origins, context_steps)
         x, series = torch.from_numpy(readings.inputs(rows)), readings.of_series(rows)
-        state = network.initial_state(len(rows))
-        features, _ = network.features(x.to(network.device), series.to(network.device), state)
-        forecasts[first : first + _WINDOWS] = _fork(network, readings, features[:, -1], origins)
+        features = network.last_features(x.to(network.device), series.to(network.device))
+        forecasts[first : first + _WINDOWS] = _fork(network, readings, features, origins)
     return forecasts
 
 

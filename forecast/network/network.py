@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.categorical import SymbolReader
-from forecast.network.cells import build_backbone
+from forecast.network.cells import Recurrent, build_backbone
 from forecast.network.decoders import Taught, build_decoder
 from forecast.network.heads import build_head
 from forecast.network.state import State, reset_lanes
@@ -58,6 +58,14 @@ class Network(nn.Module):
         """
         features, after = self.backbone(self.read(x, series), state)
         return features, after
+
+    def last_features(self, x: Tensor, series: Tensor) -> Tensor:
+        """Features after the last step of windows, (window, feature), each read from a zero state."""
+        read, state = self.read(x, series), self.initial_state(len(x))
+        if isinstance(self.backbone, Recurrent):
+            return self.backbone.last(read, state)
+        features, _ = self.backbone(read, state)
+        return features[:, -1]
 
     def read(self, x: Tensor, series: Tensor) -> Tensor:
         """What the backbone gets of inputs: in their units, symbols embedded, what is known of their series beside."""

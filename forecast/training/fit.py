@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from forecast.network.allocator import keep_freed_memory
+from forecast.network.denormals import without_denormals
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.threads import threads_for
 from forecast.training.callbacks import Supervisor
@@ -38,7 +39,9 @@ def fit_network(job: TrainingJob) -> Training:
     """
     accelerator = accelerator_for(job.training)
     keep_freed_memory()
-    threads = threads_for(job.training.lanes, job.network.hidden_size, job.training.threads)
+    training = job.training
+    side_by_side = training.batch_size if training.regime == "windows" else training.lanes
+    threads = threads_for(side_by_side, job.network.hidden_size, training.threads)
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
         validate = _validation(job, network) if job.validates else None
@@ -55,7 +58,7 @@ def fit_network(job: TrainingJob) -> Training:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        with _first_interrupt(supervisor):
+        with _first_interrupt(supervisor), without_denormals():
             trainer.fit(module, job.epochs())
     if supervisor.best_weights is not None:
         network.load_state_dict(supervisor.best_weights)

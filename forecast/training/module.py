@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
@@ -37,6 +37,9 @@ Fused, where torch can on the CPU and on a GPU: one call for all weights instead
 """
 
 
+_PLAIN = frozenset({"_current_fx_name", "_carried", "_latest", "_loss_sum", "_forks", "gradient_norm"})
+"""Attributes that change at every step; the first is the hook that Lightning calls, noted before and after each."""
+
 _TEACHING_FALLS = 0.9
 
 
@@ -62,6 +65,7 @@ class NetworkModule(pl.LightningModule):
         super().__init__()
         self.series_name = series_name
         self.network = network
+        self._weights = [*network.parameters()]
         self.settings = settings
         self.gradient_norm = torch.tensor(0.0)
         self._carried: State | None = None
@@ -70,6 +74,13 @@ class NetworkModule(pl.LightningModule):
         self._forks = 0
         self._norms: list[Tensor] = []
         self.graph_bytes: int | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what is neither weight nor module without asking whether it is: some forty times a step."""
+        if name in _PLAIN:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
@@ -97,12 +108,7 @@ class NetworkModule(pl.LightningModule):
         return loss
 
     def _loss(self, batch: Batch) -> Tensor | None:
-        if batch.carried and self._carried is not None:
-            state = self._carried
-        else:
-            state = self.network.initial_state(len(batch.x))
-        features, after = self.network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
-        self._carried = detach_state(after)
+        features = self._features(batch)
         if not batch.forks:
             return None
         taught = self.network.taught(batch.target, batch.exists, teaching_share(self.current_epoch))
@@ -113,9 +119,18 @@ class NetworkModule(pl.LightningModule):
         self._forks += batch.forks
         return loss
 
+    def _features(self, batch: Batch) -> Tensor:
+        """Features at the steps of a chunk, going on from the one before; or at the end of windows."""
+        if not batch.carried:
+            return self.network.last_features(batch.x, batch.series)[:, None]
+        state = self.network.initial_state(len(batch.x)) if self._carried is None else self._carried
+        features, after = self.network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
+        self._carried = detach_state(after)
+        return features
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep the norm of the gradient as it is before clipping; stop before a step that would spoil the weights."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self._weights if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
         if self.settings.record_gradients:
             self._norms.append(self.gradient_norm)
@@ -131,7 +146,7 @@ class NetworkModule(pl.LightningModule):
     ) -> None:
         """Clip by the norm that has been measured: Lightning would measure it once more."""
         if gradient_clip_val is not None:
-            nn.utils.clip_grads_with_norm_(self.network.parameters(), gradient_clip_val, self.gradient_norm)
+            nn.utils.clip_grads_with_norm_(self._weights, gradient_clip_val, self.gradient_norm)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Hand on what lies on the CPU already without looking into it."""

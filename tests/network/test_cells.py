@@ -112,7 +112,7 @@ def test_the_forget_gate_of_an_lstm_starts_open():
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: f"{s.name}-{getattr(s, 'activation', '')}")
 def test_kernels_called_for_a_few_steps_each_change_nothing(settings, monkeypatch):
-    """Buffers that are too large to be kept are avoided by calling a kernel more than once: values and gradients."""
+    """What no longer fits a cache is computed by calling a kernel more than once: values and gradients."""
     torch.manual_seed(0)
     backbone = build_backbone(settings, input_size=3)
     x, back = torch.randn(4, 17, 3), torch.randn(4, 17, 5)
@@ -123,7 +123,7 @@ def test_kernels_called_for_a_few_steps_each_change_nothing(settings, monkeypatc
         return features, after, torch.autograd.grad((features * back).sum(), list(backbone.parameters()))
 
     whole = run()
-    monkeypatch.setattr("forecast.network.cells.LARGEST_KEPT", 32 * 5 * 4 * 3)  # three steps
+    monkeypatch.setattr("forecast.network.cells._BYTES_AT_ONCE", 32 * 5 * 4 * 3)  # three steps
     calls = []
     backbone.core.register_forward_hook(lambda *_: calls.append(1))
     torch.testing.assert_close(run(), whole, rtol=1e-5, atol=1e-6)
