@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.reporting.lines import moments
 from forecast.reporting.losses import losses
-from forecast.reporting.wording import counted, number, shortened
+from forecast.wording import counted, number, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from forecast.reporting import marks
 from forecast.reporting.lines import rounded
 from forecast.reporting.marks import Figure, Key
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, number, shortened
+from forecast.wording import counted, number, shortened
 
 if TYPE_CHECKING:
     from forecast.inspection.memory import Fall

@@ -35,7 +35,7 @@ from forecast.reporting.settings import ReportSettings
 from forecast.reporting.several import Choice, SpreadSection, errors_by_series, spread_section
 from forecast.reporting.symbols import SymbolSections
 from forecast.reporting.uncertainty import CalibrationSection
-from forecast.reporting.wording import counted
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ import pandas as pd
 from forecast.reporting.losses import losses
 from forecast.reporting.passages import named, written
 from forecast.reporting.sections import STRETCHES
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

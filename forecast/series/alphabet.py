@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.rows import name_some
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def name_unknown(texts: Sequence[str], lines: Mapping[str, int] | None = None) -
     "1 symbol 'x' (line 7)"
     """
     shown = [f"{text[:_LONGEST]!r}" + (f" (line {lines[text]})" if lines else "") for text in texts[:_SHOWN]]
-    return f"{len(texts):,} symbol{'' if len(texts) == 1 else 's'} {name_some(shown, len(texts))}"
+    return f"{counted(len(texts), 'symbol')} {name_some(shown, len(texts))}"
 
 
 def near_symbols(text: str, symbols: Sequence[str]) -> str:

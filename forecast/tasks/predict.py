@@ -13,7 +13,6 @@ from forecast.evaluation.metrics import score
 from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
-from forecast.reporting.wording import counted, listed, number
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
@@ -26,6 +25,7 @@ from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.prepare import baselines, reference
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
