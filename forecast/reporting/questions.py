@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from forecast.reporting.characters import readable
 from forecast.reporting.diagnostics import copy_section, residual_section
 from forecast.reporting.directions import chance_section, reliability_section
 from forecast.reporting.fans import with_quantiles
-from forecast.reporting.passages import passage_section, readable
+from forecast.reporting.passages import passage_section
 from forecast.reporting.sections import data_section, future_section, origins_section
 from forecast.reporting.several import choices
 from forecast.reporting.symbols import (

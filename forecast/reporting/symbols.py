@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.reporting.characters import named, written
 from forecast.reporting.losses import losses
-from forecast.reporting.passages import named, written
 from forecast.reporting.sections import STRETCHES
 from forecast.wording import counted, listed, number
 

@@ -57,10 +57,14 @@ def describe_symbols(symbols: Sequence[str]) -> str:
     >>> describe_symbols(["\n", " ", "a", "b"])
     "4: '\\n', ' ', a, b"
     """
-    return f"{len(symbols):,}: {name_some([_seen(text) for text in symbols[:_SHOWN]], len(symbols))}"
+    return f"{len(symbols):,}: {name_some([_quoted(text) for text in symbols[:_SHOWN]], len(symbols))}"
 
 
-def _seen(text: str) -> str:
+def _quoted(text: str) -> str:
+    """Quote a symbol as Python does where it could be misread in a list; a picture marks it (reporting.characters).
+
+    A message stands in a terminal, beside settings in the same quotes, and a mark such as ␣ may be a symbol itself.
+    """
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     plain = short and short.isprintable() and not set(",'") & set(short) and short == short.strip()
     return short if plain else repr(short)

@@ -13,6 +13,7 @@ from forecast.reporting.lines import Clock, find_clock, line, moments, thinned
     "module",
     [
         "wording",
+        "reporting.characters",
         "reporting.lines",
         "reporting.sections",
         "reporting.diagnostics",
