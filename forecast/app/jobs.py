@@ -130,24 +130,13 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.network.settings import asked_by
-    from forecast.series.question import check_stretches
+    from forecast.series.question import check_stretches, split_as_asked
     from forecast.series.source import load_source
-    from forecast.series.split import split_panel
 
-    source = load_source(job.data)
-    check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
+    source, asks = load_source(job.data), asked_by(job.model.head)
+    check_stretches(source.panel, job.horizon, asks, job.split.over)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
-        asked = job.split
-        context = job.data.context_steps or 1
-        split_panel(
-            source.panel,
-            asked.validation,
-            asked.test,
-            context,
-            job.horizon,
-            calibration=asked.calibration,
-            over=asked.over,
-        )
+        split_as_asked(source.panel, job.split, asks, job.data.context_steps or 1, job.horizon)
     return source
 
 

@@ -14,7 +14,7 @@ from forecast.reporting.attribution_words import attribution_says, method_says, 
 from forecast.reporting.lines import find_clock, moments
 from forecast.reporting.marks import Figure, Key
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, number, shortened
+from forecast.wording import counted, number, shortened
 
 if TYPE_CHECKING:
     from forecast.inspection.attribution import Attribution

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.inspection.affine import SEASONS
 from forecast.reporting.spans import season_name, seasons_back
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from forecast.inspection.attribution import Attribution

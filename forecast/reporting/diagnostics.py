@@ -10,7 +10,7 @@ import numpy as np
 from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
 from forecast.reporting.losses import mean_losses
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     import pandas as pd

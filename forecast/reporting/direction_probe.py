@@ -15,7 +15,7 @@ from forecast.reporting import marks
 from forecast.reporting.curves import NETWORK, Axis, Curve, panel
 from forecast.reporting.marks import Figure
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from forecast.inspection.frequency import Frequencies

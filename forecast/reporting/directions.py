@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.reporting.diagnostics import Bars, ModelSteps
 from forecast.reporting.lines import moments, rounded
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     import pandas as pd

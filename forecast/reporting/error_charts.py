@@ -9,7 +9,7 @@ import altair as alt
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure, Key
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import shortened
+from forecast.wording import shortened
 
 if TYPE_CHECKING:
     from forecast.reporting.diagnostics import (

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecast.inspection.gradcheck import SINGLE_TOLERANCE, TOLERANCE
-from forecast.reporting.wording import counted, listed, number, shortened
+from forecast.wording import counted, listed, number, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.reporting.lines import rounded
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     import pandas as pd

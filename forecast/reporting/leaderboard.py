@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.ranking import RANKED_BY
-from forecast.reporting.wording import SMALLEST, decimals_for, number
+from forecast.wording import SMALLEST, decimals_for, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

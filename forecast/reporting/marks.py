@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import altair as alt
 
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import shortened
+from forecast.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

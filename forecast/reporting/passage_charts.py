@@ -11,7 +11,7 @@ from forecast.reporting import marks
 from forecast.reporting.marks import Figure, Key, Written
 from forecast.reporting.passages import LEVELS
 from forecast.reporting.theme import LIGHT, SHADES, shade
-from forecast.reporting.wording import number
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

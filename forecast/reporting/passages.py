@@ -1,20 +1,16 @@
-"""A stretch of the test written out, each symbol with the bits it cost, and how symbols are written at all.
-
-Symbols come from anybody's files: what a page or a picture shows of them can be seen, stays on its line and turns no
-text around.
-"""
+"""A stretch of the test written out, each symbol with the bits it cost."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.reporting.characters import written
 from forecast.reporting.lines import moments
 from forecast.reporting.losses import losses
-from forecast.reporting.wording import counted, number, shortened
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,20 +26,6 @@ _MOST_WIDTH = 900
 
 LEVELS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Bits from which a symbol has the next deeper colour: chances below 71, 50, 25, 6.3 and 0.4 %."""
-
-_LONGEST = 24
-_MARKS = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥", "": "nothing"}
-
-_NAMES = {" ": "the space", "\n": "the line end", "\t": "the tab"}
-_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
-_FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-_JAMO = {
-    chr(first + i): letter
-    for first, letters in ((0x1100, _INITIALS), (0x1161, _VOWELS), (0x11A8, _FINALS))
-    for i, letter in enumerate(letters)
-}
-"""Letters that would join into syllables (Unicode 3.12), and their twins that stand alone."""
 
 
 @dataclass(frozen=True)
@@ -74,42 +56,6 @@ class PassageSection:
 
     says: str
     tokens: tuple[Token, ...]
-
-
-def written(symbol: str) -> str:
-    """Write a symbol so that it is seen, whatever it is.
-
-    >>> written("a"), written(" "), written(chr(10)), written(chr(7)), written(chr(0x1112))
-    ('a', '␣', '⏎', 'U+0007', 'ㅎ')
-    """
-    if symbol in _MARKS:
-        return _MARKS[symbol]
-    text = symbol if len(symbol) > 1 else _JAMO.get(symbol, symbol)
-    text = "".join(_visible(letter) for letter in text)
-    if unicodedata.category(text[0]).startswith("M"):
-        text = f"◌{text}"
-    return shortened(text, _LONGEST)
-
-
-def named(symbol: str) -> str:
-    """Write a symbol for a sentence.
-
-    >>> named("a"), named(" "), named(chr(10))
-    ('‘a’', 'the space', 'the line end')
-    """
-    return _NAMES.get(symbol, f"‘{written(symbol)}’")
-
-
-def readable(text: str) -> str:
-    """Write what cannot be shown in a longer text, its lines and its letters that join staying as they are."""
-    return "".join(letter if letter in "\n\t" else _visible(letter) for letter in text)
-
-
-def _visible(letter: str) -> str:
-    """Write letters that are not seen by their numbers: control, unpaired, unassigned, turning the text around."""
-    hidden = unicodedata.category(letter) in ("Cc", "Cs", "Cn", "Co", "Zl", "Zp")
-    alone = unicodedata.category(letter) == "Cf" and letter not in "\u200c\u200d"
-    return f"U+{ord(letter):04X}" if hidden or alone else letter
 
 
 def passage_section(

@@ -8,10 +8,11 @@ import altair as alt
 import numpy as np
 
 from forecast.reporting import marks
+from forecast.reporting.characters import written
 from forecast.reporting.lines import rounded
 from forecast.reporting.marks import Figure, Key
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, number, shortened
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from forecast.inspection.memory import Fall
@@ -35,7 +36,8 @@ _SPREADS = 2.0
 _MOVES = 1e-3
 """Standard deviation of a unit that does something."""
 
-_MARKS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+_LONGEST = 16
+"""Letters of a symbol."""
 
 
 def headline(found: SymbolProbe, name: str, series: str) -> str:
@@ -209,7 +211,7 @@ def _text_panel(found: SymbolProbe, unit: int) -> Panel:
     at = line = 0
     for code, value in zip(found.codes[:_TEXT].tolist(), z.tolist(), strict=False):
         symbol = found.symbols[code] if code >= 0 else "?"
-        text = " " if symbol == " " else seen(symbol)
+        text = " " if symbol == " " else written(symbol, _LONGEST)
         wide = len(text) + (len(text) > 1)
         if at and at + wide > _COLUMNS:
             at, line = 0, line + 1
@@ -254,7 +256,7 @@ def _responses_figure(found: SymbolProbe, shown: list[int]) -> Figure:
         order = often[np.argsort(-mean[often], kind="stable")]
         ends = order if len(order) <= 2 * _ENDS else np.concatenate([order[:_ENDS], order[-_ENDS:]])
         rows: Values = [
-            {"of": seen(found.symbols[i]), "y": value}
+            {"of": written(found.symbols[i], _LONGEST), "y": value}
             for i, value in zip(ends.tolist(), rounded(mean[ends]), strict=True)
         ]
         names = alt.Y("of:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, grid=False))
@@ -264,14 +266,3 @@ def _responses_figure(found: SymbolProbe, shown: list[int]) -> Figure:
         share = f"{100 * float(found.units.explained[unit]):.0f} % by the symbol"
         panels.append(marks.panel(bars, {"rows": rows}, 20 * len(rows), title=f"{found.units.name(unit)}, {share}"))
     return Figure("unit_symbols", "Which symbols they respond to", says, tuple(panels), columns=3)
-
-
-def seen(symbol: str) -> str:
-    """Write a symbol so that it is seen, in a few letters.
-
-    >>> seen("a"), seen(" "), seen(chr(7))
-    ('a', '␣', 'U+0007')
-    """
-    if symbol in _MARKS:
-        return _MARKS[symbol]
-    return shortened("".join(one if one.isprintable() else f"U+{ord(one):04X}" for one in symbol), 16)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from forecast.reporting.direction_probe import chance_says, waves_say
 from forecast.reporting.probe_terms import RISES, VALUES, Terms, terms_of
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from forecast.inspection.examination import Examination

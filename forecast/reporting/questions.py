@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from forecast.reporting.characters import readable
 from forecast.reporting.diagnostics import copy_section, residual_section
 from forecast.reporting.directions import chance_section, reliability_section
 from forecast.reporting.fans import with_quantiles
-from forecast.reporting.passages import passage_section, readable
+from forecast.reporting.lines import find_clock
+from forecast.reporting.passages import passage_section
 from forecast.reporting.sections import data_section, future_section, origins_section
 from forecast.reporting.several import choices
 from forecast.reporting.symbols import (
@@ -40,7 +43,7 @@ class Material:
     Attributes
     ----------
     results, series, forecast : tables of all series, as `build_summary` takes them
-    name : how the series that is drawn is called in sentences
+    uid : the series that is drawn
     symbols : texts of the codes in `results` and `series`, where these are codes
     passage : results of the series that is drawn from successive origins, where `results` leaves some out
     continuation : a text that was drawn from the network, to be shown after the data
@@ -51,9 +54,7 @@ class Material:
     series: pd.DataFrame | None
     forecast: pd.DataFrame | None
     uid: str
-    name: str
     roles: Roles
-    clock: Clock
     show: ReportSettings
     spread: SpreadSection | None
     intervals: Intervals | None
@@ -61,6 +62,26 @@ class Material:
     symbols: tuple[str, ...]
     passage: pd.DataFrame | None
     continuation: str | None
+
+    @cached_property
+    def count(self) -> int:
+        """How many series there are."""
+        return int(self.results["unique_id"].nunique())
+
+    @property
+    def name(self) -> str:
+        """How the series that is drawn is called in sentences."""
+        return self.uid if self.count == 1 else f"{self.uid} (one of {self.count:,} series, typical in its error)"
+
+    @property
+    def title(self) -> str:
+        """What the page is called where nobody said."""
+        return f"{self.roles.network} on {self.uid if self.count == 1 else f'{self.count:,} series'}"
+
+    @cached_property
+    def clock(self) -> Clock:
+        """How the times of the series that is drawn are written."""
+        return find_clock(self.truth["ds"])
 
     @property
     def truth(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 
 from forecast.reporting.fans import Fan, fan, fans_in_words
 from forecast.reporting.lines import Clock, Line, line, moments
-from forecast.reporting.wording import counted, listed
+from forecast.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

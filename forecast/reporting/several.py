@@ -16,7 +16,7 @@ from forecast.reporting.diagnostics import error_measure
 from forecast.reporting.lines import rounded
 from forecast.reporting.losses import mean_losses
 from forecast.reporting.sections import data_section, future_section, origins_section
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     import pandas as pd

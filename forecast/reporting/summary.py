@@ -28,14 +28,14 @@ from forecast.reporting.diagnostics import (
 from forecast.reporting.directions import ChanceSection, ReliabilitySection
 from forecast.reporting.fans import points_and_quantiles
 from forecast.reporting.gradients import GradientSection, gradient_section
-from forecast.reporting.lines import Clock, find_clock
-from forecast.reporting.questions import SECTIONS, Material, rows_of, truth_of
+from forecast.reporting.lines import Clock
+from forecast.reporting.questions import SECTIONS, Material
 from forecast.reporting.sections import DataSection, ForecastSection, Roles
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.several import Choice, SpreadSection, errors_by_series, spread_section
 from forecast.reporting.symbols import SymbolSections
 from forecast.reporting.uncertainty import CalibrationSection
-from forecast.reporting.wording import counted
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,23 +146,14 @@ def build_summary(
     asks = "symbol" if "chance" in results else asks
     rows = leaderboard_rows(results, leaderboard)
     roles = choose_roles(rows, network, baseline)
-    uid = choose_series(results, roles.network, show.series)
-    truth = truth_of(rows_of(results, uid), None if series is None else rows_of(series, uid))
-    clock = find_clock(truth["ds"])
-    count = int(results["unique_id"].nunique())
-    spread = None
-    if count > 1:
-        spread = spread_section(errors_by_series(results) if by_series is None else by_series, roles)
     material = Material(
         results=results,
         series=series,
         forecast=forecast,
-        uid=uid,
-        name=uid if count == 1 else f"{uid} (one of {count:,} series, typical in its error)",
+        uid=choose_series(results, roles.network, show.series),
         roles=roles,
-        clock=clock,
         show=show,
-        spread=spread,
+        spread=_spread(results, by_series, roles),
         intervals=intervals,
         copy_test=copy_test,
         symbols=symbols,
@@ -170,11 +161,11 @@ def build_summary(
         continuation=continuation,
     )
     return Summary(
-        title=title or f"{roles.network} on {uid if count == 1 else f'{count:,} series'}",
+        title=title or material.title,
         verdict=verdict,
         roles=roles,
-        clock=clock,
-        series=uid,
+        clock=material.clock,
+        series=material.uid,
         facts=_facts(results, symbols),
         leaderboard=rows,
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
@@ -182,10 +173,17 @@ def build_summary(
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
-        spread=spread,
+        spread=material.spread,
         gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
         **SECTIONS[asks](material),
     )
+
+
+def _spread(results: pd.DataFrame, by_series: pd.DataFrame | None, roles: Roles) -> SpreadSection | None:
+    """Show the errors of several series, from their table or else from the results; None of one series."""
+    if results["unique_id"].nunique() < 2:
+        return None
+    return spread_section(errors_by_series(results) if by_series is None else by_series, roles)
 
 
 def _coded(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:

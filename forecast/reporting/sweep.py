@@ -18,7 +18,7 @@ from forecast.reporting.scores import SCORES, score_column
 from forecast.reporting.sweep_curves import curves_figure, numeric_settings
 from forecast.reporting.sweep_time import time_figure
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

@@ -11,7 +11,7 @@ from forecast.reporting import marks
 from forecast.reporting.marks import Figure, Panel
 from forecast.reporting.scores import SCORES, score_column
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import number
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from forecast.reporting import marks
 from forecast.reporting.marks import Figure, Key
 from forecast.reporting.passage_charts import passage_figure
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.wording import counted, shortened
+from forecast.wording import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.reporting.characters import named, written
 from forecast.reporting.losses import losses
-from forecast.reporting.passages import named, written
 from forecast.reporting.sections import STRETCHES
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

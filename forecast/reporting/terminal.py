@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecast.reporting.leaderboard import common_decimals, measure_text
-from forecast.reporting.wording import shortened
+from forecast.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

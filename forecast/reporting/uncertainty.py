@@ -16,7 +16,7 @@ import pandas as pd
 from forecast.evaluation.quantile_scores import probability_transform
 from forecast.reporting.fans import levels_of, pairs, percent
 from forecast.reporting.lines import rounded
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from forecast.reporting.lines import Clock, find_clock, line, moments, rounded
 from forecast.reporting.marks import TRUTH, Figure, Key
 from forecast.reporting.theme import LIGHT
 from forecast.reporting.unit_words import TOLD, effects_say, gates_say, map_says
-from forecast.reporting.wording import shortened
+from forecast.wording import shortened
 
 if TYPE_CHECKING:
     from forecast.inspection.units import UnitMap

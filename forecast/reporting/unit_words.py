@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.inspection.following import FOLLOWED, THRESHOLD
 from forecast.reporting.spans import season_name
-from forecast.reporting.wording import counted, listed, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from forecast.inspection.units import UnitMap

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.rows import name_some
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,10 +57,14 @@ def describe_symbols(symbols: Sequence[str]) -> str:
     >>> describe_symbols(["\n", " ", "a", "b"])
     "4: '\\n', ' ', a, b"
     """
-    return f"{len(symbols):,}: {name_some([_seen(text) for text in symbols[:_SHOWN]], len(symbols))}"
+    return f"{len(symbols):,}: {name_some([_quoted(text) for text in symbols[:_SHOWN]], len(symbols))}"
 
 
-def _seen(text: str) -> str:
+def _quoted(text: str) -> str:
+    """Quote a symbol as Python does where it could be misread in a list; a picture marks it (reporting.characters).
+
+    A message stands in a terminal, beside settings in the same quotes, and a mark such as ␣ may be a symbol itself.
+    """
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     plain = short and short.isprintable() and not set(",'") & set(short) and short == short.strip()
     return short if plain else repr(short)
@@ -73,7 +77,7 @@ def name_unknown(texts: Sequence[str], lines: Mapping[str, int] | None = None) -
     "1 symbol 'x' (line 7)"
     """
     shown = [f"{text[:_LONGEST]!r}" + (f" (line {lines[text]})" if lines else "") for text in texts[:_SHOWN]]
-    return f"{len(texts):,} symbol{'' if len(texts) == 1 else 's'} {name_some(shown, len(texts))}"
+    return f"{counted(len(texts), 'symbol')} {name_some(shown, len(texts))}"
 
 
 def near_symbols(text: str, symbols: Sequence[str]) -> str:

@@ -20,18 +20,9 @@ from forecast.series.gaps import DaysOff, check_steps, find_days_off, without_em
 from forecast.series.labels import labels_note, spread_labels, with_labels_at_end
 from forecast.series.panel import Channel, Panel
 from forecast.series.resample import resample_rows
-from forecast.series.rows import (
-    OnDuplicates,
-    Rows,
-    ascending,
-    counted,
-    in_order,
-    in_utc,
-    name_some,
-    one_row_a_time,
-    without_missing_edges,
-)
+from forecast.series.rows import OnDuplicates, Rows, ascending, in_order, in_utc, one_row_a_time, without_missing_edges
 from forecast.series.rules import NS_PER_DAY
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,8 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
 from forecast.series.panel import KnownAhead, Statics
-from forecast.series.rows import Rows, ascending, in_order, in_utc, name_some
+from forecast.series.rows import Rows, ascending, in_order, in_utc
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel, Role, TimeArray

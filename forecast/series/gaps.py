@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.rows import Rows, counted, looks_like_clock_change, name_some
+from forecast.series.rows import Rows, looks_like_clock_change
 from forecast.series.rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

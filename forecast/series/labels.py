@@ -15,7 +15,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.features import lengthened
-from forecast.series.rows import name_some
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -65,10 +65,9 @@ def ask(
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
-    check_settings(SplitSettings, asked, "split.")
+    settings = check_settings(SplitSettings, asked, "split.")
     check_stretches(panel, horizon, asks, over)
-    calibration = 0 if asks != "value" and calibration is None else calibration
-    split = split_panel(panel, validation, test, 1, horizon, calibration=calibration, over=over)
+    split = split_as_asked(panel, settings, asks, 1, horizon)
     training = _with_steps(panel.cut(split.train))
     shortest = int(training.lengths.min())
     if asks == "symbol":
@@ -79,8 +78,28 @@ def ask(
         context = context_for(season.steps, horizon, shortest)
     context = context_steps or context
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
-    split = split_panel(panel, validation, test, context, horizon, calibration=calibration, over=over)
-    return Question(split, problem, season)
+    return Question(split_as_asked(panel, settings, asks, context, horizon), problem, season)
+
+
+def split_as_asked(panel: Panel, settings: SplitSettings, asks: Asks, context_steps: int, horizon: int) -> Split:
+    """Split a panel as the settings say; where intervals are not asked for, nothing is calibrated unless they say so.
+
+    Raises
+    ------
+    ForecastError
+        A series that is too short for its stretches.
+
+    """
+    calibration = 0 if asks != "value" and settings.calibration is None else settings.calibration
+    return split_panel(
+        panel,
+        settings.validation,
+        settings.test,
+        context_steps,
+        horizon,
+        calibration=calibration,
+        over=settings.over,
+    )
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:

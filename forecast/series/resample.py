@@ -16,8 +16,9 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.series.aliases import TICKS, parse_alias
 from forecast.series.calendar import to_utc, to_wall
-from forecast.series.rows import Rows, counted
+from forecast.series.rows import Rows
 from forecast.series.rules import NS_PER_DAY
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from forecast.series.calendar import Calendar

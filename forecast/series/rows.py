@@ -12,6 +12,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar, to_utc, to_wall
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
@@ -62,25 +63,6 @@ class Rows:
         times = self.writer.write(self.times[shown])
         texts = [f"{time} (line {line})" for time, line in zip(times, self.lines[shown], strict=True)]
         return name_some(texts, len(which))
-
-
-def name_some(texts: list[str], count: int) -> str:
-    """Join texts; `count` is how many there would be.
-
-    >>> name_some(["a", "b"], 7)
-    'a, b and 5 more'
-    """
-    more = f" and {count - len(texts)} more" if count > len(texts) else ""
-    return ", ".join(texts) + more
-
-
-def counted(count: int, noun: str) -> str:
-    """Count things.
-
-    >>> counted(1, "row"), counted(2000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def ascending(rows: Rows) -> tuple[Rows, str | None]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.question import context_for
-from forecast.series.rows import counted, name_some
 from forecast.series.season import find_season
 from forecast.series.split import long_enough
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, Panel

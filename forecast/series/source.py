@@ -16,10 +16,10 @@ from forecast.series.frames import raw_table
 from forecast.series.generators import fingerprint_panel, make_sinewave
 from forecast.series.reading.reader import read_columns
 from forecast.series.reading.text import read_characters
-from forecast.series.rows import name_some
 from forecast.series.settings import CsvSettings, RowSettings, TextSettings
 from forecast.series.settled import check_not_averaged
 from forecast.settings import check_settings
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

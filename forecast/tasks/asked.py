@@ -16,8 +16,8 @@ from forecast.forecasters.settings import (
 )
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import asked_by
-from forecast.reporting.wording import listed
 from forecast.series.settings import CsvSettings
+from forecast.wording import listed
 
 if TYPE_CHECKING:
     from forecast.forecasters.settings import BaselineSettings

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK, fit_all
 from forecast.evaluation.leaks import ORIGINS, Leak, change_after, find_leaks
-from forecast.reporting.wording import counted, listed, number
 from forecast.tasks.prepare import forecasters, prepare, raise_failure, settle
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

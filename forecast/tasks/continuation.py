@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.continuation import codes_of, continue_from, no_past, past_of, why_not_continued
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
-from forecast.reporting.wording import counted
+from forecast.reporting.characters import visible
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run
 from forecast.runs.writing import new_folder
@@ -18,6 +17,7 @@ from forecast.series.features import features_of, with_features
 from forecast.series.reading.encoding import plain_line_ends
 from forecast.series.reading.jamo import compose_jamo, decompose_jamo
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,20 +177,6 @@ def put_together(drawn: Sequence[str], symbols: tuple[str, ...], *, jamo: bool =
 def reads_jamo(settings: Mapping[str, Any]) -> bool:
     """Whether a job with these settings breaks Hangul syllables into letters."""
     return bool(settings.get("data", {}).get("jamo", False))
-
-
-def visible(text: str) -> str:
-    r"""Write what would move or colour a terminal as Python does; lines stay lines.
-
-    >>> print(visible("a\x1b[31mb"))
-    a\x1b[31mb
-    """
-    return "".join(map(_visible, text))
-
-
-def _visible(one: str) -> str:
-    hidden = unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t"
-    return one.encode("unicode_escape").decode() if hidden else one
 
 
 def _past(run: Run, beginning: tuple[str, ...], data: Mapping[str, Any]) -> tuple[Panel, tuple[str, ...]]:

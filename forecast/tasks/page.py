@@ -12,7 +12,7 @@ from forecast.reporting.choosing import choose_series
 from forecast.reporting.html import write_report
 from forecast.reporting.passages import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
-from forecast.reporting.wording import counted
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path

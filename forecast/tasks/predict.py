@@ -13,7 +13,6 @@ from forecast.evaluation.metrics import score
 from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
-from forecast.reporting.wording import counted, listed, number
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
@@ -21,11 +20,12 @@ from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
 from forecast.series.covariates import missing_ahead
 from forecast.series.features import features_of, with_features
+from forecast.series.question import split_as_asked
 from forecast.series.source import Source, found_line
-from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.prepare import baselines, reference
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,16 +173,7 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     """
     problem = run.problem
     try:
-        asked, context = job.split, problem.context_steps
-        split = split_panel(
-            panel,
-            asked.validation,
-            asked.test,
-            context,
-            problem.horizon,
-            calibration=asked.calibration,
-            over=asked.over,
-        )
+        split = split_as_asked(panel, job.split, problem.asks, problem.context_steps, problem.horizon)
     except ForecastError:
         return {}
     for forecaster in (reference(job), *baselines(job)):

@@ -21,7 +21,6 @@ from forecast.reporting.probe import ProbePage, write_numbers, write_probe
 from forecast.reporting.probe_charts import probe_figures, smoothing_figure
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.unit_charts import unit_figures
-from forecast.reporting.wording import counted, number
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run
 from forecast.runs.writing import added_to
@@ -30,6 +29,7 @@ from forecast.series.features import features_of, with_features
 from forecast.series.split import Origins
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 from forecast.tasks.probe_symbols import ProbedSymbols, probe_symbol_run
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from forecast.errors import ForecastError
 from forecast.inspection.symbols import SymbolProbe, probe_symbols
 from forecast.reporting import probe_symbols as words
 from forecast.reporting.probe import ProbePage, write_numbers, write_probe
-from forecast.reporting.wording import counted
 from forecast.runs import layout
 from forecast.runs.writing import added_to
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from forecast.reporting.wording import number
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.saved import saved_parts
 from sklearn.linear_model import Ridge
 from test_contract import FORECASTERS
 
@@ -159,12 +160,7 @@ def test_a_hole_is_marked_and_not_taken_for_a_value(fitted):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_and_opened_it_says_the_same(name):
     fitted = NETWORKS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEM)
-    parts = {
-        "channels": (*PANEL.channels, *PANEL.ahead.channels, *PANEL.static.channels),
-        "facts": fitted.reference.facts(),
-        "tensors": fitted.tensors(),
-        "epochs": fitted.epochs,
-    }
+    parts = saved_parts(fitted, PANEL)
     opened = restore(fitted.forecaster, PROBLEM, PANEL.ids, **parts)
     np.testing.assert_array_equal(told(opened), told(fitted))
     with pytest.raises(ForecastError, match="should be"):

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import yaml
-from oracles.panels import panel_of, random_walk
+from oracles.panels import autoregression, panel_of, random_walk
 from pydantic import TypeAdapter
 from scipy import stats
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -233,18 +233,10 @@ def test_a_classifier_is_not_asked_for_values():
         build_baseline(OF_DIRECTION[-1], 0).fit(PANEL, TRAIN, Problem(5, 9, 6))
 
 
-def autoregression(steps, phi, seed):
-    noise = np.random.default_rng(seed).normal(size=steps)
-    y = np.zeros(steps)
-    for t in range(1, steps):
-        y[t] = phi * y[t - 1] + noise[t]
-    return y
-
-
 def test_where_the_direction_is_predictable_it_comes_near_the_best_that_there_is():
     """y_t = 0.5 y_{t-1} + e: y_{t+h} given y_t is normal, so that the probability of a rise is known."""
     phi, horizon = 0.5, 3
-    y = autoregression(3000, phi, seed=0)
+    y = autoregression(3000, phi)
     panel = panel_of(y + 50)
     asked = ask(panel, horizon, asks="direction")
     training = TrainingSettings(accelerator="cpu", threads=1, patience=6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of
+from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
 from forecast.forecasters.copula import fit_copula
@@ -112,7 +113,7 @@ def test_paths_of_counts_are_counts():
 def test_saved_and_fitted_again_it_keeps_how_steps_hang_together(name):
     panel = panel_of(counts(400), counts(380, seed=1))
     fitted = fitted_on(panel, LstmSettings(hidden_size=4, head=name))
-    parts = {"channels": panel.channels, "facts": fitted.reference.facts(), "epochs": 3, "tensors": fitted.tensors()}
+    parts = saved_parts(fitted, panel)
     opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
     ask = panel, last_origins(panel), 20
     np.testing.assert_array_equal(opened.paths(*ask), fitted.paths(*ask))

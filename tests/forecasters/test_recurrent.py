@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oracles.panels import noisy_sine, panel_of, random_walk
+from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
@@ -199,12 +200,7 @@ def test_a_loss_that_explodes_names_where_and_what_to_try():
 def test_what_was_saved_is_restored_to_the_same_numbers():
     panel = panel_of(noisy_sine(300), noisy_sine(280, seed=1))
     fitted, _ = fitted_on(panel)
-    parts = {
-        "channels": panel.channels,
-        "facts": fitted.reference.facts(),
-        "tensors": fitted.tensors(),
-        "epochs": fitted.epochs,
-    }
+    parts = saved_parts(fitted, panel)
     opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
     origins = last_origins(panel)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles.panels import noisy_sine, panel_of
+from oracles.panels import autoregression, noisy_sine, panel_of
+from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import forecast_by_forks
@@ -114,15 +115,14 @@ def test_row_by_row_it_forecasts_as_from_the_whole_history(settings, regime):
 def test_what_was_saved_is_restored_to_the_same_numbers(strategy):
     panel = some_panel()
     fitted, _ = fitted_on(panel, LstmSettings(hidden_size=4, strategy=strategy))
-    parts = {"facts": fitted.reference.facts(), "tensors": fitted.tensors(), "epochs": fitted.epochs}
-    channels = (*panel.channels, *panel.ahead.channels)
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, channels=channels, **parts)
+    parts = saved_parts(fitted, panel)
+    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
     origins = Origins(np.array([0, 1]), panel.lengths - 1)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)
     other = replace(fitted.forecaster, settings=LstmSettings(hidden_size=4, strategy="direct"))
     if strategy != "direct":
         with pytest.raises(ForecastError, match="should"):
-            restore(other, PROBLEM, panel.ids, channels=channels, **parts)
+            restore(other, PROBLEM, panel.ids, **parts)
 
 
 class Known:
@@ -156,17 +156,9 @@ def test_forks_are_averaged_as_a_loop_does(forks, first_step):
             assert found.y_hat[i, h - 1] == pytest.approx(np.mean(told, axis=0)[1])
 
 
-def ar1(steps, phi=0.8, seed=0):
-    noise = np.random.default_rng(seed).normal(size=steps)
-    y = np.zeros(steps)
-    for t in range(1, steps):
-        y[t] = phi * y[t - 1] + noise[t]
-    return y
-
-
 def on_ar1():
     """E[y_{t+h} | y_t] = phi^h y_t."""
-    y = ar1(3000)
+    y = autoregression(3000, 0.8)
     expected = y[:, None] * 0.8 ** np.arange(1, PROBLEM.horizon + 1)
     return panel_of(y), expected, Problem(PROBLEM.horizon, 24, 1), "auto"
 
@@ -182,7 +174,7 @@ def on_a_season():
 
 def on_a_covariate():
     """An AR(1) of 0.5 with 2 x added, x known ahead."""
-    base, x = ar1(3000, 0.5, seed=2), np.random.default_rng(3).normal(size=3012)
+    base, x = autoregression(3000, 0.5, seed=2), np.random.default_rng(3).normal(size=3012)
     ahead = np.arange(3000)[:, None] + np.arange(1, PROBLEM.horizon + 1)
     expected = base[:, None] * 0.5 ** np.arange(1, PROBLEM.horizon + 1) + 2 * x[ahead]
     return with_ahead(panel_of(base + 2 * x[:3000]), x), expected, Problem(PROBLEM.horizon, 24, 1), "none"
@@ -207,7 +199,7 @@ def test_it_errs_hardly_more_than_the_best_forecast_that_there_is(strategy, proc
 @pytest.mark.parametrize("head", ["gaussian", "quantile", "student_t"])
 def test_distributions_that_are_fed_back_widen_as_those_of_the_process(head):
     """Var(y_{t+h} | y_t) = (1 - phi^2h) / (1 - phi^2)."""
-    y = ar1(3000)
+    y = autoregression(3000, 0.8)
     training = TrainingSettings(max_epochs=12, accelerator="cpu", threads=1)
     problem = Problem(PROBLEM.horizon, 24, 1)
     fitted, split = fitted_on(panel_of(y), GruSettings(strategy="recursive", head=head), training, problem)

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from oracles.saved import saved_parts
 from oracles.symbols import chain_text, entropy_rate, symbols_panel
 
 from forecast.errors import ForecastError
@@ -66,15 +67,7 @@ def test_each_is_made_of_nothing_later(name):
 def test_a_network_that_is_saved_says_the_same_again(name):
     members = fitted(name).members
     for one in members:
-        again = restore(
-            one.forecaster,
-            PROBLEM,
-            PANEL.ids,
-            channels=PANEL.channels,
-            facts=one.reference.facts(),
-            tensors=one.tensors(),
-            epochs=one.epochs,
-        )
+        again = restore(one.forecaster, PROBLEM, PANEL.ids, **saved_parts(one, PANEL))
         told = again.forecast(PANEL, ORIGINS).chances
         np.testing.assert_array_equal(told, one.forecast(PANEL, ORIGINS).chances)
 

@@ -30,3 +30,12 @@ def noisy_sine(steps, noise=0.1, seed=0, period=20):
 
 def random_walk(steps, seed=0):
     return np.random.default_rng(seed).normal(size=steps).cumsum()
+
+
+def autoregression(steps, phi, seed=0):
+    """y_t = phi y_{t-1} + e_t from y_0 = 0, with normal e of spread 1."""
+    noise = np.random.default_rng(seed).normal(size=steps)
+    y = np.zeros(steps)
+    for t in range(1, steps):
+        y[t] = phi * y[t - 1] + noise[t]
+    return y

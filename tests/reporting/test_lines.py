@@ -13,20 +13,21 @@ from forecast.reporting.lines import Clock, find_clock, line, moments, thinned
     "module",
     [
         "wording",
-        "lines",
-        "sections",
-        "diagnostics",
-        "marks",
-        "theme",
-        "leaderboard",
-        "render",
-        "html",
-        "summary",
-        "sweep",
+        "reporting.characters",
+        "reporting.lines",
+        "reporting.sections",
+        "reporting.diagnostics",
+        "reporting.marks",
+        "reporting.theme",
+        "reporting.leaderboard",
+        "reporting.render",
+        "reporting.html",
+        "reporting.summary",
+        "reporting.sweep",
     ],
 )
 def test_examples_of_the_docstrings_hold(module):
-    assert doctest.testmod(importlib.import_module(f"forecast.reporting.{module}")).failed == 0
+    assert doctest.testmod(importlib.import_module(f"forecast.{module}")).failed == 0
 
 
 def test_thinning_keeps_the_least_and_the_greatest_of_every_bin():

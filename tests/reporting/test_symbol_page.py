@@ -15,9 +15,10 @@ from made_up_symbols import STRANGE, made_up_symbols
 from rich.console import Console
 
 from forecast.errors import ForecastError
+from forecast.reporting.characters import named, readable, written
 from forecast.reporting.charts import draw
 from forecast.reporting.html import report_html, write_report
-from forecast.reporting.passages import MOST_SYMBOLS, named, readable, written
+from forecast.reporting.passages import MOST_SYMBOLS
 from forecast.reporting.render import page_spec, picture_spec
 from forecast.reporting.summary import build_summary
 from forecast.reporting.terminal import print_leaderboard
@@ -207,6 +208,11 @@ def test_symbols_are_written_so_that_they_are_seen():
         "nothing",
         "U+D800",
     ]
+    blanks = {chr(0xA0): "U+00A0", chr(0x3000): "U+3000", chr(0x200C): "U+200C", "\r": "␍"}
+    assert {symbol: written(symbol) for symbol in blanks} == blanks
+    assert written("a" + chr(0x200C) + "b") == "a" + chr(0x200C) + "b"
+    assert written("a" * 30) == "a" * 23 + "…"
+    assert written("a" * 30, 16) == "a" * 15 + "…"
     assert readable("a\tb\n\x00\u202e한") == "a\tb\nU+0000U+202E한"
 
 

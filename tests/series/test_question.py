@@ -6,7 +6,8 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
-from forecast.series.question import ask, context_for
+from forecast.series.question import ask, context_for, split_as_asked
+from forecast.series.settings import SplitSettings
 
 
 def seasonal(steps=400, season=12):
@@ -33,6 +34,22 @@ def test_what_is_not_said_is_found():
     assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
     stretches = (found.split.train, found.split.validation, found.split.calibration)
     assert [steps.tolist() for steps in stretches] == [[260], [30], [30]]
+
+
+def test_only_values_are_calibrated_without_being_told():
+    """However often a run splits its data: a prediction chooses its baseline on the same steps as the training did."""
+    panel = seasonal()
+    for asks in ("value", "direction"):
+        found = ask(panel, 10, asks=asks)
+        again = split_as_asked(panel, SplitSettings(), asks, found.problem.context_steps, 10)
+        assert (again.train, again.validation, again.calibration) == (
+            found.split.train,
+            found.split.validation,
+            found.split.calibration,
+        )
+        assert again.validation.tolist() == [30 if asks == "value" else 60]
+    said = SplitSettings(calibration=20)
+    assert split_as_asked(panel, said, "direction", 1, 10).calibration.tolist() == [20]
 
 
 def test_what_is_said_holds():

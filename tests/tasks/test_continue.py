@@ -11,10 +11,11 @@ from small_jobs import small_job
 from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.forecasters.settings import ContinuationSettings
+from forecast.reporting.characters import visible
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
 from forecast.series.reading.jamo import decompose_jamo
-from forecast.tasks.continuation import continue_run, put_together, split_beginning, visible
+from forecast.tasks.continuation import continue_run, put_together, split_beginning
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
@@ -95,7 +96,7 @@ def test_longer_symbols_are_a_list(weather, tmp_path):
 
 def test_syllables_are_broken_and_put_together_again(tmp_path):
     data = {"name": "text", "text": "하하한글 가", "repeat": 30, "jamo": True}
-    made = run_on(tmp_path, data, **LEARNT)
+    made = run_on(tmp_path, data, **LEARNT, training__refit=False)
     told = continue_run(made.folder, tmp_path / "out", asked=asked("하하한", steps=3, temperature=0.0))
     assert told.beginning == tuple(decompose_jamo("하하한"))
     assert told.text == "하하한글"

@@ -160,14 +160,13 @@ def test_the_bundled_prices(tmp_path):
 
 def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (run_folder / layout.PROBE_FIGURES).mkdir()
+    (run_folder / layout.PROBE_FIGURES / "old.png").touch()  # of a probe before, which is replaced as a whole
     main(["task=probe", f"run={run_folder}"])
     said = capsys.readouterr().out.splitlines()
     assert said[0] == numbers(run_folder)["headline"] + "."
     assert said[-1] == f"page: {run_folder / layout.PROBE}"
     assert {path.name for path in (run_folder / layout.PROBE_FIGURES).iterdir()} == {f"{n}.png" for n in SECTIONS}
-    (run_folder / layout.PROBE_FIGURES / "old.png").touch()
-    probe(run_folder)
-    assert not (run_folder / layout.PROBE_FIGURES / "old.png").exists()
 
 
 def test_a_network_that_is_asked_for_rises(tmp_path):
@@ -258,7 +257,8 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(run_folder, monkeypatch):
     assert sorted(run_folder.iterdir()) == before
 
 
-def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path):
+def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("forecast.reporting.render.vl_convert.vegalite_to_png", lambda *_, **__: b"drawn")
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "memory.png").write_text("mine")
@@ -268,6 +268,7 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path)
     assert (theirs / "memory.png").read_text() == "mine"
     assert sorted(path.name for path in theirs.iterdir()) == ["memory.png"]
     assert not (run_folder / layout.PROBE).is_symlink()
+    assert (run_folder / layout.PROBE_FIGURES / "memory.png").read_bytes() == b"drawn"
     shutil.rmtree(run_folder / layout.PROBE_FIGURES)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oracles.panels import noisy_sine, panel_of
+from oracles.saved import saved_parts
 from sklearn.linear_model import Ridge as PlainRidge
 
 from forecast.errors import ForecastError
@@ -191,15 +192,7 @@ def fitted_on(panel, settings=SETTINGS, **options):
 def test_saved_and_opened_again_it_forecasts_the_same_and_knows_its_penalty():
     panel = a_panel()
     fitted = fitted_on(panel)
-    opened = restore(
-        fitted.forecaster,
-        PROBLEM,
-        panel.ids,
-        channels=panel.channels,
-        facts=fitted.reference.facts(),
-        tensors=fitted.tensors(),
-        epochs=fitted.epochs,
-    )
+    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **saved_parts(fitted, panel))
     origins = Origins(np.array([0, 0, 1]), np.array([50, 299, 269]))
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)
     assert opened.chosen().penalty == fitted.chosen().penalty == fitted.penalty

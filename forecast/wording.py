@@ -1,4 +1,4 @@
-"""Numbers and lists as a reader wants them in a sentence, a table or a tooltip."""
+"""Numbers, counts and lists as a reader wants them in a sentence, a table or a tooltip."""
 
 from __future__ import annotations
 
@@ -52,6 +52,16 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def name_some(texts: list[str], count: int) -> str:
+    """Join the first of some texts; `count` is how many there would be.
+
+    >>> name_some(["a", "b"], 7)
+    'a, b and 5 more'
+    """
+    more = f" and {count - len(texts)} more" if count > len(texts) else ""
+    return ", ".join(texts) + more
+
+
 def shortened(name: str, length: int = 18) -> str:
     """Cut a name that would push a picture aside.
 
@@ -62,6 +72,10 @@ def shortened(name: str, length: int = 18) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Write a count with its noun, "1 origin", "2,000 origins", "2 series"."""
+    """Write a count with its noun.
+
+    >>> counted(1, "row"), counted(2000, "row"), counted(2, "series")
+    ('1 row', '2,000 rows', '2 series')
+    """
     plural = thing if count == 1 or thing.endswith("s") else thing + "s"
     return f"{count:,} {plural}"
