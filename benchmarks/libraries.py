@@ -52,13 +52,13 @@ class Library(Protocol):
         ...
 
 
-def neural_forecast(**settings: Any) -> Any:
+def neural_forecast(horizon: int = HORIZON, **settings: Any) -> Any:
     """Make a `NeuralForecast` of one LSTM, not recurrent in its decoder."""
     from neuralforecast import NeuralForecast  # noqa: PLC0415
     from neuralforecast.models import LSTM  # noqa: PLC0415
 
     model = LSTM(
-        h=HORIZON,
+        h=horizon,
         input_size=CONTEXT,
         encoder_n_layers=1,
         encoder_hidden_size=HIDDEN,
@@ -72,7 +72,7 @@ def neural_forecast(**settings: Any) -> Any:
     return NeuralForecast(models=[model], freq=1)
 
 
-def block_rnn(steps: int, **settings: Any) -> Any:
+def block_rnn(steps: int, horizon: int = HORIZON, **settings: Any) -> Any:
     """Make a `BlockRNNModel` that trains so many optimizer steps."""
     from darts.models import BlockRNNModel  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def block_rnn(steps: int, **settings: Any) -> Any:
         hidden_dim=HIDDEN,
         n_rnn_layers=1,
         input_chunk_length=CONTEXT,
-        output_chunk_length=HORIZON,
+        output_chunk_length=horizon,
         n_epochs=1_000,  # the steps end it
         random_state=0,
         pl_trainer_kwargs={"max_steps": steps, **QUIET},

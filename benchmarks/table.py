@@ -41,10 +41,11 @@ _UNITS = {"1/s": "a second", "us": "microseconds", "ns": "nanoseconds"}
 
 def lines_of_quality(found: list[dict[str, Any]], case: str) -> list[str]:
     """A line for each who trained."""
-    lines = [f"| time to quality, {case} | seconds | test MASE | |", "|---|---|---|---|"]
+    lines = [f"| time to quality, {case} | seconds | test {found[0]['measure']} | |", "|---|---|---|---|"]
     for one in found:
-        chosen, end = one["chosen"], "" if one["settled"] else "ten times as long was not tried"
-        lines.append(f"| {one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f} | {end} |")
+        chosen, gained = one["chosen"], one["gained"]
+        more = "ten times as long was not tried" if gained is None else f"ten times as long: {gained:.1%} less"
+        lines.append(f"| {one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f} | {more} |")
     return lines
 
 
