@@ -118,9 +118,9 @@ def series_number(ids: tuple[str, ...], series: str | None) -> int:
     if series in ids:
         return ids.index(series)
     near = difflib.get_close_matches(series, ids, n=1) or ids[:1]
-    raise ForecastError(
-        f"`report.series={series}` should be one of the {len(ids)} series of the run: did you mean {near[0]!r}?"
-    )
+    if len(ids) == 1:
+        raise ForecastError(f"`report.series={series}` names no series: there is one, {ids[0]!r}")
+    raise ForecastError(f"`report.series={series}` should be one of the {len(ids)} series: did you mean {near[0]!r}?")
 
 
 def in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from forecast.series.settings import CsvSettings, RowSettings
 from forecast.series.short import without_short
 from forecast.series.source import Source, load_source
 from forecast.tasks.asked import asked_baselines, check_question, left_out
+from forecast.tasks.newer import series_number
 from forecast.tasks.whole_series import check_whole_series
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     source = source or load_source(job.data)
     check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
-    _check_drawn(job.report.series, source.panel)
+    series_number(source.panel.ids, job.report.series)  # said now, and not after the training
     missing_ahead(source.panel, job.horizon)
     question = settle(job, source.panel)
     check_whole_series(job, source.panel, question)
@@ -174,13 +174,3 @@ def _check_counted(job: JobSettings) -> None:
             "`model.head=negative_binomial` forecasts counts, which logarithms are not, found `data.transform=log`: "
             "say `data.transform=none`, or `model.head=quantile`"
         )
-
-
-def _check_drawn(name: str | None, panel: Panel) -> None:
-    """Say now, and not after the training, that the report is asked to draw a series that is not there."""
-    if name is None or name in panel.ids:
-        return
-    near = difflib.get_close_matches(name, panel.ids, n=1) or panel.ids[:1]
-    raise ForecastError(
-        f"`report.series={name}` should be one of the {len(panel)} series of the data: did you mean {near[0]!r}?"
-    )

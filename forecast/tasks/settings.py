@@ -105,6 +105,12 @@ def _check_section(field: FieldInfo, values: Any, name: str) -> Any:
         return {}
     if not isinstance(values, dict):
         raise ForecastError(f"`{name}` should be groups of settings by name, found {values!r}")
+    for key, one in values.items():
+        if isinstance(one, dict) and "method" not in one:
+            raise ForecastError(
+                f"`{name}.{key}` is given settings ({', '.join(map(str, one))}), and {key} is not chosen: "
+                f"add it to `{name}=[...]`, or take them away with `~{name}.{key}`"
+            )
     return {key: _check_group(field, one, f"{name}.{key}") for key, one in values.items()}
 
 
