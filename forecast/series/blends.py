@@ -10,6 +10,7 @@ the M4 competition's OWA scores. A series that now and then jumps should be fitt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from forecast.series.scaling import fit_percentage, fit_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.series.quantities import Quantities
@@ -46,11 +47,11 @@ def blend_terms(season_steps: int) -> int:
     return 2 if season_steps == 1 else len(SEASON_LAGS) + len(RECENT_STEPS) + 5
 
 
-def terms(known: Quantities, rows: IntArray, horizon: int, season_steps: int) -> Iterator[FloatArray]:
-    """Terms of a blend at some rows, each (row, horizon) or (row, 1)."""
+def terms(known: Quantities, rows: IntArray, ahead: IntArray, season_steps: int) -> Iterator[FloatArray]:
+    """Terms of a blend at some rows for the steps so many `ahead` of them, each (row, step) or (row, 1)."""
     m = season_steps
     if m > 1:
-        phases = known.phases(rows, horizon, m)
+        phases = known.phases(rows, ahead, m)
         for seasons in SEASON_LAGS:
             yield phases.seasons_before(seasons)
         yield phases.means()
@@ -65,34 +66,49 @@ def terms(known: Quantities, rows: IntArray, horizon: int, season_steps: int) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """Weights so far, (series, horizon, term), whose errors say what each forecast weighs in the next fit.
+class Design:
+    """What the blends at some origins of a series are made of, and what came, as differences to the last value.
 
     Attributes
     ----------
-    scale : (series,) unit of an absolute error
+    x : (horizon, term, row)
+    difference : (horizon, row)
+    y : (row,) the last values
+    seen : (horizon, row) which differences are of observed targets
+
+    """
+
+    x: FloatArray
+    difference: FloatArray
+    y: FloatArray
+    seen: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Weighing:
+    """What each forecast of a series weighs in a fit, by its error in the fit before.
+
+    Attributes
+    ----------
+    scale : unit of an absolute error
     percentage : unit of a percentage error, a share; infinite where these do not count
 
     """
 
-    weights: FloatArray
-    scale: FloatArray
+    scale: float
     percentage: float
 
-    def importance(
-        self, series: int, x: FloatArray, difference: FloatArray, y: FloatArray, seen: BoolArray
-    ) -> FloatArray:
-        """What the squared error of each forecast of a series is multiplied with, (horizon, row).
+    def importance(self, design: Design, weights: FloatArray) -> FloatArray:
+        """What the squared error of each forecast is multiplied with, (horizon, row), after `weights` (horizon, term).
 
-        `x` (horizon, term, row) and `difference` (horizon, row), both to the last value `y` (row,); `seen` (horizon,
-        row) says which differences are of observed targets.
+        A squared error divided by the absolute error of the fit before is an absolute error.
         """
-        fitted = (self.weights[series][:, None] @ x)[:, 0]
-        error, scale = np.abs(difference - fitted), self.scale[series]
-        size = (np.abs(difference + y) + np.abs(fitted + y)) / 2
-        unit = 1 + scale / (self.percentage * np.maximum(size, _SMALLEST_VALUE * scale))
-        typical = float(np.median(error[seen])) if seen.any() else 0.0
-        importance: FloatArray = unit / np.maximum(error, max(_SMALLEST_ERROR * typical, 1e-9 * scale))
+        fitted = (weights[:, None] @ design.x)[:, 0]
+        error = np.abs(design.difference - fitted)
+        size = (np.abs(design.difference + design.y) + np.abs(fitted + design.y)) / 2
+        unit = 1 + self.scale / (self.percentage * np.maximum(size, _SMALLEST_VALUE * self.scale))
+        typical = float(np.median(error[design.seen])) if design.seen.any() else 0.0
+        importance: FloatArray = unit / np.maximum(error, max(_SMALLEST_ERROR * typical, 1e-9 * self.scale))
         return importance
 
 
@@ -106,21 +122,19 @@ def reweighted(
     ridge: float,
     left_out: IntArray | None = None,
 ) -> FloatArray:
-    """Bring weights of the least squared error to those of another criterion, (series, horizon, term).
-
-    A squared error divided by the absolute error of the fit before is an absolute error.
-    """
+    """Bring weights of the least squared error to those of another criterion, (series, horizon, term)."""
     if criterion == "mse":
         return weights
     scale = fit_scale(train, train.lengths, season_steps)
     percentage = fit_percentage(train, train.lengths, season_steps) if criterion == "owa" else np.inf
-    for _ in range(_REWEIGHTINGS):
-        fit = Fit(weights, scale, percentage)
-        horizon = weights.shape[1]
-        (weights,) = solved(
-            train, known, horizon=horizon, season_steps=season_steps, ridges=(ridge,), fit=fit, left_out=left_out
-        )
-    return weights
+    brought = weights.copy()
+    for i, own in enumerate(brought):
+        rows = _fitted_rows(train, i, weights.shape[1], season_steps, left_out)
+        designs = _designs(train, known, rows, horizon=weights.shape[1], season_steps=season_steps)
+        weighing = Weighing(float(scale[i]), percentage)
+        for _ in range(_REWEIGHTINGS):
+            own[...] = solve(*moments(designs, own.shape, partial(weighing.importance, weights=own.copy())), ridge)
+    return brought
 
 
 def solved(
@@ -130,18 +144,17 @@ def solved(
     horizon: int,
     season_steps: int,
     ridges: Sequence[float],
-    fit: Fit | None = None,
     left_out: IntArray | None = None,
 ) -> FloatArray:
     """Weights of the least squared error with each of some ridge constants, (ridge, series, horizon, term).
 
-    Each forecast counts the same, or as the fit before makes it count. Nothing counts whose targets are among those of
-    origins in the steps `left_out`, (series, 2) first and end.
+    Nothing counts whose targets are among those of origins in the steps `left_out`, (series, 2) first and end.
     """
     weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps)))
     for i in range(len(train)):
-        rows = _fitted_rows(train, i, horizon, season_steps, None if left_out is None else left_out[i])
-        gram, cross = moments(train, known, i, rows, horizon=horizon, season_steps=season_steps, fit=fit)
+        rows = _fitted_rows(train, i, horizon, season_steps, left_out)
+        designs = _designs(train, known, rows, horizon=horizon, season_steps=season_steps)
+        gram, cross = moments(designs, weights.shape[2:], lambda design: np.ones_like(design.difference))
         for ridge, solution in zip(ridges, weights[:, i], strict=True):
             solution[...] = solve(gram, cross, ridge)
     return weights
@@ -154,38 +167,52 @@ def _fitted_rows(train: Panel, series: int, horizon: int, season_steps: int, lef
     first = min(max(SEASON_LAGS) * season_steps, (end - start) // 2)
     rows = np.arange(start + max(first - 1, 0), max(end - horizon, start))
     if left_out is not None:
-        inside = (rows - start > left_out[0] - horizon) & (rows - start < left_out[1] + horizon - 1)
+        first_out, end_out = left_out[series]
+        inside = (rows - start > first_out - horizon) & (rows - start < end_out + horizon - 1)
         rows = rows if inside.all() else rows[~inside]
     return rows[train.target_observed[rows]]
 
 
+def _designs(train: Panel, known: Quantities, fitted: IntArray, *, horizon: int, season_steps: int) -> Iterable[Design]:
+    """What blends at rows of a series are made of, in parts; of a long series each is made again when it is read."""
+    parts = list(batches(fitted, horizon * blend_terms(season_steps)))
+    made = _Made(parts, lambda rows: _design(train, known, rows, horizon, season_steps))
+    return tuple(made) if len(parts) == 1 else made
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """Designs of some parts, which are let go as soon as they have been read."""
+
+    parts: Sequence[IntArray]
+    make: Callable[[IntArray], Design]
+
+    def __iter__(self) -> Iterator[Design]:
+        return map(self.make, self.parts)
+
+
+def _design(train: Panel, known: Quantities, rows: IntArray, horizon: int, season_steps: int) -> Design:
+    """Differences of terms and targets to the last value."""
+    steps = np.arange(1, horizon + 1)
+    y = train.target[rows]
+    x = np.empty((horizon, blend_terms(season_steps), len(rows)))
+    for j, term in enumerate(terms(known, rows, steps, season_steps)):
+        x[:, j] = (term - y[:, None]).T
+    ahead = rows[:, None] + steps
+    return Design(x, train.target[ahead].T - y, y, train.target_observed[ahead].T)
+
+
 def moments(
-    train: Panel,
-    known: Quantities,
-    series: int,
-    fitted: IntArray,
-    *,
-    horizon: int,
-    season_steps: int,
-    fit: Fit | None,
+    designs: Iterable[Design], shape: tuple[int, ...], importance_of: Callable[[Design], FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
-    """Second moments of the terms at rows of a series, (horizon, term, term), and with the target, (horizon, term)."""
-    count = blend_terms(season_steps)
-    gram = np.zeros((horizon, count, count))
-    cross = np.zeros((horizon, count))
-    for rows in batches(fitted, horizon * count):
-        ahead = rows[:, None] + np.arange(1, horizon + 1)
-        y = train.target[rows]
-        x = np.empty((horizon, count, len(rows)))
-        for j, term in enumerate(terms(known, rows, horizon, season_steps)):
-            x[:, j] = (term - y[:, None]).T
-        difference = train.target[ahead].T - y
-        seen = train.target_observed[ahead].T
-        importance = np.ones_like(difference) if fit is None else fit.importance(series, x, difference, y, seen)
-        importance *= seen  # an unobserved target weighs nothing
-        weighted = x * importance[:, None]
-        gram += weighted @ x.transpose(0, 2, 1)
-        cross += (weighted @ difference[..., None])[..., 0]
+    """Second moments of the terms, (horizon, term, term), and with the target, (horizon, term) as `shape` says."""
+    gram = np.zeros((*shape, shape[-1]))
+    cross = np.zeros(shape)
+    for design in designs:
+        importance = importance_of(design) * design.seen  # an unobserved target weighs nothing
+        weighted = design.x * importance[:, None]
+        gram += weighted @ design.x.transpose(0, 2, 1)
+        cross += (weighted @ design.difference[..., None])[..., 0]
     return gram, cross
 
 

@@ -82,16 +82,11 @@ class Quantities(ABC):
         With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
         where the series is younger, and y[t] where it is younger than a season.
         """
-        before = rows + 1 - season_steps * seasons
-        if horizon <= season_steps and (before >= self.starts(rows)).all():
-            return runs(self.y, before, horizon)
-        return self.phases(rows, horizon, season_steps).seasons_before(seasons)
+        return self.phases(rows, np.arange(1, horizon + 1), season_steps).seasons_before(seasons)
 
-    def phases(self, rows: IntArray, horizon: int, season_steps: int) -> Phases:
-        """Find the steps one season before those after some rows."""
-        ahead = np.arange(1, horizon + 1)
-        latest = rows[:, None] + ahead - season_steps * ((ahead + season_steps - 1) // season_steps)
-        return Phases(self, rows, season_steps, latest, latest - self.starts(rows)[:, None])
+    def phases(self, rows: IntArray, ahead: IntArray, season_steps: int) -> Phases:
+        """Find the steps one season before those that are so many steps `ahead` of some rows."""
+        return Phases(self, rows, season_steps, (ahead - 1) % season_steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,40 +214,58 @@ class Phases:
 
     Attributes
     ----------
-    latest : (row, horizon) rows
-    lived : (row, horizon) steps since the series' first, negative where the series is younger than a season
+    places : (step,) steps from the first of the latest season, which ends at a row, to the future step's phase in it
 
     """
 
     known: Quantities
     rows: IntArray
     season_steps: int
-    latest: IntArray
-    lived: IntArray
+    places: IntArray
 
     @cached_property
     def youngest(self) -> int:
-        """Fewest steps lived."""
-        return int(self.lived.min(initial=0))
+        """Fewest steps from a series' first to a latest step, negative where it is younger than a season."""
+        if not self.rows.size or not self.places.size:
+            return 0
+        lived = int((self.rows - self.known.starts(self.rows)).min())
+        return lived + 1 - self.season_steps + int(self.places.min())
 
     @cached_property
-    def _lived_seasons(self) -> IntArray:
-        return self.lived // self.season_steps
+    def _latest(self) -> IntArray:
+        """Rows, (row, step)."""
+        latest: IntArray = self.rows[:, None] + 1 - self.season_steps + self.places
+        return latest
+
+    @cached_property
+    def _lived(self) -> IntArray:
+        """Steps since the series' first, (row, step), negative where the series is younger than a season."""
+        return self._latest - self.known.starts(self.rows)[:, None]
 
     def seasons_before(self, seasons: int) -> FloatArray:
-        """Values a number of seasons before the future steps, (row, horizon), as `Quantities.seasons_before`."""
+        """Values a number of seasons before the future steps, (row, step), as `Quantities.seasons_before`."""
         back = seasons - 1
         if self.youngest >= back * self.season_steps:
-            return self.known.y[self.latest - back * self.season_steps]
-        earlier = self.latest - self.season_steps * np.minimum(back, self._lived_seasons)
-        return self.known.y[np.where(self.lived >= 0, earlier, self.rows[:, None])]
+            return self._of_latest(self.known.y, back)
+        earlier = self._latest - self.season_steps * np.minimum(back, self._lived // self.season_steps)
+        return self.known.y[np.where(self._lived >= 0, earlier, self.rows[:, None])]
 
     def means(self) -> FloatArray:
-        """For each future step the mean over all seasons before it, y[t] where there is none, (row, horizon)."""
+        """For each future step the mean over all seasons before it, y[t] where there is none, (row, step)."""
         if self.youngest >= 0:
-            return self.known.phase_mean[self.latest]
-        means = self.known.phase_mean[np.maximum(self.latest, 0)]
-        return np.where(self.lived >= 0, means, self.known.y[self.rows][:, None])
+            return self._of_latest(self.known.phase_mean, 0)
+        means = self.known.phase_mean[np.maximum(self._latest, 0)]
+        return np.where(self._lived >= 0, means, self.known.y[self.rows][:, None])
+
+    def _of_latest(self, quantity: FloatArray, back: int) -> FloatArray:
+        """A quantity so many seasons before the latest steps, where all series are old enough, (row, step)."""
+        first, width = self.rows + 1 - self.season_steps * (back + 1), int(self.places.max(initial=-1)) + 1
+        if width > 2 * len(self.places):
+            few: FloatArray = quantity[first[:, None] + self.places]
+            return few
+        season = runs(quantity, first, width)
+        in_order = np.array_equal(self.places, np.arange(width))
+        return season if in_order else season.take(self.places, axis=1)
 
 
 def runs(values: npt.NDArray[Scalar], first: IntArray, steps: int) -> npt.NDArray[Scalar]:

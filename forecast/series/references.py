@@ -72,7 +72,7 @@ class Reference:
         if self.name == "seasonal":
             return known.seasons_before(rows, self.horizon, self.season_steps, 1)
         if self.name in CRITERIA:
-            return self._blend(known, rows)
+            return self._blend(known, rows, np.arange(1, self.horizon + 1))
         return np.repeat(self.anchor(known, rows)[:, None], self.horizon, axis=1)
 
     def forecast(self, past: Panel, origins: Origins) -> FloatArray:
@@ -131,12 +131,13 @@ class Reference:
             else fresh
         )
 
-    def _blend(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def _blend(self, known: Quantities, rows: IntArray, ahead: IntArray) -> FloatArray:
+        """Forecasts of the steps so many `ahead` of some rows, (row, step)."""
         y = known.y[rows][:, None]
-        total = np.repeat(y, self.horizon, axis=1)
+        total = np.repeat(y, len(ahead), axis=1)
         series = known.series(rows)
-        by_term = np.ascontiguousarray(np.moveaxis(self.weights, 2, 0))  # (term, series, horizon)
-        for weights, term in zip(by_term, terms(known, rows, self.horizon, self.season_steps), strict=True):
+        by_term = np.ascontiguousarray(np.moveaxis(self.weights[:, ahead - 1], 2, 0))  # (term, series, step)
+        for weights, term in zip(by_term, terms(known, rows, ahead, self.season_steps), strict=True):
             total += weights[series] * (term - y)
         return total
 
@@ -144,8 +145,7 @@ class Reference:
         """What the blend one step earlier expected at each row; the value itself at a series' first, (row,)."""
         first = rows == known.starts(rows)
         earlier = np.where(first, rows, rows - 1)
-        one_step = replace(self, horizon=1, weights=self.weights[:, :1])
-        return np.where(first, known.y[rows], one_step.at(known, earlier)[:, 0])
+        return np.where(first, known.y[rows], self._blend(known, earlier, np.array([1]))[:, 0])
 
     @property
     def _course_steps(self) -> IntArray:
@@ -156,8 +156,8 @@ class Reference:
         """How far from the last value the blend expects some steps of the horizon to be, (row, step)."""
         steps = self._course_steps
         course = np.empty((len(rows), len(steps)))
-        for part in batches(np.arange(len(rows)), self.horizon):
-            course[part] = self.at(known, rows[part])[:, steps - 1] - known.y[rows[part]][:, None]
+        for part in batches(np.arange(len(rows)), len(steps)):
+            course[part] = self._blend(known, rows[part], steps) - known.y[rows[part]][:, None]
         return course
 
     def facts(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def weights_by_hand(panel, reference, series, left_out):
         if not targets_left_out & {step + h for h in range(1, H + 1)}
     ]
     rows = start + np.array(origins)
-    x = np.stack([np.broadcast_to(term, (len(rows), H)) for term in terms(known, rows, H, M)], axis=2)
+    x = np.stack([np.broadcast_to(term, (len(rows), H)) for term in terms(known, rows, np.arange(1, H + 1), M)], axis=2)
     y = panel.target[rows]
     weights = []
     for h in range(H):
@@ -56,7 +56,9 @@ def test_rows_of_a_block_get_the_weights_of_the_others(panel):
             for step in (left_out[0], left_out[1] - 1):
                 row = np.array([panel.offsets[series] + step])
                 y = panel.target[row[0]]
-                x = np.concatenate([np.broadcast_to(term, (1, H)) for term in terms(known, row, H, M)]).T
+                x = np.concatenate(
+                    [np.broadcast_to(term, (1, H)) for term in terms(known, row, np.arange(1, H + 1), M)]
+                ).T
                 np.testing.assert_allclose(crossed.at(known, row)[0], y + (weights * (x - y)).sum(axis=1), rtol=1e-6)
     after = panel.offsets[:-1] + TRAIN + 5
     np.testing.assert_array_equal(crossed.at(known, after), reference.at(known, after))
