@@ -1,6 +1,6 @@
 """Peak memory of training a network on a panel with covariates, against the data packed as float32.
 
-    python benchmarks/memory.py [--series 10000] [--steps 1000] [--covariates 3]
+    python benchmarks/memory.py [--series 10000] [--steps 1000] [--covariates 3] [--json FILE]
 
 Series are made here, with covariates that are known so far. Peaks are of this process (its resident set), at the end
 of each stage: nothing but the imports, the panel, and one epoch of the network trained and validated.
@@ -9,9 +9,11 @@ of each stage: nothing but the imports, the panel, and one epoch of the network 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -58,18 +60,27 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--covariates", type=int, default=3)
     parser.add_argument("--reference", default="last")
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    print(f"imports                {peak():6.0f} MB")
+    stages = {"imports": peak()}
     panel = make_panel(options.series, options.steps, options.covariates)
     packed = panel.values.size * 4 / MEGABYTE
-    print(f"panel                  {peak():6.0f} MB   as float32 it would be {packed:.0f} MB")
+    stages["panel"] = peak()
     network = LstmSettings(hidden_size=64, reference=options.reference)
     forecaster = Recurrent(network, TrainingSettings(lanes=32, chunk_steps=168, max_epochs=1, refit=False), seed=0)
     began = time.perf_counter()
     problem = Problem(horizon=24, context_steps=168, season_steps=24)
     forecaster.fit(panel, panel.lengths - 100, problem)
-    print(f"one epoch, validated   {peak():6.0f} MB   {time.perf_counter() - began:.0f} s")
-    print(f"aimed at               {TIMES * packed + BESIDE:6.0f} MB   {TIMES} x the packed data + {BESIDE} MB")
+    seconds = time.perf_counter() - began
+    stages["one epoch, validated"] = peak()
+    for stage, megabytes in stages.items():
+        print(f"{stage:22} {megabytes:6.0f} MB")
+    print(f"{'aimed at':22} {TIMES * packed + BESIDE:6.0f} MB   {TIMES} x the packed data ({packed:.0f}) + {BESIDE} MB")
+    print(f"{seconds:.0f} s")
+    if options.json:
+        size = {"series": options.series, "steps": options.steps, "covariates": options.covariates}
+        found = {**size, "packed_mb": packed, "seconds": seconds, "peak_mb": stages}
+        options.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -253,7 +253,8 @@ def main() -> None:
         found.append(found_here(case, settle=options.settle) if ours else found_by_library(name, case, budgets, rates))
         print(found[-1].text, flush=True)
         if options.json:
-            options.json.write_text(json.dumps([asdict(one) for one in found], indent=1))
+            told = {"case": options.case, "machine": processor(), "found": [asdict(one) for one in found]}
+            options.json.write_text(json.dumps(told, indent=1))
 
 
 def case_of(options: argparse.Namespace) -> Case:

@@ -1,8 +1,9 @@
 """Put what the benchmarks measured into the README, between the marks that stand there.
 
-    python benchmarks/table.py throughput.json [--quality quality.json ...] [--readme README.md]
+    python benchmarks/table.py throughput.json [--quality quality.json ...] [--memory memory.json] [--readme README.md]
 
-The files are what `throughput.py --json` and `quality.py --json` wrote.
+The files are what `throughput.py`, `quality.py` and `memory.py` wrote with `--json`; those of one case of quality are
+put together, whoever is in them.
 """
 
 from __future__ import annotations
@@ -39,14 +40,31 @@ def lines_of_throughput(found: dict[str, Any]) -> list[str]:
 _UNITS = {"1/s": "a second", "us": "microseconds", "ns": "nanoseconds"}
 
 
-def lines_of_quality(found: list[dict[str, Any]], case: str) -> list[str]:
-    """A line for each who trained."""
-    lines = [f"| time to quality, {case} | seconds | test {found[0]['measure']} | |", "|---|---|---|---|"]
-    for one in found:
-        chosen, gained = one["chosen"], one["gained"]
-        more = "ten times as long was not tried" if gained is None else f"ten times as long: {gained:.1%} less"
-        lines.append(f"| {one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f} | {more} |")
+_CASES = {"panel": "400 generated series", "series": "one generated series", "m4": "M4-Hourly"}
+
+
+def lines_of_quality(files: list[dict[str, Any]]) -> list[str]:
+    """A table a case, with a line for each who trained."""
+    lines = []
+    for case, title in _CASES.items():
+        found = [one for file in files if file["case"] == case for one in file["found"]]
+        if not found:
+            continue
+        lines += ["", f"| time to quality, {title} | seconds | test {found[0]['measure']} | |", "|---|---|---|---|"]
+        for one in found:
+            chosen, gained = one["chosen"], one["gained"]
+            more = "ten times as long was not tried" if gained is None else f"ten times as long: {gained:.1%} less"
+            told = f"{one['who']} ({one['setting']}) | {chosen['seconds']:.1f} | {chosen['test']:.3f}"
+            lines.append(f"| {told} | {more} |")
     return lines
+
+
+def lines_of_memory(found: dict[str, Any]) -> list[str]:
+    """A line on the peak of memory."""
+    stages = ", ".join(f"{stage} {megabytes:,.0f}" for stage, megabytes in found["peak_mb"].items())
+    size = f"{found['series']:,} series of {found['steps']:,} steps with {found['covariates']} covariates"
+    data = f"{found['packed_mb']:,.0f} MB as float32"
+    return ["", f"Peak memory of {size}, {data}, in MB: {stages}; {found['seconds']:.0f} s."]
 
 
 def _figure(values: list[float] | None) -> str:
@@ -60,11 +78,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("throughput", type=Path)
     parser.add_argument("--quality", type=Path, nargs="*", default=[])
+    parser.add_argument("--memory", type=Path)
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     options = parser.parse_args()
     lines = lines_of_throughput(json.loads(options.throughput.read_text()))
-    for path in options.quality:
-        lines += ["", *lines_of_quality(json.loads(path.read_text()), path.stem)]
+    lines += lines_of_quality([json.loads(path.read_text()) for path in options.quality])
+    if options.memory:
+        lines += lines_of_memory(json.loads(options.memory.read_text()))
     before, _, rest = options.readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     options.readme.write_text("\n".join([before + BEGIN, *lines, END]) + after)
