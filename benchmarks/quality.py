@@ -51,7 +51,7 @@ _OWA = {"reference": "blend_owa", "loss": "owa"}
 SETTINGS: dict[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
     "generated": {
         "as it comes": _AS_IT_COMES,
-        "reference=mean": ({"reference": "mean"}, {}),
+        "mean, 4 forks": ({"reference": "mean", "fork_ensemble": 4}, {"schedule": "cosine", "max_epochs": 30}),
         "cosine, 12 epochs": ({}, {"schedule": "cosine", "max_epochs": 12}),
     },
     "m4": {
