@@ -21,6 +21,7 @@ from forecast.app.composition import plain_values
 from forecast.app.outcomes import Outcome, write_outcome
 from forecast.app.overrides import overridden_keys
 from forecast.errors import ForecastError
+from forecast.importing import importing
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -79,19 +80,22 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         return
     source = _read_first(job)
     if job.task == "check":
-        from forecast.tasks.check import check
+        with importing():
+            from forecast.tasks.check import check
 
         checked = check(job, source)
         print(checked.sentence)
         if checked.exit_status:
             raise SystemExit(checked.exit_status)
     elif job.task == "gradcheck":
-        from forecast.tasks.gradcheck import gradcheck
+        with importing():
+            from forecast.tasks.gradcheck import gradcheck
 
         if status := gradcheck(job, source).exit_status:
             raise SystemExit(status)
     else:
-        from forecast.tasks.train import train
+        with importing():
+            from forecast.tasks.train import train
 
         train(job, folder, source=source)
 
@@ -101,7 +105,8 @@ def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     from forecast.runs.opening import find_run
 
     run = find_run(job.run or "latest")
-    from forecast.tasks.predict import predict
+    with importing():
+        from forecast.tasks.predict import predict
 
     print("\n".join(predict(run, said, folder).lines))
 
@@ -111,7 +116,8 @@ def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
     from forecast.runs.opening import find_run
 
     run = find_run(job.run or "latest")
-    from forecast.tasks.probe import probe
+    with importing():
+        from forecast.tasks.probe import probe
 
     print("\n".join(probe(run, said, show=job.report, asked=job.probe).lines))
 
@@ -121,7 +127,8 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     from forecast.runs.opening import find_run
 
     run = find_run(job.run or "latest")
-    from forecast.tasks.continuation import continue_run
+    with importing():
+        from forecast.tasks.continuation import continue_run
 
     made = continue_run(run, folder, data=said, asked=job.continuation, seed=job.seed, series=job.report.series)
     print("\n".join(made.lines))

@@ -22,6 +22,8 @@ from forecast.reporting.theme import LIGHT
 from forecast.reporting.uncertainty_charts import calibration_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from forecast.reporting.diagnostics import LearningSection
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import DataSection, ForecastSection, Roles, View
@@ -33,37 +35,42 @@ _MOST_BYTES = 1_600_000
 
 def draw(summary: Summary) -> tuple[Figure, ...]:
     """Draw every section that the summary holds, in the order of the page."""
+    return tuple(draw_each(summary))
+
+
+def draw_each(summary: Summary) -> Iterator[Figure]:
+    """Draw one section after the other."""
     # Altair checks each part of a chart against its schema while it is made; the tests do that once for all.
     with debug_mode(False):
-        return _figures(summary)
+        yield from _figures(summary)
 
 
-def _figures(summary: Summary) -> tuple[Figure, ...]:
+def _figures(summary: Summary) -> Iterator[Figure]:
     roles, clock = summary.roles, summary.clock
-    figures = [] if summary.spread is None else [spread_figure(summary.spread, roles)]
+    if summary.spread is not None:
+        yield spread_figure(summary.spread, roles)
     if summary.data is not None:
-        figures += _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
+        yield from _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
     if summary.symbols is not None:
-        figures += symbol_figures(summary.symbols, roles)
+        yield from symbol_figures(summary.symbols, roles)
     if summary.continuation is not None:
-        figures.append(continuation_figure(summary.continuation, roles))
+        yield continuation_figure(summary.continuation, roles)
     if summary.chances is not None:
-        figures.append(chance_figure(summary.chances, roles, summary.series))
+        yield chance_figure(summary.chances, roles, summary.series)
     if summary.reliability is not None:
-        figures.append(reliability_figure(summary.reliability, roles))
+        yield reliability_figure(summary.reliability, roles)
     if summary.symbols is None or len(summary.steps.steps) > 1:
-        figures.append(steps_figure(summary.steps, roles))
+        yield steps_figure(summary.steps, roles)
     if summary.calibration is not None:
-        figures.append(calibration_figure(summary.calibration, roles))
+        yield calibration_figure(summary.calibration, roles)
     if summary.learning is not None:
-        figures.append(_training_figure(summary.learning))
+        yield _training_figure(summary.learning)
     if summary.gradients is not None:
-        figures.append(gradients_figure(summary.gradients))
+        yield gradients_figure(summary.gradients)
     if summary.residuals is not None:
-        figures.append(residuals_figure(summary.residuals, clock, roles.network))
+        yield residuals_figure(summary.residuals, clock, roles.network)
     if summary.copy is not None:
-        figures.append(copy_figure(summary.copy))
-    return tuple(figures)
+        yield copy_figure(summary.copy)
 
 
 def _training_figure(section: LearningSection | PenaltySection) -> Figure:
@@ -91,12 +98,14 @@ def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
 
 def _of_a_series(
     name: str, sections: tuple[DataSection, ForecastSection | None, ForecastSection | None], roles: Roles, clock: Clock
-) -> list[Figure]:
+) -> Iterator[Figure]:
     """Figures of a single series, which the page exchanges for those of another."""
     data, origins, future = sections
-    made = [] if origins is None else [origins_figure(origins, roles, clock)]
-    ahead = [] if future is None else [future_figure(future, roles, clock, name)]
-    return [data_figure(data, clock, name), *made, *ahead]
+    yield data_figure(data, clock, name)
+    if origins is not None:
+        yield origins_figure(origins, roles, clock)
+    if future is not None:
+        yield future_figure(future, roles, clock, name)
 
 
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:

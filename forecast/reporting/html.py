@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from forecast.reporting.charts import draw, draw_choices
+from forecast.reporting.charts import draw_choices, draw_each
 from forecast.reporting.leaderboard import table_columns, table_rows
 from forecast.reporting.library import read_library
-from forecast.reporting.render import page_spec, renderer, write_picture
+from forecast.reporting.painting import Painters, painters_here
+from forecast.reporting.render import ask_for_picture, page_spec, renderer
 from forecast.reporting.summary import Summary, build_summary
 from forecast.reporting.theme import DARK, LIGHT, PAGE_FONT, colour_name, css_variables, dark_twins, shade_variables
 
@@ -44,23 +45,21 @@ def write_report(source: Summary | pd.DataFrame, folder: str | Path, *, png: boo
     >>> path = write_report(results, "report")  # doctest: +SKIP
 
     """
-    summary = source if isinstance(source, Summary) else build_summary(results=source)
-    figures = draw(summary)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "report.html"
-    path.write_text(report_html(summary, figures), encoding="utf-8")
-    if png:
-        write_pictures(figures, folder / "figures")
+    # Painters need a second to get ready: they begin before there is anything to paint.
+    with Painters(painters_here() if png else 0) as painters:
+        summary = source if isinstance(source, Summary) else build_summary(results=source)
+        figures = []
+        for figure in draw_each(summary):
+            figures.append(figure)
+            if png and figure.panels:
+                ask_for_picture(painters, figure, folder / "figures")
+        page = report_html(summary, figures)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "report.html"
+        path.write_text(page, encoding="utf-8")
+        painters.finish()
     return path
-
-
-def write_pictures(figures: Iterable[Figure], folder: Path) -> None:
-    """Write each figure that has panels as a PNG named after it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for figure in figures:
-        if figure.panels:
-            write_picture(figure, folder)
 
 
 def report_html(summary: Summary, figures: Iterable[Figure]) -> str:

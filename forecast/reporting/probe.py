@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.reporting.html import render_page, write_pictures
+from forecast.reporting.html import render_page
+from forecast.reporting.render import write_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import vl_convert
-
+from forecast.reporting.painting import Painters, painters_here
 from forecast.reporting.theme import PAGE_FONT, chart_config, picture_font
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from forecast.reporting.marks import Figure, Panel
@@ -18,7 +18,6 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 PICTURE_WIDTH = 900
 LINE_LENGTH = 140
 GAP = 60
-SCALE = 2
 MANY_ROWS = 900
 
 
@@ -146,8 +145,17 @@ def wrapped(text: str, length: int = LINE_LENGTH) -> list[str]:
     return lines
 
 
-def write_picture(figure: Figure, folder: Path) -> Path:
-    """Write `figure` as a PNG named after it."""
+def write_pictures(figures: Iterable[Figure], folder: Path) -> list[Path]:
+    """Write each figure that has panels as a PNG named after it."""
+    drawn = [figure for figure in figures if figure.panels]
+    with Painters(painters_here() if len(drawn) > 1 else 0) as painters:
+        paths = [ask_for_picture(painters, figure, folder) for figure in drawn]
+        painters.finish()
+    return paths
+
+
+def ask_for_picture(painters: Painters, figure: Figure, folder: Path) -> Path:
+    """Have a figure painted as a PNG named after it, which is there once the painters have finished."""
     path = folder / f"{figure.name}.png"
-    path.write_bytes(vl_convert.vegalite_to_png(picture_spec(figure), scale=SCALE))
+    painters.ask(json.dumps(picture_spec(figure), ensure_ascii=False, allow_nan=False), path)
     return path

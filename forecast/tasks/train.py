@@ -14,6 +14,7 @@ from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_target
+from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import EsnSettings
 from forecast.reporting.terminal import print_leaderboard
@@ -154,7 +155,8 @@ def fit(prepared: Prepared, work: Work) -> Fits:
     job, question = prepared.job, prepared.question
     if not isinstance(job.model, EsnSettings):
         # Lightning takes seconds to import, and the leaderboard's seconds are those of the training.
-        import forecast.training.fit  # noqa: F401, PLC0415
+        with importing():
+            import forecast.training.fit  # noqa: F401, PLC0415
 
     asked = forecasters(job, on_epoch=work.epoch)
     fits = fit_all(asked, prepared.panel, question.split, question.problem, on_progress=work.stage)

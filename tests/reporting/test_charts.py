@@ -11,7 +11,7 @@ from made_up_runs import NASTY, made_up_run
 
 from forecast.reporting.charts import draw
 from forecast.reporting.marks import Panel, spread
-from forecast.reporting.render import page_spec, picture_spec, write_picture
+from forecast.reporting.render import page_spec, picture_spec, write_pictures
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 from forecast.reporting.theme import DARK, LIGHT, dark_twins
@@ -116,7 +116,7 @@ def test_labels_that_would_overlap_are_moved_apart_in_order():
 
 def test_pictures_come_out_with_nothing_said(tmp_path, capfd):
     figures = draw(build_summary(**made_up_run("walk", uid=NASTY), show=ReportSettings(origins=2)))
-    paths = [write_picture(figure, tmp_path) for figure in figures]
+    paths = write_pictures(figures, tmp_path)
     assert [path.name for path in paths] == [f"{name}.png" for name in NAMES]
     for path in paths:
         content = path.read_bytes()

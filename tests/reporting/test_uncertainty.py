@@ -12,7 +12,7 @@ from forecast.reporting.fans import errors_needed, levels_of, pairs, points_and_
 from forecast.reporting.html import report_html, write_report
 from forecast.reporting.leaderboard import table_columns, table_rows
 from forecast.reporting.marks import TRUTH
-from forecast.reporting.render import write_picture
+from forecast.reporting.render import write_pictures
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 from forecast.reporting.theme import LIGHT
@@ -181,7 +181,7 @@ def test_a_results_table_with_quantiles_is_enough(run, tmp_path):
     page = write_report(long, tmp_path, png=False).read_text(encoding="utf-8")
     assert "How sure the forecasts are" in page
     calibration = next(figure for figure in draw(summary) if figure.name == "calibration")
-    assert write_picture(calibration, tmp_path).stat().st_size > 10_000
+    assert write_pictures([calibration], tmp_path)[0].stat().st_size > 10_000
 
 
 def test_coverage_and_pit_of_a_table_against_a_loop(run):

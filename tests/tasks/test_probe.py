@@ -258,7 +258,8 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(run_folder, monkeypatch):
 
 
 def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("forecast.reporting.render.vl_convert.vegalite_to_png", lambda *_, **__: b"drawn")
+    monkeypatch.setattr("forecast.reporting.render.painters_here", lambda: 0)
+    monkeypatch.setattr("forecast.reporting.painting.png", lambda _: b"drawn")
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "memory.png").write_text("mine")
