@@ -235,8 +235,9 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
         return Forecasts(head.point(raw, None).numpy())
     if isinstance(head, CategoricalHead):
         return of_chances(head.chances(raw).numpy())
-    unit, level = scale[:, None], level_of(reference, scale)
-    y_hat = reference + head.point(raw, level).numpy() * unit
+    unit, level = scale[:, None], level_of(reference, scale) if head.needs_level else None
+    y_hat = head.point(raw, level).numpy() * unit
+    y_hat += reference
     if not head.is_distribution:
         return Forecasts(y_hat)
     quantiles = reference[..., None] + head.quantiles(raw, QUANTILES, level).numpy() * unit[..., None]
