@@ -158,21 +158,28 @@ def training_row(
 
 
 def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: Sequence[Library]) -> list[Row]:
-    """Forecasts from every origin: of the whole series, and of its last 2,000 steps with the walk up to them."""
+    """Forecasts from every origin: of the whole series, and of its last 2,000 steps.
+
+    These with the walk up to them, and with as many steps before them as libraries look back.
+    """
     every, last = np.arange(PROBLEM.context_steps - 1, STEPS - PROBLEM.horizon), 2_000
     net = Bare("lstm", fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
     inputs = tables(panel, fitted)[0]
     whole = Row("forecasts from every origin of the series, to arrays", "1/s")
     stretch = Row("the same of its last 2,000 origins, the walk before them included", "1/s")
     tidy = Row("the same as a scored table", "1/s")
+    alone = Row(f"from every origin of a stretch of {last:,} steps with {PROBLEM.context_steps} before it", "1/s")
+    rows = PROBLEM.context_steps + last
+    cut = single_series(panel.target[-rows:], np.arange(rows), Calendar(freq=None))
+    of_cut = np.arange(PROBLEM.context_steps, rows)
     scales = fit_scales(panel, PROBLEM.season_steps)
     for turn in range(repeats + 1):
-        for row, steps in ((whole, every), (stretch, every[-last:])):
+        for row, past, steps in ((alone, cut, of_cut), (whole, panel, every), (stretch, panel, every[-last:])):
             origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
             began = time.perf_counter()
-            forecasts = fitted.forecast(panel, origins)
+            forecasts = fitted.forecast(past, origins)
             between = time.perf_counter()
-            every_origin(net, inputs, int(steps[0]))
+            every_origin(net, inputs[: len(past.target)], int(steps[0]))
             after = time.perf_counter()
             if turn:  # the first warms up
                 row.add(OURS, len(steps) / (between - began))
@@ -182,12 +189,14 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
             tidy.add(OURS, len(steps) / (time.perf_counter() - after + between - began))
     for library in libraries:
         for _ in range(min(repeats, 3)):
-            for row, count in ((whole, len(every)), (stretch, last)):
+            for lines, count in (((whole,), len(every)), ((stretch, alone), last)):
                 with hushed():
                     began = time.perf_counter()
                     made = library.forecast_origins(panel.target, count)
-                    row.add(library.name, made / (time.perf_counter() - began))
-    return [whole, stretch, tidy]
+                    rate = made / (time.perf_counter() - began)
+                for row in lines:
+                    row.add(library.name, rate)
+    return [whole, stretch, alone, tidy]
 
 
 def live_row(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: Sequence[Library]) -> Row:

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from forecast.network.steps import Steps
     from forecast.series.calendar import Calendar
     from forecast.series.encoding import Float32Array
-    from forecast.series.panel import FloatArray, TimeArray
+    from forecast.series.panel import BoolArray, FloatArray, TimeArray
     from forecast.series.references import Reference
     from forecast.training.data import NetworkData
 
 
-_ROOM = 64
+_ROOM = 256
 """Steps at least that go on before what is no longer read is let go."""
 
 
@@ -111,11 +111,13 @@ class Live:
         self._network = network
         self._reference = reference
         self._scale = scale
-        self._unit = scale[:, None]
+        # One number is not spread over an array, which takes numpy as long as the product.
+        self._unit: FloatArray | np.float64 = scale[:, None] if len(scale) > 1 else np.float64(scale[0])
         self._onward = onward
         self._stepwise = StepwiseReference(reference, onward)
         self._ends = ends
         self._beside = beside
+        self._plain = len(scale) == 1 and not (ends.symbols or beside.may_miss)
         self._steps = steps
         whole = reference.horizon == horizon
         self._straight = straight_forecast(network) if whole else None
@@ -176,6 +178,21 @@ class Live:
             Another number of values than there are series, one that is infinite, or a missing one that may not be.
 
         """
+        y, missing = self._taken(row)
+        columns = self._beside.go_on(past, missing)
+        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._onward.latest, y))
+        self._rows_since += 1
+        x = (inputs / self._unit).astype(np.float32)
+        self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
+        if self._earlier:
+            self._earlier = (self._own, *self._earlier[:-1])
+        self._own = self._own_forecast()
+        return self.forecast()
+
+    def _taken(self, row: npt.ArrayLike) -> tuple[FloatArray, BoolArray | None]:
+        """Values of a row and which are missing, (series,) each; None where none may be."""
+        if self._plain and isinstance(row, float) and math.isfinite(row):
+            return np.array([row]), None  # most rows there are; the checks below cost more than a step of the network
         y = _codes(row, self._ends.symbols) if self._ends.symbols else np.asarray(row, dtype=np.float64).reshape(-1)
         missing = np.isnan(y) if self._beside.may_miss else None
         there = np.isfinite(y) if missing is None else np.isfinite(y) | missing
@@ -184,14 +201,7 @@ class Live:
                 f"`update` takes one finite number for each of {len(self._scale)} series, found {row!r}: "
                 f"hand the values in the order of the series"
             )
-        columns = self._beside.go_on(past, missing)
-        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._onward.latest, y))
-        self._rows_since += 1
-        x = (inputs / self._unit).astype(np.float32)
-        self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
-        self._earlier = (self._own, *self._earlier)[: len(self._earlier)]
-        self._own = self._own_forecast()
-        return self.forecast()
+        return y, missing
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
@@ -210,8 +220,9 @@ class Live:
     def _own_forecast(self) -> Forecasts:
         """What is forecast from the latest row alone, an origin of each series."""
         if self._straight is not None:
-            weights, bias = self._straight
-            return Forecasts(self._stepwise.forecast + (self._steps.features @ weights + bias) * self._unit)
+            y_hat = self._straight.of(self._steps.features) * self._unit
+            y_hat += self._stepwise.forecast
+            return Forecasts(y_hat)
         if self._straight_chances is not None:
             return of_chances(self._straight_chances.of(self._steps.features))
         ahead = self._beside.ahead(self._horizon)
@@ -235,8 +246,9 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
         return Forecasts(head.point(raw, None).numpy())
     if isinstance(head, CategoricalHead):
         return of_chances(head.chances(raw).numpy())
-    unit, level = scale[:, None], level_of(reference, scale)
-    y_hat = reference + head.point(raw, level).numpy() * unit
+    unit, level = scale[:, None], level_of(reference, scale) if head.needs_level else None
+    y_hat = head.point(raw, level).numpy() * unit
+    y_hat += reference
     if not head.is_distribution:
         return Forecasts(y_hat)
     quantiles = reference[..., None] + head.quantiles(raw, QUANTILES, level).numpy() * unit[..., None]

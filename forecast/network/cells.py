@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from forecast.network.bidirectional import Bidirectional
 from forecast.network.dilation import Dilated
-from forecast.network.fused import FusedGru, FusedRnn, SigmoidRnn
+from forecast.network.fused import FusedGru, FusedLstm, FusedRnn, SigmoidRnn
 from forecast.network.reservoir import Reservoir
 from forecast.network.scan import MinGru
 from forecast.network.segments import Segmented
@@ -150,7 +150,7 @@ def _rnn(settings: RnnSettings, input_size: int, layers: int, dropout: float) ->
 
 
 def _lstm(settings: LstmSettings, input_size: int, layers: int, dropout: float) -> Backbone:
-    core = nn.LSTM(**_options(settings, input_size, layers, dropout))
+    core = FusedLstm(**_options(settings, input_size, layers, dropout))
     size = settings.hidden_size
     # The forget gate starts open: remember by default (Jozefowicz et al. 2015).
     _set_gate(core, slice(size, 2 * size), settings.forget_bias)

@@ -1,4 +1,7 @@
-"""torch's GRU and RNN with compiled layers where these are faster; parameters, numbers and interface are torch's."""
+"""torch's LSTM, GRU and RNN with compiled layers where these are faster; parameters, numbers, interface are torch's.
+
+Those of `kernels` (GRU, RNN) have a gradient; that of `walks` (LSTM) has none: it is for few lanes in use.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,49 @@ AVAILABLE = find_spec("numba") is not None
 
 _LARGEST_WORK = 64 * 64 * 64
 """lanes x hidden units squared, a step's work, above which torch's many calls no longer cost more than they do."""
+
+_LARGEST_WALK = 2 * 64 * 64
+"""The same of a walk without gradient. Microseconds a step of an LSTM, compiled and torch's: 1.6 and 2.6 (1 lane, 64
+units), 2.7 and 3.1 (2 lanes), 4.7 and 4.4 (4 lanes); 3.1 and 3.2 (8 lanes, 32 units), 13.7 and 11.2 (32 lanes)."""
+
+_STEPS_THAT_PAY = 32_768
+"""Steps of lanes that an LSTM has walked, trained on or not, before numba is loaded for it.
+
+Loading takes 0.6 s (import and kernels from their cache), as much as 300,000 steps save. Who opens a run and forecasts
+once has it sooner by torch; who has trained, or forecasts again and again, is beyond this soon and gains from then on.
+"""
+
+
+class FusedLstm(nn.LSTM):
+    """An LSTM, batches first, unidirectional.
+
+    Attributes
+    ----------
+    walked : steps of lanes so far
+
+    """
+
+    walked = 0
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,  # noqa: A002
+        hx: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """(lane, step, input), (layer, lane, hidden) twice -> (lane, step, hidden), (layer, lane, hidden) twice."""
+        self.walked += input.shape[0] * input.shape[1]
+        if hx is None or self.walked < _STEPS_THAT_PAY or not _walks(self, input):
+            outputs, after = super().forward(input, hx)
+            return outputs, after
+        from forecast.network.walks import lstm_layer  # noqa: PLC0415
+
+        outputs, last = input.transpose(0, 1), []
+        for layer in range(self.num_layers):
+            outputs, c = lstm_layer(outputs, _layer_weights(self, layer), hx[0][layer], hx[1][layer])
+            last.append((outputs[-1], c))
+            outputs = _between(self, outputs, layer)
+        h, c = (torch.stack(part) for part in zip(*last, strict=True))
+        return outputs.transpose(0, 1), (h, c)
 
 
 class FusedGru(nn.GRU):
@@ -54,8 +100,7 @@ class SigmoidRnn(nn.RNN):
             )
             outputs = (g + 1) / 2
             last.append((end[0] + 1) / 2)
-            if layer + 1 < self.num_layers:
-                outputs = functional.dropout(outputs, self.dropout, training=self.training)
+            outputs = _between(self, outputs, layer)
         return outputs, torch.stack(last)
 
     def _in_other_units(self, x: Tensor, g0: Tensor, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -82,6 +127,12 @@ def _pays(core: nn.RNNBase, x: Tensor) -> bool:
     return AVAILABLE and small and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
+def _walks(core: nn.RNNBase, x: Tensor) -> bool:
+    """Whether the compiled walk can be used, which knows no gradient, and wins (very small)."""
+    small = x.shape[0] * core.hidden_size**2 <= _LARGEST_WALK
+    return small and not torch.is_grad_enabled() and _pays(core, x)
+
+
 def _stacked(core: nn.GRU | nn.RNN, x: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
     # numba takes most of a second to import; opening a run or an LSTM does without it.
     from forecast.network.kernels import GruLayer, RnnLayer  # noqa: PLC0415
@@ -95,6 +146,12 @@ def _stacked(core: nn.GRU | nn.RNN, x: Tensor, h0: Tensor) -> tuple[Tensor, Tens
         else:
             outputs = RnnLayer.apply(own, weight, bias, h0[layer], core.nonlinearity == "relu")  # type: ignore[no-untyped-call]
         last.append(outputs[-1])
-        if layer + 1 < core.num_layers:
-            outputs = functional.dropout(outputs, core.dropout, training=core.training)
+        outputs = _between(core, outputs, layer)
     return outputs.transpose(0, 1), torch.stack(last)
+
+
+def _between(core: nn.RNNBase, outputs: Tensor, layer: int) -> Tensor:
+    """Silence some outputs of a layer that is not the last, while training."""
+    if layer + 1 == core.num_layers:
+        return outputs
+    return functional.dropout(outputs, core.dropout, training=core.training)

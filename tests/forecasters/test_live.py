@@ -1,0 +1,90 @@
+"""A network in use: what was handed out stays as it was, and nothing that happens elsewhere changes what it says."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from forecast.errors import ForecastError
+from forecast.forecasters.recurrent import Recurrent
+from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
+from forecast.series.problem import Problem
+from forecast.training.settings import TrainingSettings
+
+CELLS = {
+    "lstm": LstmSettings(hidden_size=5, layers=2),
+    "gru": GruSettings(hidden_size=5),
+    "relu": RnnSettings(hidden_size=5, activation="relu"),
+    "sigmoid": RnnSettings(hidden_size=5, activation="sigmoid"),
+    "gaussian": LstmSettings(hidden_size=5, head="gaussian"),
+    "averaged": GruSettings(hidden_size=5, fork_ensemble=3),
+}
+PROBLEM = Problem(horizon=4, context_steps=12, season_steps=6)
+
+
+def fitted_on(settings):
+    y = np.sin(np.arange(200) / 3) + 0.1 * np.random.default_rng(0).normal(size=200)
+    panel = single_series(y, np.arange(200), Calendar(freq=None))
+    training = TrainingSettings(lanes=4, chunk_steps=12, threads=1, accelerator="cpu")
+    forecaster = replace(Recurrent(settings, training), learning_rates=(0.02,))
+    return forecaster.fit(panel, panel.lengths, PROBLEM), panel
+
+
+def all_of(live, rows):
+    return [live.update(row).y_hat.copy() for row in rows]
+
+
+ROWS, OTHERS = np.random.default_rng(1).normal(size=(2, 40)).tolist()
+
+
+@pytest.mark.parametrize("settings", CELLS.values(), ids=CELLS)
+def test_forecasts_that_were_handed_out_never_change(settings):
+    fitted, panel = fitted_on(settings)
+    live = fitted.start(panel)
+    told = [live.forecast(), *(live.update(row) for row in ROWS[:20])]
+    before = [copy.deepcopy((one.y_hat, one.quantiles)) for one in told]
+    all_of(live, OTHERS)
+    for one, (y_hat, quantiles) in zip(told, before, strict=True):
+        np.testing.assert_array_equal(one.y_hat, y_hat)
+        assert quantiles is None or np.array_equal(one.quantiles, quantiles)
+    assert len({one.y_hat.tobytes() for one in told}) == len(told)
+
+
+@pytest.mark.parametrize("settings", CELLS.values(), ids=CELLS)
+def test_two_of_them_and_new_weights_do_not_disturb_each_other(settings):
+    fitted, panel = fitted_on(settings)
+    alone = all_of(fitted.start(panel), ROWS)
+    one, other = fitted.start(panel), fitted.start(panel)
+    together = []
+    for row, another in zip(ROWS, OTHERS, strict=True):
+        together.append(one.update(row).y_hat)
+        other.update(another)
+    np.testing.assert_array_equal(together, alone)
+    if settings.head == "point":  # other heads are asked anew
+        late = fitted.start(panel)
+        with torch.no_grad():
+            for part in fitted.network.parameters():
+                part.zero_()
+        np.testing.assert_array_equal(all_of(late, ROWS), alone)
+
+
+def test_a_number_is_a_number_however_it_is_handed_over():
+    fitted, panel = fitted_on(CELLS["lstm"])
+    told = [fitted.start(panel).update(row).y_hat for row in (2.0, 2, [2.0], np.float64(2.0), np.array(2.0))]
+    for one in told[1:]:
+        np.testing.assert_array_equal(one, told[0])
+
+
+@pytest.mark.parametrize("row", [float("nan"), float("inf"), -float("inf"), [1.0, 2.0], []])
+def test_what_is_no_finite_number_is_refused_and_changes_nothing(row):
+    fitted, panel = fitted_on(CELLS["lstm"])
+    live = fitted.start(panel)
+    with pytest.raises(ForecastError, match="takes one finite number for each of 1 series, found"):
+        live.update(row)
+    np.testing.assert_array_equal(all_of(live, ROWS), all_of(fitted.start(panel), ROWS))
