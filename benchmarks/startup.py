@@ -1,6 +1,6 @@
 """How long the command takes to answer, the package to import, and the default command from start to report.
 
-    python benchmarks/startup.py
+    python benchmarks/startup.py [--json FILE]
 
 Medians of several fresh interpreters. Stated in the README: `--help`, `--cfg job` and a misspelt override within 1 s,
 `import forecast` within 0.3 s beyond the interpreter's own start. The default command is to be done within 20 s, 6 of
@@ -11,6 +11,7 @@ that are imported while something else is done count as well.
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import re
 import statistics
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 INTERPRETER = ("-c", "")
 CASES = {
@@ -31,12 +34,28 @@ DEFAULT = ("-m", "forecast", "model=lstm")
 LIMIT, IMPORT_LIMIT = 20.0, 6.0
 
 
-def seconds(arguments: tuple[str, ...], repeats: int) -> float:
-    """Return the median wall time of a fresh interpreter, in seconds."""
-    return statistics.median(all_seconds(arguments, repeats))
+@dataclass(frozen=True)
+class Row:
+    """What took how long, in seconds: the median, the shortest and the longest; and what is aimed at."""
+
+    what: str
+    median: float
+    shortest: float
+    longest: float
+    limit: float
+
+    @property
+    def text(self) -> str:
+        """A line."""
+        return f"{self.median:6.2f} s of {self.limit:.1f} s  {self.what} ({self.shortest:.2f} to {self.longest:.2f})"
 
 
-def all_seconds(arguments: tuple[str, ...], repeats: int, *, check: bool = False) -> list[float]:
+def row_of(what: str, taken: list[float], limit: float) -> Row:
+    """Sum up several runs."""
+    return Row(what, statistics.median(taken), min(taken), max(taken), limit)
+
+
+def seconds(arguments: tuple[str, ...], repeats: int, *, check: bool = False) -> list[float]:
     """Return the wall times of fresh interpreters, in seconds."""
     taken = []
     with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +66,8 @@ def all_seconds(arguments: tuple[str, ...], repeats: int, *, check: bool = False
     return taken[1:]
 
 
-def import_seconds(arguments: tuple[str, ...]) -> tuple[float, dict[str, float]]:
-    """Return the seconds that all imports take together, and those of the modules of each package."""
+def import_seconds(arguments: tuple[str, ...]) -> dict[str, float]:
+    """Return the seconds that the modules of each package take to import."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-X", "importtime", *arguments]
         log = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stderr
@@ -56,37 +75,31 @@ def import_seconds(arguments: tuple[str, ...]) -> tuple[float, dict[str, float]]
     for line in log.splitlines():
         if found := re.fullmatch(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)\S*", line):
             taken[found[2]] = taken.get(found[2], 0.0) + int(found[1]) / 1e6
-    return sum(taken.values()), taken
-
-
-def time_default(repeats: int) -> bool:
-    """Print a row of the default command and one of its imports; return whether they keep their limits."""
-    taken = all_seconds(DEFAULT, repeats, check=True)
-    median = statistics.median(taken)
-    spread = f"{min(taken):.1f} to {max(taken):.1f}"
-    print(f"{median:6.2f} s of {LIMIT:.1f} s  python {' '.join(DEFAULT)} ({spread} s in {repeats} runs)")
-    imports, each = import_seconds(DEFAULT)
-    most = sorted(each, key=lambda name: -each[name])[:6]
-    print(f"{imports:6.2f} s of {IMPORT_LIMIT:.1f} s  of it imports: {', '.join(f'{n} {each[n]:.1f}' for n in most)}")
-    return median <= LIMIT and imports <= IMPORT_LIMIT
+    return taken
 
 
 def main() -> int:
     """Print a row a case; 1 where a limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--runs", type=int, default=3, help="of the default command, after one that is not counted")
-    arguments = parser.parse_args()
-    repeats = arguments.repeats
-    own = seconds(INTERPRETER, repeats)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    own = statistics.median(seconds(INTERPRETER, options.repeats))
     print(f"{platform.machine()}, Python {platform.python_version()}, interpreter alone {own:.2f} s")
-    kept = True
+    rows = []
     for name, (command, limit) in CASES.items():
-        taken = seconds(command, repeats) - (own if name.startswith("import") else 0.0)
-        kept &= taken <= limit
-        print(f"{taken:6.2f} s of {limit:.1f} s  {name}")
-    kept &= time_default(arguments.runs)
-    return 0 if kept else 1
+        taken = seconds(command, options.repeats)
+        rows.append(row_of(name, [one - own for one in taken] if name.startswith("import") else taken, limit))
+    rows.append(row_of(f"python {' '.join(DEFAULT)}", seconds(DEFAULT, options.runs, check=True), LIMIT))
+    imports = import_seconds(DEFAULT)
+    rows.append(row_of("of it imports", [sum(imports.values())], IMPORT_LIMIT))
+    print(*(row.text for row in rows), sep="\n")
+    most = sorted(imports, key=lambda name: -imports[name])[:6]
+    print("most of them:", ", ".join(f"{name} {imports[name]:.1f}" for name in most))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    return 0 if all(row.median <= row.limit for row in rows) else 1
 
 
 if __name__ == "__main__":

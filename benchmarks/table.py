@@ -1,9 +1,9 @@
 """Put what the benchmarks measured into the README, between the marks that stand there.
 
-    python benchmarks/table.py throughput.json [--quality quality.json ...] [--memory memory.json] [--readme README.md]
+    python benchmarks/table.py throughput.json [--quality FILE ...] [--memory FILE] [--startup FILE] [--readme README.md]
 
-The files are what `throughput.py`, `quality.py` and `memory.py` wrote with `--json`; those of one case of quality are
-put together, whoever is in them.
+The files are what the other benchmarks wrote with `--json`; those of one case of quality are put together, whoever is
+in them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,15 @@ def lines_of_throughput(found: dict[str, Any]) -> list[str]:
 
 
 _UNITS = {"1/s": "a second", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def lines_of_startup(found: list[dict[str, Any]]) -> list[str]:
+    """A table with a line for each command."""
+    lines = ["", "| from start to end | seconds | aimed at |", "|---|---|---|"]
+    for row in found:
+        spread = f"{row['median']:.2f} ({row['shortest']:.2f} to {row['longest']:.2f})"
+        lines.append(f"| {row['what']} | {spread} | {row['limit']:g} |")
+    return lines
 
 
 _CASES = {"panel": "400 generated series", "series": "one generated series", "m4": "M4-Hourly"}
@@ -79,12 +88,15 @@ def main() -> None:
     parser.add_argument("throughput", type=Path)
     parser.add_argument("--quality", type=Path, nargs="*", default=[])
     parser.add_argument("--memory", type=Path)
+    parser.add_argument("--startup", type=Path)
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     options = parser.parse_args()
     lines = lines_of_throughput(json.loads(options.throughput.read_text()))
     lines += lines_of_quality([json.loads(path.read_text()) for path in options.quality])
     if options.memory:
         lines += lines_of_memory(json.loads(options.memory.read_text()))
+    if options.startup:
+        lines += lines_of_startup(json.loads(options.startup.read_text()))
     before, _, rest = options.readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     options.readme.write_text("\n".join([before + BEGIN, *lines, END]) + after)
