@@ -1,6 +1,6 @@
 """Put what the benchmarks measured into the README, between the marks that stand there.
 
-    python benchmarks/table.py throughput.json [--quality FILE ...] [--memory FILE] [--startup FILE] [--readme README.md]
+    python benchmarks/table.py throughput.json [--quality FILE ...] [--memory FILE] [--startup FILE] [--readme FILE]
 
 The files are what the other benchmarks wrote with `--json`; those of one case of quality are put together, whoever is
 in them.
