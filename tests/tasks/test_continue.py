@@ -152,7 +152,7 @@ def test_a_run_on_symbols_is_probed(hello, tmp_path):
     assert told["memory_steps"]["data"] == made.found.memory.cut.length
     assert len(told["units"]["added_bits"]) == 4
     assert "sections on sine waves" in page
-    with pytest.raises(ForecastError, match="did you mean 'text'"):
+    with pytest.raises(ForecastError, match="there is one, 'text'"):
         probe(folder, show=ReportSettings(png=False, series="txt"))
 
 

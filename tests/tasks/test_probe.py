@@ -224,7 +224,7 @@ def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
     [
         (["run=nowhere"], "there is no such folder"),
         (["run=empty"], "holds no run.json"),
-        (["run=RUN", "report.series=wave"], "did you mean 'sinewave'?"),
+        (["run=RUN", "report.series=wave"], "there is one, 'sinewave'"),
         (
             ["run=RUN", "model=gru"],
             "only `data.*` and `report.series` and `report.png` and `probe.smoothing` may be new",

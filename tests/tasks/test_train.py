@@ -22,6 +22,7 @@ from forecast.runs.run import open_run
 from forecast.series.split import last_origins, rolling_origins
 from forecast.tasks import train as module
 from forecast.tasks.final import final_fit
+from forecast.tasks.newer import series_number
 from forecast.tasks.predict import predict
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train, validate
@@ -267,3 +268,12 @@ def test_paths_of_points_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(ForecastError, match=r"paths are drawn from a distribution, found `model\.head=point`"):
         train(small_job(report__paths=7), tmp_path / "run", silent())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_series_that_is_not_there_is_answered_with_the_nearest():
+    assert series_number(("north", "south"), None) == 0
+    assert series_number(("north", "south"), "south") == 1
+    with pytest.raises(ForecastError, match=r"one of the 2 series: did you mean 'south'\?"):
+        series_number(("north", "south"), "soth")
+    with pytest.raises(ForecastError, match="names no series: there is one, 'north'"):
+        series_number(("north",), "soth")
