@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STEPS, LANES, CHUNK, HIDDEN, EPOCHS, BATCHES = 17_420, 32, 168, 64, 3, 50
+STEPS_OF_A_TRAINING = 350_000
+"""What a network has walked when it is trained to its end, at least: only then are its walks compiled (`[fast]`)."""
+
 PROBLEM = Problem(horizon=24, context_steps=168, season_steps=24)
 OURS, BARE = "forecast", "bare loop"
 NETWORKS = {"lstm": LstmSettings, "gru": GruSettings, "rnn": RnnSettings}
@@ -173,6 +176,8 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
     cut = single_series(panel.target[-rows:], np.arange(rows), Calendar(freq=None))
     of_cut = np.arange(PROBLEM.context_steps, rows)
     scales = fit_scales(panel, PROBLEM.season_steps)
+    for _ in range(STEPS_OF_A_TRAINING // STEPS):  # the three epochs above are no training to an end
+        fitted.forecast(panel, Origins(np.zeros(len(every), dtype=np.int64), every))
     for turn in range(repeats + 1):
         for row, past, steps in ((alone, cut, of_cut), (whole, panel, every), (stretch, panel, every[-last:])):
             origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
