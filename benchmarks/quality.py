@@ -52,7 +52,10 @@ SETTINGS: dict[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
     "generated": {
         "as it comes": _AS_IT_COMES,
         "mean, 4 forks": ({"reference": "mean", "fork_ensemble": 4}, {"schedule": "cosine", "max_epochs": 30}),
-        "cosine, 12 epochs": ({}, {"schedule": "cosine", "max_epochs": 12}),
+        "mean, 32 lanes": (
+            {"reference": "mean", "fork_ensemble": 4},
+            {"schedule": "cosine", "max_epochs": 20, "lanes": 32, "learning_rate": 0.01},
+        ),
     },
     "m4": {
         "as it comes": _AS_IT_COMES,

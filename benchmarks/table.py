@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ def lines_of_throughput(found: dict[str, Any]) -> list[str]:
         lines.append(f"| {row['what']} ({_UNITS[row['unit']]}) | {' | '.join(cells)} |")
     for row in others:
         told = ", ".join(f"{who}: {statistics.median(values):,.0f}" for who, values in row["figures"].items())
-        lines += ["", f"{row['what'].capitalize()} ({_UNITS[row['unit']]}): {told}."]
+        lines += ["", *textwrap.wrap(f"{row['what'].capitalize()} ({_UNITS[row['unit']]}): {told}.", 120)]
     versions = ", ".join(f"{key} {value}" for key, value in found.items() if key not in {"rows", "repeats", "machine"})
-    return [*lines, "", f"Medians of {found['repeats']} (lowest to highest) on {found['machine']}; {versions}."]
+    made = f"Medians of {found['repeats']} (lowest to highest) on {found['machine']}; {versions}."
+    return [*lines, "", *textwrap.wrap(made, 120)]
 
 
 _UNITS = {"1/s": "a second", "us": "microseconds", "ns": "nanoseconds"}
