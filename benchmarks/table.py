@@ -72,10 +72,11 @@ def lines_of_quality(files: list[dict[str, Any]]) -> list[str]:
 
 def lines_of_memory(found: dict[str, Any]) -> list[str]:
     """A line on the peak of memory."""
-    stages = ", ".join(f"{stage} {megabytes:,.0f}" for stage, megabytes in found["peak_mb"].items())
+    stages = "; ".join(f"{stage} {megabytes:,.0f}" for stage, megabytes in found["peak_mb"].items())
     size = f"{found['series']:,} series of {found['steps']:,} steps with {found['covariates']} covariates"
     data = f"{found['packed_mb']:,.0f} MB as float32"
-    return ["", f"Peak memory of {size}, {data}, in MB: {stages}; {found['seconds']:.0f} s."]
+    told = f"Peak memory of {size}, {data}, in MB after: {stages}; {found['seconds']:.0f} s."
+    return ["", *textwrap.wrap(told, 120)]
 
 
 def _figure(values: list[float] | None) -> str:

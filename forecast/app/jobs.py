@@ -244,7 +244,8 @@ def _timed_score(job: JobSettings) -> tuple[float | None, float | None, float]:
     Imports count for nobody: they would all fall to the first job.
     """
     if job.task == "train":
-        from forecast.tasks.train import validate
+        with importing():
+            from forecast.tasks.train import validate
 
         began = time.perf_counter()
         return *validate(job), time.perf_counter() - began

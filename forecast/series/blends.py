@@ -133,7 +133,7 @@ def reweighted(
         designs = _designs(train, known, rows, horizon=weights.shape[1], season_steps=season_steps)
         weighing = Weighing(float(scale[i]), percentage)
         for _ in range(_REWEIGHTINGS):
-            own[...] = solve(*moments(designs, own.shape, partial(weighing.importance, weights=own.copy())), ridge)
+            own[...] = solve(*moments(designs, own.shape, partial(weighing.importance, weights=own)), ridge)
     return brought
 
 
