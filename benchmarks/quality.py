@@ -72,6 +72,7 @@ _ENOUGH = 0.02
 class Point:
     """A training: its budget (optimizer steps or epochs), seconds, and errors from the two stretches' origins."""
 
+    setting: str
     budget: int
     seconds: float
     validation: float
@@ -135,7 +136,7 @@ class Ours:
         settings = self._training.model_copy(update=training)
         fitted = Recurrent(self._network, settings, on_epoch=on_epoch).fit(case.known, case.train, self._problem)
         timed = zip(fitted.history, finished, strict=True)
-        return fitted, [Point(one.epoch, seconds, one.validation_loss, np.nan) for one, seconds in timed]
+        return fitted, [Point(self.setting, one.epoch, took, one.validation_loss, np.nan) for one, took in timed]
 
     def score(self, fitted: FittedNetwork, stretch: int) -> float:
         """Error from the origins of a stretch."""
@@ -216,17 +217,25 @@ def darts(case: Case, budget: int, rate: float) -> Point:
 LIBRARIES: dict[str, Callable[[Case, int, float], Point]] = {"neuralforecast": neuralforecast, "darts": darts}
 
 
-def found_by_library(name: str, case: Case, budgets: list[int], rates: list[float]) -> Found:
-    """Some learning rates, each with all budgets, and the quickest training that is good enough."""
+def found_by_library(name: str, case: Case, budgets: list[int], rates: list[float], had: list[Point]) -> Found:
+    """Some learning rates, each with all budgets, and the quickest training that is good enough.
+
+    Those of `had` count as well, and are not repeated.
+    """
+    done = {(point.setting, point.budget) for point in had}
+    asked = [(f"rate {rate:g}", budget, rate) for rate in rates for budget in budgets]
+    missing = [one for one in asked if one[:2] not in done]
+    points = list(had)
     with hushed():
-        LIBRARIES[name](case, 2, rates[0])
-        tried = [(rate, LIBRARIES[name](case, budget, rate)) for rate in rates for budget in budgets]
-    points = [point for _, point in tried]
-    rate, chosen = tried[quickest([one.validation for one in points], [one.seconds for one in points])]
-    longer = [p.validation for r, p in tried if r == rate and chosen.budget < p.budget <= 10 * chosen.budget]
-    tenfold = max(budgets) >= 10 * chosen.budget
-    gained = max(1 - min(longer) / chosen.validation, 0.0) if tenfold else None
-    return Found(name, f"rate {rate:g}", points, chosen, case.measure, gained)
+        if missing:
+            LIBRARIES[name](case, 2, rates[0])
+        for setting, budget, rate in missing:
+            points.append(replace(LIBRARIES[name](case, budget, rate), setting=setting))
+    chosen = points[quickest([one.validation for one in points], [one.seconds for one in points])]
+    longer = [one for one in points if one.setting == chosen.setting and one.budget > chosen.budget]
+    tenfold = any(one.budget >= 10 * chosen.budget for one in longer)
+    gained = max(1 - min(one.validation for one in longer) / chosen.validation, 0.0) if tenfold else None
+    return Found(name, chosen.setting, points, chosen, case.measure, gained)
 
 
 def main() -> None:
@@ -239,7 +248,9 @@ def main() -> None:
     parser.add_argument("--rates", default="0.001,0.003,0.01", help="learning rates of the libraries")
     parser.add_argument("--only", help="who to run, with commas; all that are installed if not said")
     parser.add_argument("--settle", action="store_true", help="train ten times as long here, too")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--json", type=Path, help="where it goes; trainings of libraries that stand there are not repeated"
+    )
     options = parser.parse_args()
     if options.case == "m4" and not (options.train and options.test):
         parser.error("--case m4 needs --train and --test, the competition's two files of hourly series")
@@ -250,14 +261,31 @@ def main() -> None:
     rates = [float(rate) for rate in options.rates.split(",")]
     names = options.only.split(",") if options.only else ["forecast", *LIBRARIES]
     print(f"{options.case}, {processor()}, one thread", flush=True)
-    found = []
+    found = earlier(options.json, options.case)
     for name in names:
-        ours = name == "forecast"
-        found.append(found_here(case, settle=options.settle) if ours else found_by_library(name, case, budgets, rates))
-        print(found[-1].text, flush=True)
+        if name == "forecast":
+            found[name] = found_here(case, settle=options.settle)
+        else:
+            had = found[name].points if name in found else []
+            found[name] = found_by_library(name, case, budgets, rates, had)
+        print(found[name].text, flush=True)
         if options.json:
-            told = {"case": options.case, "machine": processor(), "found": [asdict(one) for one in found]}
+            told = {"case": options.case, "machine": processor(), "found": [asdict(one) for one in found.values()]}
             options.json.write_text(json.dumps(told, indent=1))
+
+
+def earlier(path: Path | None, case: str) -> dict[str, Found]:
+    """Read what a run before this one found on a case, by who forecasts."""
+    if path is None or not path.exists():
+        return {}
+    told = json.loads(path.read_text())
+    if (told["case"], told["machine"]) != (case, processor()):
+        raise SystemExit(f"{path} holds {told['case']} on {told['machine']}, not {case} on {processor()}")
+    found = [
+        Found(**{**one, "points": [Point(**p) for p in one["points"]], "chosen": Point(**one["chosen"])})
+        for one in told["found"]
+    ]
+    return {one.who: one for one in found}
 
 
 def case_of(options: argparse.Namespace) -> Case:
@@ -269,7 +297,7 @@ def case_of(options: argparse.Namespace) -> Case:
 
 def _point(case: Case, budget: int, seconds: float, forecast: Callable[[Origins], FloatArray]) -> Point:
     validation, test = (case.score(forecast(origins), origins) for origins in map(case.origins, (0, 1)))
-    return Point(budget, seconds, validation, test)
+    return Point("", budget, seconds, validation, test)
 
 
 def _frame(series: list[FloatArray]) -> pd.DataFrame:

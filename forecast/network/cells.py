@@ -33,6 +33,7 @@ from forecast.network.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from forecast.network.fused import Core
     from forecast.network.settings import (
         CellSettings,
         GruSettings,
@@ -50,8 +51,11 @@ _BYTES_A_UNIT = 32
 """What a kernel keeps of a hidden unit at a step, for the way back: gates and state of an LSTM."""
 
 _BYTES_AT_ONCE = 16 * 2**20
-"""Of what a call of a kernel keeps on a CPU: on its way back more no longer finds it in the cache, and half again as
-much time is gone (128 windows of 168 steps and 64 units)."""
+"""Of what a call of torch's kernel keeps on a CPU: on its way back more no longer finds it in the cache, and half again
+as much time is gone (128 windows of 168 steps and 64 units)."""
+
+_BYTES_AT_ONCE_COMPILED = 64 * 2**20
+"""Of compiled layers, which mind less; of larger buffers the C library has new pages brought by every call."""
 
 
 class Backbone(Protocol):
@@ -74,7 +78,7 @@ class Recurrent(nn.Module):
     Dropout silences features between the layers and after the last, while training.
     """
 
-    def __init__(self, core: nn.RNNBase, parts: int, dropout: float) -> None:
+    def __init__(self, core: Core, parts: int, dropout: float) -> None:
         super().__init__()
         self.core = core
         self.parts = parts  # tensors in a state: h, or h and c
@@ -112,10 +116,11 @@ class Recurrent(nn.Module):
         return parts, carried
 
     def _steps_at_once(self, x: Tensor) -> int:
-        """Steps of a call of the kernel, so many that a CPU's cache holds what it keeps of them."""
-        if x.device.type != "cpu":
+        """Steps of a call of the kernel, so many that it is quick about what it keeps of them for the way back."""
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
             return x.shape[1]
-        return max(_BYTES_AT_ONCE // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
+        most = _BYTES_AT_ONCE_COMPILED if self.core.compiled(x) else _BYTES_AT_ONCE
+        return max(most // (_BYTES_A_UNIT * self.feature_size * x.shape[0]), 1)
 
 
 def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
@@ -193,7 +198,7 @@ def _set_gate(core: nn.RNNBase, gate: slice, bias: float) -> None:
                 parameter[gate] = bias
 
 
-def _begun(core: nn.RNNBase, parts: int, settings: CellSettings, dropout: float) -> Backbone:
+def _begun(core: Core, parts: int, settings: CellSettings, dropout: float) -> Backbone:
     """Give recurrent weights their first values, each gate's matrix by itself."""
     fill = RECURRENT_INITS[settings.recurrent_init]
     for name, parameter in core.named_parameters():

@@ -123,7 +123,8 @@ def test_kernels_called_for_a_few_steps_each_change_nothing(settings, monkeypatc
         return features, after, torch.autograd.grad((features * back).sum(), list(backbone.parameters()))
 
     whole = run()
-    monkeypatch.setattr("forecast.network.cells._BYTES_AT_ONCE", 32 * 5 * 4 * 3)  # three steps
+    for name in ("_BYTES_AT_ONCE", "_BYTES_AT_ONCE_COMPILED"):
+        monkeypatch.setattr(f"forecast.network.cells.{name}", 32 * 5 * 4 * 3)  # three steps
     calls = []
     backbone.core.register_forward_hook(lambda *_: calls.append(1))
     torch.testing.assert_close(run(), whole, rtol=1e-5, atol=1e-6)

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from forecast.network import fused
-from forecast.network.fused import FusedGru, FusedRnn
+from forecast.network.fused import FusedGru, FusedLstm, FusedRnn
 
 KINDS = {
+    "lstm": (nn.LSTM, FusedLstm, {}),
     "gru": (nn.GRU, FusedGru, {}),
     "tanh": (nn.RNN, FusedRnn, {"nonlinearity": "tanh"}),
     "relu": (nn.RNN, FusedRnn, {"nonlinearity": "relu"}),
@@ -27,63 +28,76 @@ def pair(kind, layers=1, hidden=16, **options):
     return theirs, mine
 
 
-def everything(core, x, h):
-    """Outputs, last states, and the gradients of a random sum of them by inputs, states and parameters."""
-    x, h = x.clone().requires_grad_(), h.clone().requires_grad_()
-    out, last = core(x, h)
+def states(kind, layers, lanes, hidden=16):
+    """A state that is not zero, as torch wants it: (layer, lane, hidden), of an LSTM two."""
+    parts = 0.5 * torch.randn(2, layers, lanes, hidden)
+    return tuple(parts) if kind == "lstm" else parts[0]
+
+
+def parts_of(state):
+    """The tensors of a state."""
+    return list(state) if isinstance(state, tuple) else [state]
+
+
+def everything(core, x, state, through_outputs):
+    """Outputs, last states, and gradients of a random sum of them, or of the states, by inputs, states, parameters."""
+    x, *before = (part.clone().requires_grad_() for part in (x, *parts_of(state)))
+    out, last = core(x, tuple(before) if isinstance(state, tuple) else before[0])
     torch.manual_seed(2)
-    ((out * torch.randn_like(out)).sum() + (last * torch.randn_like(last)).sum()).backward()
-    return [out.detach(), last.detach(), x.grad, h.grad, *(p.grad for p in core.parameters())]
+    ends = [out, *parts_of(last)] if through_outputs else parts_of(last)
+    sum((part * torch.randn_like(part)).sum() for part in ends).backward()
+    gradients = [part.grad for part in (x, *before, *core.parameters())]
+    return [part.detach() for part in (out, *parts_of(last))] + gradients
 
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Fails where the compiled layers are not used at all: both would then be torch's."""
+    """Layers that were run compiled, an LSTM's from the first step on."""
     kernels = importlib.import_module("forecast.network.kernels")
-    used = []
-    for name in ("GruLayer", "RnnLayer"):
-        layer = getattr(kernels, name)
-
-        class Spy:
-            apply = staticmethod(lambda *args, layer=layer: used.append(1) or layer.apply(*args))
-
-        monkeypatch.setattr(kernels, name, Spy)
+    used, walked = [], kernels._walked
+    monkeypatch.setattr(kernels, "_walked", lambda *args: used.append(1) or walked(*args))
+    monkeypatch.setattr(fused, "_STEPS_THAT_PAY", 0)
     return used
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("lanes", "steps", "layers"), [(1, 2, 1), (5, 33, 1), (8, 20, 3)])
-def test_numbers_and_gradients_are_torch_s(kind, lanes, steps, layers, compiled):
+@pytest.mark.parametrize("through_outputs", [True, False])
+@pytest.mark.parametrize("shape", [(1, 2, 1), (5, 33, 1), (8, 20, 3), (70, 5, 1)])
+def test_numbers_and_gradients_are_torch_s(kind, shape, through_outputs, compiled):
+    lanes, steps, layers = shape
     theirs, mine = pair(kind, layers)
-    x, h = torch.randn(lanes, steps, 3), 0.5 * torch.randn(layers, lanes, 16)
-    for ours, expected in zip(everything(mine, x, h), everything(theirs, x, h), strict=True):
+    x, h = torch.randn(lanes, steps, 3), states(kind, layers, lanes)
+    for ours, expected in zip(
+        everything(mine, x, h, through_outputs), everything(theirs, x, h, through_outputs), strict=True
+    ):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
     assert len(compiled) == layers
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_large_inputs_saturate_as_torch_s_do(kind):
+def test_large_inputs_saturate_as_torch_s_do(kind, compiled):
     theirs, mine = pair(kind)
-    x, h = 300.0 * torch.randn(4, 10, 3), torch.zeros(1, 4, 16)
-    for ours, expected in zip(mine(x, h), theirs(x, h), strict=True):
-        torch.testing.assert_close(ours, expected, rtol=2e-6, atol=2e-6 * float(expected.detach().abs().max()))
+    x, h = 300.0 * torch.randn(4, 10, 3), states(kind, 1, 4)
+    (ours, _), (expected, _) = mine(x, h), theirs(x, h)
+    rounding = 300 * torch.finfo(torch.float32).eps  # of a sum of what inputs bring, in whatever order
+    torch.testing.assert_close(ours, expected, rtol=2e-6, atol=rounding * float(expected.detach().abs().max()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_a_number_is_not_hidden(kind):
+def test_what_is_not_a_number_is_not_hidden(kind, compiled):
     _, mine = pair(kind)
     x = torch.zeros(2, 6, 3)
     x[0, 3, 1] = torch.nan
-    out, _ = mine(x, torch.zeros(1, 2, 16))
+    out, _ = mine(x, states(kind, 1, 2))
     assert torch.isfinite(out[0, :3]).all()
     assert torch.isnan(out[0, 3:]).all()
     assert torch.isfinite(out[1]).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_dropout_between_layers_silences_in_training_alone(kind):
+def test_dropout_between_layers_silences_in_training_alone(kind, compiled):
     _, mine = pair(kind, layers=2, dropout=0.5)
-    x, h = torch.randn(4, 12, 3), torch.zeros(2, 4, 16)
+    x, h = torch.randn(4, 12, 3), states(kind, 2, 4)
     torch.manual_seed(1)
     assert not torch.equal(mine(x, h)[0], mine(x, h)[0])
     mine.eval()
@@ -91,19 +105,60 @@ def test_dropout_between_layers_silences_in_training_alone(kind):
 
 
 ELSEWHERE = {
-    "double": (8, 10, torch.float64, True),
-    "one step": (8, 1, torch.float32, True),
-    "large": (2000, 3, torch.float32, True),
-    "without numba": (8, 9, torch.float32, False),
+    "double": {"dtype": torch.float64},
+    "one step": {"steps": 1},
+    "large, and two threads": {"lanes": 2000, "threads": 2},
+    "very large": {"lanes": 70, "hidden": 130},
+    "without numba": {"available": False},
 }
 
 
+@pytest.fixture
+def threads():
+    """Set how many threads torch has, until the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
 @pytest.mark.parametrize("where", ELSEWHERE)
-def test_elsewhere_it_is_torch_itself(where, compiled, monkeypatch):
-    lanes, steps, dtype, available = ELSEWHERE[where]
-    monkeypatch.setattr(fused, "AVAILABLE", available)
-    theirs, mine = pair("gru")
-    x, h = torch.randn(lanes, steps, 3, dtype=dtype), torch.zeros(1, lanes, 16, dtype=dtype)
-    for ours, expected in zip(mine.to(dtype)(x, h), theirs.to(dtype)(x, h), strict=True):
-        assert torch.equal(ours, expected)
+def test_elsewhere_it_is_torch_itself(where, kind, compiled, threads, monkeypatch):
+    asked = {"lanes": 8, "steps": 3, "hidden": 16, "dtype": torch.float32, "available": True, "threads": 1}
+    asked |= ELSEWHERE[where]
+    lanes, hidden, dtype = asked["lanes"], asked["hidden"], asked["dtype"]
+    threads(asked["threads"])
+    monkeypatch.setattr(fused, "AVAILABLE", asked["available"])
+    theirs, mine = (core.to(dtype) for core in pair(kind, hidden=hidden))
+    x, *parts = (
+        part.to(dtype) for part in (torch.randn(lanes, asked["steps"], 3), *parts_of(states(kind, 1, lanes, hidden)))
+    )
+    state = tuple(parts) if kind == "lstm" else parts[0]
+    assert torch.equal(mine(x, state)[0], theirs(x, state)[0])
     assert not compiled
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_with_one_thread_many_lanes_are_compiled_too(kind, compiled, threads):
+    threads(1)
+    theirs, mine = pair(kind, hidden=64)
+    x, state = torch.randn(200, 4, 3), states(kind, 1, 200, 64)
+    for ours, expected in zip(everything(mine, x, state, True), everything(theirs, x, state, True), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    assert compiled
+
+
+def test_an_lstm_loads_what_is_compiled_once_it_pays(compiled, monkeypatch):
+    monkeypatch.setattr(fused, "_STEPS_THAT_PAY", 60)
+    _, mine = pair("lstm")
+    used = [len(compiled) for _ in range(4) if mine(torch.zeros(2, 10, 3), states("lstm", 1, 2))]
+    assert used == [0, 0, 1, 2]
+
+
+def test_a_blas_has_its_threads_back_after_it(compiled):
+    blas = importlib.import_module("forecast.network.kernels")._blas()
+    before = [library["num_threads"] for library in blas.info()]
+    _, mine = pair("gru")
+    mine(torch.randn(4, 9, 3), states("gru", 1, 4))
+    assert compiled
+    assert before == [library["num_threads"] for library in blas.info()]

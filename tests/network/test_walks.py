@@ -16,8 +16,8 @@ from forecast.network.fused import FusedLstm
 def walked(monkeypatch):
     """Layers that were walked compiled; the walk is used from the first step on."""
     walks = importlib.import_module("forecast.network.walks")
-    used, layer = [], walks.lstm_layer
-    monkeypatch.setattr(walks, "lstm_layer", lambda *args: used.append(1) or layer(*args))
+    used, layer = [], walks.walked_lstm_layer
+    monkeypatch.setattr(walks, "walked_lstm_layer", lambda *args: used.append(1) or layer(*args))
     monkeypatch.setattr(fused, "_STEPS_THAT_PAY", 0)
     return used
 
@@ -98,23 +98,29 @@ ELSEWHERE = {
     "double": {"dtype": torch.float64},
     "one step": {"steps": 1},
     "many lanes": {"lanes": 100},
-    "with a gradient": {"gradient": True},
     "without numba": {"available": False},
     "before it pays to load numba": {"paying": 1_000},
 }
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
+@torch.no_grad()
 def test_elsewhere_it_is_torch_itself(where, walked, monkeypatch):
-    asked = {"lanes": 2, "steps": 9, "dtype": torch.float32, "gradient": False, "available": True, "paying": 0}
+    asked = {"lanes": 2, "steps": 9, "dtype": torch.float32, "available": True, "paying": 0}
     asked |= ELSEWHERE[where]
     monkeypatch.setattr(fused, "AVAILABLE", asked["available"])
     monkeypatch.setattr(fused, "_STEPS_THAT_PAY", asked["paying"])
     theirs, mine = (core.to(asked["dtype"]) for core in pair())
     x = torch.randn(asked["lanes"], asked["steps"], 3, dtype=asked["dtype"])
     state = (torch.zeros(1, asked["lanes"], 16, dtype=asked["dtype"]),) * 2
-    with torch.set_grad_enabled(asked["gradient"]):
-        assert all(map(torch.equal, ends(mine(x, state)), ends(theirs(x, state))))
+    assert all(map(torch.equal, ends(mine(x, state)), ends(theirs(x, state))))
+    assert not walked
+
+
+def test_with_a_gradient_it_is_not_used(walked):
+    _, mine = pair()
+    outputs, _ = mine(torch.randn(2, 9, 3), (torch.zeros(1, 2, 16),) * 2)
+    assert outputs.requires_grad
     assert not walked
 
 
