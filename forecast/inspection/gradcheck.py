@@ -21,6 +21,7 @@ from torch import Tensor
 
 from forecast.inspection.copies import batch_as, doubled, examined
 from forecast.inspection.sample import Sample, sample_of
+from forecast.network.fused import compile_from_now_on
 from forecast.network.head import mean_where
 from forecast.training.loss import fork_losses
 
@@ -140,10 +141,12 @@ def _gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[
 
 
 def _single_gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[str, Tensor]:
-    """Gradients of the same loss as training computes them."""
+    """Gradients of the same loss as training computes them, a long one of an LSTM included."""
     told = None if taught is None else taught._replace(truth=taught.truth.float())
     single = batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state), sample.size
-    return {name: one.double() for name, one in _gradients(examined(network), Sample(*single), told).items()}
+    copied = examined(network)
+    compile_from_now_on(copied)
+    return {name: one.double() for name, one in _gradients(copied, Sample(*single), told).items()}
 
 
 def _directions(gradient: Tensor, generator: torch.Generator) -> Iterator[Tensor]:

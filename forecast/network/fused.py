@@ -30,8 +30,11 @@ _LARGEST_LAYER = 128
 torch's time with 64 units (8 to 256 lanes), 0.8 to 0.96 with 128, as much or half as much more with 256."""
 
 _LARGEST_WALK = 2 * 64 * 64
-"""A step's work up to which an LSTM walks compiled without a gradient. Microseconds a step of an LSTM, compiled and torch's: 1.6 and 2.6 (1 lane, 64
-units), 2.7 and 3.1 (2 lanes), 4.7 and 4.4 (4 lanes); 3.1 and 3.2 (8 lanes, 32 units), 13.7 and 11.2 (32 lanes)."""
+"""A step's work up to which an LSTM walks compiled without a gradient.
+
+Microseconds a step, compiled and torch's: 1.6 and 2.6 (1 lane, 64 units), 2.7 and 3.1 (2 lanes), 4.7 and 4.4 (4 lanes);
+3.1 and 3.2 (8 lanes, 32 units), 13.7 and 11.2 (32 lanes).
+"""
 
 _STEPS_THAT_PAY = 600_000
 """Steps of lanes that an LSTM has walked, trained on or not, before numba is loaded for it.
@@ -77,6 +80,13 @@ class FusedLstm(nn.LSTM):
         """Whether these inputs go through compiled layers: with a gradient, or, very few lanes, without."""
         few = x.shape[0] * self.hidden_size**2 <= _LARGEST_WALK
         return self.walked >= _STEPS_THAT_PAY and (torch.is_grad_enabled() or few) and _pays(self, x)
+
+
+def compile_from_now_on(network: nn.Module) -> None:
+    """Let LSTMs use their compiled layers, however few steps they have walked."""
+    for module in network.modules():
+        if isinstance(module, FusedLstm):
+            module.walked = max(module.walked, _STEPS_THAT_PAY)
 
 
 class FusedGru(_Compiled, nn.GRU):

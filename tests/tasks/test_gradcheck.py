@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import math
 
@@ -108,7 +109,24 @@ def test_a_planted_bug_is_found(monkeypatch, fault):
     assert "the gradients of rnn are WRONG: backbone.inner.core." in said.splitlines()[-1]
 
 
-def test_a_bug_of_the_compiled_kernels_alone_is_found(monkeypatch):
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_bug_in_what_is_compiled_is_found(monkeypatch, cell):
+    """An LSTM's too, which is trained for a while before it is compiled."""
+    kernels = importlib.import_module("forecast.network.kernels")
+    loop = {"lstm": "_LSTM", "gru": "_GRU", "rnn": "_TANH"}[cell]
+    whole = getattr(kernels, loop)
+
+    def wrong(*arrays):
+        whole.backward(*arrays)
+        arrays[5][:] *= 1.05  # the gradient of every gate
+
+    monkeypatch.setattr(kernels, loop, kernels._Cell(whole.forward, wrong))
+    result, _ = checked(model__name=cell)
+    verdicts = {one.verdict for one in result.checked.tensors if "backbone" in one.name}
+    assert verdicts == {"wrong in single"}
+
+
+def test_a_bug_of_single_precision_alone_is_found(monkeypatch):
     """In double precision they do not run."""
     monkeypatch.setattr(
         "forecast.network.network.build_backbone", lambda *asked: Planted(build_backbone(*asked), only_single)
