@@ -45,7 +45,12 @@ from forecast.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.series.panel import IntArray
+
 STEPS, LANES, CHUNK, HIDDEN, EPOCHS, BATCHES = 17_420, 32, 168, 64, 2, 50
+WALKS_A_TURN = 5
+"""Forecasts from every origin before and after which libraries have their turn, which takes them seconds."""
+
 STEPS_TO_WARM_UP = 650_000
 """What a network has walked before it is timed: only then are an LSTM's layers and walks compiled (`[fast]`)."""
 
@@ -182,28 +187,35 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
     cut = single_series(panel.target[-rows:], np.arange(rows), Calendar(freq=None))
     of_cut = np.arange(PROBLEM.context_steps, rows)
     scales = fit_scales(panel, PROBLEM.season_steps)
-    for turn in range(repeats + 1):
-        for row, past, steps in ((alone, cut, of_cut), (whole, panel, every), (stretch, panel, every[-last:])):
-            origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
-            began = time.perf_counter()
-            forecasts = fitted.forecast(past, origins)
-            between = time.perf_counter()
-            every_origin(net, inputs[: len(past.target)], int(steps[0]))
-            after = time.perf_counter()
-            if turn:  # the first warms up
-                row.add(OURS, len(steps) / (between - began))
-                row.add(BARE, len(steps) / (after - between))
-        score(results_table(panel, origins, {"lstm": forecasts}, PROBLEM.horizon), scales)
-        if turn:
+    walks = [(whole, panel, every), (alone, cut, of_cut), (stretch, panel, every[-last:])]
+
+    def ours(row: Row, past: Panel, steps: IntArray) -> None:
+        origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
+        began = time.perf_counter()
+        forecasts = fitted.forecast(past, origins)
+        between = time.perf_counter()
+        every_origin(net, inputs[: len(past.target)], int(steps[0]))
+        after = time.perf_counter()
+        row.add(OURS, len(steps) / (between - began))
+        row.add(BARE, len(steps) / (after - between))
+        if row is stretch:
+            score(results_table(panel, origins, {"lstm": forecasts}, PROBLEM.horizon), scales)
             tidy.add(OURS, len(steps) / (time.perf_counter() - after + between - began))
-    for library in libraries:
-        for _ in range(min(repeats, 3)):
-            for lines, count in (((whole,), len(every)), ((stretch, alone), last)):
+
+    for turn in range(repeats + 1):
+        for walk in walks * (WALKS_A_TURN if turn else 1):
+            ours(*walk)
+        if not turn:  # the first warms up
+            for row in (whole, stretch, alone, tidy):
+                row.figures.clear()
+            continue
+        for library in libraries:
+            for rows_of, count in (((whole,), len(every)), ((stretch, alone), last)):
                 with hushed():
                     began = time.perf_counter()
                     made = library.forecast_origins(panel.target, count)
                     rate = made / (time.perf_counter() - began)
-                for row in lines:
+                for row in rows_of:
                     row.add(library.name, rate)
     return [whole, stretch, alone, tidy]
 
