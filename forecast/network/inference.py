@@ -84,7 +84,14 @@ def _walk_lanes(
         here = np.flatnonzero((steps >= first) & (steps < first + piece))
         by_step = features.transpose(0, 1)  # as compiled layers leave them: nothing is copied but what is asked for
         place = (steps[here] - first) * len(starts) + lanes[here]
-        yield here, by_step.flatten(0, 1).index_select(0, torch.from_numpy(place).to(device))
+        yield here, _rows(by_step.flatten(0, 1), place)
+
+
+def _rows(features: Tensor, place: IntArray) -> Tensor:
+    """Take some rows; nothing is copied where they are a run, as every origin of one series is."""
+    if len(place) and np.array_equal(place, np.arange(place[0], place[0] + len(place))):
+        return features[place[0] : place[0] + len(place)]
+    return features.index_select(0, torch.from_numpy(place).to(features.device))
 
 
 @torch.no_grad()
