@@ -91,9 +91,13 @@ class Recurrent(nn.Module):
         zero = weight.new_zeros(lanes, self.core.num_layers, self.core.hidden_size)
         return (zero,) * self.parts
 
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run over (lane, step, input)."""
-        parts, after = self._run(x, state)
+    def resets(self, x: Tensor) -> bool:
+        """Whether lanes of these inputs may begin anew at any step, so that no piece has to be run for each."""
+        return self.core.resets(x)
+
+    def forward(self, x: Tensor, state: State, begins: Tensor | None = None) -> tuple[Tensor, State]:
+        """Run over (lane, step, input); where it `resets`, the state is zero before step `begins` of a lane, if any."""
+        parts, after = self._run(x, state, begins)
         features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return self.dropout(features), tuple(part.transpose(0, 1) for part in after)
 
@@ -105,12 +109,13 @@ class Recurrent(nn.Module):
         last: Tensor = self.dropout(self._run(x, state)[1][0][-1])
         return last
 
-    def _run(self, x: Tensor, state: State) -> tuple[list[Tensor], State]:
+    def _run(self, x: Tensor, state: State, begins: Tensor | None = None) -> tuple[list[Tensor], State]:
         """Features piece by piece, (lane, step, feature), and the state after the last, (layer, lane, hidden)."""
         carried = tuple(part.transpose(0, 1).contiguous() for part in state)  # torch wants (layer, lane, hidden)
-        parts = []
-        for piece in torch.split(x, self._steps_at_once(x), dim=1):
-            features, after = self.core(piece, carried if self.parts > 1 else carried[0])
+        parts, steps = [], self._steps_at_once(x)
+        for number, piece in enumerate(torch.split(x, steps, dim=1)):
+            resets = () if begins is None else (begins - number * steps,)
+            features, after = self.core(piece, carried if self.parts > 1 else carried[0], *resets)
             carried = after if self.parts > 1 else (after,)
             parts.append(features)
         return parts, carried

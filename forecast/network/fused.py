@@ -51,6 +51,10 @@ class _Compiled:
         """Whether these inputs go through compiled layers."""
         return _pays(self, x)
 
+    def resets(self, x: Tensor) -> bool:
+        """Whether lanes of these inputs may begin anew at any step."""
+        return self.compiled(x)
+
 
 class FusedLstm(nn.LSTM):
     """An LSTM, batches first, unidirectional.
@@ -67,19 +71,27 @@ class FusedLstm(nn.LSTM):
         self,
         input: Tensor,  # noqa: A002
         hx: tuple[Tensor, Tensor] | None = None,
+        begins: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(lane, step, input), (layer, lane, hidden) twice -> (lane, step, hidden), (layer, lane, hidden) twice."""
+        """(lane, step, input), (layer, lane, hidden) twice -> (lane, step, hidden), (layer, lane, hidden) twice.
+
+        Where it `resets`, the state of a lane is zero before the step that `begins` (lane,) says, -1 for none.
+        """
         self.walked += input.shape[0] * input.shape[1]
         if hx is None or not self.compiled(input):
             outputs, after = super().forward(input, hx)
             return outputs, after
-        outputs, (h, c) = _stacked(self, input, hx, _lstm_layer())
+        outputs, (h, c) = _stacked(self, input, hx, _lstm_layer(), begins)
         return outputs, (h, c)
 
     def compiled(self, x: Tensor) -> bool:
         """Whether these inputs go through compiled layers: with a gradient, or, very few lanes, without."""
         few = x.shape[0] * self.hidden_size**2 <= _LARGEST_WALK
         return self.walked >= _STEPS_THAT_PAY and (torch.is_grad_enabled() or few) and _pays(self, x)
+
+    def resets(self, x: Tensor) -> bool:
+        """Whether lanes of these inputs may begin anew at any step."""
+        return torch.is_grad_enabled() and self.compiled(x)
 
 
 def compile_from_now_on(network: nn.Module) -> None:
@@ -92,27 +104,37 @@ def compile_from_now_on(network: nn.Module) -> None:
 class FusedGru(_Compiled, nn.GRU):
     """A GRU, batches first, unidirectional."""
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # noqa: A002
-        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden)."""
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,  # noqa: A002
+        hx: Tensor | None = None,
+        begins: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden); as an LSTM."""
         if hx is None or not self.compiled(input):
             return super().forward(input, hx)
         # numba takes most of a second to import; opening a run or a short training of an LSTM does without it.
         from forecast.network.kernels import gru_layer  # noqa: PLC0415
 
-        outputs, (h,) = _stacked(self, input, (hx,), gru_layer)
+        outputs, (h,) = _stacked(self, input, (hx,), gru_layer, begins)
         return outputs, h
 
 
 class FusedRnn(_Compiled, nn.RNN):
     """An RNN with tanh or ReLU, batches first, unidirectional."""
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # noqa: A002
-        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden)."""
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,  # noqa: A002
+        hx: Tensor | None = None,
+        begins: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden); as an LSTM."""
         if hx is None or not self.compiled(input):
             return super().forward(input, hx)
         from forecast.network.kernels import rnn_layer  # noqa: PLC0415
 
-        outputs, (h,) = _stacked(self, input, (hx,), partial(rnn_layer, relu=self.nonlinearity == "relu"))
+        outputs, (h,) = _stacked(self, input, (hx,), partial(rnn_layer, relu=self.nonlinearity == "relu"), begins)
         return outputs, h
 
 
@@ -127,6 +149,10 @@ class SigmoidRnn(_Compiled, nn.RNN):
         """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden)."""
         outputs, (h,) = _stacked(self, input, (hx,), self._compiled if self.compiled(input) else self._plain)
         return outputs, h
+
+    def resets(self, x: Tensor) -> bool:
+        """A state of zero is another number in other units."""
+        return False
 
     def _compiled(self, x: Tensor, weights: Weights, h0: Tensor) -> tuple[Tensor, Tensor]:
         from forecast.network.kernels import rnn_layer  # noqa: PLC0415
@@ -170,11 +196,13 @@ def _lstm_layer() -> Layer:
     return walked_lstm_layer
 
 
-def _stacked(core: nn.RNNBase, x: Tensor, state: tuple[Tensor, ...], layer: Layer) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _stacked(
+    core: nn.RNNBase, x: Tensor, state: tuple[Tensor, ...], layer: Layer, begins: Tensor | None = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """All layers; `x` (lane, step, input) -> outputs, and the state after the last step, (layer, lane, hidden) each."""
-    outputs, last = x.transpose(0, 1), []
+    outputs, last, resets = x.transpose(0, 1), [], () if begins is None else (begins,)
     for number in range(core.num_layers):
-        outputs, *after = layer(outputs, _layer_weights(core, number), *(part[number] for part in state))
+        outputs, *after = layer(outputs, _layer_weights(core, number), *(part[number] for part in state), *resets)
         last.append(after)
         outputs = _between(core, outputs, number)
     return outputs.transpose(0, 1), tuple(map(torch.stack, zip(*last, strict=True)))

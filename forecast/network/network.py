@@ -78,8 +78,10 @@ class Network(nn.Module):
         """Like `features`, where lanes may begin a new segment in the middle: their state is zero there.
 
         `begins` (lane,) is the step at which a lane begins one, -1 where it does not; `pieces` are the different
-        steps that occur in it. The chunk is run in pieces between them.
+        steps that occur in it. The chunk is run in pieces between them, unless the backbone can begin anew anywhere.
         """
+        if isinstance(self.backbone, Recurrent) and self.backbone.resets(x):
+            return self.backbone.forward(self.read(x, series), state, begins)
         borders = sorted({0, *pieces, x.shape[1]})
         parts = []
         for start, end in pairwise(borders):

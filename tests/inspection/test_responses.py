@@ -27,7 +27,8 @@ def test_an_impulse(integrator):
     np.testing.assert_allclose(found.network[:, 0], A**since, rtol=0.01, atol=2e-3)
     np.testing.assert_allclose(found.network[:, 1], -2 * A**since, rtol=0.01, atol=2e-3)
     assert not found.reference.any()
-    assert (found.to_e, found.to_small) == (9, 24)  # 8 log 20 = 23.97; at 8 it is 1/e itself
+    assert found.to_e in {8, 9}  # at 8 it is 1/e itself, and rounding decides
+    assert found.to_small == 24  # 8 log 20 = 23.97
 
 
 def test_a_step(integrator):

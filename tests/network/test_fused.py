@@ -162,3 +162,44 @@ def test_a_blas_has_its_threads_back_after_it(compiled):
     mine(torch.randn(4, 9, 3), states("gru", 1, 4))
     assert compiled
     assert before == [library["num_threads"] for library in blas.info()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_lanes_begin_anew_in_the_middle(kind, layers, compiled):
+    """As if each lane were run in two parts, the second from zero; one begins at once, one does not."""
+    theirs, mine = pair(kind, layers)
+    x, state, begins = torch.randn(5, 12, 3), states(kind, layers, 5), torch.tensor([4, -1, 0, 11, 4])
+
+    def lane_by_lane(x, *before):
+        features, ends = [], []
+        for lane, step in enumerate(begins.tolist()):
+            here = slice(lane, lane + 1)
+            carried = tuple(part[:, here] for part in before)
+            parts = []
+            for piece in [x[here]] if step < 0 else [x[here, :step], x[here, step:]]:
+                if piece.shape[1]:
+                    out, carried = theirs(piece, carried if kind == "lstm" else carried[0])
+                    carried = tuple(parts_of(carried))
+                    parts.append(out)
+                if step >= 0 and piece.shape[1] == step:
+                    carried = tuple(torch.zeros_like(part) for part in carried)
+            features.append(torch.cat(parts, dim=1))
+            ends.append(carried)
+        return torch.cat(features), *(torch.cat(part, dim=1) for part in zip(*ends, strict=True))
+
+    def at_once(x, *before):
+        assert mine.resets(x)
+        out, after = mine(x, before if kind == "lstm" else before[0], begins)
+        return out, *parts_of(after)
+
+    told = []
+    for run, core in ((at_once, mine), (lane_by_lane, theirs)):
+        given = [part.clone().requires_grad_() for part in (x, *parts_of(state))]
+        torch.manual_seed(3)
+        made = run(*given)
+        sum((part * torch.randn(part.shape)).sum() for part in made).backward()
+        told.append([*made, *(part.grad for part in (*given, *core.parameters()))])
+    for ours, expected in zip(*told, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.detach().abs().max()))
+    assert len(compiled) == layers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -120,7 +121,7 @@ def test_a_bug_in_what_is_compiled_is_found(monkeypatch, cell):
         whole.backward(*arrays)
         arrays[5][:] *= 1.05  # the gradient of every gate
 
-    monkeypatch.setattr(kernels, loop, kernels._Cell(whole.forward, wrong))
+    monkeypatch.setattr(kernels, loop, replace(whole, backward=wrong))
     result, _ = checked(model__name=cell)
     verdicts = {one.verdict for one in result.checked.tensors if "backbone" in one.name}
     assert verdicts == {"wrong in single"}
