@@ -2,7 +2,7 @@
 
     python benchmarks/everything.py FOLDER [--m4 TRAIN TEST] [--readme README.md]
 
-Some minutes alone, two to three hours where other libraries are installed (extra `[bench]`). `--m4` takes the
+Some minutes alone, a night where other libraries are installed (extra `[bench]`). `--m4` takes the
 competition's two files of hourly series.
 """
 

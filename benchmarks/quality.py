@@ -1,6 +1,6 @@
 """Seconds of training until more of it no longer pays, and the error that is reached: this project and libraries.
 
-    python benchmarks/quality.py --case panel|series [--budgets 25,50,100,200,400,800] [--json FILE]
+    python benchmarks/quality.py --case panel|series [--budgets 25,50,...] [--json FILE]
     python benchmarks/quality.py --case m4 --train m4-hourly-train.csv --test m4-hourly-test.csv
 
 Three data sets: 400 generated hourly series of 700 to 960 steps with a day, a week, a drifting level and noise, judged
@@ -9,11 +9,14 @@ hourly series of the M4 competition, judged by the official test (OWA, horizon 4
 one thread. Each has three settings: here those of `SETTINGS`, for a library three learning rates.
 
 Here training runs as a user's does, and its time is that until the weights which early stopping keeps are final. A
-library trains from nothing for each number of optimizer steps in `--budgets` (batches of 128 windows). Of all trainings
-of one contender the quickest counts whose validation error is less than 2 % above its lowest, and with that one the
-test origins are scored, once. Beside it stands by how much ten times its budget lowered the validation error, where
-that was tried (`--settle` does it here). Imports and a first warm-up are not timed. Seconds are the processor's, of one
-thread, so that other programs on the machine count for nobody.
+library trains from nothing for each number of optimizer steps in `--budgets` (batches of 128 windows), which takes most
+of an hour for each of its rates; `--rates` and `--budgets` can be asked for one after the other with the same `--json`,
+and trainings that stand there are not repeated.
+
+Of all trainings of one contender the quickest counts whose validation error is less than 2 % above its lowest, and with
+that one the test origins are scored, once. Beside it stands by how much ten times its budget lowered the validation
+error, where that was tried (`--settle` does it here). Imports and a first warm-up are not timed. Seconds are the
+processor's, of one thread: waiting for other programs does not count.
 """
 
 from __future__ import annotations
@@ -244,7 +247,7 @@ def main() -> None:
     parser.add_argument("--case", choices=("panel", "series", "m4"), default="panel")
     parser.add_argument("--train", type=Path, help="m4: the competition's training file")
     parser.add_argument("--test", type=Path, help="m4: its test file")
-    parser.add_argument("--budgets", default="25,50,100,200,400,800")
+    parser.add_argument("--budgets", default="25,50,100,200,400,800,1600,4000,8000")
     parser.add_argument("--rates", default="0.001,0.003,0.01", help="learning rates of the libraries")
     parser.add_argument("--only", help="who to run, with commas; all that are installed if not said")
     parser.add_argument("--settle", action="store_true", help="train ten times as long here, too")
