@@ -32,7 +32,7 @@ def lines_of_throughput(found: dict[str, Any]) -> list[str]:
         cells = [_figure(row["figures"].get(who)) for who in columns]
         lines.append(f"| {row['what']} ({_UNITS[row['unit']]}) | {' | '.join(cells)} |")
     for row in others:
-        told = ", ".join(f"{who}: {statistics.median(values):,.0f}" for who, values in row["figures"].items())
+        told = ", ".join(f"{who}: {_figure(values)}" for who, values in row["figures"].items())
         lines += ["", *textwrap.wrap(f"{row['what'].capitalize()} ({_UNITS[row['unit']]}): {told}.", 120)]
     versions = ", ".join(f"{key} {value}" for key, value in found.items() if key not in {"rows", "repeats", "machine"})
     made = f"Medians of {found['repeats']} (lowest to highest) on {found['machine']}; {versions}."
