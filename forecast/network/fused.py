@@ -45,7 +45,14 @@ likely to go on, and who has not loses nothing, as the default command would.
 
 
 class _Compiled:
-    """What has compiled layers from its first step on."""
+    """A GRU or an RNN with compiled layers from its first step on."""
+
+    def forward(self: Any, input: Tensor, hx: Tensor | None = None, begins: Tensor | None = None) -> Any:  # noqa: A002
+        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden); as an LSTM."""
+        if hx is None or (begins is None and not self.compiled(input)):
+            return super().forward(input, hx)  # type: ignore[misc]
+        outputs, (h,) = _stacked(self, input, (hx,), self._layer(), begins)
+        return outputs, h
 
     def compiled(self: Any, x: Tensor) -> bool:
         """Whether these inputs go through compiled layers."""
@@ -75,10 +82,11 @@ class FusedLstm(nn.LSTM):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(lane, step, input), (layer, lane, hidden) twice -> (lane, step, hidden), (layer, lane, hidden) twice.
 
-        Where it `resets`, the state of a lane is zero before the step that `begins` (lane,) says, -1 for none.
+        Where it `resets`, or did for the inputs that these are a part of, the state of a lane is zero before the step
+        that `begins` (lane,) says, if it is one of these.
         """
         self.walked += input.shape[0] * input.shape[1]
-        if hx is None or not self.compiled(input):
+        if hx is None or (begins is None and not self.compiled(input)):
             outputs, after = super().forward(input, hx)
             return outputs, after
         outputs, (h, c) = _stacked(self, input, hx, _lstm_layer(), begins)
@@ -101,41 +109,23 @@ def compile_from_now_on(network: nn.Module) -> None:
             module.walked = max(module.walked, _STEPS_THAT_PAY)
 
 
-class FusedGru(_Compiled, nn.GRU):
+class FusedGru(_Compiled, nn.GRU):  # type: ignore[misc]
     """A GRU, batches first, unidirectional."""
 
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,  # noqa: A002
-        hx: Tensor | None = None,
-        begins: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden); as an LSTM."""
-        if hx is None or not self.compiled(input):
-            return super().forward(input, hx)
+    def _layer(self) -> Layer:
         # numba takes most of a second to import; opening a run or a short training of an LSTM does without it.
         from forecast.network.kernels import gru_layer  # noqa: PLC0415
 
-        outputs, (h,) = _stacked(self, input, (hx,), gru_layer, begins)
-        return outputs, h
+        return gru_layer
 
 
-class FusedRnn(_Compiled, nn.RNN):
+class FusedRnn(_Compiled, nn.RNN):  # type: ignore[misc]
     """An RNN with tanh or ReLU, batches first, unidirectional."""
 
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,  # noqa: A002
-        hx: Tensor | None = None,
-        begins: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """(lane, step, input), (layer, lane, hidden) -> (lane, step, hidden), (layer, lane, hidden); as an LSTM."""
-        if hx is None or not self.compiled(input):
-            return super().forward(input, hx)
+    def _layer(self) -> Layer:
         from forecast.network.kernels import rnn_layer  # noqa: PLC0415
 
-        outputs, (h,) = _stacked(self, input, (hx,), partial(rnn_layer, relu=self.nonlinearity == "relu"), begins)
-        return outputs, h
+        return partial(rnn_layer, relu=self.nonlinearity == "relu")
 
 
 class SigmoidRnn(_Compiled, nn.RNN):

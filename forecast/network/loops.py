@@ -195,37 +195,8 @@ def gru_backward(
         _forget(d_h, t, begins)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def tanh_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, flat_gates: Any, begins: Any) -> None:
-    """Fill `read` and `h`."""
-    _, steps, lanes, hidden = gates.shape
-    _read_next(read, 0, h[0].reshape(lanes, hidden), begins)
-    for t in range(steps):
-        out = h[t + 1].reshape(lanes, hidden)
-        np.dot(read[t], weight[0], out)
-        _tanh(h[t + 1])
-        _read_next(read, t + 1, out, begins)
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def tanh_backward(
-    carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, flat_d: Any, d_h: Any, d_c: Any, begins: Any
-) -> None:
-    """Fill `d`, the gradient of the sums before their curve; `d_h` goes back to the state before."""
-    _, steps, lanes, hidden = d.shape
-    back = d_h.reshape(lanes, hidden)
-    for t in range(steps - 1, -1, -1):
-        if len(d_out):
-            _add(d_h, d_out[t])
-        y, own = h[t + 1], flat_d[0, t]
-        for j in range(len(own)):
-            own[j] = d_h[j] * (_ONE - y[j] * y[j])
-        np.dot(d[0, t], carried[0], back)
-        _forget(d_h, t, begins)
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def relu_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, flat_gates: Any, begins: Any) -> None:
+@njit(fastmath=FAST, error_model="numpy")
+def _rnn_forward(weight: Any, read: Any, h: Any, gates: Any, begins: Any, relu: Any) -> None:
     """Fill `read` and `h`."""
     _, steps, lanes, hidden = gates.shape
     _read_next(read, 0, h[0].reshape(lanes, hidden), begins)
@@ -233,15 +204,16 @@ def relu_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, flat_gates:
         now = h[t + 1]
         out = now.reshape(lanes, hidden)
         np.dot(read[t], weight[0], out)
-        for j in range(len(now)):
-            now[j] = _ZERO if now[j] < _ZERO else now[j]
+        if relu:
+            for j in range(len(now)):
+                now[j] = _ZERO if now[j] < _ZERO else now[j]
+        else:
+            _tanh(now)
         _read_next(read, t + 1, out, begins)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def relu_backward(
-    carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, flat_d: Any, d_h: Any, d_c: Any, begins: Any
-) -> None:
+@njit(fastmath=FAST, error_model="numpy")
+def _rnn_backward(carried: Any, h: Any, d_out: Any, d: Any, flat_d: Any, d_h: Any, begins: Any, relu: Any) -> None:
     """Fill `d`, the gradient of the sums before their curve; `d_h` goes back to the state before."""
     _, steps, lanes, hidden = d.shape
     back = d_h.reshape(lanes, hidden)
@@ -249,7 +221,39 @@ def relu_backward(
         if len(d_out):
             _add(d_h, d_out[t])
         y, own = h[t + 1], flat_d[0, t]
-        for j in range(len(own)):
-            own[j] = d_h[j] if y[j] > _ZERO else _ZERO
+        if relu:
+            for j in range(len(own)):
+                own[j] = d_h[j] if y[j] > _ZERO else _ZERO
+        else:
+            for j in range(len(own)):
+                own[j] = d_h[j] * (_ONE - y[j] * y[j])
         np.dot(d[0, t], carried[0], back)
         _forget(d_h, t, begins)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def tanh_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, flat_gates: Any, begins: Any) -> None:
+    """Fill `read` and `h`."""
+    _rnn_forward(weight, read, h, gates, begins, False)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def tanh_backward(
+    carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, flat_d: Any, d_h: Any, d_c: Any, begins: Any
+) -> None:
+    """Fill `d`, the gradient of the sums before their curve; `d_h` goes back to the state before."""
+    _rnn_backward(carried, h, d_out, d, flat_d, d_h, begins, False)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def relu_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, flat_gates: Any, begins: Any) -> None:
+    """Fill `read` and `h`."""
+    _rnn_forward(weight, read, h, gates, begins, True)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def relu_backward(
+    carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, flat_d: Any, d_h: Any, d_c: Any, begins: Any
+) -> None:
+    """Fill `d`, the gradient of the sums before their curve; `d_h` goes back to the state before."""
+    _rnn_backward(carried, h, d_out, d, flat_d, d_h, begins, True)

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from forecast.network import fused
+from forecast.network.cells import build_backbone
 from forecast.network.fused import FusedGru, FusedLstm, FusedRnn
+from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 
 KINDS = {
     "lstm": (nn.LSTM, FusedLstm, {}),
@@ -203,3 +205,18 @@ def test_lanes_begin_anew_in_the_middle(kind, layers, compiled):
     for ours, expected in zip(*told, strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.detach().abs().max()))
     assert len(compiled) == layers
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_a_last_piece_of_one_step_begins_anew_as_well(name, compiled, monkeypatch):
+    """Long chunks are run in pieces, and a single step is else left to torch, which cannot begin anew."""
+    torch.manual_seed(0)
+    backbone = build_backbone({"lstm": LstmSettings, "gru": GruSettings, "rnn": RnnSettings}[name](hidden_size=4), 3)
+    x, begins = torch.randn(5, 10, 3), torch.tensor([9, -1, 3, 0, 9])
+    state = tuple(torch.rand_like(part) for part in backbone.initial_state(5))
+    expected, after = backbone(x, state, begins)
+    monkeypatch.setattr("forecast.network.cells._BYTES_AT_ONCE_COMPILED", 32 * 4 * 5 * 3)  # three steps
+    features, ends = backbone(x, state, begins)
+    torch.testing.assert_close(features, expected)
+    torch.testing.assert_close(ends, after)
+    assert len(compiled) == 1 + 4
