@@ -43,7 +43,7 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """One batch of rows, lanes side by side.
+    """One batch of rows, lanes side by side; steps at its ends at which no lane is inside a segment are left out.
 
     Attributes
     ----------
@@ -115,11 +115,14 @@ def walk_chunks(
         first = segments.first[which] - offsets[which]
         rows = first[:, None] + at[:, None] * chunk_steps + step  # (lane, step)
         walked = (rows >= segments.first[which, None]) & (rows < segments.end[which, None]) & ~idle[:, None]
+        busy = np.flatnonzero(walked.any(axis=0))
+        steps = slice(busy[0], busy[-1] + 1)
+        rows, walked = rows[:, steps], walked[:, steps]
         yield Chunk(
             rows=np.clip(rows, segments.first[which, None], segments.end[which, None] - 1),
             walked=walked,
             trained=walked & (rows >= segments.trained_from[which, None]),
-            begins=np.where((at == 0) & ~idle, offsets[which], -1),
+            begins=np.where((at == 0) & ~idle, offsets[which] - busy[0], -1),
         )
 
 

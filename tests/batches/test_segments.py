@@ -57,6 +57,17 @@ def test_a_segment_begins_at_a_chunk_whose_steps_before_it_are_empty():
         assert not chunk.walked[lane, : chunk.begins[lane]].any()
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_no_chunk_begins_or_ends_with_steps_that_no_lane_walks(seed, lanes):
+    segments, batches = chunks(seed, lanes)
+    for chunk in batches:
+        assert chunk.walked[:, 0].any()
+        assert chunk.walked[:, -1].any()
+    if lanes == 1:  # one lane's chunks have nothing before a segment and nothing after it
+        assert sum(chunk.walked.size for chunk in batches) == (segments.end - segments.first).sum()
+
+
 def test_warm_up_carries_no_loss_and_is_only_where_a_series_was_cut():
     segments, batches = chunks()
     warm = segments.trained_from - segments.first
