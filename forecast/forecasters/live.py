@@ -247,7 +247,8 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
     if isinstance(head, CategoricalHead):
         return of_chances(head.chances(raw).numpy())
     unit, level = scale[:, None], level_of(reference, scale) if head.needs_level else None
-    y_hat = head.point(raw, level).numpy() * unit
+    y_hat = head.point(raw, level).double().numpy()
+    y_hat *= unit
     y_hat += reference
     if not head.is_distribution:
         return Forecasts(y_hat)

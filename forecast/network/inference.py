@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import IntArray
 
 _LANES = 256
-_LANE_STEPS = 32_768  # in one piece: what they lead to takes hundreds of numbers a step
+_LANE_STEPS = 16_384  # in one piece: what they lead to takes hundreds of numbers a step
 _WINDOWS = 128  # larger batches are slower on a CPU: their buffers no longer fit its cache
 
 
@@ -45,10 +45,10 @@ def forecast_by_walk(
 @torch.no_grad()
 def walk_features(
     network: Network, readings: Readings, starts: IntArray, origin_series: IntArray, origin_rows: IntArray
-) -> Iterator[tuple[IntArray, Tensor]]:
+) -> Iterator[tuple[IntArray | slice, Tensor]]:
     """Carry the state from row `starts[i]` of each series on; give some origins after the other, with their features.
 
-    Each time numbers of origins, and (origin, feature).
+    Each time numbers of origins, a slice where they are a run, and (origin, feature).
     """
     last = np.full(len(starts), -1, dtype=np.int64)
     np.maximum.at(last, origin_series, origin_rows)
@@ -64,7 +64,7 @@ def walk_features(
         )
         with threads_for(len(series), network.backbone.feature_size):
             for here, features in walk:
-                yield mine[here], features
+                yield _as_run(mine[here]), features
 
 
 def _walk_lanes(
@@ -84,14 +84,20 @@ def _walk_lanes(
         here = np.flatnonzero((steps >= first) & (steps < first + piece))
         by_step = features.transpose(0, 1)  # as compiled layers leave them: nothing is copied but what is asked for
         place = (steps[here] - first) * len(starts) + lanes[here]
-        yield here, _rows(by_step.flatten(0, 1), place)
+        yield here, _rows(by_step.flatten(0, 1), _as_run(place))
 
 
-def _rows(features: Tensor, place: IntArray) -> Tensor:
-    """Take some rows; nothing is copied where they are a run, as every origin of one series is."""
-    if len(place) and np.array_equal(place, np.arange(place[0], place[0] + len(place))):
-        return features[place[0] : place[0] + len(place)]
+def _rows(features: Tensor, place: IntArray | slice) -> Tensor:
+    if isinstance(place, slice):
+        return features[place]
     return features.index_select(0, torch.from_numpy(place).to(features.device))
+
+
+def _as_run(places: IntArray) -> IntArray | slice:
+    """Give a slice where places follow each other, as every origin of one series does: nothing is copied then."""
+    if len(places) and np.array_equal(places, np.arange(places[0], places[0] + len(places))):
+        return slice(int(places[0]), int(places[0]) + len(places))
+    return places
 
 
 @torch.no_grad()

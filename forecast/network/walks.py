@@ -5,8 +5,9 @@ torch's own kernel is made for many lanes: of one lane and 64 units a step takes
 are those of torch to single precision. This module needs numba, of the extra `[fast]`; `fused` says when it is called.
 
 Arrays: `x` (step, lane, input); `own` (input, gate) and `weight` (hidden, gate), so that a row is what one number
-brings to all gates and additions run along memory; `bias` (gate,), both together; `h0` and `c` (lane, hidden); `h`
-(step, lane, hidden) outputs. Gates are in torch's order: i, f, g, o.
+brings to all gates and additions run along memory; `h0` and `c` (lane, hidden); `h` (step, lane, hidden) outputs. The
+first input is 1 and brings the bias, and zeros fill them up to a multiple of four. Gates are in torch's order: i, f, g,
+o.
 """
 
 from __future__ import annotations
@@ -45,8 +46,19 @@ def _add_product(before: Any, weight: Any, gates: Any) -> None:
                 gates[b, j] += before[b, k] * weight[k, j]
 
 
+@njit(fastmath=FAST, error_model="numpy")
+def _put_product(before: Any, weight: Any, gates: Any) -> None:
+    """Let `gates`, (lane, gate), be `before @ weight`, of four units: their first four need no sums to begin with."""
+    w0, w1, w2, w3 = weight[0], weight[1], weight[2], weight[3]
+    for b in range(before.shape[0]):
+        sums = gates[b]
+        h0, h1, h2, h3 = before[b, 0], before[b, 1], before[b, 2], before[b, 3]
+        for j in range(weight.shape[1]):
+            sums[j] = h0 * w0[j] + h1 * w1[j] + h2 * w2[j] + h3 * w3[j]
+
+
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def walk_lstm(x: Any, own: Any, weight: Any, bias: Any, h0: Any, c: Any, h: Any) -> None:
+def walk_lstm(x: Any, own: Any, weight: Any, h0: Any, c: Any, h: Any) -> None:
     """Fill `h`; `c` goes on to the last step.
 
     What inputs bring is added step by step as well: a matrix product of all steps has to go through memory, and with
@@ -56,9 +68,8 @@ def walk_lstm(x: Any, own: Any, weight: Any, bias: Any, h0: Any, c: Any, h: Any)
     gates = np.empty((lanes, 4 * hidden), np.float32)
     before = h0
     for t in range(steps):
-        for b in range(lanes):
-            gates[b] = bias
-        _add_product(x[t], own, gates)
+        _put_product(x[t], own, gates)
+        _add_product(x[t, :, 4:], own[4:], gates)
         _add_product(before, weight, gates)
         for b in range(lanes):
             for j in range(hidden):
@@ -74,7 +85,14 @@ def walked_lstm_layer(x: Tensor, weights: tuple[Tensor, ...], h0: Tensor, c0: Te
     `weights` are torch's: of the inputs, of the state, both biases.
     """
     own, weight, own_bias, bias = weights
+    inputs = x.shape[2]
+    width = -(-(1 + inputs) // 4) * 4
+    read = np.zeros((*x.shape[:2], width), np.float32)
+    read[..., 0] = 1.0
+    read[..., 1 : 1 + inputs] = x.numpy()
+    brought = np.zeros((width, len(own)), np.float32)
+    brought[0] = own_bias.numpy() + bias.numpy()
+    brought[1 : 1 + inputs] = own.numpy().T
     h, c = x.new_empty(*x.shape[:2], h0.shape[1]), c0.clone(memory_format=torch.contiguous_format)
-    read = (x, own.t(), weight.t(), own_bias + bias, h0)
-    walk_lstm(*(part.contiguous().numpy() for part in read), c.numpy(), h.numpy())
+    walk_lstm(read, brought, *(part.contiguous().numpy() for part in (weight.t(), h0, c, h)))
     return h, h[-1], c

@@ -144,7 +144,7 @@ def _validation_losses(job: TrainingJob, network: Network, solutions: Sequence[S
         ahead = None if ahead is None else ahead.to(network.device)
         for one, solution in zip(raw, solutions, strict=True):
             _put(network, solution)
-            one[torch.from_numpy(which)] = network.forecast(features, ahead).cpu()
+            one.numpy()[which] = network.forecast(features, ahead).cpu().numpy()
     head = head_on_cpu(network)
     return [stretch.loss(head, one)[0] for one in raw]
 
