@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-_STEPS_A_SERIES = 60
-"""A call of pandas for one series takes as long as so many steps along all series at once."""
+_BLOCK = 32
+"""Steps of a series whose moves are summed by one product."""
 
 
 class Quantities(ABC):
@@ -132,7 +133,7 @@ class PanelQuantities(Quantities):
 
     @cached_property
     def _series(self) -> npt.NDArray[np.int32]:
-        return np.repeat(np.arange(len(self.past), dtype=np.int32), self.past.lengths)
+        return np.repeat(np.arange(len(self.past), dtype=np.min_scalar_type(len(self.past))), self.past.lengths)
 
     def series(self, rows: IntArray) -> IntArray:
         """Numbers of the series of some rows."""
@@ -298,25 +299,9 @@ def filled_target(past: Panel) -> FloatArray:
 
 def panel_levels(past: Panel, y: FloatArray, smoothing: float) -> FloatArray:
     """Exponential mean of every series up to each of its rows, of values `y`, both (row,)."""
-    if int(past.lengths.max(initial=0)) > _STEPS_A_SERIES * len(past):
-        parts = [exponential_mean(y[rows], smoothing) for _, rows in past.series()]
-        return np.concatenate(parts)
-    return _levels_side_by_side(past, y, smoothing)
-
-
-def _levels_side_by_side(past: Panel, y: FloatArray, smoothing: float) -> FloatArray:
-    """Walk along all series at once, in the arithmetic of pandas: of many short series each would cost a call."""
-    order = np.argsort(-past.lengths, kind="stable")
-    starts = past.offsets[:-1][order]
-    alive = np.searchsorted(-past.lengths[order], -np.arange(int(past.lengths.max(initial=0))), side="left")
     levels = np.empty_like(y)
-    level = y[starts[: alive[0]]] if len(alive) else y[:0]
-    for step, count in enumerate(alive.tolist()):
-        rows = starts[:count] + step
-        level = level[:count]
-        if step:
-            level = ((1 - smoothing) * level + smoothing * y[rows]) / ((1 - smoothing) + smoothing)
-        levels[rows] = level
+    for _, rows in past.series():
+        levels[rows] = exponential_mean(y[rows], smoothing)
     return levels
 
 
@@ -331,7 +316,28 @@ def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
 
 
 def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
-    """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,)."""
-    import pandas as pd  # noqa: PLC0415  # naming a reference needs no pandas, and it takes long to import
+    """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,).
 
-    return pd.Series(y).ewm(alpha=smoothing, adjust=False).mean().to_numpy()
+    What is worked out is how far the mean is behind, d_t = y_t - l_t = (1 - smoothing) (d_{t-1} + y_t - y_{t-1}): of a
+    series that stands still it is exactly nothing. It is a weighted sum of the moves so far; within a block that is a
+    product with a matrix, and from block to block it decays.
+
+    >>> exponential_mean(np.array([1.0, 3.0, 3.0]), 0.5).tolist()
+    [1.0, 2.0, 2.5]
+    """
+    decay = _decay(1 - smoothing)
+    moves = np.zeros((-(-len(y) // _BLOCK), _BLOCK))
+    moves.reshape(-1)[1 : len(y)] = y[1:] - y[:-1]
+    behind = moves @ decay
+    ends = accumulate(behind[:, -1].tolist(), lambda before, own: own + decay[0, -1] * before)
+    behind[1:] += np.fromiter(ends, np.float64, len(behind))[:-1, None] * decay[0]
+    level: FloatArray = y - behind.reshape(-1)[: len(y)]
+    return level
+
+
+@cache
+def _decay(kept: float) -> FloatArray:
+    """What is left of a move after so many steps of a block: `kept` to the power of t - s + 1, (step s, step t)."""
+    steps = np.arange(_BLOCK)
+    age: IntArray = steps - steps[:, None]
+    return np.where(age >= 0, kept ** (np.maximum(age, 0) + 1.0), 0.0)
