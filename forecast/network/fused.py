@@ -109,6 +109,12 @@ def compile_from_now_on(network: nn.Module) -> None:
             module.walked = max(module.walked, _STEPS_THAT_PAY)
 
 
+def compile_for(network: nn.Module, steps: int) -> None:
+    """The same at once where so many steps of lanes lie before a network that it pays."""
+    if steps >= _STEPS_THAT_PAY:
+        compile_from_now_on(network)
+
+
 class FusedGru(_Compiled, nn.GRU):  # type: ignore[misc]
     """A GRU, batches first, unidirectional."""
 

@@ -216,6 +216,7 @@ def _fit(
         seen = values[used, j]
         if not channel.categories and len(seen):
             centre[j], spread[j] = seen.mean(), seen.std() or 1.0
+        del seen  # as large as a column of the panel: not beside the next
     return Columns(channels, centre, spread, marked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -140,6 +141,15 @@ class NetworkData:
         direction is asked for they are 1 where the series stands higher than at the row, else 0; where symbols are,
         their codes.
         """
+        shape = (len(rows), self.reference.horizon)
+        if math.prod(shape) <= _NUMBERS_AT_ONCE:
+            return self._differences(rows, ends)
+        target, exists = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
+        for part in _in_parts(*shape):
+            target[part], exists[part] = self._differences(rows[part], ends)
+        return target, exists
+
+    def _differences(self, rows: IntArray, ends: IntArray) -> tuple[Float32Array, BoolArray]:
         series = self.known.series(rows)
         y, exists = self._ahead(self.past.target if self.asks == "symbol" else self.known.y, rows, ends[series])
         if self.asks == "symbol":
@@ -174,15 +184,7 @@ class Targets:
         self._ends = ends
         self._table: tuple[Float32Array, BoolArray] | None = None
         if len(data.past.times) * data.reference.horizon <= _TARGETS_KEPT:
-            self._table = self._all(data)
-
-    def _all(self, data: NetworkData) -> tuple[Float32Array, BoolArray]:
-        """Differences of all rows."""
-        shape = (len(data.past.times), data.reference.horizon)
-        target, exists = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
-        for rows in _in_parts(*shape):
-            target[rows], exists[rows] = data.differences(rows, self._ends)
-        return target, exists
+            self._table = data.differences(np.arange(len(data.past.times)), ends)
 
     def at(self, rows: IntArray) -> tuple[Float32Array, BoolArray]:
         """Targets after each row, and which of them exist; each (row, horizon)."""
@@ -267,19 +269,20 @@ def network_data(
     inputs: Callable[[IntArray], Float32Array] = compute
     if len(past.times) * width <= _INPUTS_KEPT:
         table = np.empty((len(past.times), width), dtype=np.float32)
-        for rows in _in_parts(len(table), max(width, reference.horizon)):
-            table[rows] = compute(rows)
+        every = np.arange(len(table))
+        for part in _in_parts(len(table), max(width, reference.horizon)):
+            table[part] = compute(every[part])
         inputs = partial(np.take, table, axis=0)
     readings = Readings(inputs, known.series, ahead, shift)
     static = encoding.static_columns(past)
     return NetworkData(past, reference, known, scale, encoding, readings, static, needs_level, asks)
 
 
-def _in_parts(rows: int, width: int) -> Iterator[IntArray]:
-    """Cut rows into parts of so many numbers a row: what leads to these takes many times their own memory."""
+def _in_parts(rows: int, width: int) -> Iterator[slice]:
+    """Cut rows of so many numbers into parts: what leads to these takes many times their own memory."""
     part = max(_NUMBERS_AT_ONCE // width, 1)
     for first in range(0, rows, part):
-        yield np.arange(first, min(first + part, rows))
+        yield slice(first, first + part)
 
 
 def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
@@ -288,10 +291,9 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     Inputs are measured by their root mean square; one that never moves has the unit 1. Covariates come in units of
     their own and keep them. Of labels at the end, which are few among the rows, all are looked at.
     """
-    trained = np.flatnonzero(data.past.first_rows(ends - data.past.offsets[:-1]))
-    rows = trained[:: -(-len(trained) // _SAMPLED_ROWS)].copy()
-    forks = _before_labels(data.past, trained) if data.past.at_end else rows
-    del trained
+    trained_steps = ends - data.past.offsets[:-1]
+    rows = _sampled(data.past, trained_steps)
+    forks = _before_labels(data.past, trained_steps) if data.past.at_end else rows
     unit = np.ones(data.interface.inputs)
     differences = slice(0, 0 if data.asks == "symbol" else data.reference.input_size)  # codes have no size
     unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
@@ -300,13 +302,22 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     target, exists = data.differences(forks, ends)
     network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(forks))
     if isinstance(network.head, DirectionHead):  # of all rows: every k-th might meet the same phase of a season
-        network.head.begin_at(base_rates(data.past, ends - data.past.offsets[:-1], data.reference.horizon))
+        network.head.begin_at(base_rates(data.past, trained_steps, data.reference.horizon))
     if isinstance(network.head, CategoricalHead):
-        horizon, trained_steps = data.reference.horizon, ends - data.past.offsets[:-1]
+        horizon = data.reference.horizon
         network.head.begin_at(symbol_base_rates(data.past, trained_steps, horizon, network.head.size))
 
 
-def _before_labels(past: Panel, trained: IntArray) -> IntArray:
-    """Of the rows that are trained on, those before a label that is known, (fork,)."""
-    labels = trained[past.target_observed[trained]]
-    return labels - 1
+def _sampled(past: Panel, steps: IntArray) -> IntArray:
+    """Every k-th of the first `steps[i]` rows of each series, counted through all of them, (row,)."""
+    before = np.cumsum(steps) - steps
+    total = int(steps.sum())
+    picked = np.arange(0, total, max(-(-total // _SAMPLED_ROWS), 1))
+    series = np.searchsorted(before + steps, picked, side="right")
+    rows: IntArray = past.offsets[series] + picked - before[series]
+    return rows
+
+
+def _before_labels(past: Panel, steps: IntArray) -> IntArray:
+    """Rows before a label that is known, of the first `steps[i]` rows of each series, (fork,)."""
+    return np.flatnonzero(past.first_rows(steps) & past.target_observed) - 1

@@ -14,6 +14,7 @@ import torch
 
 from forecast.network.allocator import keep_freed_memory
 from forecast.network.denormals import without_denormals
+from forecast.network.fused import compile_for
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.threads import threads_for
 from forecast.training.callbacks import Supervisor
@@ -58,12 +59,14 @@ def fit_network(job: TrainingJob) -> Training:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        epochs = job.epochs()
+        compile_for(network, epochs.steps)
         with _first_interrupt(supervisor), without_denormals():
-            trainer.fit(module, job.epochs())
+            trainer.fit(module, epochs)
     if supervisor.best_weights is not None:
         network.load_state_dict(supervisor.best_weights)
-    history, epochs = tuple(supervisor.history), supervisor.best_epoch
-    return Training(network.eval(), history, epochs, supervisor.reason, module.graph_bytes or 0)
+    history = tuple(supervisor.history)
+    return Training(network.eval(), history, supervisor.best_epoch, supervisor.reason, module.graph_bytes or 0)
 
 
 def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float, int]]:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 class Epochs(Protocol):
     """Something whose every iteration is one epoch."""
 
+    @property
+    def steps(self) -> int:
+        """Steps of lanes that an epoch walks."""
+        ...
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""
         ...
@@ -44,6 +49,11 @@ class StreamEpochs:
     epoch: int = 0
     offsets: IntArray | None = None
 
+    @property
+    def steps(self) -> int:
+        """Steps of all segments."""
+        return int((self.segments.end - self.segments.first).sum())
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
@@ -64,6 +74,11 @@ class WindowEpochs:
     batches: int
     seed: int
     epoch: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all windows."""
+        return self.batches * self.batch_size * self.context_steps
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""

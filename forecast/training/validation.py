@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from forecast.errors import ForecastError
-from forecast.network.head import mean_where
+from forecast.network.head import Level
 from forecast.series.split import rolling_origins
 
 if TYPE_CHECKING:
-    from forecast.network.head import Head, Level
+    from forecast.network.head import Head
     from forecast.series.panel import IntArray
     from forecast.training.job import TrainingJob
 
@@ -22,6 +22,8 @@ _WARMUP_STEPS = 512
 """Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""
 _FORECASTS = 2_000_000
 """Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
+_NUMBERS_AT_ONCE = 250_000
+"""Numbers whose losses are worked out in one piece: what leads to these takes many times their own memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class ValidationStretch:
     ----------
     starts : (series,) rows that a state is warmed from
     series, rows : (origin,)
-    target, exists : (origin, horizon) differences to the reference in units of the scale, 1 where there is one
+    target, exists : (origin, horizon) differences to the reference in units of the scale, whether there is one
     level : where the series stand, for heads that need it
 
     """
@@ -47,9 +49,15 @@ class ValidationStretch:
     @torch.no_grad()
     def loss(self, head: Head, raw: Tensor) -> tuple[float, int]:
         """Mean loss of raw numbers, (origin, horizon, size), and the row of the forecast that is the worst."""
-        losses = head.loss(raw, self.target, self.level)
-        worst = int(torch.nan_to_num((losses * self.exists).amax(dim=1), nan=torch.inf).argmax())
-        return float(mean_where(losses, self.exists)), int(self.rows[worst])
+        total, worst = 0.0, []
+        at_once = max(_NUMBERS_AT_ONCE // self.target.shape[1], 1)
+        for first in range(0, len(self.rows), at_once):
+            part = slice(first, first + at_once)
+            level = None if self.level is None else Level(*(one[part] for one in self.level))
+            losses = head.loss(raw[part], self.target[part], level) * self.exists[part]
+            total += float(losses.sum())
+            worst.append(torch.nan_to_num(losses.amax(dim=1), nan=torch.inf))
+        return total / int(self.exists.sum()), int(self.rows[int(torch.cat(worst).argmax())])
 
 
 def validation_stretch(job: TrainingJob) -> ValidationStretch:
@@ -64,7 +72,7 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
     data, past, horizon = job.data, job.data.past, job.data.reference.horizon
     origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
     numbers = len(origins) * horizon * max(data.interface.symbols, 1)
-    origins = origins[:: max(-(-numbers // _FORECASTS), 1)]
+    origins = origins[np.arange(0, len(origins), max(-(-numbers // _FORECASTS), 1))]  # not a view, which keeps all
     rows = origins.rows(past)
     known = int(origins.steps.min(initial=job.context_steps)) + 1
     if job.training.regime == "windows" and known < job.context_steps:
@@ -80,5 +88,5 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
             f"nothing says when to stop: the validation stretch has no observed value within {horizon} steps after an "
             f"observed one: shorten `horizon` or lengthen `split.validation`"
         )
-    there = torch.from_numpy(exists.astype(np.float32))
-    return ValidationStretch(starts, origins.series, rows, torch.from_numpy(target), there, data.level(rows))
+    targets = torch.from_numpy(target), torch.from_numpy(exists)
+    return ValidationStretch(starts, origins.series, rows, *targets, data.level(rows))
