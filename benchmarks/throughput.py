@@ -255,13 +255,16 @@ def fit_all(libraries: Sequence[Library], panel: Panel) -> None:
 
 
 def growth_row(repeats: int) -> Row:
-    """Nanoseconds of an epoch for each trained window, on series of 1e5, 1e6 and 1e7 steps, turn about."""
+    """Nanoseconds of an epoch for each trained window, on series of 1e5, 1e6 and 1e7 steps, turn about.
+
+    Of the shorter ones so many epochs are timed that the machine's moods, which last for seconds, are in all.
+    """
     row = Row("a trained window of a longer series", "ns")
     settings = LstmSettings(hidden_size=HIDDEN, reference="seasonal")
     training = TrainingSettings(lanes=LANES, chunk_steps=CHUNK, threads=1, accelerator="cpu")
     for _ in range(repeats):
         for steps in (10**5, 10**6, 10**7):
-            epochs = 10 if steps < 10**6 else 1
+            epochs = max(3 * 10**6 // steps, 1)
             rates = (training.learning_rate,) * (warming(steps) + epochs)
             panel = hourly_series(steps)
             fitted = replace(Recurrent(settings, training), learning_rates=rates).fit(panel, panel.lengths, PROBLEM)

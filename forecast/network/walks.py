@@ -84,15 +84,16 @@ def walked_lstm_layer(x: Tensor, weights: tuple[Tensor, ...], h0: Tensor, c0: Te
 
     `weights` are torch's: of the inputs, of the state, both biases.
     """
-    own, weight, own_bias, bias = weights
+    own, weight, own_bias, bias = (part.numpy() for part in weights)
     inputs = x.shape[2]
     width = -(-(1 + inputs) // 4) * 4
     read = np.zeros((*x.shape[:2], width), np.float32)
     read[..., 0] = 1.0
     read[..., 1 : 1 + inputs] = x.numpy()
     brought = np.zeros((width, len(own)), np.float32)
-    brought[0] = own_bias.numpy() + bias.numpy()
-    brought[1 : 1 + inputs] = own.numpy().T
-    h, c = x.new_empty(*x.shape[:2], h0.shape[1]), c0.clone(memory_format=torch.contiguous_format)
-    walk_lstm(read, brought, *(part.contiguous().numpy() for part in (weight.t(), h0, c, h)))
-    return h, h[-1], c
+    brought[0] = own_bias + bias
+    brought[1 : 1 + inputs] = own.T
+    h, c = np.empty((*x.shape[:2], weight.shape[1]), np.float32), np.array(c0.numpy(), order="C")
+    walk_lstm(read, brought, np.ascontiguousarray(weight.T), np.ascontiguousarray(h0.numpy()), c, h)
+    out = torch.from_numpy(h)
+    return out, out[-1], torch.from_numpy(c)

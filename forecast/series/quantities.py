@@ -329,7 +329,8 @@ def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
     moves = np.zeros((-(-len(y) // _BLOCK), _BLOCK))
     moves.reshape(-1)[1 : len(y)] = y[1:] - y[:-1]
     behind = moves @ decay
-    ends = accumulate(behind[:, -1].tolist(), lambda before, own: own + decay[0, -1] * before)
+    left = float(decay[0, -1])
+    ends = accumulate(behind[:, -1].tolist(), lambda before, own: own + left * before)
     behind[1:] += np.fromiter(ends, np.float64, len(behind))[:-1, None] * decay[0]
     level: FloatArray = y - behind.reshape(-1)[: len(y)]
     return level
