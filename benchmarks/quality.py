@@ -26,6 +26,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -262,7 +263,7 @@ def main() -> None:
     case = case_of(options)
     budgets = [int(budget) for budget in options.budgets.split(",")]
     rates = [float(rate) for rate in options.rates.split(",")]
-    names = options.only.split(",") if options.only else ["forecast", *LIBRARIES]
+    names = options.only.split(",") if options.only else ["forecast", *filter(find_spec, LIBRARIES)]
     print(f"{options.case}, {processor()}, one thread", flush=True)
     found = earlier(options.json, options.case)
     for name in names:
