@@ -58,19 +58,18 @@ def walk_features(
         series = wanted[first : first + _LANES]
         lane_of = np.full(len(starts), -1, dtype=np.int64)
         lane_of[series] = np.arange(len(series))
-        mine = np.flatnonzero(lane_of[origin_series] >= 0)
-        walk = _walk_lanes(
-            network, readings, np.stack([starts[series], last[series]]), lane_of[origin_series[mine]], origin_rows[mine]
-        )
+        lanes = lane_of[origin_series]
+        mine = np.flatnonzero(lanes >= 0)
+        walk = _walk_lanes(network, readings, (starts[series], last[series]), lanes[mine], origin_rows[mine])
         with threads_for(len(series), network.backbone.feature_size):
             for here, features in walk:
                 yield _as_run(mine[here]), features
 
 
 def _walk_lanes(
-    network: Network, readings: Readings, stretch: IntArray, lanes: IntArray, rows: IntArray
-) -> Iterator[tuple[IntArray, Tensor]]:
-    """Walk lanes side by side from `stretch[0]` to `stretch[1]`, both (lane,)."""
+    network: Network, readings: Readings, stretch: tuple[IntArray, IntArray], lanes: IntArray, rows: IntArray
+) -> Iterator[tuple[IntArray | slice, Tensor]]:
+    """Walk lanes side by side from rows `stretch[0]` to `stretch[1]`, both (lane,)."""
     starts, last = stretch
     steps = rows - starts[lanes]
     device = network.device
@@ -81,7 +80,7 @@ def _walk_lanes(
         walked = np.minimum(ahead, last[:, None])
         x = torch.from_numpy(readings.inputs(walked)).to(device)
         features, state = network.features(x, readings.of_series(walked).to(device), state)
-        here = np.flatnonzero((steps >= first) & (steps < first + piece))
+        here = slice(None) if longest <= piece else np.flatnonzero((steps >= first) & (steps < first + piece))
         by_step = features.transpose(0, 1)  # as compiled layers leave them: nothing is copied but what is asked for
         place = (steps[here] - first) * len(starts) + lanes[here]
         yield here, _rows(by_step.flatten(0, 1), _as_run(place))
