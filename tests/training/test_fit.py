@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
+from forecast.network import kernels
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
@@ -20,9 +22,10 @@ from forecast.series.scaling import fit_scale
 from forecast.training.callbacks import LearningRate, Supervisor
 from forecast.training.data import begin, network_data
 from forecast.training.fit import fit_network
-from forecast.training.job import TrainingJob
+from forecast.training.job import TrainingJob, fresh_network
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
+from forecast.training.validation import validation_stretch
 
 HORIZON = 4
 PROBLEM = Problem(horizon=HORIZON, context_steps=12, season_steps=20)
@@ -163,3 +166,50 @@ def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
 def test_without_a_forecast_to_validate_on_it_does_not_train(job):
     with pytest.raises(ForecastError, match=r"the validation stretch has no observed value .*split\.validation"):
         fit_network(a_job(TrainingSettings(accelerator="cpu"), **job))
+
+
+@pytest.mark.parametrize(("regime", "longer", "share"), [("stream", 0, 1), ("windows", 0, 1), ("stream", 5000, 0)])
+def test_an_epoch_that_is_long_enough_alone_is_compiled_from_its_first_step(regime, longer, share, monkeypatch):
+    used, layer = [], kernels.lstm_layer
+    monkeypatch.setattr(kernels, "lstm_layer", lambda *args: used.append(1) or layer(*args))
+    settings = TrainingSettings(
+        regime=regime, chunk_steps=16, lanes=2, batch_size=4, batches_per_epoch=6, max_epochs=1, accelerator="cpu"
+    )
+    job = a_job(settings)
+    monkeypatch.setattr("forecast.network.fused._STEPS_THAT_PAY", job.epochs().steps + longer)
+    fit_network(job)
+    assert len(used) == share * len(list(job.epochs()))
+
+
+def test_losses_worked_out_in_parts_are_those_of_all(monkeypatch):
+    job = a_job(TrainingSettings(), hole=slice(140, 143))
+    network = fresh_network(job)
+    stretch = validation_stretch(job)
+    raw = torch.randn(len(stretch.rows), HORIZON, 1, generator=torch.manual_seed(0))
+    losses = (network.head.point(raw, None) - stretch.target).abs()[stretch.exists]
+    worst = ((network.head.point(raw, None) - stretch.target).abs() * stretch.exists).amax(dim=1).argmax()
+    for at_once in (1, 7 * HORIZON, 10**6):
+        monkeypatch.setattr("forecast.training.validation._NUMBERS_AT_ONCE", at_once)
+        loss, row = stretch.loss(network.head, raw)
+        assert loss == pytest.approx(float(losses.double().mean()), rel=1e-6)
+        assert row == stretch.rows[worst]
+
+
+def test_targets_worked_out_in_parts_are_those_of_all(monkeypatch):
+    job = a_job(TrainingSettings(), hole=slice(30, 33))
+    rows = np.arange(len(job.data.past.times))
+    expected = job.data.differences(rows, job.ends)
+    monkeypatch.setattr("forecast.training.data._NUMBERS_AT_ONCE", 9 * HORIZON)
+    for found, whole in zip(job.data.differences(rows, job.ends), expected, strict=True):
+        np.testing.assert_array_equal(found, whole)
+
+
+def test_what_units_are_measured_on_is_every_kth_row_of_training(monkeypatch):
+    monkeypatch.setattr("forecast.training.data._SAMPLED_ROWS", 40)
+    measured = []
+    job = a_job(TrainingSettings())
+    inputs = job.data.readings.inputs
+    readings = replace(job.data.readings, inputs=lambda rows: measured.append(rows) or inputs(rows))
+    fresh_network(replace(job, data=replace(job.data, readings=readings)))
+    trained = np.concatenate([np.arange(130), 160 + np.arange(100)])
+    np.testing.assert_array_equal(measured[0], trained[::6])
