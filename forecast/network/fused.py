@@ -37,7 +37,7 @@ Microseconds a step, compiled and torch's: 1.6 and 2.6 (1 lane, 64 units), 2.7 a
 """
 
 _STEPS_THAT_PAY = 600_000
-"""Steps of lanes that an LSTM has walked, trained on or not, before numba is loaded for it.
+"""Steps of lanes that an LSTM has walked, trained on or not, or has before it for certain, when numba is loaded for it.
 
 Loading takes 0.6 s (import and kernels from their cache), as much as so many steps save: who has gone that far is
 likely to go on, and who has not loses nothing, as the default command would.
@@ -110,7 +110,7 @@ def compile_from_now_on(network: nn.Module) -> None:
 
 
 def compile_for(network: nn.Module, steps: int) -> None:
-    """The same at once where so many steps of lanes lie before a network that it pays."""
+    """Let LSTMs use their compiled layers from their first step on, if so many steps lie before them that it pays."""
     if steps >= _STEPS_THAT_PAY:
         compile_from_now_on(network)
 

@@ -48,7 +48,7 @@ def _add_product(before: Any, weight: Any, gates: Any) -> None:
 
 @njit(fastmath=FAST, error_model="numpy")
 def _put_product(before: Any, weight: Any, gates: Any) -> None:
-    """Let `gates`, (lane, gate), be `before @ weight`, of four units: their first four need no sums to begin with."""
+    """Let `gates`, (lane, gate), be what the first four numbers of `before` bring: there is no sum yet to add to."""
     w0, w1, w2, w3 = weight[0], weight[1], weight[2], weight[3]
     for b in range(before.shape[0]):
         sums = gates[b]

@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
-from forecast.series.quantities import PanelQuantities, Quantities, filled_target, panel_levels
+from forecast.series.quantities import PanelQuantities, Quantities, by_series, exponential_mean, filled_target
 from forecast.series.scaling import fit_scale
 from forecast.series.split import rolling_origins
 
@@ -282,7 +282,7 @@ def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:
-        level = panel_levels(past, y, smoothing)[rows]
+        level = by_series(past, y, exponential_mean, smoothing)[rows]
         misses = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
         seen = [past.target_observed[rows + h] for h in steps_ahead]
         return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0
