@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from m4_hourly import read_rows, scores
 
+from forecast.questions.split import Origins
+from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
-from forecast.series.scaling import fit_scale
-from forecast.series.split import Origins
 
 if TYPE_CHECKING:
     from pathlib import Path

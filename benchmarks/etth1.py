@@ -20,8 +20,8 @@ import numpy as np
 from forecast.app.arguments import CommandLine
 from forecast.app.composition import compose_job, plain_values
 from forecast.app.overrides import quoted
-from forecast.series.source import load_source
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
+from forecast.reading.sources import load_source
 from forecast.tasks.prepare import forecasters, prepare
 from forecast.tasks.settings import check_job
 

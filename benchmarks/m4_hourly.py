@@ -26,9 +26,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.forecasters.transformed import FittedTransformed
+from forecast.questions.split import last_origins
+from forecast.reading.sources import read_csv
 from forecast.runs.run import open_run
-from forecast.series.source import read_csv
-from forecast.series.split import last_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,9 +19,9 @@ import numpy as np
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
+from forecast.questions.problem import Problem
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
-from forecast.series.problem import Problem
 from forecast.training import fit  # noqa: F401  # what training imports is part of the first stage
 from forecast.training.settings import TrainingSettings
 

@@ -39,15 +39,15 @@ from throughput import hourly_series, processor
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
-from forecast.series.problem import Problem
+from forecast.questions.problem import Problem
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.forecasters.fitted_network import FittedNetwork
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray
-    from forecast.series.split import Origins
     from forecast.training.history import Epoch
 
 _AS_IT_COMES: tuple[dict[str, Any], dict[str, Any]] = ({}, {})

@@ -21,12 +21,12 @@ from forecast.evaluation.revisions import revisions
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import rolling_origins, split_panel
+from forecast.reading.data_settings import SinewaveSettings, StockSettings
+from forecast.reading.sources import load_source
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, KnownAhead, Panel, single_series
-from forecast.series.problem import Problem
-from forecast.series.settings import SinewaveSettings, StockSettings
-from forecast.series.source import load_source
-from forecast.series.split import rolling_origins, split_panel
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

@@ -27,19 +27,19 @@ import torch
 from bare import Bare, every_origin, stream_epoch, window_epoch
 from libraries import Library, hushed, installed, training_rate
 
-from forecast.batches.segments import cut_segments, walk_chunks
-from forecast.batches.windows import draw_windows, whole_windows, window_rows
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
+from forecast.series.windows import draw_windows, whole_windows, window_rows
 from forecast.training.data import Targets, network_data
+from forecast.training.lanes import cut_segments, walk_chunks
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

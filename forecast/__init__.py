@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     from forecast.network.settings import GruSettings as GruSettings
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
+    from forecast.questions.ask import ask as ask
+    from forecast.questions.problem import Problem as Problem
+    from forecast.questions.split import Split as Split
+    from forecast.questions.split import last_origins as last_origins
+    from forecast.questions.split import split_panel as split_panel
+    from forecast.reading.data_settings import SinewaveSettings as SinewaveSettings
+    from forecast.reading.generators import make_sinewave as make_sinewave
+    from forecast.reading.jamo import compose_jamo as compose_jamo
+    from forecast.reading.sources import make_panel as make_panel
+    from forecast.reading.sources import read_csv as read_csv
+    from forecast.reading.sources import read_text as read_text
     from forecast.reporting.html import write_report as write_report
     from forecast.runs.run import Run as Run
     from forecast.runs.run import open_run as open_run
-    from forecast.series.generators import make_sinewave as make_sinewave
     from forecast.series.panel import Panel as Panel
-    from forecast.series.problem import Problem as Problem
-    from forecast.series.question import ask as ask
-    from forecast.series.reading.jamo import compose_jamo as compose_jamo
-    from forecast.series.settings import SinewaveSettings as SinewaveSettings
-    from forecast.series.source import make_panel as make_panel
-    from forecast.series.source import read_csv as read_csv
-    from forecast.series.source import read_text as read_text
-    from forecast.series.split import Split as Split
-    from forecast.series.split import last_origins as last_origins
-    from forecast.series.split import split_panel as split_panel
     from forecast.training.settings import TrainingSettings as TrainingSettings
 
 _WHERE = {
@@ -65,14 +65,14 @@ _WHERE = {
     "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings"),
     "reporting.html": ("write_report",),
     "runs.run": ("Run", "open_run"),
-    "series.generators": ("make_sinewave",),
+    "reading.generators": ("make_sinewave",),
     "series.panel": ("Panel",),
-    "series.problem": ("Problem",),
-    "series.question": ("ask",),
-    "series.reading.jamo": ("compose_jamo",),
-    "series.settings": ("SinewaveSettings",),
-    "series.source": ("make_panel", "read_csv", "read_text"),
-    "series.split": ("Split", "last_origins", "split_panel"),
+    "questions.problem": ("Problem",),
+    "questions.ask": ("ask",),
+    "reading.jamo": ("compose_jamo",),
+    "reading.data_settings": ("SinewaveSettings",),
+    "reading.sources": ("make_panel", "read_csv", "read_text"),
+    "questions.split": ("Split", "last_origins", "split_panel"),
     "training.settings": ("TrainingSettings",),
 }
 _MODULE = {name: f"forecast.{module}" for module, names in _WHERE.items() for name in names}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from forecast.series.source import Source
+    from forecast.reading.sources import Source
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"
@@ -137,8 +137,8 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.network.settings import asked_by
-    from forecast.series.question import check_stretches, split_as_asked
-    from forecast.series.source import load_source
+    from forecast.questions.ask import check_stretches, split_as_asked
+    from forecast.reading.sources import load_source
 
     source, asks = load_source(job.data), asked_by(job.model.head)
     check_stretches(source.panel, job.horizon, asks, job.split.over)

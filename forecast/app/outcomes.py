@@ -7,13 +7,13 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.network.settings import asked_by
+from forecast.questions.ranking import RANKED_BY, metric_label
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 _FOLDER = ".jobs"
 

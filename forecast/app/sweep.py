@@ -10,8 +10,8 @@ from forecast.app.jobs import run_task
 from forecast.app.outcomes import Outcome, take_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
-from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.network.settings import asked_by
+from forecast.questions.ranking import RANKED_BY, metric_label
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 
 def finish_sweep(folder: Path) -> None:

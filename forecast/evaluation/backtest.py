@@ -23,17 +23,17 @@ from forecast.evaluation.checked import checked_forecast, reason_of, timed
 from forecast.evaluation.results import chance_of, last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
-from forecast.series.question import ask
-from forecast.series.scaling import fit_scale
-from forecast.series.split import rolling_origins
+from forecast.questions.ask import ask
+from forecast.questions.split import rolling_origins
+from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
+    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Asks, Problem
-    from forecast.series.split import Origins, Split
 
 Stretch: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
@@ -127,8 +127,8 @@ def backtest(
     Examples
     --------
     >>> from forecast.forecasters.naive import NaiveRule, last_value
-    >>> from forecast.series.generators import make_sinewave
-    >>> from forecast.series.settings import SinewaveSettings
+    >>> from forecast.reading.generators import make_sinewave
+    >>> from forecast.reading.data_settings import SinewaveSettings
     >>> panel = make_sinewave(SinewaveSettings())
     >>> len(backtest([NaiveRule("naive", last_value)], panel, horizon=20).results["cutoff"].unique())
     381

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.forecasters.interface import Fitted, Forecasts
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -12,20 +12,20 @@ from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
-from forecast.evaluation.ranking import metric_label
 from forecast.evaluation.results import quantiles_thinned
 from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
 from forecast.evaluation.verdict import NAIVE, PLAIN, Verdict, spread_of, verdict
+from forecast.questions.ranking import metric_label
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.backtest import Backtest, Fits
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Split
     from forecast.series.panel import FloatArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Split
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.backtest import Attempt
     from forecast.evaluation.significance import Comparison
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 COLUMNS = (
     "model",

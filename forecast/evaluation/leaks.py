@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from forecast.forecasters.interface import Fitted
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins, Split
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins, Split
 
 ORIGINS = 5
 """Origins a series at which the future is changed, spread over the test stretch."""

@@ -18,13 +18,13 @@ import pandas as pd
 from utilsforecast import losses
 
 from forecast.evaluation.direction_metrics import DIRECTION_METRICS
-from forecast.evaluation.ranking import RANKED_BY
 from forecast.evaluation.symbol_metrics import SYMBOL_METRICS
+from forecast.questions.ranking import RANKED_BY
 
 if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
+    from forecast.questions.problem import Asks
     from forecast.series.panel import FloatArray
-    from forecast.series.problem import Asks
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.scales import Scales
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 
 def losses_to_compare(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> tuple[pd.DataFrame, int | None]:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.series.directions import risen
+from forecast.questions.direction import risen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.forecasters.interface import Forecasts
+    from forecast.questions.problem import Asks
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, Panel
-    from forecast.series.problem import Asks
-    from forecast.series.split import Origins
 
 COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 

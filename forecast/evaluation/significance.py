@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.scales import Scales
+    from forecast.questions.problem import Asks
     from forecast.series.panel import FloatArray
-    from forecast.series.problem import Asks
 
 FEWEST_SERIES = 20
 """Series that a test paired over series needs."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.evaluation.results import results_table
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.backtest import Backtest
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Split
     from forecast.series.panel import Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Split
 
 
 def successive_results(

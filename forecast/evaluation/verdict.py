@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
 from forecast.evaluation.metrics import question_of, ranking_metric
-from forecast.evaluation.ranking import metric_label
 from forecast.forecasters.direction import BASE_RATE
+from forecast.questions.ranking import metric_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.significance import Comparison
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 NAIVE = "naive"
 """The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""

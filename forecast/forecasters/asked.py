@@ -9,7 +9,7 @@ from forecast.network.settings import asked_by
 
 if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
-    from forecast.series.problem import Asks, Problem
+    from forecast.questions.problem import Asks, Problem
 
 _NOT_FED_BACK: dict[Asks, str] = {
     "direction": "says of each step whether it is higher, which is nothing to be read as its value",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.features import feature_values, features_of
+from forecast.series.date_features import feature_values, features_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.reference.covariate_encoding import Encoding, Float32Array
     from forecast.series.calendar import Calendar
-    from forecast.series.encoding import Encoding, Float32Array
     from forecast.series.panel import BoolArray, Channel, Panel, TimeArray
 
 _FEATURES_AT_ONCE = 512

@@ -19,12 +19,12 @@ from forecast.forecasters.estimators import by_category, candidates, copied, fir
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
 from forecast.forecasters.symbol_windows import BagOfSteps, LastSymbols, fit_inputs
 from forecast.forecasters.windows import thin
-from forecast.series.symbols import alphabet_size, symbol_base_rates, symbol_codes, target_rows
+from forecast.questions.symbols import alphabet_size, symbol_base_rates, symbol_codes, target_rows
 
 if TYPE_CHECKING:
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 _ORIGINS_AT_ONCE = 8192
 """Forecasts are made in blocks, so that windows never take more memory than this many of them."""

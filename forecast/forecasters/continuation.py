@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.alphabet import near_symbols
-from forecast.series.features import features_of, with_features
+from forecast.reading.alphabet import near_symbols
+from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Panel
 
 if TYPE_CHECKING:

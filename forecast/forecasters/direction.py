@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.series.directions import base_rates, bounded_rate, risen
-from forecast.series.split import rolling_origins
+from forecast.questions.direction import base_rates, bounded_rate, risen
+from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted, Forecaster
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 BASE_RATE = "base_rate"
 """The name of its row."""

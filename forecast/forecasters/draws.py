@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from forecast.questions.split import Origins
     from forecast.series.panel import IntArray
-    from forecast.series.split import Origins
 
 Chances: TypeAlias = npt.NDArray[np.float32]
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from forecast.forecasters.live import Forecast, Live
     from forecast.forecasters.settings import Combine
     from forecast.network.settings import NetworkSettings
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
+    from forecast.reference.references import Reference
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.references import Reference
-    from forecast.series.split import Origins
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.reached import reach_by_walk, reach_by_windows
 from forecast.network.settings import asked_by
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 from forecast.training.data import network_data
 from forecast.training.history import Epoch
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from forecast.forecasters.recursion import Standing
     from forecast.network.network import Network
     from forecast.network.settings import NetworkSettings
-    from forecast.series.crossfit import CrossFitted
-    from forecast.series.encoding import Encoding
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
+    from forecast.reference.covariate_encoding import Encoding
+    from forecast.reference.crossfit import CrossFitted
+    from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.references import Reference
-    from forecast.series.split import Origins
     from forecast.training.data import NetworkData
     from forecast.training.readout import Trial
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import Origins
+from forecast.questions.split import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from forecast.batches.windows import window_rows
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import averaged
 from forecast.forecasters.interface import QUANTILES, Forecasts, of_chances
@@ -21,8 +20,9 @@ from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
 from forecast.network.steps import WindowSteps, steps_from, straight_chances, straight_forecast
-from forecast.series.onward import Onward
-from forecast.series.stepwise import StepwiseReference
+from forecast.reference.history_buffer import Onward
+from forecast.reference.stepwise import StepwiseReference
+from forecast.series.windows import window_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.state import State
     from forecast.network.steps import Steps
+    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.references import Reference
     from forecast.series.calendar import Calendar
-    from forecast.series.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, TimeArray
-    from forecast.series.references import Reference
     from forecast.training.data import NetworkData
 
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from forecast.forecasters.direction import leaning
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.series.references import Reference, fit_reference
+from forecast.reference.references import Reference, fit_reference
 
 if TYPE_CHECKING:
     from forecast.forecasters.direction import FittedLeaning
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 Rule: TypeAlias = Callable[["Panel", "Origins", "Problem"], "FloatArray"]
 """Forecasts (origin, horizon) made from the past at some origins."""

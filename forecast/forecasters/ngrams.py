@@ -13,14 +13,14 @@ import numpy as np
 
 from forecast.forecasters.contexts import Contexts, Followers, chances_after, count_followers, learn_contexts
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
-from forecast.series.symbols import alphabet_size, symbol_codes, target_rows
+from forecast.questions.symbols import alphabet_size, symbol_codes, target_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 MOST_TRIED = 6
 """The longest order that is tried where none is said."""

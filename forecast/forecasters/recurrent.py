@@ -16,19 +16,19 @@ from forecast.forecasters.fitted_network import FittedNetwork, data_of
 from forecast.forecasters.interface import Kind
 from forecast.forecasters.recursion import check_fed_back, own_problem
 from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings
-from forecast.series.codes import make_codes
-from forecast.series.crossfit import cross_fitted
-from forecast.series.encoding import Encoding, fit_encoding
-from forecast.series.references import Reference, fit_reference
-from forecast.series.scaling import fit_scale
+from forecast.reference.covariate_encoding import Encoding, fit_encoding
+from forecast.reference.crossfit import cross_fitted
+from forecast.reference.label_encoding import make_codes
+from forecast.reference.references import Reference, fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.training.history import Epoch
 from forecast.training.job import TrainingJob
 from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
+    from forecast.questions.problem import Problem
     from forecast.series.panel import IntArray, Panel
-    from forecast.series.problem import Problem
     from forecast.training.job import Training
 
 

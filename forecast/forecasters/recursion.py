@@ -19,8 +19,8 @@ from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.network.distributions import QuantileHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
-from forecast.series.onward import Onward
-from forecast.series.split import Origins
+from forecast.questions.split import Origins
+from forecast.reference.history_buffer import Onward
 
 if TYPE_CHECKING:
     from forecast.forecasters.draws import Chances
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from forecast.network.reached import Reached
     from forecast.network.readings import Readings
     from forecast.network.settings import StrategyName
-    from forecast.series.encoding import Encoding, Float32Array
+    from forecast.questions.problem import Problem
+    from forecast.reference.causal_features import Quantities
+    from forecast.reference.covariate_encoding import Encoding, Float32Array
+    from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray
-    from forecast.series.problem import Problem
-    from forecast.series.quantities import Quantities
-    from forecast.series.references import Reference
 
 PATHS = 256
 """Sample paths that quantiles are taken from."""

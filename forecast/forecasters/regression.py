@@ -22,10 +22,10 @@ from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.windows import Differences, Read, fit_windows, thin, window_rows
 
 if TYPE_CHECKING:
+    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.split import Origins
+    from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Asks, Problem
-    from forecast.series.references import Reference
-    from forecast.series.split import Origins
 
 _ORIGINS_AT_ONCE = 8192
 """Forecasts are made in blocks, so that windows never take more memory than this many of them."""

@@ -15,16 +15,16 @@ from forecast.forecasters.recursion import own_problem
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings
-from forecast.series.codes import CODES, UNREAD, make_codes
-from forecast.series.encoding import empty_encoding, restore_encoding
-from forecast.series.references import Reference, term_count
+from forecast.reference.covariate_encoding import empty_encoding, restore_encoding
+from forecast.reference.label_encoding import CODES, UNREAD, make_codes
+from forecast.reference.references import Reference, term_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.forecasters.recurrent import Recurrent
+    from forecast.questions.problem import Problem
     from forecast.series.panel import Channel
-    from forecast.series.problem import Problem
 
 
 def restore(

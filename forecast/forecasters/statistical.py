@@ -25,9 +25,9 @@ from forecast.forecasters.interface import Forecasts, Kind
 if TYPE_CHECKING:
     from forecast.forecasters.orders import Search
     from forecast.forecasters.statespace import Estimate
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 _NAMED_FORMS = 3
 

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import sparse
 
 from forecast.forecasters.contexts import observed_run
-from forecast.series.encoding import Encoding, ahead_shifts, fit_encoding
-from forecast.series.symbols import alphabet_size, symbol_codes
+from forecast.questions.symbols import alphabet_size, symbol_codes
+from forecast.reference.covariate_encoding import Encoding, ahead_shifts, fit_encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt

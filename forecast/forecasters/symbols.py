@@ -9,12 +9,12 @@ import numpy as np
 
 from forecast.forecasters.direction import BASE_RATE
 from forecast.forecasters.interface import Forecasts, Kind, of_chances
-from forecast.series.symbols import alphabet_size, symbol_base_rates
+from forecast.questions.symbols import alphabet_size, symbol_base_rates
 
 if TYPE_CHECKING:
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.split import Origins
 
 
 @dataclass(frozen=True)

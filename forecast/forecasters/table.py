@@ -38,7 +38,7 @@ from forecast.forecasters.statistical import Statistical
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 RULES: dict[str, Rule] = {
     "naive": last_value,

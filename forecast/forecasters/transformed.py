@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from forecast.forecasters.live import Forecast, Live
+    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Asks, Problem
-    from forecast.series.split import Origins
 
 Transform: TypeAlias = Literal["none", "log"]
 

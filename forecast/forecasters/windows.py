@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.series.directions import risen
-from forecast.series.encoding import Encoding, ahead_shifts, fit_encoding
-from forecast.series.references import Reference, fit_reference
-from forecast.series.scaling import fit_scale
+from forecast.questions.direction import risen
+from forecast.reference.covariate_encoding import Encoding, ahead_shifts, fit_encoding
+from forecast.reference.references import Reference, fit_reference
+from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
-    from forecast.series.encoding import Float32Array
+    from forecast.questions.problem import Problem
+    from forecast.reference.causal_features import Quantities
+    from forecast.reference.covariate_encoding import Float32Array
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.quantities import Quantities
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.batches.windows import window_rows
 from forecast.network.cells import Recurrent
 from forecast.network.scan import MinGru
 from forecast.network.trace import trace
+from forecast.series.windows import window_rows
 
 if TYPE_CHECKING:
     from forecast.network.network import Network

@@ -16,8 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.references import Reference
 
 NEAR = 200
 """Lags that are looked at one by one; further back ranges of lags are, each this share longer than the one before:"""

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.network.network import Network
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
-    from forecast.series.split import Origins
     from forecast.training.data import NetworkData
 
 WALKED_STEPS = (64, 128, 256, 512)

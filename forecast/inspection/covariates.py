@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from forecast.series.encoding import Columns, Encoding
+    from forecast.reference.covariate_encoding import Columns, Encoding
     from forecast.series.panel import Channel, FloatArray, IntArray
 
 _MISSING = "whether values are missing"

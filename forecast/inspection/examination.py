@@ -13,7 +13,7 @@ from forecast.inspection.starts import Starts, starts_of
 
 if TYPE_CHECKING:
     from forecast.inspection.system import System
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 
 @dataclass(frozen=True, eq=False)

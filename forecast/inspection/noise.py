@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.inspection.answer import probabilities
-from forecast.series.quantities import filled_target
+from forecast.reference.causal_features import filled_target
 
 if TYPE_CHECKING:
     from forecast.inspection.system import System

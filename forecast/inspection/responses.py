@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from forecast.series.quantities import filled_target
+from forecast.reference.causal_features import filled_target
 
 if TYPE_CHECKING:
     from forecast.inspection.system import Answers, System

@@ -15,9 +15,9 @@ import numpy as np
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.system import system_of
-from forecast.series.generators import make_sinewave
-from forecast.series.problem import Problem
-from forecast.series.settings import SinewaveSettings
+from forecast.questions.problem import Problem
+from forecast.reading.data_settings import SinewaveSettings
+from forecast.reading.generators import make_sinewave
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

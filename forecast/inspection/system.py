@@ -24,11 +24,11 @@ from forecast.inspection.answer import logits
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached, reach_by_walk, reach_by_windows
-from forecast.series.directions import risen
-from forecast.series.features import features_of, with_features
+from forecast.questions.direction import risen
+from forecast.questions.split import Origins, rolling_origins
+from forecast.reference.causal_features import filled_target
+from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import KnownAhead, Panel, Statics
-from forecast.series.quantities import filled_target
-from forecast.series.split import Origins, rolling_origins
 from forecast.training.data import NetworkData, network_data
 
 if TYPE_CHECKING:

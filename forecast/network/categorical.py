@@ -18,8 +18,8 @@ from forecast.network.head import Head, Level
 if TYPE_CHECKING:
     from forecast.network.readings import Interface
     from forecast.network.settings import NetworkSettings
+    from forecast.questions.problem import Asks
     from forecast.series.panel import FloatArray
-    from forecast.series.problem import Asks
 
 _LARGEST_EMBEDDING = 32
 

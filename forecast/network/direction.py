@@ -16,8 +16,8 @@ from torch.nn import functional
 from forecast.network.head import Head, Level
 
 if TYPE_CHECKING:
+    from forecast.questions.problem import Asks
     from forecast.series.panel import FloatArray
-    from forecast.series.problem import Asks
 
 
 class DirectionHead(Head):

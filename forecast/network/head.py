@@ -15,7 +15,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 
 class Level(NamedTuple):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.batches.windows import window_rows
 from forecast.network.threads import threads_for
+from forecast.series.windows import window_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.readings import Readings
     from forecast.network.state import State
-    from forecast.series.encoding import Float32Array
+    from forecast.reference.covariate_encoding import Float32Array
     from forecast.series.panel import IntArray
 
 _LANES = 256

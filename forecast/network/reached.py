@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.batches.windows import window_rows
 from forecast.network.threads import threads_for
+from forecast.series.windows import window_rows
 
 if TYPE_CHECKING:
     from forecast.network.network import Network

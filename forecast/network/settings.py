@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from forecast.settings import Settings
 
 if TYPE_CHECKING:
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 ReferenceName: TypeAlias = Literal[
     "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"

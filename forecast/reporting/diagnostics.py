@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation.ranking import RANKED_BY, metric_label
+from forecast.questions.ranking import RANKED_BY, metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
 from forecast.reporting.losses import mean_losses
 from forecast.wording import counted, listed, number

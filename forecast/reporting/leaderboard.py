@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.ranking import RANKED_BY
+from forecast.questions.ranking import RANKED_BY
 from forecast.wording import SMALLEST, decimals_for, number
 
 if TYPE_CHECKING:

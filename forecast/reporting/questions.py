@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
+    from forecast.questions.problem import Asks
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import Roles
     from forecast.reporting.settings import ReportSettings
     from forecast.reporting.several import SpreadSection
-    from forecast.series.problem import Asks
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.ranking import RANKED_BY, metric_label
+from forecast.questions.ranking import RANKED_BY, metric_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.intervals import Intervals
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
 
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 

@@ -19,11 +19,11 @@ from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import NetworkSettings, asked_by
+from forecast.questions.problem import Problem
+from forecast.reference.references import term_count
 from forecast.runs.opening import find_run, open_record, open_tensors
 from forecast.series.calendar import Calendar, calendar_from_dict
 from forecast.series.panel import Channel
-from forecast.series.problem import Problem
-from forecast.series.references import term_count
 from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings
 

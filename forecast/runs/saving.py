@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.ranking import RANKED_BY
 from forecast.evaluation.results import as_written, with_quantile_rows
 from forecast.forecasters.interface import QUANTILES
+from forecast.questions.ranking import RANKED_BY
 from forecast.runs import layout
 from forecast.runs.forecasts import ForecastRow
 from forecast.runs.record import (
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import Evaluation
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
+    from forecast.questions.problem import Problem
+    from forecast.questions.season import Season
+    from forecast.questions.split import Split
+    from forecast.reading.sources import Source
     from forecast.series.calendar import Calendar
     from forecast.series.panel import Channel, Panel
-    from forecast.series.problem import Problem
-    from forecast.series.season import Season
-    from forecast.series.source import Source
-    from forecast.series.split import Split
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""Panels, where they come from, and what is known of them before anything is learnt."""
+"""Panels and the calendar: series in time, and how their times are counted and written."""

@@ -17,9 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from forecast.errors import ForecastError
 from forecast.series.aliases import rule_of_alias
-from forecast.series.reading.columns import TimeStyle
-from forecast.series.reading.writing import write_times
 from forecast.series.rules import NS_PER_DAY, Rule, Sessions, Ticks, TradingDays
+from forecast.series.time_writing import TimeStyle, write_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,12 +16,12 @@ from forecast.forecasters.settings import (
 )
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import asked_by
-from forecast.series.settings import CsvSettings
+from forecast.reading.data_settings import CsvSettings
 from forecast.wording import listed
 
 if TYPE_CHECKING:
     from forecast.forecasters.settings import BaselineSettings
-    from forecast.series.problem import Asks
+    from forecast.questions.problem import Asks
     from forecast.tasks.settings import JobSettings
 
 OF_DIRECTION: tuple[BaselineSettings, ...] = (

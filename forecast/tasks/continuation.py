@@ -9,13 +9,13 @@ from forecast.errors import ForecastError
 from forecast.forecasters.continuation import codes_of, continue_from, no_past, past_of, why_not_continued
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
+from forecast.reading.jamo import compose_jamo, decompose_jamo
+from forecast.reading.text_encoding import plain_line_ends
 from forecast.reporting.characters import visible
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run
 from forecast.runs.writing import new_folder
-from forecast.series.features import features_of, with_features
-from forecast.series.reading.encoding import plain_line_ends
-from forecast.series.reading.jamo import compose_jamo, decompose_jamo
+from forecast.series.date_features import features_of, with_features
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 from forecast.wording import counted
 

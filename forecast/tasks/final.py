@@ -10,8 +10,8 @@ import pandas as pd
 from forecast.evaluation.calibration import no_offsets
 from forecast.evaluation.conformal import conformal_quantiles
 from forecast.forecasters.interface import QUANTILES
+from forecast.questions.split import last_origins
 from forecast.runs import layout
-from forecast.series.split import last_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted
     from forecast.forecasters.transformed import HasPaths
+    from forecast.questions.problem import Problem
     from forecast.series.panel import FloatArray, Panel, TimeArray
-    from forecast.series.problem import Problem
 
 
 def final_fit(fitted: Fitted, panel: Panel, problem: Problem) -> Fitted:

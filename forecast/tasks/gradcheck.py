@@ -12,7 +12,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.transformed import log_target
 from forecast.inspection.copies import with_random_head
 from forecast.inspection.gradcheck import check_gradients
-from forecast.reporting.gradcheck import gradcheck_in_words, print_gradcheck
+from forecast.inspection.pages.gradcheck import gradcheck_in_words, print_gradcheck
 from forecast.tasks.prepare import prepare, recurrent
 from forecast.training.job import initial_network
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from forecast.inspection.gradcheck import Checked
-    from forecast.series.source import Source
+    from forecast.reading.sources import Source
     from forecast.tasks.settings import JobSettings
 
 

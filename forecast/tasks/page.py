@@ -17,10 +17,10 @@ from forecast.wording import counted
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from forecast.questions.split import Split
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.saving import Finished
     from forecast.series.panel import Panel
-    from forecast.series.split import Split
 
 
 def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:

@@ -10,18 +10,18 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.evaluation.metrics import score
-from forecast.evaluation.ranking import RANKED_BY, metric_label
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
+from forecast.questions.ask import split_as_asked
+from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.reading.join_covariates import missing_ahead
+from forecast.reading.sources import Source, found_line
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
-from forecast.series.covariates import missing_ahead
-from forecast.series.features import features_of, with_features
-from forecast.series.question import split_as_asked
-from forecast.series.source import Source, found_line
+from forecast.series.date_features import features_of, with_features
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.prepare import baselines, reference
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted
+    from forecast.questions.problem import Asks
     from forecast.series.panel import FloatArray, IntArray, Panel
-    from forecast.series.problem import Asks
     from forecast.tasks.settings import JobSettings
 
 SCORES = "scores.csv"

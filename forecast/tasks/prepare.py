@@ -16,12 +16,12 @@ from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
-from forecast.series.covariates import missing_ahead
-from forecast.series.features import choose_features, with_features
-from forecast.series.question import Question, ask, check_stretches
-from forecast.series.settings import CsvSettings, RowSettings
-from forecast.series.short import without_short
-from forecast.series.source import Source, load_source
+from forecast.questions.ask import Question, ask, check_stretches
+from forecast.questions.short import without_short
+from forecast.reading.data_settings import CsvSettings, RowSettings
+from forecast.reading.join_covariates import missing_ahead
+from forecast.reading.sources import Source, load_source
+from forecast.series.date_features import choose_features, with_features
 from forecast.tasks.asked import asked_baselines, check_question, left_out
 from forecast.tasks.newer import series_number
 from forecast.tasks.whole_series import check_whole_series

@@ -11,22 +11,22 @@ from forecast.errors import ForecastError
 from forecast.forecasters.transformed import FittedTransformed, log_target
 from forecast.inspection.attribution import attribute
 from forecast.inspection.examination import examine
+from forecast.inspection.pages import probe_words
+from forecast.inspection.pages.attribution_charts import attribution_figures
+from forecast.inspection.pages.probe import ProbePage, write_numbers, write_probe
+from forecast.inspection.pages.probe_charts import probe_figures, smoothing_figure
+from forecast.inspection.pages.unit_charts import unit_figures
 from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.smoothing import smoothing_of
 from forecast.inspection.system import system_of
 from forecast.inspection.units import map_units
-from forecast.reporting import probe_words
-from forecast.reporting.attribution_charts import attribution_figures
-from forecast.reporting.probe import ProbePage, write_numbers, write_probe
-from forecast.reporting.probe_charts import probe_figures, smoothing_figure
+from forecast.questions.split import Origins
+from forecast.reading.join_covariates import missing_ahead
 from forecast.reporting.settings import ReportSettings
-from forecast.reporting.unit_charts import unit_figures
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run
 from forecast.runs.writing import added_to
-from forecast.series.covariates import missing_ahead
-from forecast.series.features import features_of, with_features
-from forecast.series.split import Origins
+from forecast.series.date_features import features_of, with_features
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 from forecast.tasks.probe_symbols import ProbedSymbols, probe_symbol_run
 from forecast.wording import counted, number

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
+from forecast.inspection.pages import probe_symbols as words
+from forecast.inspection.pages.probe import ProbePage, write_numbers, write_probe
 from forecast.inspection.symbols import SymbolProbe, probe_symbols
-from forecast.reporting import probe_symbols as words
-from forecast.reporting.probe import ProbePage, write_numbers, write_probe
 from forecast.runs import layout
 from forecast.runs.writing import added_to
 from forecast.wording import counted

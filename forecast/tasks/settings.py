@@ -27,9 +27,10 @@ from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine, ContinuationSettings
 from forecast.inspection.settings import ProbeSettings
 from forecast.network.settings import NetworkSettings, asked_by
+from forecast.questions.settings import SplitSettings
+from forecast.reading.data_settings import DataSettings
+from forecast.reading.settled import settled_symbols
 from forecast.reporting.settings import ReportSettings
-from forecast.series.settings import DataSettings, SplitSettings
-from forecast.series.settled import settled_symbols
 from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings, check_regime
 
@@ -84,7 +85,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head
-    return job.model_copy(update={"data": settled_symbols(job.data, head, asked_by(head))})
+    return job.model_copy(update={"data": settled_symbols(job.data, head, wanted=asked_by(head) == "symbol")})
 
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:

@@ -17,11 +17,11 @@ from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_ta
 from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import EsnSettings
+from forecast.questions.split import has_label
+from forecast.reading.sources import found_line
 from forecast.reporting.terminal import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
-from forecast.series.source import found_line
-from forecast.series.split import has_label
 from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.page import write_page
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted
-    from forecast.series.problem import Asks
-    from forecast.series.source import Source
+    from forecast.questions.problem import Asks
+    from forecast.reading.sources import Source
     from forecast.tasks.settings import JobSettings
 
 

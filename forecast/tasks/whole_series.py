@@ -9,8 +9,8 @@ import numpy as np
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
+    from forecast.questions.ask import Question
     from forecast.series.panel import Panel
-    from forecast.series.question import Question
     from forecast.tasks.settings import JobSettings
 
 

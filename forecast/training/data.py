@@ -15,23 +15,23 @@ from forecast.network.categorical import CategoricalHead
 from forecast.network.direction import DirectionHead
 from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
-from forecast.series.codes import CODES, Codes
-from forecast.series.directions import base_rates
-from forecast.series.encoding import Encoding, ahead_shifts
-from forecast.series.quantities import runs
-from forecast.series.symbols import symbol_base_rates
+from forecast.questions.direction import base_rates
+from forecast.questions.symbols import symbol_base_rates
+from forecast.reference.causal_features import runs
+from forecast.reference.covariate_encoding import Encoding, ahead_shifts
+from forecast.reference.label_encoding import CODES, Codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from forecast.batches.segments import Chunk
     from forecast.network.network import Network
-    from forecast.series.crossfit import CrossFitted
-    from forecast.series.encoding import Float32Array
+    from forecast.questions.problem import Asks
+    from forecast.reference.causal_features import Quantities
+    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.crossfit import CrossFitted
+    from forecast.reference.references import Reference
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
-    from forecast.series.problem import Asks
-    from forecast.series.quantities import Quantities
-    from forecast.series.references import Reference
+    from forecast.training.lanes import Chunk
 
 _SAMPLED_ROWS = 50_000
 """Rows that the units of inputs and outputs are measured on, at most, evenly spread."""

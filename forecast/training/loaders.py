@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from forecast.batches.segments import cut_segments, full_last_chunks, walk_chunks, whole_segments
-from forecast.batches.windows import draw_windows, whole_windows, window_rows
+from forecast.series.windows import draw_windows, whole_windows, window_rows
 from forecast.training.data import Targets, chunk_batch, window_batch
+from forecast.training.lanes import cut_segments, full_last_chunks, walk_chunks, whole_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecast.batches.segments import Segments
     from forecast.series.panel import IntArray
     from forecast.training.data import Batch, NetworkData
+    from forecast.training.lanes import Segments
     from forecast.training.settings import TrainingSettings
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.batches.segments import walk_chunks, whole_segments
 from forecast.errors import ForecastError
 from forecast.network.decoders import DirectDecoder
 from forecast.network.inference import head_on_cpu, walk_features
@@ -22,6 +21,7 @@ from forecast.network.settings import EsnSettings
 from forecast.network.threads import threads_for
 from forecast.training.data import Targets, chunk_batch
 from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
+from forecast.training.lanes import walk_chunks, whole_segments
 from forecast.training.moments import Moments, Ridge
 from forecast.training.validation import validation_stretch
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from forecast.errors import ForecastError
 from forecast.network.head import Level
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.network.head import Head

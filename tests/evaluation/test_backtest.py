@@ -9,7 +9,7 @@ from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split,
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import backtest, fit_all, forecast_all, stretch_origins
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import Split
+from forecast.questions.split import Split
 
 
 @dataclass(frozen=True)

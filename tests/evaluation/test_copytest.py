@@ -9,7 +9,7 @@ from toys import a_panel, with_target
 from forecast.evaluation.copytest import copy_test
 from forecast.evaluation.results import last_known, results_table
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 H, N = 20, 600
 

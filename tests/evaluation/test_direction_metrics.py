@@ -11,14 +11,14 @@ from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
-from forecast.evaluation.ranking import metric_label
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.direction import BASE_RATE, BaseRate
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_value
-from forecast.series.problem import Problem
-from forecast.series.split import rolling_origins
+from forecast.questions.problem import Problem
+from forecast.questions.ranking import metric_label
+from forecast.questions.split import rolling_origins
 
 PROBLEM = Problem(HORIZON, 6, 3, asks="direction")
 

@@ -15,8 +15,8 @@ from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.intervals import BINS, score_intervals
 from forecast.evaluation.sureness import Judged, judge, sentence
 from forecast.forecasters.interface import QUANTILES, Forecasts
-from forecast.series.scaling import fit_scale
-from forecast.series.split import Split, rolling_origins
+from forecast.questions.split import Split, rolling_origins
+from forecast.reference.scaling import fit_scale
 
 LENGTHS = (200, 170)
 

@@ -13,7 +13,7 @@ from forecast.evaluation.metrics import METRICS, ranking_metric, score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 SEASON = 3
 

@@ -21,7 +21,7 @@ from forecast.evaluation.significance import (
     paired_over_series,
 )
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 HORIZON = 4
 

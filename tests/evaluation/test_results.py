@@ -8,7 +8,7 @@ from toys import HORIZON, a_panel, a_split
 
 from forecast.evaluation.results import COLUMNS, last_known, results_table
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 
 def test_a_row_for_every_model_origin_and_step_as_a_loop_writes_them():

@@ -10,7 +10,7 @@ from forecast.evaluation.results import results_table
 from forecast.evaluation.revisions import revisions
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import Origins
+from forecast.questions.split import Origins
 
 
 def by_loop(results, scales, model, stride):

@@ -22,7 +22,7 @@ from forecast.evaluation.significance import (
     origin_losses,
 )
 from forecast.forecasters.interface import Forecasts
-from forecast.series.split import rolling_origins
+from forecast.questions.split import rolling_origins
 
 
 @pytest.mark.parametrize(("origins", "overlap"), [(12, 1), (30, 2), (60, 5), (80, 20), (381, 20), (2000, 24)])

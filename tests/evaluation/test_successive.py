@@ -8,9 +8,9 @@ import pandas as pd
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.successive import successive_results
 from forecast.forecasters.interface import of_chances
+from forecast.questions.ask import ask
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, single_series
-from forecast.series.question import ask
 
 LENGTH, HORIZON = 300, 2
 

@@ -16,13 +16,13 @@ from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import METRICS_OF, question_of, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
-from forecast.evaluation.ranking import metric_label
 from forecast.evaluation.results import as_written, results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.interface import Forecasts, of_chances
+from forecast.questions.problem import Problem
+from forecast.questions.ranking import metric_label
+from forecast.questions.split import Split, rolling_origins
 from forecast.runs.forecasts import ForecastRow, format_forecast, parse_forecast
-from forecast.series.problem import Problem
-from forecast.series.split import Split, rolling_origins
 
 HORIZON, SYMBOLS = 2, 3
 PROBLEM = Problem(HORIZON, 4, 1, asks="symbol")

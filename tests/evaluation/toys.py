@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, Split
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
-from forecast.series.problem import Problem
-from forecast.series.split import Origins, Split
 
 HORIZON = 4
 PROBLEM = Problem(horizon=HORIZON, context_steps=6, season_steps=3)

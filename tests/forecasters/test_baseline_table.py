@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from forecast.errors import ForecastError
 from forecast.forecasters.settings import BaselineSettings, RegressionSettings
 from forecast.forecasters.table import REGRESSORS, build_baseline
+from forecast.questions.problem import Asks, Problem
+from forecast.questions.split import rolling_origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
-from forecast.series.problem import Asks, Problem
-from forecast.series.split import rolling_origins
 
 YAMLS = sorted((Path(__file__).parents[2] / "conf" / "baseline").glob("*.yaml"))
 FAST = {

@@ -14,10 +14,10 @@ from forecast.forecasters.classifying import Classifier
 from forecast.forecasters.settings import ClassifierSettings
 from forecast.forecasters.symbol_windows import MOST_WEIGHTS, BagOfSteps, LastSymbols, fit_inputs
 from forecast.forecasters.table import CLASSIFIERS, build_baseline
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.questions.symbols import symbol_base_rates
 from forecast.series.panel import Channel, KnownAhead, Panel, Statics
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
-from forecast.series.symbols import symbol_base_rates
 
 LOGISTIC = LogisticRegression(C=2.0, max_iter=1000)
 

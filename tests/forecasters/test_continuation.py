@@ -18,10 +18,10 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.network.reached import Reached
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.steps import CellSteps, TorchSteps, steps_from
-from forecast.series.features import with_features
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.series.date_features import with_features
 from forecast.series.panel import Channel, KnownAhead
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=2, context_steps=9, asks="symbol")

@@ -23,11 +23,11 @@ from forecast.forecasters.settings import BaselineSettings
 from forecast.forecasters.table import build_baseline, why_unanswered
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.reference.references import NAMES
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
-from forecast.series.problem import Problem
-from forecast.series.references import NAMES
-from forecast.series.split import Origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=5, context_steps=9, season_steps=6)

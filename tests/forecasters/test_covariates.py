@@ -16,12 +16,12 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, last_origins
+from forecast.reference.covariate_encoding import fit_encoding
 from forecast.series.calendar import Calendar
-from forecast.series.encoding import fit_encoding
-from forecast.series.features import with_features
+from forecast.series.date_features import with_features
 from forecast.series.panel import Channel, KnownAhead, Panel, Statics
-from forecast.series.problem import Problem
-from forecast.series.split import Origins, last_origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=4, context_steps=8, season_steps=7)

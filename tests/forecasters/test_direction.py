@@ -26,10 +26,10 @@ from forecast.forecasters.settings import BaselineSettings
 from forecast.forecasters.table import build_baseline, why_unanswered
 from forecast.forecasters.transformed import Transformed, log_target
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.series.directions import base_rates
-from forecast.series.problem import Problem
-from forecast.series.question import ask
-from forecast.series.split import Origins, Split, rolling_origins
+from forecast.questions.ask import ask
+from forecast.questions.direction import base_rates
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, Split, rolling_origins
 from forecast.tasks.asked import OF_DIRECTION
 from forecast.training.settings import TrainingSettings
 

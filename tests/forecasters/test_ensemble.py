@@ -10,8 +10,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import Ensemble, FittedEnsemble, ensemble, restore_ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=4, context_steps=12, season_steps=20)

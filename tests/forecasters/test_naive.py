@@ -14,11 +14,11 @@ from forecast.forecasters.naive import (
     straight_line,
     window_mean,
 )
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.reference.references import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.split import Origins
 
 HORIZON = 9
 

@@ -10,8 +10,8 @@ from oracles.ngrams import chances_of, counts_of
 from oracles.symbols import markov_text, symbols_panel
 
 from forecast.forecasters.ngrams import MOST_TRIED, UNCHOSEN, Ngram
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
 
 TEXTS = (markov_text(120, seed=1), markov_text(90, seed=2).replace("a", "?", 3), "a", markov_text(40, seed=3))
 PANEL = symbols_panel(*TEXTS)

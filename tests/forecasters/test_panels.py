@@ -11,9 +11,9 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import ReferenceSettings, RegressionSettings, RuleSettings
 from forecast.forecasters.table import build_baseline
 from forecast.network.settings import LstmSettings
-from forecast.series.question import ask
-from forecast.series.source import make_panel, read_csv
-from forecast.series.split import last_origins
+from forecast.questions.ask import ask
+from forecast.questions.split import last_origins
+from forecast.reading.sources import make_panel, read_csv
 from forecast.training.settings import TrainingSettings
 
 CLOSED = (

@@ -15,8 +15,8 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.series.problem import Problem
-from forecast.series.split import Origins, last_origins, split_panel
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, last_origins, split_panel
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=6, context_steps=24, season_steps=20)

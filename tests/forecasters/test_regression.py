@@ -14,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 
 from forecast.errors import ForecastError
 from forecast.forecasters.regression import Regression
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, last_origins
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
-from forecast.series.split import Origins, last_origins
 
 CONTEXT, HORIZON, SEASON = 8, 3, 5
 PROBLEM = Problem(HORIZON, CONTEXT, SEASON)

@@ -10,8 +10,8 @@ from oracles.saved import saved_parts
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
-from forecast.series.problem import Problem
-from forecast.series.split import Origins, rolling_origins, split_panel
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, rolling_origins, split_panel
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=5, context_steps=24, season_steps=20)

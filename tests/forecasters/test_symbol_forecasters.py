@@ -14,9 +14,9 @@ from forecast.forecasters.interface import Kind
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.table import CLASSIFIERS, build_baseline
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
-from forecast.series.symbols import symbol_base_rates
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.questions.symbols import symbol_base_rates
 from forecast.tasks.asked import OF_SYMBOLS
 
 FAST = {

@@ -15,10 +15,10 @@ from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
+from forecast.questions.ask import ask
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins, Split, rolling_origins
 from forecast.series.panel import Channel, KnownAhead
-from forecast.series.problem import Problem
-from forecast.series.question import ask
-from forecast.series.split import Origins, Split, rolling_origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=2, context_steps=9, asks="symbol")

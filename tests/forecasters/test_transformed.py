@@ -14,10 +14,10 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import FittedTransformed, Transformed, transformed
 from forecast.network.settings import LstmSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=4, context_steps=10, season_steps=1)

@@ -13,11 +13,11 @@ from forecast.inspection.system import System
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings, RnnSettings
+from forecast.questions.problem import Problem
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
 from forecast.series.calendar import Calendar
-from forecast.series.encoding import fit_encoding
 from forecast.series.panel import single_series
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
 from forecast.training.settings import TrainingSettings
 
 LINEAR = 1e-3

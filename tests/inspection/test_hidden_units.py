@@ -15,8 +15,8 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.following import follow
 from forecast.inspection.units import map_units
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.series.problem import Problem
-from forecast.series.split import rolling_origins, split_panel
+from forecast.questions.problem import Problem
+from forecast.questions.split import rolling_origins, split_panel
 from forecast.training.settings import TrainingSettings
 
 SEASON = 12

@@ -8,9 +8,9 @@ from known_networks import LINEAR, leaky, made_system, reservoir_of, rising, whi
 from scipy.linalg import solve_toeplitz
 
 from forecast.inspection.noise import filtered, fit_filter, noise_of
+from forecast.inspection.pages.probe_words import starts_says
 from forecast.inspection.starts import starts_of
 from forecast.network.reservoir import spectral_radius
-from forecast.reporting.probe_words import starts_says
 
 
 def wave(steps, period=20.0):

@@ -8,11 +8,11 @@ import torch
 from oracles.symbols import chain_text, symbols_panel
 
 from forecast.forecasters.recurrent import Recurrent
+from forecast.inspection.pages import probe_symbols as words
 from forecast.inspection.symbols import explained_by, holding_steps, probe_symbols
 from forecast.network.settings import LstmSettings, RnnSettings
-from forecast.reporting import probe_symbols as words
-from forecast.series.problem import Problem
-from forecast.series.split import Origins
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
 from forecast.training.settings import TrainingSettings
 
 TRAINING = TrainingSettings(max_epochs=2, chunk_steps=16, lanes=2, accelerator="cpu", threads=1)

@@ -12,11 +12,11 @@ from forecast.network.direction import DirectionHead
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings
-from forecast.series.directions import base_rates, risen
-from forecast.series.encoding import fit_encoding
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
+from forecast.questions.direction import base_rates, risen
+from forecast.questions.problem import Problem
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.training.data import begin, network_data
 
 RATES = np.array([0.5, 0.62, 0.97])

@@ -14,8 +14,8 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.series.aliases import parse_alias
 from forecast.series.calendar import Calendar, calendar_from_dict, to_utc, to_wall
-from forecast.series.reading.columns import TimeStyle
 from forecast.series.rules import Sessions, TradingDays
+from forecast.series.time_writing import TimeStyle
 
 NOON = np.datetime64("2024-02-27T12:00", "ns")
 

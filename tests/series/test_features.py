@@ -11,7 +11,7 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
-from forecast.series.features import FEATURES, choose_features, feature_values, features_of, with_features
+from forecast.series.date_features import FEATURES, choose_features, feature_values, features_of, with_features
 from forecast.series.panel import Channel, KnownAhead, Panel
 
 

@@ -11,8 +11,8 @@ from small_jobs import small_job
 from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.forecasters.transformed import FittedTransformed
-from forecast.series.source import load_source
-from forecast.series.split import last_origins
+from forecast.questions.split import last_origins
+from forecast.reading.sources import load_source
 from forecast.tasks import train as train_module
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import baselines, forecasters, network, prepare

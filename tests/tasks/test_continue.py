@@ -11,10 +11,10 @@ from small_jobs import small_job
 from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.forecasters.settings import ContinuationSettings
+from forecast.reading.jamo import decompose_jamo
 from forecast.reporting.characters import visible
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
-from forecast.series.reading.jamo import decompose_jamo
 from forecast.tasks.continuation import continue_run, put_together, split_beginning
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent

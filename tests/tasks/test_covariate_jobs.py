@@ -8,8 +8,8 @@ import pytest
 from small_jobs import small_job
 
 from forecast.errors import ForecastError
+from forecast.questions.split import last_origins
 from forecast.runs.run import channels_of, open_run
-from forecast.series.split import last_origins
 from forecast.tasks.check import check
 from forecast.tasks.predict import predict
 from forecast.tasks.terminal import silent

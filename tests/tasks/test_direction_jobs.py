@@ -21,10 +21,10 @@ from forecast.forecasters.naive import NaiveRule, last_change
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.table import build_baseline
 from forecast.network.settings import LstmSettings
+from forecast.questions.ask import ask
+from forecast.questions.split import last_origins
 from forecast.runs.opening import open_forecast, open_record
 from forecast.runs.run import open_run
-from forecast.series.question import ask
-from forecast.series.split import last_origins
 from forecast.tasks.asked import OF_DIRECTION
 from forecast.tasks.check import check
 from forecast.tasks.predict import SCORES, predict

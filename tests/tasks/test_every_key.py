@@ -17,7 +17,7 @@ from outcomes import baseline, judged, page, panel, question, trained
 from small_jobs import small_job, small_values
 
 from forecast.errors import ForecastError
-from forecast.series.source import load_source
+from forecast.reading.sources import load_source
 from forecast.tasks.settings import JobSettings, check_job, section_kinds
 
 

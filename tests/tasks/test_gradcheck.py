@@ -17,11 +17,11 @@ from forecast.errors import ForecastError
 from forecast.inspection import gradcheck as module
 from forecast.inspection.copies import with_random_head
 from forecast.inspection.gradcheck import TensorCheck
+from forecast.inspection.pages.gradcheck import gradcheck_in_words
 from forecast.network.cells import build_backbone
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import GruSettings
-from forecast.reporting.gradcheck import gradcheck_in_words
 from forecast.tasks.gradcheck import gradcheck
 
 

@@ -8,10 +8,10 @@ import pytest
 from small_jobs import small_job
 
 from forecast.errors import ForecastError
+from forecast.questions.split import last_origins
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
-from forecast.series.features import features_of, with_features
-from forecast.series.split import last_origins
+from forecast.series.date_features import features_of, with_features
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train

@@ -16,10 +16,10 @@ from forecast.errors import ForecastError
 from forecast.inspection import smoothing
 from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.smoothing import Points, Smoothing
+from forecast.questions.split import Origins
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
 from forecast.runs.run import open_run
-from forecast.series.split import Origins
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train

@@ -10,8 +10,8 @@ from forecast.evaluation.evaluate import evaluate
 from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_value, straight_line, window_mean
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
+from forecast.questions.ask import ask
 from forecast.runs.opening import open_record
-from forecast.series.question import ask
 from forecast.training.settings import TrainingSettings
 
 WALKS = 20

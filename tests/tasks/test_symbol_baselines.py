@@ -11,7 +11,7 @@ from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import LstmSettings
-from forecast.series.problem import Problem
+from forecast.questions.problem import Problem
 from forecast.tasks.asked import OF_DIRECTION, OF_SYMBOLS, asked_baselines, check_question, left_out
 from forecast.tasks.prepare import forecasters, reference
 from forecast.tasks.settings import check_job

@@ -16,10 +16,10 @@ from forecast.errors import ForecastError
 from forecast.evaluation.leaks import change_after
 from forecast.evaluation.metrics import score
 from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.questions.split import last_origins, rolling_origins
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast, open_record, open_tensors
 from forecast.runs.run import open_run
-from forecast.series.split import last_origins, rolling_origins
 from forecast.tasks import train as module
 from forecast.tasks.final import final_fit
 from forecast.tasks.newer import series_number

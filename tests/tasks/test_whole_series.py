@@ -10,11 +10,11 @@ from oracles.panels import panel_of
 from small_jobs import small_job
 
 from forecast.errors import ForecastError
+from forecast.questions.ask import ask
+from forecast.reading.labels import with_labels_at_end
+from forecast.reading.sources import Source
 from forecast.runs.record import ChannelRecord
-from forecast.series.labels import with_labels_at_end
 from forecast.series.panel import Channel
-from forecast.series.question import ask
-from forecast.series.source import Source
 from forecast.tasks.prepare import Prepared, prepare
 from forecast.tasks.train import stretch_counts
 from forecast.tasks.whole_series import check_whole_series

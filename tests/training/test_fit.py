@@ -15,10 +15,10 @@ from forecast.network import kernels
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
-from forecast.series.encoding import fit_encoding
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
+from forecast.questions.problem import Problem
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.training.callbacks import LearningRate, Supervisor
 from forecast.training.data import begin, network_data
 from forecast.training.fit import fit_network

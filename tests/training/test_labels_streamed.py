@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.batches.segments import full_last_chunks, walk_chunks, whole_segments
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.leaks import find_leaks
@@ -16,17 +15,18 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.windows import window_rows
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings, GruSettings
-from forecast.series.encoding import fit_encoding
-from forecast.series.labels import with_labels_at_end
+from forecast.questions.ask import ask
+from forecast.questions.problem import Problem
+from forecast.questions.split import split_panel
+from forecast.reading.labels import with_labels_at_end
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel
-from forecast.series.problem import Problem
-from forecast.series.question import ask
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
-from forecast.series.split import split_panel
 from forecast.tasks.final import final_fit, future
 from forecast.training.data import begin, chunk_batch, network_data
 from forecast.training.job import TrainingJob
+from forecast.training.lanes import full_last_chunks, walk_chunks, whole_segments
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
 from forecast.training.validation import validation_stretch

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.series.encoding import fit_encoding
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
+from forecast.questions.problem import Problem
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.training.data import network_data
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings

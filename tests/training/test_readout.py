@@ -16,13 +16,13 @@ from forecast.forecasters.ensemble import FittedEnsemble, ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings
+from forecast.questions.problem import Problem
+from forecast.questions.split import Origins
+from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.references import fit_reference
+from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
-from forecast.series.encoding import fit_encoding
-from forecast.series.features import with_features
-from forecast.series.problem import Problem
-from forecast.series.references import fit_reference
-from forecast.series.scaling import fit_scale
-from forecast.series.split import Origins
+from forecast.series.date_features import with_features
 from forecast.training import moments as moments_module
 from forecast.training.data import network_data
 from forecast.training.job import TrainingJob, fresh_network

@@ -1,1 +1,0 @@
-"""Segments, lanes, chunks and windows: index arithmetic only."""

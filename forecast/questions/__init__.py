@@ -1,0 +1,1 @@
+"""What is asked: a value, a direction or a symbol; split, season and horizon."""

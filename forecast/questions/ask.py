@@ -1,0 +1,217 @@
+"""The question that is asked of a panel: how it is split, how far ahead, with how much past and what season.
+
+What the user does not say is found on the training stretch alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.questions.problem import Problem
+from forecast.questions.season import Season, find_season
+from forecast.questions.settings import SplitSettings
+from forecast.questions.split import Over, Split, split_panel
+from forecast.settings import check_settings
+
+if TYPE_CHECKING:
+    from forecast.questions.problem import Asks
+    from forecast.series.panel import Panel
+
+_SEASONS_OF_CONTEXT = 2
+_SYMBOLS_OF_CONTEXT = 64
+_MOST_OF_TRAINING = 2 / 3
+_LONGEST_CONTEXT = 512
+"""Beyond it regressors on windows take minutes; two seasons of minutes are 2,880. `data.context_steps` may say more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A split with the problem that is posed on it, and what speaks for the season."""
+
+    split: Split
+    problem: Problem
+    season: Season
+
+
+def ask(
+    panel: Panel,
+    horizon: int,
+    *,
+    context_steps: int | None = None,
+    season_steps: int | None = None,
+    validation: float = 0.15,
+    test: float = 0.2,
+    calibration: float | None = None,
+    asks: Asks = "value",
+    over: Over = "time",
+) -> Question:
+    """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
+
+    Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
+    probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
+    `over="series"` puts whole series into the stretches, and the three numbers count series.
+
+    Raises
+    ------
+    ForecastError
+        A length below one step, or a series that is too short for its stretches, or for the season given; a split
+        over series that is asked for values, or another one where labels stand at the end.
+
+    """
+    _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
+    asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
+    settings = check_settings(SplitSettings, asked, "split.")
+    check_stretches(panel, horizon, asks, over)
+    split = split_as_asked(panel, settings, asks, 1, horizon)
+    training = _with_steps(panel.cut(split.train))
+    shortest = int(training.lengths.min())
+    if asks == "symbol":
+        season = _no_season(panel, season_steps)
+        context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
+    else:
+        season = _season(training, season_steps)
+        context = context_for(season.steps, horizon, shortest)
+    context = context_steps or context
+    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
+    return Question(split_as_asked(panel, settings, asks, context, horizon), problem, season)
+
+
+def split_as_asked(panel: Panel, settings: SplitSettings, asks: Asks, context_steps: int, horizon: int) -> Split:
+    """Split a panel as the settings say; where intervals are not asked for, nothing is calibrated unless they say so.
+
+    Raises
+    ------
+    ForecastError
+        A series that is too short for its stretches.
+
+    """
+    calibration = 0 if asks != "value" and settings.calibration is None else settings.calibration
+    return split_panel(
+        panel,
+        settings.validation,
+        settings.test,
+        context_steps,
+        horizon,
+        calibration=calibration,
+        over=settings.over,
+    )
+
+
+def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
+    """Two seasons (at most 512 steps), or a horizon if that is more, yet at most two thirds of the training stretch.
+
+    >>> context_for(season_steps=24, horizon=12, train_steps=1000)
+    48
+    """
+    return _fitting(min(_SEASONS_OF_CONTEXT * season_steps, _LONGEST_CONTEXT), horizon, train_steps)
+
+
+def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
+    return max(min(max(wanted_steps, horizon), int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
+
+
+def _all_before_label(train_steps: int) -> int:
+    """All that is read of the shortest training series, at most 512 steps: the label may lie in the first of them."""
+    return max(min(train_steps - 1, _LONGEST_CONTEXT), 1)
+
+
+def _with_steps(training: Panel) -> Panel:
+    """Leave out the series that have no training stretch."""
+    return training.take(np.flatnonzero(training.lengths))
+
+
+def check_stretches(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+    """Refuse stretches of which the question makes no sense.
+
+    Raises
+    ------
+    ForecastError
+        A split over series where each needs its own training stretch; labels at the end that cannot be asked for.
+
+    """
+    if panel.at_end:
+        check_labels(panel, horizon, asks, over)
+    if over == "series" and asks != "symbol":
+        raise ForecastError(
+            "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
+            "values come from its own training stretch, which a whole series of the test has not: say "
+            "`split.over=time`"
+        )
+
+
+def _check_lengths(**steps: int | None) -> None:
+    """Check what a notebook hands over; on the command line the settings have done so."""
+    for name, count in steps.items():
+        if count is not None and count < 1:
+            raise ForecastError(f"`{name}` should be at least 1 step, found {count}")
+
+
+def _no_season(panel: Panel, season_steps: int | None) -> Season:
+    """Say that symbols have none, where the target is one of symbols."""
+    if not panel.symbols:
+        raise ForecastError(
+            f"symbols are asked for, and {panel.channels[0].name!r} holds numbers: say `data.symbols=true` to read "
+            f"each as a symbol, or another `model.head`"
+        )
+    if season_steps not in (None, 1):
+        raise ForecastError(
+            f"`data.season_steps` is for values, symbols have no season, found {season_steps}: leave it out"
+        )
+    return Season(steps=1, evidence="symbols have none")
+
+
+def _season(training: Panel, season_steps: int | None) -> Season:
+    if season_steps is None:
+        return find_season(training)
+    shortest = int(training.lengths.min())
+    if season_steps >= shortest:
+        raise ForecastError(
+            f"`data.season_steps={season_steps}` should be less than the training stretch, which has "
+            f"{shortest} steps{_which(training)}: give a shorter season, or 1 for none"
+        )
+    return Season(steps=season_steps, evidence="given as data.season_steps")
+
+
+def _which(panel: Panel) -> str:
+    """Name the shortest series where there are several."""
+    return f" in series {panel.ids[int(np.argmin(panel.lengths))]!r}" if len(panel) > 1 else ""
+
+
+def check_labels(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+    """Refuse what makes no sense where each series has one label at its end.
+
+    Raises
+    ------
+    ForecastError
+        Nothing to read it from; another horizon than 1, values asked for, numbers as labels, one label in all, a split
+        over time.
+
+    """
+    given = [] if panel.ahead is None else [one for one in panel.ahead.channels if one.computed is None]
+    if len(panel.channels) == 1 and not given:
+        raise ForecastError(
+            "`data.target_at=end` says a label of what is read of a series, and nothing is: name columns with "
+            "`data.past`"
+        )
+    if horizon != 1:
+        raise ForecastError(f"`data.target_at=end` is one label a series, found `horizon={horizon}`: say `horizon=1`")
+    if asks != "symbol":
+        raise ForecastError("`data.target_at=end` asks which label a series has: say `model.head=categorical`")
+    if not panel.channels[0].categories:
+        raise ForecastError(
+            f"`data.target_at=end` is for labels, and {panel.channels[0].name!r} holds numbers: say "
+            "`data.symbols=true` if they are labels"
+        )
+    if len(panel.channels[0].categories) == 1:
+        raise ForecastError(
+            f"all series have the label {panel.channels[0].categories[0]!r}: there is nothing to forecast, name "
+            "another column with `data.target`"
+        )
+    if over != "series":
+        raise ForecastError(
+            "`data.target_at=end` is one label a series, and no series can be cut in time: say `split.over=series`"
+        )

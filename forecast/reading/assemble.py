@@ -1,0 +1,240 @@
+"""From the series as they stand in a file to a panel: in order, one frequency, no holes.
+
+The order of the steps matters: rows are turned and sorted, duplicate times settled, ends without values cut off; then
+the frequency is found, on the longest series; then days off are told from gaps over all series, gaps are settled, and
+the result is made coarser if that was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
+from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
+from forecast.reading.join_covariates import with_covariates
+from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
+from forecast.reading.resample import resample_rows
+from forecast.reading.rows import OnDuplicates, Rows, ascending, in_order, in_utc, one_row_a_time, without_missing_edges
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Channel, Panel
+from forecast.series.rules import NS_PER_DAY
+from forecast.wording import counted, name_some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.columns import RawSeries, RawTable
+    from forecast.reading.data_settings import RowSettings
+    from forecast.series.time_writing import TimeStyle
+
+_LISTED = 60  # holidays, in one sentence; a run's `run.json` has them all
+_NAMED = 5  # runs of them
+_SAID = 20  # sentences on single series, of one kind
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A panel, what was found out about its rows, and whole sentences on what was done to them."""
+
+    panel: Panel
+    found: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def assemble(
+    raw: RawTable, settings: RowSettings, timezone: str | None = None, *, target_at: Literal["every", "end"] = "every"
+) -> Assembled:
+    """Make a panel of the series of a file; `timezone` is that of times written without one.
+
+    With `target_at="end"` the target is one label a series, which comes after its last row.
+
+    Raises
+    ------
+    ForecastError
+        Duplicate times, gaps or missing values that the settings do not settle; no frequency; nothing to forecast; two
+        labels of one series.
+
+    """
+    if target_at == "end":
+        spread, unlabelled = spread_labels(raw, raw.symbols)
+        made = _assemble(spread, settings, timezone, one_row=True)
+        note = labels_note(len(raw.series), unlabelled)
+        panel = with_labels_at_end(made.panel, unlabelled)
+        return replace(made, panel=panel, notes=(*made.notes, *([note] if note else [])))
+    return _assemble(raw, settings, timezone, one_row=False)
+
+
+def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, one_row: bool) -> Assembled:
+    """Make a panel of targets at every row; `one_row` whether one is enough of a series."""
+    if raw.channels and settings.resample is not None:
+        raise ForecastError("`data.resample` makes nothing of covariates: leave one of them out, or resample the file")
+    found: dict[str, str] = {}
+    notes: list[str] = []
+    series: list[Rows] = []
+    said: list[str] = []
+    for one in raw.series:
+        rows, turned, done = _ordered(one, raw.style, settings.on_duplicates, timezone)
+        series.append(rows)
+        found.update({"order": turned} if turned else {})
+        said += done
+    notes += _first_of(said)
+    zone = series[0].writer.timezone
+    if one_row and settings.freq is None and max(map(len, series)) == 1:
+        frequency = no_frequency(series[0].times, zone)
+    else:
+        frequency = _frequency(series, settings.freq, zone, settings)
+    notes += frequency.notes
+    series, calendar = _regular(series, frequency, settings, notes)
+    if settings.resample is not None:
+        series, calendar = _coarser(series, calendar, settings, notes)
+    calendar = replace(calendar, style=raw.style)
+    found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
+    found["rows"] = _describe_rows(series)
+    panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps == "mask")
+    return Assembled(with_covariates(panel, raw, timezone), found, tuple(notes))
+
+
+def _ordered(
+    raw: RawSeries, style: TimeStyle, on_duplicates: OnDuplicates, timezone: str | None
+) -> tuple[Rows, str | None, tuple[str, ...]]:
+    """Put the rows of one series in order and cut off ends without values; how it stood in the file, and sentences."""
+    times = np.arange(len(raw.values)) if raw.times is None else raw.times
+    writer = Calendar(freq=None if raw.times is None else "ns", timezone=style.timezone, style=style)
+    rows = Rows(raw.id, times, raw.values, raw.lines, np.ones(len(times), dtype=np.bool_), writer)
+    if len(rows) == 0:
+        raise ForecastError(f"series {raw.id!r} has no rows: check the file")
+    rows, turned = ascending(rows)
+    rows, moved = in_order(in_utc(rows, style, timezone))
+    rows, settled = one_row_a_time(rows, on_duplicates)
+    rows, cut = without_missing_edges(rows)
+    return rows, turned, tuple(note for note in (moved, settled, *cut) if note)
+
+
+def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, settings: RowSettings) -> Frequency:
+    """Find the frequency on the longest series, or take the one that was given."""
+    longest = max(series, key=len)
+    if text is not None:
+        return given_frequency(text, longest.times, zone)
+    if len(longest) < 2:
+        raise ForecastError(f"series {longest.id!r} has 1 row with a value: two at least are needed to see a frequency")
+    frequency = infer_frequency(longest.times, zone)
+    if frequency is not None:
+        return frequency
+    if settings.on_gaps == "ignore" or settings.resample is not None:
+        return no_frequency(longest.times, zone)
+    distance = np.diff(longest.times.astype(np.int64))
+    shortest, widest = (int(np.argmin(distance)), int(np.argmax(distance)))
+    spans = [_span(longest, i) for i in (shortest, widest)]
+    raise ForecastError(
+        f"series {longest.id!r} has no frequency: neighbours are between {spans[0]} and {spans[1]} apart: say "
+        "`data.freq`, `data.resample=` a coarser one, or `data.on_gaps=ignore` to take rows as neighbours"
+    )
+
+
+def _span(rows: Rows, i: int) -> str:
+    """Name the distance from row i to the next."""
+    if rows.times.dtype.kind != "M":
+        return f"{rows.times[i + 1] - rows.times[i]} (line {rows.lines[i + 1]})"
+    seconds = int(rows.times[i + 1].astype(np.int64) - rows.times[i].astype(np.int64)) / 1e9
+    size, unit = next(
+        (size, unit) for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (0, "seconds"))
+        if seconds >= size
+    )  # fmt: skip
+    return f"{seconds / (size or 1):.4g} {unit} (line {rows.lines[i + 1]})"
+
+
+def _regular(
+    series: Sequence[Rows], frequency: Frequency, settings: RowSettings, notes: list[str]
+) -> tuple[list[Rows], Calendar]:
+    """Tell days off from gaps, and settle the gaps."""
+    calendar, days_off = frequency.calendar, DaysOff((), 0)
+    if calendar.trades:
+        calendar, days_off = _with_holidays(series, calendar, settings, notes)
+    settled: list[Rows] = []
+    said: list[str] = []
+    for rows in series:
+        if frequency.regular:
+            check_steps(rows, calendar)
+            kept, done = without_gaps(rows, calendar, days_off, settings.on_gaps)
+        else:
+            kept, done = without_empty(rows)
+        settled.append(kept)
+        said += done
+    notes += _first_of(said)
+    return settled, calendar
+
+
+def _with_holidays(
+    series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
+) -> tuple[Calendar, DaysOff]:
+    days = np.unique(np.concatenate([calendar.stamps(rows.times) // NS_PER_DAY for rows in series]))
+    off = find_days_off(days, calendar.weekmask, settings.holidays, settings.holiday_run)
+    present = {str(day) for day in days.astype("datetime64[D]")}
+    given = [day for day in settings.holidays if day not in present]
+    last = str(days[-1].astype("datetime64[D]"))
+    ahead = sum(day > last for day in given)
+    if off.holidays:
+        notes.append(
+            f"Rows stand on trading days; {len(off.holidays)} without a row count as holidays: "
+            f"{name_some(list(off.holidays[:_LISTED]), len(off.holidays))}."
+        )
+    if off.doubtful:
+        notes.append(
+            f"Of these {name_some(list(off.doubtful[:_NAMED]), len(off.doubtful))} come in no other year: if they are "
+            "holes rather than holidays, say `data.holiday_run=1`."
+        )
+    known = f"less the {ahead} given in" if ahead else "later holidays being unknown: name them in"
+    notes.append(f"The days after {last} are the next trading days, {known} `data.holidays`.")
+    return replace(calendar, holidays=tuple(sorted({*off.holidays, *given}))), off
+
+
+def _coarser(
+    series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
+) -> tuple[list[Rows], Calendar]:
+    gathered: list[Rows] = []
+    said: list[str] = []
+    for rows in series:
+        coarse, done = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
+        gathered.append(coarse)
+        said += done
+    notes += _first_of(said)
+    longest = max(gathered, key=len)
+    if calendar.trades and (found := infer_frequency(longest.times, calendar.timezone)) is not None:
+        frequency = found  # trading hours made into days are trading days
+    else:
+        frequency = given_frequency(str(settings.resample), longest.times, calendar.timezone)
+    return _regular(gathered, frequency, settings, [] if frequency.calendar.trades else notes)
+
+
+def _first_of(said: list[str]) -> list[str]:
+    """Keep the first sentences on single series; of thousands nobody reads the rest, but their number."""
+    left_out = len(said) - _SAID
+    more = [f"{counted(left_out, 'more sentence')} of this kind, on other series, are not shown."]
+    return said[:_SAID] + (more if left_out > 0 else [])
+
+
+def _describe_rows(series: Sequence[Rows]) -> str:
+    rows = sum(len(one) for one in series)
+    first = min(series, key=lambda one: one.times[0])
+    last = max(series, key=lambda one: one.times[-1])
+    span = f"{first.writer.write(first.times[:1])[0]} to {last.writer.write(last.times[-1:])[0]}"
+    return f"{rows:,} ({span})" if len(series) == 1 else f"{rows:,} in {len(series)} series ({span})"
+
+
+def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: bool) -> Panel:
+    """Pack series of numbers, or of the codes of symbols; with `holes` what was not observed is not to be read."""
+    observed = np.concatenate([one.observed for one in series])[:, None]
+    return Panel(
+        values=np.concatenate([one.values for one in series])[:, None],
+        observed=observed,
+        offsets=np.concatenate([[0], np.cumsum([len(one) for one in series])]).astype(np.int64),
+        times=np.concatenate([one.times for one in series]),
+        ids=tuple(one.id for one in series),
+        channels=(Channel("y", "target", symbols),),
+        calendar=calendar,
+        masked=~observed if holes else None,
+    )

@@ -1,0 +1,129 @@
+"""Tables of pandas as the series of a file, for notebooks."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import ForecastError
+from forecast.reading.columns import RawSeries, RawTable, in_order_of_ids
+from forecast.reading.symbol_columns import MOST_SYMBOLS
+from forecast.reading.values import check_living
+from forecast.series.calendar import plain_style
+from forecast.series.panel import Channel
+from forecast.series.time_writing import TimeStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
+
+
+def raw_table(
+    frame: pd.DataFrame,
+    unique_id: str | None,
+    ds: str | None,
+    y: str,
+    roles: Mapping[str, Role] | None = None,
+    *,
+    symbols: bool = False,
+    target_at: Literal["every", "end"] = "every",
+) -> RawTable:
+    """Take a long table as a file's series; lines are rows of the table, counted from 1.
+
+    `roles` are those of the columns that are covariates; with `symbols` the target's values are taken as texts. A label
+    at the end is the same in all rows of a series.
+
+    Raises
+    ------
+    ForecastError
+        A column is missing, or does not hold numbers or times.
+
+    """
+    for column in (ds, y, *(roles or {})):
+        if column is not None and column not in frame.columns:
+            known = ", ".join(repr(str(name)) for name in frame.columns)
+            raise ForecastError(f"the table has no column {column!r}, it has {known}: say `ds=` and `y=`")
+    alphabet, values = _symbols(frame[y], y) if symbols else ((), _numbers(frame[y], y))
+    times, style = (None, TimeStyle("index")) if ds is None else _times(frame[ds], ds)
+    rows: dict[str, IntArray] = {y: np.arange(len(frame))}
+    if unique_id in frame.columns:
+        ids, names = pd.factorize(frame[unique_id])
+        if (ids < 0).any():
+            raise ForecastError(
+                f"column {unique_id!r} has no id in row {int(np.argmin(ids)) + 1}: drop such rows first"
+            )
+        by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
+        found = {str(name): where for name, where in zip(names, by_series, strict=True)}
+        rows = {name: found[name] for name in in_order_of_ids(found)}
+    channels, beside = _covariates(frame, roles or {})
+    series = tuple(
+        RawSeries(name, None if times is None else times[where], values[where], where + 1, beside[where])
+        for name, where in rows.items()
+    )
+    notes = check_living(series, "the table", alphabet) if target_at == "every" else ()
+    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels, alphabet)
+
+
+def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[Channel, ...], FloatArray]:
+    """Channels of the covariates, and their values, (row, channel): numbers, or categories by their texts."""
+    channels: list[Channel] = []
+    values: list[FloatArray] = [np.zeros((len(frame), 0))]
+    for name, role in roles.items():
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+            channels.append(Channel(name, role))
+            values.append(_numbers(column, name)[:, None])
+            continue
+        texts = column.astype("string")
+        categories = in_order_of_ids(texts.dropna().unique())
+        channels.append(Channel(name, role, tuple(categories)))
+        values.append(_places(texts, categories)[:, None])
+    return tuple(channels), np.concatenate(values, axis=1)
+
+
+def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatArray]:
+    """Different texts of a column in the order of code points, and their places, (row,); whole numbers are whole."""
+    texts = column.convert_dtypes().astype("string")
+    alphabet = sorted(texts.dropna().unique())
+    if not 1 <= len(alphabet) <= MOST_SYMBOLS:
+        raise ForecastError(
+            f"column {name!r} should hold 1 to {MOST_SYMBOLS:,} different symbols, found {len(alphabet):,}: say `y=`"
+        )
+    return tuple(alphabet), _places(texts, alphabet)
+
+
+def _places(texts: pd.Series[str], among: Sequence[str]) -> FloatArray:
+    """Places of texts among others, (row,), NaN where nothing stands."""
+    places = texts.map({text: float(i) for i, text in enumerate(among)})
+    return np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def _numbers(column: pd.Series[float], name: str) -> FloatArray:
+    try:
+        values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ForecastError(f"column {name!r} does not hold numbers, but {column.dtype}: convert it first") from None
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0]) + 1
+        raise ForecastError(f"column {name!r} has an infinite value in row {row}: remove it or set it to NaN")
+    return values
+
+
+def _times(column: pd.Series[pd.Timestamp], name: str) -> tuple[TimeArray, TimeStyle]:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy(dtype=np.int64), TimeStyle("index", columns=(name,))
+    try:
+        index = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
+    except (TypeError, ValueError):
+        raise ForecastError(f"column {name!r} does not hold times: convert it with pandas.to_datetime first") from None
+    if index.isna().any():
+        row = int(np.flatnonzero(index.isna())[0]) + 1
+        raise ForecastError(f"column {name!r} has no time in row {row}: drop such rows first")
+    zone = None if index.tz is None else str(index.tz)
+    utc = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
+    times = utc.to_numpy().astype("datetime64[ns]")
+    return times, plain_style(times, zone, name)

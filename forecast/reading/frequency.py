@@ -1,0 +1,279 @@
+"""The frequency behind a series of times, holes allowed.
+
+pandas.infer_freq wants every step to be there. Here at least half of all neighbours must be one step apart, and every
+other distance must be a whole number of steps: what is missing is then known exactly, and is somebody else's to judge
+(`gaps`). Days on which rows hardly ever stand (weekends) are part of the frequency, and so are the hours of a trading
+session. Times that wobble a little around equal steps, or lie on changing days of months or weeks, are taken by their
+step, and that is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.reading.sessions import find_sessions, find_weekmask
+from forecast.series.aliases import MONTHS, TICKS, parse_alias
+from forecast.series.calendar import Calendar, to_wall
+from forecast.series.rules import NS_PER_DAY, WOBBLE, MonthDay, day_in_month, month_number
+
+if TYPE_CHECKING:
+    from forecast.series.panel import BoolArray, IntArray, TimeArray
+
+MOST = 0.5  # share of neighbours that are exactly one step apart
+FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
+
+_MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A calendar without holidays and style, and what a user should know of how it was found.
+
+    Where the times have none (`regular` is false), no step can be missing.
+    """
+
+    calendar: Calendar
+    notes: tuple[str, ...] = ()
+    regular: bool = True
+
+
+def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency | None:
+    """Find the frequency of increasing times, (row,); None: irregular, or fewer than two rows.
+
+    Examples
+    --------
+    >>> days = np.array(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-06"], dtype="datetime64[ns]")
+    >>> infer_frequency(days).calendar.freq
+    'D'
+
+    """
+    if len(times) < 2:
+        return None
+    if times.dtype.kind != "M":
+        step = _equal_steps(_distances(times))
+        return None if step is None else Frequency(Calendar(freq=None, step=step))
+    wall = _wall(times, timezone)
+    if (wall % NS_PER_DAY == wall[0] % NS_PER_DAY).all():
+        found = _of_days(wall // NS_PER_DAY)
+    else:
+        found = _within_days(times.astype(np.int64), wall)
+    return found and replace(found, calendar=replace(found.calendar, timezone=timezone))
+
+
+def given_frequency(text: str, times: TimeArray, timezone: str | None = None) -> Frequency:
+    """Take the frequency that the user gave; the days of the week or month are read off the times.
+
+    Raises
+    ------
+    ForecastError
+        No frequency, or one that does not go with the times.
+
+    """
+    numbered = times.dtype.kind != "M"
+    if numbered and text.isdigit() and int(text) > 0:
+        return Frequency(Calendar(freq=None, step=int(text)))
+    if numbered:
+        raise ForecastError(
+            f"`data.freq={text}` is given, but the rows have no times: leave it out, or say `data.time`"
+        )
+    alias = parse_alias(text)
+    calendar = Calendar(str(alias), timezone=timezone)
+    days = _wall(times, timezone) // NS_PER_DAY
+    if alias.unit in MONTHS and (day := _day_of_month(days)) not in {None, MONTHS[alias.unit][1]}:
+        calendar = replace(calendar, day=day if isinstance(day, int) else None)
+    if alias.unit == "C":
+        mask = find_weekmask(days) or "1111100"
+        calendar = replace(calendar, weekmask=mask)
+    return Frequency(calendar)
+
+
+def no_frequency(times: TimeArray, timezone: str | None = None) -> Frequency:
+    """Take times that have no frequency, (row,), as steps of their median distance."""
+    distance = _distances(times)
+    median = int(_middle(distance)) if len(distance) else 1
+    if times.dtype.kind == "M":
+        calendar = Calendar(_tick_alias(median), timezone=timezone)
+    else:
+        calendar = Calendar(freq=None, step=median)
+    step = calendar.freq or str(calendar.step)
+    note = f"The times have no frequency: rows are taken as neighbours, and the future goes on in steps of {step}."
+    return Frequency(calendar, (note,), regular=False)
+
+
+def describe(calendar: Calendar) -> str:
+    """Name a frequency in a few words, its alias first."""
+    if calendar.freq is None:
+        return "every step" if calendar.step == 1 else f"every {calendar.step}"
+    days = _describe_mask(calendar.weekmask)
+    if calendar.sessions:
+        per_day = np.bincount(np.array(calendar.sessions) // 86_400).max()
+        return f"{calendar.freq} (trading sessions, {days}, {per_day} a day)"
+    if calendar.trades:
+        return f"{calendar.freq} (trading days, {days})"
+    alias = parse_alias(calendar.freq)
+    on = f", on day {calendar.day}" if calendar.day else ""
+    return f"{calendar.freq} ({_UNIT_WORDS[alias.unit]}{on})" if alias.unit in _UNIT_WORDS else calendar.freq
+
+
+_UNIT_WORDS = {
+    "ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours",
+    "D": "days", "W": "weeks", "MS": "months", "ME": "ends of months", "QS": "quarters", "QE": "ends of quarters",
+    "YS": "years", "YE": "ends of years", "BMS": "first working days of months",
+    "BME": "last working days of months", "BQS": "first working days of quarters",
+    "BQE": "last working days of quarters", "BYS": "first working days of years", "BYE": "last working days of years",
+}  # fmt: skip
+
+
+def _describe_mask(mask: str) -> str:
+    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    start = next((i for i in range(7) if mask[i] == "1" and mask[i - 1] == "0"), 0)
+    turned = mask[start:] + mask[:start]
+    run = len(turned.rstrip("0"))
+    if "0" in turned[:run]:
+        return ", ".join(name for name, on in zip(names, mask, strict=True) if on == "1")
+    return f"{names[start]} to {names[(start + run - 1) % 7]}"
+
+
+def _wall(times: TimeArray, timezone: str | None) -> IntArray:
+    return (times if timezone in {None, "UTC"} else to_wall(times, timezone)).astype(np.int64)
+
+
+def _distances(times: TimeArray) -> IntArray:
+    stamps: IntArray = times.astype(np.int64)
+    return np.diff(stamps)
+
+
+def _middle(distance: IntArray) -> np.int64:
+    """Return the lower median: unlike the mean of two, it is a distance that occurs."""
+    return np.int64(np.sort(distance)[(len(distance) - 1) // 2])
+
+
+def _equal_steps(distance: IntArray) -> int | None:
+    """Return the step of which all distances are multiples, and at least half are one."""
+    step = int(_middle(distance))
+    if step < 1 or (distance % step).any() or np.mean(distance == step) < MOST:
+        return None
+    return step
+
+
+def _of_days(days: IntArray) -> Frequency | None:
+    """Days, weeks, months; one row a day at most."""
+    distance = np.diff(days)
+    step = _equal_steps(distance)
+    if (found := _months(days, loose=False)) is not None:
+        return found
+    if step is not None and step % 7 == 0:
+        anchor = _DAY_NAMES[(int(days[0]) + 3) % 7]
+        return Frequency(Calendar(str(replace(parse_alias(f"{step // 7}W"), anchor=anchor))))
+    if (mask := find_weekmask(days)) is not None:
+        return Frequency(Calendar("B" if mask == "1111100" else "C", weekmask=mask))
+    if step is not None:
+        return Frequency(Calendar("D" if step == 1 else f"{step}D"))
+    return _months(days, loose=True) or _loose_weeks(days)
+
+
+def _months(days: IntArray, *, loose: bool) -> Frequency | None:
+    """Whole months on the same day of the month; `loose`: on any day, one row a month at most."""
+    month = month_number(days * NS_PER_DAY)
+    step = _equal_steps(np.diff(month)) if _middle(np.diff(days)) >= 27 else None
+    if step is None or (np.diff(month) < 1).any():
+        return None
+    day = _day_of_month(days)
+    if day is not None:
+        return Frequency(_month_calendar(step, day, int(month[0])))
+    if not loose:
+        return None
+    day = _usual_day_of_month(days)
+    note = "The day of the month varies from row to row: rows are counted in months, and the future has them on "
+    return Frequency(_month_calendar(step, day, int(month[0])), (note + _describe_day(day) + ".",))
+
+
+def _day_of_month(days: IntArray) -> MonthDay | None:
+    """Return the day of the month on which all rows lie."""
+    month = month_number(days * NS_PER_DAY)
+    highest = int((days - day_in_month(month, 1)).max()) + 1
+    kinds: tuple[MonthDay, ...] = ("start", "end", "business start", "business end", highest)
+    return next((kind for kind in kinds if (day_in_month(month, kind) == days).all()), None)
+
+
+def _usual_day_of_month(days: IntArray) -> MonthDay:
+    month = month_number(days * NS_PER_DAY)
+    kinds: tuple[MonthDay, ...] = ("business end", "business start")
+    for kind in kinds:
+        if np.mean(day_in_month(month, kind) == days) >= MOST:
+            return kind
+    return int(np.bincount(days - day_in_month(month, 1)).argmax()) + 1
+
+
+def _describe_day(day: MonthDay) -> str:
+    named = {"business end": "the last working day", "business start": "the first working day"}
+    return named.get(str(day), f"day {day}")
+
+
+def _month_calendar(step: int, day: MonthDay, month: int) -> Calendar:
+    """Name a calendar of `step` months; `month` is one that has a row, counted from January 1970."""
+    start = day in {"start", "business start"} or isinstance(day, int)
+    working = "B" if str(day).startswith("business") else ""
+    months, unit = next((n, letter) for n, letter in ((12, "Y"), (3, "Q"), (1, "M")) if step % n == 0)
+    anchor = ""
+    if unit == "Y":
+        anchor = f"-{_MONTH_NAMES[month % 12]}"
+    if unit == "Q":
+        anchor = f"-{_MONTH_NAMES[month % 3 if start else 9 + month % 3]}"
+    count = "" if step == months else str(step // months)
+    freq = f"{count}{working}{unit}{'S' if start else 'E'}{anchor}"
+    return Calendar(freq, day=day if isinstance(day, int) else None)
+
+
+def _loose_weeks(days: IntArray) -> Frequency | None:
+    distance = np.diff(days)
+    weeks = (distance + 3) // 7
+    if (weeks < 1).any() or np.mean(distance == 7) < MOST:
+        return None
+    anchor = _DAY_NAMES[int(np.bincount((days + 3) % 7).argmax())]
+    note = f"Most rows are a {anchor.title()}, some a day or so off: rows are counted in weeks."
+    return Frequency(Calendar(f"W-{anchor}"), (note,))
+
+
+def _within_days(utc: IntArray, wall: IntArray) -> Frequency | None:
+    """Hours, minutes, ...: equal steps, or sessions of them."""
+    distance = np.diff(utc)
+    size = _round_size(int(_middle(distance)), distance)
+    steps = (distance + size // 2) // size
+    wobble = np.abs(distance - steps * size)
+    equal = bool((wobble <= WOBBLE * size).all() and (steps > 0).all() and np.mean(steps == 1) >= MOST)
+    if not equal or len(utc) < FULL * (steps.sum() + 1):
+        sessions = find_sessions(wall, size)
+        if sessions is not None:
+            return Frequency(Calendar(_tick_alias(size), weekmask=sessions.weekmask, sessions=sessions.slots))
+    if not equal:
+        return None
+    return Frequency(Calendar(_tick_alias(size)), _wobble_note(wobble, size))
+
+
+def _round_size(median: int, distance: IntArray) -> int:
+    """Take a round step where the median wobbles beside one."""
+    if np.mean(distance == median) >= MOST:
+        return median
+    round_sizes = [n * TICKS[unit] for unit in ("ms", "s", "min", "h") for n in (1, 2, 5, 10, 15, 20, 30)]
+    nearest = min(round_sizes, key=lambda size: abs(size - median))
+    return nearest if abs(nearest - median) <= WOBBLE * nearest else max(median, 1)
+
+
+def _wobble_note(wobble: IntArray, size: int) -> tuple[str, ...]:
+    off: BoolArray = wobble > 0
+    if not off.any():
+        return ()
+    worst = wobble.max() / 1e9
+    return (f"{off.sum()} distances between rows are up to {worst:g} s off {_tick_alias(size)}: taken as equal steps.",)
+
+
+def _tick_alias(size: int) -> str:
+    unit = next(unit for unit in ("D", "h", "min", "s", "ms", "us", "ns") if size % TICKS[unit] == 0)
+    count = size // TICKS[unit]
+    return unit if count == 1 else f"{count}{unit}"

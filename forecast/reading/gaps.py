@@ -1,0 +1,242 @@
+"""Steps without a row, and rows without a value: what they are, and what is done about them.
+
+Where rows stand on trading days, a missing day may be a holiday. A file cannot say so itself; the rule here is: a run
+of at most `holiday_run` trading days without a row in any series (4: Christmas, Easter, a lunar new year) is a holiday,
+and so is one that is up to five days longer (golden weeks) if another year has a run of at least three days within 35
+days of the same date, which is how far lunar holidays move. All are listed, and of several days in a row those that
+come in no other year once more: such a run may be a hole after all. Anything longer is a gap. And where more
+than one trading day in eight is missing, nothing is called a holiday at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.reading.rows import Rows, looks_like_clock_change
+from forecast.series.rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
+from forecast.wording import counted, name_some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.series.calendar import Calendar
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
+
+OnGaps: TypeAlias = Literal["error", "mask", "interpolate", "previous", "ignore"]
+
+_LONGER = 5  # trading days that a holiday may exceed `holiday_run` by where it comes again
+_COMES_AGAIN = 3  # days that a run of another year must have, to speak for one at least as long
+_MOVES = 35  # days that a holiday's date moves from year to year
+_RARE = 0.125  # share of trading days that can be holidays ...
+_FEW = 3  # ... and this many in any case, for short files
+_SHOWN = 5
+_FILLED_AT_MOST = 20  # times the rows that there are
+
+
+@dataclass(frozen=True)
+class DaysOff:
+    """Trading days without a row.
+
+    Attributes
+    ----------
+    holidays : those that count as holidays (ISO dates), in order
+    run : longest run of missing trading days, of one series, that is no gap
+    doubtful : runs of several holidays that come in no other year ("2015-05-28 to 2015-06-01")
+
+    """
+
+    holidays: tuple[str, ...]
+    run: int
+    doubtful: tuple[str, ...] = ()
+
+
+def find_days_off(days: IntArray, weekmask: str, known: Sequence[str], holiday_run: int) -> DaysOff:
+    """Judge the trading days that are missing in `days`, (row,) days since 1970, increasing, of all series together.
+
+    `known` are holidays that the user gave (ISO dates); they are no gaps however many they are.
+    """
+    given = np.array(sorted(known), dtype="datetime64[D]").astype(np.int64)
+    grid = np.arange(days[0], days[-1] + 1)
+    expected = grid[np.array(list(weekmask))[(grid + 3) % 7] == "1"]
+    expected = expected[~np.isin(expected, given)]
+    missing = np.flatnonzero(~np.isin(expected, days))  # numbers of trading days
+    if len(missing) > _RARE * len(expected) + _FEW:
+        return DaysOff((), 0)
+    starts = np.flatnonzero(np.diff(missing, prepend=-9) > 1)
+    lengths = np.diff(np.append(starts, len(missing)))
+    again = _comes_again(expected[missing[starts]], lengths)
+    short = (lengths <= holiday_run) | (again & (lengths <= holiday_run + _LONGER) & (holiday_run > 1))
+    dates = expected[missing].astype("datetime64[D]")
+    odd = [slice(i, i + n) for i, n in zip(starts[~again], lengths[~again], strict=True) if 1 < n <= holiday_run]
+    return DaysOff(
+        tuple(str(day) for day in dates[np.repeat(short, lengths)]),
+        holiday_run,
+        tuple(f"{dates[run][0]} to {dates[run][-1]}" for run in odd),
+    )
+
+
+def _comes_again(first_days: IntArray, lengths: IntArray) -> BoolArray:
+    """Whether another year has a run of nearly as many days at about the same date, (run,)."""
+    apart = np.abs(first_days[:, None] - first_days[None, :])
+    around = np.abs(apart - np.round(apart / 365.2425) * 365.2425)
+    alike = lengths[None, :] >= np.minimum(lengths, _COMES_AGAIN)[:, None]
+    again: BoolArray = ((apart > 180) & (around <= _MOVES) & alike).any(axis=1)
+    return again
+
+
+def check_steps(rows: Rows, calendar: Calendar) -> None:
+    """Refuse rows that do not lie on the steps of the calendar.
+
+    Raises
+    ------
+    ForecastError
+        Two rows lie in one step, or one between two steps.
+
+    """
+    if calendar.trades:  # an extra Saturday among trading days is welcome
+        return
+    steps = calendar.between(rows.times)
+    off = steps < 1
+    if isinstance(calendar.rule, Ticks):
+        size = calendar.rule.size
+        wobble = WOBBLE if size < 7 * NS_PER_DAY else 0.5  # weeks may have their row on another day
+        off |= np.abs(np.diff(calendar.stamps(rows.times)) - steps * size) > wobble * size
+    wrong = np.flatnonzero(off)
+    if len(wrong) == 0:
+        return
+    before, after = rows.writer.write(rows.times[wrong[0] : wrong[0] + 2])
+    raise ForecastError(
+        f"series {rows.id!r} does not go in steps of {calendar.freq or calendar.step} at "
+        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): say another "
+        "`data.freq`, or `data.resample` to make the series coarser"
+    )
+
+
+def steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> IntArray:
+    """Steps that are missing after each row but the last, (row - 1,); days off of a single series are none."""
+    missing = np.maximum(calendar.between(times) - 1, 0)
+    if not calendar.trades:
+        return missing
+    if not calendar.sessions:
+        return np.where(missing <= days_off.run, 0, missing)
+    days = calendar.stamps(times) // NS_PER_DAY
+    trading_days = TradingDays(calendar.weekmask, calendar.holidays).between(days * NS_PER_DAY)
+    overnight = np.diff(days) > 0  # late openings and early closings are no gaps
+    return np.where(overnight & (trading_days - 1 <= days_off.run), 0, missing)
+
+
+def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps) -> tuple[Rows, tuple[str, ...]]:
+    """Settle missing steps and missing values of a series that begins and ends with a value.
+
+    Rows that were put in have line 0; what was filled is not `observed`; `values` has no NaN afterwards.
+
+    Raises
+    ------
+    ForecastError
+        There are some, and `how` is "error"; or so many steps are missing that the times cannot be meant.
+
+    """
+    if how == "ignore":
+        return _ignored(rows, calendar, days_off)
+    missing = steps_missing(rows.times, calendar, days_off)
+    empty = np.flatnonzero(np.isnan(rows.values))
+    if not missing.any() and len(empty) == 0:
+        return rows, ()
+    found = " and ".join([*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)])
+    if how == "error":
+        raise ForecastError(
+            f"series {rows.id!r} has {found}{_gap_hint(rows, missing)}: "
+            "say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
+        )
+    if missing.sum() > _FILLED_AT_MOST * len(rows):
+        raise ForecastError(
+            f"series {rows.id!r} has {len(rows)} rows but {found}: too many to be filled in; correct the times, or say "
+            "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
+        )
+    filled = _with_steps(rows, missing, calendar)
+    note = f"Series {rows.id!r} has {found}: {_DONE[how]}."
+    values = fill(filled.values, "interpolate" if how == "interpolate" else "previous")
+    return replace(filled, values=values, observed=~np.isnan(filled.values)), (note,)
+
+
+_DONE = {
+    "interpolate": "filled in straight lines; what is filled is neither learnt nor scored",
+    "previous": "filled with the value before; what is filled is neither learnt nor scored",
+    "mask": "left open; forecasters see that there is nothing, and it is neither learnt nor scored",
+}
+
+
+def fill(values: FloatArray, how: Literal["interpolate", "previous"]) -> FloatArray:
+    """Fill NaN between values, (row,); the first and the last are there.
+
+    >>> fill(np.array([1.0, np.nan, np.nan, 4.0]), "interpolate")
+    array([1., 2., 3., 4.])
+    """
+    steps = np.arange(len(values))
+    there = np.flatnonzero(~np.isnan(values))
+    if how == "interpolate":
+        return np.interp(steps, there, values[there])
+    return values[there[np.searchsorted(there, steps, side="right") - 1]]
+
+
+def without_empty(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """Leave out rows without a value, where there is no frequency by which they could be filled."""
+    empty = np.flatnonzero(np.isnan(rows.values))
+    notes = tuple(f"Series {rows.id!r} has {text}: left out." for text in _name_empty(rows, empty))
+    return rows.take(~np.isnan(rows.values)), notes
+
+
+def _ignored(rows: Rows, calendar: Calendar, days_off: DaysOff) -> tuple[Rows, tuple[str, ...]]:
+    empty = np.flatnonzero(np.isnan(rows.values))
+    kept = rows.take(~np.isnan(rows.values))
+    missing = steps_missing(rows.times, calendar, days_off)
+    found = [*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)]
+    if not found:
+        return kept, ()
+    note = f"Series {rows.id!r} has {' and '.join(found)}: left out, so that the rows around them are neighbours."
+    return kept, (note,)
+
+
+def _with_steps(rows: Rows, missing: IntArray, calendar: Calendar) -> Rows:
+    """Put rows without a value where steps are missing."""
+    gaps = np.flatnonzero(missing)
+    if len(gaps) == 0:
+        return rows
+    new = np.concatenate([calendar.go(rows.times[i], np.arange(1, missing[i] + 1)) for i in gaps])
+    count = len(rows)
+    order = np.insert(np.arange(count), np.repeat(gaps + 1, missing[gaps]), count + np.arange(len(new)))
+    return replace(
+        rows,
+        times=np.concatenate([rows.times, new])[order],
+        values=np.concatenate([rows.values, np.full(len(new), np.nan)])[order],
+        lines=np.concatenate([rows.lines, np.zeros(len(new), dtype=np.int64)])[order],
+        observed=order < count,
+    )
+
+
+def _name_gaps(rows: Rows, missing: IntArray, calendar: Calendar) -> list[str]:
+    gaps = np.flatnonzero(missing)
+    if len(gaps) == 0:
+        return []
+    texts = []
+    for i in gaps[:_SHOWN]:
+        edge = calendar.go(rows.times[i], np.array([1, missing[i]]))
+        first, last = rows.writer.write(edge)
+        span = first if missing[i] == 1 else f"{first} to {last} ({missing[i]} steps)"
+        texts.append(f"{span} after line {rows.lines[i]}")
+    return [f"{counted(int(missing.sum()), 'missing step')}: {name_some(texts, len(gaps))}"]
+
+
+def _name_empty(rows: Rows, empty: IntArray) -> list[str]:
+    return [f"{counted(len(empty), 'row')} without a value: {rows.name_rows(empty)}"] if len(empty) else []
+
+
+def _gap_hint(rows: Rows, missing: IntArray) -> str:
+    after = rows.times[1:][missing > 0]
+    if rows.writer.timezone is None and looks_like_clock_change(after):
+        return ", which look like the hour that the clocks skip in spring (`data.timezone=`, for example Europe/Berlin)"
+    return ""

@@ -1,0 +1,261 @@
+"""The cells of a table by column, each row with its line: in one sweep where every row is regular, else row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from forecast.errors import ForecastError
+from forecast.reading.cells import is_data
+from forecast.reading.dialect import NAMES, Dialect, find_dialect, first_lines, head_rows, rows_of
+from forecast.reading.header import find_header
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.csv_settings import CsvSettings
+    from forecast.reading.header import Header
+    from forecast.series.panel import BoolArray, IntArray
+
+_SAMPLE = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A table of cells.
+
+    Attributes
+    ----------
+    names : one a column, all different
+    columns : one a column, (row,): trimmed texts, or (Parquet) whatever the file has
+    lines : (row,) int64
+    ragged : rows that do not have one cell a column and are not among the others: line and what is wrong
+    found, notes : as in `RawTable`
+    european : the file's habits are those of countries with decimal commas
+
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[pa.Array, ...]
+    lines: IntArray
+    ragged: tuple[tuple[int, str], ...] = ()
+    found: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    european: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.lines)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names)}
+
+    @cached_property
+    def _samples(self) -> dict[str, list[str]]:
+        return {}
+
+    def column(self, name: str) -> pa.Array:
+        """Return the cells of a column."""
+        return self.columns[self._places[name]]
+
+    def sample(self, name: str) -> list[str]:
+        """Some of a column's cells, as texts, those that are not empty."""
+        if name not in self._samples:
+            most = _SAMPLE if len(self.names) <= 50 else _SAMPLE // 8
+            self._samples[name] = some_cells(self.column(name), most)
+        return self._samples[name]
+
+    def keep(self, rows: BoolArray) -> Grid:
+        """Return some of the rows."""
+        if rows.all():
+            return self
+        mask = pa.array(rows)
+        return replace(self, columns=tuple(cells.filter(mask) for cells in self.columns), lines=self.lines[rows])
+
+
+def cut_text(text: str, settings: CsvSettings, name: str) -> Grid:
+    """Find delimiter and header of a text and cut it into columns.
+
+    Raises
+    ------
+    ForecastError
+        A text without rows.
+
+    """
+    skipped = settings.skip_rows or 0
+    text = _after_lines(text, skipped)
+    dialect = find_dialect(text, settings)
+    if text[:4].lower() == "sep=":
+        skipped, text = skipped + 1, _after_lines(text, 1)
+    rows = head_rows(text, dialect)
+    if not rows:
+        raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
+    _refuse_open_quote(text, dialect)
+    header = find_header(rows, settings.header)
+    if header.kind == "none" and dialect.comment and settings.header is None:
+        header = _commented(text, dialect, header)
+    columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
+    grid = Grid(
+        names=header.names,
+        columns=tuple(plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns),
+        lines=lines + header.line - 1 + skipped,
+        ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
+        found=_found(dialect, header),
+        notes=header.notes,
+        european=dialect.delimiter == ";",
+    )
+    return _without_empty(grid)
+
+
+def _refuse_open_quote(text: str, dialect: Dialect) -> None:
+    """Refuse a quote that is never closed: all that follows would be one cell."""
+    if not dialect.quote or text.count(dialect.quote) % 2 == 0:
+        return
+    for row in rows_of(text, dialect):
+        last = row
+    if any("\n" in cell for cell in last.cells):
+        raise ForecastError(
+            f"line {last.line} opens a quote ({dialect.quote}) that is never closed: close it, or say `data.quote=none`"
+        )
+
+
+def _commented(text: str, dialect: Dialect, header: Header) -> Header:
+    """Take names from the comment right above the rows, if it has as many."""
+    above = first_lines(text, header.line - 1).splitlines()
+    if not above or not above[-1].lstrip().startswith(dialect.comment):
+        return header
+    line = above[-1].lstrip().removeprefix(dialect.comment)
+    names = [cell for row in rows_of(line, replace(dialect, comment="")) for cell in row.cells]
+    if len(names) != header.width or len(set(names)) < len(names) or any(map(is_data, names)):
+        return header
+    return replace(header, names=tuple(names), kind="in a comment")
+
+
+def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:
+    found = [("delimiter", NAMES.get(dialect.delimiter, repr(dialect.delimiter)))]
+    if dialect.quote == "'":
+        found.append(("quotes", "single"))
+    if header.kind:
+        found.append(("header", header.kind))
+    return tuple(found)
+
+
+def _after_lines(text: str, count: int) -> str:
+    at = 0
+    for _ in range(count):
+        at = text.find("\n", at) + 1
+        if at == 0:
+            return ""
+    return text[at:]
+
+
+def _cut(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
+    quick = _cut_at_once(text.rstrip("\n "), dialect, width)
+    if quick is not None:
+        return quick, np.arange(1, len(quick[0]) + 1, dtype=np.int64), []
+    return _cut_by_row(text, dialect, width)
+
+
+def _cut_at_once(text: str, dialect: Dialect, width: int) -> list[pa.Array] | None:
+    """Let Arrow cut the text; None where a row is not regular (blank, of another width, a comment, several lines)."""
+    if not text or dialect.delimiter in {" ", ""}:
+        return None
+    if dialect.comment and f"\n{dialect.comment}" in text:
+        return None
+    names = [str(j) for j in range(width)]
+    quoted = bool(dialect.quote) and dialect.quote in text
+    try:
+        table = arrow_csv.read_csv(
+            pa.py_buffer(text.encode()),
+            read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 23),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote if quoted else False,
+                ignore_empty_lines=False,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, strings_can_be_null=False
+            ),
+        )
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        return None
+    if table.num_rows != text.count("\n") + 1:
+        return None
+    return [_joined(table.column(j)) for j in range(width)]
+
+
+def _joined(chunks: pa.ChunkedArray) -> pa.Array:
+    return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
+
+
+def _cut_by_row(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
+    """Cut with Python's reader: short rows lack their last cells, long ones are set aside unless the rest is empty."""
+    columns: list[list[str]] = [[] for _ in range(width)]
+    lines, ragged = [], []
+    for row in rows_of(text, dialect):
+        if len(row.cells) > width and any(row.cells[width:]):
+            shown = (dialect.delimiter or " ").join(row.cells)
+            ragged.append((row.line, f"{len(row.cells)} cells where {width} are expected: {shown[:60]!r}"))
+            continue
+        lines.append(row.line)
+        for j, column in enumerate(columns):
+            column.append(row.cells[j] if j < len(row.cells) else "")
+    return [pa.array(column, pa.string()) for column in columns], np.array(lines, dtype=np.int64), ragged
+
+
+def _without_empty(grid: Grid) -> Grid:
+    """Leave out rows without any text, as spreadsheets write them at the end, and columns without name and text."""
+    if not len(grid):
+        return grid
+    empty = np.ones(len(grid), dtype=np.bool_)
+    keep = []
+    for j, cells in enumerate(grid.columns):
+        blank = pc.equal(cells, "").to_numpy(zero_copy_only=False)
+        empty &= blank
+        if not (blank.all() and grid.names[j] == f"column {j + 1}"):
+            keep.append(j)
+    columns = tuple(grid.columns[j] for j in keep)
+    return replace(grid, names=tuple(grid.names[j] for j in keep), columns=columns).keep(~empty)
+
+
+def count_rows(count: int) -> str:
+    """Say a number of rows."""
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def line_list(lines: IntArray, most: int = 20) -> str:
+    """Say which lines: runs as "7 to 9", at most `most` of them.
+
+    >>> line_list(np.array([3, 7, 8, 9]))
+    'lines 3, 7 to 9'
+    """
+    runs = np.split(lines, np.flatnonzero(np.diff(lines) != 1) + 1)
+    shown = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in islice(runs, most)]
+    more = f" and {len(runs) - most} more" if len(runs) > most else ""
+    return f"line{'' if len(lines) == 1 else 's'} {', '.join(shown)}{more}"
+
+
+def plain_blanks(cells: pa.StringArray) -> pa.StringArray:
+    """Write the narrow and unbreakable blanks of other locales as ordinary ones."""
+    if pc.all(pc.string_is_ascii(cells)).as_py():
+        return cells
+    return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
+
+
+def some_cells(cells: pa.Array, most: int = _SAMPLE) -> list[str]:
+    """Some of a column's cells that are not empty, from its beginning and from all over it, in order."""
+    rows: Sequence[int] = range(len(cells))
+    if len(cells) > most:
+        spread = np.linspace(most // 2, len(cells) - 1, most // 2).astype(np.int64)
+        rows = np.unique(np.concatenate([np.arange(most // 2), spread])).tolist()
+    chosen = cells.take(pa.array(rows, pa.int64()))
+    texts: list[str | None] = pc.cast(chosen, pa.string()).to_pylist()
+    return [text for text in texts if text]

@@ -1,0 +1,196 @@
+"""The rows of one series put in order: turned, sorted, in UTC where there is a zone, one row a time.
+
+Each step takes rows and gives rows, with a sentence on what it did; nothing is dropped or chosen in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.series.calendar import Calendar, to_utc, to_wall
+from forecast.wording import counted, name_some
+
+if TYPE_CHECKING:
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
+    from forecast.series.time_writing import TimeStyle
+
+OnDuplicates: TypeAlias = Literal["error", "first", "last", "mean"]
+_SHOWN = 5  # rows that a sentence names
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One series.
+
+    Attributes
+    ----------
+    times : (row,) as in a panel
+    values : (row,) float64, NaN where the file has nothing
+    lines : (row,) int64, line of the file; 0: filled in
+    observed : (row,) bool, whether the value is the user's own
+    writer : writes times as the user does
+
+    """
+
+    id: str
+    times: TimeArray
+    values: FloatArray
+    lines: IntArray
+    observed: BoolArray
+    writer: Calendar
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.times)
+
+    def take(self, which: BoolArray | IntArray | slice) -> Rows:
+        """Keep some of the rows."""
+        return replace(
+            self,
+            times=self.times[which],
+            values=self.values[which],
+            lines=self.lines[which],
+            observed=self.observed[which],
+        )
+
+    def name_rows(self, which: IntArray) -> str:
+        """Name rows by time and line, the first few of them, and how many more there are."""
+        shown = which[:_SHOWN]
+        times = self.writer.write(self.times[shown])
+        texts = [f"{time} (line {line})" for time, line in zip(times, self.lines[shown], strict=True)]
+        return name_some(texts, len(which))
+
+
+def ascending(rows: Rows) -> tuple[Rows, str | None]:
+    """Turn rows round that run backwards in time; a word for what was found."""
+    distance = np.diff(rows.times.astype(np.int64))
+    if np.sum(distance < 0) > np.sum(distance > 0):
+        return rows.take(slice(None, None, -1)), "descending, turned round"
+    return rows, None
+
+
+def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
+    """Take times without a zone as the wall clock of `timezone`; rows run forwards, but for clocks that go back.
+
+    Raises
+    ------
+    ForecastError
+        A zone that nobody knows, or a time that the zone's clocks skip.
+
+    """
+    if timezone is None or style.timezone is not None or rows.times.dtype.kind != "M":
+        return rows
+    try:
+        times = to_utc(rows.times, timezone)
+    except (KeyError, ValueError):
+        raise ForecastError(
+            f"`data.timezone={timezone}` is no time zone: say one such as Europe/Berlin, Asia/Seoul or +09:00"
+        ) from None
+    skipped = np.flatnonzero(to_wall(times, timezone) != rows.times)
+    if len(skipped):
+        raise ForecastError(
+            f"series {rows.id!r} has {counted(len(skipped), 'time')} that the clocks of {timezone} skip: "
+            f"{rows.name_rows(skipped)}: correct them, or say another `data.timezone`"
+        )
+    return replace(rows, times=times, writer=replace(rows.writer, timezone=timezone))
+
+
+def in_order(rows: Rows) -> tuple[Rows, str | None]:
+    """Sort rows by time, rows of the same time as the file has them; a sentence if that moved any."""
+    order = np.argsort(rows.times, kind="stable")
+    moved = int(np.sum(order != np.arange(len(rows))))
+    if not moved:
+        return rows, None
+    first = int(np.flatnonzero(np.diff(rows.times.astype(np.int64)) < 0)[0]) + 1
+    line = rows.lines[first]
+    return rows.take(order), (
+        f"Series {rows.id!r} was not in the order of time (line {line} is the first that is earlier than the one "
+        f"before): its rows were sorted."
+    )
+
+
+def one_row_a_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
+    """Settle rows with the same time; they are in order.
+
+    Raises
+    ------
+    ForecastError
+        There are some, and `how` is "error".
+
+    """
+    start = np.concatenate([[True], np.diff(rows.times.astype(np.int64)) > 0])
+    if start.all():
+        return rows, None
+    again = np.flatnonzero(~start)
+    texts = [
+        f"{time} (lines {rows.lines[i - 1]} and {rows.lines[i]})"
+        for time, i in zip(rows.writer.write(rows.times[again[:_SHOWN]]), again[:_SHOWN], strict=True)
+    ]
+    found = f"{counted(len(again), 'duplicate time')}: {name_some(texts, len(again))}"
+    if how == "error":
+        raise ForecastError(
+            f"series {rows.id!r} has {found}{_duplicate_hint(rows, again, start)}: "
+            "say `data.on_duplicates=first`, `last` or `mean`, or correct the file"
+        )
+    kept = _settled(rows, np.flatnonzero(start), how)
+    return kept, f"Series {rows.id!r} has {found}; of rows with the same time {_KEPT[how]}."
+
+
+_KEPT = {"first": "the first is kept", "last": "the last is kept", "mean": "the mean is taken"}
+
+
+def _settled(rows: Rows, starts: IntArray, how: OnDuplicates) -> Rows:
+    ends = np.append(starts[1:], len(rows))
+    if how == "last":
+        return rows.take(ends - 1)
+    if how == "first":
+        return rows.take(starts)
+    there = ~np.isnan(rows.values)
+    total = np.add.reduceat(np.where(there, rows.values, 0.0), starts)
+    count = np.add.reduceat(there.astype(np.int64), starts)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return replace(rows.take(starts), values=mean)
+
+
+def _duplicate_hint(rows: Rows, again: IntArray, start: BoolArray) -> str:
+    if rows.writer.timezone is None and looks_like_clock_change(rows.times[again]):
+        return (
+            ", which look like the hour that comes twice when the clocks go back (`data.timezone=`, for example "
+            "Europe/Berlin, tells the two apart)"
+        )
+    if len(again) > 0.4 * len(start):
+        return ", as if several series stood in one file (`data.id` tells them apart)"
+    return ""
+
+
+def looks_like_clock_change(times: TimeArray) -> bool:
+    """Whether all times lie early on Sundays of the months in which clocks are changed."""
+    if times.dtype.kind != "M" or len(times) == 0:
+        return False
+    days = times.astype("datetime64[D]")
+    sunday = (days.astype(np.int64) + 3) % 7 == 6
+    month = days.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    hour = (times - days).astype("timedelta64[h]").astype(np.int64)
+    midnight = bool((times == days).all())  # daily rows are not written by the hour
+    return not midnight and bool((sunday & np.isin(month, (3, 4, 9, 10, 11)) & (hour <= 3)).all())
+
+
+def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """Cut rows without a value off both ends; sentences that name them."""
+    there = np.flatnonzero(~np.isnan(rows.values))
+    if len(there) == 0:
+        raise ForecastError(
+            f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or say another "
+            "`data.target`"
+        )
+    first, last = int(there[0]), int(there[-1]) + 1
+    notes = tuple(
+        f"{counted(len(cut), 'row')} without a value cut off the {where} of series {rows.id!r}: {rows.name_rows(cut)}."
+        for cut, where in ((np.arange(first), "beginning"), (np.arange(last, len(rows)), "end"))
+        if len(cut)
+    )
+    return rows.take(slice(first, last)), notes

@@ -1,0 +1,233 @@
+"""Where a job's data come from: a literal table from a name to the function that loads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.reading.addition import make_addition
+from forecast.reading.alphabet import describe_symbols, in_alphabet, name_unknown, without_unused
+from forecast.reading.assemble import assemble
+from forecast.reading.data_settings import CsvSettings, RowSettings, TextSettings
+from forecast.reading.frames import raw_table
+from forecast.reading.generators import fingerprint_panel, make_sinewave
+from forecast.reading.reader import read_columns
+from forecast.reading.settled import check_not_averaged
+from forecast.reading.text import read_characters
+from forecast.settings import check_settings
+from forecast.wording import name_some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from forecast.reading.columns import RawTable
+    from forecast.reading.data_settings import AdditionSettings, DataSettings, SinewaveSettings, StockSettings
+    from forecast.series.panel import Panel, Role
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data that a job works on.
+
+    Attributes
+    ----------
+    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what was decided, dropped or filled in, a sentence each
+    fingerprint : SHA-256 of the file, or of the values of a series that was made
+
+    """
+
+    panel: Panel
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
+def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source:
+    """Load or make the data that the settings name.
+
+    `symbols` is the alphabet that the codes of symbols have to be of, that of a training; empty: their own.
+
+    Examples
+    --------
+    >>> len(load_source(SinewaveSettings()).panel.target)
+    2000
+
+    """
+    return SOURCES[settings.name](settings, symbols)
+
+
+def found_line(source: Source) -> str:
+    """Put what was found out into one line.
+
+    >>> found_line(load_source(SinewaveSettings(duration=1)))
+    'wave 10 Hz sampled at 200 Hz, noise 0.1; rows 200 (20 a period)'
+    """
+    return "; ".join(f"{name} {value}" for name, value in source.found.items())
+
+
+def read_csv(path: str | Path, **settings: Any) -> Panel:
+    """Read a CSV or Parquet file into a panel; `settings` are those of `data=csv` (`target`, `id`, `on_gaps`, ...)."""
+    values = {"path": str(path), **settings}
+    return load_source(check_settings(CsvSettings, values)).panel
+
+
+def read_text(path: str | Path, *, jamo: bool = False, encoding: str | None = None) -> Panel:
+    """Read a text file into a panel of one series of symbols, a step a character; settings as with `data=text`."""
+    values = {"path": str(path), "jamo": jamo, "encoding": encoding}
+    return load_source(check_settings(TextSettings, values)).panel
+
+
+def make_panel(
+    frame: pd.DataFrame,
+    *,
+    unique_id: str | None = "unique_id",
+    ds: str | None = "ds",
+    y: str = "y",
+    past: Sequence[str] = (),
+    future: Sequence[str] = (),
+    static: Sequence[str] = (),
+    target_at: Literal["every", "end"] = "every",
+    symbols: bool = False,
+    **settings: Any,
+) -> Panel:
+    """Make a panel of a long table: one row a step of a series.
+
+    Parameters
+    ----------
+    unique_id, ds, y
+        The columns of the series' id (where there is none: one series), of time (None: rows are steps), of the target.
+    past, future, static
+        Covariates: columns that are known up to a row, known ahead as well (with rows after the last target for the
+        steps to forecast), and the same in all rows of a series.
+    target_at
+        "end": `y` is one label a series, the same in all of its rows in which it is not empty, and comes after them.
+    symbols
+        Whether the target's values are symbols: texts, as which numbers are taken as well.
+    settings
+        Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
+        `resample`, ...
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"ds": pd.date_range("2024-01-31", periods=3, freq="ME"), "y": [1.0, 2.0, 4.0]})
+    >>> make_panel(frame).calendar.freq
+    'ME'
+
+    """
+    rows = check_settings(RowSettings, settings)
+    roles: dict[str, Role] = {
+        **dict.fromkeys(past, "past"),
+        **dict.fromkeys(future, "future"),
+        **dict.fromkeys(static, "static"),
+    }
+    if symbols:
+        check_not_averaged(rows)
+    panel = assemble(
+        raw_table(frame, unique_id, ds, y, roles, symbols=symbols, target_at=target_at), rows, target_at=target_at
+    ).panel
+    return without_unused(panel) if symbols else panel
+
+
+def stock_path() -> Path:
+    """Where the bundled prices lie."""
+    return bundled("stock.csv", "prices")
+
+
+def bundled(file: str, what: str) -> Path:
+    """Where a bundled file lies: inside the package when it was installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    places = (package / "data" / file, package.parent / "data" / file)
+    for place in places:
+        if place.is_file():
+            return place
+    raise ForecastError(f"the bundled {what} should be at {places[0]}, found nothing there: install the package again")
+
+
+def _load_sinewave(settings: SinewaveSettings, _symbols: tuple[str, ...]) -> Source:
+    panel = make_sinewave(settings)
+    found = {
+        "wave": f"{settings.frequency:g} Hz sampled at {settings.sampling_rate:g} Hz, noise {settings.noise:g}",
+        "rows": f"{len(panel.target):,} ({settings.sampling_rate / settings.frequency:g} a period)",
+    }
+    return Source(panel, found, (), fingerprint_panel(panel))
+
+
+def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
+    """Read the prices as any CSV with the columns of the bundled one."""
+    rows = {name: getattr(settings, name) for name in RowSettings.model_fields}
+    path = settings.path or str(stock_path())
+    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows), ())
+
+
+def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
+    if settings.symbols:
+        check_not_averaged(settings)
+    raw = read_columns(Path(settings.path), settings, symbols)
+    if raw.unknown:
+        raw = _without_unknown(raw, settings)
+    if settings.on_short_series == "drop" and settings.target_at == "every":
+        raw = _without_empty(raw)
+    made = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
+    source = Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+    return _of_symbols(source, symbols) if settings.symbols else source
+
+
+def _load_text(settings: TextSettings, symbols: tuple[str, ...]) -> Source:
+    text = read_characters(settings, bundled("text.txt", "text"))
+    return _of_symbols(Source(text.panel(), text.found, text.notes, text.fingerprint), symbols)
+
+
+def _load_addition(settings: AdditionSettings, _symbols: tuple[str, ...]) -> Source:
+    panel = make_addition(settings)
+    found = {
+        "sums": f"{settings.sums:,} of {settings.shortest} to {settings.longest} binary digits, then "
+        f"{settings.longer_sums:,} of {settings.longer}",
+        "rows": f"{len(panel.target):,}",
+    }
+    return Source(panel, found, (), fingerprint_panel(panel))
+
+
+def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:
+    """Settle the alphabet, that of a training or the symbols that occur, and name it."""
+    panel = in_alphabet(source.panel, symbols) if symbols else without_unused(source.panel)
+    return replace(
+        source, panel=panel, found={**source.found, "symbols": describe_symbols(panel.channels[0].categories)}
+    )
+
+
+def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
+    """Say which symbols training did not know; they are missing values, where these are not an error."""
+    named = name_unknown(list(raw.unknown), raw.unknown)
+    if settings.on_gaps == "error":
+        raise ForecastError(
+            f"{settings.path!r} holds {named}, which training did not know: say `data.on_gaps=mask` to leave them "
+            "open, correct the file, or train again"
+        )
+    return replace(raw, notes=(*raw.notes, f"{named}, which training did not know, are missing values."))
+
+
+def _without_empty(raw: RawTable) -> RawTable:
+    """Leave out series without any value; of what has one, the question decides whether it is too short."""
+    kept = tuple(one for one in raw.series if not np.isnan(one.values).all())
+    if len(kept) in (0, len(raw.series)):
+        return raw
+    empty = [repr(one.id) for one in raw.series if np.isnan(one.values).all()]
+    note = f"{len(empty)} series without any value left out: {name_some(empty[:5], len(empty))}."
+    return replace(raw, series=kept, notes=(*raw.notes, note))
+
+
+SOURCES: dict[str, Callable[[Any, tuple[str, ...]], Source]] = {
+    "sinewave": _load_sinewave,
+    "stock": _load_stock,
+    "csv": _load_csv,
+    "text": _load_text,
+    "addition": _load_addition,
+}

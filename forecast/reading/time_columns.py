@@ -1,0 +1,230 @@
+"""Which column, or which columns together, say when: by what is in them, and by name where content is not enough.
+
+What a column's cells look like decides. Plain numbers (years, 202401, seconds since 1970) need a name that says time,
+or to go up step by step in the first column.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from forecast.errors import ForecastError
+from forecast.reading.cells import is_missing, is_number
+from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
+from forecast.reading.times import form_of
+from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, STEPS, TIME, is_named, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.csv_settings import CsvSettings
+    from forecast.reading.grid import Grid
+
+_ENOUGH = 0.5
+_ENOUGH_BY_NAME = 0.2
+
+
+@dataclass(frozen=True)
+class TimeChoice:
+    """Where times are taken from.
+
+    `kind`: one column of a form; columns that are fields; a date and a clock; a column of step numbers; a column of a
+    type for times (Parquet); or nothing.
+    """
+
+    kind: Literal["column", "fields", "date and clock", "steps", "typed", "none"]
+    columns: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    form: TimeForm | None = None
+    note: str = ""
+
+
+def choose_time(grid: Grid, settings: CsvSettings, said: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
+    """Choose by what was said by hand (`said`: existing names, () none), else by content.
+
+    `taken`: columns with another meaning (target, id).
+
+    Raises
+    ------
+    ForecastError
+        The column said by hand holds no times.
+
+    """
+    if said == ():
+        return TimeChoice("none")
+    if said is not None:
+        return _said(grid, said, settings)
+    names = [name for name in grid.names if name not in taken]
+    if settings.time_format:
+        form = form_of_format(settings.time_format)
+        fitting = [name for name in names if _share(grid, name, form) >= _ENOUGH]
+        if not fitting:
+            raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: say `data.time` as well")
+        return TimeChoice("column", (fitting[0],), form=form)
+    return _found(grid, names)
+
+
+def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
+    typed = [name for name in names if _is_typed(grid, name)]
+    if typed:
+        return TimeChoice("typed", (next((name for name in typed if is_named(name, TIME)), typed[0]),))
+    forms = {name: form for name in names if (form := _form(grid, name)) is not None}
+    strong = [name for name, form in forms.items() if not form.weak]
+    if strong:
+        name = next((name for name in strong if is_named(name, TIME)), strong[0])
+        return _with_clock(grid, name, forms[name], names)
+    fields = _fields(grid, names)
+    if fields:
+        return fields
+    for name, form in forms.items():
+        first = name == grid.names[0] and form.span != "serial" and _goes_up(grid, name)
+        if len(names) > 1 and (is_named(name, TIME) or first):
+            return (
+                _with_clock(grid, name, form, names) if form.span == "day" else TimeChoice("column", (name,), form=form)
+            )
+    steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
+    if steps:
+        return TimeChoice("steps", (steps[0],))
+    _refuse_unknown(grid, names)
+    called = [name for name in names if len(names) > 1 and plain(name) in STEPS and _filled(grid, name)]
+    note = f"{called[0]!r} holds numbers that are neither dates nor steps: rows are counted instead" if called else ""
+    return TimeChoice("none", note=note)
+
+
+def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
+    """Refuse to count rows while a column of texts is called a time."""
+    for name in names:
+        cells = [cell for cell in _filled(grid, name) if not is_number(cell)] if plain(name) in TIME else []
+        if cells:
+            what = "has times of the day without a date" if _is_clock(grid, name) else "is no time that is known"
+            raise ForecastError(
+                f"{name!r} should say when, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
+                f"%d.%m.%Y), name another column with `data.time`, or `data.time=none` to count rows"
+            )
+
+
+def _said(grid: Grid, said: tuple[str, ...], settings: CsvSettings) -> TimeChoice:
+    if len(said) > 1:
+        return _said_fields(grid, said)
+    name = said[0]
+    if _is_typed(grid, name):
+        return TimeChoice("typed", said)
+    if settings.time_format:
+        return TimeChoice("column", said, form=form_of_format(settings.time_format))
+    cells = _filled(grid, name)
+    form, share = form_of(cells)
+    if form is not None and share > 0 and not (form.weak and share < _ENOUGH):
+        return TimeChoice("column", said, form=form)
+    if cells and all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells):
+        return TimeChoice("steps", said)
+    shown = repr(cells[0]) if cells else "nothing"
+    raise ForecastError(
+        f"`data.time` {name!r} holds no times, found {shown}: name another column, say `data.time_format` "
+        f"(such as %d.%m.%Y), or `data.time=none` to count rows"
+    )
+
+
+def _said_fields(grid: Grid, said: tuple[str, ...]) -> TimeChoice:
+    fields = [next((field for field, names in FIELDS.items() if plain(name) in names), "") for name in said]
+    if "year" in fields and all(fields) and len(set(fields)) == len(fields):
+        return TimeChoice("fields", said, tuple(fields))
+    if len(said) == 2:
+        form, share = form_of(_filled(grid, said[0]))
+        if form is not None and share >= _ENOUGH and _is_clock(grid, said[1]):
+            return TimeChoice("date and clock", said, ("date", "time"), form)
+    raise ForecastError(
+        f"`data.time` names {len(said)} columns, which should be a date and a time of day, or be called year, month, "
+        f"day, hour, minute, second: found {', '.join(map(repr, said))}"
+    )
+
+
+def _is_typed(grid: Grid, name: str) -> bool:
+    kind = grid.column(name).type
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _filled(grid: Grid, name: str) -> list[str]:
+    kind = grid.column(name).type
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
+        return []
+    return [cell for cell in grid.sample(name) if not is_missing(cell)]
+
+
+def _form(grid: Grid, name: str) -> TimeForm | None:
+    form, share = form_of(_filled(grid, name))
+    if form is None or form.weak:
+        return form if share == 1.0 else None
+    return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
+
+
+def _share(grid: Grid, name: str, form: TimeForm) -> float:
+    cells = _filled(grid, name)
+    return sum(form.expression.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
+
+
+def _goes_up(grid: Grid, name: str) -> bool:
+    numbers = [float(cell) for cell in _filled(grid, name) if re.fullmatch(r"\d+(\.\d+)?", cell)]
+    return len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
+
+
+def _counts(grid: Grid, name: str) -> bool:
+    """Whether a column only counts: by its name, or 0, 1, 2, ... in the first column of a file without names."""
+    cells = _filled(grid, name)
+    if not cells or not all(re.fullmatch(r"\d{1,15}", cell) for cell in cells):
+        return False
+    if plain(name) in INDEX or plain(name) in STEPS:
+        return _goes_up(grid, name) or plain(name) == "ds"
+    first = [int(cell) for cell in cells[:50]]
+    return name == "column 1" and name == grid.names[0] and first == list(range(first[0], first[0] + len(first)))
+
+
+def _fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
+    found: dict[str, str] = {}
+    for field, usual in FIELDS.items():
+        name = next((name for name in names if plain(name) in usual), None)
+        if name is not None and _within(grid, name, field):
+            found[field] = name
+    if "year" not in found or not found.keys() & {"month", "yearday"}:
+        return None
+    chain = [*("year", "yearday"), *("hour", "minute", "second")]
+    if "month" in found:
+        chain = ["year", "month", "day", "hour", "minute", "second"]
+    fields = []
+    for field in chain:
+        if field not in found:
+            break
+        fields.append(field)
+    return TimeChoice("fields", tuple(found[field] for field in fields), tuple(fields))
+
+
+_RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
+
+
+def _within(grid: Grid, name: str, field: str) -> bool:
+    low, high = _RANGES.get(field, (0, 59))
+    cells = _filled(grid, name)
+    return bool(cells) and all(re.fullmatch(r"\d{1,4}(\.0)?", cell) and low <= float(cell) <= high for cell in cells)
+
+
+def _is_clock(grid: Grid, name: str) -> bool:
+    cells = _filled(grid, name)
+    return bool(cells) and all(CLOCK_FORM.expression.fullmatch(cell) for cell in cells)
+
+
+def _with_clock(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
+    """Join a column of dates with the time of day that stands in another column."""
+    alone = TimeChoice("column", (name,), form=form)
+    matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
+    if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
+        return alone
+    for other in names:
+        cells = _filled(grid, other)
+        said = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        if other != name and said and len(set(cells)) > 1 and _is_clock(grid, other):
+            return TimeChoice("date and clock", (name, other), ("date", "time"), form)
+    return alone

@@ -1,0 +1,177 @@
+"""The times of one column: which form its cells have, what day and month are, and where the clocks stood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.reading.clock import compose, name_parts
+from forecast.reading.parts import cut_times
+from forecast.reading.time_forms import FORMS, TimeForm
+from forecast.reading.zones import seconds_of, zone_of
+from forecast.series.time_writing import EPOCHS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.parts import Cut, Parts
+    from forecast.series.panel import BoolArray, IntArray
+
+_LOOKED_AT = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """A column of times.
+
+    Attributes
+    ----------
+    ns : (row,) int64, nanoseconds since 1970: UTC where there is a zone, else the wall clock
+    good : (row,) bool, whether the cell is a time at all
+    order : what `a`, `b`, `c` of the form mean ("dm": day, then month), else empty
+    timezone : as `TimeStyle` names it
+    notes : what was decided without proof
+
+    """
+
+    ns: IntArray
+    good: BoolArray
+    order: str = ""
+    timezone: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
+    """Return the form in which most of some cells are real times, and the share of them that is written so.
+
+    A 30th of February is written as a date: its row is bad, and no reason to doubt the column.
+    """
+    best, most, share = None, 0.0, 0.0
+    probe = sample[:: max(len(sample) // 12, 1)]
+    for form in FORMS:
+        if not any(form.expression.fullmatch(cell) for cell in probe):
+            continue
+        shaped = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
+        if shaped <= most:
+            continue
+        valid = _valid_share(sample, form)
+        if valid > most:
+            best, most, share = form, valid, shaped
+    return best, share
+
+
+def _valid_share(sample: Sequence[str], form: TimeForm) -> float:
+    cut = cut_times(pa.array(list(sample), pa.string()), form)
+    if not cut.fits.any():
+        return 0.0
+    return max(float(np.mean(cut.fits & good)) for _, _, good in _readings(cut.parts, _orders(form)))
+
+
+def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, european: bool) -> Times:
+    """Read a column of trimmed cells.
+
+    `european` says that the file's other habits (semicolons, decimal commas) are those of countries that write the
+    day first; it counts only where the rows cannot tell.
+    """
+    quick = _read_iso(cells, form)
+    if quick is not None:
+        return quick
+    cut = cut_times(cells, form)
+    if form.name in EPOCHS:
+        cut.parts["unit"] = np.full(len(cells), EPOCHS[form.name], dtype=np.int64)
+    order, notes = _choose_order(cut.parts, form, day_first, european, _first_text(cells))
+    ns, good = compose(name_parts(cut.parts, order), len(cells))
+    return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes))
+
+
+def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
+    """Arrow's own reading of ISO times: the same and faster, for columns without any exception."""
+    if form is not FORMS[0] or len(cells) == 0:
+        return None
+    timezone = "UTC" if (cells[0].as_py() or "").endswith("Z") else None
+    try:
+        # A million cells that fail take seconds to do so.
+        pc.cast(cells[:100], pa.timestamp("ns", timezone))
+        read = pc.cast(cells, pa.timestamp("ns", timezone))
+    except pa.ArrowInvalid:
+        return None
+    ns = np.asarray(pc.cast(read, pa.int64()).to_numpy(), dtype=np.int64)
+    return Times(ns, np.ones(len(ns), dtype=np.bool_), "", timezone)
+
+
+def _first_text(cells: pa.StringArray) -> str:
+    return next((text for text in cells[:1000].to_pylist() if text), "")
+
+
+def _orders(form: TimeForm) -> tuple[str, ...]:
+    if "c" in form.groups:
+        return ("mdy", "dmy", "ymd")
+    return ("md", "dm") if "a" in form.groups else ("",)
+
+
+def _readings(parts: Parts, orders: Sequence[str]) -> list[tuple[str, IntArray, BoolArray]]:
+    rows = len(next(iter(parts.values()))) if parts else 0
+    return [(order, *compose(name_parts(parts, order), rows)) for order in orders]
+
+
+def _choose_order(
+    parts: Parts, form: TimeForm, day_first: bool | None, european: bool, example: str
+) -> tuple[str, tuple[str, ...]]:
+    """Decide what comes first: by what is no date otherwise, then by what goes on more regularly, then by habit."""
+    orders = _orders(form)
+    if len(orders) == 1 or not parts:
+        return orders[0], ()
+    if day_first is not None:
+        orders = tuple(order for order in orders if (order.find("d") < order.find("m")) == day_first)
+    readings = _readings(parts, orders)
+    most = max(int(good.sum()) for _, _, good in readings)
+    # A few bad rows must not overrule the rest, nor a single row that is a date in one reading only be outvoted.
+    readings = [reading for reading in readings if int(reading[2].sum()) == most]
+    scores = {order: _irregularity(ns[good][:_LOOKED_AT]) for order, ns, good in readings}
+    least = min(scores.values())
+    left = [order for order in scores if scores[order] == least]
+    if len(left) == 1 or day_first is not None:
+        return left[0], ()
+    if "." in example:
+        # Nobody writes the month first with dots.
+        return next((order for order in left if order.startswith("d")), left[0]), ()
+    habit = "d" if european else "m"
+    order = next((order for order in left if order.startswith(habit)), left[0])
+    first, other = ("the day", "false") if order.startswith("d") else ("the month", "true")
+    note = f"dates such as {example!r} were read with {first} first, which no row proves: `data.day_first={other}` "
+    return order, (note + "reads them the other way",)
+
+
+def _irregularity(ns: IntArray) -> tuple[int, int, int]:
+    """Turns in direction, then kinds of steps (in months where all days are the same), then, for years, the span."""
+    days = ns.astype("datetime64[ns]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    of_month = days - months.astype("datetime64[D]")
+    ticks = months.astype(np.int64) if len(np.unique(of_month)) == 1 else ns
+    steps = np.diff(ticks)
+    steps = steps[steps != 0]
+    turns = min(int((steps < 0).sum()), int((steps > 0).sum()))
+    decades = int(np.ptp(days.astype(np.int64)) // 3650) if len(days) else 0
+    return turns, len(np.unique(steps)), decades
+
+
+def _in_zone(cut: Cut, times: Times) -> Times:
+    """Take off the offsets, if cells have any; a cell without one among others is bad."""
+    texts, which = cut.texts.get("offset", ([], np.zeros(0, dtype=np.int64)))
+    if not any(texts):
+        return times
+    known = [seconds_of(text) for text in texts]
+    good = times.good & np.array([seconds is not None for seconds in known], dtype=np.bool_)[which]
+    offsets = np.array([seconds or 0 for seconds in known], dtype=np.int64)[which]
+    ns = np.where(good, times.ns - offsets * 10**9, 0)
+    named = [name for name in cut.texts["zone"][0] if name]
+    timezone = named[0] if len(named) == 1 else (zone_of(ns, offsets, good) if good.any() else None)
+    notes = times.notes
+    if timezone is None:
+        timezone = "UTC"
+        notes += ("the offsets of the times change as in no zone that is known: forecasts are written in UTC",)
+    return Times(ns, good, times.order, timezone, notes)

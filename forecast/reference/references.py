@@ -1,0 +1,326 @@
+"""References: simple forecasts known at the origin, to which a network adds what it has learnt.
+
+`last`, `seasonal`, `mean` and `level` have nothing or one number to fit; `blend` and its kin are, for each series and
+horizon step, a weighted sum of these and more, fitted on the training stretch (`blends`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import ForecastError
+from forecast.questions.split import rolling_origins
+from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
+from forecast.reference.causal_features import PanelQuantities, Quantities, by_series, exponential_mean, filled_target
+from forecast.reference.scaling import fit_scale
+
+if TYPE_CHECKING:
+    from forecast.questions.problem import Problem
+    from forecast.questions.split import Origins
+    from forecast.series.panel import FloatArray, IntArray, Panel
+
+CANDIDATES = ("last", "seasonal", "mean", "level", "blend")
+"""From the simplest on: of references that are as good as each other, `auto` takes the first."""
+
+NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
+"""Every reference."""
+
+_COURSE_STEPS = 12
+"""Steps ahead, at most, at which a network reads what a blend expects: that is what it is to correct."""
+
+_SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_DEFAULT_RIDGE = 1e-3
+_JUDGED = 1_000_000
+"""Forecasts that a constant or a reference is judged by, at most."""
+
+_AS_GOOD = 1.01
+"""A reference within 1 % of the best is as good as it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A fitted reference.
+
+    Attributes
+    ----------
+    smoothing : weight of a new value in the exponential mean
+    ridge : ridge constant of a blend, relative to the mean square of its terms
+    centre : (series,) training mean, which `none` forecasts
+    weights : (series, horizon, term) of a blend; no terms for the others
+
+    """
+
+    name: str
+    horizon: int
+    season_steps: int
+    smoothing: float
+    ridge: float
+    centre: FloatArray
+    weights: FloatArray
+
+    def quantities(self, past: Panel) -> Quantities:
+        """What `at`, `anchor` and `inputs` read, for every row of a past."""
+        return PanelQuantities(past, self.smoothing, self.season_steps)
+
+    def at(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """Forecasts made at some rows, (row, horizon)."""
+        if self.name == "seasonal":
+            return known.seasons_before(rows, self.horizon, self.season_steps, 1)
+        if self.name in CRITERIA:
+            return self._blend(known, rows, np.arange(1, self.horizon + 1))
+        return np.repeat(self.anchor(known, rows)[:, None], self.horizon, axis=1)
+
+    def forecast(self, past: Panel, origins: Origins) -> FloatArray:
+        """Forecasts made at some origins, (origin, horizon)."""
+        return self.at(self.quantities(past), origins.rows(past))
+
+    def anchor(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """The level that windows ending at some rows are taken as differences to, (row,)."""
+        if self.name == "none":
+            return self.centre[known.series(rows)]
+        if self.name == "mean":
+            return known.mean[rows]
+        if self.name == "level":
+            return known.level[rows]
+        return known.y[rows]
+
+    def inputs(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """What a network reads at some rows: differences of the value to the reference's quantities, (row, input)."""
+        y = known.y[rows]
+        differences = [y - known.before(rows, 1), y - known.level[rows]]
+        if self.season_steps > 1:
+            differences.append(y - known.before(rows, self.season_steps))
+        if self.name in ("mean", "none"):
+            differences.append(y - self.anchor(known, rows))
+        if self.name in CRITERIA:
+            differences.append(y - self._expected(known, rows))
+            differences.extend(self._course(known, rows).T)
+        return np.stack(differences, axis=1)
+
+    @property
+    def input_size(self) -> int:
+        """How many inputs there are."""
+        course = len(self._course_steps) if self.name in CRITERIA else 0
+        return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
+
+    @property
+    def expected_input(self) -> int | None:
+        """Which input is the difference to what the reference expected one step before, if one is."""
+        return 2 + (self.season_steps > 1) if self.name in CRITERIA else None
+
+    @property
+    def memory_steps(self) -> int:
+        """How many steps before an origin are read, the running means apart."""
+        return max(SEASON_LAGS) * self.season_steps + 2
+
+    def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
+        """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays.
+
+        Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
+        """
+        past = past.target_alone()
+        fresh = replace(self, centre=_centres(past, train_steps))
+        return (
+            replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
+            if self.name in CRITERIA
+            else fresh
+        )
+
+    def _blend(self, known: Quantities, rows: IntArray, ahead: IntArray) -> FloatArray:
+        """Forecasts of the steps so many `ahead` of some rows, (row, step)."""
+        y = known.y[rows][:, None]
+        total = np.repeat(y, len(ahead), axis=1)
+        series = known.series(rows)
+        by_term = np.ascontiguousarray(np.moveaxis(self.weights[:, ahead - 1], 2, 0))  # (term, series, step)
+        for weights, term in zip(by_term, terms(known, rows, ahead, self.season_steps), strict=True):
+            total += weights[series] * (term - y)
+        return total
+
+    def _expected(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """What the blend one step earlier expected at each row; the value itself at a series' first, (row,)."""
+        first = rows == known.starts(rows)
+        earlier = np.where(first, rows, rows - 1)
+        return np.where(first, known.y[rows], self._blend(known, earlier, np.array([1]))[:, 0])
+
+    @property
+    def _course_steps(self) -> IntArray:
+        """Steps ahead, evenly spread, whose forecasts a network reads."""
+        return np.unique(np.linspace(1, self.horizon, _COURSE_STEPS).round().astype(np.int64))
+
+    def _course(self, known: Quantities, rows: IntArray) -> FloatArray:
+        """How far from the last value the blend expects some steps of the horizon to be, (row, step)."""
+        steps = self._course_steps
+        course = np.empty((len(rows), len(steps)))
+        for part in batches(np.arange(len(rows)), len(steps)):
+            course[part] = self._blend(known, rows[part], steps) - known.y[rows[part]][:, None]
+        return course
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values which, with `arrays`, make the reference again."""
+        return {
+            "name": self.name,
+            "horizon": self.horizon,
+            "season_steps": self.season_steps,
+            "smoothing": self.smoothing,
+            "ridge": self.ridge,
+        }
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """What was fitted."""
+        return {"centre": self.centre, "weights": self.weights}
+
+
+def term_count(name: str, season_steps: int) -> int:
+    """How many terms the blend has besides the last value (none for the other references)."""
+    return blend_terms(season_steps) if name in CRITERIA else 0
+
+
+def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+    """Fit a reference on the first `train_steps[i]` steps of each series.
+
+    What of `past` lies after them is the validation stretch, on which the constants are chosen, and with
+    `name="auto"` the reference itself.
+
+    Raises
+    ------
+    ForecastError
+        An unknown name, or `seasonal` where there is no season.
+
+    """
+    past = past.target_alone()
+    if name == "auto":
+        return _choose(past, train_steps, problem)
+    _check_name(name, problem)
+    return _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
+
+
+def _check_name(name: str, problem: Problem) -> None:
+    if name not in NAMES:
+        raise ForecastError(f"`model.reference` should be one of {', '.join(NAMES)} or auto, found {name!r}")
+    if name == "seasonal" and problem.season_steps == 1:
+        raise ForecastError(
+            "`model.reference=seasonal` needs a season, and none was found: say `data.season_steps=...`"
+        )
+
+
+def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, smoothing: float) -> Reference:
+    bare = Reference(
+        name=name,
+        horizon=problem.horizon,
+        season_steps=problem.season_steps,
+        smoothing=smoothing,
+        ridge=_DEFAULT_RIDGE,
+        centre=_centres(past, train_steps),
+        weights=np.zeros((len(past), problem.horizon, 0)),
+    )
+    return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
+
+
+def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+    candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
+    smoothing = _smoothing(past, train_steps, problem)
+    fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
+    errors = [validation_error(reference, past, train_steps) for reference in fitted]
+    good_enough = min(errors) * _AS_GOOD
+    return next(reference for reference, error in zip(fitted, errors, strict=True) if error <= good_enough)
+
+
+def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
+    """Mean absolute error over the validation stretch, in units of each series' scale; 0 where there is none."""
+    origins = _judged_origins(past, train_steps, past.lengths, reference)
+    if not len(origins):
+        return 0.0
+    scale = fit_scale(past, train_steps, reference.season_steps)
+    known = reference.quantities(past)
+    total = count = 0.0
+    for part in batches(np.arange(len(origins)), reference.horizon):
+        rows = origins[part].rows(past)
+        ahead = rows[:, None] + np.arange(1, reference.horizon + 1)
+        error = np.abs(past.target[ahead] - reference.at(known, rows)) / scale[origins.series[part], None]
+        seen = past.target_observed[ahead]
+        total += float(error[seen].sum())
+        count += float(seen.sum())
+    return total / count if count else 0.0
+
+
+def _judged_origins(past: Panel, first: IntArray, ends: IntArray, asked: Problem | Reference) -> Origins:
+    """Origins between two steps of each series, every k-th where there are many: at all phases of a season alike."""
+    stride = max(-(-int(np.maximum(ends - first, 0).sum()) // _JUDGED), 1)
+    while math.gcd(stride, asked.season_steps) > 1:
+        stride += 1
+    return rolling_origins(past, first, ends, asked.horizon, stride)
+
+
+def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
+    """Mean of what was observed in training, (series,); of all its values where nothing was, 0 without any step.
+
+    A label at the end is what is asked for, and no level: the centre is 0 as well.
+    """
+    if past.at_end:
+        return np.zeros(len(past))
+    centres = []
+    for (_, rows), steps in zip(past.series(), train_steps.tolist(), strict=True):
+        trained = slice(rows.start, rows.start + steps)
+        y, seen = past.target[trained], past.target_observed[trained]
+        centres.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
+    return np.array(centres)
+
+
+def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
+    """Return the smoothing whose level has been the best forecast over the training stretch, scaled and pooled."""
+    scale = fit_scale(past, train_steps, problem.season_steps)
+    origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, problem)
+    if not len(origins):
+        return _SMOOTHINGS[2]
+    rows = origins.rows(past)
+    y = filled_target(past)
+    steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
+
+    def error(smoothing: float) -> float:
+        level = by_series(past, y, exponential_mean, smoothing)[rows]
+        misses = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
+        seen = [past.target_observed[rows + h] for h in steps_ahead]
+        return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0
+
+    return min(_SMOOTHINGS, key=error)
+
+
+def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference:
+    """Choose the ridge constant on the validation stretch, by least squares; the default where there is none."""
+    if np.array_equal(train_steps, past.lengths):
+        return replace(bare, weights=_blend_weights(bare, past, train_steps))
+    train = past.cut(train_steps)
+    weights = solved(
+        train, bare.quantities(train), horizon=bare.horizon, season_steps=bare.season_steps, ridges=_RIDGES
+    )
+    candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
+    best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
+    return replace(best, weights=_reweighted(best, train))
+
+
+def _blend_weights(
+    reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
+) -> FloatArray:
+    train = past.cut(train_steps)
+    known = reference.quantities(train)
+    sizes: dict[str, Any] = {"season_steps": reference.season_steps, "left_out": left_out}
+    (weights,) = solved(train, known, horizon=reference.horizon, ridges=(reference.ridge,), **sizes)
+    return _reweighted(replace(reference, weights=weights), train, left_out)
+
+
+def _reweighted(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
+    """Bring weights that make squared errors small to the criterion of the blend, (series, horizon, term)."""
+    return reweighted(
+        reference.weights,
+        train,
+        reference.quantities(train),
+        season_steps=reference.season_steps,
+        criterion=CRITERIA[reference.name],
+        ridge=reference.ridge,
+        left_out=left_out,
+    )

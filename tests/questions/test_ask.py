@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from forecast.errors import ForecastError
+from forecast.questions.ask import ask, context_for, split_as_asked
+from forecast.questions.settings import SplitSettings
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Panel, single_series
+
+
+def seasonal(steps=400, season=12):
+    rng = np.random.default_rng(0)
+    y = np.tile(rng.normal(0, 3, season), steps // season + 1)[:steps] + rng.standard_normal(steps)
+    return single_series(y, np.arange(steps), Calendar(freq=None))
+
+
+def several(*lengths):
+    one = seasonal(max(lengths))
+    return Panel(
+        values=np.concatenate([one.values[:steps] for steps in lengths]),
+        observed=np.ones((sum(lengths), 1), dtype=np.bool_),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        times=np.concatenate([one.times[:steps] for steps in lengths]),
+        ids=tuple(f"s{i}" for i in range(len(lengths))),
+        channels=one.channels,
+        calendar=one.calendar,
+    )
+
+
+def test_what_is_not_said_is_found():
+    found = ask(seasonal(), horizon=10)
+    assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
+    stretches = (found.split.train, found.split.validation, found.split.calibration)
+    assert [steps.tolist() for steps in stretches] == [[260], [30], [30]]
+
+
+def test_only_values_are_calibrated_without_being_told():
+    """However often a run splits its data: a prediction chooses its baseline on the same steps as the training did."""
+    panel = seasonal()
+    for asks in ("value", "direction"):
+        found = ask(panel, 10, asks=asks)
+        again = split_as_asked(panel, SplitSettings(), asks, found.problem.context_steps, 10)
+        assert (again.train, again.validation, again.calibration) == (
+            found.split.train,
+            found.split.validation,
+            found.split.calibration,
+        )
+        assert again.validation.tolist() == [30 if asks == "value" else 60]
+    said = SplitSettings(calibration=20)
+    assert split_as_asked(panel, said, "direction", 1, 10).calibration.tolist() == [20]
+
+
+def test_what_is_said_holds():
+    found = ask(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
+    assert (found.problem.context_steps, found.problem.season_steps) == (7, 5)
+    assert (found.split.train.tolist(), found.split.validation.tolist()) == ([270], [15])
+    assert found.season.evidence == "given as data.season_steps"
+
+
+def test_the_season_is_found_without_what_comes_after_training():
+    panel = seasonal()
+    y = panel.target.copy()
+    y[260:] = np.random.default_rng(1).normal(0, 50, 140)
+    assert ask(single_series(y, panel.times, panel.calendar), 10).problem.season_steps == 12
+
+
+@pytest.mark.parametrize(
+    ("season_steps", "horizon", "train_steps", "context"),
+    [(24, 12, 1000, 48), (1, 20, 1000, 20), (100, 10, 100, 60), (1, 10, 11, 1), (1440, 20, 9000, 512)],
+)
+def test_context_is_two_seasons_or_a_horizon_as_far_as_training_goes(season_steps, horizon, train_steps, context):
+    assert context_for(season_steps, horizon, train_steps) == context
+
+
+def test_a_season_as_long_as_training_is_the_users_mistake():
+    with pytest.raises(ForecastError, match=r"`data\.season_steps=260` should be less than the training stretch"):
+        ask(seasonal(), 10, season_steps=260)
+
+
+def test_too_short_a_series_is_told_the_horizon_that_would_fit():
+    with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: say `horizon=60` or less, or change"):
+        ask(seasonal(), 100)
+    assert ask(seasonal(), 60).problem.horizon == 60
+    with pytest.raises(ForecastError, match=r"`horizon=60` or less"):
+        ask(seasonal(), 61)
+
+
+def test_of_several_series_it_is_said_how_many_are_too_short():
+    with pytest.raises(
+        ForecastError, match=r"series 's1' has 50 steps.*leave out the 2 of 3 series that are too short"
+    ):
+        ask(several(300, 50, 20), 20)
+    ask(several(300), 20)
+
+
+def test_no_horizon_fits_where_the_context_takes_everything():
+    with pytest.raises(ForecastError, match=r"260 for training.*: shorten `horizon`, shorten `data.context_steps`, or"):
+        ask(seasonal(), 10, context_steps=300)
+
+
+@pytest.mark.parametrize("said", [{"horizon": 0}, {"horizon": -3}, {"context_steps": 0}, {"season_steps": 0}])
+def test_a_length_below_one_step_is_the_users_mistake(said):
+    (name, steps), *_ = said.items()
+    with pytest.raises(ForecastError, match=f"`{name}` should be at least 1 step, found {steps}"):
+        ask(seasonal(), **{"horizon": 10, **said})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}, {"calibration": 1.5}, {"calibration": -1}],
+)
+def test_stretches_are_checked_in_a_notebook_too(said):
+    (name, _), *_ = said.items()
+    with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
+        ask(seasonal(), 10, **said)
+
+
+def test_calibration_takes_half_of_validation_where_both_keep_a_horizon():
+    both = [ask(several(400, 300), 10, validation=steps, test=20, context_steps=5).split for steps in (20, 19)]
+    assert [split.validation.tolist() for split in both] == [[10, 10], [19, 19]]
+    assert [split.calibration.tolist() for split in both] == [[10, 10], [0, 0]]
+    assert [split.before_test.tolist() for split in both] == [[380, 280], [380, 280]]
+
+
+def test_calibration_may_be_said_and_lies_between_validation_and_test():
+    split = ask(several(400, 300), 10, validation=20, calibration=30, test=0.1, context_steps=5).split
+    assert split.train.tolist() == [310, 220]
+    assert split.fitted.tolist() == [330, 240]
+    assert split.before_test.tolist() == [360, 270]
+    none = ask(several(400, 300), 10, validation=20, calibration=0, test=20, context_steps=5).split
+    assert (none.before_test - none.fitted).tolist() == [0, 0]
+
+
+def test_a_calibration_stretch_shorter_than_the_horizon_is_the_users_mistake():
+    with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 11, 10, 10 and 10: say `horiz"):
+        ask(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
+    with pytest.raises(ForecastError, match=r"`split.test` should be less than 1 together with `split.validation` \(0"):
+        ask(several(400, 300), 10, validation=0.5, calibration=0.3, test=0.2)

@@ -1,0 +1,182 @@
+"""Seasons that are there are found, and none where there is none."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from oracles.seasons import repetition as slow_repetition
+from scipy.signal import lfilter
+
+from forecast.questions.season import Season, autocovariance, find_season, repetition, seasons_of
+from forecast.reading.data_settings import SinewaveSettings, StockSettings
+from forecast.reading.sources import load_source, make_panel
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Panel, single_series
+
+STEPS = np.arange(2_000)
+
+
+def panel_of(values: np.ndarray, freq: str | None = None) -> Panel:
+    if freq is None:
+        return single_series(values, np.arange(len(values)), Calendar(freq=None))
+    times = pd.date_range("2015-01-01", periods=len(values), freq=freq).to_numpy().astype("datetime64[ns]")
+    return single_series(values, times, Calendar(freq))
+
+
+def season(values: np.ndarray, freq: str | None = None) -> Season:
+    return find_season(panel_of(values, freq))
+
+
+def noise(seed: int, steps: int = 2_000) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=steps)
+
+
+def wave(period: float, steps: int = 2_000) -> np.ndarray:
+    return np.sin(2 * np.pi * np.arange(steps) / period)
+
+
+@pytest.mark.parametrize("steps", [5, 12, 24, 31])
+def test_repetition_is_the_textbook_s(steps: int) -> None:
+    y = np.cumsum(noise(steps, 200)) + 3 * wave(steps, 200)
+    r, chance = repetition([y], steps)
+    slow_r, slow_chance = slow_repetition(y.tolist(), steps)
+    assert r == pytest.approx(slow_r, abs=1e-9)
+    assert chance == pytest.approx(slow_chance, abs=1e-9)
+
+
+def test_autocovariance_by_fft_is_that_by_loops() -> None:
+    y = noise(0, 50)
+    rest = y - y.mean()
+    slow = [50 / (50 - k) * sum(rest[t] * rest[t + k] for t in range(50 - k)) for k in range(20)]
+    assert np.allclose(autocovariance(y, 19), slow)
+
+
+def test_several_series_count_by_their_lengths() -> None:
+    y = wave(12, 120)
+    both, _ = repetition([y, noise(0, 240)], 12)
+    alone, _ = repetition([y], 12)
+    none, _ = repetition([noise(0, 240)], 12)
+    assert none < both < alone
+
+
+@pytest.mark.parametrize("period", [4, 7, 20, 37, 100, 250])
+def test_a_sine_has_its_period_and_no_multiple(period: int) -> None:
+    assert season(wave(period)).steps == period
+
+
+@pytest.mark.parametrize("steps", [500, 1_400, 2_000])
+def test_a_sine_under_noise_as_strong_as_itself_has_its_period(steps: int) -> None:
+    found = [season(wave(20, steps) + noise(seed, steps)).steps for seed in range(20)]
+    assert found.count(20) >= 19
+
+
+def test_the_default_sine_wave_has_20_steps() -> None:
+    found = find_season(load_source(SinewaveSettings()).panel.cut(np.array([1_300])))
+    assert found.steps == 20
+    assert "autocorrelation 0.9" in found.evidence
+
+
+def test_a_pattern_without_a_sine_s_shape() -> None:
+    for seed in range(5):
+        pattern = np.tile(noise(seed, 37), 40)
+        assert season(pattern + 0.5 * noise(seed + 100, len(pattern))).steps == 37
+    assert season((STEPS % 20 == 0) + 0.1 * noise(1)).steps == 20
+
+
+def test_a_wave_on_a_walk_and_on_a_trend() -> None:
+    assert season(3 * wave(20) + np.cumsum(0.3 * noise(0))).steps == 20
+    assert season(wave(50) + 0.01 * STEPS + 0.5 * noise(0)).steps == 50
+
+
+@pytest.mark.parametrize("freq", [None, "h", "B", "D", "MS", "W-SUN"])
+@pytest.mark.parametrize("kind", ["walk", "noise", "autoregression"])
+def test_what_has_no_season_mostly_gets_none(freq: str | None, kind: str) -> None:
+    make = {"walk": np.cumsum, "noise": lambda e: e, "autoregression": lambda e: lfilter([1], [1, -0.9], e)}[kind]
+    found = [season(make(noise(seed, 600)), freq).steps for seed in range(25)]
+    assert found.count(1) >= 22
+
+
+def garch_price(seed: int, steps: int = 1_500) -> np.ndarray:
+    e = np.random.default_rng(seed).standard_t(5, steps) * np.sqrt(3 / 5)
+    returns = np.empty(steps)
+    variance = 1e-4
+    for t in range(steps):
+        returns[t] = np.sqrt(variance) * e[t]
+        variance = 3e-6 + 0.09 * returns[t] ** 2 + 0.88 * variance
+    return 50 * np.exp(np.cumsum(returns))
+
+
+def test_prices_have_no_season() -> None:
+    found = [season(garch_price(seed), freq).steps for seed in range(20) for freq in ("B", None)]
+    assert found.count(1) >= 38
+    stock = find_season(load_source(StockSettings()).panel)
+    assert stock == Season(1, "none: weekly 5 has autocorrelation -0.01")
+
+
+def test_hours_with_days_and_days_with_weeks() -> None:
+    hours = np.arange(24 * 7 * 20)
+    daily = wave(24, len(hours))
+    assert season(daily + noise(0, len(hours)), "h").steps == 24
+    weekend = 2.0 * (hours // 24 % 7 > 4)
+    assert season(daily + weekend + 0.1 * noise(0, len(hours)), "h").steps == 168
+    assert season((STEPS % 7 > 4) + 0.5 * noise(0), "D").steps == 7
+    weather = lfilter([1], [1, -0.75], 2.6 * noise(0))
+    assert season(10 * wave(365.25) + weather, "D").steps == 365
+    assert season(0.1 * np.arange(60) + wave(12, 60) + 0.3 * noise(0, 60), "MS").steps == 12
+    assert season(0.1 * np.arange(40) + wave(4, 40) + 0.3 * noise(0, 40), "QE").steps == 4
+
+
+def test_too_short_for_a_season_says_so() -> None:
+    assert season(wave(24, 60), "h") == Season(
+        1, "none: daily 24 needs 72 steps, there are 60, weekly 168 needs 504 steps, there are 60"
+    )
+    assert season(np.arange(5.0)).steps == 1
+    assert season(np.ones(100), "h").steps == 1
+
+
+def test_many_series_speak_together() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.concat(
+        pd.DataFrame(
+            {
+                "unique_id": f"s{i}",
+                "ds": pd.date_range("2024-01-01", periods=80 + i, freq="h"),
+                "y": wave(24, 80 + i) * rng.uniform(0.5, 50) + rng.normal(size=80 + i) + 100 * i,
+            }
+        )
+        for i in range(30)
+    )
+    assert find_season(make_panel(frame)).steps == 24
+
+
+@pytest.mark.parametrize(
+    ("freq", "seasons"),
+    [
+        ("h", (("daily", 24), ("weekly", 168))),
+        ("15min", (("hourly", 4), ("daily", 96), ("weekly", 672))),
+        ("min", (("hourly", 60), ("daily", 1_440), ("weekly", 10_080))),
+        ("D", (("weekly", 7), ("yearly", 365))),
+        ("B", (("weekly", 5),)),
+        ("W-SUN", (("yearly", 52),)),
+        ("MS", (("yearly", 12),)),
+        ("QE-DEC", (("yearly", 4),)),
+        ("YE-DEC", ()),
+        ("SME", ()),
+    ],
+)
+def test_the_frequency_suggests_seasons(freq: str, seasons: tuple[tuple[str, int], ...]) -> None:
+    assert seasons_of(Calendar(freq)) == seasons
+
+
+def test_sessions_suggest_their_own_days_and_weeks() -> None:
+    slots = tuple(day * 86_400 + hour * 3_600 for day in range(5) for hour in range(9, 16))
+    assert seasons_of(Calendar("h", sessions=slots)) == (("daily", 7), ("weekly", 35))
+
+
+def test_a_long_series_is_judged_quickly() -> None:
+    begin = perf_counter()
+    season(np.cumsum(noise(0, 500_000)), "min")
+    assert perf_counter() - begin < 3.0  # 0.2 s where it was written

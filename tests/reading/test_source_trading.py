@@ -1,0 +1,173 @@
+"""Trading days: which missing days are holidays, and which are holes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.errors import ForecastError
+from forecast.reading.assemble import Assembled, assemble
+from forecast.reading.data_settings import RowSettings
+from forecast.reading.frames import raw_table
+from forecast.reading.gaps import find_days_off
+
+
+def market(first: str, last: str, closed: list[str]) -> pd.DatetimeIndex:
+    return pd.bdate_range(first, last).difference(pd.DatetimeIndex(closed))
+
+
+def load(index: pd.DatetimeIndex, **settings: Any) -> Assembled:
+    frame = pd.DataFrame({"ds": index, "y": np.random.default_rng(0).normal(size=len(index)).cumsum()})
+    return assemble(raw_table(frame, "unique_id", "ds", "y"), RowSettings(**settings))
+
+
+def span(first: str, last: str) -> list[str]:
+    return [str(day.date()) for day in pd.bdate_range(first, last)]
+
+
+CHRISTMAS = [*span("2022-12-26", "2022-12-27"), *span("2023-12-25", "2023-12-26"), *span("2024-12-24", "2024-12-26")]
+NEW_YORK = ["2001-01-01", "2001-07-04", *span("2001-09-11", "2001-09-14"), "2001-12-25", "2002-01-01", "2002-07-04"]
+SEOUL = [
+    *("2023-01-23", "2023-01-24", "2023-03-01"),
+    *span("2023-09-28", "2023-10-03"),  # Chuseok and the foundation day: 4 in a row
+    *span("2024-02-09", "2024-02-12"),
+    *span("2024-09-16", "2024-09-18"),
+    *span("2025-10-03", "2025-10-09"),  # 5 in a row, and Chuseok of two other years speaks for them
+]
+SHANGHAI = [
+    *span("2022-01-31", "2022-02-04"), *span("2022-10-03", "2022-10-07"), *span("2023-01-23", "2023-01-27"),
+    *span("2023-09-29", "2023-10-06"), *span("2024-02-09", "2024-02-16"), *span("2024-10-01", "2024-10-07"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "closed"),
+    [
+        ("2022-06-01", "2025-03-31", CHRISTMAS),
+        ("2001-01-02", "2002-12-31", NEW_YORK),
+        ("2023-01-02", "2025-12-30", SEOUL),
+        ("2022-01-03", "2024-12-31", SHANGHAI),
+        ("2024-01-02", "2024-12-30", ["2024-03-29", "2024-04-01", "2024-12-25", "2024-12-26"]),  # one year, Easter
+    ],
+)
+def test_the_holidays_of_markets_are_holidays(first: str, last: str, closed: list[str]) -> None:
+    made = load(market(first, last, closed))
+    inside = [day for day in sorted(closed) if first <= day <= last]
+    assert made.found["frequency"] == "B (trading days, Monday to Friday)"
+    assert list(made.panel.calendar.holidays) == inside
+    assert made.panel.target_observed.all()
+    assert made.panel.calendar.between(made.panel.times).max() == 1
+    assert f"{len(inside)} without a row count as holidays: {inside[0]}" in made.notes[0]
+
+
+def test_a_run_that_comes_in_no_other_year_is_listed_once_more() -> None:
+    made = load(market("2001-01-02", "2002-12-31", NEW_YORK))
+    assert "2001-09-11 to 2001-09-14 come in no other year" in made.notes[1]
+    assert not any("no other year" in note for note in load(market("2022-01-03", "2024-12-31", SHANGHAI)).notes)
+
+
+def test_longer_runs_are_gaps() -> None:
+    hole = span("2023-05-08", "2023-05-12")
+    with pytest.raises(ForecastError, match=r"5 missing steps: 2023-05-08 to 2023-05-12 \(5 steps\)"):
+        load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole))
+    made = load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole), on_gaps="interpolate")
+    days = made.panel.times.astype("datetime64[D]").astype(str)
+    assert days[~made.panel.target_observed].tolist() == hole
+    assert list(made.panel.calendar.holidays) == sorted(CHRISTMAS)
+
+
+def test_the_longest_run_of_holidays_can_be_said() -> None:
+    index = market("2022-06-01", "2025-03-31", [*CHRISTMAS, "2023-05-01"])
+    with pytest.raises(ForecastError, match="7 missing steps"):
+        load(index, holiday_run=1)
+    with pytest.raises(ForecastError, match="8 missing steps"):
+        load(index, holiday_run=0)
+    hole = span("2023-05-08", "2023-05-12")
+    assert len(load(market("2022-06-01", "2025-03-31", hole), holiday_run=5).panel.calendar.holidays) == 5
+
+
+def test_known_holidays_are_no_gaps_however_many_and_are_left_out_of_the_future() -> None:
+    hole = span("2023-05-08", "2023-05-19")
+    ahead = ["2025-04-01", "2025-04-18", "2025-04-21"]
+    made = load(market("2022-06-01", "2025-03-31", hole), holidays=tuple(hole + ahead))
+    assert made.panel.target_observed.all()
+    future = made.panel.calendar.write(made.panel.calendar.after(made.panel.times[-1], 20))
+    assert future == [day for day in span("2025-04-01", "2025-05-30") if day not in ahead][:20]
+    assert "less the 3 given in `data.holidays`" in made.notes[-1]
+
+
+def test_a_holiday_that_has_a_row_stays_a_step() -> None:
+    made = load(market("2022-06-01", "2025-03-31", []), holidays=("2023-05-01",))
+    assert made.panel.calendar.holidays == ()
+    assert made.panel.calendar.between(made.panel.times).tolist() == [1] * (len(made.panel.times) - 1)
+
+
+def test_where_many_days_are_missing_none_is_a_holiday() -> None:
+    index = market("2022-06-01", "2025-03-31", [])
+    kept = np.sort(np.random.default_rng(0).choice(len(index), int(0.8 * len(index)), replace=False))
+    with pytest.raises(ForecastError, match="missing steps"):
+        load(index[kept])
+
+
+def test_the_rule_on_a_handful_of_days() -> None:
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]").astype(np.int64)
+    weekdays = days[(days + 3) % 7 < 5]
+    gone = np.isin(weekdays, np.array(["2024-01-15", "2024-02-05", "2024-02-06"], "datetime64[D]").astype(np.int64))
+    off = find_days_off(weekdays[~gone], "1111100", (), 4)
+    assert off.holidays == ("2024-01-15", "2024-02-05", "2024-02-06")
+    assert off.doubtful == ("2024-02-05 to 2024-02-06",)
+    assert find_days_off(weekdays[~gone], "1111100", (), 1).holidays == ("2024-01-15",)
+
+
+def two_markets() -> pd.DataFrame:
+    ours = market("2023-01-02", "2024-12-31", ["2023-05-01", "2023-12-25"])
+    theirs = market("2023-01-02", "2024-12-31", ["2023-07-04", "2023-12-25"])
+    return pd.concat(
+        pd.DataFrame({"unique_id": name, "ds": index, "y": np.arange(float(len(index)))})
+        for name, index in (("ours", ours), ("theirs", theirs))
+    )
+
+
+def test_holidays_of_a_panel_are_those_of_all_and_a_market_s_own_are_no_gaps() -> None:
+    made = assemble(raw_table(two_markets(), "unique_id", "ds", "y"), RowSettings())
+    assert made.panel.calendar.holidays == ("2023-12-25",)
+    assert made.panel.target_observed.all()
+
+
+def sessions(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.sort(np.concatenate([index + pd.Timedelta(hours=hour) for hour in range(9, 16)])))
+
+
+def test_sessions_have_holidays_and_short_days() -> None:
+    index = sessions(market("2024-01-02", "2024-06-28", ["2024-03-29", "2024-04-01", "2024-05-01"]))
+    short = index[~((index.normalize() == pd.Timestamp("2024-03-28")) & (index.hour >= 13))]
+    made = load(short)
+    assert made.found["frequency"] == "h (trading sessions, Monday to Friday, 7 a day)"
+    assert made.panel.calendar.holidays == ("2024-03-29", "2024-04-01", "2024-05-01")
+    assert made.panel.target_observed.all()
+    future = made.panel.calendar.write(made.panel.calendar.after(made.panel.times[-1], 8))
+    assert (future[0], future[-1]) == ("2024-07-01 09:00:00", "2024-07-02 09:00:00")
+
+
+def test_a_hole_within_a_session_is_a_gap() -> None:
+    index = sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])).delete([100, 101])
+    with pytest.raises(ForecastError, match="2 missing steps: 2024-01-22 11:00:00 to 2024-01-22 12:00:00"):
+        load(index)
+    made = load(index, on_gaps="previous")
+    assert np.flatnonzero(~made.panel.target_observed).tolist() == [100, 101]
+
+
+def test_sessions_made_into_days_are_trading_days() -> None:
+    made = load(sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])), resample="D", resample_how="last")
+    assert made.panel.calendar.freq == "B"
+    assert len(made.panel.times) == len(market("2024-01-02", "2024-06-28", ["2024-05-01"]))
+
+
+def test_trading_days_made_into_weeks_keep_weeks_with_holidays() -> None:
+    made = load(market("2024-01-01", "2024-12-31", ["2024-03-29", "2024-04-01"]), resample="W-FRI")
+    assert made.panel.calendar.freq == "W-FRI"
+    assert made.panel.target_observed.all()
+    assert made.panel.calendar.between(made.panel.times).max() == 1
