@@ -41,16 +41,16 @@ class Case:
         """All but the test."""
         return self.panel.cut(self.train + self.days * self.horizon)
 
-    def stretches(self) -> list[FloatArray]:
+    def parts(self) -> list[FloatArray]:
         """What may be trained on, a series each."""
         return [
             self.panel.target[rows][:end]
             for (_, rows), end in zip(self.panel.series(), self.train.tolist(), strict=True)
         ]
 
-    def origins(self, stretch: int) -> Origins:
-        """Origins of the validation stretch (0) or the test stretch (1)."""
-        steps = self.train[:, None] + (stretch * self.days + np.arange(self.days)) * self.horizon - 1
+    def origins(self, part: int) -> Origins:
+        """Origins of the validation split (0) or the test split (1)."""
+        steps = self.train[:, None] + (part * self.days + np.arange(self.days)) * self.horizon - 1
         return Origins(np.repeat(np.arange(len(self.panel)), self.days), steps.reshape(-1))
 
     def pasts(self, origins: Origins) -> list[FloatArray]:

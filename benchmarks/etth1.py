@@ -3,8 +3,8 @@
     python benchmarks/etth1.py --data-path ETTh1.csv [--stretch validation] [key=value ...]
 
 Rows 8640, 2880 and 2880 are training, validation and test; errors are in units of a channel's standard deviation over
-the training rows, and averaged over channels, origins and steps. With `--stretch validation` (the default) the test
-rows are cut off before anything is fitted or forecast: choose there, and say `--stretch test` once. Keys go to the
+the training rows, and averaged over channels, origins and steps. With `--part validation` (the default) the test
+rows are cut off before anything is fitted or forecast: choose there, and say `--part test` once. Keys go to the
 experiment, as on its own command line.
 """
 
@@ -43,10 +43,10 @@ def prepared(path: str, keys: Sequence[str]) -> Prepared:
     return prepare(job, replace(source, panel=source.panel.cut(np.full(len(source.panel), ROWS))))
 
 
-def errors(case: Prepared, forecaster: Forecaster, stretch: str) -> tuple[FloatArray, tuple[str, ...], float, float]:
+def errors(case: Prepared, forecaster: Forecaster, part: str) -> tuple[FloatArray, tuple[str, ...], float, float]:
     """Fit, and forecast from every origin of a stretch: errors (origin, step), notes, seconds of both."""
     split, problem, panel = case.question.split, case.question.problem, case.panel
-    first, ends = (split.train, split.fitted) if stretch == "validation" else (split.before_test, panel.lengths)
+    first, ends = (split.train, split.fitted) if part == "validation" else (split.before_test, panel.lengths)
     known = panel.cut(ends)
     began = time.perf_counter()
     fitted = forecaster.fit(panel.cut(split.fitted), split.train, problem)
@@ -71,9 +71,9 @@ def main() -> None:
         if options.only and forecaster.name not in options.only.split(","):
             continue
         cpu = time.process_time()
-        error, notes, fit_seconds, forecast_seconds = errors(case, forecaster, options.stretch)
+        error, notes, fit_seconds, forecast_seconds = errors(case, forecaster, options.part)
         print(
-            f"{forecaster.name:<16} {options.stretch} MSE {np.mean(error**2):.4f}  MAE {np.abs(error).mean():.4f}  "
+            f"{forecaster.name:<16} {options.part} MSE {np.mean(error**2):.4f}  MAE {np.abs(error).mean():.4f}  "
             f"fit {fit_seconds:.1f} s  {len(error)} forecasts {forecast_seconds:.1f} s  "
             f"(processor {time.process_time() - cpu:.1f} s)  {'; '.join(notes)}",
             flush=True,

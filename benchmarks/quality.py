@@ -142,9 +142,9 @@ class Ours:
         timed = zip(fitted.history, finished, strict=True)
         return fitted, [Point(self.setting, one.epoch, took, one.validation_loss, np.nan) for one, took in timed]
 
-    def score(self, fitted: FittedNetwork, stretch: int) -> float:
+    def score(self, fitted: FittedNetwork, part: int) -> float:
         """Error from the origins of a stretch."""
-        origins = self.case.origins(stretch)
+        origins = self.case.origins(part)
         return self.case.score(fitted.forecast(self.case.panel, origins).y_hat, origins)
 
     def gained(self, kept: Point) -> float:
@@ -181,7 +181,7 @@ def neuralforecast(case: Case, budget: int, rate: float) -> Point:
         scaler_type="standard",
     )
     began = time.process_time()
-    fitted.fit(_frame(case.stretches()))
+    fitted.fit(_frame(case.parts()))
     seconds = time.process_time() - began
 
     def forecast(origins: Origins) -> FloatArray:
@@ -193,11 +193,11 @@ def neuralforecast(case: Case, budget: int, rate: float) -> Point:
 
 
 def darts(case: Case, budget: int, rate: float) -> Point:
-    """`darts.models.BlockRNNModel`, each series standardised by its training stretch."""
+    """`darts.models.BlockRNNModel`, each series standardised by its training split."""
     from darts import TimeSeries  # noqa: PLC0415
 
     model = block_rnn(budget, horizon=case.horizon, batch_size=128, optimizer_kwargs={"lr": rate})
-    known = case.stretches()
+    known = case.parts()
     centre, spread = (np.array([of(y) for y in known]) for of in (np.mean, np.std))
 
     def scaled(values: list[FloatArray], series: IntArray) -> list[Any]:

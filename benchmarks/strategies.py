@@ -2,7 +2,7 @@
 
     python benchmarks/strategies.py
 
-Each network is an LSTM at the default sizes, trained as by default. MASE over all origins of the test stretch, in
+Each network is an LSTM at the default sizes, trained as by default. MASE over all origins of the test split, in
 brackets the revision (mean change of the forecast for one date from origin to origin, in the same unit), then the
 seconds of fitting and of forecasting.
 """
@@ -70,7 +70,7 @@ PROCESSES: dict[str, tuple[Callable[[], Panel], int]] = {
 
 
 def judged(panel: Panel, season_steps: int, settings: LstmSettings) -> str:
-    """Fit, forecast the test stretch, and say how it went."""
+    """Fit, forecast the test split, and say how it went."""
     problem = Problem(HORIZON, 60, season_steps)
     split = split_panel(panel, 0.15, 0.2, problem.context_steps, HORIZON)
     began = time.perf_counter()

@@ -180,14 +180,14 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
     net = Bare("lstm", fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
     inputs = tables(panel, fitted)[0]
     whole = Row("forecasts from every origin of the series, to arrays", "1/s")
-    stretch = Row("the same of its last 2,000 origins, the walk before them included", "1/s")
+    part = Row("the same of its last 2,000 origins, the walk before them included", "1/s")
     tidy = Row("that stretch as a scored table", "1/s")
     alone = Row(f"from every origin of a stretch of {last:,} steps with {PROBLEM.context_steps} before it", "1/s")
     rows = PROBLEM.context_steps + last
     cut = single_series(panel.target[-rows:], np.arange(rows), Calendar(freq=None))
     of_cut = np.arange(PROBLEM.context_steps, rows)
     scales = fit_scales(panel, PROBLEM.season_steps)
-    walks = [(whole, panel, every), (alone, cut, of_cut), (stretch, panel, every[-last:])]
+    walks = [(whole, panel, every), (alone, cut, of_cut), (part, panel, every[-last:])]
 
     def ours(row: Row, past: Panel, steps: IntArray) -> None:
         origins = Origins(np.zeros(len(steps), dtype=np.int64), steps)
@@ -198,7 +198,7 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
         after = time.perf_counter()
         row.add(OURS, len(steps) / (between - began))
         row.add(BARE, len(steps) / (after - between))
-        if row is stretch:
+        if row is part:
             score(results_table(panel, origins, {"lstm": forecasts}, PROBLEM.horizon), scales)
             tidy.add(OURS, len(steps) / (time.perf_counter() - after + between - began))
 
@@ -206,18 +206,18 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
         for walk in walks * (WALKS_A_TURN if turn else 1):
             ours(*walk)
         if not turn:  # the first warms up
-            for row in (whole, stretch, alone, tidy):
+            for row in (whole, part, alone, tidy):
                 row.figures.clear()
             continue
         for library in libraries:
-            for rows_of, count in (((whole,), len(every)), ((stretch, alone), last)):
+            for rows_of, count in (((whole,), len(every)), ((part, alone), last)):
                 with hushed():
                     began = time.perf_counter()
                     made = library.forecast_origins(panel.target, count)
                     rate = made / (time.perf_counter() - began)
                 for row in rows_of:
                     row.add(library.name, rate)
-    return [whole, stretch, alone, tidy]
+    return [whole, part, alone, tidy]
 
 
 def live_row(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: Sequence[Library]) -> Row:

@@ -137,11 +137,11 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.network.settings import asked_by
-    from forecast.questions.ask import check_stretches, split_as_asked
+    from forecast.questions.ask import check_splits, split_as_asked
     from forecast.reading.sources import load_source
 
     source, asks = load_source(job.data), asked_by(job.model.head)
-    check_stretches(source.panel, job.horizon, asks, job.split.over)
+    check_splits(source.panel, job.horizon, asks, job.split.over)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
         split_as_asked(source.panel, job.split, asks, job.data.context_steps or 1, job.horizon)
     return source

@@ -1,4 +1,4 @@
-"""The end of a sweep: compare its jobs on validation, and take only the winner to the test stretch."""
+"""The end of a sweep: compare its jobs on validation, and take only the winner to the test split."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def asked_by_overrides(overrides: Sequence[str]) -> set[Asks]:
 
 
 def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
-    """Run the winner to the end, the test stretch included, and say what its seed has to do with it."""
+    """Run the winner to the end, the test split included, and say what its seed has to do with it."""
     from forecast.evaluation.verdict import seed_spread
 
     measure = f"validation {metric_label(RANKED_BY[winner.asks])}"
-    print(f"best on validation, and the only one that is evaluated on the test stretch: {winner.line()}")
+    print(f"best on validation, and the only one that is evaluated on the test split: {winner.line()}")
     run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
     if len(over_seeds) > 1:
         print(seed_spread(over_seeds, measure))
@@ -122,12 +122,12 @@ def scores_over_seeds(outcomes: Sequence[Outcome], winner: Outcome) -> list[floa
 
 
 def keep_interrupted(folder: Path) -> None:
-    """Write the table of those jobs that were done before an interrupt; nothing goes to the test stretch."""
+    """Write the table of those jobs that were done before an interrupt; nothing goes to the test split."""
     outcomes = take_outcomes(folder)
     if outcomes:
         write_sweep(sweep_table(outcomes), folder)
         done = "1 job was done" if len(outcomes) == 1 else f"{len(outcomes)} jobs were done"
-        print(f"{done}, none is evaluated on the test stretch: {folder / 'sweep.csv'}")
+        print(f"{done}, none is evaluated on the test split: {folder / 'sweep.csv'}")
 
 
 def clear_sweep(folder: Path) -> None:

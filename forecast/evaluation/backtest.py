@@ -1,9 +1,9 @@
 """Fit every forecaster once, then let each forecast from the same origins and the same past.
 
-    panel -> cut after the validation stretch -> `fit_all` -> `Fits`
+    panel -> cut after the validation split -> `fit_all` -> `Fits`
     Fits, panel -> cut at the last origin of each series -> `forecast_all` -> `Backtest`
 
-One fit serves all stretches: validation (which decides), calibration (which says how wide intervals have to be) and
+One fit serves all splits: validation (which decides), calibration (which says how wide intervals have to be) and
 test (which is looked at once). The data that a forecaster receives end where its knowledge ends, so that it cannot see
 an answer. One that raises becomes a row with its reason and does not take the others down.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.evaluation.calibration import with_intervals
 from forecast.evaluation.checked import checked_forecast, reason_of, timed
-from forecast.evaluation.results import chance_of, last_known, results_table
+from forecast.evaluation.results import last_known, probability_of, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
 from forecast.questions.ask import ask
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-Stretch: TypeAlias = Literal["validation", "calibration", "test"]
+SplitName: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
 OK = "ok"
 
 MOST_ORIGINS = 5_000
-"""Origins of a stretch, at most, where no stride is said: more cost minutes and change no figure that is shown."""
+"""Origins of a split, at most, where no stride is said: more cost minutes and change no figure that is shown."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Forecasters fitted on training and validation stretch: `attempts` of all, `fitted` of those that could."""
+    """Forecasters fitted on training and validation split: `attempts` of all, `fitted` of those that could."""
 
     attempts: tuple[Attempt, ...]
     fitted: dict[str, Fitted]
@@ -68,7 +68,7 @@ class Fits:
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """Forecasts from the rolling origins of one stretch.
+    """Forecasts from the rolling origins of one split.
 
     Attributes
     ----------
@@ -77,8 +77,8 @@ class Backtest:
     known : columns `unique_id`, `cutoff`, `y`: the last value that each origin knows
     attempts : one a forecaster, in the order in which they were given, failures included
     fitted : what was fitted, by name
-    scales : the denominators of MASE and RMSSE, from the training stretch
-    units : (series,) what the misses of a series are measured in: its scale on the training stretch
+    scales : the denominators of MASE and RMSSE, from the training split
+    units : (series,) what the misses of a series are measured in: its scale on the training split
     members : of each ensemble, by name, what its members forecast, (member, origin, horizon step); of symbols, how
         likely each said that to be which came
     quantiles : (origin, horizon step, level) by model, in the order of `results`, at `levels`: of `forecast_all` only
@@ -86,7 +86,7 @@ class Backtest:
 
     """
 
-    stretch: Stretch
+    part: SplitName
     results: pd.DataFrame
     known: pd.DataFrame
     attempts: tuple[Attempt, ...]
@@ -115,13 +115,13 @@ def backtest(
     problem: Problem | None = None,
     *,
     horizon: int = 20,
-    stretch: Stretch = "test",
+    part: SplitName = "test",
     stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
-    """Fit forecasters before the test stretch and let them forecast from the rolling origins of a stretch.
+    """Fit forecasters before the test split and let them forecast from the rolling origins of a split.
 
-    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test stretch
+    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test split
     all get conformal quantiles, where the problem asks for values.
 
     Examples
@@ -136,15 +136,15 @@ def backtest(
     Raises
     ------
     ForecastError
-        Two forecasters of one name, or a stretch without an origin.
+        Two forecasters of one name, or a split without an origin.
 
     """
     if split is None or problem is None:
         asked = ask(panel, horizon)
         split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
-    tested = forecast_all(fits, panel, split, problem, stretch=stretch, stride=stride, on_progress=on_progress)
-    if stretch != "test" or problem.asks != "value":
+    tested = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
+    if part != "test" or problem.asks != "value":
         return tested
     return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
@@ -157,7 +157,7 @@ def fit_all(
     *,
     on_progress: OnProgress | None = None,
 ) -> Fits:
-    """Fit each forecaster on training and validation stretch; calibration and test are not in the data at all.
+    """Fit each forecaster on training and validation split; calibration and test are not in the data at all.
 
     The keys of a mapping are the names in all tables; otherwise the forecasters' own names are.
     """
@@ -181,13 +181,13 @@ def forecast_all(
     split: Split,
     problem: Problem,
     *,
-    stretch: Stretch = "test",
+    part: SplitName = "test",
     stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Let everything that was fitted forecast from the same origins; their past ends at the last of these."""
-    origins = stretch_origins(panel, split, problem.horizon, stretch, stride)
-    past, bounds = panel.cut(np.maximum(origins.last_known(len(panel)), split.train)), _bounds(panel, split, stretch)
+    origins = split_origins(panel, split, problem.horizon, part, stride)
+    past, bounds = panel.cut(np.maximum(origins.last_known(len(panel)), split.train)), _bounds(panel, split, part)
     attempts, forecasts = [], {}
     for attempt in fits.attempts:
         if attempt.status != OK:
@@ -202,9 +202,9 @@ def forecast_all(
             attempts.append(replace(attempt, forecast_seconds=seconds))
             forecasts[attempt.name] = done
     return Backtest(
-        stretch=stretch,
-        results=_of_stretch(results_table(panel, origins, forecasts, problem.horizon, problem.asks), panel, *bounds),
-        known=_of_stretch(last_known(panel, origins), panel, *bounds),
+        part=part,
+        results=_of_split(results_table(panel, origins, forecasts, problem.horizon, problem.asks), panel, *bounds),
+        known=_of_split(last_known(panel, origins), panel, *bounds),
         attempts=tuple(attempts),
         fitted=fits.fitted,
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
@@ -224,55 +224,55 @@ def forecast_calibration(
     *,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
-    """Forecast from the origins of the calibration stretch; None where it has none."""
+    """Forecast from the origins of the calibration split; None where it has none."""
     if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
         return None
-    return forecast_all(fits, panel, split, problem, stretch="calibration", stride=stride, on_progress=on_progress)
+    return forecast_all(fits, panel, split, problem, part="calibration", stride=stride, on_progress=on_progress)
 
 
-def stretch_origins(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int | None = None) -> Origins:
-    """Origins whose whole horizon lies in a stretch, every `stride`-th; None takes all, or an even part of very many.
+def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None = None) -> Origins:
+    """Origins whose whole horizon lies in a split, every `stride`-th; None takes all, or an even part of very many.
 
     Raises
     ------
     ForecastError
-        There is none: the stretch is shorter than the horizon, or no value before it was observed.
+        There is none: the split is shorter than the horizon, or no value before it was observed.
 
     """
-    origins = _origins_of(panel, split, horizon, stretch, stride)
+    origins = _origins_of(panel, split, horizon, part, stride)
     if len(origins) == 0:
-        first, ends = _bounds(panel, split, stretch)
+        first, ends = _bounds(panel, split, part)
         if panel.at_end:
             raise ForecastError(
-                f"no series of the {stretch} stretch has a label: lengthen `split.{stretch}`, or give more series"
+                f"no series of the {part} stretch has a label: lengthen `split.{part}`, or give more series"
             )
         longest = int((ends - first).max())
         raise ForecastError(
-            f"the {stretch} stretch of {longest} steps has no origin with an observed value and {horizon} steps "
-            f"after it: shorten `horizon` or lengthen `split.{stretch}`"
+            f"the {part} split of {longest} steps has no origin with an observed value and {horizon} steps "
+            f"after it: shorten `horizon` or lengthen `split.{part}`"
         )
     return origins
 
 
-def _origins_of(panel: Panel, split: Split, horizon: int, stretch: Stretch, stride: int | None) -> Origins:
-    first, ends = _bounds(panel, split, stretch)
+def _origins_of(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None) -> Origins:
+    first, ends = _bounds(panel, split, part)
     origins = rolling_origins(panel, first, ends, horizon, stride or 1)
     if stride is None and len(origins) > MOST_ORIGINS:
         origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
     return origins
 
 
-def _bounds(panel: Panel, split: Split, stretch: Stretch) -> tuple[IntArray, IntArray]:
-    """First step of a stretch and the first after it, each (series,)."""
+def _bounds(panel: Panel, split: Split, part: SplitName) -> tuple[IntArray, IntArray]:
+    """First step of a split and the first after it, each (series,)."""
     return {
         "validation": (split.train, split.fitted),
         "calibration": (split.fitted, split.before_test),
         "test": (split.before_test, panel.lengths),
-    }[stretch]
+    }[part]
 
 
-def _of_stretch(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
-    """Let a table know nothing of series that have no steps in a stretch: nobody misses a score of theirs."""
+def _of_split(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
+    """Let a table know nothing of series that have no steps in a split: nobody misses a score of theirs."""
     elsewhere = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
     return table.assign(unique_id=table["unique_id"].cat.remove_categories(elsewhere)) if elsewhere else table
 
@@ -297,4 +297,4 @@ def _members(
         return found
     targets = origins.rows(panel)[:, None] + np.arange(1, problem.horizon + 1)
     y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
-    return {name: chance_of(told, y) for name, told in found.items()}
+    return {name: probability_of(told, y) for name, told in found.items()}

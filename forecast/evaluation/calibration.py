@@ -1,7 +1,7 @@
-"""Quantiles for everything that was backtested: the misses on the calibration stretch widen the forecasts of the test.
+"""Quantiles for everything that was backtested: the misses on the calibration split widen the forecasts of the test.
 
-Conformal offsets come from the calibration stretch alone, where they are judged on the test stretch. After the end of
-the data nothing is judged any more, and the misses of both stretches are pooled.
+Conformal offsets come from the calibration split alone, where they are judged on the test split. After the end of
+the data nothing is judged any more, and the misses of both splits are pooled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def with_intervals(test: Backtest, calibration: Backtest | None) -> Backtest:
     """Return the backtest with quantiles of all its models.
 
-    Without a calibration stretch they are infinite but for the median; a model that forecasts quantiles of its own
+    Without a calibration split they are infinite but for the median; a model that forecasts quantiles of its own
     keeps these as they are then.
     """
     offsets = offsets_of(calibration) if calibration is not None else {}
@@ -36,13 +36,13 @@ def with_intervals(test: Backtest, calibration: Backtest | None) -> Backtest:
     return replace(test, quantiles=quantiles, levels=QUANTILES)
 
 
-def offsets_of(*stretches: Backtest) -> dict[str, FloatArray]:
-    """Conformal offsets (step, level) of each model, in units of a series' scale, from the misses of all stretches.
+def offsets_of(*parts: Backtest) -> dict[str, FloatArray]:
+    """Conformal offsets (step, level) of each model, in units of a series' scale, from the misses of all splits.
 
     The quantiles in them are those that the models themselves forecast.
     """
     missed: dict[str, list[FloatArray]] = {}
-    for one in stretches:
+    for one in parts:
         scale = _scale(one)
         for name, told in _told(one).items():
             missed.setdefault(name, []).append(misses(_of_model(one, name, "y"), told, scale))

@@ -61,7 +61,7 @@ def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pro
     if problem.asks == "direction" and not ((made.y_hat >= 0) & (made.y_hat <= 1)).all():
         raise ValueError("it forecasts values, and was asked how likely the target rises, a number from 0 to 1")
     if problem.asks == "symbol":
-        _check_chances(made, past)
+        _check_probabilities(made, past)
     if made.quantiles is None:
         return made
     expected_levels = (*expected, len(QUANTILES))
@@ -71,11 +71,11 @@ def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pro
     return made
 
 
-def _check_chances(made: Forecasts, panel: Panel) -> None:
+def _check_probabilities(made: Forecasts, panel: Panel) -> None:
     """Demand a probability above 0 for each symbol: one of 0 that comes true would cost infinitely many bits."""
     expected = (*made.y_hat.shape, len(panel.symbols))
-    if made.chances is None or made.chances.shape != expected:
-        found = "none" if made.chances is None else made.chances.shape
+    if made.probabilities is None or made.probabilities.shape != expected:
+        found = "none" if made.probabilities is None else made.probabilities.shape
         raise ValueError(f"it was asked for probabilities of symbols, {expected}, found {found}")
-    if not (made.chances > 0).all() or not np.allclose(made.chances.sum(axis=-1), 1.0):
+    if not (made.probabilities > 0).all() or not np.allclose(made.probabilities.sum(axis=-1), 1.0):
         raise ValueError("its probabilities of symbols should be above 0 and add up to 1")

@@ -1,7 +1,7 @@
 """Split conformal intervals: how far forecasts erred where nothing was fitted says how far they will.
 
 For each level tau and each horizon step the *misses* s = (y - q_tau) / scale are collected over the origins of the
-calibration stretch and over all series, each in its own scale; q_tau is the forecaster's own quantile, or the point
+calibration split and over all series, each in its own scale; q_tau is the forecaster's own quantile, or the point
 forecast where it has none (Romano, Patterson and Candes 2019, "Conformalized quantile regression", each level by
 itself; Vovk, Gammerman and Shafer 2005 for points). Then q_tau + scale * offset is the quantile that is forecast, where
 the offset is the k-th smallest of n misses, k = ceil((n + 1) tau) above the median and floor((n + 1) tau) below it. On
@@ -11,7 +11,7 @@ misses allow no finite one. The median stays the forecaster's.
 
 What this rests on: neighbouring origins share most of their horizon, and so their misses. They are dependent, and the
 n above counts more than there are independent ones; the coverage of a single run then scatters more widely around its
-nominal value than n says, and a series that changes after the calibration stretch is covered as it was before.
+nominal value than n says, and a series that changes after the calibration split is covered as it was before.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
 
 _SUREST = float(np.finfo(np.float64).eps)
-"""Probabilities are kept so far from 0 and 1, as scikit-learn does, lest a sure and wrong one lose infinitely."""
+"""Uniforms are kept so far from 0 and 1, as scikit-learn does, lest a sure and wrong one lose infinitely."""
 
 
 def brier(groups: Groups) -> FloatArray:

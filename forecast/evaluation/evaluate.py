@@ -1,11 +1,11 @@
-"""From fitted forecasters to the verdict: validation decides what is to be beaten, the test stretch says by whom."""
+"""From fitted forecasters to the verdict: validation decides what is to be beaten, the test split says by whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.backtest import OnProgress, forecast_all, forecast_calibration, stretch_origins
+from forecast.evaluation.backtest import OnProgress, forecast_all, forecast_calibration, split_origins
 from forecast.evaluation.calibration import offsets_of, with_intervals
 from forecast.evaluation.copytest import CopyTest, copy_test
 from forecast.evaluation.intervals import Intervals, score_intervals
@@ -34,14 +34,14 @@ class Evaluation:
 
     Attributes
     ----------
-    leaderboard : one row a model, on the test stretch
+    leaderboard : one row a model, on the test split
     verdict : of the network that is best on validation; None where there is no network
     baseline : the baseline to beat, chosen on validation; None where there is none
     tests : each network against the baseline to beat
     copy_tests : one a network
-    intervals : how good the intervals of the test stretch are; None where nothing could forecast
+    intervals : how good the intervals of the test split are; None where nothing could forecast
     offsets : (step, level) by model, in units of a series' scale: what makes quantiles of a forecast after the end of
-        the data, from the misses on calibration and test stretch
+        the data, from the misses on calibration and test split
     notes : sentences: why scores are empty, what forecasters had to say
 
     """
@@ -69,11 +69,11 @@ def evaluate(
     *,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Score the validation stretch, choose the baseline to beat on it, and judge the test stretch."""
+    """Score the validation split, choose the baseline to beat on it, and judge the test split."""
     settings = settings or BacktestSettings()
     stride = settings.stride
-    validation = forecast_all(fits, panel, split, problem, stretch="validation", stride=stride, on_progress=on_progress)
-    told = forecast_all(fits, panel, split, problem, stretch="test", stride=stride, on_progress=on_progress)
+    validation = forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
+    told = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
     validation_scores = score(validation.results, validation.scales, problem.asks)
     scores = score(told.results, told.scales, problem.asks)
     if problem.asks == "value":
@@ -127,7 +127,7 @@ class _Beside:
 
     Attributes
     ----------
-    test : the test stretch, with intervals
+    test : the test split, with intervals
     by_model : scores, with those of intervals and revisions
 
     """
@@ -162,7 +162,7 @@ def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores)
 
 
 def member_spread(test: Backtest, network: str) -> str:
-    """Say between which scores the members of an ensemble lie by themselves, on the test stretch."""
+    """Say between which scores the members of an ensemble lie by themselves, on the test split."""
     rows = test.results[test.results["model"] == network]
     said = "chance" if test.asks == "symbol" else "y_hat"
     members = test.members[network]
@@ -175,7 +175,7 @@ def member_spread(test: Backtest, network: str) -> str:
 
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
     """Say where not every origin was taken though nobody asked for a stride."""
-    all_of_them = len(stretch_origins(panel, split, problem.horizon, test.stretch, 1))
+    all_of_them = len(split_origins(panel, split, problem.horizon, test.part, 1))
     if stride is not None or all_of_them == len(test.known):
         return ()
     taken = f"{len(test.known):,} of {all_of_them:,} origins, evenly spread"

@@ -33,13 +33,13 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """The intervals of all models on the test stretch, and what is to be said of them.
+    """The intervals of all models on the test split, and what is to be said of them.
 
     Attributes
     ----------
     levels : probabilities of the quantiles
     quantiles : (origin, step, level) by model, in the order of the results table, in the target's units; infinite
-        where the calibration stretch has too few origins
+        where the calibration split has too few origins
     scores : indexed by `model`, columns `COLUMNS`: `wql` without a unit, `crps` in the target's units, both empty where
         a quantile is infinite; `width_90` in units of the MASE denominator, infinite where an interval is
     coverage : columns `model`, `nominal`, `coverage`, `width`, `tolerance` (what coverage may be off by chance; empty
@@ -197,6 +197,6 @@ def _why_empty(infinite: list[str], models: int) -> tuple[str, ...]:
     whose = "all models" if len(infinite) == models else ", ".join(infinite)
     needed = int(np.ceil(1 / (1 - max(NOMINAL[0.95])) - 1e-6)) - 1
     return (
-        f"wQL and CRPS are empty for {whose}: with fewer than {needed} origins in the calibration stretch some "
+        f"wQL and CRPS are empty for {whose}: with fewer than {needed} origins in the calibration split some "
         f"intervals are infinite; a longer `split.calibration` makes them finite",
     )

@@ -85,7 +85,7 @@ def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:
         return ""
     if baseline is None:
         return "skill is empty: there is no baseline to compare with"
-    return f"skill is empty: {baseline} has no score on the test stretch, or makes no error there"
+    return f"skill is empty: {baseline} has no score on the test split, or makes no error there"
 
 
 def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:
@@ -96,7 +96,7 @@ def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:
 
 
 def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str | None:
-    """Choose, on the scores of the validation stretch, the best of everything that is not a network.
+    """Choose, on the scores of the validation split, the best of everything that is not a network.
 
     A network's untrained reference is among them: training that adds nothing to where it began was not worth it. Of
     equals the plainest is named. None where nothing but networks could forecast.

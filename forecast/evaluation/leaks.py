@@ -1,6 +1,6 @@
 """Does a forecast know its own future? Change the future behind its back, and see.
 
-After each of several origins of the test stretch everything is changed, and once it is cut off; whatever was
+After each of several origins of the test split everything is changed, and once it is cut off; whatever was
 forecast at that origin or before it has to stay where it was.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
 ORIGINS = 5
-"""Origins a series at which the future is changed, spread over the test stretch."""
+"""Origins a series at which the future is changed, spread over the test split."""
 
 _ROUNDING = 1e-5
 """A forecast moved when it differs by more than this share of the series' largest value; a probability, of 1."""
@@ -43,7 +43,7 @@ class Leak:
 def find_leaks(
     fitted: Mapping[str, Fitted], panel: Panel, split: Split, problem: Problem, seed: int = 0
 ) -> tuple[Leak, ...]:
-    """Change the future behind the back of what was fitted before the test stretch; the first leak of each, by name."""
+    """Change the future behind the back of what was fitted before the test split; the first leak of each, by name."""
     origins = _origins(panel, split, problem)
     largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
     if problem.asks != "value":
@@ -79,7 +79,7 @@ def _other_categories(codes: FloatArray, known: int, noise: np.random.Generator)
 
 
 def _origins(panel: Panel, split: Split, problem: Problem) -> Origins:
-    """Up to `ORIGINS` origins a series, evenly over the test stretch."""
+    """Up to `ORIGINS` origins a series, evenly over the test split."""
     every = rolling_origins(panel, split.before_test, panel.lengths, problem.horizon)
     chosen: list[IntArray] = []
     for i in range(len(panel)):
@@ -106,7 +106,7 @@ def _first_leak(
 def _told(fitted: Fitted, panel: Panel, origins: Origins) -> FloatArray:
     """Numbers that a forecaster says at each origin, (origin, number)."""
     made = fitted.forecast(panel, origins)
-    told: FloatArray = made.y_hat if made.chances is None else made.chances.reshape(len(origins), -1)
+    told: FloatArray = made.y_hat if made.probabilities is None else made.probabilities.reshape(len(origins), -1)
     return told
 
 

@@ -1,4 +1,4 @@
-"""A paired test over series, for panels whose test stretch has too few origins for one over time.
+"""A paired test over series, for panels whose test split has too few origins for one over time.
 
 Let d_i, i = 1..n, be the difference of two forecasters' mean losses on series i, over all its origins and horizon
 steps, in units of the series' MASE denominator. The test is Student's paired t: mean(d) / (s / sqrt(n)) against t of

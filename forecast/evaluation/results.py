@@ -60,17 +60,17 @@ def results_table(
     )
     if asks != "symbol":
         return table
-    told = [chance_of(one.chances, y).ravel() for one in forecasts.values() if one.chances is not None]
+    told = [probability_of(one.probabilities, y).ravel() for one in forecasts.values() if one.probabilities is not None]
     return table.assign(chance=np.concatenate(told) if told else np.empty(0))
 
 
-def chance_of(chances: FloatArray, y: FloatArray) -> FloatArray:
+def probability_of(probabilities: FloatArray, y: FloatArray) -> FloatArray:
     """Probability given to what came, (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
 
     NaN where nothing was observed.
     """
-    codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), chances.shape[:-1])
-    found = np.take_along_axis(chances, codes[..., None], axis=-1)[..., 0]
+    codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), probabilities.shape[:-1])
+    found = np.take_along_axis(probabilities, codes[..., None], axis=-1)[..., 0]
     return np.where(np.isnan(y), np.nan, found)
 
 

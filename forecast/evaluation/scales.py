@@ -1,4 +1,4 @@
-"""The denominators of MASE and RMSSE: what seasonal naive errs by within the training stretch.
+"""The denominators of MASE and RMSSE: what seasonal naive errs by within the training split.
 
 Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", equation 3; the squared form is that of
 the M5 competition. A series that repeats itself to within rounding, or is too short for one season, has none.
@@ -46,7 +46,7 @@ class Scales:
 
 
 def fit_scales(training: Panel, season_steps: int) -> Scales:
-    """Measure the seasonal differences of a panel that holds the training stretch and nothing else.
+    """Measure the seasonal differences of a panel that holds the training split and nothing else.
 
     Only differences of two observed values count.
     """
@@ -78,7 +78,7 @@ def _per_series(found: pd.DataFrame, series: int) -> FloatArray:
 
 def _why(season_steps: int, *, missing: bool) -> str:
     if missing:
-        return f"its training stretch has no two observed values {season_steps} steps apart"
+        return f"its training split has no two observed values {season_steps} steps apart"
     if season_steps == 1:
-        return "its training stretch is constant, so that naive never errs there"
-    return f"its training stretch repeats itself every {season_steps} steps, so that seasonal naive never errs there"
+        return "its training split is constant, so that naive never errs there"
+    return f"its training split repeats itself every {season_steps} steps, so that seasonal naive never errs there"

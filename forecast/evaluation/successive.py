@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def successive_results(
     test: Backtest, panel: Panel, split: Split, problem: Problem, *, models: Sequence[str], uid: str, most: int
 ) -> pd.DataFrame:
-    """Let `models` that were fitted forecast from the first `most` origins of the test stretch of one series.
+    """Let `models` that were fitted forecast from the first `most` origins of the test split of one series.
 
     Columns as in the results table, which is empty where there are no such origins; no scores are made of it.
     """

@@ -1,6 +1,6 @@
 """Whether a coverage is what it should be, or off by more than chance.
 
-The origins of a stretch are no independent draws: horizons that overlap hit or miss together. Origins are therefore
+The origins of a split are no independent draws: horizons that overlap hit or miss together. Origins are therefore
 put into blocks, of one series each and twice as long as horizons overlap, and the blocks' coverages say by how much
 the whole scatters (batch means; Schmeiser 1982), never less than independent targets would. Series count as
 independent of one another.
@@ -76,7 +76,7 @@ def sentence(model: str, judged: Sequence[Judged]) -> str:
     one = _telling(judged)
     which = f"the {_percent(one.nominal)} intervals of {model}"
     if one.judged == "infinite":
-        return f"{which} are infinite: the calibration stretch has too few origins"
+        return f"{which} are infinite: the calibration split has too few origins"
     cover = f"{which} cover {_percent(one.coverage)}"
     if one.judged == "not known":
         return f"{cover}; whether that is chance cannot be said from so few origins"

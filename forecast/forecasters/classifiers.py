@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
 
 
-class LogisticChance(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+class LogisticProbability(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
     """Logistic regression that predicts the probability of the outcome, less a half.
 
     Where all outcomes of the training windows are the same there is nothing to regress on, and it says so often.

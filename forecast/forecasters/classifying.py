@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from forecast.errors import ForecastError
 from forecast.forecasters.estimators import by_category, candidates, copied, first_line, one_thread
-from forecast.forecasters.interface import Forecasts, Kind, of_chances
+from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.symbol_windows import BagOfSteps, LastSymbols, fit_inputs
 from forecast.forecasters.windows import thin
 from forecast.questions.symbols import alphabet_size, symbol_base_rates, symbol_codes, target_rows
@@ -37,7 +37,7 @@ class Classifier:
     Attributes
     ----------
     classifier : unfitted estimator with the conventions of scikit-learn and probabilities; it is copied, never fitted
-    choose : values of its parameters that are tried on the validation stretch, all combinations: those with the fewest
+    choose : values of its parameters that are tried on the validation split, all combinations: those with the fewest
         bits a symbol at the first and the last step of the horizon are taken
     lags : symbols that are read; None: at most 8 (`fit_inputs`)
     max_windows : windows fitted on at each step, at most; of more, as many are drawn at random
@@ -55,7 +55,7 @@ class Classifier:
     kind: Kind = "scikit-learn"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedClassifier:
-        """Fit on the windows of the training stretch.
+        """Fit on the windows of the training split.
 
         Raises
         ------
@@ -92,20 +92,20 @@ class FittedClassifier:
         """Say what it reads, what it was fitted on, what was chosen, and what it warned of."""
         used, there = self.steps[0].windows, self.steps[0].available
         notes = [f"reads {self.inputs.reads}"] + ([f"fitted on {used} of {there} windows"] if used < there else [])
-        notes += [f"{key} {value} chosen on the validation stretch" for key, value in self.params.items()]
+        notes += [f"{key} {value} chosen on the validation split" for key, value in self.params.items()]
         return (*notes, *by_category([one for step in self.steps for one in step.caught]))
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Classify what comes after each origin."""
         rows = origins.rows(past)
-        chances = np.empty((len(rows), len(self.steps), len(self.steps[0].rates)))
+        probabilities = np.empty((len(rows), len(self.steps), len(self.steps[0].rates)))
         for i in range(0, len(rows), _ORIGINS_AT_ONCE):
             block = slice(i, i + _ORIGINS_AT_ONCE)
             for h, step in enumerate(self.steps, start=1):
                 with one_thread():
                     x = self.forecaster.read(self.inputs, past, rows[block], h)
-                    chances[block, h - 1] = step.chances(x)
-        return of_chances(chances)
+                    probabilities[block, h - 1] = step.probabilities(x)
+        return of_probabilities(probabilities)
 
     def chosen(self) -> Classifier:
         """Return the forecaster with everything fixed that was chosen on validation, to fit on all rows."""
@@ -134,18 +134,18 @@ class _Step:
     available: int
     caught: tuple[warnings.WarningMessage, ...] = ()
 
-    def chances(self, x: Any) -> FloatArray:
-        """Probabilities of all symbols, (window, symbol)."""
+    def probabilities(self, x: Any) -> FloatArray:
+        """Uniforms of all symbols, (window, symbol)."""
         told = np.zeros((x.shape[0], len(self.rates)))
         told[:, self.symbols] = 1.0 if self.model is None else self.model.predict_proba(x)
         mixed = self.windows * told + self.rates
-        chances: FloatArray = mixed / mixed.sum(axis=1, keepdims=True)
-        return chances
+        probabilities: FloatArray = mixed / mixed.sum(axis=1, keepdims=True)
+        return probabilities
 
 
 @dataclass(frozen=True, eq=False)
 class _Fitting:
-    """What models are fitted on and compared by; `rates`, (horizon, symbol), are those of the training stretch."""
+    """What models are fitted on and compared by; `rates`, (horizon, symbol), are those of the training split."""
 
     forecaster: Classifier
     inputs: LastSymbols | BagOfSteps
@@ -155,7 +155,7 @@ class _Fitting:
     rates: FloatArray
 
     def choose(self) -> tuple[dict[str, Any], dict[int, _Step]]:
-        """Take the candidates with the fewest bits a symbol on the validation stretch, and the models fitted for it."""
+        """Take the candidates with the fewest bits a symbol on the validation split, and the models fitted for it."""
         ends = {h: self._validation_rows(h) for h in sorted({1, len(self.rates)})}
         ends = {h: rows for h, rows in ends.items() if len(rows)}
         tried = candidates(self.forecaster.choose if ends else {})
@@ -184,12 +184,12 @@ class _Fitting:
         return replace(fitted, model=model, caught=tuple(caught))
 
     def _validation_rows(self, step: int) -> IntArray:
-        """Rows of origins with their target at a step in the validation stretch, (origin,)."""
+        """Rows of origins with their target at a step in the validation split, (origin,)."""
         rows = target_rows(self.past, self.train_steps, step) - step
         return thin(rows, self.forecaster.max_windows, self.forecaster.seed)
 
     def _bits(self, fitted: _Step, step: int, rows: IntArray) -> float:
         """Mean -log2 of the chance given to what came."""
-        chances = fitted.chances(self.forecaster.read(self.inputs, self.past, rows, step))
+        probabilities = fitted.probabilities(self.forecaster.read(self.inputs, self.past, rows, step))
         came = symbol_codes(self.past)[rows + step]
-        return float(-np.log2(chances[np.arange(len(rows)), came]).mean())
+        return float(-np.log2(probabilities[np.arange(len(rows)), came]).mean())

@@ -2,7 +2,7 @@
 
 A context of k symbols is one of k - 1 symbols and the symbol before it, and so has a number by (number of the shorter
 one, symbol). Only those that training has seen are kept, in increasing order: memory goes with the length of the
-training stretch, whatever the alphabet. No context reaches across the start of a series or a symbol that was not
+training split, whatever the alphabet. No context reaches across the start of a series or a symbol that was not
 observed.
 
 The chance of symbol w after a context (Witten and Bell 1991; method C of Bell, Cleary and Witten 1990, interpolated):
@@ -82,25 +82,27 @@ class Followers:
     before: IntArray
     starts: IntArray
 
-    def mix(self, chances: FloatArray, numbers: IntArray) -> None:
+    def mix(self, probabilities: FloatArray, numbers: IntArray) -> None:
         """Put the chances after some contexts in the place of those after shorter ones, (context, symbol)."""
         rows = np.flatnonzero(numbers >= 0)
         first, end = self.starts[numbers[rows]], self.starts[numbers[rows] + 1]
         kinds, total = end - first, self.before[end] - self.before[first]
         rows, first, kinds, total = (part[kinds > 0] for part in (rows, first, kinds, total))
-        chances[rows] *= (kinds / (total + kinds))[:, None]
+        probabilities[rows] *= (kinds / (total + kinds))[:, None]
         pairs = np.repeat(first - np.cumsum(kinds) + kinds, kinds) + np.arange(kinds.sum())
         counts = self.before[pairs + 1] - self.before[pairs]
-        chances[np.repeat(rows, kinds), self.pairs[pairs] % self.size] += counts / np.repeat(total + kinds, kinds)
+        probabilities[np.repeat(rows, kinds), self.pairs[pairs] % self.size] += counts / np.repeat(total + kinds, kinds)
 
-    def mix_one(self, chances: FloatArray, numbers: IntArray, symbols: IntArray) -> FloatArray:
+    def mix_one(self, probabilities: FloatArray, numbers: IntArray, symbols: IntArray) -> FloatArray:
         """Chance of one symbol after each of some contexts, from its chance after the shorter ones; all (context,)."""
         first, end = self.starts[numbers], self.starts[numbers + 1]
         kinds, total = end - first, self.before[end] - self.before[first]
         pair = _places(self.pairs, numbers * self.size + symbols)
         count = np.where(pair >= 0, self.before[pair + 1] - self.before[pair], 0)
         known = (numbers >= 0) & (kinds > 0)
-        mixed: FloatArray = np.where(known, (count + kinds * chances) / np.maximum(total + kinds, 1), chances)
+        mixed: FloatArray = np.where(
+            known, (count + kinds * probabilities) / np.maximum(total + kinds, 1), probabilities
+        )
         return mixed
 
 
@@ -137,12 +139,12 @@ def observed_run(panel: Panel) -> IntArray:
     return rows - np.maximum(broken, starts - 1)
 
 
-def chances_after(followers: Sequence[Followers], numbers: Sequence[IntArray], size: int) -> FloatArray:
+def probabilities_after(followers: Sequence[Followers], numbers: Sequence[IntArray], size: int) -> FloatArray:
     """Chances of all symbols after contexts, given their number at each length, (context, symbol)."""
-    chances = np.full((len(numbers[0]), size), 1.0 / size)
+    probabilities = np.full((len(numbers[0]), size), 1.0 / size)
     for counted, number in zip(followers, numbers, strict=True):
-        counted.mix(chances, number)
-    return chances
+        counted.mix(probabilities, number)
+    return probabilities
 
 
 def _places(keys: IntArray, wanted: IntArray) -> IntArray:

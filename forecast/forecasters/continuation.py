@@ -68,35 +68,37 @@ def draw(
     drawn: list[int] = []
     told = live.forecast()
     for _ in range(steps):
-        if told.chances is None:
+        if told.probabilities is None:
             raise ForecastError("this network forecasts no symbols (`model.head=categorical`)")
-        code = draw_code(told.chances[series, 0], temperature, rng)
+        code = draw_code(told.probabilities[series, 0], temperature, rng)
         drawn.append(code)
         told = live.update(np.full(len(told.ids), float(code)))
     return drawn
 
 
-def draw_code(chances: FloatArray, temperature: float, rng: np.random.Generator) -> int:
+def draw_code(probabilities: FloatArray, temperature: float, rng: np.random.Generator) -> int:
     """Draw one of some symbols, (symbol,), with its chance at a temperature; at 0 the likeliest, of equals the first.
 
     >>> draw_code(np.array([0.2, 0.5, 0.3]), 0.0, np.random.default_rng(0))
     1
     """
     if temperature == 0:
-        return int(chances.argmax())
+        return int(probabilities.argmax())
     if temperature != 1:
-        chances = tempered(chances, temperature)
-    sums = np.cumsum(chances)
-    return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(chances) - 1)
+        probabilities = tempered(probabilities, temperature)
+    sums = np.cumsum(probabilities)
+    return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(probabilities) - 1)
 
 
-def tempered(chances: FloatArray, temperature: float) -> FloatArray:
+def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
     """Chances to the power 1 / T, adding up to 1, (symbol,); T is above 0.
 
     >>> tempered(np.array([0.2, 0.8]), 0.5).round(4).tolist()
     [0.0588, 0.9412]
     """
-    powers: FloatArray = (chances / chances.max()) ** (1 / temperature)  # the largest is 1: nothing overflows
+    powers: FloatArray = (probabilities / probabilities.max()) ** (
+        1 / temperature
+    )  # the largest is 1: nothing overflows
     powers /= powers.sum()
     return powers
 

@@ -2,7 +2,7 @@
 
 A direct head says how each step of the horizon is spread and has no law of the next step given the one before, so that
 there is nothing to feed draws back into. What it leaves open is which steps miss together, and that is measured: where
-in its distribution each target came to lie on the validation stretch, as normal scores, and their correlation over the
+in its distribution each target came to lie on the validation split, as normal scores, and their correlation over the
 steps of the horizon (Pinson et al. 2009, "From probabilistic forecasts to statistical scenarios of short-term wind
 power production"). A path draws correlated scores, and each step takes its own quantile of them. A network with
 `model.strategy=recursive` does have a one-step law; there draws are fed back (`recursion`).
@@ -23,7 +23,7 @@ from forecast.network.head import Level
 from forecast.network.settings import EsnSettings
 
 if TYPE_CHECKING:
-    from forecast.forecasters.draws import Chances
+    from forecast.forecasters.draws import Uniforms
     from forecast.network.head import Head
     from forecast.network.settings import NetworkSettings
     from forecast.series.panel import BoolArray, FloatArray
@@ -130,15 +130,15 @@ def check_paths(settings: NetworkSettings, horizon: int) -> None:
 
 
 @torch.no_grad()
-def sample_paths(head: Head, raw: torch.Tensor, standing: Level, copula: Copula, chances: Chances) -> FloatArray:
+def sample_paths(head: Head, raw: torch.Tensor, standing: Level, copula: Copula, uniforms: Uniforms) -> FloatArray:
     """Make paths in the target's units of independent chances, (origin, path, horizon) both.
 
     `raw` is (origin, horizon, size); `standing` says where the series stand, (origin, horizon) and (origin, 1).
     """
-    count, horizon = chances.shape[1:]
-    paths = np.empty(chances.shape)
+    count, horizon = uniforms.shape[1:]
+    paths = np.empty(uniforms.shape)
     for which in in_blocks(len(raw), count * horizon * head.size, _NUMBERS_AT_ONCE):
-        scores = special.ndtri(chances[which].astype(np.float64)) @ copula.factor.T
+        scores = special.ndtri(uniforms[which].astype(np.float64)) @ copula.factor.T
         drawn = torch.from_numpy(special.ndtr(scores).astype(np.float32)).clamp(_SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE)
         level = Level(*(part[which][:, None] for part in standing))  # (origin, path, horizon)
         numbers = raw[which][:, None].expand(-1, count, -1, -1)

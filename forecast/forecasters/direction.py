@@ -42,7 +42,7 @@ class BaseRate:
     kind: Kind = "naive"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedBaseRate:
-        """Count over the training stretches of all series."""
+        """Count over the training splits of all series."""
         return FittedBaseRate(self, base_rates(past, train_steps, problem.horizon))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.forecasters.fitted_network import FittedNetwork
-from forecast.forecasters.interface import Forecasts, Kind, of_chances
+from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings, asked_by
@@ -93,9 +93,9 @@ class FittedEnsemble:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Combine what the members forecast at each origin; `members` of the result has them one by one."""
         told = [member.forecast(past, origins) for member in self.members]
-        chances = [one.chances for one in told if one.chances is not None]
-        if chances:
-            return replace(of_chances(np.mean(chances, axis=0)), members=np.stack(chances))
+        probabilities = [one.probabilities for one in told if one.probabilities is not None]
+        if probabilities:
+            return replace(of_probabilities(np.mean(probabilities, axis=0)), members=np.stack(probabilities))
         y_hat = np.stack([one.y_hat for one in told])
         own = [one.quantiles for one in told if one.quantiles is not None]
         return Forecasts(self._combined(y_hat), self._combined(np.stack(own)) if own else None, members=y_hat)
@@ -148,10 +148,10 @@ class LiveEnsemble:
         return self._together([member.forecast() for member in self.members])
 
     def _together(self, told: Sequence[Forecast]) -> Forecast:
-        chances = [one.chances for one in told if one.chances is not None]
-        if chances:
-            together = of_chances(np.mean(chances, axis=0))
-            return replace(told[0], y_hat=together.y_hat, chances=together.chances)
+        probabilities = [one.probabilities for one in told if one.probabilities is not None]
+        if probabilities:
+            together = of_probabilities(np.mean(probabilities, axis=0))
+            return replace(told[0], y_hat=together.y_hat, probabilities=together.probabilities)
         own = [one.quantiles for one in told if one.quantiles is not None]
         quantiles = self.combine(np.stack(own)) if own else None
         return replace(told[0], y_hat=self.combine(np.stack([one.y_hat for one in told])), quantiles=quantiles)

@@ -12,7 +12,7 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.beside import Beside
 from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
-from forecast.forecasters.draws import own_chances
+from forecast.forecasters.draws import independent_uniforms
 from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.live import Live, level_of, read_forecasts
 from forecast.forecasters.recursion import Recursion, standing_at
@@ -156,11 +156,11 @@ class FittedNetwork:
             return recursion.paths(standing, count, seed)
         rows = origins.rows(past)
         level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series(rows)])
-        chances = own_chances(origins, count, self.problem.horizon, seed)
-        return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, chances)
+        uniforms = independent_uniforms(origins, count, self.problem.horizon, seed)
+        return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, uniforms)
 
     def measured_copula(self, past: Panel, train_steps: IntArray) -> Copula | None:
-        """Measure how steps hang together, on the validation stretch or, where there is none, in training."""
+        """Measure how steps hang together, on the validation split or, where there is none, in training."""
         if not keeps_copula(self.forecaster.settings, self.problem.horizon):
             return None
         first = np.where(train_steps.sum() < past.lengths.sum(), train_steps, 0)

@@ -20,7 +20,7 @@ Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "stat
 
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-"""Probabilities of the quantiles that are forecast: the ends of the 50, 80, 90 and 95 % intervals, and the median."""
+"""Uniforms of the quantiles that are forecast: the ends of the 50, 80, 90 and 95 % intervals, and the median."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,21 +32,21 @@ class Forecasts:
     y_hat : (origin, horizon step) float64, point forecasts, or probabilities of a rise, or the codes of symbols
     quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
     members : (member, origin, horizon step) float64, what each member of an ensemble forecasts, of symbols its
-        `chances`; None: it is none
-    chances : (origin, horizon step, symbol) float64, probability of each symbol by its code, where the problem asks
-        for symbols: `y_hat` is then the likeliest, of equals the first; None elsewhere
+        `probabilities`; None: it is none
+    probabilities : (origin, horizon step, symbol) float64, probability of each symbol by its code, where the problem
+        asks for symbols: `y_hat` is then the likeliest, of equals the first; None elsewhere
 
     """
 
     y_hat: FloatArray
     quantiles: FloatArray | None = None
     members: FloatArray | None = None
-    chances: FloatArray | None = None
+    probabilities: FloatArray | None = None
 
 
-def of_chances(chances: FloatArray) -> Forecasts:
+def of_probabilities(probabilities: FloatArray) -> Forecasts:
     """Make forecasts of probabilities of symbols, (origin, horizon step, symbol)."""
-    return Forecasts(chances.argmax(axis=-1).astype(np.float64), chances=chances)
+    return Forecasts(probabilities.argmax(axis=-1).astype(np.float64), probabilities=probabilities)
 
 
 class Fitted(Protocol):
@@ -88,7 +88,7 @@ class Forecaster(Protocol):
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> Fitted:
         """Fit on the first `train_steps[i]` steps of each series.
 
-        What of `past` lies after them is the validation stretch: it chooses (when to stop, a ridge constant, a
+        What of `past` lies after them is the validation split: it chooses (when to stop, a ridge constant, a
         reference) and is never fitted on. Where `train_steps` covers all of `past` nothing can be chosen, and a
         forecaster falls back on its setting's default.
         """

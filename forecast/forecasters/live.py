@@ -13,13 +13,13 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.forks import averaged
-from forecast.forecasters.interface import QUANTILES, Forecasts, of_chances
+from forecast.forecasters.interface import QUANTILES, Forecasts, of_probabilities
 from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.categorical import CategoricalHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
-from forecast.network.steps import WindowSteps, steps_from, straight_chances, straight_forecast
+from forecast.network.steps import WindowSteps, linear_probabilities, steps_from, straight_forecast
 from forecast.reference.history_buffer import Onward
 from forecast.reference.stepwise import StepwiseReference
 from forecast.series.windows import window_rows
@@ -51,7 +51,7 @@ class Forecast:
     ----------
     y_hat : (series, horizon)
     quantiles : (series, horizon, probability) at `QUANTILES`, never crossing; None: points alone
-    chances : (series, horizon, symbol) where the network forecasts symbols; `y_hat` are codes then
+    probabilities : (series, horizon, symbol) where the network forecasts symbols; `y_hat` are codes then
     symbols : what the codes stand for
 
     """
@@ -62,7 +62,7 @@ class Forecast:
     last: TimeArray
     rows_since: int
     quantiles: FloatArray | None = None
-    chances: FloatArray | None = None
+    probabilities: FloatArray | None = None
     symbols: tuple[str, ...] = ()
 
     @cached_property
@@ -121,7 +121,7 @@ class Live:
         self._steps = steps
         whole = reference.horizon == horizon
         self._straight = straight_forecast(network) if whole else None
-        self._straight_chances = straight_chances(network) if whole else None
+        self._linear_probabilities = linear_probabilities(network) if whole else None
         self._horizon = horizon
         self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0
@@ -213,7 +213,7 @@ class Live:
             ends.last,
             self._rows_since,
             told.quantiles,
-            told.chances,
+            told.probabilities,
             ends.symbols,
         )
 
@@ -223,8 +223,8 @@ class Live:
             y_hat = self._straight.of(self._steps.features) * self._unit
             y_hat += self._stepwise.forecast
             return Forecasts(y_hat)
-        if self._straight_chances is not None:
-            return of_chances(self._straight_chances.of(self._steps.features))
+        if self._linear_probabilities is not None:
+            return of_probabilities(self._linear_probabilities.of(self._steps.features))
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
             onward = self._onward
@@ -245,7 +245,7 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
     if head.asks == "direction":
         return Forecasts(head.point(raw, None).numpy())
     if isinstance(head, CategoricalHead):
-        return of_chances(head.chances(raw).numpy())
+        return of_probabilities(head.probabilities(raw).numpy())
     unit, level = scale[:, None], level_of(reference, scale) if head.needs_level else None
     y_hat = head.point(raw, level).double().numpy()
     y_hat *= unit

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.forecasters.contexts import Contexts, Followers, chances_after, count_followers, learn_contexts
-from forecast.forecasters.interface import Forecasts, Kind, of_chances
+from forecast.forecasters.contexts import Contexts, Followers, count_followers, learn_contexts, probabilities_after
+from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.questions.symbols import alphabet_size, symbol_codes, target_rows
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MOST_TRIED = 6
 """The longest order that is tried where none is said."""
 
 UNCHOSEN = 3
-"""The order where there is no validation stretch to choose one."""
+"""The order where there is no validation split to choose one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ngram:
     kind: Kind = "statistical"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNgram:
-        """Count over the training stretches of all series.
+        """Count over the training splits of all series.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class Ngram:
         reads = f"reads {len(kept)} contexts of up to {before}" if order > 1 else "reads no symbol before"
         notes = [f"an n-gram of order {order}: {reads}"]
         if len(bits):
-            notes.append(f"order {order} chosen on the validation stretch: {bits[order - 1]:.3f} bits a symbol there")
+            notes.append(f"order {order} chosen on the validation split: {bits[order - 1]:.3f} bits a symbol there")
         return FittedNgram(self, order, kept, tuple(one[:order] for one in counted), tuple(notes))
 
 
@@ -77,10 +77,10 @@ class FittedNgram:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Look up the symbols up to each origin."""
         numbers = self.contexts.numbers(past, origins.rows(past))
-        chances = np.empty((len(origins), len(self.followers), self.contexts.size))
+        probabilities = np.empty((len(origins), len(self.followers), self.contexts.size))
         for h, followers in enumerate(self.followers):
-            chances[:, h] = chances_after(followers, numbers, self.contexts.size)
-        return of_chances(chances)
+            probabilities[:, h] = probabilities_after(followers, numbers, self.contexts.size)
+        return of_probabilities(probabilities)
 
     def chosen(self) -> Ngram:
         """Return the n-gram of the order that was chosen."""
@@ -98,14 +98,14 @@ def _count(train: Panel, contexts: Contexts, numbers: Sequence[IntArray], step: 
 
 
 def _bits(contexts: Contexts, counted: Sequence[Sequence[Followers]], past: Panel, train_steps: IntArray) -> FloatArray:
-    """Mean -log2 of the chance given to what came in the validation stretch, of each order, (order,), or none."""
+    """Mean -log2 of the chance given to what came in the validation split, of each order, (order,), or none."""
     codes, total, seen = symbol_codes(past), np.zeros(len(counted[0])), 0
     for h, followers in enumerate(counted, start=1):
         rows = target_rows(past, train_steps, h)
         symbols, numbers = codes[rows], contexts.numbers(past, rows - h)
-        chances = np.full(len(rows), 1.0 / contexts.size)
+        probabilities = np.full(len(rows), 1.0 / contexts.size)
         for k, (one, number) in enumerate(zip(followers, numbers, strict=True)):
-            chances = one.mix_one(chances, number, symbols)
-            total[k] -= np.log2(chances).sum()
+            probabilities = one.mix_one(probabilities, number, symbols)
+            total[k] -= np.log2(probabilities).sum()
         seen += len(rows)
     return total / seen if seen else np.zeros(0)

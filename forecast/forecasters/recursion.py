@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.draws import common_chances, in_blocks, own_chances
+from forecast.forecasters.draws import common_uniforms, in_blocks, independent_uniforms
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.network.distributions import QuantileHead
 from forecast.network.head import Level
@@ -23,7 +23,7 @@ from forecast.questions.split import Origins
 from forecast.reference.history_buffer import Onward
 
 if TYPE_CHECKING:
-    from forecast.forecasters.draws import Chances
+    from forecast.forecasters.draws import Uniforms
     from forecast.network.network import Network
     from forecast.network.reached import Reached
     from forecast.network.readings import Readings
@@ -104,13 +104,13 @@ class Recursion:
         (origin, path, horizon). Those of two series share nothing.
         """
         origins = Origins(standing.known.series(standing.rows), standing.lived - 1)
-        return self._in_blocks(standing, own_chances(origins, count, self.horizon, seed))
+        return self._in_blocks(standing, independent_uniforms(origins, count, self.horizon, seed))
 
-    def _in_blocks(self, standing: Standing, chances: Chances) -> FloatArray:
-        """Draw paths at some probabilities, (origin, path, horizon), or (1, path, horizon) the same for all."""
-        origins, count = len(standing.rows), chances.shape[1]
+    def _in_blocks(self, standing: Standing, uniforms: Uniforms) -> FloatArray:
+        """Draw paths at some uniforms, (origin, path, horizon), or (1, path, horizon) the same for all."""
+        origins, count = len(standing.rows), uniforms.shape[1]
         paths = np.empty((origins, count, self.horizon))
-        mine = np.broadcast_to(chances, paths.shape)
+        mine = np.broadcast_to(uniforms, paths.shape)
         for which in in_blocks(origins, count * (self.reference.memory_steps + self.horizon), _NUMBERS_AT_ONCE):
             here = standing.take(np.repeat(which, count))
             paths[which] = self._walk(here, mine[which].reshape(-1, self.horizon)).reshape(-1, count, self.horizon)
@@ -132,8 +132,8 @@ class Recursion:
         return y_hat, quantiles
 
     @torch.no_grad()
-    def _walk(self, standing: Standing, chances: Chances) -> FloatArray:
-        """Walk over the horizon from each origin; what is drawn has the probabilities `chances`, (origin, horizon)."""
+    def _walk(self, standing: Standing, uniforms: Uniforms) -> FloatArray:
+        """Walk over the horizon from each origin; what is drawn has these `uniforms`, (origin, horizon)."""
         onward = Onward(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
         head, reached = head_on_cpu(self.network), standing.reached
         scale = self.scale[onward.known.series(onward.rows)]
@@ -146,7 +146,7 @@ class Recursion:
             reference = self.reference.at(onward.known, onward.rows)
             level = _level(reference, scale[:, None])
             if head.is_distribution:
-                added = head.quantile(raw, torch.from_numpy(chances[:, [step]]), level)
+                added = head.quantile(raw, torch.from_numpy(uniforms[:, [step]]), level)
             else:
                 added = head.point(raw, level)
             forecasts[:, step] = reference[:, 0] + added.numpy()[:, 0] * scale
@@ -200,12 +200,12 @@ def check_fed_back(encoding: Encoding) -> None:
         )
 
 
-def _same(count: int, horizon: int) -> Chances:
+def _same(count: int, horizon: int) -> Uniforms:
     """Random numbers that all origins share: no forecast depends on which others are asked for.
 
     What changes from origin to origin is not chance then.
     """
-    return common_chances(count, horizon, _SEED)[None]
+    return common_uniforms(count, horizon, _SEED)[None]
 
 
 def _level(reference: FloatArray, scale: FloatArray) -> Level:

@@ -38,7 +38,7 @@ class Regression:
     Attributes
     ----------
     regressor : unfitted estimator with the conventions of scikit-learn; it is copied, never fitted itself
-    choose : values of its parameters that are tried on the validation stretch, all combinations
+    choose : values of its parameters that are tried on the validation split, all combinations
     reference : name of the reference that windows are differences to, or one whose constants have been chosen
     max_windows : windows fitted on, at most; of more, as many are drawn at random
     multi_output : whether it predicts several outputs by itself; None asks its tags
@@ -63,7 +63,7 @@ class Regression:
     kind: Kind = "scikit-learn"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedRegression:
-        """Fit on the windows of the training stretch; with `choose`, once a combination.
+        """Fit on the windows of the training split; with `choose`, once a combination.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Regression:
         if not len(rows):
             raise ForecastError(
                 f"baseline {self.name!r} has no window to fit on: no series has context {problem.context_steps} + "
-                f"horizon {problem.horizon} steps with observed targets in its training stretch; "
+                f"horizon {problem.horizon} steps with observed targets in its training split; "
                 f"shorten `data.context_steps` or `horizon`"
             )
         differences = fit_windows(self.reference, past, train_steps, problem)
@@ -91,7 +91,7 @@ class Regression:
             fits = [self._fit_one(params, x, y) for params in candidates(self.choose if len(validation) else {})]
             best = fits[0] if len(fits) == 1 else _least_error(fits, differences, read, validation)
         notes = [] if len(used) == len(rows) else [f"fitted on {len(used)} of {len(rows)} windows"]
-        notes += [f"{key} {value} chosen on the validation stretch" for key, value in best.params.items()]
+        notes += [f"{key} {value} chosen on the validation split" for key, value in best.params.items()]
         return FittedRegression(self, best, differences, (*notes, *best.warnings))
 
     def _fit_one(self, params: Mapping[str, Any], x: FloatArray, y: FloatArray) -> _Fit:
@@ -151,6 +151,6 @@ class _Fit:
 
 
 def _least_error(fits: Sequence[_Fit], differences: Differences, read: Read, validation: IntArray) -> _Fit:
-    """Take the fit with the least mean loss over the validation stretch, the first of equals."""
+    """Take the fit with the least mean loss over the validation split, the first of equals."""
     x, y = differences.inputs(read, validation), differences.targets(read, validation)
     return min(fits, key=lambda fit: float(differences.loss(fit.predict(x), y).mean()))

@@ -51,7 +51,7 @@ class RegressionSettings(NamedSettings):
     params: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the regressor, as scikit-learn names them."""
     choose: dict[str, list[Any]] = Field(default_factory=dict)
-    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold."""
+    """Parameters with their candidates: the best on validation is taken; without a validation split `params` hold."""
     reference: ReferenceName = "auto"
     """The simple forecast to which windows are differences."""
     max_windows: int = Field(20_000, ge=1)
@@ -65,7 +65,7 @@ class StatisticalSettings(NamedSettings):
     time_limit_s: float = Field(120.0, gt=0)
     """Seconds for fitting all series; beyond them the row says so instead of a score."""
     max_steps: int = Field(1_000, ge=10)
-    """Steps that a model is estimated on, at most: the last of the training stretch."""
+    """Steps that a model is estimated on, at most: the last of the training split."""
 
 
 class ContinuationSettings(Settings):
@@ -105,7 +105,7 @@ class ClassifierSettings(NamedSettings):
     params: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the classifier, as scikit-learn names them; beside them those of its line in the table hold."""
     choose: dict[str, list[Any]] = Field(default_factory=dict)
-    """Parameters with their candidates: the best on validation is taken; without a validation stretch `params` hold.
+    """Parameters with their candidates: the best on validation is taken; without a validation split `params` hold.
     Empty: those of the classifier's line in the table that `params` do not say."""
     max_windows: int = Field(5_000, ge=1)
     """Windows that it is fitted on, at most; of more, as many are drawn at random."""

@@ -1,6 +1,6 @@
 """Statistical models as forecasters, one model a series: exponential smoothing, ARIMA, Theta and a structural model.
 
-Form and parameters come from the training stretch. After that they are fixed: at a later origin the Kalman filter has
+Form and parameters come from the training split. After that they are fixed: at a later origin the Kalman filter has
 only gone on over what is known by then, so that all origins of a series cost one pass over it. The models are those
 of statsmodels, which the extra `[statistical]` brings.
 """
@@ -36,7 +36,7 @@ _NAMED_FORMS = 3
 class Statistical:
     """A method by name ("auto_ets", "auto_arima", "auto_theta" or "kalman"), not fitted.
 
-    `max_steps` is how many steps, the last of the training stretch, a model is estimated on at most.
+    `max_steps` is how many steps, the last of the training split, a model is estimated on at most.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Statistical:
     kind: Kind = "statistical"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedStatistical:
-        """Find a model for each series on its training stretch.
+        """Find a model for each series on its training split.
 
         Raises
         ------
@@ -161,7 +161,7 @@ def _search(method: str) -> Search:
 
 
 def _fit_series(y: FloatArray, search: Search, max_steps: int, season_steps: int, clock: Clock) -> Model:
-    """Find the model of one series from its training stretch, (step,)."""
+    """Find the model of one series from its training split, (step,)."""
     from forecast.forecasters.orders import Task  # noqa: PLC0415 -- after `_search` has found statsmodels
 
     clock.check()

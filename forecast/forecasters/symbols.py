@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.forecasters.direction import BASE_RATE
-from forecast.forecasters.interface import Forecasts, Kind, of_chances
+from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.questions.symbols import alphabet_size, symbol_base_rates
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SymbolRates:
     kind: Kind = "naive"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedSymbolRates:
-        """Count over the training stretches of all series.
+        """Count over the training splits of all series.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class FittedSymbolRates:
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Say the same at each origin."""
-        return of_chances(np.tile(self.rates, (len(origins), 1, 1)))
+        return of_probabilities(np.tile(self.rates, (len(origins), 1, 1)))
 
     def chosen(self) -> SymbolRates:
         """Return the forecaster: it has nothing to choose."""

@@ -2,7 +2,7 @@
 
 The same differences that a network learns, so that the two can be compared: with L = `context_steps`, an input is
 (y[t-L+1..t] - anchor_t) / scale and a target (y[t+1..t+H] - reference_t) / scale. Scale and reference know nothing
-after the training stretch.
+after the training split.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Directions(Differences):
         return risen(read.past, rows, self.problem.horizon) - 0.5
 
     def restore(self, read: Read, rows: IntArray, predicted: FloatArray) -> FloatArray:
-        """Probabilities from predicted targets, both (origin, horizon)."""
+        """Uniforms from predicted targets, both (origin, horizon)."""
         probability: FloatArray = np.clip(predicted + 0.5, 0.0, 1.0)
         return probability
 
@@ -145,7 +145,7 @@ class Directions(Differences):
 
 
 def fit_windows(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
-    """Fit scale and reference on the training stretch; a reference that is fitted already keeps its constants."""
+    """Fit scale and reference on the training split; a reference that is fitted already keeps its constants."""
     kind = Directions if problem.asks == "direction" else Differences
     return kind(
         problem=problem,

@@ -1,4 +1,4 @@
-"""What the hidden units of a network did on a stretch of a series: their outputs and gates at every step."""
+"""What the hidden units of a network did on a span of a series: their outputs and gates at every step."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
 
 _NEAREST = 1e-15
-"""Probabilities are not taken for closer to 0 or 1 than this, so that their logits stay finite."""
+"""Uniforms are not taken for closer to 0 or 1 than this, so that their logits stay finite."""
 
 
 def answer_of(head: Head, raw: Tensor, level: Level | None) -> Tensor:

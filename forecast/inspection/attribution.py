@@ -6,7 +6,7 @@ Of a function F of inputs x and a baseline x' (Sundararajan, Taly and Yan 2017)
 
 Here x are the past values of the target, by lag, and the covariates; F is the forecast, with the reference that the
 network's output is added to and the differences to it that the network reads. The baseline is the series held at its
-mean of the training stretch, at every step since its first, with each covariate at its mean of training (a category:
+mean of the training split, at every step since its first, with each covariate at its mean of training (a category:
 none). What describes the series and never changes, its embedding too, is the same on both ends.
 
 The differences and the reference are affine in the values (`lags`), so that they go straight from x' to x as the values

@@ -1,4 +1,4 @@
-"""Stretches of a training stretch at whose ends gradients begin their way back."""
+"""Stretches of a training split at whose ends gradients begin their way back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STEPS_IN_ALL = 2048
 
 
 class Excerpt(NamedTuple):
-    """Some stretches of equal length, a lane each, in double precision; only the last step of each forks.
+    """Some spans of equal length, a lane each, in double precision; only the last step of each forks.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Excerpt(NamedTuple):
     batch: Batch
 
     def state(self, network: Network) -> State:
-        """State that the stretches begin with."""
+        """State that the spans begin with."""
         state = network.initial_state(len(self.batch.x))
         if not self.before[0].shape[1]:
             return state
@@ -48,19 +48,19 @@ class Excerpt(NamedTuple):
         return detach_state(after)
 
     def lane(self, lane: int) -> Batch:
-        """One stretch alone."""
+        """One span alone."""
         return lanes_of(self.batch, slice(lane, lane + 1))
 
 
 def excerpt(job: TrainingJob) -> Excerpt | None:
-    """Take up to 8 stretches, evenly from the training stretch; None where no step of it has a target."""
+    """Take up to 8 spans, evenly from the training split; None where no step of it has a target."""
     windows = job.training.regime == "windows"
     longest = job.context_steps if windows else job.training.chunk_steps
     steps = min(longest, MOST_STEPS, max(int(job.train_steps.max()) - 1, 1))
     ends = _ends(job, steps)
     if not len(ends):
         return None
-    known = ends - job.data.past.offsets[job.data.known.series(ends)] + 1 - steps  # steps before each stretch
+    known = ends - job.data.past.offsets[job.data.known.series(ends)] + 1 - steps  # steps before each span
     warmup = max(longest - steps, 0) if windows else _WARMUP_STEPS
     warmup = min(warmup, int(known.min()))
     rows = window_rows(ends, warmup + steps)
@@ -70,7 +70,7 @@ def excerpt(job: TrainingJob) -> Excerpt | None:
 
 
 def _ends(job: TrainingJob, steps: int) -> IntArray:
-    """Rows of the training stretch with so many steps up to them and a target after them, few and evenly."""
+    """Rows of the training split with so many steps up to them and a target after them, few and evenly."""
     starts = job.data.past.offsets[:-1]
     rows = np.concatenate([np.arange(a + steps - 1, b) for a, b in zip(starts, job.ends, strict=True)])
     count = int(np.clip(_STEPS_IN_ALL // steps, 2, _ENDS))

@@ -1,6 +1,6 @@
 """What a hidden unit follows: the level of the series, the place in its season, its last change, or none of them.
 
-How well is the share of the unit's variance over a stretch (R squared) that a straight line in the quantity explains;
+How well is the share of the unit's variance over a span (R squared) that a straight line in the quantity explains;
 for the season that a value for each of its phases explains, less what so many values would explain of noise (adjusted
 R squared): a unit may follow the season ahead of it or behind, and in any shape.
 """
@@ -64,7 +64,7 @@ def follow(outputs: FloatArray, level: FloatArray, change: FloatArray, phase: In
     """Say what units follow: `outputs` (step, unit), level, last change and phase of the season (step,).
 
     `size` is that of the series' movements: a level or a change that moves next to nothing of it says nothing. Nor does
-    a season of one step, or of which the stretch holds less than two.
+    a season of one step, or of which the span holds less than two.
     """
     silent = np.ptp(outputs, axis=0) <= _STILL * np.maximum(np.abs(outputs).max(axis=0), 1.0)
     fits, signs = np.full((outputs.shape[1], 3), np.nan), np.zeros((outputs.shape[1], 3))

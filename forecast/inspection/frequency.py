@@ -149,5 +149,5 @@ def _strongest(answer: FloatArray) -> float:
     """Frequency at which a series is strongest, by its windowed periodogram."""
     points = _PADDED * len(answer)
     power = np.abs(np.fft.rfft((answer - answer.mean()) * np.hanning(len(answer)), points))
-    power[: _PADDED // 2] = 0  # what is slower than the stretch is no frequency
+    power[: _PADDED // 2] = 0  # what is slower than the span is no frequency
     return float(np.argmax(power) / points)

@@ -22,7 +22,7 @@ COLUMNS = ("network", "measure", "of", "lag", "value")
 
 
 def record_gradients(fitted: FittedNetwork, past: Panel, train_steps: IntArray) -> pd.DataFrame:
-    """Measure a trained network, and what it was before its first step, on stretches of its training stretch.
+    """Measure a trained network, and what it was before its first step, on spans of its training split.
 
     `past` is what it was fitted on. Columns: `network` (initialised or trained), `measure`, `of`, `lag`, `value`:
 

@@ -1,6 +1,6 @@
 """How far back in time gradients reach: through the state, and into the recurrent weights.
 
-Both are of a stretch of T steps (`excerpt`), at whose last step t a gradient sets out.
+Both are of a span of T steps (`excerpt`), at whose last step t a gradient sets out.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def lag_shares(network: Network, batches: Sequence[Batch], states: Sequence[Stat
     """Share of each lag k = 0, 1, ..., T - 1 in the gradient of the recurrent weights of the loss at step t: (lag,).
 
     The weights stand in the network once for each step; the gradient that training uses is the sum of those of the T
-    places. Given are the norms of the places' gradients, the mean over stretches (each a batch of one lane), divided
+    places. Given are the norms of the places' gradients, the mean over spans (each a batch of one lane), divided
     by their sum. Zeros where there is no gradient.
     """
     norms = []

@@ -1,7 +1,7 @@
 """How the forecast's error grows with noise on what is read, beside the best linear filter for that noise.
 
 White noise is added to the whole past, the targets stay as they were. The filter is least squares on lags, fitted on
-the training stretch with the same strength of noise on its inputs: where the series is one that linear filters suit it
+the training split with the same strength of noise on its inputs: where the series is one that linear filters suit it
 is Wiener's, and no forecaster of so many lags can be better by more than what is not linear in the data.
 
 Where rises are asked for the target is 1 or 0 and errors are roots of Brier scores; least squares then gives the
@@ -56,7 +56,7 @@ class Noise:
 
 
 def noise_of(system: System, strengths: tuple[float, ...] = STRENGTHS, seed: int = 0) -> Noise:
-    """Measure errors on the test stretch with each strength of noise."""
+    """Measure errors on the test split with each strength of noise."""
     first = max(int(system.origins[0]) - _MOST_PAST, 0)
     y = filled_target(system.past)[first:]
     origins, train = system.origins - first, system.train_steps - first
@@ -76,7 +76,7 @@ def noise_of(system: System, strengths: tuple[float, ...] = STRENGTHS, seed: int
 
 
 def _lags(system: System, train_steps: int) -> int:
-    """Two seasons, at least 32, as far as the training stretch can bear."""
+    """Two seasons, at least 32, as far as the training split can bear."""
     wanted = min(max(2 * system.season_steps, 32), _MOST_LAGS)
     return max(min(wanted, (train_steps - system.horizon) // _ROWS_A_LAG, int(system.origins[0]) + 1), 1)
 
@@ -89,7 +89,7 @@ def _said(system: System, answers: FloatArray) -> FloatArray:
 def _linear(system: System, clean: FloatArray, noisy: FloatArray, origins: IntArray, lags: int) -> FloatArray:
     """Forecasts of the linear filter at origins of each noisy series, (draw, origin, horizon step).
 
-    The training stretch, clean, has as many noisy copies as there are series, the same of which it was part.
+    The training split, clean, has as many noisy copies as there are series, the same of which it was part.
     """
     copies = noisy[:, : len(clean)]
     windows = _windows(noisy, origins, lags)

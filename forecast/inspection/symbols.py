@@ -1,4 +1,4 @@
-"""What a network on symbols does inside, on a stretch of a series, measured on the symbol one step ahead.
+"""What a network on symbols does inside, on a span of a series, measured on the symbol one step ahead.
 
 units     what each is worth: bits a symbol with its output held at its mean where the decoder reads it, less those
 of the whole network; how much of its variance the symbol just read explains (the rest is memory); how
@@ -38,7 +38,7 @@ _COARSER = 1.3
 
 @dataclass(frozen=True, eq=False)
 class SymbolUnits:
-    """The hidden units on a stretch.
+    """The hidden units on a span.
 
     Attributes
     ----------
@@ -100,11 +100,11 @@ class SymbolMemory:
 
 @dataclass(frozen=True, eq=False)
 class SymbolProbe:
-    """A network on a stretch of symbols.
+    """A network on a span of symbols.
 
     Attributes
     ----------
-    codes : (step,) symbols of the stretch, -1 where none was observed
+    codes : (step,) symbols of the span, -1 where none was observed
 
     """
 
@@ -114,7 +114,7 @@ class SymbolProbe:
     memory: SymbolMemory
 
 
-class _Stretch:
+class _Span:
     """A network on some rows of one series of a panel."""
 
     def __init__(self, fitted: FittedNetwork, past: Panel, number: int, first: int, end: int) -> None:
@@ -162,25 +162,25 @@ class _Stretch:
 
 def probe_symbols(fitted: FittedNetwork, past: Panel, number: int, first: int, end: int) -> SymbolProbe:
     """Look at the steps `first <= step < end` of one series, the first `MOST_STEPS` of them."""
-    stretch = _Stretch(fitted, past, number, first, end)
-    codes = np.where(past.target_observed[stretch.rows], past.target[stretch.rows], -1).astype(np.int64)
-    units = _units(stretch, codes, len(past.symbols))
-    return SymbolProbe(past.symbols, codes, units, _memory(stretch, units))
+    span = _Span(fitted, past, number, first, end)
+    codes = np.where(past.target_observed[span.rows], past.target[span.rows], -1).astype(np.int64)
+    units = _units(span, codes, len(past.symbols))
+    return SymbolProbe(past.symbols, codes, units, _memory(span, units))
 
 
-def _units(stretch: _Stretch, codes: IntArray, symbols: int) -> SymbolUnits:
-    activity = stretch.activity()
+def _units(span: _Span, codes: IntArray, symbols: int) -> SymbolUnits:
+    activity = span.activity()
     outputs = activity.outputs
     last = np.flatnonzero(activity.layer == activity.layer[-1])
-    places = stretch.origins - stretch.rows[0]
+    places = span.origins - span.rows[0]
     read = torch.from_numpy(outputs[places][:, last].astype(np.float32))
     means = torch.from_numpy(outputs[:, last].mean(axis=0).astype(np.float32))
-    whole = stretch.bits(read)
+    whole = span.bits(read)
     added = np.full(outputs.shape[1], np.nan)
     for i, unit in enumerate(last.tolist()):
         held = read.clone()
         held[:, i] = means[i]
-        added[unit] = stretch.bits(held) - whole
+        added[unit] = span.bits(held) - whole
     mean, explained = explained_by(outputs, codes, symbols)
     return SymbolUnits(
         outputs=outputs,
@@ -190,7 +190,7 @@ def _units(stretch: _Stretch, codes: IntArray, symbols: int) -> SymbolUnits:
         holds=holding_steps(outputs),
         mean=mean,
         bits=whole,
-        bits_without_any=stretch.bits(means.expand(len(read), -1)),
+        bits_without_any=span.bits(means.expand(len(read), -1)),
         origins=len(places),
     )
 
@@ -228,14 +228,14 @@ def holding_steps(outputs: FloatArray, furthest: int = _FURTHEST) -> IntArray:
     return holds
 
 
-def _memory(stretch: _Stretch, units: SymbolUnits) -> SymbolMemory:
-    reach = int(stretch.origins[0]) - stretch.start
-    furthest = min(_FURTHEST, stretch.context_steps - 1 if stretch.windows else reach)
+def _memory(span: _Span, units: SymbolUnits) -> SymbolMemory:
+    reach = int(span.origins[0]) - span.start
+    furthest = min(_FURTHEST, span.context_steps - 1 if span.windows else reach)
     known: dict[int, float] = {}
     lag = 0.0
     while int(lag) <= furthest:
-        reached = reach_by_windows(stretch.network, stretch.data.readings, int(lag) + 1, stretch.origins)
-        known[int(lag)] = stretch.bits(reached.features)
+        reached = reach_by_windows(span.network, span.data.readings, int(lag) + 1, span.origins)
+        known[int(lag)] = span.bits(reached.features)
         lag = max(lag + 1, lag * _COARSER)
     lags = np.array(list(known))
     bits = np.array(list(known.values()))
@@ -243,26 +243,26 @@ def _memory(stretch: _Stretch, units: SymbolUnits) -> SymbolMemory:
         cut=fall_of(lags, np.maximum(bits - units.bits, 0.0), from_peak=False),
         bits=bits,
         whole=units.bits,
-        base=stretch.cost(stretch.head.base[0].expand(len(stretch.origins), -1)),
-        gradient=_gradient(stretch, furthest),
-        origins=len(stretch.origins),
+        base=span.cost(span.head.base[0].expand(len(span.origins), -1)),
+        gradient=_gradient(span, furthest),
+        origins=len(span.origins),
     )
 
 
-def _gradient(stretch: _Stretch, furthest: int) -> Fall:
-    chosen = np.unique(np.linspace(0, len(stretch.origins) - 1, _GRADIENTS).astype(np.int64))
-    rows, network = stretch.origins[chosen], stretch.network
-    steps = max(min(furthest, int(rows[0]) - stretch.start - 1), 0)
+def _gradient(span: _Span, furthest: int) -> Fall:
+    chosen = np.unique(np.linspace(0, len(span.origins) - 1, _GRADIENTS).astype(np.int64))
+    rows, network = span.origins[chosen], span.network
+    steps = max(min(furthest, int(rows[0]) - span.start - 1), 0)
     read_rows = rows[:, None] + np.arange(-steps, 1)
-    readings = stretch.data.readings
+    readings = span.data.readings
     x = torch.from_numpy(readings.inputs(read_rows))
     with torch.no_grad():
         read = network.read(x, readings.of_series(read_rows))
     read.requires_grad_()
-    state = network.initial_state(len(rows)) if stretch.windows else stretch.before(read_rows[:, 0] - 1)
+    state = network.initial_state(len(rows)) if span.windows else span.before(read_rows[:, 0] - 1)
     features, _ = network.backbone(read, state)
-    logits = stretch.logits(features[:, -1], rows)
-    loss = functional.cross_entropy(logits, stretch.came[torch.from_numpy(chosen)], reduction="sum")
+    logits = span.logits(features[:, -1], rows)
+    loss = functional.cross_entropy(logits, span.came[torch.from_numpy(chosen)], reduction="sum")
     (slope,) = torch.autograd.grad(loss, read)
     squares = slope.double().square().sum(dim=2).mean(dim=0).numpy()
     return fall_of(np.arange(steps + 1), np.sqrt(squares)[::-1].copy())

@@ -67,8 +67,8 @@ class System:
     number : of the series that is examined
     past : this series alone, as the network sees it
     centre, spread : around which made-up series lie, and how far they go, in the target's units
-    train_steps : steps of the training stretch
-    seen_steps : steps before the test stretch
+    train_steps : steps of the training split
+    seen_steps : steps before the test split
 
     """
 
@@ -141,7 +141,7 @@ class System:
 
     @cached_property
     def origins(self) -> IntArray:
-        """Steps of the data from which forecasts are judged, (origin,): on the test stretch, or before it if short."""
+        """Steps of the data from which forecasts are judged, (origin,): on the test split, or before it if short."""
         length = int(self.past.lengths[0])
         first = min(self.seen_steps, max(self.span + 1, length - self.horizon - _FEWEST_ORIGINS))
         first = max(first, self.span + 1, self.window_steps or 0)

@@ -1,6 +1,6 @@
-"""A map of the hidden units of a network on a stretch of a series: what they did, what they follow, which matter.
+"""A map of the hidden units of a network on a span of a series: what they did, what they follow, which matter.
 
-A unit is switched off by holding its output at its mean over the stretch where the decoder reads it: what the unit
+A unit is switched off by holding its output at its mean over the span where the decoder reads it: what the unit
 itself, or others by way of it, go on to remember is left as it is. Only units of the last layer are read there.
 
 Where rises are asked for forecasts are their probabilities, and the error is the Brier score.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forecast.training.data import NetworkData
 
 MOST_STEPS = 1_000
-"""Steps of a stretch that are looked at, at most: the latest."""
+"""Steps of a span that are looked at, at most: the latest."""
 
 LEVEL_STEPS = 10
 """Steps that the level is the mean of, where there is no season."""
@@ -68,12 +68,12 @@ class Effects:
 
 @dataclass(frozen=True, eq=False)
 class UnitMap:
-    """The hidden units of a network on a stretch.
+    """The hidden units of a network on a span.
 
     Attributes
     ----------
     series : id of the series
-    times, y : (step,) of the stretch; y is NaN where it was not observed
+    times, y : (step,) of the span; y is NaN where it was not observed
     activity : outputs and gates of all units
     following : what they follow
     effects : what they are worth
@@ -113,7 +113,7 @@ def map_units(fitted: FittedNetwork, past: Panel, series: int, first: int, end: 
     Raises
     ------
     ForecastError
-        A stretch that is too short for a forecast, or begins before a network on windows has a context.
+        A span that is too short for a forecast, or begins before a network on windows has a context.
 
     """
     windows = fitted.forecaster.training.regime == "windows"
@@ -121,8 +121,8 @@ def map_units(fitted: FittedNetwork, past: Panel, series: int, first: int, end: 
     horizon = fitted.reference.horizon
     if not 0 <= series < len(past) or end > past.lengths[series] or end - first < horizon + 2:
         raise ForecastError(
-            f"units are looked at on a stretch of one series of at least {horizon + 2} steps, found steps {first} to "
-            f"{end} of series {series}: choose a longer stretch"
+            f"units are looked at on a span of one series of at least {horizon + 2} steps, found steps {first} to "
+            f"{end} of series {series}: choose a longer span"
         )
     leveled = needs_level(fitted.forecaster.settings)
     data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)

@@ -84,8 +84,8 @@ class CategoricalHead(Head):
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
         """Code of the likeliest symbol, of equals the first, (..., horizon, symbol) -> (..., horizon)."""
-        return self.chances(raw).argmax(dim=-1).double()
+        return self.probabilities(raw).argmax(dim=-1).double()
 
-    def chances(self, raw: Tensor) -> Tensor:
+    def probabilities(self, raw: Tensor) -> Tensor:
         """Probability of each symbol, (..., horizon, symbol) -> the same in double precision."""
         return torch.softmax(raw.double() + self.base.double(), dim=-1)

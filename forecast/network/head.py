@@ -58,7 +58,7 @@ class Head(nn.Module):
         self.register_buffer("unit", torch.ones(horizon))
 
     def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
-        """Measure on forks of the training stretch, (fork, horizon) each, where an untrained network begins."""
+        """Measure on forks of the training split, (fork, horizon) each, where an untrained network begins."""
         squares = (differences.double().square() * exists).sum(dim=0)
         self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
 

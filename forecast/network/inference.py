@@ -67,10 +67,10 @@ def walk_features(
 
 
 def _walk_lanes(
-    network: Network, readings: Readings, stretch: tuple[IntArray, IntArray], lanes: IntArray, rows: IntArray
+    network: Network, readings: Readings, span: tuple[IntArray, IntArray], lanes: IntArray, rows: IntArray
 ) -> Iterator[tuple[IntArray | slice, Tensor]]:
-    """Walk lanes side by side from rows `stretch[0]` to `stretch[1]`, both (lane,)."""
-    starts, last = stretch
+    """Walk lanes side by side from rows `span[0]` to `span[1]`, both (lane,)."""
+    starts, last = span
     steps = rows - starts[lanes]
     device = network.device
     state: State = network.initial_state(len(starts))

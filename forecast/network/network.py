@@ -27,7 +27,7 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    input_unit : (input,) root mean square of each input over the training stretch; inputs are divided by it
+    input_unit : (input,) root mean square of each input over the training split; inputs are divided by it
 
     """
 

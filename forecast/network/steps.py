@@ -154,8 +154,8 @@ def straight_forecast(network: Network) -> StraightForecast | None:
     return StraightForecast(weight * unit[:, None], bias * unit)
 
 
-class StraightChances:
-    """Probabilities of symbols whose logarithms are, but for what they lack to add up to 1, linear in the features."""
+class LinearProbabilities:
+    """Uniforms of symbols whose logarithms are, but for what they lack to add up to 1, linear in the features."""
 
     def __init__(self, weight: Float32Array, bias: Float32Array, base: FloatArray) -> None:
         """Take weights (horizon and symbol, feature), bias (same,) and logarithms of base rates (horizon, symbol)."""
@@ -171,12 +171,12 @@ class StraightChances:
         return logits
 
 
-def straight_chances(network: Network) -> StraightChances | None:
+def linear_probabilities(network: Network) -> LinearProbabilities | None:
     """Return how probabilities of symbols follow from features; None where forecasts are made otherwise."""
     straight, head = _straight(network), network.head
     if straight is None or not isinstance(head, CategoricalHead):
         return None
-    return StraightChances(*straight, head.base.double().cpu().numpy())
+    return LinearProbabilities(*straight, head.base.double().cpu().numpy())
 
 
 def _straight(network: Network) -> tuple[Float32Array, Float32Array] | None:

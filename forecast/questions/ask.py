@@ -1,6 +1,6 @@
 """The question that is asked of a panel: how it is split, how far ahead, with how much past and what season.
 
-What the user does not say is found on the training stretch alone.
+What the user does not say is found on the training split alone.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def ask(
 ) -> Question:
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
-    Without a number the last half of the validation stretch is for calibration, where both halves keep a horizon;
+    Without a number the last half of the validation split is for calibration, where both halves keep a horizon;
     probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
     `over="series"` puts whole series into the stretches, and the three numbers count series.
 
@@ -65,7 +65,7 @@ def ask(
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
     settings = check_settings(SplitSettings, asked, "split.")
-    check_stretches(panel, horizon, asks, over)
+    check_splits(panel, horizon, asks, over)
     split = split_as_asked(panel, settings, asks, 1, horizon)
     training = _with_steps(panel.cut(split.train))
     shortest = int(training.lengths.min())
@@ -102,7 +102,7 @@ def split_as_asked(panel: Panel, settings: SplitSettings, asks: Asks, context_st
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
-    """Two seasons (at most 512 steps), or a horizon if that is more, yet at most two thirds of the training stretch.
+    """Two seasons (at most 512 steps), or a horizon if that is more, yet at most two thirds of the training split.
 
     >>> context_for(season_steps=24, horizon=12, train_steps=1000)
     48
@@ -120,17 +120,17 @@ def _all_before_label(train_steps: int) -> int:
 
 
 def _with_steps(training: Panel) -> Panel:
-    """Leave out the series that have no training stretch."""
+    """Leave out the series that have no training split."""
     return training.take(np.flatnonzero(training.lengths))
 
 
-def check_stretches(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+def check_splits(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
     """Refuse stretches of which the question makes no sense.
 
     Raises
     ------
     ForecastError
-        A split over series where each needs its own training stretch; labels at the end that cannot be asked for.
+        A split over series where each needs its own training split; labels at the end that cannot be asked for.
 
     """
     if panel.at_end:
@@ -138,7 +138,7 @@ def check_stretches(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
     if over == "series" and asks != "symbol":
         raise ForecastError(
             "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
-            "values come from its own training stretch, which a whole series of the test has not: say "
+            "values come from its own training split, which a whole series of the test has not: say "
             "`split.over=time`"
         )
 
@@ -170,7 +170,7 @@ def _season(training: Panel, season_steps: int | None) -> Season:
     shortest = int(training.lengths.min())
     if season_steps >= shortest:
         raise ForecastError(
-            f"`data.season_steps={season_steps}` should be less than the training stretch, which has "
+            f"`data.season_steps={season_steps}` should be less than the training split, which has "
             f"{shortest} steps{_which(training)}: give a shorter season, or 1 for none"
         )
     return Season(steps=season_steps, evidence="given as data.season_steps")

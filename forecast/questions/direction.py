@@ -26,7 +26,7 @@ def risen(panel: Panel, rows: IntArray, horizon: int) -> FloatArray:
 
 
 def base_rates(past: Panel, train_steps: IntArray, horizon: int) -> FloatArray:
-    """Share of the steps of the training stretch after which the target was higher h steps on, (horizon,).
+    """Share of the steps of the training split after which the target was higher h steps on, (horizon,).
 
     Of all series together. A rate of 0 or 1 is taken for that of one step more, which went the other way and so is
     no certainty; where there is no step at all it is a half.

@@ -44,7 +44,7 @@ class Season:
 
 
 def find_season(training: Panel) -> Season:
-    """Find the season of a panel, of all its series together; give it the training stretch and nothing more.
+    """Find the season of a panel, of all its series together; give it the training split and nothing more.
 
     Examples
     --------

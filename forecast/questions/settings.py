@@ -16,7 +16,7 @@ class SplitSettings(Settings):
     ----------
     over : time: every series is cut in time; series: whole series are training, validation or test, in their order
     validation, test : a share below 1, or whole steps; over series a share of the series, or so many of them
-    calibration : the same, after the validation stretch, or 0; null: the last half of the validation stretch, where
+    calibration : the same, after the validation split, or 0; null: the last half of the validation split, where
         both halves keep a horizon
 
     """

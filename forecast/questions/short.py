@@ -1,6 +1,6 @@
 """Series that are too short for what is asked, among others that are not: left out on request, and named.
 
-How long a series has to be depends on the context, and that, where it is not said, on the training stretch. Here it
+How long a series has to be depends on the context, and that, where it is not said, on the training split. Here it
 is that of the typical series: one short series would otherwise shorten the context of all.
 """
 

@@ -1,8 +1,8 @@
 """How a panel is split, and rolling origins.
 
-Over time every series is cut at its own steps into a training, a validation, a calibration and a test stretch, in this
+Over time every series is cut at its own steps into a training, a validation, a calibration and a test split, in this
 order. Over series each of them is in one stretch as a whole, and has no steps in the others. Everything is fitted and
-chosen on the first two; the calibration stretch only says how wide intervals have to be, and may be empty.
+chosen on the first two; the calibration split only says how wide intervals have to be, and may be empty.
 """
 
 from __future__ import annotations
@@ -81,21 +81,21 @@ def split_panel(
 ) -> Split:
     """Split a panel; `validation`, `test` and `calibration` are shares below 1 or whole steps, or numbers of series.
 
-    Without a number the last half of a series' validation stretch is for calibration, where both halves keep a
+    Without a number the last half of a series' validation split is for calibration, where both halves keep a
     horizon; over series the last half of the validation series.
 
     Raises
     ------
     ForecastError
-        A series whose training stretch is shorter than context + horizon, or another stretch than the horizon; over
+        A series whose training split is shorter than context + horizon, or another stretch than the horizon; over
         series a stretch without a series, or a series of fewer steps than the horizon and one more.
 
     """
     if over == "series":
         return _split_series(panel, validation, test, horizon, calibration)
-    stretches = _stretches(panel, validation, test, calibration)
-    _check_long_enough(panel, stretches, context_steps, horizon)
-    train, validated, calibrated, _ = stretches
+    parts = _splits(panel, validation, test, calibration)
+    _check_long_enough(panel, parts, context_steps, horizon)
+    train, validated, calibrated, _ = parts
     if calibration is None:
         half = validated // 2
         calibrated = np.where(half >= horizon, half, 0)
@@ -107,8 +107,8 @@ def long_enough(
     panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
 ) -> tuple[BoolArray, IntArray]:
     """Whether `split_panel` over time takes each series, and the steps of training it would have; both (series,)."""
-    stretches = _stretches(panel, validation, test, calibration)
-    return _horizons_that_fit(stretches, context_steps) >= horizon, stretches[0]
+    parts = _splits(panel, validation, test, calibration)
+    return _horizons_that_fit(parts, context_steps) >= horizon, parts[0]
 
 
 def _split_series(panel: Panel, validation: float, test: float, horizon: int, calibration: float | None) -> Split:
@@ -130,9 +130,9 @@ def _split_series(panel: Panel, validation: float, test: float, horizon: int, ca
         calibrated = validated // 2
         validated -= calibrated
     borders = np.cumsum([trained, validated, calibrated])
-    stretch = np.full(len(panel), len(borders))
-    stretch[counted] = np.searchsorted(borders, np.arange(len(counted)), side="right")
-    return Split(*(np.where(stretch == number, panel.lengths, 0) for number in range(len(borders))))
+    part = np.full(len(panel), len(borders))
+    part[counted] = np.searchsorted(borders, np.arange(len(counted)), side="right")
+    return Split(*(np.where(part == number, panel.lengths, 0) for number in range(len(borders))))
 
 
 def _check_one_origin(panel: Panel, horizon: int) -> None:
@@ -156,15 +156,15 @@ def has_label(panel: Panel) -> BoolArray:
     return panel.target_observed[panel.offsets[1:] - 1]
 
 
-def _stretches(panel: Panel, validation: float, test: float, calibration: float | None) -> Stretches:
+def _splits(panel: Panel, validation: float, test: float, calibration: float | None) -> Stretches:
     """Steps of each stretch, without those that are taken off validation; the first may be negative."""
     lengths = panel.lengths
     validated, calibrated, tested = (_steps(size, lengths) for size in (validation, calibration or 0, test))
     return lengths - validated - calibrated - tested, validated, calibrated, tested
 
 
-def _horizons_that_fit(stretches: Stretches, context_steps: int) -> IntArray:
-    train, validation, calibration, test = stretches
+def _horizons_that_fit(parts: Stretches, context_steps: int) -> IntArray:
+    train, validation, calibration, test = parts
     longest = np.minimum(np.minimum(train - context_steps, validation), test)
     return np.where(calibration > 0, np.minimum(longest, calibration), longest)
 
@@ -206,9 +206,9 @@ def _steps(size: float, lengths: IntArray | int) -> IntArray:
     return np.full(np.shape(lengths), int(size), dtype=np.int64)
 
 
-def _check_long_enough(panel: Panel, stretches: Stretches, context_steps: int, horizon: int) -> None:
-    train, validation, calibration, test = stretches
-    longest = _horizons_that_fit(stretches, context_steps)
+def _check_long_enough(panel: Panel, parts: Stretches, context_steps: int, horizon: int) -> None:
+    train, validation, calibration, test = parts
+    longest = _horizons_that_fit(parts, context_steps)
     short = np.flatnonzero(longest < horizon)
     if len(short) == 0:
         return

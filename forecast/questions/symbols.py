@@ -50,7 +50,7 @@ def target_rows(panel: Panel, first: IntArray, step: int) -> IntArray:
 
 
 def symbol_base_rates(past: Panel, train_steps: IntArray, horizon: int, size: int) -> FloatArray:
-    """Share of each of `size` symbols among the targets of the training stretch h steps on, (horizon, symbol).
+    """Share of each of `size` symbols among the targets of the training split h steps on, (horizon, symbol).
 
     Of all series together. Half an occurrence is added to each (Krichevsky and Trofimov 1981), so that what training
     has not seen is no impossibility; without any target all are equally likely.

@@ -18,8 +18,8 @@ class SeriesSettings(Settings):
 
     Attributes
     ----------
-    context_steps : steps of the past that windows and the shortest training stretch have; None: by season and horizon
-    season_steps : steps of a season, 1: none; None: found on the training stretch
+    context_steps : steps of the past that windows and the shortest training split have; None: by season and horizon
+    season_steps : steps of a season, 1: none; None: found on the training split
     transform : forecasts are made of the logarithm of the target, and undone
 
     """

@@ -3,7 +3,7 @@
 A channel of numbers becomes its difference to the training mean in units of the training deviation, over all series
 together, so that the same price or the same temperature is the same number in each. A channel of categories becomes
 one column a category; a category that was not there in training has none. A value that is masked is the mean, or no
-category, and a column of its own says that it is masked. Everything is measured on the training stretch alone.
+category, and a column of its own says that it is masked. Everything is measured on the training split alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A reference for training: each row's forecast is made with weights that have not seen what comes after the row.
 
 On the rows that it was fitted on a closed form errs less than it will later, and a network that learns what it leaves
-learns too little, or what is not there. So the training stretch of each series is cut into blocks, and a block's rows
+learns too little, or what is not there. So the training split of each series is cut into blocks, and a block's rows
 get weights that were fitted on the others (Stone 1974, and as for stacked models Wolpert 1992). Rows after the training
-stretch get the reference itself.
+split get the reference itself.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class CrossFitted:
 
     Attributes
     ----------
-    reference : what forecasts after the training stretch
+    reference : what forecasts after the training split
     blocks : the same with weights of all other blocks, for the rows of each
-    borders : (series, block + 1) steps at which blocks begin, and the end of the training stretch
+    borders : (series, block + 1) steps at which blocks begin, and the end of the training split
 
     """
 
@@ -75,7 +75,7 @@ class CrossFitted:
 
 
 def cross_fitted(reference: Reference, past: Panel, train_steps: IntArray, blocks: int) -> Reference | CrossFitted:
-    """Fit weights for each of so many blocks of the training stretch; a reference without weights stays as it is."""
+    """Fit weights for each of so many blocks of the training split; a reference without weights stays as it is."""
     if reference.name not in CRITERIA or blocks < 2:
         return reference
     borders = (np.arange(blocks + 1) * train_steps[:, None]) // blocks

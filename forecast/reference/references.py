@@ -1,7 +1,7 @@
 """References: simple forecasts known at the origin, to which a network adds what it has learnt.
 
 `last`, `seasonal`, `mean` and `level` have nothing or one number to fit; `blend` and its kin are, for each series and
-horizon step, a weighted sum of these and more, fitted on the training stretch (`blends`).
+horizon step, a weighted sum of these and more, fitted on the training split (`blends`).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Reference:
         return max(SEASON_LAGS) * self.season_steps + 2
 
     def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
-        """Fit again on another training stretch; what was chosen (smoothing, ridge constant) stays.
+        """Fit again on another training split; what was chosen (smoothing, ridge constant) stays.
 
         Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
         """
@@ -183,7 +183,7 @@ def term_count(name: str, season_steps: int) -> int:
 def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
     """Fit a reference on the first `train_steps[i]` steps of each series.
 
-    What of `past` lies after them is the validation stretch, on which the constants are chosen, and with
+    What of `past` lies after them is the validation split, on which the constants are chosen, and with
     `name="auto"` the reference itself.
 
     Raises
@@ -231,7 +231,7 @@ def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
 
 
 def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
-    """Mean absolute error over the validation stretch, in units of each series' scale; 0 where there is none."""
+    """Mean absolute error over the validation split, in units of each series' scale; 0 where there is none."""
     origins = _judged_origins(past, train_steps, past.lengths, reference)
     if not len(origins):
         return 0.0
@@ -272,7 +272,7 @@ def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
 
 
 def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
-    """Return the smoothing whose level has been the best forecast over the training stretch, scaled and pooled."""
+    """Return the smoothing whose level has been the best forecast over the training split, scaled and pooled."""
     scale = fit_scale(past, train_steps, problem.season_steps)
     origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, problem)
     if not len(origins):
@@ -291,7 +291,7 @@ def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
 
 
 def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference:
-    """Choose the ridge constant on the validation stretch, by least squares; the default where there is none."""
+    """Choose the ridge constant on the validation split, by least squares; the default where there is none."""
     if np.array_equal(train_steps, past.lengths):
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
     train = past.cut(train_steps)

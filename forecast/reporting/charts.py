@@ -11,7 +11,7 @@ from altair.utils.schemapi import debug_mode
 
 from forecast.reporting import marks
 from forecast.reporting.diagnostics import PenaltySection
-from forecast.reporting.direction_charts import chance_figure, reliability_figure
+from forecast.reporting.direction_charts import probability_figure, reliability_figure
 from forecast.reporting.error_charts import copy_figure, learning_figure, penalty_figure, residuals_figure, steps_figure
 from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
 from forecast.reporting.gradient_charts import gradients_figure
@@ -55,8 +55,8 @@ def _figures(summary: Summary) -> Iterator[Figure]:
         yield from symbol_figures(summary.symbols, roles)
     if summary.continuation is not None:
         yield continuation_figure(summary.continuation, roles)
-    if summary.chances is not None:
-        yield chance_figure(summary.chances, roles, summary.series)
+    if summary.probabilities is not None:
+        yield probability_figure(summary.probabilities, roles, summary.series)
     if summary.reliability is not None:
         yield reliability_figure(summary.reliability, roles)
     if summary.symbols is None or len(summary.steps.steps) > 1:
@@ -109,9 +109,9 @@ def _of_a_series(
 
 
 def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:
-    """Draw the series over its stretches."""
+    """Draw the series over its splits."""
     tints = {"validation": LIGHT.validation, "calibration": LIGHT.calibration, "test": LIGHT.test}
-    ranges: marks.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.stretches if s.name in tints]
+    ranges: marks.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.parts if s.name in tints]
     tables = {"lines": marks.track_rows([(TRUTH, section.truth)]), "ranges": ranges}
     path = marks.lines("lines", clock).encode(
         y=marks.value_axis(name), color=marks.colour({TRUTH: LIGHT.truth}), strokeWidth=alt.value(1.4)

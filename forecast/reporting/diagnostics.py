@@ -150,7 +150,7 @@ def penalty_section(history: pd.DataFrame) -> PenaltySection:
     penalties = history["penalty"].to_numpy(dtype=np.float64)
     judged = bool(np.isfinite(validation).any())
     best = int(np.nanargmin(validation)) if judged else 0
-    says = "The read-out is fitted in closed form, in one pass over the training stretch"
+    says = "The read-out is fitted in closed form, in one pass over the training split"
     if judged and len(penalties) > 1:
         says += (
             f", once for each of {len(penalties)} penalties; "

@@ -12,7 +12,7 @@ from forecast.reporting.marks import Figure
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
-    from forecast.reporting.directions import ChanceSection, ReliabilitySection
+    from forecast.reporting.directions import ProbabilitySection, ReliabilitySection
     from forecast.reporting.marks import Panel, Values
     from forecast.reporting.sections import Roles
 
@@ -82,7 +82,7 @@ def _histogram(section: ReliabilitySection, network: str) -> Panel:
     return marks.panel(drawn, {"bars": rows}, _TALL, title=f"how often {network} says what", note=note)
 
 
-def chance_figure(section: ChanceSection, roles: Roles, name: str) -> Figure:
+def probability_figure(section: ProbabilitySection, roles: Roles, name: str) -> Figure:
     """Draw the probabilities after the end of the data."""
     colours = {one.model: marks.role_colours(roles)[one.model] for one in reversed(section.models)}
     rows: Values = [

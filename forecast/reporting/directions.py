@@ -1,4 +1,4 @@
-"""Probabilities that the target rises: whether what is said is what comes, and what is said of the steps ahead."""
+"""Uniforms that the target rises: whether what is said is what comes, and what is said of the steps ahead."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ReliabilitySection:
 
 
 @dataclass(frozen=True)
-class ChanceSection:
+class ProbabilitySection:
     """How likely the target is higher at each step after the data than at their end."""
 
     says: str
@@ -102,13 +102,13 @@ def _in_words(one: Reliability) -> str:
     )
 
 
-def chance_section(truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock) -> ChanceSection:
+def probability_section(truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock) -> ProbabilitySection:
     """Show the probabilities after the end of one series (`ds, model, y_hat`)."""
     tables = {name: forecast[forecast["model"] == name].sort_values("ds") for name in roles.named()}
     tables = {name: rows for name, rows in tables.items() if len(rows)}
     first = next(iter(tables.values()))
     end = float(moments(truth["ds"])[truth["y"].notna().to_numpy()][-1])
-    return ChanceSection(
+    return ProbabilitySection(
         says=(
             f"How likely it is higher than {number(float(truth['y'].dropna().iloc[-1]))}, its last value "
             f"({clock.write(end)}), at each of {counted(len(first), 'step')} after it."

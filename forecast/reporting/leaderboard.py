@@ -48,7 +48,7 @@ COLUMNS = (
     Column("kind", "kind", text=True),
     Column("brier", "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"),
     Column("bits", "bits", "bits a symbol: what the symbols that came cost in an ideal code of the probabilities"),
-    Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training stretch"),
+    Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training split"),
     Column(
         "skill", "skill", "1 less MASE (or Brier, bits) over that of the baseline to beat: above 0 is better than it"
     ),

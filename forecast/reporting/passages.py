@@ -61,7 +61,7 @@ class PassageSection:
 def passage_section(
     mine: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles, name: str
 ) -> PassageSection | None:
-    """Show the first of what came in the test stretch of one series; None where fewer than two symbols did.
+    """Show the first of what came in the test split of one series; None where fewer than two symbols did.
 
     `mine` holds the results of the series, `truth` its times and stretches.
     """
@@ -75,7 +75,7 @@ def passage_section(
     beside = None if theirs is None or len(theirs) != len(known) else losses(theirs).tolist()
     tokens = _tokens(known, beside, gaps, symbols)
     right = int((known["y"] == known["y_hat"]).iloc[: len(tokens)].sum())
-    count = int((truth["y"].notna() & (truth["stretch"] == "test")).sum())
+    count = int((truth["y"].notna() & (truth["split"] == "test")).sum())
     return PassageSection(_in_words(tokens, max(count, len(known)), right, roles, name), tokens)
 
 
@@ -119,7 +119,7 @@ def _in_words(tokens: Sequence[Token], count: int, right: int, roles: Roles, nam
     which = "All" if len(tokens) == count else f"{len(tokens):,} of the"
     where = "" if len(tokens) == count else ", from its beginning and not picked by result"
     says = (
-        f"{which} {counted(count, 'symbol')} of the test stretch of {name}{where}. The deeper the "
+        f"{which} {counted(count, 'symbol')} of the test split of {name}{where}. The deeper the "
         f"colour of one, the less chance {roles.network} gave it one step ahead, and the more bits it cost: 1 bit is a "
         f"chance of one half, 4 bits one of a sixteenth. Here a symbol cost "
         f"{number(float(np.mean([token.bits for token in tokens])))} bits on average"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.reporting.characters import readable
 from forecast.reporting.diagnostics import copy_section, residual_section
-from forecast.reporting.directions import chance_section, reliability_section
+from forecast.reporting.directions import probability_section, reliability_section
 from forecast.reporting.fans import with_quantiles
 from forecast.reporting.lines import find_clock
 from forecast.reporting.passages import passage_section
@@ -85,7 +85,7 @@ class Material:
 
     @property
     def truth(self) -> pd.DataFrame:
-        """The series that is drawn, or as much of it as the results hold: columns `ds`, `y`, `stretch`."""
+        """The series that is drawn, or as much of it as the results hold: columns `ds`, `y`, `part`."""
         series = None if self.series is None else rows_of(self.series, self.uid)
         return truth_of(rows_of(self.results, self.uid), series)
 
@@ -133,7 +133,7 @@ def _of_directions(made: Material) -> dict[str, Any]:
     return {
         "data": data_section(truth, made.clock, made.show.points, made.name),
         "reliability": reliability_section(made.results, made.roles),
-        "chances": None if ahead is None else chance_section(truth, ahead, made.roles, made.clock),
+        "chances": None if ahead is None else probability_section(truth, ahead, made.roles, made.clock),
     }
 
 
@@ -154,7 +154,7 @@ def _of_symbols(made: Material) -> dict[str, Any]:
 
 
 def _every_truth(results: pd.DataFrame) -> pd.DataFrame:
-    return results[["unique_id", "ds", "y"]].drop_duplicates(["unique_id", "ds"]).assign(stretch="test")
+    return results[["unique_id", "ds", "y"]].drop_duplicates(["unique_id", "ds"]).assign(split="test")
 
 
 SECTIONS: dict[Asks, Callable[[Material], Mapping[str, Any]]] = {
@@ -176,4 +176,4 @@ def truth_of(results: pd.DataFrame, series: pd.DataFrame | None) -> pd.DataFrame
     if series is not None and len(series):
         return series.sort_values("ds").reset_index(drop=True)
     seen = results[["ds", "y"]].drop_duplicates("ds").sort_values("ds").reset_index(drop=True)
-    return seen.assign(stretch="test")
+    return seen.assign(split="test")

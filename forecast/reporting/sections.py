@@ -40,7 +40,7 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SplitName:
     """A part of the data in time, from `start` to `end` of the time axis."""
 
     name: str
@@ -50,11 +50,11 @@ class Stretch:
 
 @dataclass(frozen=True)
 class DataSection:
-    """One series with the stretches that it is cut into."""
+    """One series with the splits that it is cut into."""
 
     says: str
     truth: Line
-    stretches: tuple[Stretch, ...]
+    parts: tuple[SplitName, ...]
 
 
 @dataclass(frozen=True)
@@ -91,37 +91,37 @@ class ForecastSection:
 
 
 def data_section(series: pd.DataFrame, clock: Clock, points: int, name: str) -> DataSection:
-    """Show a series (`ds, y, stretch`) whole, thinned to `points`."""
+    """Show a series (`ds, y, part`) whole, thinned to `points`."""
     t, y = moments(series["ds"]), series["y"].to_numpy(dtype=np.float64)
-    stretches, sizes = [], []
-    label = series["stretch"].astype(str).to_numpy() if "stretch" in series else np.full(len(t), "training")
-    starts = [(stretch, np.flatnonzero(label == stretch)) for stretch in (*STRETCHES, "train")]
+    parts, sizes = [], []
+    label = series["split"].astype(str).to_numpy() if "split" in series else np.full(len(t), "training")
+    starts = [(part, np.flatnonzero(label == part)) for part in (*STRETCHES, "train")]
     found = [(("training" if s == "train" else s), rows) for s, rows in starts if len(rows)]
     found.sort(key=lambda item: int(item[1][0]))
-    for i, (stretch, rows) in enumerate(found):
+    for i, (part, rows) in enumerate(found):
         end = t[found[i + 1][1][0]] if i + 1 < len(found) else t[-1]
-        stretches.append(Stretch(stretch, float(t[rows[0]]), float(end)))
-        sizes.append(f"{len(rows):,} for {'the ' if stretch == 'test' else ''}{stretch}")
+        parts.append(SplitName(part, float(t[rows[0]]), float(end)))
+        sizes.append(f"{len(rows):,} for {'the ' if part == 'test' else ''}{part}")
     says = f"{name}: {counted(len(t), 'step')} from {clock.write(t[0])} to {clock.write(t[-1])}"
-    if "stretch" in series:
+    if "split" in series:
         says += f": {listed(sizes)}"
     says += "."
     if len(t) > points:
         says += " Thinned for drawing; every peak is kept."
-    return DataSection(says, line(t, y, points), tuple(stretches))
+    return DataSection(says, line(t, y, points), tuple(parts))
 
 
 def origins_section(
     truth: pd.DataFrame, results: pd.DataFrame, roles: Roles, clock: Clock, count: int
 ) -> ForecastSection:
-    """Show what was forecast from `count` origins spread evenly over the test stretch of one series."""
+    """Show what was forecast from `count` origins spread evenly over the test split of one series."""
     cutoffs = np.sort(results["cutoff"].unique())
     chosen = cutoffs[np.unique(np.linspace(0, len(cutoffs) - 1, count).round().astype(np.int64))]
     steps = int(results["step"].max())
     made = [_forecasts_from(cutoff, truth, results, roles) for cutoff in chosen]
     views = tuple(_view(one, clock, fan_of=roles.network) for one in made)
     says = (
-        f"{counted(len(views), 'origin')}, spread evenly over the {len(cutoffs):,} of the test stretch "
+        f"{counted(len(views), 'origin')}, spread evenly over the {len(cutoffs):,} of the test split "
         f"and not picked by result; each forecast looks {counted(steps, 'step')} ahead from the vertical line."
     )
     fans = [one.fans[roles.network] for one in made if roles.network in one.fans]

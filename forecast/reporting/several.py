@@ -118,7 +118,7 @@ def choices(
 ) -> tuple[Choice, ...]:
     """Return the series to choose from, best first, among them the one that is `shown` at first.
 
-    `tables` are the series (`unique_id, ds, y, stretch`), the results and the forecast ahead.
+    `tables` are the series (`unique_id, ds, y, part`), the results and the forecast ahead.
     """
     ranks = set(chosen_ranks(len(spread.ids)))
     at = spread.ids.index(shown) if shown in spread.ids else 0
@@ -150,7 +150,7 @@ def _choice(
     name = spread.ids[rank]
     if series is None:
         seen = results[["ds", "y"]].drop_duplicates("ds").sort_values("ds").reset_index(drop=True)
-        series = seen.assign(stretch="test")
+        series = seen.assign(split="test")
     truth = series.sort_values("ds").reset_index(drop=True)
     place = {0: ", the best", (len(spread.ids) - 1) // 2: ", the median", len(spread.ids) - 1: ", the worst"}
     return Choice(

@@ -25,7 +25,7 @@ from forecast.reporting.diagnostics import (
     penalty_section,
     step_section,
 )
-from forecast.reporting.directions import ChanceSection, ReliabilitySection
+from forecast.reporting.directions import ProbabilitySection, ReliabilitySection
 from forecast.reporting.fans import points_and_quantiles
 from forecast.reporting.gradients import GradientSection, gradient_section
 from forecast.reporting.lines import Clock
@@ -72,7 +72,7 @@ class Summary:
     choices: tuple[Choice, ...] = ()
     calibration: CalibrationSection | None = None
     reliability: ReliabilitySection | None = None
-    chances: ChanceSection | None = None
+    probabilities: ProbabilitySection | None = None
     symbols: SymbolSections | None = None
     continuation: str | None = None
 
@@ -115,7 +115,7 @@ def build_summary(
     results : `model, unique_id, cutoff, ds, step, y, y_hat`; with a column `quantile` the rows where it is not null
         are quantiles, of which intervals are drawn; with a column `chance`, the probability given to what came, `y` and
         `y_hat` are symbols: codes, or categories as results.parquet has them
-    series : `unique_id, ds, y, stretch` with stretch training, validation or test; without it the truth is as much
+    series : `unique_id, ds, y, part` with stretch training, validation or test; without it the truth is as much
         as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`

@@ -1,4 +1,4 @@
-"""The page that compares the jobs of a sweep by their score on the validation stretch."""
+"""The page that compares the jobs of a sweep by their score on the validation split."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         CostSection,
         Matrix,
         ShareSection,
-        StepChances,
+        StepProbabilities,
         SymbolSections,
     )
 
@@ -171,12 +171,12 @@ def ahead_figure(section: AheadSection, roles: Roles) -> Figure:
     """Draw the chances of the likeliest symbols at each step after the data."""
     several = len(section.steps) > 1
     top = max(share for step in section.steps for share in (*step.network, *step.baseline))
-    panels = tuple(_chances(step, roles, _percent(top), titled=several) for step in section.steps)
+    panels = tuple(_probabilities(step, roles, _percent(top), titled=several) for step in section.steps)
     keys = _role_keys(roles, paired=bool(section.steps[0].baseline))
     return Figure("future", "What comes after the data", section.says, panels, keys, columns=3 if several else 1)
 
 
-def _chances(step: StepChances, roles: Roles, top: float, *, titled: bool) -> Panel:
+def _probabilities(step: StepProbabilities, roles: Roles, top: float, *, titled: bool) -> Panel:
     inks = _role_inks(roles, paired=bool(step.baseline))
     beside: Sequence[float | None] = [_percent(share) for share in step.baseline] or [None] * len(step.symbols)
     rows: Values = [

@@ -80,7 +80,7 @@ class ConfusionSection:
 
 
 @dataclass(frozen=True)
-class StepChances:
+class StepProbabilities:
     """Chances of the likeliest symbols one step after the data, the likeliest of the network first."""
 
     step: int
@@ -94,7 +94,7 @@ class AheadSection:
     """What comes after the data of one series."""
 
     says: str
-    steps: tuple[StepChances, ...]
+    steps: tuple[StepProbabilities, ...]
 
 
 @dataclass(frozen=True)
@@ -109,21 +109,19 @@ class SymbolSections:
 
 
 def share_section(series: pd.DataFrame, symbols: Sequence[str], name: str) -> ShareSection:
-    """Count the symbols of all series (`unique_id, ds, y, stretch`)."""
+    """Count the symbols of all series (`unique_id, ds, y, part`)."""
     known = series[series["y"].notna()]
-    label = known["stretch"].astype(str).replace("train", "training")
+    label = known["split"].astype(str).replace("train", "training")
     counts = {
-        stretch: np.bincount(known["y"][label == stretch].to_numpy().astype(np.int64), minlength=len(symbols))
-        for stretch in STRETCHES
+        part: np.bincount(known["y"][label == part].to_numpy().astype(np.int64), minlength=len(symbols))
+        for part in STRETCHES
     }
     every = np.sum(list(counts.values()), axis=0)
     order = np.argsort(-every, kind="stable")[:MOST_SHOWN]
     order = order[every[order] > 0]
-    shares = {stretch: count / max(count.sum(), 1) for stretch, count in counts.items()}
+    shares = {part: count / max(count.sum(), 1) for part, count in counts.items()}
     sizes = [
-        f"{count.sum():,} for {'the ' if stretch == 'test' else ''}{stretch}"
-        for stretch, count in counts.items()
-        if count.sum()
+        f"{count.sum():,} for {'the ' if part == 'test' else ''}{part}" for part, count in counts.items() if count.sum()
     ]
     says = f"{name}: {counted(int(every.sum()), 'symbol')}, {len(symbols):,} different: {listed(sizes)}. "
     says += f"Most frequent is {named(symbols[order[0]])}, {_percent(every[order[0]] / every.sum())} of all."
@@ -131,7 +129,7 @@ def share_section(series: pd.DataFrame, symbols: Sequence[str], name: str) -> Sh
         says += _new_ones(counts, symbols)
     if len(order) < int((every > 0).sum()):
         says += f" The {len(order)} most frequent are drawn."
-    told = [tuple(_plain(share) for share in shares[stretch][order]) for stretch in ("training", "test")]
+    told = [tuple(_plain(share) for share in shares[part][order]) for part in ("training", "test")]
     return ShareSection(says, tuple(written(symbols[code]) for code in order), told[0], told[1])
 
 
@@ -243,11 +241,11 @@ def _mistakes(count: Array) -> list[tuple[int, int]]:
 def ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> AheadSection:
     """Show the chances after the end of one series (`ds, model, symbol, y_hat`), of at most six steps."""
     times = np.sort(forecast["ds"].unique())
-    tables = [_chances(forecast[forecast["ds"] == ds], roles) for ds in times[:MOST_STEPS]]
+    tables = [_probabilities(forecast[forecast["ds"] == ds], roles) for ds in times[:MOST_STEPS]]
     made = []
     for step, (mine, theirs) in enumerate(tables, start=1):
         beside = () if theirs is None else tuple(_plain(theirs.get(one, 0.0)) for one in mine.index)
-        made.append(StepChances(step, tuple(map(written, mine.index)), tuple(map(_plain, mine)), beside))
+        made.append(StepProbabilities(step, tuple(map(written, mine.index)), tuple(map(_plain, mine)), beside))
     known = truth.loc[truth["y"].notna(), "y"]
     after = f"After {named(symbols[int(known.iloc[-1])])}, the last symbol" if len(known) else "After the data"
     likely = [f"{named(str(one))} ({_percent(share)})" for one, share in tables[0][0].head(3).items()]
@@ -262,7 +260,7 @@ def ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence
     return AheadSection(says, tuple(made))
 
 
-def _chances(rows: pd.DataFrame, roles: Roles) -> tuple[pd.Series, pd.Series | None]:
+def _probabilities(rows: pd.DataFrame, roles: Roles) -> tuple[pd.Series, pd.Series | None]:
     """Chances of the network's likeliest symbols, and of all of the baseline; by symbol."""
     told = [rows[rows["model"] == model] for model in roles.named()]
     mine, *others = (one.set_index(one["symbol"].astype(str))["y_hat"] for one in told)

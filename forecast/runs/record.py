@@ -159,7 +159,7 @@ class RunRecord(_Part):
     verdict: str
     notes: tuple[str, ...]
     validation: dict[str, Number | None]
-    """MASE of every model on the validation stretch; of directions the Brier score, of symbols bits a symbol."""
+    """MASE of every model on the validation split; of directions the Brier score, of symbols bits a symbol."""
     metrics: tuple[dict[str, Number | int | str | None], ...]
     """The rows of the leaderboard."""
     tests: dict[str, JsonValue]

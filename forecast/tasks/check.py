@@ -74,5 +74,5 @@ def say(leaks: Sequence[Leak], tried: int, failed: Sequence[str]) -> str:
 
 
 def _of_the_question(panel: Panel) -> Leak:
-    """Season or context came out otherwise, although the training stretch was the same."""
+    """Season or context came out otherwise, although the training split was the same."""
     return Leak("the choice of season and context", panel.ids[0], "the end of training", float("nan"))

@@ -57,8 +57,8 @@ def future(
     tables = []
     for name, fitted in final.items():
         made = fitted.forecast(panel, origins)
-        if made.chances is not None:
-            tables.append(_of_symbols(name, made.chances, panel.symbols, (ids, ds)))
+        if made.probabilities is not None:
+            tables.append(_of_symbols(name, made.probabilities, panel.symbols, (ids, ds)))
             continue
         table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel()})
         tables.append(table)
@@ -71,10 +71,10 @@ def future(
 
 
 def _of_symbols(
-    model: str, chances: FloatArray, symbols: tuple[str, ...], where: tuple[NDArray[Any], TimeArray]
+    model: str, probabilities: FloatArray, symbols: tuple[str, ...], where: tuple[NDArray[Any], TimeArray]
 ) -> pd.DataFrame:
     """Give every symbol a row with its probability, the likeliest of each step first; `where` are ids and times."""
-    told = chances.reshape(-1, len(symbols))  # (series and step, symbol)
+    told = probabilities.reshape(-1, len(symbols))  # (series and step, symbol)
     order = np.argsort(-told, axis=1, kind="stable")
     ids, ds = (np.repeat(part, len(symbols)) for part in where)
     names = np.array(symbols, dtype=object)[order.ravel()]

@@ -43,7 +43,7 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
     Raises
     ------
     ForecastError
-        The job cannot be run at all, nothing in its training stretch has a target, or no gradient trains the network.
+        The job cannot be run at all, nothing in its training split has a target, or no gradient trains the network.
 
     """
     if job.model.name == "esn":
@@ -59,7 +59,7 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
     checked = check_gradients(network, training.epochs(), job.seed)
     if checked is None:
         raise ForecastError(
-            f"no step of the training stretch has an observed value within {problem.horizon} steps after it, so there "
+            f"no step of the training split has an observed value within {problem.horizon} steps after it, so there "
             f"is no loss: shorten `horizon` or lengthen the series"
         )
     sentence = gradcheck_in_words(checked, job.model.name)

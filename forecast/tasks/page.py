@@ -29,7 +29,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
     copy_test = evaluation.copy_tests.get(network)
     summary = build_summary(
         results=evaluation.test.results,
-        series=stretches(run.source.panel, run.split),
+        series=parts(run.source.panel, run.split),
         leaderboard=evaluation.leaderboard,
         by_step=evaluation.scores.by_step.reset_index(),
         by_series=evaluation.scores.by_series.reset_index(),
@@ -56,7 +56,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
 
 
 def _passage(run: Finished, show: ReportSettings) -> pd.DataFrame:
-    """Let network and baseline forecast the symbols of a stretch of the test one by one, none left out."""
+    """Let network and baseline forecast the symbols of a split of the test one by one, none left out."""
     evaluation, network = run.evaluation, run.kept.forecaster.name
     return successive_results(
         evaluation.test,
@@ -77,8 +77,8 @@ def _question(run: Finished) -> dict[str, str]:
     }
 
 
-def stretches(panel: Panel, split: Split) -> pd.DataFrame:
-    """Label every step with its stretch: columns `unique_id`, `ds`, `y` (NaN where not observed), `stretch`."""
+def parts(panel: Panel, split: Split) -> pd.DataFrame:
+    """Label every step with its stretch: columns `unique_id`, `ds`, `y` (NaN where not observed), `part`."""
     step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)
     beyond_training = step >= np.repeat(split.train, panel.lengths)
     beyond_validation = step >= np.repeat(split.fitted, panel.lengths)
@@ -89,6 +89,6 @@ def stretches(panel: Panel, split: Split) -> pd.DataFrame:
             "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
             "ds": panel.times,
             "y": np.where(panel.target_observed, panel.target, np.nan),
-            "stretch": labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration],
+            "split": labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration],
         }
     )

@@ -168,7 +168,7 @@ def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
 def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     """Fit the baseline to beat as a training would: it is not stored with the run.
 
-    What it chooses is chosen on the validation stretch of these data, then it is fitted on all rows. Where they are
+    What it chooses is chosen on the validation split of these data, then it is fitted on all rows. Where they are
     too short for a split, or the run has no such baseline, there is none.
     """
     problem = run.problem

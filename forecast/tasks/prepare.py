@@ -16,7 +16,7 @@ from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
-from forecast.questions.ask import Question, ask, check_stretches
+from forecast.questions.ask import Question, ask, check_splits
 from forecast.questions.short import without_short
 from forecast.reading.data_settings import CsvSettings, RowSettings
 from forecast.reading.join_covariates import missing_ahead
@@ -69,7 +69,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     if job.report.paths:
         check_paths(job.model, job.horizon)
     source = source or load_source(job.data)
-    check_stretches(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
+    check_splits(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
     series_number(source.panel.ids, job.report.series)  # said now, and not after the training
     missing_ahead(source.panel, job.horizon)
@@ -79,7 +79,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
 
 
 def settle(job: JobSettings, panel: Panel) -> Question:
-    """Split the panel; season and context, where the user said none, are found on the training stretch alone."""
+    """Split the panel; season and context, where the user said none, are found on the training split alone."""
     return ask(
         panel,
         job.horizon,

@@ -159,7 +159,7 @@ def _notes(run: Run, system: System) -> tuple[str, ...]:
     record = run.record
     ids, members = record.data.ids, len(record.network.epochs)
     notes = [
-        f"Made-up series lie around the mean of the training stretch ({number(system.centre)}); a spread "
+        f"Made-up series lie around the mean of the training split ({number(system.centre)}); a spread "
         f"({number(system.spread)}) is the standard deviation about a moving mean."
     ]
     if len(ids) > 1:
@@ -231,10 +231,10 @@ def _check_examined(fitted: FittedNetwork) -> None:
 
 
 def _check_long_enough(run: Run, panel: Panel, number: int, seen: int) -> None:
-    """Refuse data that are shorter than those that were trained on: there is no test stretch to judge on."""
+    """Refuse data that are shorter than those that were trained on: there is no test split to judge on."""
     length = int(panel.lengths[number])
     if length <= seen + run.problem.horizon:
         raise ForecastError(
-            f"series {panel.ids[number]!r} has {length} steps, and the run's test stretch begins after {seen}; "
+            f"series {panel.ids[number]!r} has {length} steps, and the run's test split begins after {seen}; "
             f"more than {seen + run.problem.horizon} are needed: give the data that it was trained on, or newer ones"
         )

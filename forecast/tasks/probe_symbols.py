@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 _FEWEST = 50
-"""Symbols of a test stretch that are worth looking at; of a shorter one the last of the series are taken."""
+"""Symbols of a test split that are worth looking at; of a shorter one the last of the series are taken."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ an error names the key as the user writes it.
 The tasks that a job can be (`task`), and what the command gives them:
 
     train.train(job, folder)            fit, backtest, forecast, write the run folder
-    train.validate(job)                 the same up to the validation stretch, for a sweep: nothing is written
+    train.validate(job)                 the same up to the validation split, for a sweep: nothing is written
     predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
     check.check(job)                    the tripwire; nothing is written
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 INTERVALS = (
     "the intervals of the forecast after the data are as wide as the misses of the backtested models on calibration "
-    "and test stretch ask for"
+    "and test split ask for"
 )
 
 
@@ -127,7 +127,7 @@ class Validated(NamedTuple):
 
 
 def validate(job: JobSettings) -> Validated:
-    """Train the network alone and score it (`objective`) on the validation stretch; the test stretch is not looked at.
+    """Train the network alone and score it (`objective`) on the validation split; the test split is not looked at.
 
     Raises
     ------
@@ -144,14 +144,14 @@ def validate(job: JobSettings) -> Validated:
     if _was_interrupted(trained):
         raise KeyboardInterrupt
     validation = forecast_all(
-        fits, prepared.panel, question.split, question.problem, stretch="validation", stride=job.backtest.stride
+        fits, prepared.panel, question.split, question.problem, part="validation", stride=job.backtest.stride
     )
     found = objective(score(validation.results, validation.scales, validation.asks), asked.name)
     return Validated(found, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
-    """Fit everything on what lies before the test stretch; a baseline may fail, the network may not."""
+    """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
     job, question = prepared.job, prepared.question
     if not isinstance(job.model, EsnSettings):
         # Lightning takes seconds to import, and the leaderboard's seconds are those of the training.
@@ -165,7 +165,7 @@ def fit(prepared: Prepared, work: Work) -> Fits:
 
 
 def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
-    """Choose the baseline to beat on validation and evaluate all on the test stretch."""
+    """Choose the baseline to beat on validation and evaluate all on the test split."""
     question = prepared.question
     return evaluate(
         fits, prepared.panel, question.split, question.problem, prepared.job.backtest, on_progress=work.stage
@@ -263,7 +263,7 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
 def introduction(prepared: Prepared) -> list[str]:
     """Say what was found out about the data and what is asked of them, before anything is trained."""
     question, problem = prepared.question, prepared.question.problem
-    counts = stretch_counts(prepared)
+    counts = split_counts(prepared)
     calibrated = f"{counts[2]} for calibration, " if counts[2] else ""
     return [
         found_line(prepared.source),
@@ -275,7 +275,7 @@ def introduction(prepared: Prepared) -> list[str]:
     ]
 
 
-def stretch_counts(prepared: Prepared) -> list[int]:
+def split_counts(prepared: Prepared) -> list[int]:
     """Steps of training, validation, calibration and test; where it is split over series, series that are scored."""
     panel, split = prepared.panel, prepared.question.split
     ends = np.stack([split.train, split.fitted, split.before_test, panel.lengths])

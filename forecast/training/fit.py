@@ -20,7 +20,7 @@ from forecast.network.threads import threads_for
 from forecast.training.callbacks import Supervisor
 from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
 from forecast.training.module import NetworkModule
-from forecast.training.validation import validation_stretch
+from forecast.training.validation import validation_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def fit_network(job: TrainingJob) -> Training:
-    """Train on the training stretch and stop by the validation stretch.
+    """Train on the training split and stop by the validation split.
 
     Raises
     ------
@@ -70,19 +70,19 @@ def fit_network(job: TrainingJob) -> Training:
 
 
 def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float, int]]:
-    """Return a function that gives the loss over all forecasts within the validation stretch, with current weights.
+    """Return a function that gives the loss over all forecasts within the validation split, with current weights.
 
     Beside the loss it gives the row of the forecast that is the worst.
     """
-    stretch = validation_stretch(job)
+    part = validation_split(job)
 
     def validation_loss() -> tuple[float, int]:
-        readings, rows = job.data.readings, stretch.rows
+        readings, rows = job.data.readings, part.rows
         if job.training.regime == "windows":
             raw = forecast_by_windows(network, readings, job.context_steps, rows)
         else:
-            raw = forecast_by_walk(network, readings, stretch.starts, stretch.series, rows)
-        return stretch.loss(head_on_cpu(network), torch.from_numpy(raw))
+            raw = forecast_by_walk(network, readings, part.starts, part.series, rows)
+        return part.loss(head_on_cpu(network), torch.from_numpy(raw))
 
     return validation_loss
 

@@ -75,12 +75,12 @@ class TrainingJob:
 
     @property
     def validates(self) -> bool:
-        """Whether anything lies after the training stretch."""
+        """Whether anything lies after the training split."""
         return not np.array_equal(self.train_steps, self.data.past.lengths)
 
     @property
     def ends(self) -> IntArray:
-        """Rows at which the training stretch of each series ends, (series,)."""
+        """Rows at which the training split of each series ends, (series,)."""
         ends: IntArray = self.data.past.offsets[:-1] + self.train_steps
         return ends
 
@@ -100,7 +100,7 @@ def initial_network(job: TrainingJob) -> Network:
 
 
 def fresh_network(job: TrainingJob) -> Network:
-    """Build an untrained network with its units measured before the end of each training stretch."""
+    """Build an untrained network with its units measured before the end of each training split."""
     network = Network(job.network, job.data.interface)
     begin(network, job.data, job.ends)
     return network

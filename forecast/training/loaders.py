@@ -35,7 +35,7 @@ class Epochs(Protocol):
 
 @dataclass
 class StreamEpochs:
-    """Chunks of all segments in lanes; every step of the training stretch is trained once an epoch.
+    """Chunks of all segments in lanes; every step of the training split is trained once an epoch.
 
     `offsets` are the empty steps before each segment; None: drawn anew each epoch.
     """
@@ -64,7 +64,7 @@ class StreamEpochs:
 
 @dataclass
 class WindowEpochs:
-    """Windows at random origins of the training stretch."""
+    """Windows at random origins of the training split."""
 
     data: NetworkData
     targets: Targets

@@ -1,4 +1,4 @@
-"""Fit the read-out of an echo state network: one pass over the training stretch, then closed forms.
+"""Fit the read-out of an echo state network: one pass over the training split, then closed forms.
 
 Each series is walked once, from its first step on and uncut, as it will be in use; every step forks. What gradients
 need of the training settings (chunks, lanes, epochs, an optimizer) has no part in it.
@@ -23,7 +23,7 @@ from forecast.training.data import Targets, chunk_batch
 from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
 from forecast.training.lanes import walk_chunks, whole_segments
 from forecast.training.moments import Moments, Ridge
-from forecast.training.validation import validation_stretch
+from forecast.training.validation import validation_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Trial:
 
 
 def fit_readout(job: TrainingJob) -> Training:
-    """Fit the read-out for each penalty and keep the one that errs least on the validation stretch.
+    """Fit the read-out for each penalty and keep the one that errs least on the validation split.
 
     Raises
     ------
@@ -135,18 +135,18 @@ def _penalties(job: TrainingJob, settings: EsnSettings) -> tuple[tuple[float, ..
 
 
 def _validation_losses(job: TrainingJob, network: Network, solutions: Sequence[Solution]) -> list[float]:
-    """Loss on the validation stretch of each solution, of one walk over it."""
-    stretch, horizon = validation_stretch(job), network.interface.horizon
-    raw = torch.empty(len(solutions), len(stretch.rows), horizon, 1)
+    """Loss on the validation split of each solution, of one walk over it."""
+    part, horizon = validation_split(job), network.interface.horizon
+    raw = torch.empty(len(solutions), len(part.rows), horizon, 1)
     readings = job.data.readings
-    for which, features in walk_features(network, readings, stretch.starts, stretch.series, stretch.rows):
-        ahead = readings.known_ahead(stretch.rows[which], horizon)
+    for which, features in walk_features(network, readings, part.starts, part.series, part.rows):
+        ahead = readings.known_ahead(part.rows[which], horizon)
         ahead = None if ahead is None else ahead.to(network.device)
         for one, solution in zip(raw, solutions, strict=True):
             _put(network, solution)
             one.numpy()[which] = network.forecast(features, ahead).cpu().numpy()
     head = head_on_cpu(network)
-    return [stretch.loss(head, one)[0] for one in raw]
+    return [part.loss(head, one)[0] for one in raw]
 
 
 def _put(network: Network, solution: Solution) -> None:

@@ -1,4 +1,4 @@
-"""The forecasts by which training is judged while it goes on: all those within the validation stretch."""
+"""The forecasts by which training is judged while it goes on: all those within the validation split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.training.job import TrainingJob
 
 _WARMUP_STEPS = 512
-"""Steps that warm the state before the validation stretch, at least. The final evaluation walks the whole past."""
+"""Steps that warm the state before the validation split, at least. The final evaluation walks the whole past."""
 _FORECASTS = 2_000_000
 """Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
 _NUMBERS_AT_ONCE = 250_000
@@ -27,7 +27,7 @@ _NUMBERS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True, eq=False)
-class ValidationStretch:
+class ValidationSplit:
     """Origins with what came after them.
 
     Attributes
@@ -60,7 +60,7 @@ class ValidationStretch:
         return total / int(self.exists.sum()), int(self.rows[int(torch.cat(worst).argmax())])
 
 
-def validation_stretch(job: TrainingJob) -> ValidationStretch:
+def validation_split(job: TrainingJob) -> ValidationSplit:
     """Gather the forecasts that validate a training.
 
     Raises
@@ -85,8 +85,8 @@ def validation_stretch(job: TrainingJob) -> ValidationStretch:
     target, exists = data.differences(rows, past.offsets[1:])
     if not exists.any():
         raise ForecastError(
-            f"nothing says when to stop: the validation stretch has no observed value within {horizon} steps after an "
+            f"nothing says when to stop: the validation split has no observed value within {horizon} steps after an "
             f"observed one: shorten `horizon` or lengthen `split.validation`"
         )
     targets = torch.from_numpy(target), torch.from_numpy(exists)
-    return ValidationStretch(starts, origins.series, rows, *targets, data.level(rows))
+    return ValidationSplit(starts, origins.series, rows, *targets, data.level(rows))

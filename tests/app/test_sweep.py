@@ -1,4 +1,4 @@
-"""A sweep: every job to its validation score, a table, and only the winner to the test stretch."""
+"""A sweep: every job to its validation score, a table, and only the winner to the test split."""
 
 import csv
 import re

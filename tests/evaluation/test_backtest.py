@@ -7,7 +7,7 @@ import pytest
 from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split, after_training
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import backtest, fit_all, forecast_all, stretch_origins
+from forecast.evaluation.backtest import backtest, fit_all, forecast_all, split_origins
 from forecast.forecasters.interface import Forecasts
 from forecast.questions.split import Split
 
@@ -33,13 +33,13 @@ class Peeks:
         return Forecasts(np.where(inside, past.target[np.minimum(targets, len(past.target) - 1)], 1e6))
 
 
-@pytest.mark.parametrize("stretch", ["validation", "test"])
-def test_a_forecaster_is_given_nothing_after_the_last_origin(stretch):
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_forecaster_is_given_nothing_after_the_last_origin(part):
     panel = a_panel()
     split = a_split(panel)
     peeks = Peeks()
-    found = backtest([peeks], panel, split, PROBLEM, stretch=stretch)
-    ends = split.before_test if stretch == "validation" else panel.lengths
+    found = backtest([peeks], panel, split, PROBLEM, part=part)
+    ends = split.before_test if part == "validation" else panel.lengths
     fitted_on, train_steps = peeks.given["fit"]
     np.testing.assert_array_equal(fitted_on, split.before_test)
     np.testing.assert_array_equal(train_steps, split.train)
@@ -48,18 +48,18 @@ def test_a_forecaster_is_given_nothing_after_the_last_origin(stretch):
     assert (last["y_hat"] == 1e6).all()
 
 
-@pytest.mark.parametrize(("stretch", "first"), [("validation", 33), ("test", 45)])
-def test_origins_cover_their_stretch_and_no_other(stretch, first):
+@pytest.mark.parametrize(("part", "first"), [("validation", 33), ("test", 45)])
+def test_origins_cover_their_split_and_no_other(part, first):
     panel = a_panel(lengths=(60,))
-    origins = stretch_origins(panel, a_split(panel), HORIZON, stretch)
-    end = {"validation": 45, "test": 60}[stretch]
+    origins = split_origins(panel, a_split(panel), HORIZON, part)
+    end = {"validation": 45, "test": 60}[part]
     assert origins.steps.tolist() == list(range(first - 1, end - HORIZON))
-    assert stretch_origins(panel, a_split(panel), HORIZON, stretch, stride=3).steps.tolist() == list(
+    assert split_origins(panel, a_split(panel), HORIZON, part, stride=3).steps.tolist() == list(
         range(first - 1, end - HORIZON, 3)
     )
 
 
-def test_one_fit_serves_both_stretches():
+def test_one_fit_serves_both_splits():
     panel, fitted = a_panel(), []
 
     @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def test_one_fit_serves_both_stretches():
 
     split = a_split(panel)
     fits = fit_all([Counted("a"), Counted("b")], panel, split, PROBLEM)
-    validation = forecast_all(fits, panel, split, PROBLEM, stretch="validation")
-    test = forecast_all(fits, panel, split, PROBLEM, stretch="test")
+    validation = forecast_all(fits, panel, split, PROBLEM, part="validation")
+    test = forecast_all(fits, panel, split, PROBLEM, part="test")
     assert fitted == ["a", "b"]
     assert (validation.results["ds"].max(), test.results["ds"].max()) == (panel.times[44], panel.times[59])
     composed = backtest([LastValue("a"), LastValue("b")], panel, split, PROBLEM)
@@ -121,10 +121,10 @@ def test_names_are_the_keys_of_a_mapping_and_never_shared():
         backtest([LastValue(), LastValue()], panel, a_split(panel), PROBLEM)
 
 
-def test_a_stretch_without_an_origin_is_the_users_mistake():
+def test_a_split_without_an_origin_is_the_users_mistake():
     panel = a_panel(lengths=(60,))
     split = Split(train=np.array([57]), validation=np.array([0]))
-    with pytest.raises(ForecastError, match="the test stretch of 3 steps has no origin"):
+    with pytest.raises(ForecastError, match="the test split of 3 steps has no origin"):
         backtest([LastValue()], panel, split, PROBLEM)
 
 
@@ -141,7 +141,7 @@ def test_times_notes_and_progress_are_kept():
     assert attempt.forecast_seconds >= 0
 
 
-def test_scales_come_from_the_training_stretch():
+def test_scales_come_from_the_training_split():
     panel = a_panel()
     split = a_split(panel)
     changed = after_training(panel, split, 50.0)

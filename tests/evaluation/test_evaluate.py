@@ -26,12 +26,12 @@ def test_everything_from_the_fits_to_the_verdict():
     assert found.tests["lstm"].p < 0.05
     assert found.tests["lstm"].overlap == 4
     assert set(found.copy_tests) == {"lstm"}
-    assert found.validation.stretch == "validation"
-    assert found.test.stretch == "test"
+    assert found.validation.part == "validation"
+    assert found.test.part == "test"
 
 
 def test_the_baseline_is_chosen_on_validation_and_not_on_the_test():
-    """A forecaster that is right on the validation stretch alone is the one to beat."""
+    """A forecaster that is right on the validation split alone is the one to beat."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(90)
     panel = with_target(a_panel(lengths=(90,)), slice(None), np.where(np.arange(90) < 65, 5.0, 105.0) + noise)
     split = a_split(panel, validation=20, test=25)

@@ -75,7 +75,7 @@ def test_quantiles_of_the_test_are_made_of_the_misses_on_calibration(forecaster)
 
 
 def test_calibration_is_no_part_of_validation_or_test():
-    """What happens in the calibration stretch moves the intervals and nothing else; the test moves no interval."""
+    """What happens in the calibration split moves the intervals and nothing else; the test moves no interval."""
     panel = a_panel(lengths=(200,))
     split = split_of(panel)
     first, end = int(split.fitted[0]), int(split.before_test[0])
@@ -93,7 +93,7 @@ def test_calibration_is_no_part_of_validation_or_test():
     np.testing.assert_allclose(widths[0], widths[1], atol=1e-9)
 
 
-def test_nothing_that_is_fitted_sees_the_calibration_stretch():
+def test_nothing_that_is_fitted_sees_the_calibration_split():
     panel, seen = a_panel(lengths=LENGTHS), []
     split = split_of(panel)
 

@@ -89,7 +89,7 @@ def test_scaled_metrics_are_the_librarys():
             assert scores.by_series.loc[("m0", name), metric] == pytest.approx(expected[name])
 
 
-def test_scales_know_the_training_stretch_alone():
+def test_scales_know_the_training_split_alone():
     panel = a_panel()
     split = a_split(panel)
     changed = after_training(panel, split, 100.0)
@@ -117,7 +117,7 @@ def test_a_series_that_repeats_itself_has_no_mase_and_the_reason_is_said():
         by_loops("mase", results, {"s1": training["s1"]}, model="m0")
     )
     assert scores.empty == (
-        "MASE and RMSSE are empty for series 's0': its training stretch repeats itself every 3 steps, "
+        "MASE and RMSSE are empty for series 's0': its training split repeats itself every 3 steps, "
         "so that seasonal naive never errs there",
     )
 
@@ -125,7 +125,7 @@ def test_a_series_that_repeats_itself_has_no_mase_and_the_reason_is_said():
 def test_a_series_that_is_constant_in_training_has_no_mase_and_the_reason_says_constant():
     panel = with_target(a_panel(lengths=(60,)), slice(40), 5.0)
     scales = fit_scales(panel.cut(np.array([40])), 1)
-    assert scales.reasons == {"s0": "its training stretch is constant, so that naive never errs there"}
+    assert scales.reasons == {"s0": "its training split is constant, so that naive never errs there"}
 
 
 def test_without_any_mase_models_are_ranked_by_mae():
@@ -136,11 +136,11 @@ def test_without_any_mase_models_are_ranked_by_mae():
     assert ranking_metric(score(results, scales).by_model) == "mae"
 
 
-def test_a_training_stretch_shorter_than_a_season_has_no_scale():
+def test_a_training_split_shorter_than_a_season_has_no_scale():
     panel = a_panel(lengths=(60,))
     scales = fit_scales(panel.cut(np.array([5])), season_steps=5)
     assert np.isnan(scales.absolute).all()
-    assert scales.reasons == {"s0": "its training stretch has no two observed values 5 steps apart"}
+    assert scales.reasons == {"s0": "its training split has no two observed values 5 steps apart"}
 
 
 def test_constant_targets_have_no_r2_and_the_reason_is_said():

@@ -66,7 +66,7 @@ def test_one_origin_is_one():
     assert diebold_mariano(np.ones(1), np.zeros(1), 1).reason.startswith("1 origin is too few")
 
 
-def test_the_longer_the_stretch_the_more_cosines_but_never_faster_than_the_overlap():
+def test_the_longer_the_split_the_more_cosines_but_never_faster_than_the_overlap():
     assert [cosine_count(n, 20) for n in (79, 80, 119, 120, 381, 2000)] == [0, 2, 2, 3, 9, 50]
     assert [cosine_count(n, 1) for n in (11, 12, 60, 381, 2000)] == [0, 2, 6, 21, 63]
 

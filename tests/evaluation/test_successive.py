@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.successive import successive_results
-from forecast.forecasters.interface import of_chances
+from forecast.forecasters.interface import of_probabilities
 from forecast.questions.ask import ask
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, single_series
@@ -35,7 +35,7 @@ class Bigram:
 
     def forecast(self, past, origins):
         codes = past.target[origins.rows(past)].astype(int)
-        return of_chances(self.shares[:, codes].transpose(1, 0, 2))
+        return of_probabilities(self.shares[:, codes].transpose(1, 0, 2))
 
     def chosen(self):
         return self

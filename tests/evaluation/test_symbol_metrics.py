@@ -18,7 +18,7 @@ from forecast.evaluation.metrics import METRICS_OF, question_of, ranking_metric,
 from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.results import as_written, results_table
 from forecast.evaluation.scales import fit_scales
-from forecast.forecasters.interface import Forecasts, of_chances
+from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.questions.problem import Problem
 from forecast.questions.ranking import metric_label
 from forecast.questions.split import Split, rolling_origins
@@ -43,7 +43,7 @@ def a_split(panel, validation=12, test=15):
     return Split(panel.lengths - validation - test, np.full(len(panel), validation))
 
 
-def chances_of(origins, seed):
+def probabilities_of(origins, seed):
     made = np.random.default_rng(seed).random((len(origins), HORIZON, SYMBOLS)) + 0.01
     return made / made.sum(axis=-1, keepdims=True)
 
@@ -52,11 +52,11 @@ def told():
     panel = a_panel()
     split = a_split(panel)
     origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
-    chances = {name: chances_of(origins, seed) for seed, name in enumerate(("one", "other"))}
+    probabilities = {name: probabilities_of(origins, seed) for seed, name in enumerate(("one", "other"))}
     results = results_table(
-        panel, origins, {name: of_chances(made) for name, made in chances.items()}, HORIZON, "symbol"
+        panel, origins, {name: of_probabilities(made) for name, made in probabilities.items()}, HORIZON, "symbol"
     )
-    return panel, origins, chances, results, fit_scales(panel.cut(split.train), 1)
+    return panel, origins, probabilities, results, fit_scales(panel.cut(split.train), 1)
 
 
 def test_every_metric_has_an_oracle():
@@ -65,10 +65,10 @@ def test_every_metric_has_an_oracle():
 
 @pytest.mark.parametrize("metric", ORACLES)
 def test_metrics_are_scikit_learn_s(metric):
-    panel, origins, chances, results, scales = told()
+    panel, origins, probabilities, results, scales = told()
     scores = score(results, scales, "symbol")
     rows = origins.rows(panel)
-    for model, made in chances.items():
+    for model, made in probabilities.items():
         each = []
         for i, name in enumerate(panel.ids):
             mine = origins.series == i
@@ -94,7 +94,7 @@ def test_they_are_ranked_by_bits_which_are_what_is_tested():
 class Says:
     """Gives each symbol the same chances at every origin; its own fitted object."""
 
-    chances: tuple[float, ...]
+    probabilities: tuple[float, ...]
     name: str = "says"
     kind: str = "network"
     notes: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Says:
         return self
 
     def forecast(self, past, origins):
-        return of_chances(np.tile(self.chances, (len(origins), HORIZON, 1)))
+        return of_probabilities(np.tile(self.probabilities, (len(origins), HORIZON, 1)))
 
 
 def judged(*forecasters):
@@ -131,12 +131,12 @@ def test_the_verdict_speaks_of_bits():
 
 
 @pytest.mark.parametrize(
-    ("chances", "reason"),
+    ("probabilities", "reason"),
     [((0.5, 0.5, 0.0), "above 0"), ((0.5, 0.5, 0.5), "add up to 1"), ((0.5, 0.5), r"found \(15, 2, 2\)")],
 )
-def test_chances_that_are_none_fail_with_their_reason(chances, reason):
+def test_chances_that_are_none_fail_with_their_reason(probabilities, reason):
     panel = a_panel((80,))
-    tested = backtest([Says(chances), Says((0.5, 0.3, 0.2), "fine")], panel, a_split(panel, test=16), PROBLEM)
+    tested = backtest([Says(probabilities), Says((0.5, 0.3, 0.2), "fine")], panel, a_split(panel, test=16), PROBLEM)
     assert re.search(reason, tested.failures["says"])
     assert "fine" not in tested.failures
 

@@ -39,7 +39,7 @@ def with_target(panel: Panel, rows: slice, target) -> Panel:
 
 
 def after_training(panel: Panel, split: Split, factor: float) -> Panel:
-    """The same panel with every target after the training stretch multiplied."""
+    """The same panel with every target after the training split multiplied."""
     for (_, rows), steps in zip(panel.series(), split.train, strict=True):
         later = slice(rows.start + int(steps), rows.stop)
         panel = with_target(panel, later, panel.target[later] * factor)

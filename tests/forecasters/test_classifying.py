@@ -54,7 +54,7 @@ def test_it_is_scikit_learn_s_step_by_step_with_the_base_rates_as_one_window_mor
     panel, train = symbols_panel(text, alphabet=list("abcde")), np.array([100])
     codes = [None if c == "?" else "abcde".index(c) for c in text]
     fitted = Classifier("softmax", LOGISTIC, lags=3).fit(panel, train, problem(2))
-    told = fitted.forecast(panel, at(*range(100, 138))).chances
+    told = fitted.forecast(panel, at(*range(100, 138))).probabilities
     for h in (1, 2):
         steps = [t for t in range(100 - h) if codes[t + h] is not None]
         model = LogisticRegression(C=2.0, max_iter=1000)
@@ -75,13 +75,13 @@ def test_the_penalty_with_the_fewest_bits_at_both_ends_of_the_horizon_is_taken()
         told = Classifier("softmax", LogisticRegression(C=c, max_iter=1000), lags=3).fit(panel, train, problem(3))
         lost = []
         for h in (1, 3):
-            chances = told.forecast(panel, at(*range(100 - h, 130 - h))).chances[:, h - 1]
-            lost.append(-np.log2(chances[np.arange(30), panel.target[100:130].astype(int)]).mean())
+            probabilities = told.forecast(panel, at(*range(100 - h, 130 - h))).probabilities[:, h - 1]
+            lost.append(-np.log2(probabilities[np.arange(30), panel.target[100:130].astype(int)]).mean())
         bits.append(sum(lost))
     best = tried[int(np.argmin(bits))]
     assert best in (0.1, 1.0)
     assert chosen.params == {"C": best}
-    assert f"C {best} chosen on the validation stretch" in chosen.notes
+    assert f"C {best} chosen on the validation split" in chosen.notes
     assert (chosen.chosen().classifier.C, chosen.chosen().choose) == (best, {})
 
 
@@ -111,7 +111,7 @@ def test_a_label_of_a_series_is_read_off_the_relative_counts_of_its_words():
     x = [[text.count(w) / len(text) for w in "xgb"] + [float(text[-1] == w) for w in "xgb"] for text in TEXTS]
     model = LogisticRegression(C=2.0, max_iter=1000).fit(x[:12], [label == "+" for label in LABELS[:12]])
     origins = Origins(np.arange(12, 18), panel.lengths[12:] - 2)
-    told = fitted.forecast(panel, origins).chances[:, 0]
+    told = fitted.forecast(panel, origins).probabilities[:, 0]
     np.testing.assert_allclose(told, (12 * model.predict_proba(x[12:]) + 0.5) / 13, atol=1e-4)
     assert (told.argmax(axis=1) == [label == "+" for label in LABELS[12:]]).all()
 
@@ -167,7 +167,12 @@ def test_of_more_windows_as_many_are_drawn():
 @pytest.mark.parametrize("text", ["aaaaaaaaab", "a", "?????a????"])
 def test_where_there_is_nothing_to_tell_apart_the_base_rates_remain(text):
     panel = symbols_panel(text, alphabet=["a", "b"])
-    told = Classifier("softmax", LOGISTIC, lags=2).fit(panel, np.array([9]), problem(2)).forecast(panel, at(0)).chances
+    told = (
+        Classifier("softmax", LOGISTIC, lags=2)
+        .fit(panel, np.array([9]), problem(2))
+        .forecast(panel, at(0))
+        .probabilities
+    )
     rates = symbol_base_rates(panel, np.array([9]), 2, 2)
     seen = [sum(c != "?" for c in text[h:9]) for h in (1, 2)]
     expected = [(n * np.array([n > 0, 0]) + r) / (n + 1) for n, r in zip(seen, rates, strict=True)]
@@ -220,7 +225,7 @@ def test_every_classifier_is_chosen_by_its_name_alone(name):
     fitted = build_baseline(ClassifierSettings(name="s", method="classifier", classifier=name), 0).fit(
         panel, train, problem()
     )
-    assert fitted.forecast(panel, at(30)).chances.shape == (1, 1, 3)
+    assert fitted.forecast(panel, at(30)).probabilities.shape == (1, 1, 3)
 
 
 def test_what_is_said_of_a_classifier_comes_before_what_its_line_of_the_table_says():

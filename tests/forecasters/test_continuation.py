@@ -64,9 +64,9 @@ def test_symbol_by_symbol_it_forecasts_as_from_the_whole_past(name):
     network, first = fitted(name), 10 if name == "windows" else 1
     live = network.start(PANEL.cut(np.full(2, first)))
     steps = np.arange(first, 100)
-    told = [live.update(PANEL.target[PANEL.offsets[:-1] + step]).chances for step in steps]
+    told = [live.update(PANEL.target[PANEL.offsets[:-1] + step]).probabilities for step in steps]
     origins = Origins(np.tile([0, 1], len(steps)), np.repeat(steps, 2))
-    expected = network.forecast(PANEL, origins).chances.reshape(len(steps), 2, 2, 3)
+    expected = network.forecast(PANEL, origins).probabilities.reshape(len(steps), 2, 2, 3)
     np.testing.assert_allclose(told, expected, rtol=0, atol=1e-6)
 
 
@@ -79,8 +79,8 @@ def test_a_symbol_that_is_missing_is_handed_over_as_missing():
     for name in ("lstm", "mingru"):
         network = fit(name, panel, np.array([60]), np.array([80]))
         live = network.start(panel.cut(np.array([1])))
-        told = [live.update([None if text[step] == "?" else text[step]]).chances[0] for step in range(1, 100)]
-        expected = network.forecast(panel, Origins(np.zeros(99, dtype=np.int64), np.arange(1, 100))).chances
+        told = [live.update([None if text[step] == "?" else text[step]]).probabilities[0] for step in range(1, 100)]
+        expected = network.forecast(panel, Origins(np.zeros(99, dtype=np.int64), np.arange(1, 100))).probabilities
         np.testing.assert_allclose(told, expected, rtol=0, atol=1e-6)
         assert len(continue_from(network, past_of("ab", panel), steps=5)) == 5
 
@@ -139,18 +139,18 @@ def test_symbols_come_as_often_as_they_are_forecast():
             for seed in range(800)
         ]
         counts = [drawn.count(symbol) for symbol in "abc"]
-        chances = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
-        assert chisquare(counts, 800 * chances).pvalue > 0.01
+        probabilities = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
+        assert chisquare(counts, 800 * probabilities).pvalue > 0.01
 
 
 def test_draws_follow_the_chances_at_a_temperature():
     rng = np.random.default_rng(0)
-    chances = np.array([0.05, 0.6, 0.0, 0.35])
-    drawn = np.bincount([draw_code(chances, 1.0, rng) for _ in range(20_000)], minlength=4)
+    probabilities = np.array([0.05, 0.6, 0.0, 0.35])
+    drawn = np.bincount([draw_code(probabilities, 1.0, rng) for _ in range(20_000)], minlength=4)
     assert drawn[2] == 0
-    assert chisquare(drawn[[0, 1, 3]], 20_000 * chances[[0, 1, 3]]).pvalue > 0.01
-    np.testing.assert_allclose(tempered(chances, 0.5), chances**2 / (chances**2).sum(), rtol=1e-12)
-    assert tempered(chances, 1e-6).tolist() == [0, 1, 0, 0]
+    assert chisquare(drawn[[0, 1, 3]], 20_000 * probabilities[[0, 1, 3]]).pvalue > 0.01
+    np.testing.assert_allclose(tempered(probabilities, 0.5), probabilities**2 / (probabilities**2).sum(), rtol=1e-12)
+    assert tempered(probabilities, 1e-6).tolist() == [0, 1, 0, 0]
     assert draw_code(np.array([0.4, 0.4, 0.2]), 0.0, rng) == 0
     assert {draw_code(np.array([0.0, 1.0]), 5.0, rng) for _ in range(100)} == {1}
 

@@ -205,8 +205,8 @@ def test_no_series_reaches_the_forecasts_of_another(name):
 
 
 @every
-def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name):
-    """With everything fixed that validation chose, scale, reference and weights know the training stretch alone."""
+def test_what_was_chosen_is_all_that_the_validation_split_decides(name):
+    """With everything fixed that validation chose, scale, reference and weights know the training split alone."""
     final = fitted(name).chosen()
     assert (final.name, final.kind) == (EVERY[name].name, EVERY[name].kind)
     assert_close(name, fit(final).forecast(PANEL, ORIGINS).y_hat, forecasts(name))

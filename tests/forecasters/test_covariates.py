@@ -207,7 +207,7 @@ def test_other_covariates_than_in_training_are_refused(fitted):
 
 
 def test_columns_are_those_of_pandas():
-    """Numbers standardised on the training stretch, a column a category, marks; a new category is none of them."""
+    """Numbers standardised on the training split, a column a category, marks; a new category is none of them."""
     encoding = fit_encoding(PANEL, TRAIN)
     columns = encoding.past_columns(PANEL, np.arange(len(PANEL.times)))
     frame = pd.DataFrame(np.where(PANEL.masked, np.nan, PANEL.values)[:, 1:], columns=["temperature", "sky"])

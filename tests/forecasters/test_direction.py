@@ -109,7 +109,7 @@ def test_the_tripwire_finds_nothing_and_would_find_a_leak():
 
 
 @every
-def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name):
+def test_what_was_chosen_is_all_that_the_validation_split_decides(name):
     final = fitted(name).chosen()
     elsewhere = fit(final, changed_after(PANEL, TRAIN)).forecast(PANEL, ORIGINS).y_hat
     np.testing.assert_allclose(elsewhere, forecasts(name), atol=tolerance(name))

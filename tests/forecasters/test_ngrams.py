@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles.ngrams import chances_of, counts_of
+from oracles.ngrams import counts_of, probabilities_of
 from oracles.symbols import markov_text, symbols_panel
 
 from forecast.forecasters.ngrams import MOST_TRIED, UNCHOSEN, Ngram
@@ -23,7 +23,7 @@ def problem(horizon=1):
 
 
 def said(ngram, panel, train, origins, horizon=1):
-    return ngram.fit(panel, np.atleast_1d(train), problem(horizon)).forecast(panel, origins).chances
+    return ngram.fit(panel, np.atleast_1d(train), problem(horizon)).forecast(panel, origins).probabilities
 
 
 def at(series, *steps):
@@ -53,7 +53,7 @@ def test_it_is_what_dictionaries_count():
         for h in (1, 2, 3):
             counts = counts_of(train, order - 1, h)
             slow = [
-                chances_of(counts, [codes.get(c) for c in TEXTS[i][: t + 1]], order - 1, 4)
+                probabilities_of(counts, [codes.get(c) for c in TEXTS[i][: t + 1]], order - 1, 4)
                 for i, t in zip(origins.series, origins.steps, strict=True)
             ]
             np.testing.assert_allclose(made[:, h - 1], slow, rtol=1e-12)
@@ -71,11 +71,11 @@ def test_the_order_is_the_one_with_the_fewest_bits_on_validation(horizon):
                 row = PANEL.offsets[i] + step
                 for h in range(1, min(step, horizon) + 1):
                     if PANEL.target_observed[row]:
-                        chances = told.forecast(PANEL, at(i, step - h)).chances[0, h - 1]
-                        lost.append(-np.log2(chances[int(PANEL.target[row])]))
+                        probabilities = told.forecast(PANEL, at(i, step - h)).probabilities[0, h - 1]
+                        lost.append(-np.log2(probabilities[int(PANEL.target[row])]))
         bits.append(np.mean(lost))
     assert fitted.order == np.argmin(bits) + 1
-    assert f"order {fitted.order} chosen on the validation stretch: {min(bits):.3f} bits" in fitted.notes[1]
+    assert f"order {fitted.order} chosen on the validation split: {min(bits):.3f} bits" in fitted.notes[1]
     if horizon == 1:
         assert fitted.order == 3  # that is how the texts were made
 
@@ -114,6 +114,6 @@ def test_a_large_alphabet_takes_no_table_of_all_pairs():
     panel = symbols_panel("ab" * 1_500)
     channel = replace(panel.channels[0], categories=tuple(map(str, range(50_000))))
     panel = replace(panel, values=codes[:, None].astype(float), channels=(channel,))
-    chances = said(Ngram("n", 4), panel, 3_000, at(0, 10, 2_998))
-    np.testing.assert_allclose(chances.sum(axis=-1), 1, rtol=1e-12)
-    assert chances[1, 0].argmax() == codes[2_999]
+    probabilities = said(Ngram("n", 4), panel, 3_000, at(0, 10, 2_998))
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-12)
+    assert probabilities[1, 0].argmax() == codes[2_999]

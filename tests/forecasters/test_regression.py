@@ -78,7 +78,7 @@ def test_the_constant_with_the_least_validation_error_is_chosen_and_handed_on():
     assert 0 < ALPHAS.index(best) < len(ALPHAS) - 1  # the choice is a real one
 
     fitted = Regression("ridge", Ridge(), choose={"alpha": ALPHAS}, reference="last").fit(past, train, PROBLEM)
-    assert fitted.notes == (f"alpha {best} chosen on the validation stretch",)
+    assert fitted.notes == (f"alpha {best} chosen on the validation split",)
     final = fitted.chosen()
     assert (final.choose, final.regressor.alpha, final.reference.name) == ({}, best, "last")
     everything = final.fit(panel, panel.lengths, PROBLEM).forecast(panel, last_origins(panel)).y_hat
@@ -86,7 +86,7 @@ def test_the_constant_with_the_least_validation_error_is_chosen_and_handed_on():
     np.testing.assert_array_equal(everything, direct.forecast(panel, last_origins(panel)).y_hat)
 
 
-def test_without_a_validation_stretch_the_regressors_own_constant_holds():
+def test_without_a_validation_split_the_regressors_own_constant_holds():
     panel, _ = two_series()
     tried = Regression("ridge", Ridge(alpha=7.0), choose={"alpha": ALPHAS}).fit(panel, panel.lengths, PROBLEM)
     plain = Regression("ridge", Ridge(alpha=7.0)).fit(panel, panel.lengths, PROBLEM)
@@ -112,7 +112,7 @@ def test_a_large_training_set_is_thinned_and_says_so():
     assert not np.array_equal(fitted.forecast(panel, origins).y_hat, other.forecast(panel, origins).y_hat)
 
 
-def test_thinned_windows_are_drawn_from_all_of_the_training_stretch():
+def test_thinned_windows_are_drawn_from_all_of_the_training_split():
     panel, train = two_series()
 
     class Recording(DummyRegressor):

@@ -62,8 +62,8 @@ def fitted(name, horizon):
 
 
 @cache
-def chances(name, horizon):
-    return fitted(name, horizon).forecast(PANEL, ORIGINS).chances
+def probabilities(name, horizon):
+    return fitted(name, horizon).forecast(PANEL, ORIGINS).probabilities
 
 
 def changed_after(panel, steps):
@@ -80,11 +80,11 @@ def changed_after(panel, steps):
 @every
 def test_they_are_chances_and_none_is_zero(name, horizon):
     told = fitted(name, horizon).forecast(PANEL, ORIGINS)
-    assert told.chances.shape == (len(ORIGINS), horizon, 4)
-    assert told.chances.dtype == np.float64
-    assert (told.chances > 0).all()
-    np.testing.assert_allclose(told.chances.sum(axis=-1), 1, rtol=1e-12)
-    np.testing.assert_array_equal(told.y_hat, told.chances.argmax(axis=-1))
+    assert told.probabilities.shape == (len(ORIGINS), horizon, 4)
+    assert told.probabilities.dtype == np.float64
+    assert (told.probabilities > 0).all()
+    np.testing.assert_allclose(told.probabilities.sum(axis=-1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(told.y_hat, told.probabilities.argmax(axis=-1))
     assert FORECASTERS[name].kind in get_args(Kind)
     assert FORECASTERS[name].name == name
     notes = fitted(name, horizon).notes
@@ -98,34 +98,34 @@ def test_nothing_after_an_origin_reaches_its_chances(name, horizon):
         origin = ORIGINS[i : i + 1]
         known = origin.last_known(len(PANEL))
         for other in (PANEL.cut(known), changed_after(PANEL, known)):
-            told = fitted(name, horizon).forecast(other, origin).chances
-            np.testing.assert_allclose(told, chances(name, horizon)[i : i + 1], rtol=1e-9)
+            told = fitted(name, horizon).forecast(other, origin).probabilities
+            np.testing.assert_allclose(told, probabilities(name, horizon)[i : i + 1], rtol=1e-9)
 
 
 @every
 def test_neither_forecasting_nor_the_other_origins_change_anything(name, horizon):
-    before = chances(name, horizon)
+    before = probabilities(name, horizon)
     fitted(name, horizon).forecast(changed_after(PANEL, np.array([30, 30, 30])), ORIGINS[5:9])
     order = np.random.default_rng(0).permutation(len(ORIGINS))
-    again = fitted(name, horizon).forecast(PANEL, ORIGINS[order]).chances
+    again = fitted(name, horizon).forecast(PANEL, ORIGINS[order]).probabilities
     np.testing.assert_allclose(again, before[order], rtol=1e-9)
-    np.testing.assert_array_equal(fit(FORECASTERS[name], horizon).forecast(PANEL, ORIGINS).chances, before)
+    np.testing.assert_array_equal(fit(FORECASTERS[name], horizon).forecast(PANEL, ORIGINS).probabilities, before)
 
 
 @every
 def test_no_origin_gives_no_forecast(name, horizon):
     none = Origins(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    assert fitted(name, horizon).forecast(PANEL, none).chances.shape == (0, horizon, 4)
+    assert fitted(name, horizon).forecast(PANEL, none).probabilities.shape == (0, horizon, 4)
 
 
 @every
-def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name, horizon):
+def test_what_was_chosen_is_all_that_the_validation_split_decides(name, horizon):
     final = fitted(name, horizon).chosen()
     assert (final.name, final.kind) == (name, FORECASTERS[name].kind)
-    elsewhere = fit(final, horizon, changed_after(PANEL, TRAIN)).forecast(PANEL, ORIGINS).chances
-    np.testing.assert_allclose(elsewhere, chances(name, horizon), rtol=1e-9)
+    elsewhere = fit(final, horizon, changed_after(PANEL, TRAIN)).forecast(PANEL, ORIGINS).probabilities
+    np.testing.assert_allclose(elsewhere, probabilities(name, horizon), rtol=1e-9)
     on_all = final.fit(PANEL, PANEL.lengths, Problem(horizon, 6, asks="symbol"))
-    made = on_all.forecast(PANEL, Origins(np.arange(3), PANEL.lengths - 1)).chances
+    made = on_all.forecast(PANEL, Origins(np.arange(3), PANEL.lengths - 1)).probabilities
     assert made.shape == (3, horizon, 4)
     assert (made > 0).all()
 
@@ -133,7 +133,7 @@ def test_what_was_chosen_is_all_that_the_validation_stretch_decides(name, horizo
 @every
 def test_a_symbol_that_training_has_not_seen_is_no_impossibility(name, horizon):
     panel = replace(PANEL, channels=(replace(PANEL.channels[0], categories=tuple("abcdefgh")), *PANEL.channels[1:]))
-    told = fit(FORECASTERS[name], horizon, panel).forecast(panel, ORIGINS).chances
+    told = fit(FORECASTERS[name], horizon, panel).forecast(panel, ORIGINS).probabilities
     assert told.shape[-1] == 8
     assert (told > 0).all()
     assert (told[..., 4:] < 0.05).all()
@@ -141,7 +141,7 @@ def test_a_symbol_that_training_has_not_seen_is_no_impossibility(name, horizon):
 
 def test_the_base_rate_says_what_was_counted():
     rates = symbol_base_rates(PANEL, TRAIN, 3, 4)
-    np.testing.assert_array_equal(chances("base_rate", 3), np.tile(rates, (len(ORIGINS), 1, 1)))
+    np.testing.assert_array_equal(probabilities("base_rate", 3), np.tile(rates, (len(ORIGINS), 1, 1)))
     likeliest = int(rates[0].argmax())
     share = f"{100 * rates[0, likeliest]:.1f} %"
     (note,) = fitted("base_rate", 3).notes
@@ -155,5 +155,5 @@ def test_where_the_next_symbol_follows_from_the_last_two_they_know_more_than_the
     bits = {}
     for name in ("base_rate", "bigram", "trigram", "ngram", "softmax"):
         told = FORECASTERS[name].fit(panel.cut(np.array([2500])), train, Problem(1, 6, asks="symbol"))
-        bits[name] = -np.log2(told.forecast(panel, origins).chances[np.arange(499), 0, came]).mean()
+        bits[name] = -np.log2(told.forecast(panel, origins).probabilities[np.arange(499), 0, came]).mean()
     assert bits["trigram"] == bits["ngram"] < bits["softmax"] < bits["bigram"] < bits["base_rate"]

@@ -48,19 +48,19 @@ def fitted(name):
 @every
 def test_they_are_probabilities(name):
     made = fitted(name).forecast(PANEL, ORIGINS)
-    assert made.chances.shape == (len(ORIGINS), 2, 3)
-    assert (made.chances > 0).all()
-    np.testing.assert_allclose(made.chances.sum(axis=-1), 1.0, rtol=1e-12)
-    np.testing.assert_array_equal(made.y_hat, made.chances.argmax(axis=-1))
+    assert made.probabilities.shape == (len(ORIGINS), 2, 3)
+    assert (made.probabilities > 0).all()
+    np.testing.assert_allclose(made.probabilities.sum(axis=-1), 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(made.y_hat, made.probabilities.argmax(axis=-1))
 
 
 @every
 def test_each_is_made_of_nothing_later(name):
-    told = fitted(name).forecast(PANEL, ORIGINS).chances
+    told = fitted(name).forecast(PANEL, ORIGINS).probabilities
     for which in (0, 7, 20, 44):
         origin = ORIGINS[[which]]
         cut = PANEL.cut(np.where(np.arange(2) == origin.series, origin.steps + 1, PANEL.lengths))
-        np.testing.assert_allclose(fitted(name).forecast(cut, origin).chances[0], told[which], rtol=2e-5)
+        np.testing.assert_allclose(fitted(name).forecast(cut, origin).probabilities[0], told[which], rtol=2e-5)
 
 
 @every
@@ -68,21 +68,21 @@ def test_a_network_that_is_saved_says_the_same_again(name):
     members = fitted(name).members
     for one in members:
         again = restore(one.forecaster, PROBLEM, PANEL.ids, **saved_parts(one, PANEL))
-        told = again.forecast(PANEL, ORIGINS).chances
-        np.testing.assert_array_equal(told, one.forecast(PANEL, ORIGINS).chances)
+        told = again.forecast(PANEL, ORIGINS).probabilities
+        np.testing.assert_array_equal(told, one.forecast(PANEL, ORIGINS).probabilities)
 
 
 def test_an_ensemble_says_the_mean_of_its_members():
     together = fitted("ensemble")
-    each = [member.forecast(PANEL, ORIGINS).chances for member in together.members]
+    each = [member.forecast(PANEL, ORIGINS).probabilities for member in together.members]
     told = together.forecast(PANEL, ORIGINS)
-    np.testing.assert_allclose(told.chances, np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(told.probabilities, np.mean(each, axis=0), rtol=1e-12)
     np.testing.assert_array_equal(told.members, each)
     assert np.abs(each[0] - each[1]).max() > 1e-4
 
 
 def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
-    """Bits a symbol over the test stretch lie within 2 % of the entropy rate of the chain."""
+    """Bits a symbol over the test split lie within 2 % of the entropy rate of the chain."""
     panel = symbols_panel(chain_text(8000))
     asked = ask(panel, 1, asks="symbol")
     training = TrainingSettings(max_epochs=30, learning_rate=0.01, accelerator="cpu", threads=1)
@@ -90,8 +90,8 @@ def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
     found = network.fit(panel.cut(asked.split.fitted), asked.split.train, asked.problem)
     origins = rolling_origins(panel, asked.split.before_test, panel.lengths, 1)
     came = panel.target[origins.rows(panel) + 1].astype(int)
-    chances = found.forecast(panel, origins).chances[:, 0]
-    known = -np.log2(chances[np.arange(len(came)), came]).mean()
+    probabilities = found.forecast(panel, origins).probabilities[:, 0]
+    known = -np.log2(probabilities[np.arange(len(came)), came]).mean()
     assert known == pytest.approx(entropy_rate(), rel=0.02)
 
 
@@ -104,7 +104,7 @@ def test_after_h_e_l_l_comes_e_l_l_o():
     )
     told = found.forecast(panel, Origins(np.zeros(4, dtype=np.int64), np.arange(250, 254)))
     assert [panel.symbols[int(code)] for code in told.y_hat[:, 0]] == list("ello")
-    assert told.chances.max(axis=-1).min() > 0.9
+    assert told.probabilities.max(axis=-1).min() > 0.9
 
 
 def with_bits_ahead(panel):
@@ -118,9 +118,9 @@ def test_where_the_symbols_before_are_not_read_they_change_nothing():
     panel = with_bits_ahead(PANEL)
     settings = LstmSettings(hidden_size=4, head="categorical", autoregressive=False)
     found = Recurrent(settings, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
-    told = found.forecast(panel, ORIGINS).chances
+    told = found.forecast(panel, ORIGINS).probabilities
     other = replace(panel, values=2.0 - panel.values)
-    np.testing.assert_array_equal(found.forecast(other, ORIGINS).chances, told)
+    np.testing.assert_array_equal(found.forecast(other, ORIGINS).probabilities, told)
     assert np.abs(told - told[:1]).max() > 1e-6  # the bits do
 
 
@@ -132,7 +132,7 @@ def test_whole_series_train_and_others_validate():
     origins = rolling_origins(panel, split.fitted, panel.lengths, 2)
     assert set(origins.series) == {2}
     assert origins.steps[0] == 0
-    assert np.isfinite(found.forecast(panel, origins).chances).all()
+    assert np.isfinite(found.forecast(panel, origins).probabilities).all()
 
 
 def test_a_masked_symbol_is_read_as_the_one_before_with_a_mark():
@@ -142,8 +142,8 @@ def test_a_masked_symbol_is_read_as_the_one_before_with_a_mark():
     found = Recurrent(LSTM, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
     hidden = panel.values.copy()
     hidden[masked] = 2.0 - hidden[masked]  # what stands there is not to be read
-    told = found.forecast(panel, ORIGINS).chances
-    np.testing.assert_array_equal(found.forecast(replace(panel, values=hidden), ORIGINS).chances, told)
+    told = found.forecast(panel, ORIGINS).probabilities
+    np.testing.assert_array_equal(found.forecast(replace(panel, values=hidden), ORIGINS).probabilities, told)
 
 
 def test_numbers_are_no_symbols():

@@ -171,13 +171,13 @@ def test_a_network_that_is_fed_back_is_judged_by_the_next_step(panel):
     assert units.effects.horizon == 1
 
 
-def test_the_latest_steps_of_a_long_stretch_are_looked_at(panel, monkeypatch):
+def test_the_latest_steps_of_a_long_split_are_looked_at(panel, monkeypatch):
     monkeypatch.setattr("forecast.inspection.units.MOST_STEPS", 40)
     units = map_units(fitted_on(panel, RnnSettings(hidden_size=3)), panel, 1, 0, 220)
     assert units.times.tolist() == list(range(180, 220))
 
 
-def test_too_short_a_stretch_is_refused(panel):
+def test_too_short_a_split_is_refused(panel):
     fitted = fitted_on(panel, RnnSettings(hidden_size=3))
     with pytest.raises(ForecastError, match="at least 5 steps, found steps 147 to 151"):
         map_units(fitted, panel, 0, 147, 151)

@@ -173,7 +173,7 @@ def test_the_gradients_of_all_steps_add_up_to_that_of_the_shared_weights(setting
         torch.testing.assert_close(gradients.sum(dim=0), weights[name].grad, rtol=1e-9, atol=1e-12)
 
 
-def test_shares_are_norms_by_lag_averaged_over_stretches():
+def test_shares_are_norms_by_lag_averaged_over_splits():
     network = network_of(RnnSettings(hidden_size=2, loss="mse"))
     batches, states = [batch_of(1, 3, seed) for seed in range(2)], [state_of(network, 1, seed) for seed in range(2)]
     norms = [

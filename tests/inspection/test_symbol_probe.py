@@ -31,14 +31,14 @@ def found(fitted):
     return probe_symbols(fitted, PANEL, 0, 300, 400)
 
 
-def bits_of(chances, came):
-    return -np.log2(chances[np.arange(len(came)), came]).mean()
+def bits_of(probabilities, came):
+    return -np.log2(probabilities[np.arange(len(came)), came]).mean()
 
 
 def test_bits_of_the_whole_are_those_of_the_forecasts(fitted, found):
     steps = np.arange(300, 399)
-    chances = fitted.forecast(PANEL, Origins(np.zeros(99, dtype=np.int64), steps)).chances[:, 0]
-    assert found.units.bits == pytest.approx(bits_of(chances, PANEL.target[steps + 1].astype(int)), rel=1e-5)
+    probabilities = fitted.forecast(PANEL, Origins(np.zeros(99, dtype=np.int64), steps)).probabilities[:, 0]
+    assert found.units.bits == pytest.approx(bits_of(probabilities, PANEL.target[steps + 1].astype(int)), rel=1e-5)
     assert found.memory.origins == 99
 
 
@@ -47,7 +47,7 @@ def test_bits_with_the_past_cut_off_are_those_of_short_panels(fitted, found):
         costs = []
         for step in range(300, 399):
             tail = symbols_panel("".join("abc"[int(c)] for c in PANEL.target[step - lag : step + 1]), alphabet="abc")
-            told = fitted.forecast(tail, Origins(np.array([0]), np.array([lag]))).chances[0, 0]
+            told = fitted.forecast(tail, Origins(np.array([0]), np.array([lag]))).probabilities[0, 0]
             costs.append(-np.log2(told[int(PANEL.target[step + 1])]))
         assert found.memory.cut.lags[i] == lag
         assert found.memory.bits[i] == pytest.approx(np.mean(costs), rel=1e-5)
@@ -66,8 +66,8 @@ def test_a_unit_that_is_switched_off_is_held_at_its_mean(fitted, found):
         held[:, unit] = float(found.units.outputs[:, unit].mean())
         with torch.no_grad():
             raw = fitted.network.forecast(held, None)
-        chances = fitted.network.head.chances(raw)[:, 0].numpy()
-        without = bits_of(chances, PANEL.target[301:400].astype(int))
+        probabilities = fitted.network.head.probabilities(raw)[:, 0].numpy()
+        without = bits_of(probabilities, PANEL.target[301:400].astype(int))
         assert found.units.added[unit] == pytest.approx(without - found.units.bits, abs=1e-6)
     assert sorted(found.units.order.tolist()) == list(range(5))
     assert (np.diff(found.units.added[found.units.order]) <= 0).all()

@@ -78,7 +78,7 @@ def test_rows_of_the_map_are_units_by_what_they_follow():
     assert [row["y"] for row in seen.panels[1].tables["ends"]] == [1, 2]
 
 
-def test_many_units_and_long_stretches_are_drawn_in_part():
+def test_many_units_and_long_splits_are_drawn_in_part():
     seen = unit_figures(made_up(units=400, steps=500))[0]
     assert "128 of them are drawn, evenly from all kinds." in seen.says
     assert len(seen.panels[1].tables["cells"]) == 128 * 96

@@ -23,7 +23,7 @@ def head_at(rates=RATES):
 
 
 def test_an_untrained_head_says_the_base_rates():
-    told = head_at().chances(torch.zeros(7, HORIZON, SYMBOLS)).numpy()
+    told = head_at().probabilities(torch.zeros(7, HORIZON, SYMBOLS)).numpy()
     np.testing.assert_allclose(told, np.broadcast_to(RATES, (7, HORIZON, SYMBOLS)), rtol=1e-6)
 
 
@@ -36,7 +36,7 @@ def test_loss_and_chances_are_scipy_s():
     expected = -np.take_along_axis(log_softmax(logits, axis=-1), target[..., None], axis=-1)[..., 0]
     loss = head.loss(torch.from_numpy(raw), torch.from_numpy(target.astype(np.float32)), None)
     np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(head.chances(torch.from_numpy(raw)).numpy(), softmax(logits, axis=-1), rtol=1e-6)
+    np.testing.assert_allclose(head.probabilities(torch.from_numpy(raw)).numpy(), softmax(logits, axis=-1), rtol=1e-6)
     assert (head.point(torch.from_numpy(raw), None).numpy() == logits.argmax(axis=-1)).all()
 
 

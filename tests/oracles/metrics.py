@@ -1,6 +1,6 @@
 """Metrics as a textbook writes them down, one number at a time.
 
-`y`, `y_hat` are lists of floats; `training` is the training stretch of the series, None where not observed.
+`y`, `y_hat` are lists of floats; `training` is the training split of the series, None where not observed.
 """
 
 from __future__ import annotations

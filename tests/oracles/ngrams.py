@@ -19,17 +19,17 @@ def counts_of(series, longest, step):
     return counts
 
 
-def chances_of(counts, past, longest, size):
+def probabilities_of(counts, past, longest, size):
     """Chances of all symbols after the last `longest` symbols of a past, or as many as there are without a None."""
     known = []
     for symbol in reversed(past):
         if symbol is None or len(known) == longest:
             break
         known.insert(0, symbol)
-    chances = [1 / size] * size
+    probabilities = [1 / size] * size
     for k in range(len(known) + 1):
         after = counts.get(tuple(known[len(known) - k :]), Counter())
         total, kinds = sum(after.values()), len(after)
         if total:
-            chances = [(after[w] + kinds * p) / (total + kinds) for w, p in enumerate(chances)]
-    return chances
+            probabilities = [(after[w] + kinds * p) / (total + kinds) for w, p in enumerate(probabilities)]
+    return probabilities

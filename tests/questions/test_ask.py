@@ -32,8 +32,8 @@ def several(*lengths):
 def test_what_is_not_said_is_found():
     found = ask(seasonal(), horizon=10)
     assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
-    stretches = (found.split.train, found.split.validation, found.split.calibration)
-    assert [steps.tolist() for steps in stretches] == [[260], [30], [30]]
+    parts = (found.split.train, found.split.validation, found.split.calibration)
+    assert [steps.tolist() for steps in parts] == [[260], [30], [30]]
 
 
 def test_only_values_are_calibrated_without_being_told():
@@ -75,7 +75,7 @@ def test_context_is_two_seasons_or_a_horizon_as_far_as_training_goes(season_step
 
 
 def test_a_season_as_long_as_training_is_the_users_mistake():
-    with pytest.raises(ForecastError, match=r"`data\.season_steps=260` should be less than the training stretch"):
+    with pytest.raises(ForecastError, match=r"`data\.season_steps=260` should be less than the training split"):
         ask(seasonal(), 10, season_steps=260)
 
 
@@ -111,7 +111,7 @@ def test_a_length_below_one_step_is_the_users_mistake(said):
     "said",
     [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}, {"calibration": 1.5}, {"calibration": -1}],
 )
-def test_stretches_are_checked_in_a_notebook_too(said):
+def test_splits_are_checked_in_a_notebook_too(said):
     (name, _), *_ = said.items()
     with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
         ask(seasonal(), 10, **said)
@@ -133,7 +133,7 @@ def test_calibration_may_be_said_and_lies_between_validation_and_test():
     assert (none.before_test - none.fitted).tolist() == [0, 0]
 
 
-def test_a_calibration_stretch_shorter_than_the_horizon_is_the_users_mistake():
+def test_a_calibration_split_shorter_than_the_horizon_is_the_users_mistake():
     with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 11, 10, 10 and 10: say `horiz"):
         ask(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
     with pytest.raises(ForecastError, match=r"`split.test` should be less than 1 together with `split.validation` \(0"):

@@ -23,7 +23,7 @@ def test_an_outcome_is_known_where_both_values_were_observed():
 
 
 def counted(series, observed, train_steps, horizon):
-    """Pairs (t, t + h) within the training stretch of one series, one at a time."""
+    """Pairs (t, t + h) within the training split of one series, one at a time."""
     rates = []
     for h in range(1, horizon + 1):
         up = there = 0
@@ -36,7 +36,7 @@ def counted(series, observed, train_steps, horizon):
     return rates
 
 
-def test_base_rates_are_counted_over_the_training_stretches_of_all_series():
+def test_base_rates_are_counted_over_the_training_splits_of_all_series():
     rng = np.random.default_rng(3)
     series = [np.round(rng.normal(0.3, 1.0, n).cumsum(), 1) for n in (40, 25, 31)]
     observed = [rng.random(len(y)) > 0.2 for y in series]

@@ -42,9 +42,9 @@ def wave(period: float, steps: int = 2_000) -> np.ndarray:
 def test_repetition_is_the_textbook_s(steps: int) -> None:
     y = np.cumsum(noise(steps, 200)) + 3 * wave(steps, 200)
     r, chance = repetition([y], steps)
-    slow_r, slow_chance = slow_repetition(y.tolist(), steps)
+    slow_r, slow_probability = slow_repetition(y.tolist(), steps)
     assert r == pytest.approx(slow_r, abs=1e-9)
-    assert chance == pytest.approx(slow_chance, abs=1e-9)
+    assert chance == pytest.approx(slow_probability, abs=1e-9)
 
 
 def test_autocovariance_by_fft_is_that_by_loops() -> None:

@@ -27,16 +27,16 @@ def symbols(*lengths):
     return replace(panel, channels=(Channel("y", "target", ("a", "b", "c")),))
 
 
-def stretches_of(split, lengths):
-    """Steps of each stretch, by series."""
+def splits_of(split, lengths):
+    """Steps of each split, by series."""
     ends = np.stack([split.train, split.fitted, split.before_test, np.array(lengths)])
     return np.diff(ends, axis=0, prepend=0).T.tolist()
 
 
 def whole(*counts):
-    """What `stretches_of` gives where the first `counts[0]` series are training, the next validation, ..."""
+    """What `splits_of` gives where the first `counts[0]` series are training, the next validation, ..."""
     which = np.repeat(np.arange(len(counts)), counts)
-    return [[length if k == stretch else 0 for k in range(4)] for length, stretch in zip(LENGTHS, which, strict=True)]
+    return [[length if k == part else 0 for k in range(4)] for length, part in zip(LENGTHS, which, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def whole(*counts):
 def test_series_are_counted_off_in_their_order(validation, calibration, test, counts):
     panel = symbols(*LENGTHS)
     split = split_panel(panel, validation, test, 99, 2, calibration=calibration, over="series")
-    assert stretches_of(split, LENGTHS) == whole(*counts)
+    assert splits_of(split, LENGTHS) == whole(*counts)
 
 
-def test_each_stretch_needs_a_series():
+def test_each_split_needs_a_series():
     message = r"at least 1 series for training, found 10 series, of which 5 for validation, 2 for cal.* and 3 for the"
     with pytest.raises(ForecastError, match=message):
         split_panel(symbols(*LENGTHS), 5, 3, 1, 2, calibration=2, over="series")
@@ -77,8 +77,8 @@ def test_a_series_needs_one_step_before_a_horizon():
 
 
 @pytest.mark.parametrize("horizon", [1, 2])
-@pytest.mark.parametrize("stretch", ["validation", "test"])
-def test_origins_begin_at_the_first_row_of_a_series(horizon, stretch):
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_origins_begin_at_the_first_row_of_a_series(horizon, part):
     panel = symbols(*LENGTHS)
     hole = panel.observed.copy()
     hole[panel.offsets[8] + 1] = False
@@ -87,7 +87,7 @@ def test_origins_begin_at_the_first_row_of_a_series(horizon, stretch):
     first, ends, mine = {
         "validation": (split.train, split.fitted, (5, 6)),
         "test": (split.before_test, panel.lengths, (7, 8, 9)),
-    }[stretch]
+    }[part]
     found = rolling_origins(panel, first, ends, horizon)
     expected = [
         (i, t)
@@ -98,7 +98,7 @@ def test_origins_begin_at_the_first_row_of_a_series(horizon, stretch):
     assert list(zip(found.series.tolist(), found.steps.tolist(), strict=True)) == expected
 
 
-def test_a_panel_is_cut_down_to_the_series_of_a_stretch():
+def test_a_panel_is_cut_down_to_the_series_of_a_split():
     panel = symbols(*LENGTHS)
     split = split_panel(panel, 2, 3, 1, 1, over="series")
     training = panel.cut(split.train)
@@ -113,7 +113,7 @@ def test_the_context_is_of_the_shortest_training_series():
     panel = symbols(*lengths)
     found = ask(panel, 4, validation=1, test=2, asks="symbol", over="series")
     assert (found.problem.season_steps, found.problem.context_steps) == (1, 64)
-    assert stretches_of(found.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
+    assert splits_of(found.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
     assert ask(panel, 4, validation=1, test=1, asks="symbol", over="series").problem.context_steps == 17  # of 30 steps
     given = ask(panel, 4, validation=1, test=1, asks="symbol", over="series", context_steps=500)
     assert given.problem.context_steps == 500  # nothing before a series' first row is needed
@@ -121,7 +121,7 @@ def test_the_context_is_of_the_shortest_training_series():
 
 @pytest.mark.parametrize("asks", ["value", "direction"])
 def test_values_are_refused(asks):
-    with pytest.raises(ForecastError, match=r"`split\.over=series` is for symbols .* own training stretch"):
+    with pytest.raises(ForecastError, match=r"`split\.over=series` is for symbols .* own training split"):
         ask(symbols(*LENGTHS), 2, asks=asks, over="series")
 
 

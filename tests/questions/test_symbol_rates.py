@@ -18,7 +18,7 @@ def test_shares_are_counted_with_half_an_occurrence_more():
     np.testing.assert_allclose(rates[1], np.array([0.5, 0.5, 2.5, 1.5]) / 5)  # l l o come two steps on
 
 
-def test_only_the_training_stretches_count_and_no_series_begins_with_a_target():
+def test_only_the_training_splits_count_and_no_series_begins_with_a_target():
     panel = symbols_panel("abbb", "ba?bb", "aaaa")
     steps = np.array([2, 4, 0])
     (rates,) = symbol_base_rates(panel, steps, 1, 2)

@@ -22,7 +22,7 @@ def make_panel():
 
 
 def weights_by_hand(panel, reference, series, left_out):
-    """Ridge on all origins of a series' training stretch but those with a target that a block's origins have."""
+    """Ridge on all origins of a series' training split but those with a target that a block's origins have."""
     known, start = reference.quantities(panel), panel.offsets[series]
     targets_left_out = {step + h for step in range(*left_out) for h in range(1, H + 1)} if left_out else set()
     origins = [

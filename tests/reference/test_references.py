@@ -129,7 +129,7 @@ def test_a_blend_is_ridge_regression_on_terms_looked_up_one_by_one(panel):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_reference_looks_past_its_origin_or_past_its_training_stretch(panel, name):
+def test_no_reference_looks_past_its_origin_or_past_its_training_split(panel, name):
     train_steps = np.array([60, 50, 90])
     cut = np.array([75, 60, 100])
     reference = fit_reference(name, panel, train_steps, PROBLEM)

@@ -19,7 +19,7 @@ def made_up_run(kind="sine", *, steps=300, horizon=8, uid="y", stride=1, models=
     y, ds, ahead = (_sine if kind == "sine" else _walk)(rng, steps, horizon, season)
     test, validation = int(steps * 0.2), int(steps * 0.15)
     train = steps - test - validation
-    stretch = np.repeat(["training", "validation", "test"], [train, validation, test])
+    part = np.repeat(["training", "validation", "test"], [train, validation, test])
     origins = np.arange(steps - test - 1, steps - horizon, stride)
     targets = origins[:, None] + np.arange(1, horizon + 1)
     models = models or {"lstm": 0.05, "naive": None, "ridge": 0.1, "window_mean": 0.6}
@@ -41,7 +41,7 @@ def made_up_run(kind="sine", *, steps=300, horizon=8, uid="y", stride=1, models=
     names = list(models)
     return {
         "results": results,
-        "series": pd.DataFrame({"unique_id": uid, "ds": ds, "y": y, "stretch": stretch}),
+        "series": pd.DataFrame({"unique_id": uid, "ds": ds, "y": y, "split": part}),
         "leaderboard": made_up_leaderboard(results),
         "forecast": pd.concat(
             [

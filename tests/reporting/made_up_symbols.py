@@ -24,29 +24,29 @@ def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y"
     """Return the keyword arguments of `build_summary`, and the chances (model, series, origin, step, symbol)."""
     rng = np.random.default_rng(seed)
     size = len(symbols)
-    chances = rng.dirichlet(np.full(size, 0.4), (2, len(ids), origins, steps)) * 0.98 + 0.02 / size
+    probabilities = rng.dirichlet(np.full(size, 0.4), (2, len(ids), origins, steps)) * 0.98 + 0.02 / size
     times = np.arange(700 + origins * stride + steps)
     y = rng.integers(0, size, (len(ids), len(times))).astype(float)
     y[:, :size] = np.arange(size)
     y[0, 703] = np.nan
-    stretch = np.repeat(["training", "validation", "test"], [500, 200, len(times) - 700])
+    part = np.repeat(["training", "validation", "test"], [500, 200, len(times) - 700])
     tables = []
     for m, model in enumerate(("lstm", "bigram")):
         for i, uid in enumerate(ids):
             for k in range(origins):
                 cutoff = 699 + k * stride
                 for h in range(steps):
-                    came, told = y[i, cutoff + h + 1], chances[m, i, k, h]
+                    came, told = y[i, cutoff + h + 1], probabilities[m, i, k, h]
                     row = (model, uid, cutoff, cutoff + h + 1, h + 1, came, float(told.argmax()))
                     tables.append((*row, np.nan if np.isnan(came) else told[int(came)]))
     columns = ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat", "chance"]
     results = pd.DataFrame(tables, columns=columns).astype({"model": "category", "unique_id": "category"})
     ahead = [
-        (uid, times[-1] + 1 + h, model, symbols[code], chances[m, i, -1, h, code])
+        (uid, times[-1] + 1 + h, model, symbols[code], probabilities[m, i, -1, h, code])
         for m, model in enumerate(("lstm", "bigram"))
         for i, uid in enumerate(ids)
         for h in range(steps)
-        for code in np.argsort(-chances[m, i, -1, h])
+        for code in np.argsort(-probabilities[m, i, -1, h])
     ]
     run = {
         "results": results,
@@ -55,7 +55,7 @@ def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y"
                 "unique_id": np.repeat(ids, len(times)),
                 "ds": np.tile(times, len(ids)),
                 "y": y.ravel(),
-                "stretch": np.tile(stretch, len(ids)),
+                "split": np.tile(part, len(ids)),
             }
         ),
         "forecast": pd.DataFrame(ahead, columns=["unique_id", "ds", "model", "symbol", "y_hat"]),
@@ -65,4 +65,4 @@ def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y"
         "asks": "symbol",
         "symbols": tuple(symbols),
     }
-    return run, chances
+    return run, probabilities

@@ -47,7 +47,7 @@ def a_run(seed=0):
     )
     times = np.arange(1000 + STEPS)
     y = 50 + np.sin(times)
-    series = pd.DataFrame({"unique_id": NASTY, "ds": times, "y": y, "stretch": "training"})
+    series = pd.DataFrame({"unique_id": NASTY, "ds": times, "y": y, "split": "training"})
     columns = {"unique_id": NASTY, "ds": np.tile(times[-1] + 1 + np.arange(STEPS), 2)}
     columns["model"] = np.repeat(["lstm", "base_rate"], STEPS)
     ahead = pd.DataFrame({**columns, "y_hat": [0.7, 0.3, 0.5, 0.6, 0.6, 0.6]})
@@ -101,8 +101,8 @@ def test_the_summary_has_the_sections_of_the_question_and_no_others():
     assert 0 < summary.steps.bottom < summary.steps.top < 0.3
     assert [one.model for one in summary.reliability.models] == ["lstm", "base_rate"]
     assert "base_rate always says 60.0 %" in summary.reliability.says
-    assert summary.chances.models[0].errors == (0.7, 0.3, 0.5)
-    assert summary.chances.steps == (1, 2, 3)
+    assert summary.probabilities.models[0].errors == (0.7, 0.3, 0.5)
+    assert summary.probabilities.steps == (1, 2, 3)
     assert sum(summary.reliability.histogram.counts) == ORIGINS * STEPS
     assert [figure.name for figure in draw(summary)] == ["data", "future", "reliability", "error_by_step"]
 

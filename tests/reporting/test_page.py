@@ -111,7 +111,7 @@ def test_a_million_steps_make_a_small_page(tmp_path):
         for column in {"ds", "cutoff"} & set(run[table].columns):
             run[table][column] = run[table][column] + start
     y = np.sin(np.arange(steps) / 50)
-    long = pd.DataFrame({"unique_id": "y", "ds": np.arange(steps), "y": y, "stretch": "training"})
+    long = pd.DataFrame({"unique_id": "y", "ds": np.arange(steps), "y": y, "split": "training"})
     path = write_report(build_summary(**{**run, "series": long}), tmp_path, png=False)
     assert path.stat().st_size < 1_500_000
 

@@ -34,15 +34,15 @@ def test_results_alone_give_all_that_they_can(run):
     assert summary.roles == Roles("lstm", "ridge")
 
 
-def test_the_stretches_meet_and_are_counted(run):
+def test_the_splits_meet_and_are_counted(run):
     data = build_summary(**run).data
-    assert [s.name for s in data.stretches] == ["training", "validation", "test"]
-    assert data.stretches[0].end == data.stretches[1].start
-    assert data.stretches[1].end == data.stretches[2].start
+    assert [s.name for s in data.parts] == ["training", "validation", "test"]
+    assert data.parts[0].end == data.parts[1].start
+    assert data.parts[1].end == data.parts[2].start
     assert "195 for training, 45 for validation and 60 for the test" in data.says
 
 
-def test_origins_are_spread_over_the_test_stretch(run):
+def test_origins_are_spread_over_the_test_split(run):
     section = build_summary(**run, show=ReportSettings(origins=3)).origins
     assert len(section.views) == 3
     cutoffs = np.sort(run["results"]["cutoff"].unique())

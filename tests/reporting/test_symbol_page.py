@@ -125,8 +125,8 @@ def test_letters_fill_a_passage_and_origins_left_out_are_seen_as_gaps():
 def test_shares_are_counted_in_training_and_test(run, summary):
     shares = summary.symbols.shares
     series = run["series"].dropna()
-    for stretch, told in (("training", shares.training), ("test", shares.test)):
-        counts = Counter(STRANGE[int(y)] for y in series.loc[series["stretch"] == stretch, "y"])
+    for part, told in (("training", shares.training), ("test", shares.test)):
+        counts = Counter(STRANGE[int(y)] for y in series.loc[series["split"] == part, "y"])
         expected = {written(symbol): count / sum(counts.values()) for symbol, count in counts.items()}
         assert dict(zip(shares.symbols, told, strict=True)) == pytest.approx(expected, rel=1e-5)
     assert "500 for training, 200 for validation and" in shares.says
@@ -135,8 +135,8 @@ def test_shares_are_counted_in_training_and_test(run, summary):
 def test_a_symbol_that_never_came_in_training_is_named():
     run, _ = made_up_symbols(tuple("abcd"))
     series = run["series"]
-    series.loc[(series["stretch"] == "training") & (series["y"] == 3), "y"] = 2.0
-    share = (series.loc[series["stretch"] == "test", "y"].dropna() == 3).mean()
+    series.loc[(series["split"] == "training") & (series["y"] == 3), "y"] = 2.0
+    share = (series.loc[series["split"] == "test", "y"].dropna() == 3).mean()
     assert (
         f"Of the test ‘d’ never came in training, {100 * share:.1f} % of it."
         in build_summary(**run).symbols.shares.says

@@ -106,7 +106,7 @@ def test_an_infinite_interval_is_no_point_of_the_coverage():
     figure = figures_of(with_intervals(made_up_run("walk"), infinite=(0.025, 0.05)))["calibration"]
     assert {row["x"] for row in figure.panels[0].tables["dots"]} == {50, 80}
     assert len(figure.panels) == 1
-    assert "The 90 % intervals of lstm are infinite: the calibration stretch has too few origins." in figure.says
+    assert "The 90 % intervals of lstm are infinite: the calibration split has too few origins." in figure.says
     none = figures_of(with_intervals(made_up_run("walk"), infinite=(0.025, 0.05, 0.1, 0.25)))
     assert none["calibration"].panels[0].tables["dots"] == []
 
@@ -227,9 +227,9 @@ def test_scores_of_intervals_stand_in_the_table_with_what_they_mean(run):
     json.dumps(summary.as_dict(), allow_nan=False)
 
 
-def test_the_calibration_stretch_is_shaded_and_counted(run):
+def test_the_calibration_split_is_shaded_and_counted(run):
     series = run["series"].copy()
-    series.loc[series.index[220:240], "stretch"] = "calibration"
+    series.loc[series.index[220:240], "split"] = "calibration"
     figure = figures_of({**run, "series": series})["data"]
     assert "25 for validation, 20 for calibration and 60 for the test" in figure.says
     assert [key.label for key in figure.keys] == [TRUTH, "validation", "calibration", "test"]

@@ -58,7 +58,7 @@ def trained(job):
 
 
 def forecast(job):
-    """What the network forecasts at the end of the validation stretch."""
+    """What the network forecasts at the end of the validation split."""
     prepared = prepare(job)
     split, problem = prepared.question.split, prepared.question.problem
     past = prepared.panel.cut(split.fitted)
@@ -81,7 +81,7 @@ def symbols(job):
     asked = prepared.question
     fits = fit_all(baselines(job), prepared.panel, asked.split, asked.problem)
     past = prepared.panel.cut(asked.split.fitted)
-    made = {name: one.forecast(past, last_origins(past)).chances.tolist() for name, one in fits.fitted.items()}
+    made = {name: one.forecast(past, last_origins(past)).probabilities.tolist() for name, one in fits.fitted.items()}
     return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
 
 

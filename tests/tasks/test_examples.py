@@ -13,7 +13,7 @@ from forecast.tasks.settings import check_job
 
 
 def scores_of(*overrides, beside=()):
-    """Scores on the test stretch of the network of an experiment, and of some of its baselines, by model."""
+    """Scores on the test split of the network of an experiment, and of some of its baselines, by model."""
     job = check_job(plain_values(compose_job(read_command_line([*overrides, "training.accelerator=cpu"]))))
     prepared = prepare(job)
     asked = [network(job), *(one for one in baselines(job) if one.name in beside)]

@@ -174,9 +174,9 @@ def test_a_network_that_is_asked_for_rises(tmp_path):
     result = train(small_job(baseline={}, model__head="direction"), tmp_path / "run", silent())
     made = probe(result.folder, show=BARE)
     panel, steps = result.prepared.panel, made.system.origins
-    chances = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
+    probabilities = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
     rose = panel.target[steps[:, None] + np.arange(1, 5)] > panel.target[steps][:, None]
-    assert made.found.memory.cut.whole**2 == pytest.approx(np.mean((chances - rose) ** 2), rel=1e-5)
+    assert made.found.memory.cut.whole**2 == pytest.approx(np.mean((probabilities - rose) ** 2), rel=1e-5)
     told = made.system.answers(np.stack([panel.target[:140]] * 2), 100)
     at = np.arange(100, 140)
     expected = result.final["lstm"].forecast(panel, Origins(np.zeros_like(at), at)).y_hat[:, [0, 3]]

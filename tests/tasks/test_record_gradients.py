@@ -74,7 +74,7 @@ def test_the_initial_network_is_the_one_that_training_begins_with(monkeypatch):
     assert not torch.equal(other, begun["backbone.core.weight_hh_l0"])
 
 
-def test_stretches_end_in_training_and_are_as_long_as_a_chunk():
+def test_splits_end_in_training_and_are_as_long_as_a_chunk():
     network, past, train_steps = fitted(model__name="gru")
     _, job = network.chosen().training_job(past, train_steps, network.problem)
     taken = excerpt(job)

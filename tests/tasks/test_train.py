@@ -58,7 +58,7 @@ def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(traine
         assert table.set_index("model").mae[model] == pytest.approx(mae, rel=1e-12)
 
 
-def test_every_model_forecasts_from_the_same_origins_of_the_test_stretch(trained):
+def test_every_model_forecasts_from_the_same_origins_of_the_test_split(trained):
     results = trained.evaluation.test.results
     panel, question = trained.prepared.panel, trained.prepared.question
     origins = rolling_origins(panel, question.split.before_test, panel.lengths, 4)
@@ -224,8 +224,8 @@ def test_a_crash_while_writing_leaves_nothing(tmp_path, monkeypatch):
         assert os.listdir(tmp_path) == []
 
 
-def test_nothing_is_decided_on_the_test_stretch(trained, tmp_path, monkeypatch):
-    """With another test stretch: the same validation, the same baseline to beat, the same weights in the backtest."""
+def test_nothing_is_decided_on_the_test_split(trained, tmp_path, monkeypatch):
+    """With another test split: the same validation, the same baseline to beat, the same weights in the backtest."""
     source, split = trained.prepared.source, trained.prepared.question.split
     other = replace(source, panel=change_after(source.panel, split.before_test, seed=1))
     monkeypatch.setattr("forecast.tasks.prepare.load_source", lambda _: other)

@@ -16,7 +16,7 @@ from forecast.reading.sources import Source
 from forecast.runs.record import ChannelRecord
 from forecast.series.panel import Channel
 from forecast.tasks.prepare import Prepared, prepare
-from forecast.tasks.train import stretch_counts
+from forecast.tasks.train import split_counts
 from forecast.tasks.whole_series import check_whole_series
 
 OVER = {"over": "series", "validation": 1, "test": 2}
@@ -73,10 +73,10 @@ def test_windows_are_taken_before_labels_of_series_that_are_long_enough():
 def test_series_are_counted_where_whole_ones_are_held_back():
     panel = labelled(30, 40, 50, 20, 25, unlabelled=["s1"])
     prepared = Prepared(small_job(split=OVER), Source(panel, {}, (), ""), question_of(panel))
-    assert stretch_counts(prepared) == [1, 1, 0, 2]
+    assert split_counts(prepared) == [1, 1, 0, 2]
     panel = symbols(30, 40)
     prepared = Prepared(small_job(), Source(panel, {}, (), ""), ask(panel, 1, asks="symbol", validation=3, test=4))
-    assert stretch_counts(prepared) == [56, 6, 0, 8]
+    assert split_counts(prepared) == [56, 6, 0, 8]
 
 
 def test_a_run_remembers_that_its_label_stands_at_the_end():

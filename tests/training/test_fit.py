@@ -25,7 +25,7 @@ from forecast.training.fit import fit_network
 from forecast.training.job import TrainingJob, fresh_network
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
-from forecast.training.validation import validation_stretch
+from forecast.training.validation import validation_split
 
 HORIZON = 4
 PROBLEM = Problem(horizon=HORIZON, context_steps=12, season_steps=20)
@@ -164,7 +164,7 @@ def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
     "job", [{"train_steps": (158, 128)}, {"train_steps": (130, 128), "hole": slice(130, 160)}], ids=["short", "unseen"]
 )
 def test_without_a_forecast_to_validate_on_it_does_not_train(job):
-    with pytest.raises(ForecastError, match=r"the validation stretch has no observed value .*split\.validation"):
+    with pytest.raises(ForecastError, match=r"the validation split has no observed value .*split\.validation"):
         fit_network(a_job(TrainingSettings(accelerator="cpu"), **job))
 
 
@@ -184,15 +184,15 @@ def test_an_epoch_that_is_long_enough_alone_is_compiled_from_its_first_step(regi
 def test_losses_worked_out_in_parts_are_those_of_all(monkeypatch):
     job = a_job(TrainingSettings(), hole=slice(140, 143))
     network = fresh_network(job)
-    stretch = validation_stretch(job)
-    raw = torch.randn(len(stretch.rows), HORIZON, 1, generator=torch.manual_seed(0))
-    losses = (network.head.point(raw, None) - stretch.target).abs()[stretch.exists]
-    worst = ((network.head.point(raw, None) - stretch.target).abs() * stretch.exists).amax(dim=1).argmax()
+    part = validation_split(job)
+    raw = torch.randn(len(part.rows), HORIZON, 1, generator=torch.manual_seed(0))
+    losses = (network.head.point(raw, None) - part.target).abs()[part.exists]
+    worst = ((network.head.point(raw, None) - part.target).abs() * part.exists).amax(dim=1).argmax()
     for at_once in (1, 7 * HORIZON, 10**6):
         monkeypatch.setattr("forecast.training.validation._NUMBERS_AT_ONCE", at_once)
-        loss, row = stretch.loss(network.head, raw)
+        loss, row = part.loss(network.head, raw)
         assert loss == pytest.approx(float(losses.double().mean()), rel=1e-6)
-        assert row == stretch.rows[worst]
+        assert row == part.rows[worst]
 
 
 def test_targets_worked_out_in_parts_are_those_of_all(monkeypatch):

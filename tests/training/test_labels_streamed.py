@@ -29,7 +29,7 @@ from forecast.training.job import TrainingJob
 from forecast.training.lanes import full_last_chunks, walk_chunks, whole_segments
 from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
-from forecast.training.validation import validation_stretch
+from forecast.training.validation import validation_split
 
 LENGTHS = (70, 1, 16, 33, 5, 120, 17, 48, 9, 64)
 ONE = Problem(horizon=1, context_steps=5)
@@ -162,7 +162,7 @@ def job_of(panel, split, problem=ONE, training=STREAM):
 def test_validation_walks_whole_series_from_their_first_row():
     panel = labelled()
     split = split_panel(panel, 3, 2, 1, 1, over="series")
-    found = validation_stretch(job_of(panel, split))
+    found = validation_split(job_of(panel, split))
     assert found.series.tolist() == [5, 6, 7]
     assert found.rows.tolist() == [int(panel.offsets[i + 1]) - 2 - 34 for i in (5, 6, 7)]  # s3 is not in the past
     assert found.starts[[5, 6, 7]].tolist() == [int(panel.offsets[i]) - 34 for i in (5, 6, 7)]
@@ -191,7 +191,7 @@ def test_windows_end_before_labels_and_nowhere_else():
     assert every.tolist() == [int(panel.offsets[i + 1]) - 2 for i in range(10) if i != 3]
     short = split_panel(panel, 7, 1, 1, 1, over="series")
     with pytest.raises(ForecastError, match=r"needs 20 steps up to an origin, found 1 in validation"):
-        validation_stretch(job_of(panel, short, replace(ONE, context_steps=20), windows))
+        validation_split(job_of(panel, short, replace(ONE, context_steps=20), windows))
 
 
 @pytest.mark.parametrize("settings", [GruSettings(hidden_size=4), EsnSettings(hidden_size=8)], ids=["gru", "esn"])
@@ -203,9 +203,9 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
     network = Recurrent(settings, TrainingSettings(chunk_steps=16, lanes=3, max_epochs=2))
     fits = fit_all([network], panel, split, ONE)
     tested = {}
-    for stretch in ("validation", "calibration", "test"):
-        tested[stretch] = forecast_all(fits, panel, split, ONE, stretch=stretch)
-        assert not tested[stretch].failures
+    for part in ("validation", "calibration", "test"):
+        tested[part] = forecast_all(fits, panel, split, ONE, part=part)
+        assert not tested[part].failures
     counts = [len(made.results) for made in tested.values()]
     assert counts == ([2, 1, 3] if at_end else [4 + 119, 16, 47 + 8 + 63])
     assert find_leaks(fits.fitted, panel, split, ONE) == ()

@@ -209,7 +209,7 @@ def test_a_window_forks_at_its_last_step_from_a_zero_state(past, train_steps):
     assert carried == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_units_are_root_mean_squares_of_the_training_stretch_alone(past, train_steps):
+def test_units_are_root_mean_squares_of_the_training_split_alone(past, train_steps):
     data = data_of(past, train_steps)
     ends = past.offsets[:-1] + train_steps
     trained = np.concatenate([np.arange(s, e) for s, e in zip(past.offsets[:-1], ends, strict=True)])

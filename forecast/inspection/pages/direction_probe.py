@@ -55,7 +55,7 @@ def _percent(shares: FloatArray) -> str:
     return f"{100 * known.mean():.0f} %" if len(known) else "no known share"
 
 
-def chance_says(found: Constant) -> str:
+def probability_says(found: Constant) -> str:
     """Say how likely it calls a rise where the series stands still."""
     ends = {
         "damps": f"settles within {counted(found.settled or 0, 'step')} at",
@@ -97,7 +97,7 @@ def rises_figure(found: Frequencies) -> Figure:
     return Figure("frequency", "What it says of waves", says, tuple(panels), keys, columns=3)
 
 
-def chance_figure(found: Constant) -> Figure:
+def probability_figure(found: Constant) -> Figure:
     """Draw the probability of a rise after the series has stopped moving."""
     since = np.arange(len(found.network))
     limits = Axis("probability of a rise", limits=(0.0, 1.0))

@@ -9,7 +9,7 @@ from altair.utils.schemapi import debug_mode
 
 from forecast.inspection.pages import probe_words as words
 from forecast.inspection.pages.curves import NETWORK, REFERENCE, Axis, Curve, both, panel
-from forecast.inspection.pages.direction_probe import chance_figure, rises_figure
+from forecast.inspection.pages.direction_probe import probability_figure, rises_figure
 from forecast.inspection.pages.probe_terms import RISES, VALUES, Terms, terms_of
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure
@@ -38,7 +38,7 @@ def probe_figures(found: Examination) -> tuple[Figure, ...]:
         return (
             memory_figure(found.memory, terms),
             rises_figure(found.frequencies) if rises else frequency_figure(found.frequencies),
-            chance_figure(found.constant) if rises else constant_figure(found.constant),
+            probability_figure(found.constant) if rises else constant_figure(found.constant),
             responses_figure(found.impulse, found.step, terms),
             noise_figure(found.noise, terms),
             *([] if found.starts is None else [starts_figure(found.starts)]),
@@ -219,7 +219,7 @@ def noise_figure(found: Noise, terms: Terms = VALUES) -> Figure:
     )
     says = (
         f"Noise is added to the past that is read and not to the targets; {found.origins} origins, {found.draws} draws "
-        f"of the noise. The {terms.linear} is fitted on the training stretch with noise of the same strength; the "
+        f"of the noise. The {terms.linear} is fitted on the training split with noise of the same strength; the "
         f"network has not been trained on that noise."
     )
     keys = marks.keys({NETWORK: LIGHT.network, terms.untrained: LIGHT.baseline, terms.linear: LIGHT.truth})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from forecast.inspection.pages.direction_probe import chance_says, waves_say
+from forecast.inspection.pages.direction_probe import probability_says, waves_say
 from forecast.inspection.pages.probe_terms import RISES, VALUES, Terms, terms_of
 from forecast.wording import counted, number
 
@@ -41,7 +41,7 @@ def sentences(found: Examination) -> tuple[str, ...]:
         cut_says(found.memory.cut, terms),
         f"{echo_says(found.memory.echo)} {gradient_says(found.memory.gradient, terms)}",
         waves_say(found.frequencies) if terms is RISES else smoother_says(found.frequencies),
-        chance_says(found.constant) if terms is RISES else constant_says(found.constant),
+        probability_says(found.constant) if terms is RISES else constant_says(found.constant),
         lasting_says(found.impulse, "impulse", terms),
         noise_says(found.noise, terms),
         *([] if found.starts is None else [starts_says(found.starts)]),
