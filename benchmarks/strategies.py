@@ -23,7 +23,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
 from forecast.questions.problem import Problem
 from forecast.questions.split import rolling_origins, split_panel
-from forecast.reading.data_settings import SinewaveSettings, StockSettings
+from forecast.reading.settings import SinewaveSettings, StockSettings
 from forecast.reading.sources import load_source
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, KnownAhead, Panel, single_series

@@ -36,8 +36,7 @@ from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
-from forecast.series.panel import Panel, single_series
-from forecast.series.windows import draw_windows, whole_windows, window_rows
+from forecast.series.panel import Panel, draw_windows, single_series, whole_windows, window_rows
 from forecast.training.data import Targets, network_data
 from forecast.training.lanes import cut_segments, walk_chunks
 from forecast.training.settings import TrainingSettings

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from forecast.questions.split import Split as Split
     from forecast.questions.split import last_origins as last_origins
     from forecast.questions.split import split_panel as split_panel
-    from forecast.reading.data_settings import SinewaveSettings as SinewaveSettings
     from forecast.reading.generators import make_sinewave as make_sinewave
-    from forecast.reading.jamo import compose_jamo as compose_jamo
+    from forecast.reading.settings import SinewaveSettings as SinewaveSettings
     from forecast.reading.sources import make_panel as make_panel
     from forecast.reading.sources import read_csv as read_csv
     from forecast.reading.sources import read_text as read_text
+    from forecast.reading.symbols import compose_jamo as compose_jamo
     from forecast.reporting.html import write_report as write_report
     from forecast.runs.run import Run as Run
     from forecast.runs.run import open_run as open_run
@@ -69,8 +69,8 @@ _WHERE = {
     "series.panel": ("Panel",),
     "questions.problem": ("Problem",),
     "questions.ask": ("ask",),
-    "reading.jamo": ("compose_jamo",),
-    "reading.data_settings": ("SinewaveSettings",),
+    "reading.symbols": ("compose_jamo",),
+    "reading.settings": ("SinewaveSettings",),
     "reading.sources": ("make_panel", "read_csv", "read_text"),
     "questions.split": ("Split", "last_origins", "split_panel"),
     "training.settings": ("TrainingSettings",),

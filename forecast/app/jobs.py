@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from forecast.reading.sources import Source
+    from forecast.series.panel import Source
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"

@@ -127,8 +127,7 @@ def backtest(
     Examples
     --------
     >>> from forecast.forecasters.naive import NaiveRule, last_value
-    >>> from forecast.reading.generators import make_sinewave
-    >>> from forecast.reading.data_settings import SinewaveSettings
+    >>> from forecast import SinewaveSettings, make_sinewave
     >>> panel = make_sinewave(SinewaveSettings())
     >>> len(backtest([NaiveRule("naive", last_value)], panel, horizon=20).results["cutoff"].unique())
     381

@@ -7,15 +7,17 @@ more alike all become. Each symbol costs one step of the cell (`Live`).
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.alphabet import near_symbols
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Panel
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,6 +191,24 @@ def codes_of(symbols: Sequence[str], alphabet: tuple[str, ...]) -> list[int]:
         if symbol not in place:
             raise ForecastError(
                 f"the network was trained on {len(alphabet)} symbols, and {symbol!r} is none of them"
-                f"{near_symbols(symbol, alphabet)}"
+                f"{_near_symbols(symbol, alphabet)}"
             )
     return [place[symbol] for symbol in symbols]
+
+
+def _near_symbols(text: str, symbols: Sequence[str]) -> str:
+    """Name the symbols that a text may have been meant for, or the first of all, as the end of a sentence.
+
+    >>> _near_symbols("é", ("a", "e", "E")), _near_symbols("suny", ("rain", "sunny"))
+    (": near it are 'e', 'E'", ": near it are 'sunny'")
+    """
+    same = [symbol for symbol in symbols if _without_accents(symbol) == _without_accents(text)]
+    near = same or difflib.get_close_matches(text, symbols, n=3)
+    if near:
+        return f": near it are {', '.join(map(repr, near[:3]))}"
+    return f": it knows {name_some([repr(symbol[:20]) for symbol in symbols[:10]], len(symbols))}"
+
+
+def _without_accents(text: str) -> str:
+    """Strip accents and case."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()

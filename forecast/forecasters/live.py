@@ -22,7 +22,7 @@ from forecast.network.reached import Reached
 from forecast.network.steps import WindowSteps, linear_probabilities, steps_from, straight_forecast
 from forecast.reference.history_buffer import Onward
 from forecast.reference.stepwise import StepwiseReference
-from forecast.series.windows import window_rows
+from forecast.series.panel import window_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

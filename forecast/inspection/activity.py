@@ -11,7 +11,7 @@ from torch import Tensor
 from forecast.network.cells import Recurrent
 from forecast.network.scan import MinGru
 from forecast.network.trace import trace
-from forecast.series.windows import window_rows
+from forecast.series.panel import window_rows
 
 if TYPE_CHECKING:
     from forecast.network.network import Network

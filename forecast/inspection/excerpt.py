@@ -9,7 +9,7 @@ import torch
 
 from forecast.inspection.copies import batch_as, lanes_of
 from forecast.network.state import detach_state
-from forecast.series.windows import window_rows
+from forecast.series.panel import window_rows
 from forecast.training.data import Targets, window_batch
 
 if TYPE_CHECKING:

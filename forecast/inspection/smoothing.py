@@ -16,13 +16,14 @@ import numpy as np
 from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.system import system_of
 from forecast.questions.problem import Problem
-from forecast.reading.data_settings import SinewaveSettings
-from forecast.reading.generators import make_sinewave
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from forecast.inspection.system import System
     from forecast.network.settings import NetworkSettings
+    from forecast.series.panel import Panel
 
 NOISE, HIDDEN, CHUNK, FREQUENCY = "noise", "hidden size", "chunk", "frequency"
 _SAMPLING_RATE, _SECONDS = 200.0, 5.0
@@ -117,10 +118,17 @@ def noise_gain(system: System, seed: int = 0) -> float:
     return float((told[1:] - told[0]).std() / noise[:, first:].std())
 
 
+def _noisy_wave(case: Case) -> Panel:
+    """Sample sin(2 pi f k / rate) + noise e_k at steps k, as `data=sinewave` does."""
+    steps = np.arange(round(_SECONDS * _SAMPLING_RATE), dtype=np.int64)
+    wave = np.sin(2 * np.pi * case.frequency / _SAMPLING_RATE * steps)
+    noise = case.noise * np.random.default_rng(0).normal(size=len(steps))
+    return single_series(wave + noise, steps, Calendar(freq=None), name="sinewave")
+
+
 def _trained(settings: NetworkSettings, case: Case, seed: int) -> System:
     """Train one network of the grid."""
-    wave = SinewaveSettings(frequency=case.frequency, sampling_rate=_SAMPLING_RATE, duration=_SECONDS, noise=case.noise)
-    panel = make_sinewave(wave)
+    panel = _noisy_wave(case)
     train = np.array([_TRAINED])
     problem = Problem(_HORIZON, context_steps=32, season_steps=round(_SAMPLING_RATE / case.frequency))
     small = {**_SMALL, "hidden_size": case.hidden}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from forecast.network.threads import threads_for
-from forecast.series.windows import window_rows
+from forecast.series.panel import window_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

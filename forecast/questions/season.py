@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from forecast.series.aliases import MONTHS, TICKS, parse_alias
-from forecast.series.rules import NS_PER_DAY
+from forecast.series.step_rules import MONTHS, NS_PER_DAY, TICKS, parse_alias
 
 if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
@@ -48,8 +47,7 @@ def find_season(training: Panel) -> Season:
 
     Examples
     --------
-    >>> from forecast.reading.generators import make_sinewave
-    >>> from forecast.reading.data_settings import SinewaveSettings
+    >>> from forecast import SinewaveSettings, make_sinewave
     >>> find_season(make_sinewave(SinewaveSettings())).steps
     20
 

@@ -1,1 +1,1 @@
-"""Files and generators to a panel: a wing of its own, entered by tasks and the public face alone."""
+"""From files, data frames and generators to a panel; entered through `sources` by tasks and the public face alone."""

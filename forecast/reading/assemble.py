@@ -1,8 +1,8 @@
-"""From the series as they stand in a file to a panel: in order, one frequency, no holes.
+"""From the series as they stand in a file to a panel: in order of time, at one frequency, without gaps.
 
-The order of the steps matters: rows are turned and sorted, duplicate times settled, ends without values cut off; then
-the frequency is found, on the longest series; then days off are told from gaps over all series, gaps are settled, and
-the result is made coarser if that was asked for.
+The order of the steps matters: rows are sorted, duplicate times resolved, ends without values cut off; then the
+frequency is inferred on the longest series; then days off are told from gaps over all series, gaps are filled or
+masked, and the result is resampled where `data.resample` asks for it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,31 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.reading.covariates import with_covariates
 from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
-from forecast.reading.join_covariates import with_covariates
 from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
-from forecast.reading.resample import resample_rows
-from forecast.reading.rows import OnDuplicates, Rows, ascending, in_order, in_utc, one_row_a_time, without_missing_edges
+from forecast.reading.rows import (
+    OnDuplicates,
+    Rows,
+    ascending,
+    in_order,
+    in_utc,
+    one_row_a_time,
+    resample_rows,
+    without_missing_edges,
+)
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
-from forecast.series.rules import NS_PER_DAY
+from forecast.series.step_rules import NS_PER_DAY
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reading.columns import RawSeries, RawTable
-    from forecast.reading.data_settings import RowSettings
-    from forecast.series.time_writing import TimeStyle
+    from forecast.reading.raw_table import RawSeries, RawTable
+    from forecast.reading.settings import RowSettings
+    from forecast.series.calendar import TimeStyle
 
 _LISTED = 60  # holidays, in one sentence; a run's `run.json` has them all
 _NAMED = 5  # runs of them

@@ -1,11 +1,29 @@
-"""What a single cell may be: nothing, a number in anybody's notation, a time, or text."""
+"""Cells: a missing value, a number in any notation, a time or text; and columns of numbers as floats.
+
+A number is read exactly as Python's `float` reads it in plain notation. Whether a comma is a decimal comma or groups
+thousands is decided for a whole column (with the other columns of the file where the column itself does not tell),
+never for a single cell: "1,234" alone could be either.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.reading.time_forms import is_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from forecast.series.panel import BoolArray, FloatArray
+
 
 # Lower case; the errors of a spreadsheet (#DIV/0!, #VALUE!) are no missing values, somebody should look at them.
 MISSING = frozenset(
@@ -15,7 +33,6 @@ MISSING = frozenset(
         *["결측", "없음"],
     }
 )
-
 CURRENCY = "$€£¥₩￦₹"
 GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
@@ -26,8 +43,10 @@ NUMBER = re.compile(
     rf"(?P<exponent>[eE][-+]?\d+)?\s?(?P<unit>{_UNITS})?-?\)?",
     re.ASCII,
 )
-
-_PLAIN = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+_SIMPLE = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+_PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+_MANY = {"K": "e3", "k": "e3", "M": "e6", "B": "e9"}
+_LOOKED_AT = 20_000
 
 
 def is_missing(cell: str) -> bool:
@@ -39,7 +58,7 @@ def is_missing(cell: str) -> bool:
 def is_number(cell: str) -> bool:
     """Whether a cell is a number in some notation (infinity included)."""
     cell = cell.strip()
-    if _PLAIN.fullmatch(cell):
+    if _SIMPLE.fullmatch(cell):
         return True
     cell = cell.translate(_BLANKS)
     if NUMBER.fullmatch(cell):
@@ -50,3 +69,142 @@ def is_number(cell: str) -> bool:
 def is_data(cell: str) -> bool:
     """Whether a cell is what stands below a header and not in it."""
     return is_number(cell) or is_time(cell.strip())
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers are written: the decimal mark, and what groups thousands ("" nothing)."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column of numbers: values (row,) with NaN where nothing stands, and which cells are no numbers (row,)."""
+
+    values: FloatArray
+    bad: BoolArray
+
+
+def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
+    """Return the notation that cells prove, None if they prove nothing; and whether it is only the likelier one.
+
+    `semicolons`: the fields of the file are separated by something else than commas, as where commas are decimal.
+    """
+    seen = Counter(mark for cell in cells for mark in _evidence(cell))
+    grouping = next((mark for mark in GROUPING if seen[f"group{mark}"]), "")
+    comma, point = seen["decimal,"], seen["decimal."]
+    if comma > point:
+        return Notation(",", "." if seen["group."] or seen["either."] else grouping), False
+    if point or seen["group,"]:
+        return Notation(".", "," if seen["group,"] or seen["either,"] else grouping), False
+    if seen["group."]:
+        return Notation(",", "."), False
+    if seen["either,"]:
+        # Three digits after every comma: decimals of fixed length, unless small whole numbers stand among them.
+        decimal = semicolons and not seen["whole"]
+        return (Notation(",", grouping) if decimal else Notation(".", ",")), True
+    if seen["either."] and semicolons and seen["whole"] and not seen["long"]:
+        return Notation(",", "."), True
+    return (Notation(".", grouping), False) if grouping else (None, False)
+
+
+def _evidence(cell: str) -> list[str]:
+    """What one cell shows: a mark that must be decimal, one that must group, or one that may be either."""
+    match = NUMBER.fullmatch(cell.strip())
+    if match is None:
+        return []
+    digits = match["digits"].strip()
+    marks = [char for char in digits if not char.isdigit()]
+    if not marks:
+        return ["whole"] if len(digits) < 4 else ["long"]
+    last = marks[-1]
+    others = [mark for mark in marks if mark != last]
+    if last not in GROUPING and others:
+        return [f"decimal{last}", f"group{others[0]}"]
+    if last in GROUPING or len(marks) > 1:
+        grouped = re.fullmatch(rf"\d{{1,3}}(\{last}\d{{2,3}})*\{last}\d{{3}}", digits)
+        return [f"group{last}"] if grouped else []
+    before, _, after = digits.partition(last)
+    three = len(after) == 3 and 1 <= len(before) <= 3 and not before.startswith("0") and not match["exponent"]
+    return [f"either{last}" if three else f"decimal{last}"]
+
+
+def read_numbers(cells: pa.Array, notation: Notation, missing: Iterable[str] = ()) -> Numbers:
+    """Read a column of trimmed cells, or of numbers as Parquet has them."""
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        values = pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return Numbers(np.array(values, dtype=np.float64), np.zeros(len(values), dtype=np.bool_))
+    nothing = pa.array(sorted(MISSING | {text.strip().lower() for text in missing}), pa.string())
+    cells = pc.if_else(pc.is_in(pc.utf8_lower(cells), value_set=nothing), None, cells)
+    if notation == Notation():
+        try:
+            return _as_floats(cells)
+        except pa.ArrowInvalid:
+            pass
+    return _read_carefully(cells, notation)
+
+
+def _as_floats(cells: pa.StringArray) -> Numbers:
+    values = pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)
+    return Numbers(np.array(values, dtype=np.float64), np.zeros(len(values), dtype=np.bool_))
+
+
+def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
+    """Turn what is written in the notation into plain numbers; what is left is looked at one by one."""
+    plain = pc.match_substring_regex(cells, f"^{_shape(notation)}$")
+    turned = cells
+    if notation.thousands:
+        turned = pc.replace_substring(turned, notation.thousands, "")
+    if notation.decimal != ".":
+        turned = pc.replace_substring(turned, notation.decimal, ".")
+    read = _as_floats(pc.if_else(plain, turned, None))
+    values, bad = read.values, np.zeros(len(cells), dtype=np.bool_)
+    left = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
+    shape = re.compile(_shape(notation), re.ASCII)
+    for row, cell in zip(np.flatnonzero(left), cells.filter(pa.array(left)).to_pylist(), strict=True):
+        number = _plain_number(cell, notation, shape)
+        bad[row] = number is None
+        values[row] = np.nan if number is None else float(number)
+    return Numbers(values, bad)
+
+
+def _shape(notation: Notation) -> str:
+    decimal = re.escape(notation.decimal)
+    whole = r"\d+"
+    if notation.thousands:
+        # Groups of two before the last one are the Indian way: 1,23,456.
+        group = re.escape(notation.thousands)
+        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})"
+    return rf"[-+]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+
+
+def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str | None:
+    """Rewrite a number with a currency, a unit, brackets or a sign behind it; None: no number.
+
+    >>> _plain_number("(1,234.50 $)", Notation(".", ","), re.compile(_shape(Notation(".", ","))))
+    '-1234.50'
+    """
+    if cell.lower().lstrip("+-") in {"inf", "infinity"}:
+        return cell
+    match = NUMBER.fullmatch(cell)
+    if match is None or not shape.fullmatch(match["digits"].strip()):
+        return None
+    around = cell.replace(match["digits"], " ", 1)
+    minuses = around.count("-") + around.count("−") + around.count("(") - (match["exponent"] or "").count("-")
+    if ("(" in around) != (")" in around) or minuses > 1:
+        return None
+    digits = match["digits"].strip()
+    if notation.thousands:
+        digits = digits.replace(notation.thousands, "")
+    exponent = (match["exponent"] or "") + _MANY.get(match["unit"] or "", "")
+    number = "-" * minuses + digits.replace(notation.decimal, ".") + exponent
+    return number if _PLAIN.fullmatch(number) else None
+
+
+def notation_of(column: pa.StringArray, sample: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
+    """Find the notation of one column: by all cells that are no plain numbers, and by some that are."""
+    odd = pc.match_substring_regex(column, r"[^0-9.eE+-]|\..*\.")
+    some = pc.filter(column, pc.fill_null(odd, False)).slice(0, _LOOKED_AT).to_pylist()
+    return find_notation([*some, *sample], semicolons)

@@ -1,10 +1,9 @@
-"""The frequency behind a series of times, holes allowed.
+"""The frequency behind a series of times, with missing steps allowed, and the hours of a trading session.
 
-pandas.infer_freq wants every step to be there. Here at least half of all neighbours must be one step apart, and every
-other distance must be a whole number of steps: what is missing is then known exactly, and is somebody else's to judge
-(`gaps`). Days on which rows hardly ever stand (weekends) are part of the frequency, and so are the hours of a trading
-session. Times that wobble a little around equal steps, or lie on changing days of months or weeks, are taken by their
-step, and that is said.
+`pandas.infer_freq` needs every step. Here at least half of all neighbours must be one step apart, and every other
+distance a whole number of steps: what is missing is then known exactly, and `gaps` decides what to do about it. Days
+without rows (weekends) are part of the frequency, and so are the hours of a trading session. Times that jitter around
+equal steps, or lie on changing days of months or weeks, are counted by their step, with a note.
 """
 
 from __future__ import annotations
@@ -15,17 +14,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.sessions import find_sessions, find_weekmask
-from forecast.series.aliases import MONTHS, TICKS, parse_alias
 from forecast.series.calendar import Calendar, to_wall
-from forecast.series.rules import NS_PER_DAY, WOBBLE, MonthDay, day_in_month, month_number
+from forecast.series.step_rules import (
+    MONTHS,
+    NS_PER_DAY,
+    NS_PER_SECOND,
+    SECONDS_PER_WEEK,
+    TICKS,
+    WOBBLE,
+    MonthDay,
+    day_in_month,
+    month_number,
+    parse_alias,
+)
 
 if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
+
 MOST = 0.5  # share of neighbours that are exactly one step apart
 FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
-
+OPEN = 0.5  # share of its days from which on a weekday, or a time of the day, belongs to the pattern
+CLOSED = 0.1  # share up to which rows on a weekday are exceptions (special sessions)
+COVERED = 0.9  # share of rows that the pattern explains, and of the pattern that has rows
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
@@ -103,40 +114,6 @@ def no_frequency(times: TimeArray, timezone: str | None = None) -> Frequency:
     step = calendar.freq or str(calendar.step)
     note = f"The times have no frequency: rows are taken as neighbours, and the future goes on in steps of {step}."
     return Frequency(calendar, (note,), regular=False)
-
-
-def describe(calendar: Calendar) -> str:
-    """Name a frequency in a few words, its alias first."""
-    if calendar.freq is None:
-        return "every step" if calendar.step == 1 else f"every {calendar.step}"
-    days = _describe_mask(calendar.weekmask)
-    if calendar.sessions:
-        per_day = np.bincount(np.array(calendar.sessions) // 86_400).max()
-        return f"{calendar.freq} (trading sessions, {days}, {per_day} a day)"
-    if calendar.trades:
-        return f"{calendar.freq} (trading days, {days})"
-    alias = parse_alias(calendar.freq)
-    on = f", on day {calendar.day}" if calendar.day else ""
-    return f"{calendar.freq} ({_UNIT_WORDS[alias.unit]}{on})" if alias.unit in _UNIT_WORDS else calendar.freq
-
-
-_UNIT_WORDS = {
-    "ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours",
-    "D": "days", "W": "weeks", "MS": "months", "ME": "ends of months", "QS": "quarters", "QE": "ends of quarters",
-    "YS": "years", "YE": "ends of years", "BMS": "first working days of months",
-    "BME": "last working days of months", "BQS": "first working days of quarters",
-    "BQE": "last working days of quarters", "BYS": "first working days of years", "BYE": "last working days of years",
-}  # fmt: skip
-
-
-def _describe_mask(mask: str) -> str:
-    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-    start = next((i for i in range(7) if mask[i] == "1" and mask[i - 1] == "0"), 0)
-    turned = mask[start:] + mask[:start]
-    run = len(turned.rstrip("0"))
-    if "0" in turned[:run]:
-        return ", ".join(name for name, on in zip(names, mask, strict=True) if on == "1")
-    return f"{names[start]} to {names[(start + run - 1) % 7]}"
 
 
 def _wall(times: TimeArray, timezone: str | None) -> IntArray:
@@ -277,3 +254,104 @@ def _tick_alias(size: int) -> str:
     unit = next(unit for unit in ("D", "h", "min", "s", "ms", "us", "ns") if size % TICKS[unit] == 0)
     count = size // TICKS[unit]
     return unit if count == 1 else f"{count}{unit}"
+
+
+@dataclass(frozen=True)
+class SessionPattern:
+    """Times of the week, in seconds after Monday 0:00, and the days of the week they lie on, Monday first."""
+
+    slots: tuple[int, ...]
+    weekmask: str
+
+
+def find_weekmask(days: IntArray) -> str | None:
+    """Find the days of the week that have rows, from increasing days since 1970, (row,).
+
+    None where all days have rows, or where the span is too short to tell: one weekend must have been passed over, and
+    closed days other than a weekend three times.
+
+    >>> find_weekmask(np.array([4, 5, 6, 7, 8, 11, 12]))  # Monday 5 January 1970 to Tuesday of the week after
+    '1111100'
+    """
+    first, last = int(days[0]), int(days[-1])
+    expected = np.bincount((np.arange(first, last + 1) + 3) % 7, minlength=7)
+    present = np.bincount((days + 3) % 7, minlength=7)
+    share = present / np.maximum(expected, 1)
+    closed = share <= CLOSED
+    if not ((share >= OPEN) | closed).all() or not closed.any() or closed.sum() > 5:
+        return None
+    mask = "".join("0" if shut else "1" for shut in closed)
+    enough = 1 if mask == "1111100" else 3
+    return mask if expected[closed].min() >= enough else None
+
+
+def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
+    """Find a weekly pattern of times in increasing wall-clock times, (row,) nanoseconds; steps are `size` apart.
+
+    None where rows follow no such pattern, or where it would be the whole week.
+    """
+    if (wall % NS_PER_SECOND).any():
+        return None
+    days, of_day = wall // NS_PER_DAY, wall % NS_PER_DAY // NS_PER_SECOND
+    dates = np.unique(days)
+    if len(dates) < 2:
+        return None
+    weeks = (dates[-1] - dates[0] + 1) / 7
+    mask = find_weekmask(dates) or ("1111111" if weeks >= 2 or ((dates + 3) % 7 > 4).any() else "1111100")
+    open_weekdays = np.flatnonzero(np.array(list(mask)) == "1")
+    if len(dates) < OPEN * weeks * len(open_weekdays):
+        return None
+    slots = _slots(days, of_day, dates, open_weekdays, by_weekday=weeks >= 3)
+    if len(slots) >= 0.95 * SECONDS_PER_WEEK * NS_PER_SECOND / size:
+        return None
+    on = np.isin((days + 3) % 7 * 86_400 + of_day, slots)
+    per_weekday = np.bincount(slots // 86_400, minlength=7)
+    wanted = per_weekday[(dates + 3) % 7].sum()
+    if on.mean() < COVERED or on.sum() < COVERED * wanted:
+        return None
+    return SessionPattern(tuple(int(slot) for slot in slots), mask)
+
+
+def _slots(days: IntArray, of_day: IntArray, dates: IntArray, weekdays: IntArray, *, by_weekday: bool) -> IntArray:
+    """Return times that most days have, each weekday by itself where there are enough weeks; increasing seconds."""
+    slots = []
+    for weekday in weekdays:
+        rows = (days + 3) % 7 == weekday if by_weekday else np.ones(len(days), dtype=np.bool_)
+        open_days = np.sum((dates + 3) % 7 == weekday) if by_weekday else len(dates)
+        times, count = np.unique(of_day[rows], return_counts=True)
+        slots.append(times[count >= OPEN * open_days] + weekday * 86_400)
+    return np.concatenate(slots).astype(np.int64)
+
+
+def describe(calendar: Calendar) -> str:
+    """Name a frequency in a few words, its alias first."""
+    if calendar.freq is None:
+        return "every step" if calendar.step == 1 else f"every {calendar.step}"
+    days = _describe_mask(calendar.weekmask)
+    if calendar.sessions:
+        per_day = np.bincount(np.array(calendar.sessions) // 86_400).max()
+        return f"{calendar.freq} (trading sessions, {days}, {per_day} a day)"
+    if calendar.trades:
+        return f"{calendar.freq} (trading days, {days})"
+    alias = parse_alias(calendar.freq)
+    on = f", on day {calendar.day}" if calendar.day else ""
+    return f"{calendar.freq} ({_UNIT_WORDS[alias.unit]}{on})" if alias.unit in _UNIT_WORDS else calendar.freq
+
+
+_UNIT_WORDS = {
+    "ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours",
+    "D": "days", "W": "weeks", "MS": "months", "ME": "ends of months", "QS": "quarters", "QE": "ends of quarters",
+    "YS": "years", "YE": "ends of years", "BMS": "first working days of months",
+    "BME": "last working days of months", "BQS": "first working days of quarters",
+    "BQE": "last working days of quarters", "BYS": "first working days of years", "BYE": "last working days of years",
+}  # fmt: skip
+
+
+def _describe_mask(mask: str) -> str:
+    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    start = next((i for i in range(7) if mask[i] == "1" and mask[i - 1] == "0"), 0)
+    turned = mask[start:] + mask[:start]
+    run = len(turned.rstrip("0"))
+    if "0" in turned[:run]:
+        return ", ".join(name for name, on in zip(names, mask, strict=True) if on == "1")
+    return f"{names[start]} to {names[(start + run - 1) % 7]}"

@@ -1,11 +1,10 @@
-"""Steps without a row, and rows without a value: what they are, and what is done about them.
+"""Missing steps and missing values: holidays or gaps, and how gaps are filled or masked.
 
-Where rows stand on trading days, a missing day may be a holiday. A file cannot say so itself; the rule here is: a run
-of at most `holiday_run` trading days without a row in any series (4: Christmas, Easter, a lunar new year) is a holiday,
-and so is one that is up to five days longer (golden weeks) if another year has a run of at least three days within 35
-days of the same date, which is how far lunar holidays move. All are listed, and of several days in a row those that
-come in no other year once more: such a run may be a hole after all. Anything longer is a gap. And where more
-than one trading day in eight is missing, nothing is called a holiday at all.
+Where rows stand on trading days, a missing day may be a holiday, which a file does not say. The rule: a run of at most
+`holiday_run` trading days without a row in any series (4: Christmas, Easter, a lunar new year) is a holiday; so is a
+run up to five days longer (golden weeks) if another year has a run of at least three days within 35 days of the same
+date, which is how far lunar holidays move. A longer run is a gap. Where more than one trading day in eight is missing,
+nothing is called a holiday. All holidays are listed, and runs of several days that occur in no other year once more.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.rows import Rows, looks_like_clock_change
-from forecast.series.rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
+from forecast.series.step_rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Series that are made rather than read."""
+"""Generated series: a sine wave with noise, and sums of binary numbers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.series.calendar import Calendar
-from forecast.series.panel import Panel, single_series
+from forecast.series.panel import Channel, KnownAhead, Panel, single_series
 
 if TYPE_CHECKING:
-    from forecast.reading.data_settings import SinewaveSettings
+    from forecast.reading.settings import AdditionSettings, SinewaveSettings
+    from forecast.series.panel import FloatArray, IntArray
+
+
+_BEYOND = 16
+"""Steps after the end of a sum at which its digits are known: they are zero."""
 
 
 def make_sinewave(settings: SinewaveSettings) -> Panel:
@@ -22,7 +27,7 @@ def make_sinewave(settings: SinewaveSettings) -> Panel:
 
     Examples
     --------
-    >>> from forecast.reading.data_settings import SinewaveSettings
+    >>> from forecast.reading.settings import SinewaveSettings
     >>> make_sinewave(SinewaveSettings(frequency=1, sampling_rate=4, duration=1, noise=0)).target.round(6)
     array([ 0.,  1.,  0., -1.])
 
@@ -40,3 +45,57 @@ def fingerprint_panel(panel: Panel) -> str:
     for array in (panel.times.astype("<i8"), panel.values.astype("<f8"), panel.observed, panel.offsets.astype("<i8")):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def make_addition(settings: AdditionSettings) -> Panel:
+    """Draw sums: `sums` of `shortest` to `longest` digits, then `longer_sums` of `longer` digits.
+
+    Examples
+    --------
+    >>> from forecast.reading.settings import AdditionSettings
+    >>> panel = make_addition(AdditionSettings(sums=3, shortest=3, longest=3, longer_sums=1, longer=8))
+    >>> panel.lengths.tolist(), panel.symbols
+    ([5, 5, 5, 10], ('0', '1'))
+
+    """
+    rng = np.random.default_rng(settings.seed)
+    short = rng.integers(settings.shortest, settings.longest + 1, settings.sums)
+    digits = np.concatenate([short, np.full(settings.longer_sums, settings.longer)])
+    terms = [_terms(rng, int(count)) for count in digits]
+    lengths = digits + 2
+    offsets = _offsets(lengths)
+    known = np.concatenate([np.concatenate([term, np.zeros((_BEYOND, 2))]) for term in terms])
+    return Panel(
+        values=np.concatenate([add(term) for term in terms])[:, None],
+        observed=np.ones((int(offsets[-1]), 1), dtype=np.bool_),
+        offsets=offsets,
+        times=np.concatenate([np.arange(length) for length in lengths]),
+        ids=tuple(f"sum {i}" for i in range(1, len(terms) + 1)),
+        channels=(Channel("sum", "target", categories=("0", "1")),),
+        calendar=Calendar(freq=None),
+        ahead=KnownAhead(
+            values=known,
+            masked=np.zeros(known.shape, dtype=np.bool_),
+            offsets=_offsets(lengths + _BEYOND),
+            channels=(Channel("a", "future"), Channel("b", "future")),
+        ),
+    )
+
+
+def add(terms: FloatArray) -> FloatArray:
+    """Add two numbers digit by digit, (digit, 2), the lowest first -> (digit,); a last carry is left out."""
+    total, carry = np.empty(len(terms)), 0
+    for step, (a, b) in enumerate(terms.astype(np.int64).tolist()):
+        total[step], carry = (a + b + carry) % 2, (a + b + carry) // 2
+    return total
+
+
+def _terms(rng: np.random.Generator, digits: int) -> FloatArray:
+    """Digits of two numbers with a 0 before them and one after, (digit + 2, 2)."""
+    terms = np.zeros((digits + 2, 2))
+    terms[1:-1] = rng.integers(0, 2, (digits, 2))
+    return terms
+
+
+def _offsets(lengths: IntArray) -> IntArray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

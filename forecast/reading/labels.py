@@ -1,9 +1,9 @@
-"""One label a series, after its last row: many-to-one as a forecast of one step.
+"""One label per series, after its last row: many-to-one classification as a forecast of one step.
 
-A file says the label in each row of a series, or in some. In the panel it is the target of one more row, the only one
-of the series that was observed, and all that is read lies before it: the forecast of one step from the last row that
-was read is the label. A label that nobody knows is a row that was not observed: it is neither learnt nor scored, and
-the forecast after the data says what it is.
+A file gives the label in each row of a series, or in some. In the panel it is the target of one more row, the only
+observed one of the series, after everything that is read: the one-step forecast from the last row read is the label. A
+series without a label ends in an unobserved row: it is neither trained on nor scored, and the forecast after the data
+is its label.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from forecast.wording import name_some
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from forecast.reading.columns import RawTable
+    from forecast.reading.raw_table import RawTable
     from forecast.series.panel import BoolArray, FloatArray, Panel
 
 _NAMED = 5

@@ -1,10 +1,10 @@
-"""How a file holds several series: below each other (long), one a column, or one a row.
+"""How a file holds several series: below each other (long), one per column, or one per row.
 
-One row a series is what the M competitions ship: the id first, then the values from the earliest on, rows of shorter
-series padded with empty cells, no dates. Such a table is turned into a long one, a row a value, and then read as any.
-It is recognised where it is unmistakable: the columns after the first are numbered (V2, V3, ... or 1, 2, ...), hold
-nothing but numbers, and the first holds texts that are all different. One column a series cannot be told from one
-series with several features, and has to be said.
+One row per series is what the M competitions ship: the id first, then the values from the earliest on, shorter series
+padded with empty cells, no dates. Such a table is turned into a long one, a row per value, and then read as any. It is
+detected where it is unmistakable: the columns after the first are numbered (V2, V3, ... or 1, 2, ...) and hold nothing
+but numbers, and the first holds texts that are all different. One column per series cannot be told from one series with
+several features: `data.layout=columns` has to say so.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import MISSING, is_data, is_missing, is_number
-from forecast.reading.columns import in_order_of_ids
+from forecast.reading.columns import id_text, match_name, numeric_columns, plain_columns
 from forecast.reading.grid import Grid, some_cells
-from forecast.reading.targets import id_text, match_name, numeric_columns, plain_columns
+from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.times import form_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reading.csv_settings import CsvSettings
+    from forecast.reading.settings import FileSettings
     from forecast.series.panel import BoolArray
 
 Layout: TypeAlias = Literal["long", "columns", "rows"]
@@ -39,7 +39,7 @@ _NUMBERS = 0.9
 """Share of the cells after the id that are numbers; the others are bad, and named as such."""
 
 
-def find_layout(grid: Grid, settings: CsvSettings) -> Layout:
+def find_layout(grid: Grid, settings: FileSettings) -> Layout:
     """Return what was said by hand, else "rows" where nothing else can be meant, else "long".
 
     Raises
@@ -62,7 +62,7 @@ def find_layout(grid: Grid, settings: CsvSettings) -> Layout:
     return settings.layout
 
 
-def column_series(grid: Grid, taken: Sequence[str], settings: CsvSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns that are series, all that hold numbers (or anything, of symbols), and what is left out.
 
     Raises
@@ -81,7 +81,7 @@ def column_series(grid: Grid, taken: Sequence[str], settings: CsvSettings) -> tu
     return tuple(in_order_of_ids(series)), (f"columns that hold no series left out: {shown}",) if out else ()
 
 
-def long_of_rows(grid: Grid, settings: CsvSettings) -> tuple[Grid, str]:
+def long_of_rows(grid: Grid, settings: FileSettings) -> tuple[Grid, str]:
     """Turn a table of one row a series into a long one, and name its column of ids.
 
     The columns are the id, times where the header holds them, and `value`; empty cells at the end of a row are left

@@ -1,6 +1,6 @@
-"""The rows of one series put in order: turned, sorted, in UTC where there is a zone, one row a time.
+"""The rows of one series: sorted, in UTC where there is a zone, one row per time, and made coarser (`resample_rows`).
 
-Each step takes rows and gives rows, with a sentence on what it did; nothing is dropped or chosen in silence.
+Each step takes rows and returns rows with a sentence on what it did; nothing is dropped or chosen silently.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar, to_utc, to_wall
+from forecast.series.step_rules import NS_PER_DAY, TICKS, parse_alias
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
+    from forecast.series.calendar import Calendar, TimeStyle
     from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
-    from forecast.series.time_writing import TimeStyle
+
 
 OnDuplicates: TypeAlias = Literal["error", "first", "last", "mean"]
+How: TypeAlias = Literal["sum", "mean", "last"]
 _SHOWN = 5  # rows that a sentence names
 
 
@@ -194,3 +198,70 @@ def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
         if len(cut)
     )
     return rows.take(slice(first, last)), notes
+
+
+def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tuple[Rows, tuple[str, ...]]:
+    """Gather rows without gaps into coarser steps; `calendar` is that of the rows.
+
+    A coarser step is observed if all its rows are. Its line is that of its last row.
+
+    Raises
+    ------
+    ForecastError
+        Steps without times, or a frequency that is not coarser.
+
+    """
+    if rows.times.dtype.kind != "M":
+        raise ForecastError("`data.resample` needs times, and the rows have none: leave it out, or say `data.time`")
+    zone = calendar.timezone if _on_wall_clock(coarser) else None
+    around = np.concatenate([calendar.go(rows.times[0], np.array([-1])), rows.times, calendar.after(rows.times[-1], 1)])
+    buckets = _buckets(around if zone is None else to_wall(around, zone), coarser)
+    mine = buckets[1:-1]
+    whole = (mine != buckets[0]) & (mine != buckets[-1])
+    notes = _cut_off(rows, whole, coarser)
+    kept = rows.take(whole)
+    starts = np.flatnonzero(np.diff(mine[whole], prepend=np.datetime64("NaT", "ns")) != np.timedelta64(0, "ns"))
+    if len(starts) == 0 or len(starts) == len(kept):
+        raise ForecastError(
+            f"`data.resample={coarser}` is not coarser than series {rows.id!r} ({calendar.freq}, {len(rows)} rows), or "
+            "leaves nothing of it: say a coarser frequency, or leave it out"
+        )
+    times = mine[whole][starts]
+    return replace(_gathered(kept, starts, how), times=times if zone is None else to_utc(times, zone)), notes
+
+
+def _on_wall_clock(coarser: str) -> bool:
+    alias = parse_alias(coarser)
+    return alias.unit not in TICKS or TICKS[alias.unit] >= NS_PER_DAY
+
+
+def _buckets(times: TimeArray, coarser: str) -> TimeArray:
+    """Name the coarser step of each time, as pandas names it, (row,) -> (row,) datetime64[ns]."""
+    alias = parse_alias(coarser)
+    if alias.unit in TICKS and alias.unit != "W":
+        size = alias.count * TICKS[alias.unit]
+        return (times.astype(np.int64) // size * size).astype("datetime64[ns]")
+    series = pd.Series(np.arange(len(times)), index=pd.DatetimeIndex(times))
+    count = series.resample(str(alias)).count()
+    return np.repeat(count.index.to_numpy().astype("datetime64[ns]"), count.to_numpy())
+
+
+def _gathered(rows: Rows, starts: IntArray, how: How) -> Rows:
+    ends = np.append(starts[1:], len(rows)) - 1
+    gathered = rows.take(ends)
+    if how == "last":
+        return gathered
+    values = np.add.reduceat(rows.values, starts)
+    if how == "mean":
+        values = values / (ends - starts + 1)
+    return replace(gathered, values=values, observed=np.logical_and.reduceat(rows.observed, starts))
+
+
+def _cut_off(rows: Rows, whole: BoolArray, coarser: str) -> tuple[str, ...]:
+    cut = np.flatnonzero(~whole)
+    if len(cut) == 0:
+        return ()
+    return (
+        f"Series {rows.id!r}: {counted(len(cut), 'row')} at its ends do not fill a step of {coarser} and were left "
+        f"out: {rows.name_rows(cut)}.",
+    )

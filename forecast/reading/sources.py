@@ -1,23 +1,21 @@
-"""Where a job's data come from: a literal table from a name to the function that loads it."""
+"""From the settings `data.*` to a panel: one table from the name of a source to the function that loads it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.addition import make_addition
-from forecast.reading.alphabet import describe_symbols, in_alphabet, name_unknown, without_unused
 from forecast.reading.assemble import assemble
-from forecast.reading.data_settings import CsvSettings, RowSettings, TextSettings
-from forecast.reading.frames import raw_table
-from forecast.reading.generators import fingerprint_panel, make_sinewave
-from forecast.reading.reader import read_columns
-from forecast.reading.settled import check_not_averaged
-from forecast.reading.text import read_characters
+from forecast.reading.generators import fingerprint_panel, make_addition, make_sinewave
+from forecast.reading.raw_table import raw_table
+from forecast.reading.settings import CsvSettings, RowSettings, TextSettings, check_not_averaged
+from forecast.reading.symbols import describe_symbols, in_alphabet, name_unknown, read_characters, without_unused
+from forecast.reading.tables import read_columns
+from forecast.series.panel import Source
 from forecast.settings import check_settings
 from forecast.wording import name_some
 
@@ -26,27 +24,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.reading.columns import RawTable
-    from forecast.reading.data_settings import AdditionSettings, DataSettings, SinewaveSettings, StockSettings
+    from forecast.reading.raw_table import RawTable
+    from forecast.reading.settings import AdditionSettings, DataSettings, SinewaveSettings, StockSettings
     from forecast.series.panel import Panel, Role
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Data that a job works on.
-
-    Attributes
-    ----------
-    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
-    notes : what was decided, dropped or filled in, a sentence each
-    fingerprint : SHA-256 of the file, or of the values of a series that was made
-
-    """
-
-    panel: Panel
-    found: dict[str, str]
-    notes: tuple[str, ...]
-    fingerprint: str
 
 
 def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source:
@@ -56,6 +36,7 @@ def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source
 
     Examples
     --------
+    >>> from forecast.reading.settings import SinewaveSettings
     >>> len(load_source(SinewaveSettings()).panel.target)
     2000
 
@@ -66,6 +47,7 @@ def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source
 def found_line(source: Source) -> str:
     """Put what was found out into one line.
 
+    >>> from forecast.reading.settings import SinewaveSettings
     >>> found_line(load_source(SinewaveSettings(duration=1)))
     'wave 10 Hz sampled at 200 Hz, noise 0.1; rows 200 (20 a period)'
     """

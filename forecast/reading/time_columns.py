@@ -1,7 +1,7 @@
-"""Which column, or which columns together, say when: by what is in them, and by name where content is not enough.
+"""Which column, or which columns together, hold the time, and the times of all rows.
 
-What a column's cells look like decides. Plain numbers (years, 202401, seconds since 1970) need a name that says time,
-or to go up step by step in the first column.
+A column is chosen by what its cells look like. Plain numbers (years, 202401, seconds since 1970) need a name that says
+time, or to increase in the first column.
 """
 
 from __future__ import annotations
@@ -12,21 +12,30 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
-from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
-from forecast.reading.times import form_of
+from forecast.reading.grid import some_cells
+from forecast.reading.time_forms import CLOCK_FORM, TimeForm, epoch_style, form_of_format, style_of
+from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
+from forecast.reading.times import form_of, read_times
 from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, STEPS, TIME, is_named, plain
+from forecast.series.calendar import EPOCHS, TimeStyle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reading.csv_settings import CsvSettings
     from forecast.reading.grid import Grid
+    from forecast.reading.settings import FileSettings
+    from forecast.series.panel import BoolArray, IntArray, TimeArray
+
 
 _ENOUGH = 0.5
 _ENOUGH_BY_NAME = 0.2
+_RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
+_ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
+_ISO_PARTS = {"year": "%Y", "month": "-%m", "day": "-%d", "yearday": "-%j", "hour": " %H:00", "minute": ":%M"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class TimeChoice:
     note: str = ""
 
 
-def choose_time(grid: Grid, settings: CsvSettings, said: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
+def choose_time(grid: Grid, settings: FileSettings, said: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
     """Choose by what was said by hand (`said`: existing names, () none), else by content.
 
     `taken`: columns with another meaning (target, id).
@@ -78,7 +87,7 @@ def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
     if strong:
         name = next((name for name in strong if is_named(name, TIME)), strong[0])
         return _with_clock(grid, name, forms[name], names)
-    fields = _fields(grid, names)
+    fields = _find_fields(grid, names)
     if fields:
         return fields
     for name, form in forms.items():
@@ -96,6 +105,68 @@ def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
     return TimeChoice("none", note=note)
 
 
+def _form(grid: Grid, name: str) -> TimeForm | None:
+    form, share = form_of(_filled(grid, name))
+    if form is None or form.weak:
+        return form if share == 1.0 else None
+    return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
+
+
+def _with_clock(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
+    """Join a column of dates with the time of day that stands in another column."""
+    alone = TimeChoice("column", (name,), form=form)
+    matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
+    if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
+        return alone
+    for other in names:
+        cells = _filled(grid, other)
+        said = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        if other != name and said and len(set(cells)) > 1 and _is_clock(grid, other):
+            return TimeChoice("date and clock", (name, other), ("date", "time"), form)
+    return alone
+
+
+def _find_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
+    found: dict[str, str] = {}
+    for field, usual in FIELDS.items():
+        name = next((name for name in names if plain(name) in usual), None)
+        if name is not None and _within(grid, name, field):
+            found[field] = name
+    if "year" not in found or not found.keys() & {"month", "yearday"}:
+        return None
+    chain = [*("year", "yearday"), *("hour", "minute", "second")]
+    if "month" in found:
+        chain = ["year", "month", "day", "hour", "minute", "second"]
+    fields = []
+    for field in chain:
+        if field not in found:
+            break
+        fields.append(field)
+    return TimeChoice("fields", tuple(found[field] for field in fields), tuple(fields))
+
+
+def _within(grid: Grid, name: str, field: str) -> bool:
+    low, high = _RANGES.get(field, (0, 59))
+    cells = _filled(grid, name)
+    return bool(cells) and all(re.fullmatch(r"\d{1,4}(\.0)?", cell) and low <= float(cell) <= high for cell in cells)
+
+
+def _counts(grid: Grid, name: str) -> bool:
+    """Whether a column only counts: by its name, or 0, 1, 2, ... in the first column of a file without names."""
+    cells = _filled(grid, name)
+    if not cells or not all(re.fullmatch(r"\d{1,15}", cell) for cell in cells):
+        return False
+    if plain(name) in INDEX or plain(name) in STEPS:
+        return _goes_up(grid, name) or plain(name) == "ds"
+    first = [int(cell) for cell in cells[:50]]
+    return name == "column 1" and name == grid.names[0] and first == list(range(first[0], first[0] + len(first)))
+
+
+def _goes_up(grid: Grid, name: str) -> bool:
+    numbers = [float(cell) for cell in _filled(grid, name) if re.fullmatch(r"\d+(\.\d+)?", cell)]
+    return len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
+
+
 def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
     """Refuse to count rows while a column of texts is called a time."""
     for name in names:
@@ -108,7 +179,7 @@ def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
             )
 
 
-def _said(grid: Grid, said: tuple[str, ...], settings: CsvSettings) -> TimeChoice:
+def _said(grid: Grid, said: tuple[str, ...], settings: FileSettings) -> TimeChoice:
     if len(said) > 1:
         return _said_fields(grid, said)
     name = said[0]
@@ -155,60 +226,9 @@ def _filled(grid: Grid, name: str) -> list[str]:
     return [cell for cell in grid.sample(name) if not is_missing(cell)]
 
 
-def _form(grid: Grid, name: str) -> TimeForm | None:
-    form, share = form_of(_filled(grid, name))
-    if form is None or form.weak:
-        return form if share == 1.0 else None
-    return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
-
-
 def _share(grid: Grid, name: str, form: TimeForm) -> float:
     cells = _filled(grid, name)
     return sum(form.expression.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
-
-
-def _goes_up(grid: Grid, name: str) -> bool:
-    numbers = [float(cell) for cell in _filled(grid, name) if re.fullmatch(r"\d+(\.\d+)?", cell)]
-    return len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
-
-
-def _counts(grid: Grid, name: str) -> bool:
-    """Whether a column only counts: by its name, or 0, 1, 2, ... in the first column of a file without names."""
-    cells = _filled(grid, name)
-    if not cells or not all(re.fullmatch(r"\d{1,15}", cell) for cell in cells):
-        return False
-    if plain(name) in INDEX or plain(name) in STEPS:
-        return _goes_up(grid, name) or plain(name) == "ds"
-    first = [int(cell) for cell in cells[:50]]
-    return name == "column 1" and name == grid.names[0] and first == list(range(first[0], first[0] + len(first)))
-
-
-def _fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
-    found: dict[str, str] = {}
-    for field, usual in FIELDS.items():
-        name = next((name for name in names if plain(name) in usual), None)
-        if name is not None and _within(grid, name, field):
-            found[field] = name
-    if "year" not in found or not found.keys() & {"month", "yearday"}:
-        return None
-    chain = [*("year", "yearday"), *("hour", "minute", "second")]
-    if "month" in found:
-        chain = ["year", "month", "day", "hour", "minute", "second"]
-    fields = []
-    for field in chain:
-        if field not in found:
-            break
-        fields.append(field)
-    return TimeChoice("fields", tuple(found[field] for field in fields), tuple(fields))
-
-
-_RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
-
-
-def _within(grid: Grid, name: str, field: str) -> bool:
-    low, high = _RANGES.get(field, (0, 59))
-    cells = _filled(grid, name)
-    return bool(cells) and all(re.fullmatch(r"\d{1,4}(\.0)?", cell) and low <= float(cell) <= high for cell in cells)
 
 
 def _is_clock(grid: Grid, name: str) -> bool:
@@ -216,15 +236,118 @@ def _is_clock(grid: Grid, name: str) -> bool:
     return bool(cells) and all(CLOCK_FORM.expression.fullmatch(cell) for cell in cells)
 
 
-def _with_clock(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
-    """Join a column of dates with the time of day that stands in another column."""
-    alone = TimeChoice("column", (name,), form=form)
-    matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
-    if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
-        return alone
-    for other in names:
-        cells = _filled(grid, other)
-        said = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
-        if other != name and said and len(set(cells)) > 1 and _is_clock(grid, other):
-            return TimeChoice("date and clock", (name, other), ("date", "time"), form)
-    return alone
+@dataclass(frozen=True, eq=False)
+class RowTimes:
+    """Times of all rows (None: none), which of them are real times (row,), how they are written, and what was found."""
+
+    times: TimeArray | None
+    good: BoolArray
+    style: TimeStyle
+    found: str
+    notes: tuple[str, ...] = ()
+
+
+def read_row_times(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
+    """Read the times of every row."""
+    if choice.kind == "none":
+        return RowTimes(
+            None, np.ones(len(grid), dtype=np.bool_), TimeStyle("index"), "none, rows are steps", _notes(choice)
+        )
+    if choice.kind == "steps":
+        return _read_steps(grid, choice)
+    if choice.kind == "typed":
+        return _read_typed(grid, choice)
+    if choice.kind == "fields":
+        return _read_fields(grid, choice)
+    return _read_written(grid, choice, settings)
+
+
+def _notes(choice: TimeChoice) -> tuple[str, ...]:
+    return (choice.note,) if choice.note else ()
+
+
+def _texts(grid: Grid, name: str) -> pa.StringArray:
+    cells = grid.column(name)
+    return cells if pa.types.is_string(cells.type) else pc.fill_null(pc.cast(cells, pa.string()), "")
+
+
+def _whole(cells: pa.StringArray) -> tuple[IntArray, BoolArray]:
+    """Whole numbers of cells, and which are some."""
+    fits = pc.match_substring_regex(cells, r"^-?\d{1,15}(\.0+)?$")
+    plain = pc.replace_substring_regex(pc.if_else(fits, cells, "0"), r"\.0+$", "")
+    return np.asarray(pc.cast(plain, pa.int64()).to_numpy()), np.asarray(fits.to_numpy(zero_copy_only=False))
+
+
+def _read_steps(grid: Grid, choice: TimeChoice) -> RowTimes:
+    numbers, good = _whole(_texts(grid, choice.columns[0]))
+    return RowTimes(numbers, good, TimeStyle("index", choice.columns), f"{choice.columns[0]} (step numbers)")
+
+
+def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
+    cells = grid.column(choice.columns[0])
+    good = np.asarray(pc.is_valid(cells).to_numpy(zero_copy_only=False))
+    timezone = getattr(cells.type, "tz", None)
+    counts = pc.cast(cells, pa.timestamp("ns", timezone), safe=False)
+    ns = np.asarray(pc.fill_null(pc.cast(counts, pa.int64()), 0).to_numpy(), dtype=np.int64)
+    date_only = timezone is None and not (ns % (86_400 * 10**9)).any()
+    form = "%Y-%m-%d" if date_only else "%Y-%m-%d %H:%M:%S"
+    if (ns % 10**9).any():
+        form += ".%9f"
+    if timezone in {"Etc/UTC", "+00:00"}:
+        timezone = "UTC"
+    style = TimeStyle(form + ("%:z" if timezone else ""), choice.columns, (), timezone, date_only)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, _zoned(choice.columns[0], timezone))
+
+
+def _read_fields(grid: Grid, choice: TimeChoice) -> RowTimes:
+    parts, good = {}, np.ones(len(grid), dtype=np.bool_)
+    for field, name in zip(choice.fields, choice.columns, strict=True):
+        parts[field], whole = _whole(_texts(grid, name))
+        good &= whole
+    ns, real = compose(parts, len(grid))
+    template = "".join(_ISO_PARTS.get(field, ":%S") for field in choice.fields)
+    template = template.replace(":00:%M", ":%M")
+    style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
+    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, " + ".join(choice.columns))
+
+
+def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
+    name, form = choice.columns[0], choice.form
+    if form is None:
+        raise ValueError("a written time needs a form")
+    cells = _texts(grid, name)
+    european = grid.european
+    times = read_times(cells, form, settings.day_first, european=european)
+    ns, good = times.ns, times.good
+    sample = grid.sample(name)
+    if form.span == "serial":
+        style = TimeStyle("%Y-%m-%d" if not any("." in cell for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
+    elif form.span == "second":
+        style = epoch_style(EPOCHS.get(form.name) or _unit(cells, form), name)
+    else:
+        style = style_of(sample, form, times.order, times.timezone, name)
+    words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
+    if choice.kind == "date and clock":
+        ns, good, style = _add_clock(grid, choice, ns, good, style)
+    found = _zoned(" + ".join(choice.columns), times.timezone, *words)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, found, times.notes)
+
+
+def _unit(cells: pa.StringArray, form: TimeForm) -> int:
+    return epoch_unit(cut_times(cells, form).parts["whole"])
+
+
+def _add_clock(
+    grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
+) -> tuple[IntArray, BoolArray, TimeStyle]:
+    cells = _texts(grid, choice.columns[1])
+    cut = cut_times(cells, CLOCK_FORM)
+    within, real = of_day(cut.parts, len(cells))
+    clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])
+    both = TimeStyle(f"{style.format} {clock.format}", choice.columns, choice.fields, style.timezone)
+    return ns + within, good & cut.fits & real, both
+
+
+def _zoned(name: str, timezone: str | None, *words: str) -> str:
+    said = [*words, *([timezone] if timezone and not re.search(r"\bUTC\b", name) else [])]
+    return f"{name} ({', '.join(said)})" if said else name

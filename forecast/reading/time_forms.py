@@ -4,7 +4,8 @@ The same expression reads one cell (Python's `re`) and a million (Arrow's RE2). 
 (2 digits), `month`, `name` (of a month), `day`, `quarter`, `week`, `weekday`, `yearday`, `hour`, `minute`, `second`,
 `fraction`, `ampm`, `half` (written before the hour), `offset`, `zone`, `dow` (a weekday's name), `until` (the end of
 an interval), `whole` (a count since 1970), `serial` (a spreadsheet's days since the end of 1899), and `a`, `b`, `c`:
-numbers whose meaning only the other rows can tell.
+numbers whose meaning only the other rows can tell. `style_of` goes the other way: the strftime codes that write times
+as the file does.
 """
 
 from __future__ import annotations
@@ -12,9 +13,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.series.calendar import HALVES, TimeStyle
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.series.panel import IntArray
+
+
+Parts: TypeAlias = "dict[str, IntArray]"
 _SEP = r"\s?[-/.]\s?"
 # How names of months begin, a month each: English, then German, French, Spanish, Italian where they differ.
 _BEGINNINGS = (
@@ -105,8 +117,27 @@ FORMS: tuple[TimeForm, ...] = (
     ),
     TimeForm("epoch", r"(?P<whole>\d{9,19})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="second"),
 )
-
 CLOCK_FORM = TimeForm("clock", rf"{_CLOCK}{_OFFSET}")
+_ORDERS: dict[str, tuple[str, ...]] = {"md": ("month", "day"), "dm": ("day", "month")}
+_ORDERS |= {"mdy": ("month", "day", "y2"), "dmy": ("day", "month", "y2"), "ymd": ("y2", "month", "day")}
+
+
+def name_parts(parts: Parts, order: str) -> Parts:
+    """Give `a`, `b` and `c` the meaning that `order` says ("dm": day, then month)."""
+    meaning = dict(zip("abc", _ORDERS.get(order, ()), strict=False))
+    return {meaning.get(name, name): part for name, part in parts.items()}
+
+
+_BEYOND_DOUBT = re.compile(
+    "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in FORMS if not form.weak), re.ASCII
+)
+
+
+@lru_cache(1 << 14)
+def is_time(cell: str) -> bool:
+    """Whether a cell is written as a time beyond doubt (a plain number is not)."""
+    return _BEYOND_DOUBT.fullmatch(cell) is not None
+
 
 _CODES = {
     "%Y": r"(?P<year>\d{4})",
@@ -161,12 +192,76 @@ def form_of_format(text: str) -> TimeForm:
     return form
 
 
-_BEYOND_DOUBT = re.compile(
-    "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in FORMS if not form.weak), re.ASCII
-)
+_PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I"}
+_PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "week": "%V"}
+_PLAIN["weekday"] = "%u"
+_EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"}
 
 
-@lru_cache(1 << 14)
-def is_time(cell: str) -> bool:
-    """Whether a cell is written as a time beyond doubt (a plain number is not)."""
-    return _BEYOND_DOUBT.fullmatch(cell) is not None
+def epoch_style(unit: int, column: str) -> TimeStyle:
+    """Return the style of counts since 1970 whose unit is so many nanoseconds."""
+    return TimeStyle(_EPOCHS[unit], (column,), timezone="UTC")
+
+
+def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | None, column: str) -> TimeStyle:
+    """Derive the format from some cells of a column: from the longest, and whether any leaves out a zero."""
+    matches = [match for cell in sample if (match := form.expression.fullmatch(cell))]
+    if not matches:
+        return TimeStyle("%Y-%m-%d %H:%M:%S", (column,), timezone=timezone)
+    longest = max(matches, key=lambda match: len(match.group()))
+    meaning = _meaning(order)
+    short = {
+        meaning.get(name, name)
+        for match in matches
+        for name, text in match.groupdict().items()
+        if text is not None and len(text) == 1
+    }
+    varied = len({match.groupdict().get("offset") for match in matches}) > 1
+    template, at = "", 0
+    spans = sorted((longest.span(name), name) for name in longest.groupdict() if longest.group(name))
+    whole = longest.group().removesuffix(longest.groupdict().get("until") or "")
+    spans = [(span, name) for span, name in spans if name != "until"]
+    for (start, end), name in spans:
+        literal = whole[at:start].replace("%", "%%")
+        template += literal + _code(longest, name, meaning.get(name, name), short, varied=varied)
+        at = end
+    template += whole[at:].replace("%", "%%")
+    if "%V" in template:
+        template = template.replace("%Y", "%G")
+    return TimeStyle(template, (column,), timezone=timezone, date_only=longest.groupdict().get("hour") is None)
+
+
+def _meaning(order: str) -> dict[str, str]:
+    """What the numbers in front mean: "dm" -> {"a": "day", "b": "month"}."""
+    places = {letter: np.array([i]) for i, letter in enumerate("abc"[: len(order)])}
+    return {"abc"[int(place[0])]: name for name, place in name_parts(places, order).items()}
+
+
+def _code(match: re.Match[str], group: str, part: str, short: set[str], *, varied: bool) -> str:
+    text = match.group(group)
+    if part == "hour" and (match.groupdict().get("ampm") or match.groupdict().get("half")):
+        part = "hour12"
+    if part in _PADDED:
+        return f"%-{_PADDED[part]}" if part.removesuffix("12") in short else f"%{_PADDED[part]}"
+    if part == "offset" and varied:
+        return ("%:z" if ":" in text else "%z") if text[-1].isdigit() else "%Z"
+    return _PLAIN.get(part) or _word(part, text)
+
+
+def _word(part: str, text: str) -> str:
+    """Code of a part whose spelling matters; one that is always the same stays as it is."""
+    if part == "fraction":
+        return f"%{len(text)}f"
+    if part == "name":
+        return _cased(text, "%b" if len(text) == 3 else "%B")
+    if part == "dow":
+        return "%a" if len(text) == 3 else "%A"
+    if part in {"ampm", "half"}:
+        return next((f"%{code}" for code, names in HALVES.items() if text in names), "%p")
+    return text.replace("%", "%%")
+
+
+def _cased(text: str, code: str) -> str:
+    if text.isupper():
+        return code.replace("%", "%^")
+    return "%Ob" if text.islower() and code == "%b" else code

@@ -1,31 +1,38 @@
-"""The values of a target's column, and what makes a series that nobody can forecast."""
+"""Values of the chosen columns: numbers, symbols as codes of their alphabet, covariates as numbers or categories.
+
+Symbols are texts taken as they are written, digits as well. Those of all target columns share one alphabet in the order
+of code points; a value is the index of its symbol.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_number
-from forecast.reading.grid import count_rows, line_list
-from forecast.reading.numbers import Notation, find_notation, notation_of, read_numbers
-from forecast.reading.targets import like_symbols
+from forecast.reading.cells import Notation, find_notation, is_missing, is_number, notation_of, read_numbers
+from forecast.reading.columns import is_numeric, like_symbols, listed
+from forecast.reading.grid import line_list
+from forecast.reading.raw_table import MOST_SYMBOLS, in_order_of_ids
+from forecast.series.panel import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from forecast.reading.columns import RawSeries
-    from forecast.reading.csv_settings import CsvSettings
     from forecast.reading.grid import Grid
-    from forecast.series.panel import BoolArray, FloatArray
+    from forecast.reading.settings import FileSettings
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Role
+
 
 _MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
-
-
 _LOOKED_AT = 50
+_CATEGORIES = 1_000
+"""Different texts of a column of categories, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +46,55 @@ class Target:
     notes: tuple[str, ...] = ()
 
 
-def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Target:
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Columns of targets.
+
+    Attributes
+    ----------
+    symbols : the alphabet, where the values are places in it; empty: they are numbers
+    unknown : texts that are not in an alphabet that was given, with the line of the first; they are no values
+
+    """
+
+    columns: tuple[Target, ...]
+    symbols: tuple[str, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_targets(
+    grid: Grid, names: Sequence[str], settings: FileSettings, file: str, known: tuple[str, ...] = ()
+) -> Targets:
+    """Read the columns of targets, symbols in the alphabet `known` where there is one, else in their own.
+
+    Raises
+    ------
+    ForecastError
+        A column holds nothing of what it should, or there are too many different symbols.
+
+    """
+    if not settings.symbols:
+        return Targets(tuple(read_target(grid, name, settings, file) for name in names))
+    cells = [_Cells.of(grid, name, settings.missing) for name in names]
+    for one in cells:
+        if not one.written.any():
+            raise ForecastError(
+                f"{one.name!r} of {file!r} holds no symbols, found nothing: name another column with `data.target`"
+            )
+    found = sorted({text for one in cells for text in one.symbols})
+    if not known and len(found) > MOST_SYMBOLS:
+        raise ForecastError(
+            f"{listed(names)} of {file!r} should hold at most {MOST_SYMBOLS:,} different symbols, found "
+            f"{len(found):,}: name another column with `data.target`, or say another `model.head` if these are numbers"
+        )
+    symbols = known or tuple(found)
+    places = {text: float(place) for place, text in enumerate(symbols)}
+    lines = [one.first_lines(grid.lines) for one in cells]
+    unknown = {text: line for first in reversed(lines) for text, line in first.items() if text not in places}
+    return Targets(tuple(one.target(places) for one in cells), symbols, unknown)
+
+
+def read_target(grid: Grid, name: str, settings: FileSettings, file: str) -> Target:
     """Read a target's column in the notation that it shows.
 
     Raises
@@ -72,14 +127,7 @@ def read_target(grid: Grid, name: str, settings: CsvSettings, file: str) -> Targ
     return Target(name, numbers.values, numbers.bad, notation, notes)
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _notation(grid: Grid, name: str, settings: CsvSettings) -> tuple[Notation, str | None]:
+def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, str | None]:
     """Notation of a column: said by hand, else shown by it, else shown by other columns of the file."""
     cells, semicolons = grid.column(name), grid.european
     own, doubtful = notation_of(cells, grid.sample(name), semicolons)
@@ -109,6 +157,13 @@ def _notation(grid: Grid, name: str, settings: CsvSettings) -> tuple[Notation, s
     )
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def notation_words(targets: Sequence[Target]) -> dict[str, str]:
     """Say the notation where it is not the plain one."""
     words = {}
@@ -120,33 +175,114 @@ def notation_words(targets: Sequence[Target]) -> dict[str, str]:
     return words
 
 
-def check_living(series: Sequence[RawSeries], file: str, symbols: Sequence[str] = ()) -> tuple[str, ...]:
-    """Notes on constant series among living ones; `symbols` are what values stand for that are no numbers.
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """A column by its different texts: `codes` (row,) are places among `texts`, `written` (text,) what is no blank."""
+
+    name: str
+    texts: tuple[str, ...]
+    codes: IntArray
+    written: BoolArray
+
+    @staticmethod
+    def of(grid: Grid, name: str, missing: Sequence[str]) -> _Cells:
+        """Take the cells of a column; those that stand for no value are none of `written`."""
+        coded = pc.dictionary_encode(pc.fill_null(pc.cast(grid.column(name), pa.string()), ""))
+        texts = tuple(coded.dictionary.to_pylist())
+        written = np.array([not is_missing(text) and text not in missing for text in texts], dtype=np.bool_)
+        return _Cells(name, texts, np.asarray(coded.indices, dtype=np.int64), written)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The different texts that are values."""
+        return [text for text, written in zip(self.texts, self.written, strict=True) if written]
+
+    def first_lines(self, lines: IntArray) -> dict[str, int]:
+        """Line of the first row of each symbol; `lines` (row,) are those of the file."""
+        _, rows = np.unique(self.codes, return_index=True)
+        first = {self.texts[self.codes[row]]: int(lines[row]) for row in np.sort(rows)}
+        return {text: first[text] for text in self.symbols}
+
+    def target(self, places: Mapping[str, float]) -> Target:
+        """Put the places of symbols for their texts; what has none has no value."""
+        of_text = [places.get(t, np.nan) if w else np.nan for t, w in zip(self.texts, self.written, strict=True)]
+        values = np.array(of_text, dtype=np.float64)[self.codes]
+        return Target(self.name, values, np.zeros(len(values), dtype=np.bool_), Notation(), self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        """Name texts that could be symbols and were read as no value."""
+        counts = np.bincount(self.codes, minlength=len(self.texts))
+        rows = zip(self.texts, self.written, counts.tolist(), strict=True)
+        blank = Counter({text: count for text, written, count in rows if text and not written})
+        if not blank:
+            return ()
+        shown = ", ".join(f"{text!r} ({count})" for text, count in blank.most_common(5))
+        return (f"read as no value in {self.name!r}: {shown}",)
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Covariates of a file.
+
+    Attributes
+    ----------
+    values : (row, channel), NaN where nothing stands; categories as their places
+    numbers : the columns of numbers, with the cells that are none
+    bad : (row,) rows with such a cell
+
+    """
+
+    channels: tuple[Channel, ...]
+    values: FloatArray
+    numbers: tuple[Target, ...]
+    bad: BoolArray
+
+    @property
+    def words(self) -> str:
+        """Name them with their roles, and what is a category."""
+        return ", ".join(
+            f"{one.name} ({one.role}{f', {len(one.categories)} categories' if one.categories else ''})"
+            for one in self.channels
+        )
+
+
+def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: FileSettings, file: str) -> Covariates:
+    """Read columns beside the target.
 
     Raises
     ------
     ForecastError
-        There is nothing but constant or empty series.
+        A column of texts has more of them than categories can be.
 
     """
-    constant = [one for one in series if _is_constant(one.values)]
-    if len(constant) < len(series):
-        shown = ", ".join(repr(one.id) for one in constant[:5])
-        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
-        return (f"series without any change: {shown}{more}",) if constant else ()
-    if len(series) > 1:
-        raise ForecastError(f"all {len(series)} series of {file!r} are constant: there is nothing to forecast")
-    one = series[0]
-    known = one.values[~np.isnan(one.values)]
-    what = "empty"
-    if len(known):
-        what = f"always {symbols[int(known[0])]!r}" if symbols else f"always {known[0]:g}"
-    raise ForecastError(
-        f"{one.id!r} of {file!r} is {what} ({count_rows(len(one.values))}): there is nothing to forecast, "
-        f"name another column with `data.target`"
-    )
+    channels, values, numbers = [], [], []
+    for name, role in roles.items():
+        if is_numeric(grid, name):
+            column = read_target(grid, name, settings, file)
+            numbers.append(column)
+            channels.append(Channel(name, role))
+            values.append(column.values)
+        else:
+            categories, codes = _categories(grid, name, settings, file)
+            channels.append(Channel(name, role, categories))
+            values.append(codes)
+    bad = np.zeros(len(grid), dtype=np.bool_)
+    for column in numbers:
+        bad |= column.bad
+    table = np.column_stack(values) if values else np.zeros((len(grid), 0))
+    return Covariates(tuple(channels), table, tuple(numbers), bad)
 
 
-def _is_constant(values: FloatArray) -> bool:
-    known = values[~np.isnan(values)]
-    return len(known) == 0 or bool((known == known[0]).all())
+def _categories(grid: Grid, name: str, settings: FileSettings, file: str) -> tuple[tuple[str, ...], FloatArray]:
+    cells = pc.cast(grid.column(name), pa.string())
+    found = [text for text in pc.unique(cells).to_pylist() if text is not None]
+    missing = set(settings.missing)
+    categories = in_order_of_ids({text for text in found if not is_missing(text) and text not in missing})
+    if not categories or len(categories) > _CATEGORIES:
+        what = "nothing" if not categories else f"{len(categories):,} different texts"
+        raise ForecastError(
+            f"column {name!r} of {file!r} should hold numbers or at most {_CATEGORIES:,} categories, found {what}: "
+            f"leave it out of `data.past`, `data.future` and `data.static`"
+        )
+    places = {text: float(i) for i, text in enumerate(categories)}
+    return tuple(categories), np.array([places.get(text, np.nan) for text in cells.to_pylist()], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Usual names of columns, in the languages that the project's users write; lower case, without blanks and marks."""
+"""Usual names of columns in the languages of the users: lower case, without blanks and punctuation."""
 
 from __future__ import annotations
 

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from forecast.questions.problem import Problem
     from forecast.questions.season import Season
     from forecast.questions.split import Split
-    from forecast.reading.sources import Source
     from forecast.series.calendar import Calendar
-    from forecast.series.panel import Channel, Panel
+    from forecast.series.panel import Channel, Panel, Source
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""Panels and the calendar: series in time, and how their times are counted and written."""
+"""Panels and calendars: series in time, and how their times are counted and written."""

@@ -1,7 +1,7 @@
-"""What a date says by itself: the place in the day, the week and the year, and holidays. Known ahead, for ever.
+"""Features of the date, known ahead for ever: position in the day, the week and the year, and public holidays.
 
-A place in a period is two columns, the sine and the cosine of its angle, so that the end of the period lies beside its
-beginning. Places are those of the wall clock, as the user writes times.
+A position in a period is two columns, the sine and cosine of its angle, so that the end of the period lies beside its
+start. Positions are those of the wall clock, as the user writes times.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.series.calendar import to_wall
 from forecast.series.panel import Channel, KnownAhead
-from forecast.series.rules import NS_PER_DAY
+from forecast.series.step_rules import NS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,6 +1,7 @@
-"""The panel: all series of a job, packed one after the other.
+"""The panel: all series of a job, packed one after the other; and windows of its rows.
 
-Words: a *row* is one step of one series in the packed arrays; an *origin* is the last row that a forecast may know.
+A *row* is one step of one series in the packed arrays; an *origin* is the last row that a forecast may know. A
+*window* is the `context_steps` rows that end at an origin.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
     from forecast.series.calendar import Calendar
 
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 TimeArray: TypeAlias = npt.NDArray[np.datetime64] | npt.NDArray[np.int64]
-
 Role: TypeAlias = Literal["target", "past", "future", "static"]
 
 
@@ -222,6 +223,24 @@ def _rows_of(offsets: IntArray, which: IntArray) -> tuple[IntArray, IntArray]:
     return taken, np.arange(taken[-1]) + np.repeat(offsets[which] - taken[:-1], lengths)
 
 
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data that a job works on.
+
+    Attributes
+    ----------
+    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what was decided, dropped or filled in, a sentence each
+    fingerprint : SHA-256 of the file, or of the values of a series that was made
+
+    """
+
+    panel: Panel
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
 def single_series(values: npt.ArrayLike, times: TimeArray, calendar: Calendar, name: str = "y") -> Panel:
     """Pack one fully observed series, (step,), into a panel.
 
@@ -239,3 +258,21 @@ def single_series(values: npt.ArrayLike, times: TimeArray, calendar: Calendar, n
         channels=(Channel(name, "target"),),
         calendar=calendar,
     )
+
+
+def window_rows(origin_rows: IntArray, context_steps: int) -> IntArray:
+    """Rows of the windows that end at some origins, oldest first, (window, context step)."""
+    return origin_rows[:, None] + np.arange(1 - context_steps, 1)
+
+
+def whole_windows(starts: IntArray, ends: IntArray, context_steps: int) -> IntArray:
+    """Origins with a whole window before them and at least one target after, in rows `starts[i]:ends[i]`, (origin,)."""
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+    return np.concatenate([np.arange(start + context_steps - 1, end - 1) for start, end in pairs]).astype(np.int64)
+
+
+def draw_windows(origin_rows: IntArray, batch_size: int, batches: int, rng: np.random.Generator) -> Iterator[IntArray]:
+    """Batches of origins drawn without repetition, (window,); at most `batches`, fewer where the origins run out."""
+    drawn = rng.permutation(origin_rows)[: batches * batch_size]
+    for first in range(0, len(drawn), batch_size):
+        yield drawn[first : first + batch_size]

@@ -16,7 +16,7 @@ from forecast.forecasters.settings import (
 )
 from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import asked_by
-from forecast.reading.data_settings import CsvSettings
+from forecast.reading.settings import CsvSettings
 from forecast.wording import listed
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from forecast.wording import counted, listed, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reading.sources import Source
-    from forecast.series.panel import Panel
+    from forecast.series.panel import Panel, Source
     from forecast.tasks.settings import JobSettings
 
 

@@ -9,8 +9,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.continuation import codes_of, continue_from, no_past, past_of, why_not_continued
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
-from forecast.reading.jamo import compose_jamo, decompose_jamo
-from forecast.reading.text_encoding import plain_line_ends
+from forecast.reading.files import plain_line_ends
+from forecast.reading.symbols import compose_jamo, decompose_jamo
 from forecast.reporting.characters import visible
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from forecast.inspection.gradcheck import Checked
-    from forecast.reading.sources import Source
+    from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
 
 

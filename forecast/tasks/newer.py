@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.data_settings import CsvSettings
+from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
 from forecast.runs.run import channels_of
 from forecast.tasks.settings import JobSettings, check_job
@@ -16,9 +16,8 @@ from forecast.tasks.settings import JobSettings, check_job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecast.reading.sources import Source
     from forecast.runs.run import Run
-    from forecast.series.panel import Panel
+    from forecast.series.panel import Panel, Source
 
 
 def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSettings:

@@ -14,14 +14,15 @@ from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
 from forecast.questions.ask import split_as_asked
 from forecast.questions.ranking import RANKED_BY, metric_label
-from forecast.reading.join_covariates import missing_ahead
-from forecast.reading.sources import Source, found_line
+from forecast.reading.covariates import missing_ahead
+from forecast.reading.sources import found_line
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows
 from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
+from forecast.series.panel import Source
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.prepare import baselines, reference

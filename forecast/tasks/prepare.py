@@ -18,10 +18,11 @@ from forecast.forecasters.transformed import transformed
 from forecast.network.settings import asked_by
 from forecast.questions.ask import Question, ask, check_splits
 from forecast.questions.short import without_short
-from forecast.reading.data_settings import CsvSettings, RowSettings
-from forecast.reading.join_covariates import missing_ahead
-from forecast.reading.sources import Source, load_source
+from forecast.reading.covariates import missing_ahead
+from forecast.reading.settings import CsvSettings, RowSettings
+from forecast.reading.sources import load_source
 from forecast.series.date_features import choose_features, with_features
+from forecast.series.panel import Source
 from forecast.tasks.asked import asked_baselines, check_question, left_out
 from forecast.tasks.newer import series_number
 from forecast.tasks.whole_series import check_whole_series

@@ -21,7 +21,7 @@ from forecast.inspection.smoothing import smoothing_of
 from forecast.inspection.system import system_of
 from forecast.inspection.units import map_units
 from forecast.questions.split import Origins
-from forecast.reading.join_covariates import missing_ahead
+from forecast.reading.covariates import missing_ahead
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run

@@ -28,8 +28,7 @@ from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combin
 from forecast.inspection.settings import ProbeSettings
 from forecast.network.settings import NetworkSettings, asked_by
 from forecast.questions.settings import SplitSettings
-from forecast.reading.data_settings import DataSettings
-from forecast.reading.settled import settled_symbols
+from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ReportSettings
 from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings, check_regime
@@ -85,7 +84,35 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head
-    return job.model_copy(update={"data": settled_symbols(job.data, head, wanted=asked_by(head) == "symbol")})
+    return job.model_copy(update={"data": _match_symbols(job.data, head, wanted=asked_by(head) == "symbol")})
+
+
+def _match_symbols(data: DataSettings, head: str, *, wanted: bool) -> DataSettings:
+    """Let the data hold symbols where the head forecasts symbols (`data.symbols=null`), and numbers where it does not.
+
+    Raises
+    ------
+    ForecastError
+        The data hold symbols and the head forecasts numbers, or the other way round.
+
+    """
+    if isinstance(data, CsvSettings):
+        if data.symbols is None:
+            return data.model_copy(update={"symbols": True}) if wanted else data
+        given, setting = data.symbols, f"data.symbols={str(data.symbols).lower()}"
+    else:
+        given, setting = isinstance(data, (TextSettings, AdditionSettings)), f"data={data.name}"
+    if given and not wanted:
+        raise ForecastError(
+            f"`{setting}` reads symbols, and `model.head={head}` forecasts numbers: say `model.head=categorical`"
+            + (", or `data.symbols=false`" if isinstance(data, CsvSettings) else "")
+        )
+    if wanted and not given:
+        raise ForecastError(
+            f"`model.head={head}` forecasts symbols, and `{setting}` reads numbers: say another `model.head`, or "
+            + ("`data.symbols=true`" if isinstance(data, CsvSettings) else "give symbols (`data.path=`, `data=text`)")
+        )
+    return data
 
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted
     from forecast.questions.problem import Asks
-    from forecast.reading.sources import Source
+    from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
 
 

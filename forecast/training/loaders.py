@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from forecast.series.windows import draw_windows, whole_windows, window_rows
+from forecast.series.panel import draw_windows, whole_windows, window_rows
 from forecast.training.data import Targets, chunk_batch, window_batch
 from forecast.training.lanes import cut_segments, full_last_chunks, walk_chunks, whole_segments
 

@@ -11,7 +11,7 @@ from oracles.seasons import repetition as slow_repetition
 from scipy.signal import lfilter
 
 from forecast.questions.season import Season, autocovariance, find_season, repetition, seasons_of
-from forecast.reading.data_settings import SinewaveSettings, StockSettings
+from forecast.reading.settings import SinewaveSettings, StockSettings
 from forecast.reading.sources import load_source, make_panel
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series

@@ -9,7 +9,7 @@ from oracles.panels import noisy_sine, panel_of
 from forecast.errors import ForecastError
 from forecast.questions.ask import ask
 from forecast.questions.short import without_short
-from forecast.reading.data_settings import CsvSettings
+from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.reading.addition import make_addition
-from forecast.reading.data_settings import AdditionSettings
+from forecast.reading.generators import make_addition
+from forecast.reading.settings import AdditionSettings
 
 SETTINGS = AdditionSettings(sums=40, shortest=2, longest=9, longer_sums=5, longer=100, seed=3)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.data_settings import CsvSettings
-from forecast.reading.join_covariates import missing_ahead
+from forecast.reading.covariates import missing_ahead
+from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
 from forecast.series.panel import Channel
 from forecast.settings import check_settings

@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.frequency import describe, given_frequency, infer_frequency, no_frequency
-from forecast.reading.sessions import find_sessions, find_weekmask
+from forecast.reading.frequency import (
+    describe,
+    find_sessions,
+    find_weekmask,
+    given_frequency,
+    infer_frequency,
+    no_frequency,
+)
 
 NS_PER_HOUR = 3_600 * 10**9
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.data_settings import SinewaveSettings
 from forecast.reading.generators import fingerprint_panel, make_sinewave
+from forecast.reading.settings import SinewaveSettings
 from forecast.reading.sources import found_line, load_source
 from forecast.settings import check_settings
 

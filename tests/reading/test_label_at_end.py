@@ -12,9 +12,9 @@ from oracles.panels import panel_of
 from forecast.errors import ForecastError
 from forecast.questions.ask import ask, check_labels
 from forecast.questions.split import last_origins, rolling_origins, split_panel
-from forecast.reading.data_settings import CsvSettings
-from forecast.reading.join_covariates import missing_ahead
+from forecast.reading.covariates import missing_ahead
 from forecast.reading.labels import with_labels_at_end
+from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
 from forecast.reference.references import fit_reference
 from forecast.series.calendar import Calendar

@@ -11,12 +11,11 @@ from corpus.case import Case
 from corpus.cases import CASES
 
 from forecast.errors import ForecastError
-from forecast.reading.columns import RawTable
-from forecast.reading.csv_settings import CsvSettings
-from forecast.reading.data_settings import CsvSettings as SourceSettings
-from forecast.reading.reader import read_columns
+from forecast.reading.raw_table import RawTable
+from forecast.reading.settings import CsvSettings, FileSettings
 from forecast.reading.sources import load_source
-from forecast.series.time_writing import write_times
+from forecast.reading.tables import read_columns
+from forecast.series.calendar import write_times
 from forecast.settings import check_settings
 
 GOOD = [case for case in CASES if not case.error]
@@ -31,7 +30,7 @@ def write(case: Case, folder: Path) -> Path:
 
 def read(case: Case, folder: Path) -> RawTable:
     path = write(case, folder)
-    return read_columns(path, check_settings(CsvSettings, {"path": str(path), **case.settings}, "data."))
+    return read_columns(path, check_settings(FileSettings, {"path": str(path), **case.settings}, "data."))
 
 
 def test_the_corpus_is_large_enough_and_its_names_are_unique() -> None:
@@ -81,7 +80,7 @@ def test_a_bad_file(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", [case for case in GOOD if case.panel], ids=lambda case: case.name)
 def test_a_good_file_becomes_a_panel(case: Case, tmp_path: Path) -> None:
     path = write(case, tmp_path)
-    source = load_source(check_settings(SourceSettings, {"path": str(path), **case.settings}, "data."))
+    source = load_source(check_settings(CsvSettings, {"path": str(path), **case.settings}, "data."))
     assert case.series is not None
     assert source.panel.ids == tuple(case.series)
     for (_, rows), values in zip(source.panel.series(), case.series.values(), strict=True):

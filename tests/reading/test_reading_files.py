@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.columns import RawTable
-from forecast.reading.csv_settings import CsvSettings
-from forecast.reading.reader import read_columns
+from forecast.reading.raw_table import RawTable
+from forecast.reading.settings import FileSettings
+from forecast.reading.tables import read_columns
 
 
 def read(path: Path, **settings: object) -> RawTable:
-    return read_columns(path, CsvSettings(path=str(path), **settings))  # type: ignore[arg-type]  # checked by pydantic
+    return read_columns(path, FileSettings(path=str(path), **settings))  # type: ignore[arg-type]  # checked by pydantic
 
 
 @pytest.fixture

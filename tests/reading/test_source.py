@@ -11,9 +11,9 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.questions.settings import SplitSettings
-from forecast.reading.data_settings import CsvSettings
-from forecast.reading.sources import Source, load_source, make_panel, read_csv
-from forecast.series.panel import Panel
+from forecast.reading.settings import CsvSettings
+from forecast.reading.sources import load_source, make_panel, read_csv
+from forecast.series.panel import Panel, Source
 from forecast.settings import check_settings
 
 

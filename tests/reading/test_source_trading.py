@@ -10,9 +10,9 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.reading.assemble import Assembled, assemble
-from forecast.reading.data_settings import RowSettings
-from forecast.reading.frames import raw_table
 from forecast.reading.gaps import find_days_off
+from forecast.reading.raw_table import raw_table
+from forecast.reading.settings import RowSettings
 
 
 def market(first: str, last: str, closed: list[str]) -> pd.DatetimeIndex:

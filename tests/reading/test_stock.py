@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.data_settings import StockSettings
+from forecast.reading.settings import StockSettings
 from forecast.reading.sources import load_source, stock_path
 from forecast.settings import check_settings
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading import symbol_columns as reading
-from forecast.reading.alphabet import describe_symbols, in_alphabet
-from forecast.reading.data_settings import CsvSettings
-from forecast.reading.sources import Source, found_line, load_source, make_panel, read_csv
-from forecast.series.panel import Panel
+from forecast.reading import values as reading
+from forecast.reading.settings import CsvSettings
+from forecast.reading.sources import found_line, load_source, make_panel, read_csv
+from forecast.reading.symbols import describe_symbols, in_alphabet
+from forecast.series.panel import Panel, Source
 from forecast.settings import check_settings
 
 DAYS = pd.date_range("2024-01-01", periods=28, freq="D").strftime("%Y-%m-%d").tolist()

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.data_settings import TextSettings
-from forecast.reading.jamo import compose_jamo, decompose_jamo
-from forecast.reading.sources import Source, found_line, load_source, read_text
+from forecast.reading.settings import TextSettings
+from forecast.reading.sources import found_line, load_source, read_text
+from forecast.reading.symbols import compose_jamo, decompose_jamo
+from forecast.series.panel import Source
 from forecast.settings import check_settings
 
 TEXT = "Wer reitet so spät durch Nacht und Wind?\n바람 부는 밤에 🐎, 'ja'\t한글\n"

@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.series.aliases import parse_alias
-from forecast.series.calendar import Calendar, calendar_from_dict, to_utc, to_wall
-from forecast.series.rules import Sessions, TradingDays
-from forecast.series.time_writing import TimeStyle
+from forecast.series.calendar import Calendar, TimeStyle, calendar_from_dict, to_utc, to_wall
+from forecast.series.step_rules import Sessions, TradingDays, parse_alias
 
 NOON = np.datetime64("2024-02-27T12:00", "ns")
 

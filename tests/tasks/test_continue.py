@@ -11,7 +11,7 @@ from small_jobs import small_job
 from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.forecasters.settings import ContinuationSettings
-from forecast.reading.jamo import decompose_jamo
+from forecast.reading.symbols import decompose_jamo
 from forecast.reporting.characters import visible
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout

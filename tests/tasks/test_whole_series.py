@@ -12,9 +12,8 @@ from small_jobs import small_job
 from forecast.errors import ForecastError
 from forecast.questions.ask import ask
 from forecast.reading.labels import with_labels_at_end
-from forecast.reading.sources import Source
 from forecast.runs.record import ChannelRecord
-from forecast.series.panel import Channel
+from forecast.series.panel import Channel, Source
 from forecast.tasks.prepare import Prepared, prepare
 from forecast.tasks.train import split_counts
 from forecast.tasks.whole_series import check_whole_series

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecast.series.windows import draw_windows, whole_windows, window_rows
+from forecast.series.panel import draw_windows, whole_windows, window_rows
 from forecast.training.lanes import cut_segments, draw_offsets, walk_chunks
 
 STARTS = np.array([0, 500, 540, 2000])

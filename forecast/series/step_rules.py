@@ -1,13 +1,14 @@
-"""Rules by which one time follows another: ticks, months, trading days, sessions within a week.
+"""Rules by which one time follows another (ticks, months, trading days, sessions), and the names pandas gives them.
 
-A rule counts. `between(stamps)` says how many steps lie between neighbours (1: nothing is missing), `go(origin, steps)`
-gives the stamps that many steps away. All is integer arithmetic on whole arrays, because a forecast is made at many
-origins and a panel may hold thousands of series. A *stamp* is a wall-clock time in nanoseconds since 1970, int64, or a
-step number.
+A rule counts: `between(stamps)` is the number of steps between neighbours (1: nothing is missing), `go(origin, steps)`
+the stamps that many steps away. All is integer arithmetic on whole arrays, because a forecast is made at many origins
+and a panel may hold thousands of series. A *stamp* is a wall-clock time in nanoseconds since 1970, int64, or a step
+number. Names are pandas' offset aliases, the older spellings (M, Q, A, H, T, S) as well.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
@@ -17,10 +18,11 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from forecast.errors import ForecastError
+
 IntArray: TypeAlias = npt.NDArray[np.int64]
 DateArray: TypeAlias = npt.NDArray[np.datetime64[Any]]
 MonthDay: TypeAlias = int | Literal["start", "end", "business start", "business end"]
-
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 SECONDS_PER_WEEK = 7 * 86_400
@@ -181,3 +183,100 @@ def _dates(days: IntArray) -> DateArray:
 
 def _stamps(index: pd.DatetimeIndex) -> IntArray:
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
+
+
+TICKS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": NS_PER_SECOND,
+    "min": 60 * NS_PER_SECOND,
+    "h": 3_600 * NS_PER_SECOND,
+    "D": NS_PER_DAY,
+    "W": 7 * NS_PER_DAY,
+}
+MONTHS: dict[str, tuple[int, MonthDay]] = {
+    "MS": (1, "start"),
+    "ME": (1, "end"),
+    "BMS": (1, "business start"),
+    "BME": (1, "business end"),
+    "QS": (3, "start"),
+    "QE": (3, "end"),
+    "BQS": (3, "business start"),
+    "BQE": (3, "business end"),
+    "YS": (12, "start"),
+    "YE": (12, "end"),
+    "BYS": (12, "business start"),
+    "BYE": (12, "business end"),
+}
+OLD = {
+    "M": "ME", "BM": "BME", "Q": "QE", "BQ": "BQE", "A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS",
+    "BAS": "BYS", "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "w": "W", "b": "B",
+}  # fmt: skip
+WORDS = {
+    "hourly": "h", "hour": "h", "daily": "D", "day": "D", "weekly": "W", "week": "W", "monthly": "ME", "month": "ME",
+    "quarterly": "QE", "quarter": "QE", "yearly": "YE", "year": "YE", "annual": "YE", "minute": "min", "second": "s",
+}  # fmt: skip
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A frequency's parts: "2W-SUN" is 2, "W", "SUN"."""
+
+    count: int
+    unit: str
+    anchor: str | None
+
+    def __str__(self) -> str:
+        """Write it as pandas does."""
+        return f"{self.count if self.count > 1 else ''}{self.unit}{f'-{self.anchor}' if self.anchor else ''}"
+
+
+def parse_alias(text: str) -> Alias:
+    """Read "15min", "2W-SUN", "QS-OCT", also in older spellings.
+
+    Raises
+    ------
+    ForecastError
+        Nothing that pandas knows.
+
+    """
+    match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(?:-([A-Za-z0-9]+))?", text.strip())
+    if match is not None:
+        count, unit, anchor = match.groups()
+        unit = WORDS.get(unit.lower(), OLD.get(unit, unit))
+        alias = Alias(int(count or 1), unit, anchor.upper() if anchor else None)
+        if alias.count > 0 and _known(alias):
+            return alias
+    raise ForecastError(
+        f"`data.freq` or `data.resample`: {text!r} is no frequency that pandas knows: "
+        "say for example D, B, h, 15min, W-SUN, MS, ME, QS, YS"
+    )
+
+
+def rule_of_alias(freq: str, day: int | None = None) -> Rule:
+    """Give the arithmetic of an alias; `day` replaces the first day of a month."""
+    alias = parse_alias(freq)
+    if alias.unit in TICKS:
+        return Ticks(alias.count * TICKS[alias.unit])
+    if alias.unit in MONTHS:
+        months, of_month = MONTHS[alias.unit]
+        return Months(alias.count * months, of_month if day is None else day)
+    if alias.unit == "B" and alias.count == 1:
+        return TradingDays("1111100", ())
+    return PandasOffset(str(alias))
+
+
+def _known(alias: Alias) -> bool:
+    if alias.unit in TICKS or alias.unit in MONTHS:
+        anchors = {"W": _WEEKDAYS, "QS": _MONTHS, "QE": _MONTHS, "YS": _MONTHS, "YE": _MONTHS}
+        return alias.anchor is None or alias.anchor in anchors.get(alias.unit.removeprefix("B"), ())
+    if alias.unit in {"B", "C"}:
+        return alias.anchor is None
+    try:
+        to_offset(str(alias))
+    except ValueError:
+        return False
+    return True

@@ -1,31 +1,30 @@
-"""From a path to the bytes that the table is written in: opened, unpacked, and recognised if they are no table."""
+"""From a path to the bytes of a table, and from bytes to text: compression, foreign formats, encoding.
+
+An encoding is read off the byte-order mark, then off what the bytes rule out, then guessed; the guess is reported.
+"""
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import difflib
 import gzip
 import hashlib
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from charset_normalizer import from_bytes
+
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bz2",
-    b"\xfd7zXZ\x00": "xz",
-    b"PK\x03\x04": "zip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,13 @@ TABLE = Expected(
     "a table with a time and a value", "a CSV or Parquet file", "CSV", "save the table as CSV", (".csv", ".parquet")
 )
 TEXT = Expected("a text", "a text file", "text", "save it as plain text", (".txt",))
-
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 _FOREIGN = {
     b"\xd0\xcf\x11\xe0": ("an Excel workbook", None),
     b"%PDF": ("a PDF", None),
@@ -68,6 +73,20 @@ _FOREIGN = {
     b"Rar!": ("a RAR archive", "unpack it first"),
 }
 """Beginnings of files of other programs: what they are, and what to do (None: save it otherwise, "": name another)."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SHOWN = {"utf-8-sig": "utf-8 with BOM", "utf-16": "utf-16", "utf-32": "utf-32"}
+# Guesses that are taken from the library: scripts that no Western code page can be mistaken for. Among the many
+# Western code pages a guess from a few bytes is a lottery, and cp1252 is what such files nearly always are.
+_OTHER_SCRIPTS = {"cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5", "cp1251", "koi8_r", "cp1253"}
+_ENOUGH = 1 << 18
+_HANGUL = re.compile("[가-힣]")
+_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
@@ -203,3 +222,145 @@ def _refuse_marked_up(data: bytes, name: str) -> None:
         raise ForecastError(f"{name!r} is a web page or XML, no CSV: download the table itself")
     if start.startswith((b"{", b"[{")):
         raise ForecastError(f"{name!r} looks like JSON, no CSV: {TABLE.save_as}")
+
+
+def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
+    """Return the text with line ends as newlines, and the encoding's name.
+
+    Raises
+    ------
+    ForecastError
+        The encoding said by hand does not fit, or the bytes are no text.
+
+    """
+    text, used = decode_exactly(data, encoding, name, "a CSV or Parquet file")
+    return plain_line_ends(text), used
+
+
+def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:
+    """Return the text as it is written, less a mark at its beginning, and the encoding's name.
+
+    `expected` is what an error asks for.
+
+    Raises
+    ------
+    ForecastError
+        The encoding said by hand does not fit, or the bytes are no text.
+
+    """
+    found = _decode_as(data, encoding, name) if encoding else _decode_found(data, name)
+    if found is None or "\x00" in found[0]:
+        raise ForecastError(f"{name!r} is binary, no text: name {expected}")
+    return found[0].removeprefix("\ufeff"), found[1]
+
+
+def plain_line_ends(text: str) -> str:
+    """Write all line ends as newlines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _decode_as(data: bytes, encoding: str, name: str) -> tuple[str, str]:
+    try:
+        return data.decode(encoding), encoding
+    except LookupError:
+        raise ForecastError(
+            f"`data.encoding` {encoding!r} is not known: try utf-8, utf-16, cp1252, latin-1 or cp949"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ForecastError(
+            f"{name!r} is not {encoding} at line {line} (byte {error.start}): leave `data.encoding` out to find it"
+        ) from None
+
+
+def _decode_found(data: bytes, name: str) -> tuple[str, str] | None:
+    """Find the encoding; None: the bytes are no text."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return _decode_as(data, encoding, name)[0], _SHOWN[encoding]
+    wide = _wide(data)
+    if wide:
+        return _decode_as(data, wide, name)[0], wide
+    if b"\x00" in data:
+        return None
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        _refuse_damaged(data, error, name)
+    return _decode_legacy(data)
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 without a mark: nearly every second byte of a table's digits and commas is zero."""
+    head = data[:4096]
+    half = len(head) // 2
+    if half < 4 or len(data) % 2:
+        return None
+    if head[1::2].count(0) > 0.7 * half and head[0::2].count(0) < 0.1 * half:
+        return "utf-16-le"
+    if head[0::2].count(0) > 0.7 * half and head[1::2].count(0) < 0.1 * half:
+        return "utf-16-be"
+    return None
+
+
+def _refuse_damaged(data: bytes, error: UnicodeDecodeError, name: str) -> None:
+    """Refuse a file that is UTF-8 but for a few bytes: another encoding would garble all its other names."""
+    text = data.decode("utf-8", errors="replace")
+    wrong = text.count("\ufffd")
+    if len(_OUTSIDE_ASCII.findall(text)) - wrong < 10 * wrong:
+        return
+    line = data.count(b"\n", 0, error.start) + 1
+    raise ForecastError(
+        f"{name!r} is UTF-8 but for {wrong} damaged characters, the first in line {line}: mend them, "
+        f"or say `data.encoding`"
+    )
+
+
+def _decode_legacy(data: bytes) -> tuple[str, str]:
+    korean = _korean(data)
+    if korean is not None:
+        return korean, "cp949"
+    other = _other_script(data)
+    if other is not None:
+        return data.decode(other), other
+    try:
+        return data.decode("cp1252"), "cp1252"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def _other_script(data: bytes) -> str | None:
+    """Encoding of a script that has no Latin letters: its words are runs of high bytes, umlauts stand alone."""
+    if not re.search(rb"[\x80-\xff]{3,}", data):
+        return None
+    # Lines of plain ASCII say nothing, and there may be a million of them.
+    lines = [line for line in data.splitlines(keepends=True) if not line.isascii()]
+    guess = from_bytes(b"".join(lines)[:_ENOUGH]).best()
+    if guess is None or guess.encoding not in _OTHER_SCRIPTS:
+        return None
+    try:
+        data.decode(guess.encoding)
+    except UnicodeDecodeError:
+        return None
+    return guess.encoding
+
+
+def _korean(data: bytes) -> str | None:
+    """Decode as CP949 if the result reads as Korean.
+
+    CP949 gives a Hangul syllable to nearly every pair of bytes, a degree sign before a C included. Only the 2,350
+    syllables of EUC-KR are in use, so most of what is found has to be among them.
+    """
+    try:
+        text = data.decode("cp949")
+    except UnicodeDecodeError:
+        return None
+    foreign = _OUTSIDE_ASCII.findall(text[: _ENOUGH * 4])
+    hangul = [char for char in foreign if _HANGUL.match(char)]
+    usual = sum(_in_euc_kr(char) for char in hangul)
+    return text if usual > 0.5 * len(foreign) else None
+
+
+def _in_euc_kr(char: str) -> bool:
+    """Python's codec writes other syllables too, as four pairs of bytes."""
+    return len(char.encode("euc_kr", errors="ignore")) == 2

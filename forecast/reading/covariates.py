@@ -1,7 +1,7 @@
-"""Covariates put beside the target: each step of a panel takes those of the row with its time.
+"""Covariates joined to the target: each step of a panel takes those of the row with its time.
 
-The target decides which steps there are; rows after its end that hold what is known ahead are the steps beyond. A step
-without a row, or without a value in it, is masked.
+The target's rows decide which steps there are; later rows that hold covariates known ahead are the steps to forecast. A
+step without a row, or without a value in it, is masked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from forecast.series.panel import KnownAhead, Statics
 from forecast.wording import name_some
 
 if TYPE_CHECKING:
-    from forecast.reading.columns import RawSeries, RawTable
+    from forecast.reading.raw_table import RawSeries, RawTable
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel, Role, TimeArray
 
 _NAMED = 5

@@ -1,6 +1,7 @@
-"""From a file to series as they stand in it: open, decode, cut, choose columns, read times and values.
+"""From a CSV or Parquet file to the series as they stand in it (`RawTable`).
 
-Every step is a module of its own; this one is their order.
+`read_columns` is the order of the steps: open, decode, cut into cells, choose columns, read times and values. Rows that
+do not parse are an error that names their lines; they are left out only where `data.on_bad_rows=drop`.
 """
 
 from __future__ import annotations
@@ -13,38 +14,42 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.bad_rows import bad_cells, ragged_rows, settle
 from forecast.reading.cells import MISSING
-from forecast.reading.columns import RawSeries, RawTable, in_order_of_ids
-from forecast.reading.covariate_columns import check_one_role, match_covariates, read_covariates
-from forecast.reading.grid import cut_text
+from forecast.reading.columns import (
+    check_one_role,
+    choose_symbols,
+    choose_target,
+    id_by_content,
+    match_covariates,
+    match_name,
+    usual_id,
+)
+from forecast.reading.files import decode, open_content
+from forecast.reading.grid import count_rows, cut_parquet, cut_text, line_list
 from forecast.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
-from forecast.reading.opening import open_content
-from forecast.reading.parquet import cut_parquet
-from forecast.reading.symbol_columns import choose_symbols, read_targets
-from forecast.reading.targets import choose_target, id_by_content, match_name, usual_id
-from forecast.reading.text_encoding import decode
-from forecast.reading.time_columns import choose_time
-from forecast.reading.time_reading import read_row_times
-from forecast.reading.values import check_living, notation_words
+from forecast.reading.raw_table import RawSeries, RawTable, check_living, in_order_of_ids
+from forecast.reading.time_columns import choose_time, read_row_times
+from forecast.reading.values import notation_words, read_covariates, read_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from forecast.reading.bad_rows import BadRows
-    from forecast.reading.covariate_columns import Covariates
-    from forecast.reading.csv_settings import CsvSettings, Names
+    import pyarrow as pa
+
+    from forecast.reading.files import Content
     from forecast.reading.grid import Grid
     from forecast.reading.layout import Layout
-    from forecast.reading.opening import Content
-    from forecast.reading.time_columns import TimeChoice
-    from forecast.reading.time_reading import RowTimes
-    from forecast.reading.values import Target
-    from forecast.series.panel import BoolArray, Role
+    from forecast.reading.settings import FileSettings, Names
+    from forecast.reading.time_columns import RowTimes, TimeChoice
+    from forecast.reading.values import Covariates, Target
+    from forecast.series.panel import BoolArray, IntArray, Role
 
 
-def read_columns(path: str | Path, settings: CsvSettings, symbols: tuple[str, ...] = ()) -> RawTable:
+_SHOWN = 3
+
+
+def read_columns(path: str | Path, settings: FileSettings, symbols: tuple[str, ...] = ()) -> RawTable:
     """Read a CSV or Parquet file; what `settings` do not say is found out.
 
     `symbols` is the alphabet in which symbols are read; empty: their own.
@@ -99,7 +104,7 @@ class _Chosen:
     covariates: dict[str, Role] = field(default_factory=dict)
 
 
-def _choose(grid: Grid, settings: CsvSettings, file: str) -> _Chosen:
+def _choose(grid: Grid, settings: FileSettings, file: str) -> _Chosen:
     layout = find_layout(grid, settings)
     beside = match_covariates(grid, settings, layout)
     if layout == "rows":
@@ -122,7 +127,25 @@ def _choose(grid: Grid, settings: CsvSettings, file: str) -> _Chosen:
     return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})", (), beside)
 
 
-def _cut(content: Content, settings: CsvSettings, file: str) -> Grid:
+def _matched(grid: Grid, said: Names | None, setting: str) -> tuple[str, ...]:
+    if said is None:
+        return ()
+    names = (said,) if isinstance(said, str) else said
+    return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in names))
+
+
+def _said_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:
+    """Columns of `data.time`: () for "none", unless a column has that name; None: not said."""
+    if settings.time == "none" and "none" not in grid.names:
+        return ()
+    return _matched(grid, settings.time, "data.time") or None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
+
+
+def _cut(content: Content, settings: FileSettings, file: str) -> Grid:
     packed = (("compression", content.compression),) if content.compression else ()
     if content.is_parquet:
         grid = cut_parquet(content.data, file)
@@ -136,53 +159,6 @@ def _cut(content: Content, settings: CsvSettings, file: str) -> Grid:
             f"{file!r} has a header ({', '.join(grid.names[:5])}) and no rows below it: expected times and values"
         )
     return replace(grid, found=(*packed, ("encoding", encoding), *grid.found))
-
-
-def _matched(grid: Grid, said: Names | None, setting: str) -> tuple[str, ...]:
-    if said is None:
-        return ()
-    names = (said,) if isinstance(said, str) else said
-    return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in names))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
-
-
-def _said_time(grid: Grid, settings: CsvSettings) -> tuple[str, ...] | None:
-    """Columns of `data.time`: () for "none", unless a column has that name; None: not said."""
-    if settings.time == "none" and "none" not in grid.names:
-        return ()
-    return _matched(grid, settings.time, "data.time") or None
-
-
-def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target]) -> list[BadRows]:
-    """Rows that do not parse, by what is wrong with them."""
-    bad = [ragged_rows(grid.ragged)]
-    if times.style.columns:
-        wrong = ~times.good
-        name = " + ".join(times.style.columns)
-        what = "a step number" if times.style.format == "index" else "a time"
-        bad.append(bad_cells(grid.lines[wrong], _shown(grid, times.style.columns, wrong), name, what))
-    if identity:
-        nameless = _nameless(grid.column(identity))
-        bad.append(bad_cells(grid.lines[nameless], grid.column(identity).filter(pa.array(nameless)), identity, "an id"))
-    for column in columns:
-        wrong = column.bad & times.good
-        cells = grid.column(column.name).filter(pa.array(wrong))
-        bad.append(bad_cells(grid.lines[wrong], cells, column.name, "a number"))
-    return bad
-
-
-def _shown(grid: Grid, names: Sequence[str], rows: BoolArray) -> pa.Array:
-    parts = [pc.fill_null(pc.cast(grid.column(name).filter(pa.array(rows)), pa.string()), "") for name in names]
-    return pc.binary_join_element_wise(*parts, " ") if len(parts) > 1 else parts[0]
-
-
-def _nameless(cells: pa.Array) -> BoolArray:
-    if not pa.types.is_string(cells.type):
-        return np.asarray(pc.is_null(cells).to_numpy(zero_copy_only=False))
-    return np.asarray(pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False))
 
 
 def _series(
@@ -219,3 +195,82 @@ def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str
     ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
     rows = dict(zip(coded.dictionary.to_pylist(), np.split(kept[order], ends), strict=True))
     return [(name, rows[name]) for name in in_order_of_ids(rows)]
+
+
+def _nameless(cells: pa.Array) -> BoolArray:
+    if not pa.types.is_string(cells.type):
+        return np.asarray(pc.is_null(cells).to_numpy(zero_copy_only=False))
+    return np.asarray(pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False))
+
+
+@dataclass(frozen=True, eq=False)
+class BadRows:
+    """Rows with one fault in common: their lines, and the first of them in words."""
+
+    lines: IntArray
+    words: tuple[str, ...]
+
+
+def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target]) -> list[BadRows]:
+    """Rows that do not parse, by what is wrong with them."""
+    bad = [ragged_rows(grid.ragged)]
+    if times.style.columns:
+        wrong = ~times.good
+        name = " + ".join(times.style.columns)
+        what = "a step number" if times.style.format == "index" else "a time"
+        bad.append(bad_cells(grid.lines[wrong], _shown(grid, times.style.columns, wrong), name, what))
+    if identity:
+        nameless = _nameless(grid.column(identity))
+        bad.append(bad_cells(grid.lines[nameless], grid.column(identity).filter(pa.array(nameless)), identity, "an id"))
+    for column in columns:
+        wrong = column.bad & times.good
+        cells = grid.column(column.name).filter(pa.array(wrong))
+        bad.append(bad_cells(grid.lines[wrong], cells, column.name, "a number"))
+    return bad
+
+
+def _shown(grid: Grid, names: Sequence[str], rows: BoolArray) -> pa.Array:
+    parts = [pc.fill_null(pc.cast(grid.column(name).filter(pa.array(rows)), pa.string()), "") for name in names]
+    return pc.binary_join_element_wise(*parts, " ") if len(parts) > 1 else parts[0]
+
+
+def bad_cells(lines: IntArray, cells: pa.Array, name: str, what: str) -> BadRows:
+    """Describe cells that are not `what` ("a time"); an empty one is said to be missing."""
+    texts = [str(cell) if cell is not None else "" for cell in cells.slice(0, _SHOWN).to_pylist()]
+    words = [f"{text[:40]!r} in {name!r} is not {what}" if text else f"{name!r} is empty" for text in texts]
+    return BadRows(lines, tuple(words))
+
+
+def ragged_rows(ragged: Sequence[tuple[int, str]]) -> BadRows:
+    """Describe rows with too many cells."""
+    lines = np.array([line for line, _ in ragged], dtype=np.int64)
+    return BadRows(lines, tuple(why for _, why in ragged[:_SHOWN]))
+
+
+def settle(bad: Sequence[BadRows], on_bad_rows: str, file: str) -> tuple[str, ...]:
+    """Raise, or return the notes that name the rows to be left out.
+
+    Raises
+    ------
+    ForecastError
+        There are bad rows, and nobody said to drop them.
+
+    """
+    bad = [rows for rows in bad if len(rows.lines)]
+    if not bad:
+        return ()
+    if on_bad_rows == "drop":
+        return tuple(f"{_count(rows)} left out, {line_list(rows.lines)}: {rows.words[0]}" for rows in bad)
+    firsts = sorted((int(line), word) for rows in bad for line, word in zip(rows.lines, rows.words, strict=False))
+    shown = "; ".join(f"line {line}: {word}" for line, word in firsts[:_SHOWN])
+    lines = np.unique(np.concatenate([rows.lines for rows in bad]))
+    more = f"; in all {line_list(lines)}" if len(lines) > min(len(firsts), _SHOWN) else ""
+    raise ForecastError(
+        f"{file!r} has {count_rows(len(lines))} that cannot be read: {shown}{more}; mend "
+        f"{'it' if len(lines) == 1 else 'them'}, or leave {'it' if len(lines) == 1 else 'them'} out "
+        f"with `data.on_bad_rows=drop`"
+    )
+
+
+def _count(rows: BadRows) -> str:
+    return count_rows(len(rows.lines))

@@ -1,25 +1,130 @@
-"""Tables of pandas as the series of a file, for notebooks."""
+"""Series as they stand in a file or a data frame, before they are ordered and put on a calendar.
+
+Nothing here is sorted, filled or checked for gaps (`assemble` does that): order, duplicates and missing values are
+passed on as they are, each value with its line.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
-from forecast.reading.columns import RawSeries, RawTable, in_order_of_ids
-from forecast.reading.symbol_columns import MOST_SYMBOLS
-from forecast.reading.values import check_living
-from forecast.series.calendar import plain_style
+from forecast.series.calendar import TimeStyle, plain_style
 from forecast.series.panel import Channel
-from forecast.series.time_writing import TimeStyle
+from forecast.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
+
+
+MOST_SYMBOLS = 10_000
+"""Different symbols at most; more are numbers or free text read by mistake."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawSeries:
+    """One series in the file's order.
+
+    Attributes
+    ----------
+    id : the name of the target's column, the value of `data.id`, or "id/column" where both vary
+    times : (row,) datetime64[ns] (UTC where the style has a zone), int64 step numbers, or None: no time column
+    values : (row,) float64, NaN where the file has nothing; never infinite
+    lines : (row,) int64, line of the file, counted from 1 (Parquet: rows, counted from 1)
+    covariates : (row, channel) float64, NaN where the file has nothing; None: the file has none
+
+    """
+
+    id: str
+    times: TimeArray | None
+    values: FloatArray
+    lines: IntArray
+    covariates: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """All series of a file.
+
+    Attributes
+    ----------
+    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what the user should know of what was left out or decided, a sentence each
+    fingerprint : SHA-256 of the file's bytes, hexadecimal
+    channels : of the covariates
+    symbols : texts of the symbols whose places the targets' values are; empty: they are numbers
+    unknown : symbols that the alphabet lacks in which the file was read, with the line of the first; they are NaN
+
+    """
+
+    series: tuple[RawSeries, ...]
+    style: TimeStyle
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+    channels: tuple[Channel, ...] = ()
+    symbols: tuple[str, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+def in_order_of_ids(ids: Iterable[str]) -> list[str]:
+    """Sort ids as people do, by the numbers in them.
+
+    Series are put into this order as they are read, so that the order in which a file has them changes no forecast:
+    a network draws its batches, and a regressor its windows, by the places that series have.
+
+    >>> in_order_of_ids(["H10", "H2", "a"])
+    ['H2', 'H10', 'a']
+    """
+    return sorted(ids, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name
+
+
+def check_living(series: Sequence[RawSeries], file: str, symbols: Sequence[str] = ()) -> tuple[str, ...]:
+    """Notes on constant series among living ones; `symbols` are what values stand for that are no numbers.
+
+    Raises
+    ------
+    ForecastError
+        There is nothing but constant or empty series.
+
+    """
+    constant = [one for one in series if _is_constant(one.values)]
+    if len(constant) < len(series):
+        shown = ", ".join(repr(one.id) for one in constant[:5])
+        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+        return (f"series without any change: {shown}{more}",) if constant else ()
+    if len(series) > 1:
+        raise ForecastError(f"all {len(series)} series of {file!r} are constant: there is nothing to forecast")
+    name, known = series[0].id, _known(series[0].values)
+    what = "empty"
+    if len(known):
+        what = f"always {symbols[int(known[0])]!r}" if symbols else f"always {known[0]:g}"
+    raise ForecastError(
+        f"{name!r} of {file!r} is {what} ({counted(len(series[0].lines), 'row')}): there is nothing to forecast, "
+        f"name another column with `data.target`"
+    )
+
+
+def _is_constant(values: FloatArray) -> bool:
+    known = _known(values)
+    return len(known) == 0 or bool((known == known[0]).all())
+
+
+def _known(values: FloatArray) -> FloatArray:
+    return values[~np.isnan(values)]
 
 
 def raw_table(

@@ -1,0 +1,313 @@
+"""The settings `data.*`: what can be said of a file, of its rows, and of series that are generated."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from forecast.errors import ForecastError
+from forecast.settings import Settings
+
+FeatureName = Literal["hour", "weekday", "yearday", "month"]
+Names = str | tuple[str, ...]
+
+
+class SeriesSettings(Settings):
+    """What every source has.
+
+    Attributes
+    ----------
+    context_steps : steps of the past that windows and the shortest training split have; None: by season and horizon
+    season_steps : steps of a season, 1: none; None: found on the training split
+    transform : forecasts are made of the logarithm of the target, and undone
+
+    """
+
+    context_steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    season_steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    transform: Literal["none", "log"] = "none"
+
+
+class SinewaveSettings(SeriesSettings):
+    """A sine wave with noise; its times are step numbers.
+
+    Attributes
+    ----------
+    frequency : Hz
+    sampling_rate : steps a second; the frequency may be half of it at most
+    duration : seconds
+    amplitude : of the wave, without a unit
+    phase : radians at step 0
+    noise : standard deviation of the normal noise on every step
+    seed : of the noise
+
+    """
+
+    name: Literal["sinewave"] = "sinewave"
+    frequency: float = Field(default=10.0, gt=0, le=1e9)
+    sampling_rate: float = Field(default=200.0, gt=0, le=1e9, validate_default=True)
+    duration: float = Field(default=10.0, gt=0, le=1e9, validate_default=True)
+    amplitude: float = Field(default=1.0, gt=0, le=1e9)
+    phase: float = Field(default=0.0, ge=-1e3, le=1e3)
+    noise: float = Field(default=0.1, ge=0, le=1e9)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @field_validator("sampling_rate")
+    @classmethod
+    def _shows_the_wave(cls, value: float, info: ValidationInfo) -> float:
+        frequency = info.data.get("frequency", 0.0)
+        if frequency > value / 2:
+            raise ValueError(f"at least twice `data.frequency` (here {2 * frequency:g}), or the wave cannot be seen")
+        return value
+
+    @field_validator("duration")
+    @classmethod
+    def _some_steps(cls, value: float, info: ValidationInfo) -> float:
+        if not 2 <= value * info.data.get("sampling_rate", 1.0) <= 1e8:
+            raise ValueError("such that `data.duration` x `data.sampling_rate` is 2 to 100 million steps")
+        return value
+
+
+class AdditionSettings(SeriesSettings):
+    """Sums of two numbers in binary digits, each a series (`addition`).
+
+    Attributes
+    ----------
+    sums : how many, of `shortest` to `longest` digits
+    longer_sums : how many after these, of `longer` digits: what is learnt of short sums is asked of long ones
+    seed : of the digits
+
+    """
+
+    name: Literal["addition"] = "addition"
+    sums: int = Field(default=500, ge=3, le=1_000_000)
+    shortest: int = Field(default=2, ge=1, le=10_000)
+    longest: int = Field(default=10, ge=1, le=10_000, validate_default=True)
+    longer_sums: int = Field(default=100, ge=0, le=1_000_000)
+    longer: int = Field(default=30, ge=1, le=10_000)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    season_steps: int = Field(default=1, ge=1, le=1)
+    transform: Literal["none"] = "none"
+
+    @field_validator("longest")
+    @classmethod
+    def _not_below(cls, value: int, info: ValidationInfo) -> int:
+        if value < (shortest := info.data.get("shortest", 1)):
+            raise ValueError(f"at least `data.shortest` ({shortest})")
+        return value
+
+
+class TextSettings(SeriesSettings):
+    """A text, of which each character is a step.
+
+    Attributes
+    ----------
+    path : its file; None: the bundled one, unless it is said here
+    text : the text itself
+    repeat : how often it comes, one after the other
+    jamo : Hangul syllables are broken into the letters that they are composed of
+    encoding : a name that Python knows; None: found out
+
+    """
+
+    name: Literal["text"] = "text"
+    path: str | None = Field(default=None, min_length=1)
+    text: str | None = Field(default=None, min_length=1)
+    repeat: int = Field(default=1, ge=1, le=1_000_000)
+    jamo: bool = False
+    encoding: str | None = None
+    season_steps: int = Field(default=1, ge=1, le=1_000_000)
+    transform: Literal["none"] = "none"
+
+    @field_validator("text")
+    @classmethod
+    def _one_text(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("path") is not None:
+            raise ValueError("left out where `data.path` names a file")
+        return value
+
+
+class RowSettings(SeriesSettings):
+    """What is made of the rows of a file: how they follow each other in time.
+
+    Attributes
+    ----------
+    freq : a pandas offset alias (D, B, h, 15min, W-SUN, MS, QE, ...), or steps between integers; None: by the times
+    holidays : days without trading that the file cannot show, so future ones (ISO dates)
+    holiday_run : longest run of missing trading days that still counts as holidays; a longer one is a gap, unless it
+        is at most a week longer and comes at the same time of another year as well
+    on_gaps : missing steps and missing values: an error, left open (`mask`: an input says so), filled in straight
+        lines or with the value before, or left out (`ignore`: the rows go on as if they were neighbours)
+    on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
+    resample : make one step of each week, month, ... (a coarser pandas alias)
+    resample_how : what a coarser step is of its rows
+    calendar : places in day, week and year as covariates that are known ahead (hour, weekday, yearday, month); None:
+        those that suit the steps, where there are dates; "none": none
+    country : whose public holidays are a covariate (a code of ISO 3166, such as KR)
+
+    """
+
+    freq: str | None = Field(default=None, min_length=1)
+    holidays: tuple[str, ...] = ()
+    holiday_run: int = Field(default=4, ge=0, le=30)
+    on_gaps: Literal["error", "mask", "interpolate", "previous", "ignore"] = "error"
+    on_duplicates: Literal["error", "first", "last", "mean"] = "error"
+    resample: str | None = Field(default=None, min_length=1)
+    resample_how: Literal["sum", "mean", "last"] = "mean"
+    calendar: Literal["none"] | FeatureName | tuple[FeatureName, ...] | None = None
+    country: str | None = Field(default=None, min_length=2)
+
+    @field_validator("freq", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _dates_as_text(cls, value: object) -> object:
+        if isinstance(value, (str, date)):
+            value = [value]
+        if isinstance(value, (list, tuple)):
+            return tuple(day.isoformat() if isinstance(day, date) else day for day in value)
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _real_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for day in value:
+            try:
+                date.fromisoformat(day)
+            except ValueError:
+                raise ValueError(f"dates such as 2026-12-25, and {day!r} is none") from None
+        return value
+
+
+class StockSettings(RowSettings):
+    """The bundled daily prices, read as any CSV.
+
+    Attributes
+    ----------
+    path : a newer file with the same columns; None: the bundled one
+    target : Open, High, Low, Close or Volume, or several of them
+
+    """
+
+    name: Literal["stock"] = "stock"
+    path: str | None = Field(default=None, min_length=1)
+    target: Names = "Close"
+
+
+class FileSettings(Settings):
+    """A CSV or Parquet file; None: found out.
+
+    Attributes
+    ----------
+    target : the column to forecast, or several: each is a series of its own
+    target_at : every: the target has a value at each row; end: it is one label a series, the same in all rows in which
+        it is not empty, and comes after the last of them
+    symbols : whether the target's values are symbols, texts that are taken as they are written, digits as well; None:
+        what `model.head` asks for
+    time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
+    id : the column that says which series a row belongs to
+    past, future, static : columns beside the target: known up to a row, known ahead as well, the same in all rows of a
+        series; numbers, or texts that are categories
+    layout : long: series below each other, told apart by `id`; columns: each column of numbers is a series; rows: each
+        row is one, its id first (or in `id`), then its values, padded at the end with empty cells
+    time_format : strftime codes of the time column, or epoch_s, epoch_ms, epoch_us, epoch_ns
+    timezone : zone of times that are written without one; the calendar applies it
+    day_first : whether 1/2/2024 is the first of February; None: by the rows, and month first where they cannot tell
+    delimiter : one character, or comma, semicolon, tab, pipe, space (any run of blanks)
+    decimal, thousands : one character; thousands may be "none"
+    quote : the character around texts, or "none"
+    encoding : a name that Python knows, such as utf-8, utf-16, cp1252, cp949
+    compression : by the file's first bytes unless said
+    header : whether the first row holds names
+    skip_rows : lines before the header (or the first row) to leave out
+    comment : what a line to leave out begins with
+    missing : further texts that mean "no value"
+    on_bad_rows : what to do with rows whose time or value does not parse
+
+    """
+
+    # A column may be called 1950, and a command line reads that as a number.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    name: Literal["csv"] = "csv"
+    path: str = Field(min_length=1)
+    target: Names | None = None
+    target_at: Literal["every", "end"] = "every"
+    symbols: bool | None = None
+    time: Names | None = None
+    id: str | None = None
+    past: Names = ()
+    future: Names = ()
+    static: Names = ()
+    layout: Literal["long", "columns", "rows"] | None = None
+    time_format: str | None = None
+    timezone: str | None = None
+    day_first: bool | None = None
+    delimiter: str | None = None
+    decimal: str | None = Field(default=None, min_length=1, max_length=1)
+    thousands: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    compression: Literal["none", "gzip", "bz2", "xz", "zip", "zstd"] | None = None
+    header: bool | None = None
+    skip_rows: int | None = Field(default=None, ge=0)
+    comment: str | None = Field(default=None, min_length=1)
+    missing: tuple[str, ...] = ()
+    on_bad_rows: Literal["error", "drop"] = "error"
+
+    @field_validator("thousands", "quote")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and value != "none" and (len(value) != 1 or value in "\n\r"):
+            raise ValueError("one character, or none")
+        return value
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, (str, int, float)) else value
+
+
+class CsvSettings(FileSettings, RowSettings):
+    """Any CSV or Parquet file: what can be said of the file, and what is made of its rows.
+
+    Attributes
+    ----------
+    on_short_series : series too short for context and horizon, or without any value: an error, or left out
+
+    """
+
+    on_short_series: Literal["error", "drop"] = "error"
+
+
+DataSettings = Annotated[
+    SinewaveSettings | StockSettings | CsvSettings | TextSettings | AdditionSettings, Field(discriminator="name")
+]
+
+
+def check_not_averaged(settings: RowSettings) -> None:
+    """Refuse what would make means or sums of symbols.
+
+    Raises
+    ------
+    ForecastError
+        The setting, and what to say instead.
+
+    """
+    wrong = {
+        "data.on_gaps=interpolate": settings.on_gaps == "interpolate",
+        "data.on_duplicates=mean": settings.on_duplicates == "mean",
+        f"data.resample_how={settings.resample_how}": bool(settings.resample) and settings.resample_how != "last",
+        "data.transform=log": settings.transform == "log",
+    }
+    instead = ("`data.on_gaps=mask` or `previous`", "`first` or `last`", "`data.resample_how=last`", "`none`")
+    for (said, found), better in zip(wrong.items(), instead, strict=True):
+        if found:
+            raise ForecastError(
+                f"`{said}` reckons with values, and symbols are none (`data.symbols=true`): say {better}"
+            )
