@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import Evaluation as Evaluation
     from forecast.evaluation.evaluate import evaluate as evaluate
     from forecast.evaluation.metrics import score as score
+    from forecast.forecasters.baselines import build_baseline as build_baseline
     from forecast.forecasters.continuation import continue_from as continue_from
     from forecast.forecasters.continuation import past_of as past_of
     from forecast.forecasters.interface import Fitted as Fitted
@@ -29,16 +30,15 @@ if TYPE_CHECKING:
     from forecast.forecasters.settings import RegressionSettings as RegressionSettings
     from forecast.forecasters.settings import RuleSettings as RuleSettings
     from forecast.forecasters.settings import WindowMeanSettings as WindowMeanSettings
-    from forecast.forecasters.table import build_baseline as build_baseline
     from forecast.network.settings import EsnSettings as EsnSettings
     from forecast.network.settings import GruSettings as GruSettings
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
-    from forecast.questions.ask import ask as ask
     from forecast.questions.problem import Problem as Problem
     from forecast.questions.split import Split as Split
     from forecast.questions.split import last_origins as last_origins
     from forecast.questions.split import split_panel as split_panel
+    from forecast.questions.task import forecast_task as forecast_task
     from forecast.reading.generators import make_sinewave as make_sinewave
     from forecast.reading.settings import SinewaveSettings as SinewaveSettings
     from forecast.reading.sources import make_panel as make_panel
@@ -61,14 +61,14 @@ _WHERE = {
     "forecasters.live": ("Forecast", "Live"),
     "forecasters.recurrent": ("Recurrent",),
     "forecasters.settings": ("ReferenceSettings", "RegressionSettings", "RuleSettings", "WindowMeanSettings"),
-    "forecasters.table": ("build_baseline",),
+    "forecasters.baselines": ("build_baseline",),
     "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings"),
     "reporting.html": ("write_report",),
     "runs.run": ("Run", "open_run"),
     "reading.generators": ("make_sinewave",),
     "series.panel": ("Panel",),
     "questions.problem": ("Problem",),
-    "questions.ask": ("ask",),
+    "questions.task": ("forecast_task",),
     "reading.symbols": ("compose_jamo",),
     "reading.settings": ("SinewaveSettings",),
     "reading.sources": ("make_panel", "read_csv", "read_text"),

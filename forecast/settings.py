@@ -27,6 +27,30 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
+class OneOf:
+    """Settings classes of which a key says which one is meant; more can be registered by adding to `kinds`.
+
+    As metadata of a field's annotation it tells what the field may hold; `check` validates it.
+
+    >>> class Cat(Settings):
+    ...     kind: str
+    >>> OneOf("kind", {"cat": Cat}).check({"kind": "cat"})
+    Cat(kind='cat')
+    """
+
+    def __init__(self, key: str, kinds: dict[str, type[Any]]) -> None:
+        self.key = key
+        self.kinds = kinds
+
+    def check(self, values: Any) -> Any:
+        """Validate plain values by the class that the key names; what is validated already stays as it is."""
+        if not isinstance(values, dict):
+            return values
+        if values.get(self.key) not in self.kinds:
+            raise ValueError(f"{self.key} should be one of {', '.join(self.kinds)}, found {values.get(self.key)!r}")
+        return self.kinds[values[self.key]].model_validate(values)
+
+
 def check_settings(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
     """Build settings from plain values; `prefix` is what stands before their names ("training.").
 

@@ -76,7 +76,7 @@ FIT_A_RESERVOIR = """
 import forecast as fc
 
 panel = fc.make_sinewave(fc.SinewaveSettings(duration=2))
-asked = fc.ask(panel, 5)
+asked = fc.forecast_task(panel, 5)
 past = panel.cut(asked.split.fitted)
 fitted = fc.Recurrent(fc.EsnSettings(hidden_size=10)).fit(past, asked.split.train, asked.problem)
 assert fitted.penalty > 0

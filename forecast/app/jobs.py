@@ -136,14 +136,14 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
 
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
-    from forecast.network.settings import asked_by
-    from forecast.questions.ask import check_splits, split_as_asked
+    from forecast.questions.kinds import question_of_head
+    from forecast.questions.task import check_splits, split_as_asked
     from forecast.reading.sources import load_source
 
-    source, asks = load_source(job.data), asked_by(job.model.head)
-    check_splits(source.panel, job.horizon, asks, job.split.over)
+    source, question = load_source(job.data), question_of_head(job.model.head)
+    check_splits(source.panel, job.horizon, question, job.split.over)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
-        split_as_asked(source.panel, job.split, asks, job.data.context_steps or 1, job.horizon)
+        split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, job.horizon)
     return source
 
 

@@ -7,13 +7,12 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from forecast.network.settings import asked_by
-from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.questions.kinds import metric_label, question_of_head
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
 
 _FOLDER = ".jobs"
 
@@ -36,16 +35,16 @@ class Outcome:
     graph_mb: float | None = None
 
     @property
-    def asks(self) -> Asks:
-        """What the job asked for."""
-        return asked_by(str(self.settings.get("model", {}).get("head", "")))
+    def question(self) -> Question:
+        """What the job forecast."""
+        return question_of_head(str(self.settings.get("model", {}).get("head", "")))
 
     def line(self) -> str:
         """Say it in one line, for the terminal."""
         said = " ".join(self.overrides)
         if self.validation_mase is None:
             return f"#{self.job} {said}: {self.status}"
-        measure = metric_label(RANKED_BY[self.asks])
+        measure = metric_label(self.question.ranked_by)
         return f"#{self.job} {said}: validation {measure} {self.validation_mase:.4g} ({self.seconds:.1f} s)"
 
 

@@ -10,8 +10,7 @@ from forecast.app.jobs import run_task
 from forecast.app.outcomes import Outcome, take_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
-from forecast.network.settings import asked_by
-from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.questions.kinds import VALUE, metric_label, question_of_head
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-    from forecast.questions.problem import Asks
 
 
 def finish_sweep(folder: Path) -> None:
@@ -37,34 +34,34 @@ def finish_sweep(folder: Path) -> None:
     if all(outcome.status != "ok" for outcome in outcomes):
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
-    check_one_question(outcome.asks for outcome in outcomes if outcome.status == "ok")
+    check_one_question(outcome.question.name for outcome in outcomes if outcome.status == "ok")
     write_sweep(sweep_table(outcomes), folder)
     if (winner := best(outcomes)) is not None:
         evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
     print(f"all jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
 
 
-def check_one_question(asked: Iterable[Asks]) -> None:
+def check_one_question(names: Iterable[str]) -> None:
     """Refuse to compare the scores of different questions."""
-    if len(found := set(asked)) > 1:
+    if len(found := set(names)) > 1:
         raise ForecastError(
             f"jobs of the sweep ask different questions ({', '.join(sorted(found))}; `model.head` says which), whose "
             f"scores cannot be compared: sweep over them one by one"
         )
 
 
-def asked_by_overrides(overrides: Sequence[str]) -> set[Asks]:
+def asked_by_overrides(overrides: Sequence[str]) -> set[str]:
     """Return what is asked for by the heads that a sweep names one by one, before anything is run."""
     keys = overridden_keys(overrides)
     heads = [one.partition("=")[2] for key, one in zip(keys, overrides, strict=True) if key == "model.head"]
-    return {asked_by(head.strip()) for value in heads for head in value.split(",")}
+    return {question_of_head(head.strip()).name for value in heads for head in value.split(",")}
 
 
 def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
     """Run the winner to the end, the test split included, and say what its seed has to do with it."""
     from forecast.evaluation.verdict import seed_spread
 
-    measure = f"validation {metric_label(RANKED_BY[winner.asks])}"
+    measure = f"validation {metric_label(winner.question.ranked_by)}"
     print(f"best on validation, and the only one that is evaluated on the test split: {winner.line()}")
     run_task(check_job(winner.settings), winner.overrides, folder / str(winner.job))
     if len(over_seeds) > 1:
@@ -84,8 +81,8 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     import pandas as pd
 
     swept = swept_keys(outcomes)
-    asked: Asks = next((outcome.asks for outcome in outcomes if outcome.asks != "value"), "value")
-    score = f"validation_{RANKED_BY[asked]}"
+    question = next((one.question for one in outcomes if one.question is not VALUE), VALUE)
+    score = f"validation_{question.ranked_by}"
     rows = [
         {
             "job": outcome.job,

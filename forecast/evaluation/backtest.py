@@ -20,18 +20,20 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.evaluation.calibration import with_intervals
 from forecast.evaluation.checked import checked_forecast, reason_of, timed
-from forecast.evaluation.results import last_known, probability_of, results_table
+from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
-from forecast.questions.ask import ask
+from forecast.questions.kinds import VALUE
 from forecast.questions.split import rolling_origins
+from forecast.questions.task import forecast_task
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
-    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.kinds import Question
+    from forecast.questions.problem import Problem
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
 
@@ -72,7 +74,7 @@ class Backtest:
 
     Attributes
     ----------
-    asks : what of each step was asked for
+    question : what of each step was forecast
     results : the tidy table of `forecast.evaluation.results`, without the forecasters that failed
     known : columns `unique_id`, `cutoff`, `y`: the last value that each origin knows
     attempts : one a forecaster, in the order in which they were given, failures included
@@ -96,7 +98,7 @@ class Backtest:
     members: dict[str, FloatArray] = field(default_factory=dict)
     quantiles: dict[str, FloatArray] = field(default_factory=dict)
     levels: tuple[float, ...] = QUANTILES
-    asks: Asks = "value"
+    question: Question = VALUE
 
     @property
     def failures(self) -> dict[str, str]:
@@ -121,8 +123,8 @@ def backtest(
 ) -> Backtest:
     """Fit forecasters before the test split and let them forecast from the rolling origins of a split.
 
-    Where `split` or `problem` is not given, it is what `ask(panel, horizon)` makes of the panel. On the test split
-    all get conformal quantiles, where the problem asks for values.
+    Where `split` or `problem` is not given, it is that of `forecast_task(panel, horizon)`. On the test split forecasts
+    of values get conformal quantiles.
 
     Examples
     --------
@@ -139,11 +141,11 @@ def backtest(
 
     """
     if split is None or problem is None:
-        asked = ask(panel, horizon)
+        asked = forecast_task(panel, horizon)
         split, problem = split or asked.split, problem or asked.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
     tested = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
-    if part != "test" or problem.asks != "value":
+    if part != "test" or problem.question.forecasts_probabilities:
         return tested
     return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
@@ -202,7 +204,7 @@ def forecast_all(
             forecasts[attempt.name] = done
     return Backtest(
         part=part,
-        results=_of_split(results_table(panel, origins, forecasts, problem.horizon, problem.asks), panel, *bounds),
+        results=_of_split(results_table(panel, origins, forecasts, problem.horizon, problem.question), panel, *bounds),
         known=_of_split(last_known(panel, origins), panel, *bounds),
         attempts=tuple(attempts),
         fitted=fits.fitted,
@@ -210,7 +212,7 @@ def forecast_all(
         units=fit_scale(panel, split.train, problem.season_steps),
         members=_members(panel, origins, forecasts, problem),
         quantiles={name: one.quantiles for name, one in forecasts.items() if one.quantiles is not None},
-        asks=problem.asks,
+        question=problem.question,
     )
 
 
@@ -291,9 +293,6 @@ def _members(
     panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], problem: Problem
 ) -> dict[str, FloatArray]:
     """Gather what is compared of the members of each ensemble, (member, origin, horizon step)."""
-    found = {name: one.members for name, one in forecasts.items() if one.members is not None}
-    if problem.asks != "symbol":
-        return found
-    targets = origins.rows(panel)[:, None] + np.arange(1, problem.horizon + 1)
-    y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
-    return {name: probability_of(told, y) for name, told in found.items()}
+    members = {name: forecast.members for name, forecast in forecasts.items() if forecast.members is not None}
+    y = problem.question.outcomes(panel, origins.rows(panel), problem.horizon) if members else np.empty(0)
+    return {name: problem.question.scored(of_model, y) for name, of_model in members.items()}

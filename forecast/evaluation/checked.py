@@ -58,10 +58,8 @@ def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pro
     wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
     if len(wrong):
         raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
-    if problem.asks == "direction" and not ((made.y_hat >= 0) & (made.y_hat <= 1)).all():
-        raise ValueError("it forecasts values, and was asked how likely the target rises, a number from 0 to 1")
-    if problem.asks == "symbol":
-        _check_probabilities(made, past)
+    if message := problem.question.problem_with(made.y_hat, made.probabilities, len(past.symbols)):
+        raise ValueError(message)
     if made.quantiles is None:
         return made
     expected_levels = (*expected, len(QUANTILES))
@@ -69,13 +67,3 @@ def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pro
         found = made.quantiles.shape
         raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
     return made
-
-
-def _check_probabilities(made: Forecasts, panel: Panel) -> None:
-    """Demand a probability above 0 for each symbol: one of 0 that comes true would cost infinitely many bits."""
-    expected = (*made.y_hat.shape, len(panel.symbols))
-    if made.probabilities is None or made.probabilities.shape != expected:
-        found = "none" if made.probabilities is None else made.probabilities.shape
-        raise ValueError(f"it was asked for probabilities of symbols, {expected}, found {found}")
-    if not (made.probabilities > 0).all() or not np.allclose(made.probabilities.sum(axis=-1), 1.0):
-        raise ValueError("its probabilities of symbols should be above 0 and add up to 1")

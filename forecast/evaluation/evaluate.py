@@ -16,8 +16,8 @@ from forecast.evaluation.results import quantiles_thinned
 from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare
-from forecast.evaluation.verdict import NAIVE, PLAIN, Verdict, spread_of, verdict
-from forecast.questions.ranking import metric_label
+from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
+from forecast.questions.kinds import metric_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,17 +74,17 @@ def evaluate(
     stride = settings.stride
     validation = forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
     told = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
-    validation_scores = score(validation.results, validation.scales, problem.asks)
-    scores = score(told.results, told.scales, problem.asks)
-    if problem.asks == "value":
+    validation_scores = score(validation.results, validation.scales, problem.question)
+    scores = score(told.results, told.scales, problem.question)
+    if problem.question.forecasts_probabilities:
+        beside = _Beside(told, scores.by_model)
+    else:
         calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
         beside = _beside_values(told, calibration, scores)
-    else:
-        beside = _Beside(told, scores.by_model)
     test = beside.test
     baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
-    losses, overlap = losses_to_compare(test.results, test.scales, problem.asks)
+    losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     table = leaderboard(beside.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
@@ -106,7 +106,7 @@ def evaluate(
             baseline,
             tests.get(best),
             settings.significance,
-            against_naive=against_naive(losses, overlap, networks, baseline, PLAIN[problem.asks]),
+            against_naive=against_naive(losses, overlap, networks, baseline, problem.question.plain_baseline),
             spread=spread,
         )
         if best
@@ -164,9 +164,9 @@ def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores)
 def member_spread(test: Backtest, network: str) -> str:
     """Say between which scores the members of an ensemble lie by themselves, on the test split."""
     rows = test.results[test.results["model"] == network]
-    said = "chance" if test.asks == "symbol" else "y_hat"
+    column = test.question.scored_column
     members = test.members[network]
-    alone = [score(rows.assign(**{said: told.ravel()}), test.scales, test.asks).by_model for told in members]
+    alone = [score(rows.assign(**{column: told.ravel()}), test.scales, test.question).by_model for told in members]
     metric = ranking_metric(alone[0])
     scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
     what = "score in bits a symbol" if metric == "bits" else metric_label(metric)

@@ -9,14 +9,15 @@ import pandas as pd
 
 from forecast.evaluation.backtest import OK
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
-from forecast.evaluation.metrics import METRICS, METRICS_OF, question_of, ranking_metric
+from forecast.evaluation.metrics import METRICS, METRICS_OF, ranking_metric
+from forecast.questions.kinds import question_of_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.backtest import Attempt
     from forecast.evaluation.significance import Comparison
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
 
 COLUMNS = (
     "model",
@@ -64,7 +65,7 @@ def leaderboard(
                 "status": attempt.status,
             }
         )
-    table = pd.DataFrame(rows, columns=list(columns_of(question_of(by_model))))
+    table = pd.DataFrame(rows, columns=list(columns_of(question_of_scores(by_model))))
     return (
         table.assign(failed=table["status"] != OK)
         .sort_values(["failed", ranked_by], kind="stable", ignore_index=True)
@@ -72,11 +73,11 @@ def leaderboard(
     )
 
 
-def columns_of(asks: Asks) -> tuple[str, ...]:
+def columns_of(question: Question) -> tuple[str, ...]:
     """Columns of the leaderboard of a question: only values have intervals and revisions."""
-    if asks == "value":
+    if not question.forecasts_probabilities:
         return COLUMNS
-    return ("model", "kind", *METRICS_OF[asks], "skill", "dm_p", "fit_seconds", "forecast_seconds", "status")
+    return ("model", "kind", *METRICS_OF[question.name], "skill", "dm_p", "fit_seconds", "forecast_seconds", "status")
 
 
 def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:

@@ -46,7 +46,7 @@ def find_leaks(
     """Change the future behind the back of what was fitted before the test split; the first leak of each, by name."""
     origins = _origins(panel, split, problem)
     largest = np.array([np.abs(panel.target[rows]).max(initial=0.0) for _, rows in panel.series()])
-    if problem.asks != "value":
+    if problem.question.forecasts_probabilities:
         largest = np.ones(len(panel))
     found = (_first_leak(name, one, panel, origins, largest=largest, seed=seed) for name, one in fitted.items())
     return tuple(leak for leak in found if leak is not None)

@@ -19,11 +19,11 @@ from utilsforecast import losses
 
 from forecast.evaluation.direction_metrics import DIRECTION_METRICS
 from forecast.evaluation.symbol_metrics import SYMBOL_METRICS
-from forecast.questions.ranking import RANKED_BY
+from forecast.questions.kinds import VALUE, question_of_scores
 
 if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question, TargetType
     from forecast.series.panel import FloatArray
 
 
@@ -94,7 +94,7 @@ METRICS: dict[str, Metric] = {
 """To add a metric: a pure function above, its line here, and an oracle in tests/oracles/metrics.py."""
 
 
-METRICS_OF: dict[Asks, dict[str, Metric]] = {
+METRICS_OF: dict[TargetType, dict[str, Metric]] = {
     "value": METRICS,
     "direction": DIRECTION_METRICS,
     "symbol": SYMBOL_METRICS,
@@ -121,11 +121,11 @@ class Scores:
     empty: tuple[str, ...]
 
 
-def score(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> Scores:
+def score(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> Scores:
     """Score a results table per model, per horizon step and per series."""
     seen = results[results["y"].notna()]
-    by_series = _score_groups(seen, ["model", "unique_id"], scales, asks)
-    by_step = _score_groups(seen, ["model", "step", "unique_id"], scales, asks)
+    by_series = _score_groups(seen, ["model", "unique_id"], scales, question)
+    by_step = _score_groups(seen, ["model", "step", "unique_id"], scales, question)
     return Scores(
         by_model=by_series.groupby("model", observed=True).mean(),
         by_step=by_step.groupby(["model", "step"], observed=True).mean(),
@@ -135,24 +135,19 @@ def score(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> Scores
 
 
 def ranking_metric(by_model: pd.DataFrame) -> str:
-    """Name the metric that models are ranked by: `RANKED_BY`, or MAE where no series has a MASE."""
-    ranked_by = RANKED_BY[question_of(by_model)]
+    """Name the metric that models are ranked by: that of the question, or MAE where no series has a MASE."""
+    ranked_by = question_of_scores(by_model).ranked_by
     return "mae" if ranked_by == "mase" and by_model["mase"].isna().all() else ranked_by
 
 
-def question_of(scored: pd.DataFrame) -> Asks:
-    """Tell by the columns of a table of scores which question was asked."""
-    return next((asks for asks, ranked_by in RANKED_BY.items() if ranked_by in scored), "value")
-
-
-def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales, asks: Asks) -> pd.DataFrame:
+def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales, question: Question) -> pd.DataFrame:
     grouped = seen.groupby(keys, observed=True)
     index = grouped.size().index
     absolute, squared = scales.of(index.get_level_values("unique_id").to_series())
-    told = ["step", "y", "y_hat", *(["chance"] if asks == "symbol" else [])]
-    rows = seen[told].assign(group=grouped.ngroup())
+    columns = dict.fromkeys(["step", "y", "y_hat", question.scored_column])
+    rows = seen[list(columns)].assign(group=grouped.ngroup())
     groups = Groups(rows, absolute, squared)
-    return pd.DataFrame({name: metric(groups) for name, metric in METRICS_OF[asks].items()}, index=index)
+    return pd.DataFrame({name: metric(groups) for name, metric in METRICS_OF[question.name].items()}, index=index)
 
 
 def _of(found: pd.DataFrame) -> FloatArray:

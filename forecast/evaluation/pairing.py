@@ -24,36 +24,39 @@ from forecast.evaluation.significance import (
     origin_losses,
     scaled_errors,
 )
+from forecast.questions.kinds import VALUE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.scales import Scales
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
 
 
-def losses_to_compare(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> tuple[pd.DataFrame, int | None]:
+def losses_to_compare(
+    results: pd.DataFrame, scales: Scales, question: Question = VALUE
+) -> tuple[pd.DataFrame, int | None]:
     """Losses by origin and the overlap of their horizons; or by series, and None, where origins are too few.
 
     The typical series decides what is few: origins that only some series have are no repetition of the others.
     """
     overlap = horizon_overlap(results)
-    by_series = series_losses(results, scales, asks)
+    by_series = series_losses(results, scales, question)
     first = results[results["model"] == results["model"].iloc[0]] if len(results) else results
     origins = first.groupby("unique_id", observed=True)["cutoff"].nunique()
     typical = int(origins.median()) if len(origins) else 0
     if len(by_series) >= FEWEST_SERIES and cosine_count(typical, overlap) == 0:
         return by_series, None
-    return origin_losses(results, scales, asks), overlap
+    return origin_losses(results, scales, question), overlap
 
 
-def series_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
+def series_losses(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
     """Mean absolute error of each model on each series, in units of its MASE denominator: (unique_id, model).
 
     Of directions the Brier score, of symbols the bits.
     """
     return (
-        scaled_errors(results, scales, asks)
+        scaled_errors(results, scales, question)
         .groupby(["unique_id", "model"], observed=True)["error"]
         .mean()
         .reset_index()

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.questions.direction import risen
+from forecast.questions.kinds import VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.forecasters.interface import Forecasts
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, Panel
 
@@ -32,7 +32,7 @@ MOST_QUANTILE_ROWS = 2_000_000
 
 
 def results_table(
-    panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], horizon: int, asks: Asks = "value"
+    panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], horizon: int, question: Question = VALUE
 ) -> pd.DataFrame:
     """Build the table from what each model forecast at the same origins.
 
@@ -40,10 +40,7 @@ def results_table(
     """
     models, rows = len(forecasts), origins.rows(panel)
     targets = rows[:, None] + np.arange(1, horizon + 1)  # (origin, step)
-    if asks == "direction":
-        y = risen(panel, rows, horizon)
-    else:
-        y = np.where(panel.target_observed[targets], panel.target[targets], np.nan)
+    y = question.outcomes(panel, rows, horizon)  # (origin, step)
     y_hat = [forecast.y_hat.ravel() for forecast in forecasts.values()]
     table = pd.DataFrame(
         {
@@ -58,20 +55,11 @@ def results_table(
             "y_hat": np.concatenate(y_hat) if y_hat else np.empty(0),
         }
     )
-    if asks != "symbol":
+    if question.scored_column in table:
         return table
-    told = [probability_of(one.probabilities, y).ravel() for one in forecasts.values() if one.probabilities is not None]
-    return table.assign(chance=np.concatenate(told) if told else np.empty(0))
-
-
-def probability_of(probabilities: FloatArray, y: FloatArray) -> FloatArray:
-    """Probability given to what came, (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
-
-    NaN where nothing was observed.
-    """
-    codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), probabilities.shape[:-1])
-    found = np.take_along_axis(probabilities, codes[..., None], axis=-1)[..., 0]
-    return np.where(np.isnan(y), np.nan, found)
+    given = [forecast.probabilities for forecast in forecasts.values()]
+    scored = [question.scored(of_model, y).ravel() for of_model in given if of_model is not None]
+    return table.assign(**{question.scored_column: np.concatenate(scored) if scored else np.empty(0)})
 
 
 def as_written(results: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:

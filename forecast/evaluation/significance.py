@@ -28,13 +28,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from forecast.questions.kinds import VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
     from forecast.evaluation.scales import Scales
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
 
 FEWEST_SERIES = 20
@@ -165,13 +167,13 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def origin_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
+def origin_losses(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
     """Loss (`scaled_errors`) averaged over the horizon, then over series: (cutoff, model).
 
     With several series the errors are in units of each series' MASE denominator, so that the test and the MASE weigh
     series alike; series without one are left out.
     """
-    errors = scaled_errors(results, scales, asks)
+    errors = scaled_errors(results, scales, question)
     per_origin = errors.groupby(["model", "unique_id", "cutoff"], observed=True)["error"].mean()
     return (
         per_origin.groupby(["cutoff", "model"], observed=True)
@@ -181,20 +183,15 @@ def origin_losses(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -
     )
 
 
-def scaled_errors(results: pd.DataFrame, scales: Scales, asks: Asks = "value") -> pd.DataFrame:
-    """Absolute errors of the targets that were observed, columns `model, unique_id, cutoff, error`.
+def scaled_errors(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
+    """Loss (`Question.loss`) of each target that was observed, columns `model, unique_id, cutoff, error`.
 
-    With several series in units of each series' MASE denominator, NaN for those without one. Where the direction is
-    asked for they are squared errors of probabilities, whose mean is the Brier score, and of symbols the bits that
-    what came was worth; these have no unit.
+    Absolute errors of several series are in units of each series' MASE denominator, NaN for those without one.
     """
     seen = results[results["y"].notna()]
-    if asks == "symbol":
-        return seen[["model", "unique_id", "cutoff"]].assign(error=-np.log2(seen["chance"]))
-    error = (seen["y"] - seen["y_hat"]).abs()
-    if asks == "direction":
-        return seen[["model", "unique_id", "cutoff"]].assign(error=error**2)
-    if len(scales.ids) > 1 and not np.isnan(scales.absolute).all():
+    error = question.loss(seen)
+    # Losses of probabilities have no unit, and weigh all series alike as they are.
+    if not question.forecasts_probabilities and len(scales.ids) > 1 and not np.isnan(scales.absolute).all():
         codes = seen["unique_id"].cat.codes.to_numpy()
         unit, _ = scales.of(seen["unique_id"].cat.categories.to_series())
         error = error / unit[codes]

@@ -34,4 +34,4 @@ def successive_results(
         return test.results.iloc[:0]
     past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
     made = {name: test.fitted[name].forecast(past, origins) for name in models}
-    return results_table(panel, origins, made, problem.horizon, problem.asks)
+    return results_table(panel, origins, made, problem.horizon, problem.question)

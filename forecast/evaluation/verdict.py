@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK
-from forecast.evaluation.metrics import question_of, ranking_metric
-from forecast.forecasters.direction import BASE_RATE
-from forecast.questions.ranking import metric_label
+from forecast.evaluation.metrics import ranking_metric
+from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,13 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.significance import Comparison
-    from forecast.questions.problem import Asks
 
-NAIVE = "naive"
+NAIVE = VALUE.plain_baseline
 """The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
-
-PLAIN: dict[Asks, str] = {"value": NAIVE, "direction": BASE_RATE, "symbol": BASE_RATE}
-"""Such a row for each question; what is said of naive here holds for all."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def _verdict(
         return Verdict(f"{network} has nothing to be compared with ({label} {_number(mine)})", won=False)
     theirs = float(rows[metric][baseline])
     rival, figures = _called(rows, baseline), f"{label} {_against(mine, theirs)}"
-    if question_of(rows) != "value":
+    if question_of_scores(rows).forecasts_probabilities:
         figures = f"{label} {_against(mine, theirs, digits=4)}, {_apart(mine, theirs)}"
     unbeaten = _naive_unbeaten(rows, against_naive, significance)
     if not (mine < theirs and test.difference < 0):
@@ -150,14 +145,14 @@ def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) 
 
 def _called(rows: pd.DataFrame, baseline: str) -> str:
     """Say that a reference is what the network starts from; other names speak for themselves."""
-    if question_of(rows) != "value":
+    if question_of_scores(rows).forecasts_probabilities:
         return "the base rate" if baseline == BASE_RATE else baseline
     return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
 
 
 def _plain(rows: pd.DataFrame) -> str:
     """Name the row that needs no choice."""
-    return PLAIN[question_of(rows)]
+    return question_of_scores(rows).plain_baseline
 
 
 def _apart(mine: float, theirs: float) -> str:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
-from forecast.network.settings import asked_by
+from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
-    from forecast.questions.problem import Asks, Problem
-
-_NOT_FED_BACK: dict[Asks, str] = {
-    "direction": "says of each step whether it is higher, which is nothing to be read as its value",
-    "symbol": "says of each step how likely each symbol is, which is no symbol to be read",
-}
-_NOT_AVERAGED: dict[Asks, str] = {
-    "direction": "compares with each origin's own value, so that forecasts of several origins are of different "
-    "questions",
-    "symbol": "says the probabilities of all symbols, which the origin that knows most says best",
-}
+    from forecast.questions.problem import Problem
 
 
 def check_asked(settings: NetworkSettings, problem: Problem) -> None:
@@ -32,26 +22,25 @@ def check_asked(settings: NetworkSettings, problem: Problem) -> None:
         are averaged, with a head that answers with probabilities.
 
     """
-    if asked_by(settings.head) != problem.asks:
+    answered = question_of_head(settings.head).name
+    if answered != problem.target_type:
         raise ForecastError(
-            f"the problem asks for the {problem.asks}, and `model.head={settings.head}` answers the "
-            f"{asked_by(settings.head)}: ask for that (`ask(panel, horizon, asks=...)`), or say another head"
+            f"the problem asks for the {problem.target_type}, and `model.head={settings.head}` answers the {answered}: "
+            f"say so in the task (`forecast_task(panel, horizon, target_type={answered!r})`), or say another head"
         )
     check_head(settings)
 
 
 def check_head(settings: NetworkSettings) -> None:
     """Refuse what cannot be done with probabilities, of a rise since the origin or of symbols."""
-    asks = asked_by(settings.head)
-    if asks == "value":
-        return
-    if settings.strategy != "direct":
+    question = question_of_head(settings.head)
+    if question.not_fed_back and settings.strategy != "direct":
         raise ForecastError(
-            f"`model.head={settings.head}` {_NOT_FED_BACK[asks]}, found `model.strategy={settings.strategy}`: say "
+            f"`model.head={settings.head}` {question.not_fed_back}, found `model.strategy={settings.strategy}`: say "
             f"`model.strategy=direct`"
         )
-    if settings.fork_ensemble > 1:
+    if question.not_averaged and settings.fork_ensemble > 1:
         raise ForecastError(
-            f"`model.head={settings.head}` {_NOT_AVERAGED[asks]}, found `model.fork_ensemble="
+            f"`model.head={settings.head}` {question.not_averaged}, found `model.fork_ensemble="
             f"{settings.fork_ensemble}`: say `model.fork_ensemble=1`"
         )

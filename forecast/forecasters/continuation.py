@@ -164,7 +164,7 @@ def why_not_continued(fitted: FittedNetwork | FittedEnsemble, past: Panel) -> st
     Covariates that are computed from the time go on by themselves; of others nobody knows what they would be.
     """
     network = fitted.members[0]
-    if network.problem.asks != "symbol":
+    if not network.problem.question.categorical:
         return "the network forecasts no symbols (`model.head=categorical`)"
     if past.at_end:
         return "the network forecasts one label a series, and labels are not followed by others"

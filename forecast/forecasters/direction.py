@@ -15,6 +15,7 @@ import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.questions.direction import base_rates, bounded_rate, risen
+from forecast.questions.kinds import BASE_RATE
 from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
-BASE_RATE = "base_rate"
-"""The name of its row."""
 
 _COUNTED = 100_000
 """Origins that a rule's record is counted from, at most."""

@@ -19,7 +19,8 @@ from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
-from forecast.network.settings import EsnSettings, asked_by
+from forecast.network.settings import EsnSettings
+from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -183,7 +184,7 @@ def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
     The mean of probabilities is what a mixture of the members says; of those of symbols it is always taken, since
     medians do not add up to one.
     """
-    return combine or ("median" if asked_by(settings.head) == "value" else "mean")
+    return combine or ("mean" if question_of_head(settings.head).forecasts_probabilities else "median")
 
 
 def member_seed(seed: int, member: int) -> int:

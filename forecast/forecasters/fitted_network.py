@@ -19,7 +19,7 @@ from forecast.forecasters.recursion import Recursion, standing_at
 from forecast.network.heads import needs_level
 from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
 from forecast.network.reached import reach_by_walk, reach_by_windows
-from forecast.network.settings import asked_by
+from forecast.questions.kinds import question_of_head
 from forecast.questions.split import rolling_origins
 from forecast.training.data import network_data
 from forecast.training.history import Epoch
@@ -82,9 +82,9 @@ class FittedNetwork:
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
         if self.penalty is not None:
             ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
-        if self.problem.asks == "direction":
+        if self.problem.question.binary:
             return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
-        if self.problem.asks == "symbol":
+        if self.problem.question.categorical:
             return (f"begins at the base rates, reads {self.reference.name} before", ended)
         return (f"adds to the reference {self.reference.name!r}", ended)
 
@@ -234,7 +234,7 @@ def data_of(
     settings: NetworkSettings, past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding
 ) -> NetworkData:
     """What a network of these settings reads of a past, and what its targets are."""
-    asked: dict[str, Any] = {"needs_level": needs_level(settings), "asks": asked_by(settings.head)}
+    asked: dict[str, Any] = {"needs_level": needs_level(settings), "question": question_of_head(settings.head)}
     return network_data(past, reference, scale, encoding, **asked)
 
 

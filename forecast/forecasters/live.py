@@ -242,7 +242,7 @@ def read_forecasts(head: Head, raw: torch.Tensor, reference: FloatArray, scale: 
 
     `reference` is (origin, horizon), `scale` (origin,).
     """
-    if head.asks == "direction":
+    if head.question.binary:
         return Forecasts(head.point(raw, None).numpy())
     if isinstance(head, CategoricalHead):
         return of_probabilities(head.probabilities(raw).numpy())

@@ -42,7 +42,7 @@ class NaiveRule:
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedRule | FittedLeaning:
         """Take note of the problem; there is nothing to learn, but for the direction how often the rule is right."""
         fitted = FittedRule(self, problem)
-        return leaning(fitted, past, train_steps, problem) if problem.asks == "direction" else fitted
+        return leaning(fitted, past, train_steps, problem) if problem.question.binary else fitted
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class UntrainedReference:
             fitted = FittedReference(self, self.reference.refit(past, train_steps))
         else:
             fitted = FittedReference(self, fit_reference(self.reference, past, train_steps, problem))
-        return leaning(fitted, past, train_steps, problem) if problem.asks == "direction" else fitted
+        return leaning(fitted, past, train_steps, problem) if problem.question.binary else fitted
 
 
 @dataclass(frozen=True)

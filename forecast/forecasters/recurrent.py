@@ -95,7 +95,7 @@ class Recurrent:
         reference = self._fit_reference(past, train_steps, problem)
         if self.settings.head == "negative_binomial":
             check_counts(past)
-        valued = problem.asks != "symbol"
+        valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
@@ -116,7 +116,7 @@ class Recurrent:
 
     def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit the reference, or refit what was chosen before; of symbols there is none."""
-        if problem.asks == "symbol":
+        if problem.question.categorical:
             return make_codes(len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end)
         if self.reference is None:
             return fit_reference(

@@ -22,7 +22,8 @@ from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.windows import Differences, Read, fit_windows, thin, window_rows
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.kinds import TargetType
+    from forecast.questions.problem import Problem
     from forecast.questions.split import Origins
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel
@@ -58,7 +59,7 @@ class Regression:
     reference: str | Reference = "auto"
     max_windows: int = 20_000
     multi_output: bool | None = None
-    answers: tuple[Asks, ...] = ("value", "direction")
+    answers: tuple[TargetType, ...] = ("value", "direction")
     seed: int = 0
     kind: Kind = "scikit-learn"
 
@@ -71,9 +72,9 @@ class Regression:
             No series has a whole window, the regressor refuses a parameter, or does not answer the question.
 
         """
-        if problem.asks not in self.answers:
+        if problem.target_type not in self.answers:
             raise ForecastError(
-                f"baseline {self.name!r} answers the {self.answers[0]}, and the {problem.asks} is asked"
+                f"baseline {self.name!r} answers the {self.answers[0]}, and the {problem.target_type} is asked"
             )
         rows = window_rows(past, np.zeros_like(train_steps), train_steps, problem)
         if not len(rows):

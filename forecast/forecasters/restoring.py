@@ -55,7 +55,7 @@ def restore(
         ahead=encoding.ahead.size,
         static=encoding.static.size,
         series=len(ids),
-        symbols=len(channels[0].categories) if problem.asks == "symbol" else 0,
+        symbols=len(problem.question.symbols(channels[0].categories)),
         reads_symbols=reference.name == CODES,
     )
     with torch.device("meta"):  # its own weights would be drawn for nothing
@@ -94,9 +94,9 @@ def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts
         raise ForecastError(
             f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
         )
-    if (problem.asks == "symbol") != (facts["name"] in (CODES, UNREAD)):
+    if problem.question.categorical != (facts["name"] in (CODES, UNREAD)):
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
-    if problem.asks == "symbol":
+    if problem.question.categorical:
         return make_codes(series, own.horizon, read=facts["name"] == CODES)
     terms = term_count(facts["name"], problem.season_steps)
     return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, own.horizon, terms)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
@@ -19,12 +19,12 @@ class NamedSettings(Settings):
 
     name: str = Field(min_length=1)
     """The name of its row in the leaderboard."""
+    method: str
+    """How it forecasts: a name of `baselines.METHODS`."""
 
 
 class RuleSettings(NamedSettings):
-    """A naive rule without a number to set."""
-
-    method: Literal["naive", "seasonal_naive", "drift", "momentum"]
+    """A naive rule, or a baseline of one's own, without a number to set."""
 
 
 class WindowMeanSettings(NamedSettings):
@@ -109,15 +109,3 @@ class ClassifierSettings(NamedSettings):
     Empty: those of the classifier's line in the table that `params` do not say."""
     max_windows: int = Field(5_000, ge=1)
     """Windows that it is fitted on, at most; of more, as many are drawn at random."""
-
-
-BaselineSettings: TypeAlias = Annotated[
-    RuleSettings
-    | WindowMeanSettings
-    | ReferenceSettings
-    | RegressionSettings
-    | StatisticalSettings
-    | NgramSettings
-    | ClassifierSettings,
-    Field(discriminator="method"),
-]

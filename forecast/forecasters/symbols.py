@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.forecasters.direction import BASE_RATE
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
+from forecast.questions.kinds import BASE_RATE
 from forecast.questions.symbols import alphabet_size, symbol_base_rates
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
+from forecast.questions.kinds import VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from forecast.forecasters.live import Forecast, Live
-    from forecast.questions.problem import Asks, Problem
+    from forecast.questions.kinds import Question
+    from forecast.questions.problem import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
@@ -52,18 +54,18 @@ class Transformed:
             A target that is not above zero.
 
         """
-        return FittedTransformed(self.forecaster.fit(log_target(past), train_steps, problem), problem.asks)
+        return FittedTransformed(self.forecaster.fit(log_target(past), train_steps, problem), problem.question)
 
 
 @dataclass(frozen=True)
 class FittedTransformed:
     """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights live in log units.
 
-    The log rises where the target does: where the direction is asked for (`asks`), its probabilities are the target's.
+    The log rises where the target does: where that is the `question`, its probabilities are the target's.
     """
 
     fitted: Fitted
-    asks: Asks = "value"
+    question: Question = VALUE
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ class FittedTransformed:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast the log and take the exponential; a forecast beyond the range of floats is infinite."""
         told = self.fitted.forecast(log_target(past), origins)
-        if self.asks == "direction":
+        if self.question.binary:
             return told
         with np.errstate(over="ignore"):
             return Forecasts(
@@ -110,7 +112,7 @@ class FittedTransformed:
             raise ForecastError(
                 f"only a network goes on row by row, found {type(self.fitted).__name__}: use `forecast`"
             )
-        return LiveTransformed(self.fitted.start(log_target(past)), self.asks)
+        return LiveTransformed(self.fitted.start(log_target(past)), self.question)
 
     def chosen(self) -> Transformed:
         """Return the forecaster with everything fixed that was chosen on validation."""
@@ -140,7 +142,7 @@ class LiveTransformed:
     """A network of the log of the target in use: rows come and forecasts go in the target's own units."""
 
     live: Live
-    asks: Asks = "value"
+    question: Question = VALUE
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), above zero, with covariates as `Live.update` does."""
@@ -154,7 +156,7 @@ class LiveTransformed:
         return self._in_own_units(self.live.forecast())
 
     def _in_own_units(self, told: Forecast) -> Forecast:
-        return told if self.asks == "direction" else _exponential(told)
+        return told if self.question.binary else _exponential(told)
 
 
 def _exponential(forecast: Forecast) -> Forecast:

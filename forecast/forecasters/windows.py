@@ -146,7 +146,7 @@ class Directions(Differences):
 
 def fit_windows(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
     """Fit scale and reference on the training split; a reference that is fitted already keeps its constants."""
-    kind = Directions if problem.asks == "direction" else Differences
+    kind = Directions if problem.question.binary else Differences
     return kind(
         problem=problem,
         reference=reference.refit(past, train_steps)

@@ -156,7 +156,7 @@ def attribute(
         season_steps=fitted.reference.season_steps,
         streamed=not windows,
         fed_back=fitted.reference.horizon < fitted.problem.horizon,
-        rises=fitted.problem.asks == "direction",
+        rises=fitted.problem.question.binary,
     )
 
 
@@ -248,9 +248,9 @@ def _enough(
 ) -> int:
     """Find the least steps after which forecasts are as good as those of the whole past."""
     offsets = data.past.offsets
-    asks = fitted.problem.asks
+    binary = fitted.problem.question.binary
     spans = [data.past.target[offsets[i] : offsets[i + 1]] for i in origins.series]
-    deviation = [1.0 if asks == "direction" else float(span.std()) for span in spans]
+    deviation = [1.0 if binary else float(span.std()) for span in spans]
     near = _ENOUGH * np.array(deviation)[:, None]
     for steps in sorted(walked_steps):
         if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= near).all()):

@@ -13,7 +13,7 @@ from forecast.inspection.starts import Starts, starts_of
 
 if TYPE_CHECKING:
     from forecast.inspection.system import System
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import TargetType
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Examination:
     of Brier scores. `starts` is None where no state is carried that could begin elsewhere.
     """
 
-    asks: Asks
+    asks: TargetType  # so called in probe.json
     memory: Memory
     frequencies: Frequencies
     constant: Constant
@@ -37,7 +37,7 @@ class Examination:
 def examine(system: System, seed: int = 0) -> Examination:
     """Measure all of it; `seed` draws the noise and the starting states."""
     return Examination(
-        asks=system.fitted.problem.asks,
+        asks=system.fitted.problem.target_type,
         memory=memory_of(system),
         frequencies=frequencies_of(system),
         constant=constant_of(system),

@@ -94,7 +94,7 @@ class Forecasting:
         raw = self.network.forecast(features[:, -1], place.known if place.known.shape[-1] else None)
         level = Level(place.reference, torch.full((points, 1), self.scale, dtype=place.reference.dtype))
         answer = answer_of(self.network.head, raw, level)
-        forecast = answer if self.network.head.asks == "direction" else place.reference + answer * self.scale
+        forecast = answer if self.network.head.question.binary else place.reference + answer * self.scale
         return forecast[:, torch.from_numpy(self.ahead - 1)]
 
     def gradients(self, begin: Place, end: Place, shares: Tensor) -> Place:

@@ -21,6 +21,7 @@ from forecast.inspection.activity import Activity, activity_by_walk, activity_by
 from forecast.inspection.memory import SHARE, Fall, fall_of
 from forecast.network.categorical import CategoricalHead
 from forecast.network.reached import reach_by_walk, reach_by_windows
+from forecast.questions.kinds import SYMBOL
 from forecast.training.data import network_data
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class _Span:
         if not isinstance(fitted.network.head, CategoricalHead):
             raise TypeError("the network forecasts no symbols")
         self.head = fitted.network.head
-        self.data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, asks="symbol")
+        self.data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, question=SYMBOL)
         self.past, self.number, self.horizon = past, number, fitted.reference.horizon
         self.windows = fitted.forecaster.training.regime == "windows"
         self.context_steps = fitted.problem.context_steps

@@ -104,7 +104,7 @@ class System:
     @property
     def rises(self) -> bool:
         """Whether rises are asked for: answers are logits then, and forecasts probabilities."""
-        return self.fitted.problem.asks == "direction"
+        return self.fitted.problem.question.binary
 
     @property
     def carries_state(self) -> bool:

@@ -151,7 +151,7 @@ def map_units(fitted: FittedNetwork, past: Panel, series: int, first: int, end: 
         season_steps=season_steps,
         level_steps=level_steps,
         fed_back=horizon < fitted.problem.horizon,
-        rises=fitted.problem.asks == "direction",
+        rises=fitted.problem.question.binary,
         both_ends=isinstance(fitted.network.backbone, Bidirectional),
     )
 
@@ -166,7 +166,7 @@ class _Forecasting:
         self._scale = fitted.scale[data.known.series(rows)]
         known = data.readings.known_ahead(rows, horizon)
         self._known = None if known is None else known.to(network.device)
-        self._rises = self._head.asks == "direction"
+        self._rises = self._head.question.binary
         self._came = self._outcomes(data.past, rows, horizon)
 
     def _outcomes(self, past: Panel, rows: IntArray, horizon: int) -> FloatArray:

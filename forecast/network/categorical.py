@@ -7,18 +7,19 @@ came in training. The loss is the cross entropy in nats, a proper score.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from forecast.network.head import Head, Level
+from forecast.questions.kinds import SYMBOL
 
 if TYPE_CHECKING:
     from forecast.network.readings import Interface
     from forecast.network.settings import NetworkSettings
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
 
 _LARGEST_EMBEDDING = 32
@@ -62,7 +63,7 @@ class CategoricalHead(Head):
 
     """
 
-    asks: Asks = "symbol"
+    question: ClassVar[Question] = SYMBOL
 
     def __init__(self, horizon: int, symbols: int) -> None:
         super().__init__(horizon)

@@ -16,6 +16,7 @@ window from both of its ends.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
@@ -27,7 +28,7 @@ from forecast.network.fused import FusedGru, FusedLstm, FusedRnn, SigmoidRnn
 from forecast.network.reservoir import Reservoir
 from forecast.network.scan import MinGru
 from forecast.network.segments import Segmented
-from forecast.network.settings import EsnSettings
+from forecast.network.settings import CELLS, EsnSettings
 from forecast.network.stack import Stack
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from forecast.network.fused import Core
     from forecast.network.settings import (
+        Cell,
         CellSettings,
         GruSettings,
         LstmSettings,
@@ -139,27 +141,38 @@ def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
 
 def _layers(settings: Learning, input_size: int) -> Backbone:
     """Build all layers: in one kernel where there is one and nothing but dropout lies between them."""
-    build = CELLS[settings.name]
+    cell = CELLS[settings.name]
+    build = _built_by(cell)
     dilations = settings.dilations or (1,) * settings.layers
     plain = not settings.residual and not settings.layer_norm and max(dilations) == 1
-    if plain and settings.name != "mingru":
+    if plain and cell.layers_in_one:
         return build(settings, input_size, settings.layers, settings.dropout)
     layers, size = [], input_size
     for steps in dilations:
-        layer = build(settings, size, 1, 0.0)
+        layer = build(settings, size)
         layers.append(Dilated(layer, steps) if steps > 1 else layer)
         size = layer.feature_size
     return Stack(layers, residual=settings.residual, layer_norm=settings.layer_norm, dropout=settings.dropout)
 
 
-def _rnn(settings: RnnSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+def _built_by(cell: Cell) -> Callable[..., Backbone]:
+    if callable(cell.build):
+        return cell.build
+    module, _, function = cell.build.partition(":")
+    build: Callable[..., Backbone] = getattr(import_module(module), function)
+    return build
+
+
+def rnn(settings: RnnSettings, input_size: int, layers: int = 1, dropout: float = 0.0) -> Backbone:
+    """Build an Elman network of torch's kernel, or of ours for the logistic function."""
     options = _options(settings, input_size, layers, dropout)
     if settings.activation == "sigmoid":
         return _begun(SigmoidRnn(**options), 1, settings, dropout)
     return _begun(FusedRnn(nonlinearity=settings.activation, **options), 1, settings, dropout)
 
 
-def _lstm(settings: LstmSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+def lstm(settings: LstmSettings, input_size: int, layers: int = 1, dropout: float = 0.0) -> Backbone:
+    """Build an LSTM whose forget gate begins at `forget_bias`."""
     core = FusedLstm(**_options(settings, input_size, layers, dropout))
     size = settings.hidden_size
     # The forget gate starts open: remember by default (Jozefowicz et al. 2015).
@@ -167,7 +180,8 @@ def _lstm(settings: LstmSettings, input_size: int, layers: int, dropout: float) 
     return _begun(core, 2, settings, dropout)
 
 
-def _gru(settings: GruSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+def gru(settings: GruSettings, input_size: int, layers: int = 1, dropout: float = 0.0) -> Backbone:
+    """Build a GRU whose update gate begins at `forget_bias`, if it is said."""
     core = FusedGru(**_options(settings, input_size, layers, dropout))
     size = settings.hidden_size
     if settings.forget_bias is not None:
@@ -175,13 +189,9 @@ def _gru(settings: GruSettings, input_size: int, layers: int, dropout: float) ->
     return _begun(core, 1, settings, dropout)
 
 
-def _mingru(settings: MinGruSettings, input_size: int, layers: int, dropout: float) -> Backbone:
+def mingru(settings: MinGruSettings, input_size: int) -> Backbone:
+    """Build one layer of minGRU."""
     return MinGru(input_size, settings.hidden_size, settings.forget_bias)
-
-
-CELLS: dict[str, Callable[..., Backbone]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru, "mingru": _mingru}
-"""Every cell that learns, by its name in `model.name`: (settings, inputs, layers, dropout) -> backbone; `esn` has a
-`Reservoir`."""
 
 
 def _options(settings: CellSettings, input_size: int, layers: int, dropout: float) -> dict[str, Any]:

@@ -7,16 +7,17 @@ the binary cross entropy, a proper score: it is least, in expectation, for the t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from forecast.network.head import Head, Level
+from forecast.questions.kinds import DIRECTION
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
 
 
@@ -29,7 +30,7 @@ class DirectionHead(Head):
 
     """
 
-    asks: Asks = "direction"
+    question: ClassVar[Question] = DIRECTION
 
     def __init__(self, horizon: int) -> None:
         super().__init__(horizon)

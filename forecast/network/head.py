@@ -7,15 +7,18 @@ numbers come out of features is the decoder's business (`decoders`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from forecast.questions.kinds import VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
+    from forecast.series.panel import FloatArray
 
 
 class Level(NamedTuple):
@@ -37,7 +40,7 @@ class Head(nn.Module):
 
     Attributes
     ----------
-    asks : the question that it answers; all of this is said of values, and `DirectionHead` says what it does instead
+    question : what it answers; all of this is said of values, and `DirectionHead` says what it does instead
     size : raw numbers a horizon step
     needs_level : whether `level` has to be handed over
     is_distribution : whether there are quantiles
@@ -46,7 +49,7 @@ class Head(nn.Module):
 
     """
 
-    asks: Asks = "value"
+    question: ClassVar[Question] = VALUE
     size = 1
     needs_level = False
     is_distribution = False
@@ -61,6 +64,10 @@ class Head(nn.Module):
         """Measure on forks of the training split, (fork, horizon) each, where an untrained network begins."""
         squares = (differences.double().square() * exists).sum(dim=0)
         self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
+
+    def begin_at(self, rates: FloatArray) -> None:
+        """Let an untrained network forecast the base rates (`Question.base_rates`), where the question has any."""
+        raise NotImplementedError
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Loss of each forecast, (..., horizon, size) and (..., horizon) -> (..., horizon)."""

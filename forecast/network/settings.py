@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-from forecast.settings import Settings
+from forecast.questions.kinds import HEADS
+from forecast.settings import OneOf, Settings
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Asks
+    from collections.abc import Callable
+
+    from forecast.network.cells import Backbone
 
 ReferenceName: TypeAlias = Literal[
     "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
-HeadName: TypeAlias = Literal[
-    "point", "quantile", "gaussian", "student_t", "negative_binomial", "direction", "categorical"
-]
-_ASKED: dict[str, Asks] = {"direction": "direction", "categorical": "symbol"}
 
-
-def asked_by(head: str) -> Asks:
-    """Return the question that a head answers.
-
-    >>> asked_by("quantile"), asked_by("categorical")
-    ('value', 'symbol')
-    """
-    return _ASKED.get(head, "value")
+if TYPE_CHECKING:
+    HeadName: TypeAlias = str
+else:
+    HeadName = Literal[HEADS]
 
 
 class CommonSettings(Settings):
@@ -201,6 +196,45 @@ class EsnSettings(CommonSettings):
         return value
 
 
-NetworkSettings: TypeAlias = Annotated[
-    RnnSettings | LstmSettings | GruSettings | MinGruSettings | EsnSettings, Field(discriminator="name")
-]
+class Cell(NamedTuple):
+    """What can be set of a cell, and what builds a layer of it.
+
+    Attributes
+    ----------
+    build : (settings, input size) -> a backbone of one layer, or the name of such a function ("module:function"), which
+        is imported when it is built
+    layers_in_one : it takes the number of layers and the dropout between them as well, and has a kernel for all at once
+
+    """
+
+    settings: type[CommonSettings]
+    build: str | Callable[..., Backbone]
+    layers_in_one: bool = False
+
+
+CELLS: dict[str, Cell] = {
+    "rnn": Cell(RnnSettings, "forecast.network.cells:rnn", layers_in_one=True),
+    "lstm": Cell(LstmSettings, "forecast.network.cells:lstm", layers_in_one=True),
+    "gru": Cell(GruSettings, "forecast.network.cells:gru", layers_in_one=True),
+    "mingru": Cell(MinGruSettings, "forecast.network.cells:mingru"),
+    "esn": Cell(EsnSettings, "forecast.network.cells:Reservoir"),
+}
+"""Every cell by its name in `model.name`."""
+
+NETWORKS = OneOf("name", {name: cell.settings for name, cell in CELLS.items()})
+
+if TYPE_CHECKING:
+    NetworkSettings: TypeAlias = RnnSettings | LstmSettings | GruSettings | MinGruSettings | EsnSettings
+else:
+    NetworkSettings = Annotated[SerializeAsAny[CommonSettings], BeforeValidator(NETWORKS.check), NETWORKS]
+
+
+def register_cell(name: str, settings: type[BackboneSettings], build: Callable[..., Backbone]) -> None:
+    """Make a recurrent cell of one's own known, as `model.name`.
+
+    `settings` is a subclass of `BackboneSettings` with `name: Literal["..."]`; `build(settings, input_size)` returns a
+    `network.cells.Backbone` of one layer. Layers, residual connections, normalisation, dilations and dropout are put
+    around it as around every other. A registered name can be registered again.
+    """
+    CELLS[name] = Cell(settings, build)
+    NETWORKS.kinds[name] = settings

@@ -1,23 +1,33 @@
-"""What is asked of every forecaster alike."""
+"""The forecasting problem that every forecaster is given."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-Asks: TypeAlias = Literal["value", "direction", "symbol"]
-"""What of each step ahead: its value; whether it is higher than at the origin, as a probability (`directions`); or
-which symbol it is, as a probability of each (`symbols`)."""
+from forecast.questions.kinds import QUESTIONS
+
+if TYPE_CHECKING:
+    from forecast.questions.kinds import Question, TargetType
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The question: how far ahead, how much past at least, how long a season (all in steps), and what of each step.
+    """How far ahead, with how much past at least, how long a season (all in steps), and what of each step.
 
-    `season_steps` is 1 where the series have no season.
+    Attributes
+    ----------
+    season_steps : 1 where the series have no season
+    target_type : the name of the question that is answered
+
     """
 
     horizon: int
     context_steps: int
     season_steps: int = 1
-    asks: Asks = "value"
+    target_type: TargetType = "value"
+
+    @property
+    def question(self) -> Question:
+        """What is forecast of each step: the object that every layer asks."""
+        return QUESTIONS[self.target_type]

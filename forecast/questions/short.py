@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.questions.ask import context_for
 from forecast.questions.season import find_season
 from forecast.questions.split import long_enough
+from forecast.questions.task import context_for
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:

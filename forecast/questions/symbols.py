@@ -62,3 +62,13 @@ def symbol_base_rates(past: Panel, train_steps: IntArray, horizon: int, size: in
         counts = np.bincount(codes[target_rows(train, everywhere, h)], minlength=size) + 0.5
         rates[h - 1] = counts / counts.sum()
     return rates
+
+
+def probability_of(probabilities: FloatArray, y: FloatArray) -> FloatArray:
+    """Probability given to what came, (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
+
+    NaN where nothing was observed.
+    """
+    codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), probabilities.shape[:-1])
+    found = np.take_along_axis(probabilities, codes[..., None], axis=-1)[..., 0]
+    return np.where(np.isnan(y), np.nan, found)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from forecast.errors import ForecastError
-from forecast.settings import Settings
+from forecast.settings import OneOf, Settings
 
 FeatureName = Literal["hour", "weekday", "yearday", "month"]
 Names = str | tuple[str, ...]
@@ -285,9 +285,22 @@ class CsvSettings(FileSettings, RowSettings):
     on_short_series: Literal["error", "drop"] = "error"
 
 
-DataSettings = Annotated[
-    SinewaveSettings | StockSettings | CsvSettings | TextSettings | AdditionSettings, Field(discriminator="name")
-]
+DATA = OneOf(
+    "name",
+    {
+        "sinewave": SinewaveSettings,
+        "stock": StockSettings,
+        "csv": CsvSettings,
+        "text": TextSettings,
+        "addition": AdditionSettings,
+    },
+)
+"""What can be set of a data source, by its name in `data.name`."""
+
+if TYPE_CHECKING:
+    DataSettings: TypeAlias = SinewaveSettings | StockSettings | CsvSettings | TextSettings | AdditionSettings
+else:
+    DataSettings = Annotated[SerializeAsAny[SeriesSettings], BeforeValidator(DATA.check), DATA]
 
 
 def check_not_averaged(settings: RowSettings) -> None:

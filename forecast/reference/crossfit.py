@@ -62,7 +62,7 @@ class CrossFitted:
         return self._of_blocks(known, rows, self.input_size, lambda reference, mine: reference.inputs(known, mine))
 
     def _of_blocks(
-        self, known: Quantities, rows: IntArray, width: int, ask: Callable[[Reference, IntArray], FloatArray]
+        self, known: Quantities, rows: IntArray, width: int, forecast_task: Callable[[Reference, IntArray], FloatArray]
     ) -> FloatArray:
         steps = rows - known.starts(rows)
         block = (steps[:, None] >= self.borders[known.series(rows), 1:]).sum(axis=1)
@@ -70,7 +70,7 @@ class CrossFitted:
         for number, reference in enumerate((*self.blocks, self.reference)):
             mine = block == number
             if mine.any():
-                result[mine] = ask(reference, rows[mine])
+                result[mine] = forecast_task(reference, rows[mine])
         return result
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.questions.kinds import RANKING_METRICS, metric_label
 from forecast.reporting.lines import Line, line, moments, rounded
 from forecast.reporting.losses import mean_losses
 from forecast.wording import counted, listed, number
@@ -130,7 +130,7 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
 
 def error_measure(table: pd.DataFrame) -> str:
     """Name the measure that pictures show: what models are ranked by, or MAE where no series has a MASE."""
-    return next((name for name in RANKED_BY.values() if name in table and table[name].notna().any()), "mae")
+    return next((name for name in RANKING_METRICS if name in table and table[name].notna().any()), "mae")
 
 
 def _steps_in_words(table: pd.DataFrame, roles: Roles, metric: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.questions.ranking import RANKED_BY
+from forecast.questions.kinds import RANKING_METRICS
 from forecast.wording import SMALLEST, decimals_for, number
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def table_columns(summary: Summary) -> tuple[Column, ...]:
 def table_rows(summary: Summary) -> tuple[TableRow, ...]:
     """Return the rows of the page's table; what they are ranked by carries a bar as long as the error is large."""
     filled = {name for row in summary.leaderboard for name, value in row.measures.items() if value is not None}
-    measure = next((name for name in RANKED_BY.values() if name in filled), "mae")
+    measure = next((name for name in RANKING_METRICS if name in filled), "mae")
     reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
     columns = table_columns(summary)
     decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in columns}

@@ -79,7 +79,7 @@ class Painters:
             with contextlib.suppress(OSError), process:
                 pass
 
-    def ask(self, chart: str, path: Path) -> None:
+    def forecast_task(self, chart: str, path: Path) -> None:
         """Have a chart painted, Vega-Lite as JSON; its file, and folder, are there after `finish`."""
         answer = self._threads.submit(self._painted, chart.encode()) if self._threads else None
         self._asked.append(_Asked(chart, path, answer))

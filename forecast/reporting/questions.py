@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import TargetType
     from forecast.reporting.lines import Clock
     from forecast.reporting.sections import Roles
     from forecast.reporting.settings import ReportSettings
@@ -133,7 +133,7 @@ def _of_directions(made: Material) -> dict[str, Any]:
     return {
         "data": data_section(truth, made.clock, made.show.points, made.name),
         "reliability": reliability_section(made.results, made.roles),
-        "chances": None if ahead is None else probability_section(truth, ahead, made.roles, made.clock),
+        "probabilities": None if ahead is None else probability_section(truth, ahead, made.roles, made.clock),
     }
 
 
@@ -157,7 +157,7 @@ def _every_truth(results: pd.DataFrame) -> pd.DataFrame:
     return results[["unique_id", "ds", "y"]].drop_duplicates(["unique_id", "ds"]).assign(split="test")
 
 
-SECTIONS: dict[Asks, Callable[[Material], Mapping[str, Any]]] = {
+SECTIONS: dict[TargetType, Callable[[Material], Mapping[str, Any]]] = {
     "value": _of_values,
     "direction": _of_directions,
     "symbol": _of_symbols,

@@ -157,5 +157,5 @@ def write_pictures(figures: Iterable[Figure], folder: Path) -> list[Path]:
 def ask_for_picture(painters: Painters, figure: Figure, folder: Path) -> Path:
     """Have a figure painted as a PNG named after it, which is there once the painters have finished."""
     path = folder / f"{figure.name}.png"
-    painters.ask(json.dumps(picture_spec(figure), ensure_ascii=False, allow_nan=False), path)
+    painters.forecast_task(json.dumps(picture_spec(figure), ensure_ascii=False, allow_nan=False), path)
     return path

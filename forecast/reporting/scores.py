@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.questions.kinds import RANKING_METRICS, metric_label
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES = {f"validation_{name}": metric_label(name) for name in RANKED_BY.values()}
+SCORES = {f"validation_{name}": metric_label(name) for name in RANKING_METRICS}
 """Columns of a score, of which the table of a sweep has one, and what it is."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.questions.ranking import metric_label
+from forecast.questions.kinds import metric_label
 from forecast.reporting.diagnostics import error_measure
 from forecast.reporting.lines import rounded
 from forecast.reporting.losses import mean_losses

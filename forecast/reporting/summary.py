@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
+from forecast.questions.kinds import SYMBOL, VALUE
 from forecast.reporting.choosing import Row, choose_roles, choose_series, leaderboard_rows
 from forecast.reporting.diagnostics import (
     CopySection,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.intervals import Intervals
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
 
 RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 
@@ -103,7 +104,7 @@ def build_summary(
     intervals: Intervals | None = None,
     gradients: pd.DataFrame | None = None,
     gradient_clip: float | None = None,
-    asks: Asks = "value",
+    question: Question = VALUE,
     symbols: Sequence[str] = (),
     passage: pd.DataFrame | None = None,
     continuation: str | None = None,
@@ -128,8 +129,8 @@ def build_summary(
     intervals : quantiles of the models in `results` and what was found of them
     gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
         largest norm of a gradient
-    asks : what `results` and `forecast` are: values, how likely the target rises (then `series` is needed), or symbols
-        (then `results` has `chance`)
+    question : what `results` and `forecast` answer; of the direction `series` is needed, of symbols `results` has
+        `chance`
     symbols : texts of the codes in `results` and `series`, in their order
     passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
     continuation : a text drawn from the network symbol by symbol, shown after the data
@@ -143,7 +144,7 @@ def build_summary(
     show = show or ReportSettings()
     check_results(results)
     results, symbols = _coded(points_and_quantiles(results), tuple(symbols))
-    asks = "symbol" if "chance" in results else asks
+    question = SYMBOL if SYMBOL.scored_column in results else question
     rows = leaderboard_rows(results, leaderboard)
     roles = choose_roles(rows, network, baseline)
     material = Material(
@@ -169,13 +170,13 @@ def build_summary(
         facts=_facts(results, symbols),
         leaderboard=rows,
         steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
-        learning=_learning(history, chosen_epoch, asks),
+        learning=_learning(history, chosen_epoch, question),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
         spread=material.spread,
         gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
-        **SECTIONS[asks](material),
+        **SECTIONS[question.name](material),
     )
 
 
@@ -203,12 +204,14 @@ def _coded(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFram
     return results, symbols or tuple(map(str, range(most)))
 
 
-def _learning(history: pd.DataFrame | None, chosen: int | None, asks: Asks) -> LearningSection | PenaltySection | None:
+def _learning(
+    history: pd.DataFrame | None, chosen: int | None, question: Question
+) -> LearningSection | PenaltySection | None:
     if history is None or history.empty:
         return None
     if "penalty" in history:
         return penalty_section(history)
-    if asks != "symbol":
+    if not question.categorical:
         return learning_section(history, chosen)
     # What is trained on is the bits in other units, nats.
     losses = ["train_loss", "validation_loss"]

@@ -18,7 +18,8 @@ from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
 from forecast.network.readings import Interface
-from forecast.network.settings import NetworkSettings, asked_by
+from forecast.network.settings import NetworkSettings
+from forecast.questions.kinds import question_of_head
 from forecast.questions.problem import Problem
 from forecast.reference.references import term_count
 from forecast.runs.opening import find_run, open_record, open_tensors
@@ -114,7 +115,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     fitted = restore_ensemble(
         forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
     )
-    return FittedTransformed(fitted, problem.asks) if settings.data.transform == "log" else fitted
+    return FittedTransformed(fitted, problem.question) if settings.data.transform == "log" else fitted
 
 
 class _KeptData(Settings):
@@ -146,8 +147,8 @@ class _Kept(Settings):
 def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
     horizon = own_problem(network.settings.strategy, problem).horizon
-    symbols = len(record.data.channels[0].categories) if problem.asks == "symbol" else 0
-    if problem.asks == "symbol" and not symbols:
+    symbols = len(problem.question.symbols(record.data.channels[0].categories))
+    if problem.question.categorical and not symbols:
         raise ForecastError(
             f"`model.head={network.settings.head}` forecasts symbols, and its target has none: the file was changed; "
             f"train again"
@@ -167,5 +168,5 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
 
 def _problem(record: RunRecord) -> Problem:
     asked = record.problem
-    asks = asked_by(_Kept.of(record).model.head)
-    return Problem(asked.horizon, asked.context_steps, asked.season_steps, asks)
+    question = question_of_head(_Kept.of(record).model.head)
+    return Problem(asked.horizon, asked.context_steps, asked.season_steps, question.name)

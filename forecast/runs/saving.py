@@ -12,7 +12,6 @@ import pandas as pd
 
 from forecast.evaluation.results import as_written, with_quantile_rows
 from forecast.forecasters.interface import QUANTILES
-from forecast.questions.ranking import RANKED_BY
 from forecast.runs import layout
 from forecast.runs.forecasts import ForecastRow
 from forecast.runs.record import (
@@ -89,7 +88,7 @@ def write_tables(run: Finished, folder: Path) -> None:
     """Write the tables and the arrays of a run; report and record are still to come."""
     write_table(run.evaluation.leaderboard, folder / layout.LEADERBOARD)
     test = run.evaluation.test
-    results = as_written(test.results, run.source.panel.symbols if test.asks == "symbol" else ())
+    results = as_written(test.results, test.question.symbols(run.source.panel.symbols))
     write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / layout.RESULTS)
     write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
     if run.paths is not None:
@@ -124,7 +123,7 @@ def make_record(run: Finished) -> RunRecord:
     """Gather what stands in `run.json`."""
     evaluation, kept = run.evaluation, run.kept
     by_model = evaluation.validation_scores.by_model
-    scored = by_model[RANKED_BY[run.problem.asks]]
+    scored = by_model[run.problem.question.ranked_by]
     return RunRecord(
         format=FORMAT,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -44,7 +44,7 @@ def check(job: JobSettings, source: Source | None = None) -> Checked:
 
     """
     prepared = prepare(job, source)
-    panel, split, problem = prepared.panel, prepared.question.split, prepared.question.problem
+    panel, split, problem = prepared.panel, prepared.task.split, prepared.task.problem
     asked = forecasters(job)
     fits = fit_all(asked, panel, split, problem)
     raise_failure(fits, asked[0].name)

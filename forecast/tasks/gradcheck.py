@@ -51,7 +51,7 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
             "`model=esn` has nothing to check: its read-out is fitted in closed form, without a gradient; take another"
         )
     prepared = prepare(job, source)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     past = prepared.panel.cut(split.fitted)
     seen = log_target(past) if job.data.transform == "log" else past
     _, training = recurrent(job).training_job(seen, split.train, problem)

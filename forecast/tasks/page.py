@@ -48,9 +48,9 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         gradients=run.gradients,
         continuation=run.continuation,
         gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
-        asks=run.problem.asks,
+        question=run.problem.question,
         symbols=run.source.panel.symbols,
-        passage=_passage(run, show) if run.problem.asks == "symbol" else None,
+        passage=_passage(run, show) if run.problem.question.categorical else None,
     )
     write_report(summary, folder, png=show.png)
 

@@ -12,8 +12,8 @@ from forecast.errors import ForecastError
 from forecast.evaluation.metrics import score
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
-from forecast.questions.ask import split_as_asked
-from forecast.questions.ranking import RANKED_BY, metric_label
+from forecast.questions.kinds import metric_label
+from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import missing_ahead
 from forecast.reading.sources import found_line
 from forecast.runs import layout
@@ -33,17 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.tasks.settings import JobSettings
 
 SCORES = "scores.csv"
-MEASURES: dict[Asks, tuple[str, str]] = {
-    "value": ("mae", "mase"),
-    "direction": ("brier", "accuracy"),
-    "symbol": ("bits", "accuracy"),
-}
-"""What a run's own forecast is scored by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +86,7 @@ def predict(
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals
         offsets, scale = intervals.arrays(), np.array(intervals.scale)
-        told = offsets if opened.problem.asks == "value" else None
+        told = None if opened.problem.question.forecasts_probabilities else offsets
         ahead = future(final, panel, opened.problem.horizon, offsets=told, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
@@ -103,6 +97,12 @@ def predict(
             write_table(scores, draft.staging / SCORES)
     sentence = _sentence(opened, panel, tuple(final), scores, draft.final)
     return Prediction(opened, source, ahead, scores, draft.final, sentence)
+
+
+def _shown_scores(question: Question) -> tuple[str, str]:
+    """Name the two metrics of a run's own forecast, the first sorts: of values the error in their unit."""
+    pair = (question.ranked_by, question.shown_beside)
+    return pair if question.forecasts_probabilities else pair[::-1]
 
 
 def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
@@ -116,10 +116,11 @@ def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
         return None
     actual = _actuals(run, panel)
     both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
-    if run.problem.asks == "symbol":
+    question = run.problem.question
+    if question.categorical:
         both = _came(both, panel.symbols)
     began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
-    if run.problem.asks == "direction":
+    if question.binary:
         both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(dtype=np.int64), both["row"].to_numpy())
     both = both[both["y"].notna()]
     if both.empty:
@@ -130,11 +131,11 @@ def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
         step=both.groupby(["model", "unique_id"]).cumcount() + 1,
     )
     before = (began - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
-    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps), run.problem.asks).by_model
-    best_first, beside = MEASURES[run.problem.asks]
-    scores = by_model[[best_first, beside]].reset_index()
+    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps), question).by_model
+    columns = list(_shown_scores(question))
+    scores = by_model[columns].reset_index()
     scores.insert(1, "steps", both.groupby("model").size().reindex(scores["model"]).to_numpy())
-    return scores.sort_values(best_first, kind="stable", ignore_index=True)
+    return scores.sort_values(columns[0], kind="stable", ignore_index=True)
 
 
 def _risen(panel: Panel, began: IntArray, rows: IntArray) -> FloatArray:
@@ -174,7 +175,7 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     """
     problem = run.problem
     try:
-        split = split_as_asked(panel, job.split, problem.asks, problem.context_steps, problem.horizon)
+        split = split_as_asked(panel, job.split, problem.question, problem.context_steps, problem.horizon)
     except ForecastError:
         return {}
     for forecaster in (reference(job), *baselines(job)):
@@ -191,8 +192,9 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     made = f"{listed(models)} of the run {run.folder} {what}: {folder / layout.FORECAST}"
     if scores is None:
         return f"{made}; nothing of the run's own forecast has come true in these data yet"
-    if run.problem.asks != "value":
-        ranked_by = RANKED_BY[run.problem.asks]
+    question = run.problem.question
+    if question.forecasts_probabilities:
+        ranked_by = question.ranked_by
         each = [
             f"{row['model']} {metric_label(ranked_by)} {number(row[ranked_by])} (right {row['accuracy']:.0%})"
             for row in scores.to_dict("records")
@@ -201,6 +203,6 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
         each = [
             f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
         ]
-    thing = "label" if panel.at_end else "symbol" if run.problem.asks == "symbol" else "value"
+    thing = "label" if panel.at_end else question.noun
     steps = counted(int(scores["steps"].max()), thing)
     return f"{made}; of the run's own forecast {steps} can be compared with what came: {listed(each)}"

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
+from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.copula import check_paths
 from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.symbols import SymbolRates
-from forecast.forecasters.table import build_baseline
 from forecast.forecasters.transformed import transformed
-from forecast.network.settings import asked_by
-from forecast.questions.ask import Question, ask, check_splits
+from forecast.questions.kinds import question_of_head
 from forecast.questions.short import without_short
+from forecast.questions.task import check_splits, forecast_task
 from forecast.reading.covariates import missing_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.backtest import Fits
     from forecast.forecasters.interface import Forecaster
+    from forecast.questions.task import ForecastTask
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
     from forecast.training.history import Epoch
@@ -46,7 +47,7 @@ class Prepared:
 
     job: JobSettings
     source: Source
-    question: Question
+    task: ForecastTask
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,18 +71,18 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     if job.report.paths:
         check_paths(job.model, job.horizon)
     source = source or load_source(job.data)
-    check_splits(source.panel, job.horizon, asked_by(job.model.head), job.split.over)
+    check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
     series_number(source.panel.ids, job.report.series)  # said now, and not after the training
     missing_ahead(source.panel, job.horizon)
-    question = settle(job, source.panel)
-    check_whole_series(job, source.panel, question)
-    return Prepared(job, source, question, left_out(job))
+    task = settle(job, source.panel)
+    check_whole_series(job, source.panel, task)
+    return Prepared(job, source, task, left_out(job))
 
 
-def settle(job: JobSettings, panel: Panel) -> Question:
+def settle(job: JobSettings, panel: Panel) -> ForecastTask:
     """Split the panel; season and context, where the user said none, are found on the training split alone."""
-    return ask(
+    return forecast_task(
         panel,
         job.horizon,
         context_steps=job.data.context_steps,
@@ -89,7 +90,7 @@ def settle(job: JobSettings, panel: Panel) -> Question:
         validation=job.split.validation,
         test=job.split.test,
         calibration=job.split.calibration,
-        asks=asked_by(job.model.head),
+        target_type=question_of_head(job.model.head).name,
         over=job.split.over,
     )
 
@@ -142,9 +143,10 @@ def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Fore
 
 def reference(job: JobSettings) -> Forecaster:
     """Return the network's reference, untrained as it begins: a forecaster of its own."""
-    if asked_by(job.model.head) == "direction":
+    question = question_of_head(job.model.head)
+    if question.binary:
         return BaseRate()
-    if asked_by(job.model.head) == "symbol":
+    if question.categorical:
         return SymbolRates()
     return transformed(UntrainedReference("reference", job.model.reference), job.data.transform)
 

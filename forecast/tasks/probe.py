@@ -81,7 +81,7 @@ def probe(
     """
     show, asked = show or ReportSettings(), asked or ProbeSettings()
     opened = open_run(run, outputs)
-    if opened.problem.asks == "symbol":
+    if opened.problem.question.categorical:
         panel = examined_panel(opened, data or {})
         return probe_symbol_run(opened, member(opened), panel, series_number(panel.ids, show.series), show)
     _check_examined(member(opened))
@@ -223,7 +223,7 @@ def _numbers(
 def _check_examined(fitted: FittedNetwork) -> None:
     """Refuse questions that the measurements are not made for."""
     settings = fitted.forecaster.settings
-    if fitted.problem.asks not in ("value", "direction"):
+    if fitted.problem.question.categorical:
         raise ForecastError(
             f"task=probe examines forecasts of values and of rises, and this run's network answers another question "
             f"(model.head={settings.head}): probe a run with another head"

@@ -24,13 +24,15 @@ from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
-from forecast.forecasters.settings import MOST_MEMBERS, BaselineSettings, Combine, ContinuationSettings
+from forecast.forecasters.baselines import BaselineSettings
+from forecast.forecasters.settings import MOST_MEMBERS, Combine, ContinuationSettings
 from forecast.inspection.settings import ProbeSettings
-from forecast.network.settings import NetworkSettings, asked_by
+from forecast.network.settings import NetworkSettings
+from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ReportSettings
-from forecast.settings import Settings, check_settings
+from forecast.settings import OneOf, Settings, check_settings
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head
-    return job.model_copy(update={"data": _match_symbols(job.data, head, wanted=asked_by(head) == "symbol")})
+    return job.model_copy(update={"data": _match_symbols(job.data, head, wanted=question_of_head(head).categorical)})
 
 
 def _match_symbols(data: DataSettings, head: str, *, wanted: bool) -> DataSettings:
@@ -117,13 +119,23 @@ def _match_symbols(data: DataSettings, head: str, *, wanted: bool) -> DataSettin
 
 def section_kinds(field: FieldInfo) -> tuple[type[Settings], ...]:
     """Return the settings classes that a field of JobSettings may hold; empty for a plain value."""
-    return tuple(part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, Settings))
+    one_of = _one_of(field)
+    if one_of is not None:
+        return tuple(dict.fromkeys(one_of.kinds.values()))
+    return tuple(part for part in _parts(field) if isinstance(part, type) and issubclass(part, Settings))
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for part in get_args(annotation):
-        yield from _parts(part)
+def _one_of(field: FieldInfo) -> OneOf | None:
+    return next((part for part in _parts(field) if isinstance(part, OneOf)), None)
+
+
+def _parts(field: FieldInfo) -> Iterator[Any]:
+    """Go through everything that a field's annotation is made of."""
+    waiting = [field.annotation, *field.metadata]
+    while waiting:
+        part = waiting.pop(0)
+        yield part
+        waiting += get_args(part)
 
 
 def _check_section(field: FieldInfo, values: Any, name: str) -> Any:
@@ -150,16 +162,10 @@ def _check_group(field: FieldInfo, values: Any, name: str) -> Settings:
 
 def _kind_of(field: FieldInfo, values: Mapping[str, Any], section: str) -> type[Settings]:
     """Choose among several classes by the key that tells them apart."""
-    kinds = section_kinds(field)
-    if len(kinds) == 1:
-        return kinds[0]
-    key = _discriminator(field)
-    known = {name: kind for kind in kinds for name in get_args(kind.model_fields[key].annotation)}
-    if values.get(key) not in known:
-        raise ForecastError(f"`{section}.{key}` should be one of {', '.join(known)}, found {values.get(key)!r}")
-    return known[values[key]]
-
-
-def _discriminator(field: FieldInfo) -> str:
-    parts = (field, *_parts(field.annotation))
-    return next(str(part.discriminator) for part in parts if isinstance(part, FieldInfo) and part.discriminator)
+    one_of = _one_of(field)
+    if one_of is None:
+        return section_kinds(field)[0]
+    name = values.get(one_of.key)
+    if name not in one_of.kinds:
+        raise ForecastError(f"`{section}.{one_of.key}` should be one of {', '.join(one_of.kinds)}, found {name!r}")
+    return one_of.kinds[name]

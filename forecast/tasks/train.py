@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted
-    from forecast.questions.problem import Asks
     from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
 
@@ -44,18 +43,7 @@ INTERVALS = (
     "and test split ask for"
 )
 
-
-DIRECTION = (
-    "asked is whether the target will be higher at each step than at the origin (1; the same or lower: 0), and "
-    "forecast is how likely that is"
-)
-
-
-SYMBOLS = "asked is which symbol comes at each step, and forecast is how likely each is"
-
-LABELS = "asked is the label of each series, read at its end, and forecast is how likely each is"
-
-ASKED: dict[Asks, tuple[str, ...]] = {"value": (), "direction": (DIRECTION,), "symbol": (SYMBOLS,)}
+LABELS = "forecast is the probability of each label, one label a series, read at its end"
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +124,7 @@ def validate(job: JobSettings) -> Validated:
 
     """
     prepared = prepare(job)
-    asked, question = network(job), prepared.question
+    asked, question = network(job), prepared.task
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
     raise_failure(fits, asked.name)
@@ -146,13 +134,13 @@ def validate(job: JobSettings) -> Validated:
     validation = forecast_all(
         fits, prepared.panel, question.split, question.problem, part="validation", stride=job.backtest.stride
     )
-    found = objective(score(validation.results, validation.scales, validation.asks), asked.name)
+    found = objective(score(validation.results, validation.scales, validation.question), asked.name)
     return Validated(found, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
-    job, question = prepared.job, prepared.question
+    job, question = prepared.job, prepared.task
     if not isinstance(job.model, EsnSettings):
         # Lightning takes seconds to import, and the leaderboard's seconds are those of the training.
         with importing():
@@ -166,7 +154,7 @@ def fit(prepared: Prepared, work: Work) -> Fits:
 
 def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     """Choose the baseline to beat on validation and evaluate all on the test split."""
-    question = prepared.question
+    question = prepared.task
     return evaluate(
         fits, prepared.panel, question.split, question.problem, prepared.job.backtest, on_progress=work.stage
     )
@@ -197,7 +185,7 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     final = {}
     for one, fitted in judged.items():
         work.stage("fit", f"{one} on all rows")
-        final[one] = final_fit(fitted, prepared.panel, prepared.question.problem)
+        final[one] = final_fit(fitted, prepared.panel, prepared.task.problem)
     for again, chosen in zip(_network_of(final[name]).members, members, strict=True):
         if again.epochs == chosen.epochs:
             continue
@@ -211,13 +199,13 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None:
         raise RuntimeError("a job without a network has no verdict")
-    intervals = prepared.question.problem.asks == "value"
+    intervals = not prepared.task.problem.question.forecasts_probabilities
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
-        split=prepared.question.split,
-        problem=prepared.question.problem,
-        season=prepared.question.season,
+        split=prepared.task.split,
+        problem=prepared.task.problem,
+        season=prepared.task.season,
         evaluation=evaluation,
         trained=_network_of(evaluation.test.fitted[name]),
         kept=_network_of(final.fitted[name]),
@@ -254,7 +242,7 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
     """Measure the first network alone: it is typical of all members."""
     if not prepared.job.training.record_gradients:
         return None
-    split = prepared.question.split
+    split = prepared.task.split
     past = prepared.panel.cut(split.fitted)
     seen = log_target(past) if prepared.job.data.transform == "log" else past
     return record_gradients(trained.members[0], seen, split.train)
@@ -262,7 +250,7 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
 
 def introduction(prepared: Prepared) -> list[str]:
     """Say what was found out about the data and what is asked of them, before anything is trained."""
-    question, problem = prepared.question, prepared.question.problem
+    question, problem = prepared.task, prepared.task.problem
     counts = split_counts(prepared)
     calibrated = f"{counts[2]} for calibration, " if counts[2] else ""
     return [
@@ -270,14 +258,14 @@ def introduction(prepared: Prepared) -> list[str]:
         f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {counts[0]} {'series' if prepared.job.split.over == 'series' else 'steps'} for "
         f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
-        *((LABELS,) if prepared.panel.at_end else ASKED[problem.asks]),
+        *filter(None, [LABELS if prepared.panel.at_end else problem.question.announcement]),
         *prepared.source.notes,
     ]
 
 
 def split_counts(prepared: Prepared) -> list[int]:
     """Steps of training, validation, calibration and test; where it is split over series, series that are scored."""
-    panel, split = prepared.panel, prepared.question.split
+    panel, split = prepared.panel, prepared.task.split
     ends = np.stack([split.train, split.fitted, split.before_test, panel.lengths])
     steps = np.diff(ends, axis=0, prepend=0)  # (stretch, series)
     if prepared.job.split.over == "series":

@@ -9,12 +9,12 @@ import numpy as np
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
-    from forecast.questions.ask import Question
+    from forecast.questions.task import ForecastTask
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
 
 
-def check_whole_series(job: JobSettings, panel: Panel, question: Question) -> None:
+def check_whole_series(job: JobSettings, panel: Panel, question: ForecastTask) -> None:
     """Refuse, with `split.over=series`, what has to know a series or steps before its first origin.
 
     Raises

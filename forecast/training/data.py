@@ -11,12 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.network.categorical import CategoricalHead
-from forecast.network.direction import DirectionHead
 from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
-from forecast.questions.direction import base_rates
-from forecast.questions.symbols import symbol_base_rates
+from forecast.questions.kinds import VALUE
 from forecast.reference.causal_features import runs
 from forecast.reference.covariate_encoding import Encoding, ahead_shifts
 from forecast.reference.label_encoding import CODES, Codes
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from forecast.network.network import Network
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.reference.causal_features import Quantities
     from forecast.reference.covariate_encoding import Float32Array
     from forecast.reference.crossfit import CrossFitted
@@ -90,7 +87,7 @@ class NetworkData:
     readings : what the network reads; its first inputs are differences in units of the series' scale
     static : (series, column) what describes the series
     needs_level : whether batches say where the series stand
-    asks : what targets are: differences to the reference, whether the series has risen, or codes of symbols
+    question : what targets are: differences to the reference, whether the series has risen, or codes of symbols
 
     """
 
@@ -102,7 +99,7 @@ class NetworkData:
     readings: Readings
     static: Float32Array
     needs_level: bool = False
-    asks: Asks = "value"
+    question: Question = VALUE
 
     @property
     def interface(self) -> Interface:
@@ -113,7 +110,7 @@ class NetworkData:
             ahead=self.readings.ahead.shape[1],
             static=self.static.shape[1],
             series=len(self.past),
-            symbols=len(self.past.symbols) if self.asks == "symbol" else 0,
+            symbols=len(self.question.symbols(self.past.symbols)),
             reads_symbols=isinstance(self.reference, Codes) and self.reference.name == CODES,
         )
 
@@ -151,16 +148,15 @@ class NetworkData:
 
     def _differences(self, rows: IntArray, ends: IntArray) -> tuple[Float32Array, BoolArray]:
         series = self.known.series(rows)
-        y, exists = self._ahead(self.past.target if self.asks == "symbol" else self.known.y, rows, ends[series])
-        if self.asks == "symbol":
-            return np.where(exists, y, 0.0).astype(np.float32), exists
-        if self.asks == "direction":
-            exists &= self.past.target_observed[rows][:, None]
-            return (exists & (y > self.known.y[rows][:, None])).astype(np.float32), exists
-        y -= self.reference.at(self.known, rows)
-        y /= self.scale[series][:, None]
-        y[~exists] = 0.0
-        return y.astype(np.float32), exists
+        level = self.past.target if self.question.categorical else self.known.y  # codes are not filled where missing
+        ahead, exists = self._ahead(level, rows, ends[series])  # (row, horizon)
+        target, exists = self.question.training_targets(
+            ahead,
+            exists,
+            origin=(self.known.y[rows], self.past.target_observed[rows]),
+            reference=lambda: (self.reference.at(self.known, rows), self.scale[series]),
+        )
+        return target.astype(np.float32), exists
 
     def _ahead(self, y: FloatArray, rows: IntArray, ends: IntArray) -> tuple[FloatArray, BoolArray]:
         """Values of the steps after some rows, and whether they were observed before `ends` (row,); (row, horizon)."""
@@ -247,7 +243,7 @@ def network_data(
     encoding: Encoding,
     *,
     needs_level: bool = False,
-    asks: Asks = "value",
+    question: Question = VALUE,
 ) -> NetworkData:
     """Compute what a network reads of a past."""
     known = reference.quantities(past)
@@ -275,7 +271,7 @@ def network_data(
         inputs = partial(np.take, table, axis=0)
     readings = Readings(inputs, known.series, ahead, shift)
     static = encoding.static_columns(past)
-    return NetworkData(past, reference, known, scale, encoding, readings, static, needs_level, asks)
+    return NetworkData(past, reference, known, scale, encoding, readings, static, needs_level, question)
 
 
 def _in_parts(rows: int, width: int) -> Iterator[slice]:
@@ -295,17 +291,16 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     rows = _sampled(data.past, trained_steps)
     forks = _before_labels(data.past, trained_steps) if data.past.at_end else rows
     unit = np.ones(data.interface.inputs)
-    differences = slice(0, 0 if data.asks == "symbol" else data.reference.input_size)  # codes have no size
+    differences = slice(0, 0 if data.question.categorical else data.reference.input_size)  # codes have no size
     unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
     network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
     network.statics.table.copy_(torch.from_numpy(data.static))
     target, exists = data.differences(forks, ends)
     network.head.begin(torch.from_numpy(target), torch.from_numpy(exists), data.level(forks))
-    if isinstance(network.head, DirectionHead):  # of all rows: every k-th might meet the same phase of a season
-        network.head.begin_at(base_rates(data.past, trained_steps, data.reference.horizon))
-    if isinstance(network.head, CategoricalHead):
-        horizon = data.reference.horizon
-        network.head.begin_at(symbol_base_rates(data.past, trained_steps, horizon, network.head.size))
+    # Of all rows: every k-th might meet the same phase of a season.
+    rates = data.question.base_rates(data.past, trained_steps, data.reference.horizon)
+    if rates is not None:
+        network.head.begin_at(rates)
 
 
 def _sampled(past: Panel, steps: IntArray) -> IntArray:

@@ -16,11 +16,11 @@ from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.direction import BASE_RATE, BaseRate
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_value
+from forecast.questions.kinds import DIRECTION, metric_label
 from forecast.questions.problem import Problem
-from forecast.questions.ranking import metric_label
 from forecast.questions.split import rolling_origins
 
-PROBLEM = Problem(HORIZON, 6, 3, asks="direction")
+PROBLEM = Problem(HORIZON, 6, 3, target_type="direction")
 
 
 def by_step(metric):
@@ -51,7 +51,7 @@ def said(missing=0.0, lengths=(60, 45, 50)):
         "sharp": Forecasts(np.round(rng.random(shape), 1)),  # with ties, zeros and ones
         "half": Forecasts(np.full(shape, 0.5)),
     }
-    return panel, results_table(panel, origins, forecasts, HORIZON, "direction"), fit_scales(panel.cut(split.train), 3)
+    return panel, results_table(panel, origins, forecasts, HORIZON, DIRECTION), fit_scales(panel.cut(split.train), 3)
 
 
 def test_every_metric_has_an_oracle():
@@ -62,7 +62,7 @@ def test_every_metric_has_an_oracle():
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_metrics_are_scikit_learn_s(metric, missing):
     panel, results, scales = said(missing)
-    scores = score(results, scales, "direction")
+    scores = score(results, scales, DIRECTION)
     for model in ("sharp", "half"):
         each = []
         for name in panel.ids:
@@ -83,10 +83,10 @@ def test_the_outcomes_are_one_where_the_target_rose():
 
 def test_they_are_ranked_by_the_brier_score_which_is_what_is_tested():
     _, results, scales = said()
-    scores = score(results, scales, "direction")
+    scores = score(results, scales, DIRECTION)
     assert ranking_metric(scores.by_model) == "brier"
     assert metric_label("brier") == "Brier score"
-    losses, _ = losses_to_compare(results, scales, "direction")
+    losses, _ = losses_to_compare(results, scales, DIRECTION)
     seen = results[results["model"] == "sharp"].dropna()
     squares = ((seen["y"] - seen["y_hat"]) ** 2).groupby([seen["unique_id"], seen["cutoff"]], observed=True).mean()
     np.testing.assert_allclose(losses["sharp"], squares.groupby("cutoff").mean(), rtol=1e-12)
@@ -94,7 +94,7 @@ def test_they_are_ranked_by_the_brier_score_which_is_what_is_tested():
 
 def test_outcomes_that_are_all_the_same_have_no_auc_and_the_reason_is_said():
     _, results, scales = said(lengths=(60,))
-    scores = score(results.assign(y=1.0), scales, "direction")
+    scores = score(results.assign(y=1.0), scales, DIRECTION)
     assert np.isnan(scores.by_model["auc"]).all()
     assert scores.empty == ("AUC is empty for series 's0': all outcomes are the same",)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.successive import successive_results
 from forecast.forecasters.interface import of_probabilities
-from forecast.questions.ask import ask
+from forecast.questions.task import forecast_task
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, single_series
 
@@ -54,7 +54,7 @@ def test_they_are_the_first_of_all_origins():
         ids=ids,
         channels=(Channel("s", "target", categories=("x", "y", "z")),),
     )
-    asked = ask(panel, HORIZON, asks="symbol")
+    asked = forecast_task(panel, HORIZON, target_type="symbol")
     fits = fit_all([Bigram()], panel, asked.split, asked.problem)
     thin = forecast_all(fits, panel, asked.split, asked.problem, stride=7)
     every = forecast_all(fits, panel, asked.split, asked.problem, stride=1).results

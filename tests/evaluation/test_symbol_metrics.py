@@ -14,18 +14,18 @@ from sklearn import metrics as sklearn_metrics
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
-from forecast.evaluation.metrics import METRICS_OF, question_of, ranking_metric, score
+from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.results import as_written, results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.interface import Forecasts, of_probabilities
+from forecast.questions.kinds import SYMBOL, metric_label, question_of_scores
 from forecast.questions.problem import Problem
-from forecast.questions.ranking import metric_label
 from forecast.questions.split import Split, rolling_origins
 from forecast.runs.forecasts import ForecastRow, format_forecast, parse_forecast
 
 HORIZON, SYMBOLS = 2, 3
-PROBLEM = Problem(HORIZON, 4, 1, asks="symbol")
+PROBLEM = Problem(HORIZON, 4, 1, target_type="symbol")
 
 ORACLES = {
     "bits": lambda y, p: sklearn_metrics.log_loss(y, p, labels=range(SYMBOLS)) / np.log(2),
@@ -54,7 +54,7 @@ def told():
     origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
     probabilities = {name: probabilities_of(origins, seed) for seed, name in enumerate(("one", "other"))}
     results = results_table(
-        panel, origins, {name: of_probabilities(made) for name, made in probabilities.items()}, HORIZON, "symbol"
+        panel, origins, {name: of_probabilities(made) for name, made in probabilities.items()}, HORIZON, SYMBOL
     )
     return panel, origins, probabilities, results, fit_scales(panel.cut(split.train), 1)
 
@@ -66,7 +66,7 @@ def test_every_metric_has_an_oracle():
 @pytest.mark.parametrize("metric", ORACLES)
 def test_metrics_are_scikit_learn_s(metric):
     panel, origins, probabilities, results, scales = told()
-    scores = score(results, scales, "symbol")
+    scores = score(results, scales, SYMBOL)
     rows = origins.rows(panel)
     for model, made in probabilities.items():
         each = []
@@ -80,11 +80,11 @@ def test_metrics_are_scikit_learn_s(metric):
 
 def test_they_are_ranked_by_bits_which_are_what_is_tested():
     _, _, _, results, scales = told()
-    scores = score(results, scales, "symbol")
+    scores = score(results, scales, SYMBOL)
     assert ranking_metric(scores.by_model) == "bits"
-    assert question_of(scores.by_model) == "symbol"
+    assert question_of_scores(scores.by_model) is SYMBOL
     assert metric_label("bits") == "bits a symbol"
-    losses, _ = losses_to_compare(results, scales, "symbol")
+    losses, _ = losses_to_compare(results, scales, SYMBOL)
     mine = results[results["model"] == "one"]
     bits = (-np.log2(mine["chance"])).groupby([mine["unique_id"], mine["cutoff"]], observed=True).mean()
     np.testing.assert_allclose(losses["one"], bits.groupby("cutoff").mean(), rtol=1e-12)
@@ -177,6 +177,6 @@ def test_a_chance_that_is_none_is_refused(line):
 
 def test_what_was_certain_and_came_costs_nothing_and_no_negative_zero():
     *_, results, scales = told()
-    certain = score(results.assign(chance=1.0), scales, "symbol").by_model["bits"]
+    certain = score(results.assign(chance=1.0), scales, SYMBOL).by_model["bits"]
     assert (certain == 0).all()
     assert not np.signbit(certain).any()

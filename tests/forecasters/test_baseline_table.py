@@ -11,9 +11,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from forecast.errors import ForecastError
-from forecast.forecasters.settings import BaselineSettings, RegressionSettings
-from forecast.forecasters.table import REGRESSORS, build_baseline
-from forecast.questions.problem import Asks, Problem
+from forecast.forecasters.baselines import REGRESSORS, BaselineSettings, build_baseline
+from forecast.forecasters.settings import RegressionSettings
+from forecast.questions.kinds import TargetType
+from forecast.questions.problem import Problem
 from forecast.questions.split import rolling_origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
@@ -33,12 +34,14 @@ def settings_from(values: dict[str, object]) -> BaselineSettings:
     return TypeAdapter(BaselineSettings).validate_python(values)
 
 
-def forecasts(settings: BaselineSettings, seed: int = 0, asks: Asks = "value") -> np.ndarray:
+def forecasts(settings: BaselineSettings, seed: int = 0, target_type: TargetType = "value") -> np.ndarray:
     """Forecasts of a noisy season of 6 steps, fitted on 60 of 90 steps."""
     rng = np.random.default_rng(1)
     y = np.sin(np.arange(90) / 6 * 2 * np.pi) + 0.3 * rng.standard_normal(90) + 0.02 * np.arange(90)
     panel = single_series(y, np.arange(90), Calendar(freq=None))
-    fitted = build_baseline(settings, seed).fit(panel.cut(np.array([75])), np.array([60]), Problem(3, 8, 6, asks))
+    fitted = build_baseline(settings, seed).fit(
+        panel.cut(np.array([75])), np.array([60]), Problem(3, 8, 6, target_type)
+    )
     return fitted.forecast(panel, rolling_origins(panel, np.array([75]), np.array([90]), 3)).y_hat
 
 
@@ -52,10 +55,12 @@ def test_every_yaml_describes_a_baseline_of_its_own_name(path):
     assert build_baseline(settings, 0).name == path.stem
 
 
-@pytest.mark.parametrize(("name", "asks"), [(name, asks) for name, one in REGRESSORS.items() for asks in one.answers])
-def test_every_regressor_learns_every_step_of_the_horizon(name, asks):
+@pytest.mark.parametrize(
+    ("name", "target_type"), [(name, kind) for name, one in REGRESSORS.items() for kind in one.answers]
+)
+def test_every_regressor_learns_every_step_of_the_horizon(name, target_type):
     settings = RegressionSettings(name="r", method="regression", regressor=name, params=FAST.get(name, {}))
-    y_hat = forecasts(settings, asks=asks)
+    y_hat = forecasts(settings, target_type=target_type)
     assert y_hat.shape == (13, 3)
     assert np.isfinite(y_hat).all()
     assert not np.array_equal(y_hat[:, 0], y_hat[:, 1])
@@ -125,7 +130,7 @@ def test_building_a_naive_rule_imports_no_scikit_learn():
     code = (
         "import sys; from forecast.forecasters.settings import RuleSettings as R;"
         "assert not {'sklearn', 'numpy', 'pandas', 'torch', 'pytorch_lightning'} & set(sys.modules);"
-        "from forecast.forecasters.table import build_baseline;"
+        "from forecast.forecasters.baselines import build_baseline;"
         "build_baseline(R(name='n', method='naive'), 0);"
         "assert not {'sklearn', 'pandas', 'torch', 'pytorch_lightning'} & set(sys.modules)"
     )

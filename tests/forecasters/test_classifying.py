@@ -10,10 +10,10 @@ from oracles.symbols import markov_text, symbols_panel, with_covariates
 from sklearn.linear_model import LogisticRegression
 
 from forecast.errors import ForecastError
+from forecast.forecasters.baselines import CLASSIFIERS, build_baseline
 from forecast.forecasters.classifying import Classifier
 from forecast.forecasters.settings import ClassifierSettings
 from forecast.forecasters.symbol_windows import MOST_WEIGHTS, BagOfSteps, LastSymbols, fit_inputs
-from forecast.forecasters.table import CLASSIFIERS, build_baseline
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins
 from forecast.questions.symbols import symbol_base_rates
@@ -23,7 +23,7 @@ LOGISTIC = LogisticRegression(C=2.0, max_iter=1000)
 
 
 def problem(horizon=1, context=6):
-    return Problem(horizon, context, asks="symbol")
+    return Problem(horizon, context, target_type="symbol")
 
 
 def at(*steps):

@@ -24,7 +24,7 @@ from forecast.series.date_features import with_features
 from forecast.series.panel import Channel, KnownAhead
 from forecast.training.settings import TrainingSettings
 
-PROBLEM = Problem(horizon=2, context_steps=9, asks="symbol")
+PROBLEM = Problem(horizon=2, context_steps=9, target_type="symbol")
 TRAINING = TrainingSettings(chunk_steps=16, lanes=4, max_epochs=3, accelerator="cpu", threads=1, learning_rate=0.05)
 WINDOWS = TRAINING.model_copy(update={"regime": "windows", "batches_per_epoch": 5})
 LSTM = LstmSettings(hidden_size=4, head="categorical")
@@ -106,7 +106,7 @@ def alternating():
     panel = symbols_panel("abacab" * 20)
     settings = RnnSettings(hidden_size=2, head="categorical", embedding_size=2)
     one = TRAINING.model_copy(update={"max_epochs": 1})
-    found = Recurrent(settings, one).fit(panel, np.array([100]), Problem(1, 5, asks="symbol"))
+    found = Recurrent(settings, one).fit(panel, np.array([100]), Problem(1, 5, target_type="symbol"))
     network = found.network
     with torch.no_grad():
         for part in network.parameters():

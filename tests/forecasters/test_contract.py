@@ -15,14 +15,14 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from forecast.forecasters.baselines import BaselineSettings, build_baseline, refusal
 from forecast.forecasters.interface import QUANTILES, Fitted, Forecaster, Kind
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
-from forecast.forecasters.settings import BaselineSettings
-from forecast.forecasters.table import build_baseline, why_unanswered
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
+from forecast.questions.kinds import VALUE
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins
 from forecast.reference.references import NAMES
@@ -48,7 +48,7 @@ def baseline(path: Path) -> Forecaster:
 YAMLS = sorted(
     path
     for path in (Path(__file__).parents[2] / "conf" / "baseline").glob("*.yaml")
-    if not why_unanswered(settings_of(path), "value")  # the others: test_direction, test_symbol_forecasters
+    if not refusal(settings_of(path), VALUE)  # the others: test_direction, test_symbol_forecasters
 )
 FORECASTERS: dict[str, Forecaster] = {
     **{path.stem: baseline(path) for path in YAMLS},

@@ -17,23 +17,24 @@ from test_contract import ORIGINS, PANEL, TRAIN, TRAINING, VALIDATION, WINDOWS, 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.leaks import find_leaks
+from forecast.forecasters.baselines import SHIPPED, BaselineSettings, build_baseline, refusal
 from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_change
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
-from forecast.forecasters.settings import BaselineSettings
-from forecast.forecasters.table import build_baseline, why_unanswered
 from forecast.forecasters.transformed import Transformed, log_target
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.ask import ask
 from forecast.questions.direction import base_rates
+from forecast.questions.kinds import DIRECTION
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins, Split, rolling_origins
-from forecast.tasks.asked import OF_DIRECTION
+from forecast.questions.task import forecast_task
 from forecast.training.settings import TrainingSettings
 
-PROBLEM = Problem(horizon=5, context_steps=9, season_steps=6, asks="direction")
+OF_DIRECTION = tuple(SHIPPED[name] for name in DIRECTION.baselines)
+
+PROBLEM = Problem(horizon=5, context_steps=9, season_steps=6, target_type="direction")
 LSTM = LstmSettings(hidden_size=4, head="direction")
 
 
@@ -42,7 +43,7 @@ def settings_of(path):
     return TypeAdapter(BaselineSettings).validate_python(values)
 
 
-CHOSEN = [one for one in map(settings_of, YAMLS) if not why_unanswered(one, "direction")]
+CHOSEN = [one for one in map(settings_of, YAMLS) if not refusal(one, DIRECTION)]
 FORECASTERS = {
     **{one.name: build_baseline(one, seed=0) for one in (*CHOSEN, *OF_DIRECTION)},
     "base_rate": BaseRate(),
@@ -136,7 +137,7 @@ def test_an_untrained_network_is_the_base_rate():
 
 def test_a_rule_is_as_sure_as_it_was_right_in_training():
     y = np.round(random_walk(200, seed=4), 1)
-    problem, train = Problem(3, 5, asks="direction"), np.array([150])
+    problem, train = Problem(3, 5, target_type="direction"), np.array([150])
     rule = NaiveRule("momentum", last_change).fit(panel_of(y).cut(train), train, problem)
     cases = {True: [], False: []}
     for t in range(147):
@@ -155,7 +156,7 @@ def windows(y, context, horizon, steps):
 
 def test_logistic_regression_is_scikit_learn_s_step_by_step():
     y = random_walk(400, seed=8) + 3 * np.sin(np.arange(400))
-    problem, train = Problem(3, 6, asks="direction"), np.array([300])
+    problem, train = Problem(3, 6, target_type="direction"), np.array([300])
     ours = build_baseline(OF_DIRECTION[-1].model_copy(update={"choose": {}, "reference": "last"}), 0)
     fitted_ours = ours.fit(panel_of(y), train, problem)
     x, rose = windows(y, 6, 3, 300)
@@ -169,7 +170,7 @@ def test_logistic_regression_is_scikit_learn_s_step_by_step():
 
 def test_a_regressor_of_the_outcome_is_cut_off_at_certainty():
     y = np.sin(np.arange(300) * 0.7) * 5
-    problem, train = Problem(2, 4, asks="direction"), np.array([250])
+    problem, train = Problem(2, 4, target_type="direction"), np.array([250])
     told = Regression("ridge", Ridge(1e-6), reference="last").fit(panel_of(y), train, problem)
     x, rose = windows(y, 4, 2, 250)
     scale = told.differences.scale[0]
@@ -183,7 +184,9 @@ def test_a_regressor_of_the_outcome_is_cut_off_at_certainty():
 
 def test_a_series_that_only_rises_is_no_fault_of_a_classifier():
     y = np.arange(200.0) ** 1.1
-    logistic = build_baseline(OF_DIRECTION[-1], 0).fit(panel_of(y), np.array([150]), Problem(2, 4, asks="direction"))
+    logistic = build_baseline(OF_DIRECTION[-1], 0).fit(
+        panel_of(y), np.array([150]), Problem(2, 4, target_type="direction")
+    )
     assert (logistic.forecast(panel_of(y), Origins(np.array([0]), np.array([180]))).y_hat > 0.95).all()
 
 
@@ -213,7 +216,7 @@ def test_an_ensemble_says_the_mean_of_its_members():
 
 
 @pytest.mark.parametrize(
-    ("settings", "asks", "said"),
+    ("settings", "target_type", "said"),
     [
         ({"head": "direction", "strategy": "recursive"}, "direction", r"model\.strategy=recursive"),
         ({"head": "direction", "strategy": "seq2seq"}, "direction", r"model\.strategy=seq2seq"),
@@ -222,10 +225,10 @@ def test_an_ensemble_says_the_mean_of_its_members():
         ({"head": "gaussian"}, "direction", "asks for the direction, and `model.head=gaussian` answers the value"),
     ],
 )
-def test_what_makes_no_sense_is_refused(settings, asks, said):
+def test_what_makes_no_sense_is_refused(settings, target_type, said):
     network = Recurrent(LstmSettings(**settings), TRAINING)
     with pytest.raises(ForecastError, match=said):
-        network.fit(PANEL, TRAIN, Problem(5, 9, 6, asks))
+        network.fit(PANEL, TRAIN, Problem(5, 9, 6, target_type))
 
 
 def test_a_classifier_is_not_asked_for_values():
@@ -238,7 +241,7 @@ def test_where_the_direction_is_predictable_it_comes_near_the_best_that_there_is
     phi, horizon = 0.5, 3
     y = autoregression(3000, phi)
     panel = panel_of(y + 50)
-    asked = ask(panel, horizon, asks="direction")
+    asked = forecast_task(panel, horizon, target_type="direction")
     training = TrainingSettings(accelerator="cpu", threads=1, patience=6)
     network = Recurrent(LstmSettings(hidden_size=8, head="direction"), training)
     fits = fit_all([network, BaseRate()], panel, asked.split, asked.problem)

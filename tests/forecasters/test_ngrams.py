@@ -19,7 +19,7 @@ TRAIN, KNOWN = np.array([70, 60, 1, 0]), np.array([95, 75, 1, 20])
 
 
 def problem(horizon=1):
-    return Problem(horizon, 8, asks="symbol")
+    return Problem(horizon, 8, target_type="symbol")
 
 
 def said(ngram, panel, train, origins, horizon=1):

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from oracles.panels import noisy_sine, panel_of, random_walk
 
+from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import ReferenceSettings, RegressionSettings, RuleSettings
-from forecast.forecasters.table import build_baseline
 from forecast.network.settings import LstmSettings
-from forecast.questions.ask import ask
 from forecast.questions.split import last_origins
+from forecast.questions.task import forecast_task
 from forecast.reading.sources import make_panel, read_csv
 from forecast.training.settings import TrainingSettings
 
@@ -37,7 +37,7 @@ def everything():
 
 
 def forecasts(forecaster, panel):
-    question = ask(panel, 6, season_steps=10, validation=20, test=20)
+    question = forecast_task(panel, 6, season_steps=10, validation=20, test=20)
     past = panel.cut(question.split.before_test)
     return forecaster.fit(past, question.split.train, question.problem).forecast(past, last_origins(past)).y_hat
 
@@ -106,7 +106,7 @@ def test_row_by_row_over_several_series_is_what_the_walk_gives(regime):
     """A series forecasts from its own past alone, however long the others are."""
     steps = 5
     panel = panel_of(*(noisy_sine(150 + 20 * i, 0.3, seed=i) * 10.0**i for i in range(3)))
-    question = ask(panel, 6, season_steps=10, validation=20, test=20)
+    question = forecast_task(panel, 6, season_steps=10, validation=20, test=20)
     past = panel.cut(question.split.before_test)
     fitted = network(regime).fit(past, question.split.train, question.problem)
     live = fitted.start(past)

@@ -115,8 +115,8 @@ def test_saved_and_fitted_again_it_keeps_how_steps_hang_together(name):
     fitted = fitted_on(panel, LstmSettings(hidden_size=4, head=name))
     parts = saved_parts(fitted, panel)
     opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
-    ask = panel, last_origins(panel), 20
-    np.testing.assert_array_equal(opened.paths(*ask), fitted.paths(*ask))
+    forecast_task = panel, last_origins(panel), 20
+    np.testing.assert_array_equal(opened.paths(*forecast_task), fitted.paths(*forecast_task))
     again = fitted.chosen().fit(panel, panel.lengths, PROBLEM)
     np.testing.assert_array_equal(again.copula.factor, fitted.copula.factor)
     wrong = parts["tensors"] | {"copula.factor": np.eye(5)}

@@ -320,7 +320,7 @@ def test_without_the_extra_a_line_says_how_to_install_it(monkeypatch):
 
 
 def test_the_table_of_baselines_does_not_import_statsmodels():
-    code = "import sys, forecast.forecasters.table; sys.exit('statsmodels' in sys.modules)"
+    code = "import sys, forecast.forecasters.baselines; sys.exit('statsmodels' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

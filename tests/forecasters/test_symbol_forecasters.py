@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from oracles.symbols import markov_text, symbols_panel, with_covariates
 
+from forecast.forecasters.baselines import CLASSIFIERS, SHIPPED, build_baseline
 from forecast.forecasters.interface import Kind
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
-from forecast.forecasters.table import CLASSIFIERS, build_baseline
+from forecast.questions.kinds import SYMBOL
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins
 from forecast.questions.symbols import symbol_base_rates
-from forecast.tasks.asked import OF_SYMBOLS
+
+OF_SYMBOLS = tuple(SHIPPED[name] for name in SYMBOL.baselines)
 
 FAST = {
     "extra_trees": {"n_estimators": 5},
@@ -53,7 +55,7 @@ ORIGINS = Origins(np.repeat([0, 1, 2], [28, 18, 18]), np.r_[119:147, 99:117, 59:
 
 
 def fit(forecaster, horizon, panel=PANEL):
-    return forecaster.fit(panel.cut(TRAIN + VALIDATION), TRAIN, Problem(horizon, 6, asks="symbol"))
+    return forecaster.fit(panel.cut(TRAIN + VALIDATION), TRAIN, Problem(horizon, 6, target_type="symbol"))
 
 
 @cache
@@ -124,7 +126,7 @@ def test_what_was_chosen_is_all_that_the_validation_split_decides(name, horizon)
     assert (final.name, final.kind) == (name, FORECASTERS[name].kind)
     elsewhere = fit(final, horizon, changed_after(PANEL, TRAIN)).forecast(PANEL, ORIGINS).probabilities
     np.testing.assert_allclose(elsewhere, probabilities(name, horizon), rtol=1e-9)
-    on_all = final.fit(PANEL, PANEL.lengths, Problem(horizon, 6, asks="symbol"))
+    on_all = final.fit(PANEL, PANEL.lengths, Problem(horizon, 6, target_type="symbol"))
     made = on_all.forecast(PANEL, Origins(np.arange(3), PANEL.lengths - 1)).probabilities
     assert made.shape == (3, horizon, 4)
     assert (made > 0).all()
@@ -154,6 +156,6 @@ def test_where_the_next_symbol_follows_from_the_last_two_they_know_more_than_the
     came = panel.target[origins.steps + 1].astype(int)
     bits = {}
     for name in ("base_rate", "bigram", "trigram", "ngram", "softmax"):
-        told = FORECASTERS[name].fit(panel.cut(np.array([2500])), train, Problem(1, 6, asks="symbol"))
+        told = FORECASTERS[name].fit(panel.cut(np.array([2500])), train, Problem(1, 6, target_type="symbol"))
         bits[name] = -np.log2(told.forecast(panel, origins).probabilities[np.arange(499), 0, came]).mean()
     assert bits["trigram"] == bits["ngram"] < bits["softmax"] < bits["bigram"] < bits["base_rate"]

@@ -15,13 +15,13 @@ from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
-from forecast.questions.ask import ask
 from forecast.questions.problem import Problem
 from forecast.questions.split import Origins, Split, rolling_origins
+from forecast.questions.task import forecast_task
 from forecast.series.panel import Channel, KnownAhead
 from forecast.training.settings import TrainingSettings
 
-PROBLEM = Problem(horizon=2, context_steps=9, asks="symbol")
+PROBLEM = Problem(horizon=2, context_steps=9, target_type="symbol")
 TRAINING = TrainingSettings(chunk_steps=16, lanes=4, max_epochs=3, accelerator="cpu", threads=1)
 WINDOWS = TRAINING.model_copy(update={"regime": "windows", "batches_per_epoch": 5})
 LSTM = LstmSettings(hidden_size=4, head="categorical")
@@ -84,7 +84,7 @@ def test_an_ensemble_says_the_mean_of_its_members():
 def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
     """Bits a symbol over the test split lie within 2 % of the entropy rate of the chain."""
     panel = symbols_panel(chain_text(8000))
-    asked = ask(panel, 1, asks="symbol")
+    asked = forecast_task(panel, 1, target_type="symbol")
     training = TrainingSettings(max_epochs=30, learning_rate=0.01, accelerator="cpu", threads=1)
     network = Recurrent(GruSettings(hidden_size=16, head="categorical"), training)
     found = network.fit(panel.cut(asked.split.fitted), asked.split.train, asked.problem)
@@ -97,7 +97,7 @@ def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
 
 def test_after_h_e_l_l_comes_e_l_l_o():
     panel = symbols_panel("hello" * 60)
-    asked = ask(panel, 1, asks="symbol")
+    asked = forecast_task(panel, 1, target_type="symbol")
     training = TrainingSettings(chunk_steps=20, max_epochs=60, learning_rate=0.02, accelerator="cpu", threads=1)
     found = Recurrent(RnnSettings(hidden_size=8, head="categorical"), training).fit(
         panel.cut(asked.split.fitted), asked.split.train, asked.problem
@@ -148,11 +148,11 @@ def test_a_masked_symbol_is_read_as_the_one_before_with_a_mark():
 
 def test_numbers_are_no_symbols():
     with pytest.raises(ForecastError, match="holds numbers"):
-        ask(replace(PANEL, channels=(Channel("y", "target"),)), 1, asks="symbol")
+        forecast_task(replace(PANEL, channels=(Channel("y", "target"),)), 1, target_type="symbol")
 
 
 def test_symbols_have_no_season():
-    asked = ask(PANEL, 1, asks="symbol")
+    asked = forecast_task(PANEL, 1, target_type="symbol")
     assert (asked.problem.season_steps, asked.season.evidence) == (1, "symbols have none")
     with pytest.raises(ForecastError, match="symbols have no season, found 7"):
-        ask(PANEL, 1, asks="symbol", season_steps=7)
+        forecast_task(PANEL, 1, target_type="symbol", season_steps=7)

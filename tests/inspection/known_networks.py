@@ -78,7 +78,7 @@ def rising(values, carried, read, out, **more):
     fitted = replace(
         system.fitted,
         forecaster=replace(system.fitted.forecaster, settings=settings),
-        problem=replace(system.fitted.problem, asks="direction"),
+        problem=replace(system.fitted.problem, target_type="direction"),
         network=network,
     )
     return replace(system, fitted=fitted)

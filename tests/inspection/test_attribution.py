@@ -183,7 +183,7 @@ def test_attributions_add_up_with_every_head_and_decoder(options):
 @pytest.mark.parametrize("changes", [{}, {"bidirectional": True}], ids=["stream", "both ends"])
 def test_logits_of_a_rise_are_attributed_as_they_are(panel, changes):
     training = QUICK.model_copy(update={"regime": "windows"}) if changes else QUICK
-    problem = replace(PROBLEM, asks="direction")
+    problem = replace(PROBLEM, target_type="direction")
     fitted = fitted_on(panel, GruSettings(hidden_size=6, head="direction", **changes), training, problem)
     origins = Origins(np.array([0, 1]), np.array([200, 240]))
     found = attribute(fitted, panel, origins)

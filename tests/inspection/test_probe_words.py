@@ -20,4 +20,4 @@ from forecast.inspection.pages.probe_words import headline
 )
 def test_the_headline(length, bare, said):
     cut = SimpleNamespace(fall=SimpleNamespace(length=length, walked=96), rmse=[bare, 1.0], whole=1.0)
-    assert headline(SimpleNamespace(asks="value", memory=SimpleNamespace(cut=cut)), "gru", "y") == said
+    assert headline(SimpleNamespace(target_type="value", memory=SimpleNamespace(cut=cut)), "gru", "y") == said

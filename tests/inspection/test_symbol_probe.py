@@ -23,7 +23,9 @@ DELAY = 3
 @pytest.fixture(scope="module")
 def fitted():
     settings = LstmSettings(hidden_size=5, head="categorical")
-    return Recurrent(settings, TRAINING).fit(PANEL.cut(np.array([300])), np.array([250]), Problem(2, 9, asks="symbol"))
+    return Recurrent(settings, TRAINING).fit(
+        PANEL.cut(np.array([300])), np.array([250]), Problem(2, 9, target_type="symbol")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def delaying():
     panel = symbols_panel("".join("ab"[code] for code in codes))
     settings = RnnSettings(hidden_size=DELAY + 1, head="categorical", embedding_size=1)
     network = Recurrent(settings, TRAINING.model_copy(update={"max_epochs": 1}))
-    fitted = network.fit(panel.cut(np.array([400])), np.array([400]), Problem(1, 9, asks="symbol"))
+    fitted = network.fit(panel.cut(np.array([400])), np.array([400]), Problem(1, 9, target_type="symbol"))
     inner = fitted.network
     with torch.no_grad():
         for part in inner.parameters():
@@ -140,7 +142,7 @@ def test_windows_remember_no_more_than_they_read():
     training = TRAINING.model_copy(update={"regime": "windows", "batches_per_epoch": 3})
     settings = LstmSettings(hidden_size=3, head="categorical")
     fitted = Recurrent(settings, training).fit(
-        PANEL.cut(np.array([300])), np.array([250]), Problem(1, 9, asks="symbol")
+        PANEL.cut(np.array([300])), np.array([250]), Problem(1, 9, target_type="symbol")
     )
     found = probe_symbols(fitted, PANEL, 0, 300, 400)
     assert found.memory.cut.walked == 8

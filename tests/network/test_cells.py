@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles.recurrence import gru, lstm, reservoir, rnn, sigmoid
 
-from forecast.network.cells import CELLS, build_backbone
+from forecast.network.cells import build_backbone
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.state import reset_lanes
 
@@ -95,7 +95,7 @@ def test_reset_touches_the_lanes_that_begin_and_no_other():
     assert c[:, 1, 3].tolist() == [2, 0, 2]
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", KINDS)
 def test_dropout_silences_features_even_of_a_single_layer(name):
     settings = KINDS[name](dropout=0.5, hidden_size=64)
     backbone = build_backbone(settings, input_size=2)

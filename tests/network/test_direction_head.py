@@ -51,14 +51,14 @@ def test_a_fresh_network_learns_the_outcomes_and_says_their_base_rates(reference
     rng = np.random.default_rng(1)
     seen = rng.random(300) > 0.1
     past = panel_of(np.round(rng.normal(0.1, 1, 300).cumsum(), 1), observed=[seen])
-    steps, problem = np.array([250]), Problem(4, 10, 1, asks="direction")
+    steps, problem = np.array([250]), Problem(4, 10, 1, target_type="direction")
     settings = LstmSettings(hidden_size=4, head="direction")
     data = network_data(
         past,
         fit_reference(reference, past, steps, problem),
         fit_scale(past, steps, 1),
         fit_encoding(past, steps),
-        asks="direction",
+        target_type="direction",
     )
     rows = np.arange(200)
     target, exists = data.differences(rows, past.offsets[:-1] + steps)

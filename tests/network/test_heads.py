@@ -11,13 +11,14 @@ from scipy import stats
 from forecast.network.head import Level
 from forecast.network.heads import HEADS, build_head
 from forecast.network.readings import Interface
-from forecast.network.settings import GruSettings, asked_by
+from forecast.network.settings import GruSettings
+from forecast.questions.kinds import question_of_head
 
 HORIZON = 3
 PROBABILITIES = (0.01, 0.025, 0.1, 0.5, 0.8, 0.975, 0.999)
 DISTRIBUTIONS = ["quantile", "gaussian", "student_t", "negative_binomial"]
 
-OF_NUMBERS = [name for name in HEADS if asked_by(name) != "symbol"]
+OF_NUMBERS = [name for name in HEADS if not question_of_head(name).categorical]
 
 
 def head_of(name, horizon=HORIZON, **settings):
@@ -119,7 +120,7 @@ def test_quantiles_never_cross(name):
         assert (head.own_quantiles(raw_of(head, size=5.0)).diff(dim=-1) > 0).all()
 
 
-@pytest.mark.parametrize("name", [name for name in HEADS if asked_by(name) == "value"])
+@pytest.mark.parametrize("name", [name for name in HEADS if not question_of_head(name).forecasts_probabilities])
 def test_untrained_it_lies_at_the_reference(name):
     head, _, level = begun(name)
     np.testing.assert_allclose(head.point(torch.zeros(7, HORIZON, head.size), level), 0.0, atol=1e-6)

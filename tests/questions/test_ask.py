@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.questions.ask import ask, context_for, split_as_asked
+from forecast.questions.kinds import QUESTIONS
 from forecast.questions.settings import SplitSettings
+from forecast.questions.task import context_for, forecast_task, split_as_asked
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
 
@@ -30,7 +31,7 @@ def several(*lengths):
 
 
 def test_what_is_not_said_is_found():
-    found = ask(seasonal(), horizon=10)
+    found = forecast_task(seasonal(), horizon=10)
     assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
     parts = (found.split.train, found.split.validation, found.split.calibration)
     assert [steps.tolist() for steps in parts] == [[260], [30], [30]]
@@ -39,21 +40,21 @@ def test_what_is_not_said_is_found():
 def test_only_values_are_calibrated_without_being_told():
     """However often a run splits its data: a prediction chooses its baseline on the same steps as the training did."""
     panel = seasonal()
-    for asks in ("value", "direction"):
-        found = ask(panel, 10, asks=asks)
-        again = split_as_asked(panel, SplitSettings(), asks, found.problem.context_steps, 10)
+    for target_type in ("value", "direction"):
+        found = forecast_task(panel, 10, target_type=target_type)
+        again = split_as_asked(panel, SplitSettings(), QUESTIONS[target_type], found.problem.context_steps, 10)
         assert (again.train, again.validation, again.calibration) == (
             found.split.train,
             found.split.validation,
             found.split.calibration,
         )
-        assert again.validation.tolist() == [30 if asks == "value" else 60]
+        assert again.validation.tolist() == [30 if target_type == "value" else 60]
     said = SplitSettings(calibration=20)
-    assert split_as_asked(panel, said, "direction", 1, 10).calibration.tolist() == [20]
+    assert split_as_asked(panel, said, QUESTIONS["direction"], 1, 10).calibration.tolist() == [20]
 
 
 def test_what_is_said_holds():
-    found = ask(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
+    found = forecast_task(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
     assert (found.problem.context_steps, found.problem.season_steps) == (7, 5)
     assert (found.split.train.tolist(), found.split.validation.tolist()) == ([270], [15])
     assert found.season.evidence == "given as data.season_steps"
@@ -63,7 +64,7 @@ def test_the_season_is_found_without_what_comes_after_training():
     panel = seasonal()
     y = panel.target.copy()
     y[260:] = np.random.default_rng(1).normal(0, 50, 140)
-    assert ask(single_series(y, panel.times, panel.calendar), 10).problem.season_steps == 12
+    assert forecast_task(single_series(y, panel.times, panel.calendar), 10).problem.season_steps == 12
 
 
 @pytest.mark.parametrize(
@@ -76,35 +77,35 @@ def test_context_is_two_seasons_or_a_horizon_as_far_as_training_goes(season_step
 
 def test_a_season_as_long_as_training_is_the_users_mistake():
     with pytest.raises(ForecastError, match=r"`data\.season_steps=260` should be less than the training split"):
-        ask(seasonal(), 10, season_steps=260)
+        forecast_task(seasonal(), 10, season_steps=260)
 
 
 def test_too_short_a_series_is_told_the_horizon_that_would_fit():
     with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: say `horizon=60` or less, or change"):
-        ask(seasonal(), 100)
-    assert ask(seasonal(), 60).problem.horizon == 60
+        forecast_task(seasonal(), 100)
+    assert forecast_task(seasonal(), 60).problem.horizon == 60
     with pytest.raises(ForecastError, match=r"`horizon=60` or less"):
-        ask(seasonal(), 61)
+        forecast_task(seasonal(), 61)
 
 
 def test_of_several_series_it_is_said_how_many_are_too_short():
     with pytest.raises(
         ForecastError, match=r"series 's1' has 50 steps.*leave out the 2 of 3 series that are too short"
     ):
-        ask(several(300, 50, 20), 20)
-    ask(several(300), 20)
+        forecast_task(several(300, 50, 20), 20)
+    forecast_task(several(300), 20)
 
 
 def test_no_horizon_fits_where_the_context_takes_everything():
     with pytest.raises(ForecastError, match=r"260 for training.*: shorten `horizon`, shorten `data.context_steps`, or"):
-        ask(seasonal(), 10, context_steps=300)
+        forecast_task(seasonal(), 10, context_steps=300)
 
 
 @pytest.mark.parametrize("said", [{"horizon": 0}, {"horizon": -3}, {"context_steps": 0}, {"season_steps": 0}])
 def test_a_length_below_one_step_is_the_users_mistake(said):
     (name, steps), *_ = said.items()
     with pytest.raises(ForecastError, match=f"`{name}` should be at least 1 step, found {steps}"):
-        ask(seasonal(), **{"horizon": 10, **said})
+        forecast_task(seasonal(), **{"horizon": 10, **said})
 
 
 @pytest.mark.parametrize(
@@ -114,27 +115,29 @@ def test_a_length_below_one_step_is_the_users_mistake(said):
 def test_splits_are_checked_in_a_notebook_too(said):
     (name, _), *_ = said.items()
     with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
-        ask(seasonal(), 10, **said)
+        forecast_task(seasonal(), 10, **said)
 
 
 def test_calibration_takes_half_of_validation_where_both_keep_a_horizon():
-    both = [ask(several(400, 300), 10, validation=steps, test=20, context_steps=5).split for steps in (20, 19)]
+    both = [
+        forecast_task(several(400, 300), 10, validation=steps, test=20, context_steps=5).split for steps in (20, 19)
+    ]
     assert [split.validation.tolist() for split in both] == [[10, 10], [19, 19]]
     assert [split.calibration.tolist() for split in both] == [[10, 10], [0, 0]]
     assert [split.before_test.tolist() for split in both] == [[380, 280], [380, 280]]
 
 
 def test_calibration_may_be_said_and_lies_between_validation_and_test():
-    split = ask(several(400, 300), 10, validation=20, calibration=30, test=0.1, context_steps=5).split
+    split = forecast_task(several(400, 300), 10, validation=20, calibration=30, test=0.1, context_steps=5).split
     assert split.train.tolist() == [310, 220]
     assert split.fitted.tolist() == [330, 240]
     assert split.before_test.tolist() == [360, 270]
-    none = ask(several(400, 300), 10, validation=20, calibration=0, test=20, context_steps=5).split
+    none = forecast_task(several(400, 300), 10, validation=20, calibration=0, test=20, context_steps=5).split
     assert (none.before_test - none.fitted).tolist() == [0, 0]
 
 
 def test_a_calibration_split_shorter_than_the_horizon_is_the_users_mistake():
     with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 11, 10, 10 and 10: say `horiz"):
-        ask(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
+        forecast_task(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
     with pytest.raises(ForecastError, match=r"`split.test` should be less than 1 together with `split.validation` \(0"):
-        ask(several(400, 300), 10, validation=0.5, calibration=0.3, test=0.2)
+        forecast_task(several(400, 300), 10, validation=0.5, calibration=0.3, test=0.2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from oracles.panels import panel_of
 
-from forecast.questions.ask import ask
 from forecast.questions.direction import base_rates, bounded_rate, risen
+from forecast.questions.task import forecast_task
 
 
 def test_a_value_that_is_the_same_again_has_not_risen():
@@ -59,8 +59,8 @@ def test_what_always_or_never_came_is_no_certainty():
 
 def test_nothing_is_set_aside_for_intervals_that_there_are_not():
     panel = panel_of(np.random.default_rng(0).normal(size=400))
-    value, direction = ask(panel, 5), ask(panel, 5, asks="direction")
-    assert direction.problem.asks == "direction"
+    value, direction = forecast_task(panel, 5), forecast_task(panel, 5, target_type="direction")
+    assert direction.problem.target_type == "direction"
     np.testing.assert_array_equal(direction.split.fitted, direction.split.before_test)
     np.testing.assert_array_equal(direction.split.before_test, value.split.before_test)
     assert value.split.fitted < value.split.before_test

@@ -7,8 +7,8 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.questions.ask import ask
 from forecast.questions.short import without_short
+from forecast.questions.task import forecast_task
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
 
@@ -16,7 +16,7 @@ from forecast.reading.sources import load_source
 def test_a_short_series_is_refused_with_the_setting_that_leaves_it_out():
     panel = panel_of(np.arange(300.0), np.arange(9.0))
     with pytest.raises(ForecastError, match=r"series 's1' has 9 steps.* 1 of 2 series .*data\.on_short_series=drop"):
-        ask(panel, 5)
+        forecast_task(panel, 5)
 
 
 def test_short_series_are_left_out_and_named():
@@ -28,16 +28,16 @@ def test_short_series_are_left_out_and_named():
         "2 of 4 series left out as too short for context 10 + horizon 5 in training and 5 steps each for validation "
         "and test: 's1' (9 steps), 's3' (20 steps).",
     )
-    assert ask(kept, 5, context_steps=10).problem.context_steps == 10
+    assert forecast_task(kept, 5, context_steps=10).problem.context_steps == 10
 
 
 def test_one_short_series_does_not_shorten_the_context_of_all():
     panel = panel_of(*(noisy_sine(300, seed=i) for i in range(5)), noisy_sine(40, seed=9))
-    assert ask(panel, 5).problem.context_steps < 40
+    assert forecast_task(panel, 5).problem.context_steps < 40
     kept, notes = without_short(panel, 5)
     assert len(kept) == 5
     assert "'s5' (40 steps)" in notes[0]
-    assert ask(kept, 5).problem.context_steps == 40
+    assert forecast_task(kept, 5).problem.context_steps == 40
 
 
 def test_long_series_stay_as_they_are():

@@ -9,9 +9,9 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.questions.ask import ask
 from forecast.questions.short import without_short
 from forecast.questions.split import rolling_origins, split_panel
+from forecast.questions.task import forecast_task
 from forecast.reference.covariate_encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
@@ -111,23 +111,25 @@ def test_a_panel_is_cut_down_to_the_series_of_a_split():
 def test_the_context_is_of_the_shortest_training_series():
     lengths = (200, 150, 30, 100, 20)
     panel = symbols(*lengths)
-    found = ask(panel, 4, validation=1, test=2, asks="symbol", over="series")
+    found = forecast_task(panel, 4, validation=1, test=2, target_type="symbol", over="series")
     assert (found.problem.season_steps, found.problem.context_steps) == (1, 64)
     assert splits_of(found.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
-    assert ask(panel, 4, validation=1, test=1, asks="symbol", over="series").problem.context_steps == 17  # of 30 steps
-    given = ask(panel, 4, validation=1, test=1, asks="symbol", over="series", context_steps=500)
+    assert (
+        forecast_task(panel, 4, validation=1, test=1, target_type="symbol", over="series").problem.context_steps == 17
+    )  # of 30 steps
+    given = forecast_task(panel, 4, validation=1, test=1, target_type="symbol", over="series", context_steps=500)
     assert given.problem.context_steps == 500  # nothing before a series' first row is needed
 
 
-@pytest.mark.parametrize("asks", ["value", "direction"])
-def test_values_are_refused(asks):
+@pytest.mark.parametrize("target_type", ["value", "direction"])
+def test_values_are_refused(target_type):
     with pytest.raises(ForecastError, match=r"`split\.over=series` is for symbols .* own training split"):
-        ask(symbols(*LENGTHS), 2, asks=asks, over="series")
+        forecast_task(symbols(*LENGTHS), 2, target_type=target_type, over="series")
 
 
 def test_another_word_is_refused():
     with pytest.raises(ForecastError, match=r"`split\.over` should be"):
-        ask(symbols(*LENGTHS), 2, asks="symbol", over="time,series")
+        forecast_task(symbols(*LENGTHS), 2, target_type="symbol", over="time,series")
 
 
 @pytest.mark.parametrize("name", ["last", "mean", "level", "none", "blend", "auto"])
@@ -135,7 +137,7 @@ def test_scales_and_references_are_finite_where_a_series_has_no_training(name):
     panel = panel_of(*(noisy_sine(n, seed=n) for n in LENGTHS))
     split = split_panel(panel, 2, 3, 1, 2, over="series")
     past = panel.cut(split.fitted)
-    question = ask(panel_of(noisy_sine(100)), 2).problem
+    question = forecast_task(panel_of(noisy_sine(100)), 2).problem
     reference = fit_reference(name, past, split.train, question)
     known = reference.quantities(past)
     assert np.isfinite(reference.at(known, np.arange(len(past.target)))).all()

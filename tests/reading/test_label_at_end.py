@@ -10,8 +10,8 @@ import pytest
 from oracles.panels import panel_of
 
 from forecast.errors import ForecastError
-from forecast.questions.ask import ask, check_labels
 from forecast.questions.split import last_origins, rolling_origins, split_panel
+from forecast.questions.task import check_labels, forecast_task
 from forecast.reading.covariates import missing_ahead
 from forecast.reading.labels import with_labels_at_end
 from forecast.reading.settings import CsvSettings
@@ -124,7 +124,7 @@ def test_series_without_a_label_are_counted_nowhere():
 
 def test_the_question_reads_as_much_as_the_shortest_training_series_has():
     made = with_labels_at_end(read_panel((9, 6, 5, 1), (0, 1, 2, 0)))
-    found = ask(made, 1, validation=1, test=1, asks="symbol", over="series")
+    found = forecast_task(made, 1, validation=1, test=1, target_type="symbol", over="series")
     assert (found.problem.context_steps, found.problem.season_steps) == (6, 1)
     assert found.split.train.tolist() == [10, 7, 0, 0]
 
@@ -133,14 +133,14 @@ def test_the_question_reads_as_much_as_the_shortest_training_series_has():
     ("said", "message"),
     [
         ({"horizon": 3}, r"found `horizon=3`: say `horizon=1`"),
-        ({"asks": "value"}, r"say `model\.head=categorical`"),
+        ({"target_type": "value"}, r"say `model\.head=categorical`"),
         ({"over": "time"}, r"say `split\.over=series`"),
     ],
 )
 def test_other_questions_are_refused(said, message):
-    asked = {"horizon": 1, "asks": "symbol", "over": "series", "validation": 1, "test": 1, **said}
+    asked = {"horizon": 1, "target_type": "symbol", "over": "series", "validation": 1, "test": 1, **said}
     with pytest.raises(ForecastError, match=r"`data\.target_at=end`.*" + message):
-        ask(with_labels_at_end(read_panel()), asked.pop("horizon"), **asked)
+        forecast_task(with_labels_at_end(read_panel()), asked.pop("horizon"), **asked)
 
 
 def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
@@ -158,7 +158,7 @@ def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
 def test_no_reference_reads_a_label_before_its_row():
     made = with_labels_at_end(read_panel())
     other = with_labels_at_end(read_panel(codes=(0, 1, 2, 0, 1, 1)))
-    problem = ask(made, 1, validation=1, test=1, asks="symbol", over="series").problem
+    problem = forecast_task(made, 1, validation=1, test=1, target_type="symbol", over="series").problem
     before = np.flatnonzero(~made.target_observed)
     for name in ("last", "mean", "level", "none"):
         one, two = (fit_reference(name, panel, panel.lengths, problem) for panel in (made, other))

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from forecast.questions.kinds import SYMBOL
+
 STRANGE = (
     "<script>alert(1)</script>",
     "&",
@@ -62,7 +64,7 @@ def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y"
         "history": pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "validation_loss": [2.2, np.log(4)]}),
         "network": "lstm",
         "baseline": "bigram",
-        "asks": "symbol",
+        "question": SYMBOL,
         "symbols": tuple(symbols),
     }
     return run, probabilities

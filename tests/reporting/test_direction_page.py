@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.questions.kinds import DIRECTION
 from forecast.reporting.charts import draw
 from forecast.reporting.directions import reliability
 from forecast.reporting.html import report_html
@@ -59,7 +60,7 @@ def a_run(seed=0):
         "forecast": ahead,
         "network": "lstm",
         "baseline": "base_rate",
-        "asks": "direction",
+        "question": DIRECTION,
     }
 
 

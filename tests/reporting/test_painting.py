@@ -23,7 +23,7 @@ PICTURES = [vl_convert.vegalite_to_png(json.loads(chart), scale=SCALE) for chart
 
 def painted(painters, folder):
     for k, chart in enumerate(CHARTS):
-        painters.ask(chart, folder / "new" / f"{k}.png")
+        painters.forecast_task(chart, folder / "new" / f"{k}.png")
     painters.finish()
     return [path.read_bytes() for path in sorted(folder.glob("new/*"))]
 
@@ -53,7 +53,7 @@ def test_where_no_painter_can_be_started_it_is_painted_here(executable, tmp_path
 
 def test_a_fault_in_a_chart_is_told_by_this_process_and_leaves_no_file(tmp_path):
     with Painters(1) as painters:
-        painters.ask('{"mark": 3}', tmp_path / "0.png")
+        painters.forecast_task('{"mark": 3}', tmp_path / "0.png")
         with pytest.raises(ValueError, match="PNG conversion failed"):
             painters.finish()
     assert list(tmp_path.iterdir()) == []
@@ -62,7 +62,7 @@ def test_a_fault_in_a_chart_is_told_by_this_process_and_leaves_no_file(tmp_path)
 def interrupted(painters, folder):
     with painters:
         for k in range(20):
-            painters.ask(CHARTS[0], folder / f"{k}.png")
+            painters.forecast_task(CHARTS[0], folder / f"{k}.png")
         raise KeyboardInterrupt
 
 

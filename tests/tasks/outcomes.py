@@ -48,7 +48,7 @@ def question(job):
 def trained(job):
     """Weights, losses and the reason of the end."""
     prepared = prepare(job)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     fitted = network(job).fit(prepared.panel.cut(split.fitted), split.train, problem)
     bare = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
     tried = [epoch.as_dict() for member in bare.members for epoch in member.history]
@@ -60,7 +60,7 @@ def trained(job):
 def forecast(job):
     """What the network forecasts at the end of the validation split."""
     prepared = prepare(job)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     past = prepared.panel.cut(split.fitted)
     return network(job).fit(past, split.train, problem).forecast(past, last_origins(past)).y_hat.tolist()
 
@@ -68,7 +68,7 @@ def forecast(job):
 def baseline(job):
     """The forecast of each baseline, or why there is none."""
     prepared = prepare(job)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(baselines(job), prepared.panel, split, problem)
     past = prepared.panel.cut(split.fitted)
     made = {name: one.forecast(past, last_origins(past)).y_hat.tolist() for name, one in fits.fitted.items()}
@@ -78,7 +78,7 @@ def baseline(job):
 def symbols(job):
     """The chances that each baseline gives, or why there are none."""
     prepared = prepare(job)
-    asked = prepared.question
+    asked = prepared.task
     fits = fit_all(baselines(job), prepared.panel, asked.split, asked.problem)
     past = prepared.panel.cut(asked.split.fitted)
     made = {name: one.forecast(past, last_origins(past)).probabilities.tolist() for name, one in fits.fitted.items()}
@@ -88,7 +88,7 @@ def symbols(job):
 def judged(job):
     """The results of the backtest and the verdict."""
     prepared = prepare(job)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(forecasters(job), prepared.panel, split, problem)
     found = evaluate(fits, prepared.panel, split, problem, job.backtest)
     return found.test.results.y_hat.tolist(), found.verdict.sentence

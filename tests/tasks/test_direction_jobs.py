@@ -16,22 +16,24 @@ from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import score
+from forecast.forecasters.baselines import SHIPPED, build_baseline
 from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.naive import NaiveRule, last_change
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.table import build_baseline
 from forecast.network.settings import LstmSettings
-from forecast.questions.ask import ask
+from forecast.questions.kinds import DIRECTION
 from forecast.questions.split import last_origins
+from forecast.questions.task import forecast_task
 from forecast.runs.opening import open_forecast, open_record
 from forecast.runs.run import open_run
-from forecast.tasks.asked import OF_DIRECTION
 from forecast.tasks.check import check
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.prepare import prepare
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train, validate
 from forecast.training.settings import TrainingSettings
+
+OF_DIRECTION = tuple(SHIPPED[name] for name in DIRECTION.baselines)
 
 DAYS = pd.date_range("2024-01-01", periods=230, freq="D")
 
@@ -105,7 +107,7 @@ def test_an_opened_run_says_the_same(shops):
     panel = shops.prepared.panel
     told, before = (one.forecast(panel, last_origins(panel)) for one in (run.network, shops.final["lstm"]))
     np.testing.assert_allclose(told.y_hat, before.y_hat, atol=1e-6)
-    assert run.problem.asks == "direction"
+    assert run.problem.target_type == "direction"
     assert [row.quantiles for row in open_forecast(shops.folder)] == [()] * 20
 
 
@@ -159,11 +161,11 @@ def test_the_tripwire_is_set_for_it(tmp_path):
 def test_a_sweep_minimises_the_brier_score():
     job = direction_job(training__max_epochs=1)
     prepared = prepare(job)
-    asked = prepared.question
+    asked = prepared.task
     network = Recurrent(job.model, job.training, job.seed)
     fits = fit_all([network], prepared.panel, asked.split, asked.problem)
     found = evaluate(fits, prepared.panel, asked.split, asked.problem)
-    scores = score(found.validation.results, found.validation.scales, "direction").by_model
+    scores = score(found.validation.results, found.validation.scales, DIRECTION).by_model
     assert validate(job).score == pytest.approx(scores.loc["lstm", "brier"])
 
 
@@ -221,7 +223,7 @@ def test_on_random_walks_hardly_any_verdict_claims_a_win():
     won = 0
     for seed in range(WALKS):
         panel = panel_of(random_walk(400, 300 + seed))
-        asked = ask(panel, horizon=5, asks="direction")
+        asked = forecast_task(panel, horizon=5, target_type="direction")
         network = Recurrent(LstmSettings(hidden_size=4, head="direction"), training)
         fits = fit_all([network, *rows], panel, asked.split, asked.problem)
         won += evaluate(fits, panel, asked.split, asked.problem).verdict.won

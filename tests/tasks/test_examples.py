@@ -8,6 +8,7 @@ from forecast.app.arguments import read_command_line
 from forecast.app.composition import compose_job, plain_values
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.metrics import score
+from forecast.questions.kinds import SYMBOL
 from forecast.tasks.prepare import baselines, network, prepare
 from forecast.tasks.settings import check_job
 
@@ -17,10 +18,10 @@ def scores_of(*overrides, beside=()):
     job = check_job(plain_values(compose_job(read_command_line([*overrides, "training.accelerator=cpu"]))))
     prepared = prepare(job)
     asked = [network(job), *(one for one in baselines(job) if one.name in beside)]
-    panel, split, problem = prepared.panel, prepared.question.split, prepared.question.problem
+    panel, split, problem = prepared.panel, prepared.task.split, prepared.task.problem
     tested = forecast_all(fit_all(asked, panel, split, problem), panel, split, problem)
     assert not tested.failures
-    return score(tested.results, tested.scales, "symbol").by_model, tested
+    return score(tested.results, tested.scales, SYMBOL).by_model, tested
 
 
 def test_hello():

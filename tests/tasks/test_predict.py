@@ -73,7 +73,7 @@ def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
 def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):
     made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
     y = wave(DAYS)
-    season = run_on_csv.prepared.question.problem.season_steps
+    season = run_on_csv.prepared.task.problem.season_steps
     unit = np.abs(y[season:150] - y[: 150 - season]).mean()
     for row in made.scores.itertuples():
         told = [r.y_hat for r in open_forecast(run_on_csv.folder) if r.model == row.model]

@@ -212,7 +212,7 @@ def test_a_network_that_reads_windows_from_both_ends(tmp_path, changes):
 
 def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
     opened = open_run(run_folder)
-    other = replace(opened.network, problem=replace(opened.problem, asks="symbol"))
+    other = replace(opened.network, problem=replace(opened.problem, target_type="symbol"))
     monkeypatch.setattr("forecast.tasks.probe.open_run", lambda *_: replace(opened, network=other))
     with pytest.raises(ForecastError, match="of values and of rises"):
         probe(run_folder, show=BARE)

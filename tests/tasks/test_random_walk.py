@@ -10,7 +10,7 @@ from forecast.evaluation.evaluate import evaluate
 from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_value, straight_line, window_mean
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
-from forecast.questions.ask import ask
+from forecast.questions.task import forecast_task
 from forecast.runs.opening import open_record
 from forecast.training.settings import TrainingSettings
 
@@ -33,7 +33,7 @@ def test_hardly_any_verdict_on_a_real_network_claims_a_win():
     won, to_naive = 0, 0
     for seed in range(WALKS):
         panel = panel_of(random_walk(500, 100 + seed))
-        asked = ask(panel, horizon=10)
+        asked = forecast_task(panel, horizon=10)
         fits = fit_all([network, *rules], panel, asked.split, asked.problem)
         found = evaluate(fits, panel, asked.split, asked.problem).verdict
         won += found.won

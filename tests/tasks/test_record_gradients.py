@@ -21,7 +21,7 @@ from forecast.training.job import initial_network
 def fitted(**changes):
     job = small_job(**changes)
     prepared = prepare(job)
-    split, problem = prepared.question.split, prepared.question.problem
+    split, problem = prepared.task.split, prepared.task.problem
     past = prepared.panel.cut(split.fitted)
     return recurrent(job).fit(past, split.train, problem), past, split.train
 

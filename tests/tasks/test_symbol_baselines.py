@@ -7,14 +7,19 @@ from small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.forecasters.asked import check_asked
+from forecast.forecasters.baselines import SHIPPED, refusal
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
-from forecast.forecasters.table import why_unanswered
 from forecast.network.settings import LstmSettings
+from forecast.questions.kinds import DIRECTION, SYMBOL
 from forecast.questions.problem import Problem
-from forecast.tasks.asked import OF_DIRECTION, OF_SYMBOLS, asked_baselines, check_question, left_out
+from forecast.tasks.asked import asked_baselines, check_question, left_out
 from forecast.tasks.prepare import forecasters, reference
 from forecast.tasks.settings import check_job
+
+OF_SYMBOLS = tuple(SHIPPED[name] for name in SYMBOL.baselines)
+
+OF_DIRECTION = tuple(SHIPPED[name] for name in DIRECTION.baselines)
 
 BIGRAM = {"name": "bigram", "method": "ngram", "order": 2}
 FOREST = {"name": "forest", "method": "classifier", "classifier": "random_forest"}
@@ -80,9 +85,9 @@ def test_baselines_of_symbols_are_asked_for_nothing_else(one):
 
 
 def test_what_answers_symbols():
-    assert all(not why_unanswered(one, "symbol") for one in OF_SYMBOLS)
-    assert all(why_unanswered(one, "direction") for one in OF_SYMBOLS)
-    assert why_unanswered(OF_DIRECTION[0], "symbol")
+    assert all(not refusal(one, SYMBOL) for one in OF_SYMBOLS)
+    assert all(refusal(one, DIRECTION) for one in OF_SYMBOLS)
+    assert refusal(OF_DIRECTION[0], SYMBOL)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +106,9 @@ def test_what_makes_no_sense_is_refused(changes, said):
 
 
 def test_a_network_is_asked_what_its_head_answers():
-    check_asked(LstmSettings(head="categorical"), Problem(2, 4, asks="symbol"))
+    check_asked(LstmSettings(head="categorical"), Problem(2, 4, target_type="symbol"))
     with pytest.raises(ForecastError, match=r"asks for the symbol, and `model.head=direction` answers the direction"):
-        check_asked(LstmSettings(head="direction"), Problem(2, 4, asks="symbol"))
+        check_asked(LstmSettings(head="direction"), Problem(2, 4, target_type="symbol"))
 
 
 def test_the_files_are_what_is_added():

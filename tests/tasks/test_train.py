@@ -60,7 +60,7 @@ def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(traine
 
 def test_every_model_forecasts_from_the_same_origins_of_the_test_split(trained):
     results = trained.evaluation.test.results
-    panel, question = trained.prepared.panel, trained.prepared.question
+    panel, question = trained.prepared.panel, trained.prepared.task
     origins = rolling_origins(panel, question.split.before_test, panel.lengths, 4)
     for _, rows in results.groupby("model", observed=True):
         assert sorted(rows.cutoff.unique()) == panel.times[origins.rows(panel)].tolist()
@@ -72,7 +72,7 @@ def test_the_baseline_to_beat_is_the_best_on_validation_and_not_on_test(trained)
     validation = score(evaluation.validation.results, evaluation.validation.scales).by_model.mase
     assert evaluation.baseline == validation.drop("lstm").idxmin()
     last_cutoff = evaluation.validation.results.ds.max()
-    panel, split = trained.prepared.panel, trained.prepared.question.split
+    panel, split = trained.prepared.panel, trained.prepared.task.split
     assert last_cutoff == panel.times[split.fitted[0] - 1]
 
 
@@ -226,7 +226,7 @@ def test_a_crash_while_writing_leaves_nothing(tmp_path, monkeypatch):
 
 def test_nothing_is_decided_on_the_test_split(trained, tmp_path, monkeypatch):
     """With another test split: the same validation, the same baseline to beat, the same weights in the backtest."""
-    source, split = trained.prepared.source, trained.prepared.question.split
+    source, split = trained.prepared.source, trained.prepared.task.split
     other = replace(source, panel=change_after(source.panel, split.before_test, seed=1))
     monkeypatch.setattr("forecast.tasks.prepare.load_source", lambda _: other)
     job = small_job()

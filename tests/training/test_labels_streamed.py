@@ -15,9 +15,9 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.windows import window_rows
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings, GruSettings
-from forecast.questions.ask import ask
 from forecast.questions.problem import Problem
 from forecast.questions.split import split_panel
+from forecast.questions.task import forecast_task
 from forecast.reading.labels import with_labels_at_end
 from forecast.reference.covariate_encoding import fit_encoding
 from forecast.reference.references import fit_reference
@@ -228,7 +228,7 @@ def test_a_label_is_learnt_from_the_first_of_many_chunks():
     lengths = np.random.default_rng(1).integers(1, 24, 180)
     panel = labelled(lengths.tolist(), unlabelled=())
     panel = replace(panel, channels=(replace(panel.channels[0], categories=("minus", "plus")), *panel.channels[1:]))
-    asked = ask(panel, 1, validation=40, test=40, asks="symbol", over="series")
+    asked = forecast_task(panel, 1, validation=40, test=40, target_type="symbol", over="series")
     training = TrainingSettings(chunk_steps=8, lanes=8, max_epochs=12, learning_rate=0.02)
     network = Recurrent(GruSettings(hidden_size=8, head="categorical"), training)
     fits = fit_all([network], panel, asked.split, asked.problem)

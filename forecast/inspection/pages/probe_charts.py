@@ -11,6 +11,7 @@ from forecast.inspection.pages import probe_words as words
 from forecast.inspection.pages.curves import NETWORK, REFERENCE, Axis, Curve, both, panel
 from forecast.inspection.pages.direction_probe import probability_figure, rises_figure
 from forecast.inspection.pages.probe_terms import RISES, VALUES, Terms, terms_of
+from forecast.questions.kinds import QUESTIONS
 from forecast.reporting import marks
 from forecast.reporting.marks import Figure
 from forecast.reporting.theme import LIGHT
@@ -32,7 +33,7 @@ _PERFECT = "perfect forecast"
 
 def probe_figures(found: Examination) -> tuple[Figure, ...]:
     """Draw every topic, in the order of the page."""
-    terms = terms_of(found.asks)
+    terms = terms_of(QUESTIONS[found.asks])
     rises = terms is RISES
     with debug_mode(False):
         return (

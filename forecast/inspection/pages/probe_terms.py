@@ -10,7 +10,7 @@ import numpy as np
 from forecast.inspection.pages.curves import REFERENCE
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
 
 
@@ -46,6 +46,6 @@ VALUES = Terms("RMSE", False, "forecast", "spread", REFERENCE, "best linear filt
 RISES = Terms("Brier score", True, "logit of a rise", "logit", "base rate", "best linear probability")
 
 
-def terms_of(asks: Asks) -> Terms:
+def terms_of(question: Question) -> Terms:
     """Return the words for a question."""
-    return RISES if asks == "direction" else VALUES
+    return RISES if question.binary else VALUES

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from forecast.inspection.pages.direction_probe import probability_says, waves_say
 from forecast.inspection.pages.probe_terms import RISES, VALUES, Terms, terms_of
+from forecast.questions.kinds import QUESTIONS
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def headline(found: Examination, name: str, series: str) -> str:
     """The memory length from data."""
     cut = found.memory.cut
     whose = f"{name} on {series}"
-    worth = ", and hardly anything hangs on it" if _lost(cut, terms_of(found.asks)) < _HARDLY else ""
+    worth = ", and hardly anything hangs on it" if _lost(cut, terms_of(QUESTIONS[found.asks])) < _HARDLY else ""
     if cut.fall.length is None:
         return f"{whose} remembers more than {counted(cut.fall.walked, 'step')}{worth}"
     if not cut.fall.length:
@@ -36,7 +37,7 @@ def headline(found: Examination, name: str, series: str) -> str:
 
 def sentences(found: Examination) -> tuple[str, ...]:
     """One sentence a topic, for the head of the page and the terminal."""
-    terms = terms_of(found.asks)
+    terms = terms_of(QUESTIONS[found.asks])
     return (
         cut_says(found.memory.cut, terms),
         f"{echo_says(found.memory.echo)} {gradient_says(found.memory.gradient, terms)}",

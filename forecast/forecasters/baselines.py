@@ -1,32 +1,24 @@
-"""From a name to a baseline: the literal tables of rules, regressors and classifiers, and what builds them.
+"""From a name to a baseline: the tables of methods, regressors and classifiers, and what builds them.
 
-To add a regressor of scikit-learn, write `conf/baseline/<name>.yaml`; if it is not in `REGRESSORS`, add a line. A
-classifier, for symbols, is a line of `CLASSIFIERS`.
+A naive rule is a function of `naive.py` and a line of `METHODS`; a regressor of scikit-learn a line of `REGRESSORS`;
+each has its `conf/baseline/<name>.yaml`. Baselines of one's own are registered from outside (`register_baseline`).
+Modules are imported when something of theirs is built: the command line reads the tables at its start.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar, cast
+
+from pydantic import BeforeValidator, SerializeAsAny
 
 from forecast.errors import ForecastError
-from forecast.forecasters.naive import (
-    NaiveRule,
-    Rule,
-    UntrainedReference,
-    last_change,
-    last_season,
-    last_value,
-    straight_line,
-    window_mean,
-)
-from forecast.forecasters.ngrams import Ngram
 from forecast.forecasters.settings import (
-    BaselineSettings,
     ClassifierSettings,
+    NamedSettings,
     NgramSettings,
     ReferenceSettings,
     RegressionSettings,
@@ -34,18 +26,11 @@ from forecast.forecasters.settings import (
     StatisticalSettings,
     WindowMeanSettings,
 )
-from forecast.forecasters.statistical import Statistical
+from forecast.settings import OneOf
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
-    from forecast.questions.problem import Asks
-
-RULES: dict[str, Rule] = {
-    "naive": last_value,
-    "seasonal_naive": last_season,
-    "drift": straight_line,
-    "momentum": last_change,
-}
+    from forecast.questions.kinds import Question, TargetType
 
 
 class Regressor(NamedTuple):
@@ -54,7 +39,7 @@ class Regressor(NamedTuple):
     module: str
     cls: str
     multi_output: bool
-    answers: tuple[Asks, ...] = ("value", "direction")
+    answers: tuple[TargetType, ...] = ("value", "direction")
 
 
 # Written down rather than asked of scikit-learn: the tag of MLPRegressor says one output, and it has many.
@@ -73,7 +58,7 @@ REGRESSORS: dict[str, Regressor] = {
     "lasso": Regressor("sklearn.linear_model", "Lasso", True),
     "linear": Regressor("sklearn.linear_model", "LinearRegression", True),
     "linear_support_vector": Regressor("sklearn.svm", "LinearSVR", False),
-    "logistic": Regressor("forecast.forecasters.classifiers", "LogisticChance", False, ("direction",)),
+    "logistic": Regressor("forecast.forecasters.classifiers", "LogisticProbability", False, ("direction",)),
     "mlp": Regressor("sklearn.neural_network", "MLPRegressor", True),
     "partial_least_squares": Regressor("sklearn.cross_decomposition", "PLSRegression", True),
     "random_forest": Regressor("sklearn.ensemble", "RandomForestRegressor", True),
@@ -111,55 +96,47 @@ CLASSIFIERS: dict[str, ClassifierEntry] = {
 Entry = TypeVar("Entry", Regressor, ClassifierEntry)
 
 
-def why_unanswered(settings: BaselineSettings, asks: Asks) -> str:
-    """Say why a baseline does not answer a question, "" where it does."""
-    if asks == "symbol" or isinstance(settings, NgramSettings | ClassifierSettings):
-        return _why_not_symbols(settings, asks)
-    match settings:
-        case RegressionSettings():
-            entry = REGRESSORS.get(settings.regressor)
-            if entry is not None and asks not in entry.answers:
-                return f"says how likely a rise is, and is asked for the {asks}: say `model.head=direction`, or drop it"
-        case RuleSettings(method="naive") if asks == "direction":
-            return "repeats the last value, which is never higher than itself"
-        case StatisticalSettings() if asks == "direction":
-            return "forecasts values, and in training none from which its directions could be counted"
-    return ""
+class Method(NamedTuple):
+    """What can be set of a baseline of this method, how it is built with a seed, and which questions it answers."""
+
+    settings: type[NamedSettings]
+    build: Callable[[Any, int], Forecaster]
+    answers: tuple[TargetType, ...] = ("value",)
 
 
-def _why_not_symbols(settings: BaselineSettings, asks: Asks) -> str:
-    """Say why one of a question and a baseline is of symbols and the other is not, "" where both are."""
-    match settings:
-        case NgramSettings() | ClassifierSettings():
-            said = f"says how likely each symbol is, and is asked for the {asks}: say `model.head=categorical`"
-            return "" if asks == "symbol" else f"{said}, or drop it"
-        case RegressionSettings(regressor="logistic"):
-            return "says how likely a rise is: of symbols `baseline=[softmax]` says it"
-    return "for values, and symbols have none"
+def _rule(function: str, *answers: TargetType) -> Method:
+    """A rule of `naive.py`, which has nothing to set but its name."""
+
+    def build(settings: NamedSettings, seed: int) -> Forecaster:
+        from forecast.forecasters import naive  # noqa: PLC0415
+
+        return naive.NaiveRule(settings.name, getattr(naive, function))
+
+    return Method(RuleSettings, build, answers)
 
 
-def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
-    """Make the forecaster that the settings describe.
+def _window_mean(settings: WindowMeanSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.naive import window_mean  # noqa: PLC0415
 
-    Raises
-    ------
-    ForecastError
-        A regressor, a classifier or a parameter that is not there, with the nearest name.
+    return window_mean(settings.name, settings.window_steps)
 
-    """
-    match settings:
-        case RuleSettings():
-            return NaiveRule(settings.name, RULES[settings.method])
-        case WindowMeanSettings():
-            return window_mean(settings.name, settings.window_steps)
-        case ReferenceSettings():
-            return UntrainedReference(settings.name, settings.reference)
-        case RegressionSettings() | ClassifierSettings():
-            return _of_scikit_learn(settings, seed)
-        case StatisticalSettings():
-            return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
-        case NgramSettings():
-            return Ngram(settings.name, settings.order)
+
+def _reference(settings: ReferenceSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.naive import UntrainedReference  # noqa: PLC0415
+
+    return UntrainedReference(settings.name, settings.reference)
+
+
+def _statistical(settings: StatisticalSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.statistical import Statistical  # noqa: PLC0415
+
+    return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
+
+
+def _ngram(settings: NgramSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.ngrams import Ngram  # noqa: PLC0415
+
+    return Ngram(settings.name, settings.order)
 
 
 def _of_scikit_learn(settings: RegressionSettings | ClassifierSettings, seed: int) -> Forecaster:
@@ -182,6 +159,87 @@ def _of_scikit_learn(settings: RegressionSettings | ClassifierSettings, seed: in
     entry = _entry(settings, "regressor", settings.regressor, REGRESSORS)
     shared |= {"reference": settings.reference, "multi_output": entry.multi_output, "answers": entry.answers}
     return Regression(regressor=_estimator(settings, entry), **shared)
+
+
+METHODS: dict[str, Method] = {
+    "naive": _rule("last_value", "value"),
+    "seasonal_naive": _rule("last_season", "value", "direction"),
+    "drift": _rule("straight_line", "value", "direction"),
+    "momentum": _rule("last_change", "value", "direction"),
+    "window_mean": Method(WindowMeanSettings, _window_mean, ("value", "direction")),
+    "reference": Method(ReferenceSettings, _reference, ("value", "direction")),
+    "regression": Method(RegressionSettings, _of_scikit_learn, ("value", "direction")),
+    **dict.fromkeys(("auto_ets", "auto_arima", "auto_theta", "kalman"), Method(StatisticalSettings, _statistical)),
+    "ngram": Method(NgramSettings, _ngram, ("symbol",)),
+    "classifier": Method(ClassifierSettings, _of_scikit_learn, ("symbol",)),
+}
+"""Every method of a baseline by its name in `baseline.<name>.method`."""
+
+BASELINES = OneOf("method", {name: method.settings for name, method in METHODS.items()})
+
+if TYPE_CHECKING:
+    BaselineSettings: TypeAlias = NamedSettings
+else:
+    BaselineSettings = Annotated[SerializeAsAny[NamedSettings], BeforeValidator(BASELINES.check), BASELINES]
+
+SHIPPED: dict[str, BaselineSettings] = {
+    "momentum": RuleSettings(name="momentum", method="momentum"),
+    "closed_form": ReferenceSettings(name="closed_form", method="reference"),
+    "logistic": RegressionSettings(
+        name="logistic",
+        method="regression",
+        regressor="logistic",
+        params={"max_iter": 1000},
+        choose={"C": [1e-4, 1e-3, 1e-2, 0.1, 1.0]},
+        max_windows=5000,
+    ),
+    "trigram": NgramSettings(name="trigram", method="ngram", order=3),
+    "ngram": NgramSettings(name="ngram", method="ngram"),
+    "softmax": ClassifierSettings(name="softmax", method="classifier"),
+}
+"""Baselines that a question asks by itself (`Question.baselines`)."""
+
+
+def register_baseline(
+    method: str,
+    build: Callable[[Any, int], Forecaster],
+    *,
+    settings: type[NamedSettings] = RuleSettings,
+    answers: tuple[TargetType, ...] = ("value",),
+) -> None:
+    """Make a baseline of one's own known, as `baseline.<name>.method`.
+
+    `build(settings, seed)` returns an untrained `Forecaster`. A registered method can be registered again.
+
+    >>> from forecast.forecasters.naive import NaiveRule, last_value
+    >>> register_baseline("again", lambda settings, seed: NaiveRule(settings.name, last_value))
+    >>> build_baseline(RuleSettings(name="mine", method="again"), seed=0).name
+    'mine'
+    """
+    METHODS[method] = Method(settings, build, answers)
+    BASELINES.kinds[method] = settings
+
+
+def refusal(settings: BaselineSettings, question: Question) -> str:
+    """Say why a baseline does not answer a question, "" where it does."""
+    if isinstance(settings, RegressionSettings):
+        entry = REGRESSORS.get(settings.regressor)
+        return question.refusal(settings.regressor, entry.answers if entry else METHODS["regression"].answers)
+    return question.refusal(settings.method, METHODS[settings.method].answers)
+
+
+def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
+    """Return the untrained forecaster that the settings describe.
+
+    Raises
+    ------
+    ForecastError
+        A method, a regressor, a classifier or a parameter that is not there, with the nearest name.
+
+    """
+    if settings.method not in METHODS:
+        raise ForecastError(f"`baseline.{settings.name}.method` {_no_such(settings.method, METHODS)}")
+    return METHODS[settings.method].build(settings, seed)
 
 
 def _entry(settings: BaselineSettings, key: str, name: str, table: Mapping[str, Entry]) -> Entry:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
+from forecast.questions.kinds import QUESTIONS
 from forecast.questions.problem import Problem
 from forecast.questions.season import Season, find_season
 from forecast.questions.settings import SplitSettings
@@ -18,7 +19,7 @@ from forecast.questions.split import Over, Split, split_panel
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Asks
+    from forecast.questions.kinds import Question, TargetType
     from forecast.series.panel import Panel
 
 _SEASONS_OF_CONTEXT = 2
@@ -29,7 +30,7 @@ _LONGEST_CONTEXT = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class ForecastTask:
     """A split with the problem that is posed on it, and what speaks for the season."""
 
     split: Split
@@ -37,7 +38,7 @@ class Question:
     season: Season
 
 
-def ask(
+def forecast_task(
     panel: Panel,
     horizon: int,
     *,
@@ -46,9 +47,9 @@ def ask(
     validation: float = 0.15,
     test: float = 0.2,
     calibration: float | None = None,
-    asks: Asks = "value",
+    target_type: TargetType = "value",
     over: Over = "time",
-) -> Question:
+) -> ForecastTask:
     """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
     Without a number the last half of the validation split is for calibration, where both halves keep a horizon;
@@ -65,22 +66,25 @@ def ask(
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
     asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
     settings = check_settings(SplitSettings, asked, "split.")
-    check_splits(panel, horizon, asks, over)
-    split = split_as_asked(panel, settings, asks, 1, horizon)
+    question = QUESTIONS[target_type]
+    check_splits(panel, horizon, question, over)
+    split = split_as_asked(panel, settings, question, 1, horizon)
     training = _with_steps(panel.cut(split.train))
     shortest = int(training.lengths.min())
-    if asks == "symbol":
+    if question.categorical:
         season = _no_season(panel, season_steps)
         context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
     else:
         season = _season(training, season_steps)
         context = context_for(season.steps, horizon, shortest)
     context = context_steps or context
-    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, asks=asks)
-    return Question(split_as_asked(panel, settings, asks, context, horizon), problem, season)
+    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, target_type=target_type)
+    return ForecastTask(split_as_asked(panel, settings, question, context, horizon), problem, season)
 
 
-def split_as_asked(panel: Panel, settings: SplitSettings, asks: Asks, context_steps: int, horizon: int) -> Split:
+def split_as_asked(
+    panel: Panel, settings: SplitSettings, question: Question, context_steps: int, horizon: int
+) -> Split:
     """Split a panel as the settings say; where intervals are not asked for, nothing is calibrated unless they say so.
 
     Raises
@@ -89,7 +93,7 @@ def split_as_asked(panel: Panel, settings: SplitSettings, asks: Asks, context_st
         A series that is too short for its stretches.
 
     """
-    calibration = 0 if asks != "value" and settings.calibration is None else settings.calibration
+    calibration = 0 if question.forecasts_probabilities and settings.calibration is None else settings.calibration
     return split_panel(
         panel,
         settings.validation,
@@ -124,7 +128,7 @@ def _with_steps(training: Panel) -> Panel:
     return training.take(np.flatnonzero(training.lengths))
 
 
-def check_splits(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+def check_splits(panel: Panel, horizon: int, question: Question, over: Over) -> None:
     """Refuse stretches of which the question makes no sense.
 
     Raises
@@ -134,8 +138,8 @@ def check_splits(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
 
     """
     if panel.at_end:
-        check_labels(panel, horizon, asks, over)
-    if over == "series" and asks != "symbol":
+        check_labels(panel, horizon, question, over)
+    if over == "series" and not question.categorical:
         raise ForecastError(
             "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
             "values come from its own training split, which a whole series of the test has not: say "
@@ -181,7 +185,7 @@ def _which(panel: Panel) -> str:
     return f" in series {panel.ids[int(np.argmin(panel.lengths))]!r}" if len(panel) > 1 else ""
 
 
-def check_labels(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
+def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> None:
     """Refuse what makes no sense where each series has one label at its end.
 
     Raises
@@ -199,7 +203,7 @@ def check_labels(panel: Panel, horizon: int, asks: Asks, over: Over) -> None:
         )
     if horizon != 1:
         raise ForecastError(f"`data.target_at=end` is one label a series, found `horizon={horizon}`: say `horizon=1`")
-    if asks != "symbol":
+    if not question.categorical:
         raise ForecastError("`data.target_at=end` asks which label a series has: say `model.head=categorical`")
     if not panel.channels[0].categories:
         raise ForecastError(
