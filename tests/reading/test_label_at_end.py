@@ -10,6 +10,7 @@ import pytest
 from oracles.panels import panel_of
 
 from forecast.errors import ForecastError
+from forecast.questions.kinds import SYMBOL
 from forecast.questions.split import last_origins, rolling_origins, split_panel
 from forecast.questions.task import check_labels, forecast_task
 from forecast.reading.covariates import missing_ahead
@@ -147,12 +148,12 @@ def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
     made = with_labels_at_end(read_panel())
     alike = replace(made, channels=(replace(made.channels[0], categories=("ant",)), *made.channels[1:]))
     with pytest.raises(ForecastError, match=r"all series have the label 'ant': there is nothing to forecast"):
-        check_labels(alike, 1, "symbol", "series")
+        check_labels(alike, 1, SYMBOL, "series")
     numbers = replace(made, channels=(replace(made.channels[0], categories=()), *made.channels[1:]))
     with pytest.raises(ForecastError, match=r"'y' holds numbers: say `data\.symbols=true`"):
-        check_labels(numbers, 1, "symbol", "series")
+        check_labels(numbers, 1, SYMBOL, "series")
     with pytest.raises(ForecastError, match=r"name columns with `data\.past`"):
-        check_labels(made.target_alone(), 1, "symbol", "series")
+        check_labels(made.target_alone(), 1, SYMBOL, "series")
 
 
 def test_no_reference_reads_a_label_before_its_row():
