@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.columns import Metric
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecast.evaluation.metrics import Groups, Metric
+    from forecast.evaluation.metrics import Groups
     from forecast.series.panel import FloatArray
 
 _SUREST = float(np.finfo(np.float64).eps)
-"""Uniforms are kept so far from 0 and 1, as scikit-learn does, lest a sure and wrong one lose infinitely."""
+"""Probabilities are kept so far from 0 and 1, as scikit-learn does, lest a sure and wrong one lose infinitely."""
 
 
 def brier(groups: Groups) -> FloatArray:
@@ -56,5 +58,21 @@ def _mean(groups: Groups, losses: pd.Series) -> FloatArray:
     return means
 
 
-DIRECTION_METRICS: dict[str, Metric] = {"brier": brier, "accuracy": accuracy, "auc": auc, "log_loss": log_loss}
+DIRECTION_METRICS: dict[str, Metric] = {
+    "brier": Metric(
+        brier, "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"
+    ),
+    "accuracy": Metric(
+        accuracy, "right", "share of outcomes given more than a half (a half says that there is no rise)", percent=True
+    ),
+    "auc": Metric(
+        auc,
+        "AUC",
+        "how often a rise was given more than what was none, at the same step ahead: 50 % is chance",
+        percent=True,
+    ),
+    "log_loss": Metric(
+        log_loss, "log loss", "mean negative logarithm of the probability that was given to what came, in nats"
+    ),
+}
 """To add one: a pure function above, its line here, and an oracle in tests/evaluation/test_direction_metrics.py."""

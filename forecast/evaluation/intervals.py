@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.columns import Column
 from forecast.evaluation.quantile_scores import crps, pinball_loss, probability_transform, weighted_quantile_loss
 from forecast.evaluation.significance import horizon_overlap
 from forecast.evaluation.sureness import Judged, judge, sentence
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 NOMINAL = {0.5: (0.25, 0.75), 0.8: (0.1, 0.9), 0.9: (0.05, 0.95), 0.95: (0.025, 0.975)}
 """The intervals that are scored, and the levels of their ends."""
 
-COLUMNS = ("wql", "crps", "coverage_90", "width_90")
+COLUMNS = {
+    "wql": Column(
+        "WQL", "weighted quantile loss: twice the mean pinball loss of all quantiles over the mean size of y"
+    ),
+    "crps": Column("CRPS", "continuous ranked probability score, in units of the data: MAE of a whole distribution"),
+    "coverage_90": Column(
+        "90\u00a0% hold", "share of what came that the 90 % intervals hold: 90 % is right", "percent", "in 90 %"
+    ),
+    "width_90": Column(
+        "90\u00a0% width", "mean width of the 90 % intervals, scaled as MASE is; narrow is good if they hold"
+    ),
+}
 """What the leaderboard shows of them."""
 
 BINS = 10

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
+from forecast.evaluation.columns import Column
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
-from forecast.evaluation.metrics import METRICS, METRICS_OF, ranking_metric
+from forecast.evaluation.metrics import METRICS_OF, ranking_metric
 from forecast.questions.kinds import question_of_scores
 
 if TYPE_CHECKING:
@@ -19,18 +20,29 @@ if TYPE_CHECKING:
     from forecast.evaluation.significance import Comparison
     from forecast.questions.kinds import Question
 
-COLUMNS = (
-    "model",
-    "kind",
-    *METRICS,
-    *INTERVAL_SCORES,
+_REVISION = Column(
     "revision",
-    "skill",
-    "dm_p",
-    "fit_seconds",
-    "forecast_seconds",
-    "status",
+    "how much the forecast for one date changes from origin to origin, scaled as MASE is; small is steady",
 )
+_COMPARED = {
+    "skill": Column(
+        "skill",
+        "1 less MASE (or Brier, bits) over that of the baseline to beat: above 0 is better than it",
+        "gain",
+        "skill",
+    ),
+    "dm_p": Column(
+        "p",
+        "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series",
+        "p",
+        "p",
+    ),
+}
+_SECONDS = {
+    "fit_seconds": Column("fit s", "seconds to fit", "seconds"),
+    "forecast_seconds": Column("forecast s", "seconds to forecast from all origins", "seconds"),
+}
+_TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status")}
 _ROUNDING = 1e-9
 _PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
 
@@ -74,10 +86,17 @@ def leaderboard(
 
 
 def columns_of(question: Question) -> tuple[str, ...]:
-    """Columns of the leaderboard of a question: only values have intervals and revisions."""
-    if not question.forecasts_probabilities:
-        return COLUMNS
-    return ("model", "kind", *METRICS_OF[question.name], "skill", "dm_p", "fit_seconds", "forecast_seconds", "status")
+    """Return the columns of leaderboard.csv in their order: only values have intervals and revisions."""
+    of_values = () if question.forecasts_probabilities else (*INTERVAL_SCORES, "revision")
+    return ("model", "kind", *METRICS_OF[question.name], *of_values, *_COMPARED, *_SECONDS, "status")
+
+
+def shown_columns(question: Question) -> dict[str, Column]:
+    """Return the same columns as the report and the terminal show them: what models are ranked by comes first."""
+    metrics = {name: metric.column for name, metric in METRICS_OF[question.name].items()}
+    known = metrics | _COMPARED | _SECONDS | _TEXTS | INTERVAL_SCORES | {"revision": _REVISION}
+    first = ("model", "kind", question.ranked_by, *_COMPARED)
+    return {name: known[name] for name in dict.fromkeys((*first, *columns_of(question)))}
 
 
 def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:

@@ -9,14 +9,14 @@ the M competitions; where both are zero the forecast is right and the term is 0,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from utilsforecast import losses
 
+from forecast.evaluation.columns import Metric
 from forecast.evaluation.direction_metrics import DIRECTION_METRICS
 from forecast.evaluation.symbol_metrics import SYMBOL_METRICS
 from forecast.questions.kinds import VALUE, question_of_scores
@@ -42,10 +42,6 @@ class Groups:
     rows: pd.DataFrame
     absolute: FloatArray
     squared: FloatArray
-
-
-Metric: TypeAlias = Callable[[Groups], "FloatArray"]
-"""One score a group, NaN where a denominator vanishes."""
 
 
 def mae(groups: Groups) -> FloatArray:
@@ -84,14 +80,19 @@ def r2(groups: Groups) -> FloatArray:
 
 
 METRICS: dict[str, Metric] = {
-    "mae": mae,
-    "rmse": rmse,
-    "smape": smape,
-    "mase": mase,
-    "rmsse": rmsse,
-    "r2": r2,
+    "mae": Metric(mae, "MAE", "mean absolute error, in units of the data"),
+    "rmse": Metric(rmse, "RMSE", "root of the mean squared error, in units of the data"),
+    "smape": Metric(smape, "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),
+    "mase": Metric(
+        mase, "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training split"
+    ),
+    "rmsse": Metric(rmsse, "RMSSE", "root mean squared error, scaled as MASE is", in_terminal=False),
+    "r2": Metric(r2, "R²", "share of the variance that the forecasts explain", in_terminal=False),
 }
-"""To add a metric: a pure function above, its line here, and an oracle in tests/oracles/metrics.py."""
+"""To add a metric: a pure function above, its line here, and an oracle in tests/oracles/metrics.py.
+
+It then stands in leaderboard.csv, in the report and in the terminal.
+"""
 
 
 METRICS_OF: dict[TargetType, dict[str, Metric]] = {
@@ -147,7 +148,7 @@ def _score_groups(seen: pd.DataFrame, keys: list[str], scales: Scales, question:
     columns = dict.fromkeys(["step", "y", "y_hat", question.scored_column])
     rows = seen[list(columns)].assign(group=grouped.ngroup())
     groups = Groups(rows, absolute, squared)
-    return pd.DataFrame({name: metric(groups) for name, metric in METRICS_OF[question.name].items()}, index=index)
+    return pd.DataFrame({name: metric.score(groups) for name, metric in METRICS_OF[question.name].items()}, index=index)
 
 
 def _of(found: pd.DataFrame) -> FloatArray:

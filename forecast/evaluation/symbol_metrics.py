@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.columns import Metric
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecast.evaluation.metrics import Groups, Metric
+    from forecast.evaluation.metrics import Groups
     from forecast.series.panel import FloatArray
 
 
@@ -38,5 +40,13 @@ def _mean(groups: Groups, losses: pd.Series) -> FloatArray:
     return means
 
 
-SYMBOL_METRICS: dict[str, Metric] = {"bits": bits, "accuracy": accuracy, "perplexity": perplexity}
+SYMBOL_METRICS: dict[str, Metric] = {
+    "bits": Metric(
+        bits, "bits", "bits a symbol: what the symbols that came cost in an ideal code of the probabilities"
+    ),
+    "accuracy": Metric(accuracy, "right", "share of symbols that were the likeliest", percent=True),
+    "perplexity": Metric(
+        perplexity, "perplexity", "2 to the power of the bits: as hard as a choice among so many alike"
+    ),
+}
 """To add one: a pure function above, its line here, and an oracle in tests/evaluation/test_symbol_metrics.py."""

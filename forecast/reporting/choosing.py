@@ -1,11 +1,8 @@
-"""The rows of the leaderboard as plain data, and which models and which series are drawn."""
+"""Which models and which series are drawn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.reporting.losses import losses
@@ -16,63 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MEASURES = (
-    "brier",
-    "bits",
-    "accuracy",
-    "perplexity",
-    "auc",
-    "log_loss",
-    "mase",
-    "mae",
-    "rmse",
-    "smape",
-    "rmsse",
-    "r2",
-    "skill",
-    "dm_p",
-)
-UNCERTAINTY = ("wql", "crps", "coverage_90", "width_90", "revision")
-SECONDS = ("fit_seconds", "forecast_seconds")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the leaderboard; a measure that is missing or not finite is None."""
-
-    model: str
-    kind: str
-    measures: dict[str, float | None]
-    status: str
-
-
-def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
-    """Return the rows as they stand in `leaderboard`, or mean errors computed from `results`, best first."""
-    leaderboard = _mean_errors(results) if leaderboard is None else leaderboard
-    return tuple(
-        Row(
-            model=str(row["model"]),
-            kind=str(row.get("kind", "")),
-            measures={name: _finite(row[name]) for name in (*MEASURES, *UNCERTAINTY, *SECONDS) if name in row},
-            status=str(row.get("status", "ok")),
-        )
-        for row in leaderboard.to_dict("records")
-    )
-
-
-def _mean_errors(results: pd.DataFrame) -> pd.DataFrame:
-    loss = losses(results)
-    if loss.name == "bits":
-        table = results[["model"]].assign(bits=loss, accuracy=results["y"] == results["y_hat"])[loss.notna()]
-        board = table.groupby("model", observed=True).mean().sort_values("bits").reset_index()
-        return board.assign(perplexity=np.exp2(board["bits"]))
-    table = results[["model"]].assign(mae=loss, square=loss**2)
-    board = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
-    return board.assign(rmse=np.sqrt(board["square"]))
-
-
-def _finite(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(float(value)) else float(value)
+    from forecast.reporting.leaderboard import Row
 
 
 def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None) -> Roles:

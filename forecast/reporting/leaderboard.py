@@ -1,33 +1,77 @@
-"""The leaderboard as cells of text, for the page and for the terminal."""
+"""The leaderboard on the page and in a terminal of 80 columns; which columns there are is said beside the metrics."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from forecast.questions.kinds import RANKING_METRICS
-from forecast.wording import SMALLEST, decimals_for, number
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from forecast.evaluation.leaderboard import shown_columns
+from forecast.questions.kinds import RANKING_METRICS, question_of_scores
+from forecast.reporting.losses import losses
+from forecast.wording import SMALLEST, decimals_for, number, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
-    from forecast.reporting.choosing import Row
-    from forecast.reporting.summary import Summary
+    import pandas as pd
+
+    from forecast.evaluation.columns import Column
+    from forecast.reporting.sections import Roles
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of the table: the measure's name in the data, its heading, and what it means."""
+class Row:
+    """A row of the leaderboard; a measure that is missing or not finite is None."""
 
-    name: str
-    label: str
-    means: str = ""
-    text: bool = False
+    model: str
+    kind: str
+    measures: dict[str, float | None]
+    status: str
+
+
+def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
+    """Return the rows of `leaderboard`, or mean errors computed from `results`, best first."""
+    table = _mean_errors(results) if leaderboard is None else leaderboard
+    columns = shown_columns(question_of_scores(table))
+    measures = [name for name, column in columns.items() if column.form != "text" and name in table]
+    return tuple(
+        Row(
+            model=str(row["model"]),
+            kind=str(row.get("kind", "")),
+            measures={name: _finite(row[name]) for name in measures},
+            status=str(row.get("status", "ok")),
+        )
+        for row in table.to_dict("records")
+    )
+
+
+def _mean_errors(results: pd.DataFrame) -> pd.DataFrame:
+    loss = losses(results)
+    if loss.name == "bits":
+        table = results[["model"]].assign(bits=loss, accuracy=results["y"] == results["y_hat"])[loss.notna()]
+        means = table.groupby("model", observed=True).mean().sort_values("bits").reset_index()
+        return means.assign(perplexity=np.exp2(means["bits"]))
+    table = results[["model"]].assign(mae=loss, square=loss**2)
+    means = table.groupby("model", observed=True).mean().sort_values("mae").reset_index()
+    return means.assign(rmse=np.sqrt(means["square"]))
+
+
+def _finite(value: Any) -> float | None:
+    return None if value is None or not np.isfinite(float(value)) else float(value)
+
+
+# The page
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell; `bar` is a length in percent of the cell."""
+    """A cell of the page's table; `kind` is its style class, `bar` the length of a bar in percent of the cell."""
 
     text: str
     kind: str = ""
@@ -36,103 +80,114 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A model's row; its role gives it a colour."""
+    """A row of the page's table; the model's role gives it a colour."""
 
     model: str
     role: str
     cells: tuple[Cell, ...]
 
 
-COLUMNS = (
-    Column("model", "model", text=True),
-    Column("kind", "kind", text=True),
-    Column("brier", "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"),
-    Column("bits", "bits", "bits a symbol: what the symbols that came cost in an ideal code of the probabilities"),
-    Column("mase", "MASE", "mean absolute error over that of the (seasonal) naive forecast on the training split"),
-    Column(
-        "skill", "skill", "1 less MASE (or Brier, bits) over that of the baseline to beat: above 0 is better than it"
-    ),
-    Column(
-        "dm_p",
-        "p",
-        "two-sided test against the baseline to beat: Diebold-Mariano over origins, or, of few, paired over series",
-    ),
-    Column(
-        "accuracy",
-        "right",
-        "share of outcomes given more than a half (a half says that there is no rise), or of symbols the likeliest",
-    ),
-    Column("perplexity", "perplexity", "2 to the power of the bits: as hard as a choice among so many alike"),
-    Column(
-        "auc",
-        "AUC",
-        "how often a rise was given more than what was none, at the same step ahead: 50 % is chance",
-    ),
-    Column("log_loss", "log loss", "mean negative logarithm of the probability that was given to what came, in nats"),
-    Column("mae", "MAE", "mean absolute error, in units of the data"),
-    Column("rmse", "RMSE", "root of the mean squared error, in units of the data"),
-    Column("smape", "sMAPE", "symmetric mean absolute percentage error, 0 to 200"),
-    Column("rmsse", "RMSSE", "root mean squared error, scaled as MASE is"),
-    Column("r2", "R²", "share of the variance that the forecasts explain"),
-    Column(
-        "wql", "WQL", "weighted quantile loss: twice the mean pinball loss of all quantiles over the mean size of y"
-    ),
-    Column("crps", "CRPS", "continuous ranked probability score, in units of the data: MAE of a whole distribution"),
-    Column("coverage_90", "90\u00a0% hold", "share of what came that the 90 % intervals hold: 90 % is right"),
-    Column(
-        "width_90",
-        "90\u00a0% width",
-        "mean width of the 90 % intervals, scaled as MASE is; narrow is good if they hold",
-    ),
-    Column(
-        "revision",
-        "revision",
-        "how much the forecast for one date changes from origin to origin, scaled as MASE is; small is steady",
-    ),
-    Column("fit_seconds", "fit s", "seconds to fit"),
-    Column("forecast_seconds", "forecast s", "seconds to forecast from all origins"),
-    Column("status", "status", text=True),
-)
-
-
-def table_columns(summary: Summary) -> tuple[Column, ...]:
+def table_columns(rows: Sequence[Row]) -> dict[str, Column]:
     """Return the columns of the page's table: those in which anything stands, and a status where any is not ok."""
-    rows = summary.leaderboard
-    filled = {name for row in rows for name, value in row.measures.items() if value is not None}
-    filled |= {"width_90"} & set(rows[0].measures) if "coverage_90" in filled else set()
+    filled = _filled(rows)
+    if "coverage_90" in filled and "width_90" in rows[0].measures:
+        filled |= {"width_90"}  # infinite where all cells are empty
     filled |= {"model"} | ({"kind"} if any(row.kind for row in rows) else set())
     filled |= {"status"} if any(row.status != "ok" for row in rows) else set()
-    return tuple(column for column in COLUMNS if column.name in filled)
+    return {name: column for name, column in shown_columns(question_of_scores(filled)).items() if name in filled}
 
 
-def table_rows(summary: Summary) -> tuple[TableRow, ...]:
-    """Return the rows of the page's table; what they are ranked by carries a bar as long as the error is large."""
-    filled = {name for row in summary.leaderboard for name, value in row.measures.items() if value is not None}
-    measure = next((name for name in RANKING_METRICS if name in filled), "mae")
-    reach = _reach([row.measures.get(measure) for row in summary.leaderboard])
-    columns = table_columns(summary)
-    decimals = {c.name: common_decimals([row.measures.get(c.name) for row in summary.leaderboard]) for c in columns}
-    return tuple(_table_row(row, summary, decimals, measure, reach) for row in summary.leaderboard)
+def table_rows(rows: Sequence[Row], roles: Roles) -> tuple[TableRow, ...]:
+    """Return the rows of the page's table; the metric that models are ranked by carries a bar."""
+    filled = _filled(rows)
+    ranked_by = next((name for name in RANKING_METRICS if name in filled), "mae")
+    reach = _reach([row.measures.get(ranked_by) for row in rows])
+    columns = table_columns(rows)
+    decimals = {name: common_decimals([row.measures.get(name) for row in rows]) for name in columns}
 
-
-def _table_row(row: Row, summary: Summary, decimals: dict[str, int | None], measure: str, reach: float) -> TableRow:
-    role = {summary.roles.network: "network", summary.roles.baseline: "baseline"}.get(row.model, "")
-    if not any(value is not None for value in row.measures.values()):
-        role = "failed"
-    texts = {"kind": Cell(row.kind, "text kind"), "status": Cell(row.status, "text status")}
-    cells = []
-    for name, places in list(decimals.items())[1:]:
+    def cell(row: Row, name: str) -> Cell:
+        if columns[name].form == "text":
+            return Cell(row.kind if name == "kind" else row.status, f"text {name}")
         value = row.measures.get(name)
-        bar = round(100 * min(value / reach, 1.0), 1) if name == measure and value is not None else None
-        infinite = name == "width_90" and value is None and row.measures.get("coverage_90") is not None
-        cells.append(texts.get(name) or Cell("∞" if infinite else measure_text(name, value, places), bar=bar))
-    return TableRow(row.model, role, tuple(cells))
+        if name == "width_90" and value is None and row.measures.get("coverage_90") is not None:
+            return Cell("∞")
+        bar = round(100 * min(value / reach, 1.0), 1) if name == ranked_by and value is not None else None
+        return Cell(cell_text(columns[name], value, decimals[name]), bar=bar)
+
+    def role(row: Row) -> str:
+        if all(value is None for value in row.measures.values()):
+            return "failed"
+        return {roles.network: "network", roles.baseline: "baseline"}.get(row.model, "")
+
+    names = [name for name in columns if name != "model"]
+    return tuple(TableRow(row.model, role(row), tuple(cell(row, name) for name in names)) for row in rows)
+
+
+def _filled(rows: Sequence[Row]) -> set[str]:
+    """Names of the measures that any row has."""
+    return {name for row in rows for name, value in row.measures.items() if value is not None}
 
 
 def _reach(values: list[float | None]) -> float:
-    """Length of a full bar: the largest error, unless some explode."""
+    """Error whose bar is full: the largest, unless it is far above the median."""
     known = sorted(value for value in values if value is not None)
     return (min(known[-1], 3 * known[len(known) // 2]) if known else 1.0) or 1.0
+
+
+# The terminal
+
+
+def print_leaderboard(
+    leaderboard: pd.DataFrame,
+    verdict: str,
+    console: Console | None = None,
+    *,
+    network: str | None = None,
+    baseline: str | None = None,
+) -> None:
+    """Print the table, why models failed, and the verdict as the last line; `network` is bold blue, `baseline` bold."""
+    console = console or Console(highlight=False)
+    console.print(_terminal_table(leaderboard, {network: "bold blue", baseline: "bold"}))
+    for row in leaderboard.to_dict("records"):
+        if str(row["status"]) != "ok":
+            console.print(Text(f"{row['model']}: {row['status']}", style="dim"), soft_wrap=True)
+    console.print(Text(verdict, style="bold"), soft_wrap=True)
+
+
+def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str]) -> Table:
+    columns = shown_columns(question_of_scores(leaderboard))
+    columns = {name: column for name, column in columns.items() if column.terminal and name in leaderboard}
+    decimals = {name: common_decimals([_known(value) for value in leaderboard[name]]) for name in columns}
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("model", no_wrap=True)
+    for heading in (*(column.terminal for column in columns.values()), "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in leaderboard.to_dict("records"):
+        model = Text(shortened(str(row["model"]), 20))
+        if str(row["status"]) == "ok":
+            table.add_row(model, *_terminal_cells(row, columns, decimals), style=styles.get(row["model"], ""))
+        else:
+            table.add_row(model, Text("failed"), style="dim")
+    return table
+
+
+def _terminal_cells(
+    row: dict[Hashable, Any], columns: Mapping[str, Column], decimals: Mapping[str, int | None]
+) -> list[str]:
+    # An infinite interval covers everything, so that its coverage says nothing.
+    infinite = math.isinf(float(row.get("width_90", 0.0)))
+    cells = [
+        "∞" if infinite and name == "coverage_90" else cell_text(column, _known(row[name]), decimals[name])
+        for name, column in columns.items()
+    ]
+    return [*cells, f"{float(row['fit_seconds']) + float(row['forecast_seconds']):.2f}"]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+# Both
 
 
 def common_decimals(values: Sequence[float | None]) -> int | None:
@@ -150,20 +205,23 @@ def common_decimals(values: Sequence[float | None]) -> int | None:
     return decimals_for(smaller) if smaller >= SMALLEST else None
 
 
-def measure_text(name: str, value: float | None, decimals: int | None = None) -> str:
-    """Write a measure as the tables do: skill in percent, tiny p as a bound, the others with `decimals`.
+def cell_text(column: Column, value: float | None, decimals: int | None = None) -> str:
+    """Write a number in the form of its column, "–" where there is none.
 
-    >>> measure_text("skill", 0.123), measure_text("dm_p", 1e-9), measure_text("mase", 0.98765, 2)
-    ('+12.3 %', '<0.001', '0.99')
+    >>> from forecast.evaluation.columns import Column
+    >>> cell_text(Column("skill", form="gain"), 0.123), cell_text(Column("p", form="p"), 1e-9)
+    ('+12.3 %', '<0.001')
     """
     if value is None:
         return "–"
-    if name == "skill":
-        return f"{100 * value:+.1f} %".replace("-", "−") if value > -10 else "<−999 %"
-    if name == "dm_p":
-        return "<0.001" if value < 0.001 else f"{value:.3f}"
-    if name in ("coverage_90", "accuracy", "auc"):
-        return f"{100 * value:.1f} %"
-    if name in ("fit_seconds", "forecast_seconds"):
-        return f"{value:.2f}"
-    return number(value, decimals=decimals)
+    match column.form:
+        case "gain":
+            return f"{100 * value:+.1f} %".replace("-", "−") if value > -10 else "<−999 %"
+        case "p":
+            return "<0.001" if value < 0.001 else f"{value:.3f}"
+        case "percent":
+            return f"{100 * value:.1f} %"
+        case "seconds":
+            return f"{value:.2f}"
+        case _:
+            return number(value, decimals=decimals)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.questions.kinds import SYMBOL, VALUE
-from forecast.reporting.choosing import Row, choose_roles, choose_series, leaderboard_rows
+from forecast.reporting.choosing import choose_roles, choose_series
 from forecast.reporting.diagnostics import (
     CopySection,
     LearningSection,
@@ -29,6 +29,7 @@ from forecast.reporting.diagnostics import (
 from forecast.reporting.directions import ProbabilitySection, ReliabilitySection
 from forecast.reporting.fans import points_and_quantiles
 from forecast.reporting.gradients import GradientSection, gradient_section
+from forecast.reporting.leaderboard import Row, leaderboard_rows
 from forecast.reporting.lines import Clock
 from forecast.reporting.questions import SECTIONS, Material
 from forecast.reporting.sections import DataSection, ForecastSection, Roles

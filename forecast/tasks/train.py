@@ -19,7 +19,7 @@ from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import EsnSettings
 from forecast.questions.split import has_label
 from forecast.reading.sources import found_line
-from forecast.reporting.terminal import print_leaderboard
+from forecast.reporting.leaderboard import print_leaderboard
 from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.writing import new_folder
 from forecast.tasks.continuation import sample

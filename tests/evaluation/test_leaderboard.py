@@ -7,9 +7,17 @@ import pandas as pd
 import pytest
 
 from forecast.evaluation.backtest import Attempt
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
+from forecast.evaluation.columns import Column, Metric
+from forecast.evaluation.leaderboard import (
+    baseline_to_beat,
+    columns_of,
+    leaderboard,
+    shown_columns,
+    skill_is_empty,
+)
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import Comparison
+from forecast.questions.kinds import QUESTIONS, VALUE
 
 ATTEMPTS = (
     Attempt("lstm", "network", fit_seconds=2.0, forecast_seconds=0.1),
@@ -75,3 +83,18 @@ def test_the_baseline_to_beat_is_the_best_that_is_no_network():
 
 def test_of_equal_baselines_the_plainest_is_named():
     assert baseline_to_beat(scores(lstm=0.1, reference=1.0, naive=1.0 + 1e-9, ridge=1.0), ATTEMPTS) == "naive"
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=str)
+def test_the_report_and_the_terminal_show_the_columns_of_the_file(question):
+    shown = shown_columns(question)
+    assert set(shown) == set(columns_of(question))
+    assert list(shown)[:5] == ["model", "kind", question.ranked_by, "skill", "dm_p"]
+    assert all(column.label for column in shown.values())
+    assert all(column.means for column in shown.values() if column.form != "text")
+
+
+def test_a_metric_that_is_added_to_its_table_is_shown_everywhere(monkeypatch):
+    monkeypatch.setitem(METRICS, "bias", Metric(lambda groups: groups.absolute, "bias", "mean error", percent=True))
+    assert "bias" in columns_of(VALUE)
+    assert shown_columns(VALUE)["bias"] == Column("bias", "mean error", "percent", terminal="bias")

@@ -18,10 +18,10 @@ from forecast.errors import ForecastError
 from forecast.reporting.characters import named, readable, written
 from forecast.reporting.charts import draw
 from forecast.reporting.html import report_html, write_report
+from forecast.reporting.leaderboard import print_leaderboard
 from forecast.reporting.passages import MOST_SYMBOLS
 from forecast.reporting.render import page_spec, picture_spec
 from forecast.reporting.summary import build_summary
-from forecast.reporting.terminal import print_leaderboard
 from forecast.reporting.theme import DARK, LIGHT, SHADES, dark_twins, shade
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from made_up_runs import made_up_run
 from rich.console import Console
 
-from forecast.reporting.terminal import print_leaderboard
+from forecast.reporting.leaderboard import print_leaderboard
 
 
 def _printed(leaderboard, verdict):

@@ -205,7 +205,7 @@ def test_without_intervals_nothing_is_said_of_them():
     assert all(view.fan is None for view in (*summary.origins.views, *summary.future.views))
     page = report_html(summary, draw(summary))
     assert "interval" not in page.split('<script type="application/json"')[0]
-    assert {"wql", "crps", "coverage_90", "width_90", "revision"}.isdisjoint(c.name for c in table_columns(summary))
+    assert {"wql", "crps", "coverage_90", "width_90", "revision"}.isdisjoint(table_columns(summary.leaderboard))
 
 
 def test_scores_of_intervals_stand_in_the_table_with_what_they_mean(run):
@@ -213,16 +213,19 @@ def test_scores_of_intervals_stand_in_the_table_with_what_they_mean(run):
     leaderboard.loc[1, "width_90"] = np.inf
     leaderboard.loc[4, ["wql", "crps", "coverage_90", "width_90", "revision"]] = np.nan
     summary = build_summary(**{**run, "leaderboard": leaderboard})
-    names = [column.name for column in table_columns(summary)]
-    cells = [dict(zip(names[1:], (cell.text for cell in row.cells), strict=True)) for row in table_rows(summary)]
+    names = list(table_columns(summary.leaderboard))
+    cells = [
+        dict(zip(names[1:], (cell.text for cell in row.cells), strict=True))
+        for row in table_rows(summary.leaderboard, summary.roles)
+    ]
     assert [row["coverage_90"] for row in cells] == ["88.1 %"] * 4 + ["–"]
     assert [row["width_90"] for row in cells] == ["2.50", "∞", "2.50", "2.50", "–"]
     assert {row["revision"] for row in cells[:4]} == {"0.750"}
-    endless = table_columns(build_summary(**{**run, "leaderboard": leaderboard.assign(width_90=np.inf)}))
-    assert [column.name for column in endless] == names
+    endless = build_summary(**{**run, "leaderboard": leaderboard.assign(width_90=np.inf)})
+    assert list(table_columns(endless.leaderboard)) == names
     page = report_html(summary, draw(summary))
     assert "What the columns mean" in page
-    for column in table_columns(summary):
+    for column in table_columns(summary.leaderboard).values():
         assert page.count(column.means) >= 2 or not column.means
     json.dumps(summary.as_dict(), allow_nan=False)
 
