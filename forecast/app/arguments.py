@@ -72,7 +72,7 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     line = CommandLine(tuple(flags), tuple(overrides))
     said = (_NO_BASELINE if override == "baseline=null" else override for override in line.overrides)
     quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in said)
-    return CommandLine(line.flags, _with_csv(quoted))
+    return _with_csv(CommandLine(line.flags, quoted))
 
 
 def _sort(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -116,21 +116,20 @@ def _unknown_flag(name: str) -> str:
     return f"`{name}` is not a flag: {hint}"
 
 
-def _with_csv(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    """Whoever names a file means it: `data.path` alone says `data=csv`, unless an experiment says what it reads."""
-    keys = set(overridden_keys(overrides))
-    if "data.path" not in keys or "data" in keys or any(map(_says_data, overrides)):
-        return overrides
-    return ("data=csv", *overrides)
+def _with_csv(line: CommandLine) -> CommandLine:
+    """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads paths."""
+    keys = set(overridden_keys(line.overrides))
+    if "data.path" not in keys or "data" in keys or ("experiment" in keys and _reads_a_path(line)):
+        return line
+    return CommandLine(line.flags, ("data=csv", *line.overrides))
 
 
-def _says_data(override: str) -> bool:
-    """Whether it is an experiment of ours that chooses a source with a path."""
-    key, _, name = override.partition("=")
-    if key != "experiment":
-        return False
-    # Composition needs Hydra, which what goes before it does without.
-    from forecast.app.composition import conf_dir
+def _reads_a_path(line: CommandLine) -> bool:
+    """Whether the source that the experiment chooses has a path to set; Hydra composes it to say so."""
+    from forecast.app.composition import compose_sweep
 
-    file = conf_dir() / "experiment" / f"{name}.yaml"
-    return file.is_file() and "override /data: sinewave" not in (text := file.read_text()) and "override /data:" in text
+    experiment = [override for override in line.overrides if override.startswith("experiment=")]
+    try:
+        return "path" in compose_sweep(CommandLine(line.flags, tuple(experiment))).data
+    except ForecastError:  # no such experiment: it is said when the whole line is composed
+        return True

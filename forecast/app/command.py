@@ -14,7 +14,14 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.app.arguments import CommandLine, read_command_line
-from forecast.app.composition import compose_job, compose_sweep, conf_dir, plain_values
+from forecast.app.composition import (
+    added_folders,
+    compose_job,
+    compose_sweep,
+    conf_dir,
+    load_extensions,
+    plain_values,
+)
 from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.help import help_text
@@ -53,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(line: CommandLine) -> int:
+    load_extensions(added_folders(line))
     if "--version" in line.flags:
         print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
     elif {"--help", "-h"} & set(line.flags):

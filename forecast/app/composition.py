@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,14 @@ from forecast.app.overrides import parse_override
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from omegaconf import DictConfig
 
     from forecast.app.arguments import CommandLine
+
+_LOADED: set[Path] = set()
+"""Files of `load_extensions` that have been run."""
 
 
 def conf_dir() -> Path:
@@ -30,12 +34,38 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "conf"
 
 
+def load_extensions(folders: Iterable[Path]) -> None:
+    """Run `extensions.py` of configuration folders of the user's own, once: cells and baselines register themselves.
+
+    Raises
+    ------
+    ForecastError
+        It fails, with its own reason.
+
+    """
+    for folder in folders:
+        file = (folder / "extensions.py").resolve()
+        if file in _LOADED or not file.is_file():
+            continue
+        _LOADED.add(file)
+        try:
+            runpy.run_path(str(file), run_name="forecast_extensions")
+        except Exception as error:
+            raise ForecastError(f"`{file}` fails: {type(error).__name__}: {error}") from error
+
+
+def added_folders(line: CommandLine) -> tuple[Path, ...]:
+    """Return the folder of `--config-dir`, if it is said."""
+    added = line.flag("--config-dir", "-cd")
+    return () if added is None else (Path(added),)
+
+
 @contextmanager
 def configuration(line: CommandLine) -> Iterator[str]:
     """Let Hydra find our YAML and that of `--config-dir`; gives the name of the primary one."""
-    added = line.flag("--config-dir", "-cd")
-    if added is not None and not Path(added).is_dir():
-        raise ForecastError(f"`--config-dir {added}` should be a folder with YAML, and there is no such folder")
+    for added in added_folders(line):
+        if not added.is_dir():
+            raise ForecastError(f"`--config-dir {added}` should be a folder with YAML, and there is no such folder")
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="forecast"):
         yield line.flag("--config-name", "-cn") or "config"
 
@@ -88,8 +118,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
 
 
 def _composed(name: str, line: CommandLine, overrides: Sequence[str]) -> DictConfig:
-    added = line.flag("--config-dir", "-cd")
-    search = () if added is None else (f"hydra.searchpath=['file://{Path(added).absolute()}']",)
+    search = tuple(f"hydra.searchpath=['file://{added.absolute()}']" for added in added_folders(line))
     try:
         return compose(name, [*overrides, *search], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from forecast.app.composition import plain_values
+from forecast.app.composition import load_extensions, plain_values
 from forecast.app.outcomes import Outcome, write_outcome
 from forecast.app.overrides import overridden_keys
 from forecast.errors import ForecastError
@@ -48,6 +48,7 @@ def run_job(config: DictConfig) -> float | None:
 
     In a sweep nothing is raised: what fails is an outcome with its reason, and its score is infinite.
     """
+    load_extensions(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file")
     with _without_our_full_error():
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return _run_in_sweep(config)
