@@ -9,6 +9,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from forecast.errors import ForecastError
 
@@ -25,6 +26,8 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+_ONE_OF = "one_of"
+"""The type of the error that a key names none of the known classes."""
 
 
 class OneOf:
@@ -47,7 +50,8 @@ class OneOf:
         if not isinstance(values, dict):
             return values
         if values.get(self.key) not in self.kinds:
-            raise ValueError(f"{self.key} should be one of {', '.join(self.kinds)}, found {values.get(self.key)!r}")
+            known = {"key": self.key, "known": ", ".join(self.kinds), "value": values.get(self.key)}
+            raise PydanticCustomError(_ONE_OF, "{key} should be one of {known}", known)
         return self.kinds[values[self.key]].model_validate(values)
 
 
@@ -75,10 +79,9 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         return f"`{name}` is not a setting: {hint}"
     if error["type"] == "missing":
         return f"`{name}` is missing: say it, as in `{name}=...`"
-    if error["type"] == "union_tag_invalid":
+    if error["type"] == _ONE_OF:
         context = error["ctx"]
-        key = str(context["discriminator"]).strip("'")
-        return f"`{name}.{key}` should be one of {context['expected_tags']}, found {context['tag']!r}"
+        return f"`{name}.{context['key']}` should be one of {context['known']}, found {context['value']!r}"
     if not error["loc"]:  # several settings do not go together: all of the section is no one's value
         said = str(error["msg"]).removeprefix("Value error, ")
         return f"`{prefix.rstrip('.')}`: {said}" if prefix else said

@@ -70,7 +70,7 @@ def test_labels_are_learnt_by_the_command_that_is_told(folder, monkeypatch, caps
     monkeypatch.chdir(folder)
     overrides = shlex.split("\n".join(block("labels")).replace("\\\n", ""))[3:]
     assert main([*overrides, "training.max_epochs=2", "report.png=false"]) == 0, capsys.readouterr().err
-    assert "asked is the label of each series" in capsys.readouterr().out
+    assert "forecast is the probability of each label" in capsys.readouterr().out
 
 
 def test_the_notebook_runs(folder, monkeypatch, capsys):

@@ -117,7 +117,7 @@ def _unknown_flag(name: str) -> str:
 
 
 def _with_csv(line: CommandLine) -> CommandLine:
-    """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads paths."""
+    """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads one."""
     keys = set(overridden_keys(line.overrides))
     if "data.path" not in keys or "data" in keys or ("experiment" in keys and _reads_a_path(line)):
         return line

@@ -6,11 +6,13 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 import hydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.app.arguments import CommandLine, read_command_line
@@ -24,7 +26,6 @@ from forecast.app.composition import (
 )
 from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
-from forecast.app.help import help_text
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
 from forecast.app.sweep import asked_by_overrides, check_one_question, clear_sweep, finish_sweep, keep_interrupted
@@ -64,7 +65,7 @@ def _run(line: CommandLine) -> int:
     if "--version" in line.flags:
         print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
     elif {"--help", "-h"} & set(line.flags):
-        print(help_text(line))
+        print(_help_text(line))
     elif line.shows:
         _show(line)
     elif line.sweeps:
@@ -125,3 +126,25 @@ def _call_hydra(line: CommandLine) -> None:
             decorate(run_job)()
     finally:
         sys.argv = typed
+
+
+def _help_text(line: CommandLine) -> str:
+    """Fill the template of `conf/hydra/help` with the choices of each group and every key as it now stands.
+
+    Hydra itself takes most of a second to list the groups.
+    """
+    config = compose_job(line)
+    template = Template(str(config.hydra.help.template))
+    ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return template.safe_substitute(
+        APP_CONFIG_GROUPS=_choices([conf_dir(), *added_folders(line)]), CONFIG=OmegaConf.to_yaml(ours)
+    )
+
+
+def _choices(folders: list[Path]) -> str:
+    """One line a group with the names of its options."""
+    options: dict[str, set[str]] = {}
+    for path in (path for folder in folders for path in folder.glob("*/*.yaml")):
+        options.setdefault(path.parent.name, set()).add(path.stem)
+    lines = [f"{group}: {', '.join(sorted(names))}" for group, names in sorted(options.items()) if group != "hydra"]
+    return "\n".join(lines) + "\n"

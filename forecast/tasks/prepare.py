@@ -1,21 +1,25 @@
-"""What every task begins with: the data, the question that is asked of them, and who shall answer it."""
+"""What every task begins with: the data, the forecasting task that is posed on them, and the forecasters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
-from forecast.forecasters.baselines import build_baseline
+from forecast.forecasters.asked import check_head
+from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.copula import check_paths
 from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import UntrainedReference
 from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.settings import NgramSettings
 from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.transformed import transformed
-from forecast.questions.kinds import question_of_head
+from forecast.questions.kinds import BASE_RATE, question_of_head
 from forecast.questions.short import without_short
 from forecast.questions.task import check_splits, forecast_task
 from forecast.reading.covariates import missing_ahead
@@ -23,15 +27,15 @@ from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source
 from forecast.series.date_features import choose_features, with_features
 from forecast.series.panel import Source
-from forecast.tasks.asked import asked_baselines, check_question, left_out
 from forecast.tasks.newer import series_number
-from forecast.tasks.whole_series import check_whole_series
+from forecast.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
     from forecast.evaluation.backtest import Fits
+    from forecast.forecasters.baselines import BaselineSettings
     from forecast.forecasters.interface import Forecaster
     from forecast.questions.task import ForecastTask
     from forecast.series.panel import Panel
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A job with its data read and its question settled; `notes` are sentences on what was asked of whom."""
+    """A job with its data read and its forecasting task settled; `notes` name the baselines that are left out."""
 
     job: JobSettings
     source: Source
@@ -62,8 +66,8 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     Raises
     ------
     ForecastError
-        Data that cannot be read or are too short, a series to be drawn that they do not hold, paths of a network that
-        has none, counts of which the logarithm is taken, or what makes no sense of the question.
+        Data that cannot be read or are too short, a series to be drawn that they do not hold, sample trajectories of
+        a network that has none, counts of which the logarithm is taken, or settings that contradict the question.
 
     """
     _check_counted(job)
@@ -73,11 +77,52 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     source = source or load_source(job.data)
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
-    series_number(source.panel.ids, job.report.series)  # said now, and not after the training
+    series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     missing_ahead(source.panel, job.horizon)
     task = settle(job, source.panel)
     check_whole_series(job, source.panel, task)
-    return Prepared(job, source, task, left_out(job))
+    return Prepared(job, source, task, omitted_baselines(job))
+
+
+def check_question(job: JobSettings) -> None:
+    """Refuse settings that contradict the question which the head answers.
+
+    Raises
+    ------
+    ForecastError
+        A baseline of directions or symbols in a job on values; a baseline under the name of the base rate, prediction
+        intervals, or a strategy, where probabilities are forecast; medians of probabilities of symbols.
+
+    """
+    question = question_of_head(job.model.head)
+    if not question.forecasts_probabilities:
+        for settings in job.baseline.values():
+            if reason := refusal(settings, question):
+                raise ForecastError(f"the baseline {settings.name!r} {reason}")
+        return
+    head = job.model.head
+    check_head(job.model)
+    if BASE_RATE in job.baseline:
+        raise ForecastError(f"`baseline.{BASE_RATE}` is the row of the base rate itself: give it another name")
+    if job.split.calibration:
+        raise ForecastError(
+            f"`split.calibration` is for the intervals of forecast values, and `model.head={head}` has none, "
+            f"found {job.split.calibration:g}: say `split.calibration=null`"
+        )
+    if question.categorical and job.combine == "median":
+        raise ForecastError(
+            f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: say "
+            f"`combine=mean`, or nothing"
+        )
+
+
+def _check_counted(job: JobSettings) -> None:
+    """Refuse logarithms to a head that forecasts counts."""
+    if job.model.head == "negative_binomial" and job.data.transform == "log":
+        raise ForecastError(
+            "`model.head=negative_binomial` forecasts counts, which logarithms are not, found `data.transform=log`: "
+            "say `data.transform=none`, or `model.head=quantile`"
+        )
 
 
 def settle(job: JobSettings, panel: Panel) -> ForecastTask:
@@ -96,7 +141,7 @@ def settle(job: JobSettings, panel: Panel) -> ForecastTask:
 
 
 def _long_enough(job: JobSettings, source: Source) -> Source:
-    """Leave out series that are too short, if that was asked for."""
+    """Leave out series that are too short, with `data.on_short_series=drop`."""
     data = job.data
     if not isinstance(data, CsvSettings) or data.on_short_series == "error":
         return source
@@ -114,7 +159,7 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
 
 
 def _with_calendar(job: JobSettings, source: Source) -> Source:
-    """Add what the dates say, if it was asked for or suits the steps."""
+    """Add covariates of the date: those of `data.calendar`, or those that suit the frequency."""
     data = job.data
     if not isinstance(data, RowSettings):
         return source
@@ -125,14 +170,49 @@ def _with_calendar(job: JobSettings, source: Source) -> Source:
     return replace(source, panel=panel, found={**source.found, "covariates of the date": ", ".join(names)})
 
 
+def check_whole_series(job: JobSettings, panel: Panel, task: ForecastTask) -> None:
+    """Refuse, with `split.over=series`, what needs to have seen a series, or steps before its first origin.
+
+    Raises
+    ------
+    ForecastError
+        An embedding of series; windows, unless each series has a label at its end and is as long as a context.
+
+    """
+    if job.split.over != "series":
+        return
+    if getattr(job.model, "id_embedding", 0):
+        raise ForecastError(
+            f"`model.id_embedding={job.model.id_embedding}` learns something of each series, and with "
+            "`split.over=series` those of validation and test are never trained on: say `model.id_embedding=0`"
+        )
+    if job.training.regime == "windows":
+        _check_windows(panel, task.problem.context_steps)
+
+
+def _check_windows(panel: Panel, context_steps: int) -> None:
+    """Windows need a whole context before each origin, and the first origin of a series is its first row."""
+    known = panel.lengths - 1 if panel.at_end else np.ones(len(panel), dtype=np.int64)
+    short = np.flatnonzero(known < context_steps)
+    if len(short) == 0:
+        return
+    what = "has its only origin after" if panel.at_end else "has its first origin after"
+    i = int(short[0])
+    raise ForecastError(
+        f"`training.regime=windows` needs {context_steps} steps up to an origin (`data.context_steps`), and with "
+        f"`split.over=series` series {panel.ids[i]!r} {what} {known[i]}: say `training.regime=stream`"
+        + (f", or `data.context_steps={int(known.min())}`" if panel.at_end else "")
+    )
+
+
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
     """Return the untrained network of a job, or its ensemble of networks."""
-    many = ensemble(recurrent(job, on_epoch), job.ensemble, combined_by(job.combine, job.model))
-    return transformed(many, job.data.transform)
+    members = ensemble(recurrent(job, on_epoch), job.ensemble, combined_by(job.combine, job.model))
+    return transformed(members, job.data.transform)
 
 
 def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None) -> Recurrent:
-    """Return the untrained network of a job alone: no ensemble, and of the target as it is handed over."""
+    """Return one untrained network of a job: no ensemble, no transform of the target."""
     return Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
 
 
@@ -153,7 +233,37 @@ def reference(job: JobSettings) -> Forecaster:
 
 def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
     """Return the baselines of a job that answer its question, in the order of the configuration."""
-    return tuple(transformed(build_baseline(one, job.seed), job.data.transform) for one in asked_baselines(job))
+    return tuple(
+        transformed(build_baseline(settings, job.seed), job.data.transform) for settings in chosen_baselines(job)
+    )
+
+
+def chosen_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
+    """Return the settings of the baselines that run: those chosen, then those that the question brings along.
+
+    Before a label at the end of a series no symbol comes: n-grams, which would repeat the base rate, run only if they
+    are chosen by name.
+    """
+    question = question_of_head(job.model.head)
+    chosen = tuple(settings for settings in job.baseline.values() if not refusal(settings, question))
+    names = {settings.name for settings in job.baseline.values()}
+    if not names or names & set(question.baselines):
+        return chosen
+    labels = isinstance(job.data, CsvSettings) and job.data.target_at == "end"
+    shipped = [SHIPPED[name] for name in question.baselines]
+    return (*chosen, *(settings for settings in shipped if not (labels and isinstance(settings, NgramSettings))))
+
+
+def omitted_baselines(job: JobSettings) -> tuple[str, ...]:
+    """Say which of the chosen baselines do not run, and why: a sentence for each reason."""
+    question = question_of_head(job.model.head)
+    names_by_reason: dict[str, list[str]] = {}
+    for settings in job.baseline.values():
+        if reason := refusal(settings, question):
+            names_by_reason.setdefault(reason, []).append(settings.name)
+    return tuple(
+        f"{listed(names)} left out of {question.phrase}: {reason}" for reason, names in names_by_reason.items()
+    )
 
 
 def raise_failure(fits: Fits, name: str) -> None:
@@ -168,12 +278,3 @@ def raise_failure(fits: Fits, name: str) -> None:
     for attempt in fits.attempts:
         if attempt.name == name and attempt.status != OK:
             raise attempt.error or ForecastError(f"{name} failed: {attempt.status}")
-
-
-def _check_counted(job: JobSettings) -> None:
-    """Refuse logarithms to a head that forecasts counts."""
-    if job.model.head == "negative_binomial" and job.data.transform == "log":
-        raise ForecastError(
-            "`model.head=negative_binomial` forecasts counts, which logarithms are not, found `data.transform=log`: "
-            "say `data.transform=none`, or `model.head=quantile`"
-        )

@@ -190,9 +190,9 @@ def test_what_makes_no_sense_is_refused_before_anything_is_read(changes, said):
 
 def test_baselines_of_the_direction_are_only_added_to_others():
     def asked(**changes):
-        from forecast.tasks.asked import asked_baselines
+        from forecast.tasks.prepare import chosen_baselines
 
-        return [one.name for one in asked_baselines(direction_job(**changes))]
+        return [one.name for one in chosen_baselines(direction_job(**changes))]
 
     own = [one.name for one in OF_DIRECTION]
     assert asked() == ["ridge", *own]
@@ -237,7 +237,7 @@ def test_the_command_knows_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(("model.head=direction", *SHORT, "hydra.run.dir=run")) == 0
     said = capsys.readouterr().out
-    assert "asked is whether the target will be higher" in said
+    assert "forecast is the probability that the target will be higher" in said
     assert "Brier" in said
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["model"]["head"] == "direction"
     assert main(("task=predict", "run=run", "hydra.run.dir=out")) == 0

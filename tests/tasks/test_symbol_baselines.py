@@ -13,8 +13,7 @@ from forecast.forecasters.symbols import SymbolRates
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, SYMBOL
 from forecast.questions.problem import Problem
-from forecast.tasks.asked import asked_baselines, check_question, left_out
-from forecast.tasks.prepare import forecasters, reference
+from forecast.tasks.prepare import check_question, chosen_baselines, forecasters, omitted_baselines, reference
 from forecast.tasks.settings import check_job
 
 OF_SYMBOLS = tuple(SHIPPED[name] for name in SYMBOL.baselines)
@@ -38,7 +37,7 @@ def job_of(**changes):
 
 
 def names(job):
-    return [one.name for one in asked_baselines(job)]
+    return [one.name for one in chosen_baselines(job)]
 
 
 def test_symbols_have_baselines_of_their_own_beside_those_that_are_chosen():
@@ -63,12 +62,12 @@ def test_the_base_rate_stands_in_the_place_of_the_untrained_reference():
 
 
 def test_baselines_of_values_are_left_out_with_the_reason():
-    said = left_out(job_of(baseline=OF_VALUES))
+    said = omitted_baselines(job_of(baseline=OF_VALUES))
     assert said == (
         "naive, drift, level, ridge and theta left out of the symbols: for values, and symbols have none",
         "logistic left out of the symbols: says how likely a rise is: of symbols `baseline=[softmax]` says it",
     )
-    assert left_out(job_of(baseline={"bigram": BIGRAM, "forest": FOREST})) == ()
+    assert omitted_baselines(job_of(baseline={"bigram": BIGRAM, "forest": FOREST})) == ()
 
 
 @pytest.mark.parametrize("one", [BIGRAM, FOREST], ids=lambda one: one["name"])
@@ -81,7 +80,9 @@ def test_baselines_of_symbols_are_asked_for_nothing_else(one):
     direction = small_job(model__head="direction", **{f"baseline__{one['name']}": one})
     check_question(direction)
     assert one["name"] not in names(direction)
-    assert any(line.startswith(f"naive and {one['name']}") or one["name"] in line for line in left_out(direction))
+    assert any(
+        line.startswith(f"naive and {one['name']}") or one["name"] in line for line in omitted_baselines(direction)
+    )
 
 
 def test_what_answers_symbols():
