@@ -23,7 +23,7 @@ from forecast.reading.rows import (
     ascending,
     in_order,
     in_utc,
-    one_row_a_time,
+    one_row_per_time,
     resample_rows,
     without_missing_edges,
 )
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from forecast.reading.settings import RowSettings
     from forecast.series.calendar import TimeStyle
 
-_LISTED = 60  # holidays, in one sentence; a run's `run.json` has them all
-_NAMED = 5  # runs of them
-_SAID = 20  # sentences on single series, of one kind
+_LISTED = 60  # holidays that a note lists; `run.json` has them all
+_NAMED = 5  # runs of holidays that a note lists
+_NOTES = 20  # notes of one kind on single series
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A panel, what was found out about its rows, and whole sentences on what was done to them."""
+    """A panel, what was detected about its rows, and notes on what was done to them."""
 
     panel: Panel
     found: dict[str, str]
@@ -56,42 +56,42 @@ class Assembled:
 def assemble(
     raw: RawTable, settings: RowSettings, timezone: str | None = None, *, target_at: Literal["every", "end"] = "every"
 ) -> Assembled:
-    """Make a panel of the series of a file; `timezone` is that of times written without one.
+    """Make a panel of raw series; `timezone` is that of times written without one.
 
-    With `target_at="end"` the target is one label a series, which comes after its last row.
+    With `target_at="end"` the target is one label per series, in a row after its last one.
 
     Raises
     ------
     ForecastError
-        Duplicate times, gaps or missing values that the settings do not settle; no frequency; nothing to forecast; two
-        labels of one series.
+        Duplicate times, gaps or missing values are errors by the settings; there is no frequency or nothing to
+        forecast; a series has two labels.
 
     """
     if target_at == "end":
         spread, unlabelled = spread_labels(raw, raw.symbols)
-        made = _assemble(spread, settings, timezone, one_row=True)
+        assembled = _assemble(spread, settings, timezone, single_rows=True)
         note = labels_note(len(raw.series), unlabelled)
-        panel = with_labels_at_end(made.panel, unlabelled)
-        return replace(made, panel=panel, notes=(*made.notes, *([note] if note else [])))
-    return _assemble(raw, settings, timezone, one_row=False)
+        panel = with_labels_at_end(assembled.panel, unlabelled)
+        return replace(assembled, panel=panel, notes=(*assembled.notes, *([note] if note else [])))
+    return _assemble(raw, settings, timezone, single_rows=False)
 
 
-def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, one_row: bool) -> Assembled:
-    """Make a panel of targets at every row; `one_row` whether one is enough of a series."""
+def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, single_rows: bool) -> Assembled:
+    """Make a panel with a target in every row; `single_rows`: series of one row are allowed."""
     if raw.channels and settings.resample is not None:
-        raise ForecastError("`data.resample` makes nothing of covariates: leave one of them out, or resample the file")
+        raise ForecastError("`data.resample` cannot resample covariates: leave out either, or resample the file")
     found: dict[str, str] = {}
     notes: list[str] = []
     series: list[Rows] = []
-    said: list[str] = []
-    for one in raw.series:
-        rows, turned, done = _ordered(one, raw.style, settings.on_duplicates, timezone)
+    series_notes: list[str] = []
+    for raw_series in raw.series:
+        rows, reversed_order, about = _ordered(raw_series, raw.style, settings.on_duplicates, timezone)
         series.append(rows)
-        found.update({"order": turned} if turned else {})
-        said += done
-    notes += _first_of(said)
+        found.update({"order": reversed_order} if reversed_order else {})
+        series_notes += about
+    notes += _first_of(series_notes)
     zone = series[0].writer.timezone
-    if one_row and settings.freq is None and max(map(len, series)) == 1:
+    if single_rows and settings.freq is None and max(map(len, series)) == 1:
         frequency = no_frequency(series[0].times, zone)
     else:
         frequency = _frequency(series, settings.freq, zone, settings)
@@ -109,21 +109,21 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, one
 def _ordered(
     raw: RawSeries, style: TimeStyle, on_duplicates: OnDuplicates, timezone: str | None
 ) -> tuple[Rows, str | None, tuple[str, ...]]:
-    """Put the rows of one series in order and cut off ends without values; how it stood in the file, and sentences."""
+    """Sort the rows of one series and cut off ends without values; also the order in the file, and notes."""
     times = np.arange(len(raw.values)) if raw.times is None else raw.times
     writer = Calendar(freq=None if raw.times is None else "ns", timezone=style.timezone, style=style)
     rows = Rows(raw.id, times, raw.values, raw.lines, np.ones(len(times), dtype=np.bool_), writer)
     if len(rows) == 0:
         raise ForecastError(f"series {raw.id!r} has no rows: check the file")
-    rows, turned = ascending(rows)
-    rows, moved = in_order(in_utc(rows, style, timezone))
-    rows, settled = one_row_a_time(rows, on_duplicates)
+    rows, reversed_order = ascending(rows)
+    rows, sorted_note = in_order(in_utc(rows, style, timezone))
+    rows, duplicates = one_row_per_time(rows, on_duplicates)
     rows, cut = without_missing_edges(rows)
-    return rows, turned, tuple(note for note in (moved, settled, *cut) if note)
+    return rows, reversed_order, tuple(note for note in (sorted_note, duplicates, *cut) if note)
 
 
 def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, settings: RowSettings) -> Frequency:
-    """Find the frequency on the longest series, or take the one that was given."""
+    """Infer the frequency on the longest series, or take that of the settings."""
     longest = max(series, key=len)
     if text is not None:
         return given_frequency(text, longest.times, zone)
@@ -158,27 +158,28 @@ def _span(rows: Rows, i: int) -> str:
 def _regular(
     series: Sequence[Rows], frequency: Frequency, settings: RowSettings, notes: list[str]
 ) -> tuple[list[Rows], Calendar]:
-    """Tell days off from gaps, and settle the gaps."""
+    """Tell days off from gaps, and fill, mask or refuse the gaps."""
     calendar, days_off = frequency.calendar, DaysOff((), 0)
     if calendar.trades:
         calendar, days_off = _with_holidays(series, calendar, settings, notes)
-    settled: list[Rows] = []
-    said: list[str] = []
+    regular: list[Rows] = []
+    series_notes: list[str] = []
     for rows in series:
         if frequency.regular:
             check_steps(rows, calendar)
-            kept, done = without_gaps(rows, calendar, days_off, settings.on_gaps)
+            kept, about = without_gaps(rows, calendar, days_off, settings.on_gaps)
         else:
-            kept, done = without_empty(rows)
-        settled.append(kept)
-        said += done
-    notes += _first_of(said)
-    return settled, calendar
+            kept, about = without_empty(rows)
+        regular.append(kept)
+        series_notes += about
+    notes += _first_of(series_notes)
+    return regular, calendar
 
 
 def _with_holidays(
     series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
 ) -> tuple[Calendar, DaysOff]:
+    """Read the holidays off the trading days without a row in any series, with notes on them."""
     days = np.unique(np.concatenate([calendar.stamps(rows.times) // NS_PER_DAY for rows in series]))
     off = find_days_off(days, calendar.weekmask, settings.holidays, settings.holiday_run)
     present = {str(day) for day in days.astype("datetime64[D]")}
@@ -203,45 +204,46 @@ def _with_holidays(
 def _coarser(
     series: Sequence[Rows], calendar: Calendar, settings: RowSettings, notes: list[str]
 ) -> tuple[list[Rows], Calendar]:
-    gathered: list[Rows] = []
-    said: list[str] = []
+    """Resample all series, and put them on the calendar of their coarser steps."""
+    resampled: list[Rows] = []
+    series_notes: list[str] = []
     for rows in series:
-        coarse, done = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
-        gathered.append(coarse)
-        said += done
-    notes += _first_of(said)
-    longest = max(gathered, key=len)
-    if calendar.trades and (found := infer_frequency(longest.times, calendar.timezone)) is not None:
-        frequency = found  # trading hours made into days are trading days
+        coarse, about = resample_rows(rows, calendar, str(settings.resample), settings.resample_how)
+        resampled.append(coarse)
+        series_notes += about
+    notes += _first_of(series_notes)
+    longest = max(resampled, key=len)
+    if calendar.trades and (inferred := infer_frequency(longest.times, calendar.timezone)) is not None:
+        frequency = inferred  # trading hours made into days are trading days
     else:
         frequency = given_frequency(str(settings.resample), longest.times, calendar.timezone)
-    return _regular(gathered, frequency, settings, [] if frequency.calendar.trades else notes)
+    return _regular(resampled, frequency, settings, [] if frequency.calendar.trades else notes)
 
 
-def _first_of(said: list[str]) -> list[str]:
-    """Keep the first sentences on single series; of thousands nobody reads the rest, but their number."""
-    left_out = len(said) - _SAID
+def _first_of(series_notes: list[str]) -> list[str]:
+    """Keep the first notes on single series, and count the rest."""
+    left_out = len(series_notes) - _NOTES
     more = [f"{counted(left_out, 'more sentence')} of this kind, on other series, are not shown."]
-    return said[:_SAID] + (more if left_out > 0 else [])
+    return series_notes[:_NOTES] + (more if left_out > 0 else [])
 
 
 def _describe_rows(series: Sequence[Rows]) -> str:
-    rows = sum(len(one) for one in series)
-    first = min(series, key=lambda one: one.times[0])
-    last = max(series, key=lambda one: one.times[-1])
+    count = sum(map(len, series))
+    first = min(series, key=lambda rows: rows.times[0])
+    last = max(series, key=lambda rows: rows.times[-1])
     span = f"{first.writer.write(first.times[:1])[0]} to {last.writer.write(last.times[-1:])[0]}"
-    return f"{rows:,} ({span})" if len(series) == 1 else f"{rows:,} in {len(series)} series ({span})"
+    return f"{count:,} ({span})" if len(series) == 1 else f"{count:,} in {len(series)} series ({span})"
 
 
 def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: bool) -> Panel:
-    """Pack series of numbers, or of the codes of symbols; with `holes` what was not observed is not to be read."""
-    observed = np.concatenate([one.observed for one in series])[:, None]
+    """Pack series of numbers or of codes of `symbols`; with `holes` values that were not observed are masked."""
+    observed = np.concatenate([rows.observed for rows in series])[:, None]  # (row, channel)
     return Panel(
-        values=np.concatenate([one.values for one in series])[:, None],
+        values=np.concatenate([rows.values for rows in series])[:, None],
         observed=observed,
-        offsets=np.concatenate([[0], np.cumsum([len(one) for one in series])]).astype(np.int64),
-        times=np.concatenate([one.times for one in series]),
-        ids=tuple(one.id for one in series),
+        offsets=np.concatenate([[0], np.cumsum([len(rows) for rows in series])]).astype(np.int64),
+        times=np.concatenate([rows.times for rows in series]),
+        ids=tuple(rows.id for rows in series),
         channels=(Channel("y", "target", symbols),),
         calendar=calendar,
         masked=~observed if holes else None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray
 
 
-# Lower case; the errors of a spreadsheet (#DIV/0!, #VALUE!) are no missing values, somebody should look at them.
+# Lower case. The errors of a spreadsheet (#DIV/0!, #VALUE!) are not missing values: the user should look at them.
 MISSING = frozenset(
     {
         *["", "na", "n/a", "n.a.", "n.a", "#n/a", "#n/a n/a", "#na", "#nv", "nan", "-nan", "null", "none", "nil"],
@@ -46,7 +46,7 @@ NUMBER = re.compile(
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _MANY = {"K": "e3", "k": "e3", "M": "e6", "B": "e9"}
-_LOOKED_AT = 20_000
+_LOOKED_AT = 20_000  # cells of a column on which its notation is decided
 
 
 def is_missing(cell: str) -> bool:
@@ -67,13 +67,13 @@ def is_number(cell: str) -> bool:
 
 
 def is_data(cell: str) -> bool:
-    """Whether a cell is what stands below a header and not in it."""
+    """Whether a cell is a number or a time, as below a header and not in it."""
     return is_number(cell) or is_time(cell.strip())
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How numbers are written: the decimal mark, and what groups thousands ("" nothing)."""
+    """How numbers are written: the decimal mark, and the mark that groups thousands ("": none)."""
 
     decimal: str = "."
     thousands: str = ""
@@ -81,18 +81,18 @@ class Notation:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A column of numbers: values (row,) with NaN where nothing stands, and which cells are no numbers (row,)."""
+    """A column of numbers: values, (row,), NaN where missing; `bad` cells, (row,), are no numbers."""
 
     values: FloatArray
     bad: BoolArray
 
 
 def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
-    """Return the notation that cells prove, None if they prove nothing; and whether it is only the likelier one.
+    """Return the notation that cells prove, None if they prove none; and whether it is only the more likely one.
 
-    `semicolons`: the fields of the file are separated by something else than commas, as where commas are decimal.
+    `semicolons`: the file is separated by semicolons, as where commas are decimal.
     """
-    seen = Counter(mark for cell in cells for mark in _evidence(cell))
+    seen = Counter(kind for cell in cells for kind in _evidence(cell))
     grouping = next((mark for mark in GROUPING if seen[f"group{mark}"]), "")
     comma, point = seen["decimal,"], seen["decimal."]
     if comma > point:
@@ -111,7 +111,7 @@ def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | No
 
 
 def _evidence(cell: str) -> list[str]:
-    """What one cell shows: a mark that must be decimal, one that must group, or one that may be either."""
+    """What one cell proves: a mark that must be decimal, one that must group thousands, or one that may be either."""
     match = NUMBER.fullmatch(cell.strip())
     if match is None:
         return []
@@ -121,12 +121,13 @@ def _evidence(cell: str) -> list[str]:
         return ["whole"] if len(digits) < 4 else ["long"]
     last = marks[-1]
     others = [mark for mark in marks if mark != last]
-    if last not in GROUPING and others:
+    if last not in GROUPING and others:  # 1.234,5: the last of two marks is decimal
         return [f"decimal{last}", f"group{others[0]}"]
-    if last in GROUPING or len(marks) > 1:
+    if last in GROUPING or len(marks) > 1:  # 1 234 or 1.234.567: a mark that occurs twice groups
         grouped = re.fullmatch(rf"\d{{1,3}}(\{last}\d{{2,3}})*\{last}\d{{3}}", digits)
         return [f"group{last}"] if grouped else []
     before, _, after = digits.partition(last)
+    # 1,234 may be 1.234 or 1234; 0,234 and 12,34 can only be decimals.
     three = len(after) == 3 and 1 <= len(before) <= 3 and not before.startswith("0") and not match["exponent"]
     return [f"either{last}" if three else f"decimal{last}"]
 
@@ -152,15 +153,14 @@ def _as_floats(cells: pa.StringArray) -> Numbers:
 
 
 def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
-    """Turn what is written in the notation into plain numbers; what is left is looked at one by one."""
+    """Read cells in the notation at once, and the rest (currencies, units, brackets) one by one."""
     plain = pc.match_substring_regex(cells, f"^{_shape(notation)}$")
-    turned = cells
+    pointed = cells
     if notation.thousands:
-        turned = pc.replace_substring(turned, notation.thousands, "")
+        pointed = pc.replace_substring(pointed, notation.thousands, "")
     if notation.decimal != ".":
-        turned = pc.replace_substring(turned, notation.decimal, ".")
-    read = _as_floats(pc.if_else(plain, turned, None))
-    values, bad = read.values, np.zeros(len(cells), dtype=np.bool_)
+        pointed = pc.replace_substring(pointed, notation.decimal, ".")
+    values, bad = _as_floats(pc.if_else(plain, pointed, None)).values, np.zeros(len(cells), dtype=np.bool_)
     left = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
     shape = re.compile(_shape(notation), re.ASCII)
     for row, cell in zip(np.flatnonzero(left), cells.filter(pa.array(left)).to_pylist(), strict=True):
@@ -171,6 +171,7 @@ def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
 
 
 def _shape(notation: Notation) -> str:
+    """Regular expression of a number in a notation."""
     decimal = re.escape(notation.decimal)
     whole = r"\d+"
     if notation.thousands:
@@ -181,7 +182,7 @@ def _shape(notation: Notation) -> str:
 
 
 def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str | None:
-    """Rewrite a number with a currency, a unit, brackets or a sign behind it; None: no number.
+    """Write a number with a currency, a unit, brackets or a trailing sign as `float` reads it; None: no number.
 
     >>> _plain_number("(1,234.50 $)", Notation(".", ","), re.compile(_shape(Notation(".", ","))))
     '-1234.50'
@@ -191,7 +192,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     match = NUMBER.fullmatch(cell)
     if match is None or not shape.fullmatch(match["digits"].strip()):
         return None
-    around = cell.replace(match["digits"], " ", 1)
+    around = cell.replace(match["digits"], " ", 1)  # what stands before and after the digits
     minuses = around.count("-") + around.count("−") + around.count("(") - (match["exponent"] or "").count("-")
     if ("(" in around) != (")" in around) or minuses > 1:
         return None
@@ -204,7 +205,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
 
 
 def notation_of(column: pa.StringArray, sample: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
-    """Find the notation of one column: by all cells that are no plain numbers, and by some that are."""
+    """Detect the notation of one column by its cells that are no plain numbers, and a sample of the others."""
     odd = pc.match_substring_regex(column, r"[^0-9.eE+-]|\..*\.")
     some = pc.filter(column, pc.fill_null(odd, False)).slice(0, _LOOKED_AT).to_pylist()
     return find_notation([*some, *sample], semicolons)

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from forecast.series.panel import Role, TimeArray
 
 
-_MOST = 0.5
-_FEW_SYMBOLS = 1_000
-_SHOWN = 12
+_NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
+_REPEATED = 0.6  # share of different times, up to which several series may share them
+_FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
+_LISTED = 12  # columns that a message names
 
 
 def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str]:
-    """Return the target's column, and why it was chosen.
+    """Choose the target's column; returns its name and the reason.
 
     Raises
     ------
@@ -45,17 +46,17 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
-            f"there, say `data.decimal`, `data.delimiter` or `data.header`{symbols_hint(grid, taken)}"
+            f"there, say `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
         )
-    # Features made of the time (hour, weekday, month) are no targets while there is anything else.
+    # Parts of the date (hour, weekday, month) are features, and targets only if there is nothing else.
     candidates = [name for name in candidates if not _says_when(name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"
-    if usual := usual_target(candidates):
+    if usual := _usual_target(candidates):
         return usual, "by its name"
-    living = [name for name in candidates if _varies(grid, name)]
-    if len(living) == 1:
-        return living[0], "the only column of numbers that varies"
+    varying = [name for name in candidates if len(grid.column(name).unique()) > 1]
+    if len(varying) == 1:
+        return varying[0], "the only column of numbers that varies"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
         f"say `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
@@ -63,7 +64,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
 
 
 def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str]:
-    """Return the column of symbols, and why it was chosen: the only one of texts, or one with a usual name.
+    """Choose the column of symbols (the only one of texts, or one with a usual name); returns its name and the reason.
 
     Where no column has texts, symbols may be digits.
 
@@ -73,9 +74,9 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
         No column is left, or several could be meant.
 
     """
-    left = plain_columns(grid, taken)
-    texts = [name for name in left if not is_numeric(grid, name)]
-    candidates, what = (texts, "texts") if texts else (left, "values")
+    available = plain_columns(grid, taken)
+    texts = [name for name in available if not is_numeric(grid, name)]
+    candidates, what = (texts, "texts") if texts else (available, "values")
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of symbols to forecast: its columns are {listed(grid.names)}; if symbols are "
@@ -83,7 +84,7 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
         )
     if len(candidates) == 1:
         return candidates[0], f"the only column of {what}"
-    if usual := usual_target(candidates):
+    if usual := _usual_target(candidates):
         return usual, "by its name"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold {what}: {listed(candidates)}; "
@@ -91,19 +92,19 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
     )
 
 
-def usual_target(names: Sequence[str]) -> str | None:
-    """Return the first of some columns that is called as targets usually are."""
+def _usual_target(names: Sequence[str]) -> str | None:
+    """Return the first column whose name is usual for a target."""
     return next((name for usual in TARGET for name in names if plain(name) == usual), None)
 
 
-def symbols_hint(grid: Grid, taken: Sequence[str]) -> str:
-    """Say how symbols are read, where a column that has no other meaning looks like some."""
+def _symbols_hint(grid: Grid, taken: Sequence[str]) -> str:
+    """Explain how symbols are read, if a column that has no other role looks like symbols."""
     like = [name for name in grid.names if name not in taken and like_symbols(grid, name)]
     return f"; symbols such as {like[0]!r} are read with `model.head=categorical`" if like else ""
 
 
 def like_symbols(grid: Grid, name: str) -> bool:
-    """Whether a column holds texts that are no numbers, few different ones in many rows."""
+    """Whether a column holds texts other than numbers, few different ones in many rows."""
     cells = grid.column(name)
     if not pa.types.is_string(cells.type) or is_numeric(grid, name):
         return False
@@ -115,23 +116,18 @@ def _says_when(name: str) -> bool:
     return plain(name) in TIME or any(plain(name) in names for names in FIELDS.values())
 
 
-def _varies(grid: Grid, name: str) -> bool:
-    cells = grid.column(name)
-    return len(cells.unique()) > 1
-
-
 def usual_id(grid: Grid) -> str | None:
-    """Return the column that says which series a row belongs to, if it is called as the ecosystem does."""
+    """Return the column of ids if it has a name that forecasting libraries use (unique_id, item_id)."""
     return next((name for name in grid.names if plain(name) in ID), None)
 
 
 def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | None:
-    """Return the first column under whose values no time occurs twice, where most times occur more than once.
+    """Return the first column whose values separate rows with the same time into series; None: there is none.
 
-    Texts qualify, numbers only if the column is called like a thing that has a number (store, station).
+    Texts qualify; numbers only if the column's name suits an id (store, station).
     """
-    counts = times.astype(np.int64)
-    if len(np.unique(counts)) > 0.6 * len(counts):
+    stamps = times.astype(np.int64)  # (row,)
+    if len(np.unique(stamps)) > _REPEATED * len(stamps):
         return None
     for name in grid.names:
         cells = grid.column(name)
@@ -139,8 +135,8 @@ def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | N
         if name in taken or not (text or is_named(name, ID_OR_NUMBER)):
             continue
         codes = np.asarray(pc.dictionary_encode(pc.fill_null(pc.cast(cells, pa.string()), "")).indices, dtype=np.int64)
-        order = np.lexsort((counts, codes))
-        repeated = (np.diff(counts[order]) == 0) & (np.diff(codes[order]) == 0)
+        order = np.lexsort((stamps, codes))  # by id, then by time: rows with both in common become neighbours
+        repeated = (np.diff(stamps[order]) == 0) & (np.diff(codes[order]) == 0)
         if not repeated.any() and codes.max() < len(codes) / 2:
             return name
     return None
@@ -152,16 +148,16 @@ def match_covariates(grid: Grid, settings: FileSettings, layout: Layout) -> dict
     Raises
     ------
     ForecastError
-        There is no such column, or one has two roles; or each row is a series, where no column stands beside another.
+        A column is missing or has two roles; or each row is a series, so that no column can be a covariate.
 
     """
     roles: dict[str, Role] = {}
-    said: dict[Role, tuple[str, ...]] = {
+    named: dict[Role, tuple[str, ...]] = {
         "past": _names(settings.past),
         "future": _names(settings.future),
         "static": _names(settings.static),
     }
-    for role, names in said.items():
+    for role, names in named.items():
         if names and layout == "rows":
             raise ForecastError(
                 f"`data.{role}` names columns, and in this file each row is a series (`data.layout=rows`): "
@@ -173,8 +169,8 @@ def match_covariates(grid: Grid, settings: FileSettings, layout: Layout) -> dict
     return roles
 
 
-def _names(said: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (said,) if isinstance(said, str) else tuple(said)
+def _names(setting: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (setting,) if isinstance(setting, str) else tuple(setting)
 
 
 def check_one_role(names: Iterable[str], roles: Mapping[str, Role], setting: str) -> None:
@@ -184,59 +180,60 @@ def check_one_role(names: Iterable[str], roles: Mapping[str, Role], setting: str
             raise ForecastError(f"column {name!r} is named in `{setting}` and in `data.{roles[name]}`: leave one out")
 
 
-def match_name(names: Sequence[str], said: str, setting: str) -> str:
-    """Return the column that was meant.
+def match_name(names: Sequence[str], wanted: str, setting: str) -> str:
+    """Return the column that a setting names; case and blanks around it do not matter.
 
     Raises
     ------
     ForecastError
-        There is none, with the nearest name.
+        There is no such column; the message names the nearest.
 
     """
-    wanted = unicodedata.normalize("NFC", said)
-    if wanted in names:
-        return wanted
-    loose = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+    normal = unicodedata.normalize("NFC", wanted)
+    if normal in names:
+        return normal
+    loose = [name for name in names if name.strip().casefold() == normal.strip().casefold()]
     if len(loose) == 1:
         return loose[0]
-    near = difflib.get_close_matches(wanted.casefold(), [name.casefold() for name in names], n=1)
+    near = difflib.get_close_matches(normal.casefold(), [name.casefold() for name in names], n=1)
     meant = [name for name in names if near and name.casefold() == near[0]]
     hint = f"did you mean {meant[0]!r}? " if meant else ""
-    raise ForecastError(f"`{setting}` {said!r} is no column of the file: {hint}the file has {listed(names)}")
+    raise ForecastError(f"`{setting}` {wanted!r} is no column of the file: {hint}the file has {listed(names)}")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Say the names of columns."""
-    shown = ", ".join(repr(name) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    """Quote the first names of columns for a message."""
+    shown = ", ".join(repr(name) for name in names[:_LISTED])
+    return shown + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
-    """Columns that hold numbers and have no other meaning; what only counts the rows is none."""
+    """Columns of numbers that have no other role and do more than count the rows."""
     return [name for name in plain_columns(grid, taken) if is_numeric(grid, name)]
 
 
 def plain_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
-    """Columns that have no other meaning, those left out that only count the rows of a file with others."""
-    found = []
+    """Columns that have no other role and do more than count the rows."""
+    result = []
     for j, name in enumerate(grid.names):
         counting = plain(name) in INDEX - {"t", "n"} or (j == 0 and name == "column 1" and _only_counts(grid, name))
         if name not in taken and not (counting and len(grid.names) > 1):
-            found.append(name)
-    return found
+            result.append(name)
+    return result
 
 
 def is_numeric(grid: Grid, name: str) -> bool:
-    """Whether a column holds numbers, a few mistakes among them allowed."""
+    """Whether most cells of a column are numbers; the others are mistakes."""
     cells = grid.column(name)
     kind = cells.type
     if not pa.types.is_string(kind):
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
     filled = [cell for cell in grid.sample(name) if not is_missing(cell)]
-    return bool(filled) and sum(map(is_number, filled)) >= _MOST * len(filled)
+    return bool(filled) and sum(map(is_number, filled)) >= _NUMBERS * len(filled)
 
 
 def _only_counts(grid: Grid, name: str) -> bool:
+    """Whether the first cells of a column are consecutive integers."""
     cells = grid.sample(name)[:50]
     return (
         bool(cells)

@@ -25,20 +25,21 @@ _NAMED = 5
 
 
 def with_covariates(panel: Panel, raw: RawTable, timezone: str | None) -> Panel:
-    """Put the covariates of a file beside the target of its panel; `timezone` is that of times written without one.
+    """Join the covariates of a file to the panel of its targets; `timezone` is that of times written without one.
 
     Raises
     ------
     ForecastError
-        A series has two values of a covariate that never changes.
+        A static covariate has two values in one series.
 
     """
     if not raw.channels:
         return panel
-    tables = {one.id: one for one in raw.series}
-    placed = [_placed(tables[name], raw, timezone, panel.times[rows], panel.calendar) for name, rows in panel.series()]
+    by_id = {series.id: series for series in raw.series}
+    aligned = [_aligned(by_id[name], raw, timezone, panel.times[rows], panel.calendar) for name, rows in panel.series()]
     past, future, static = (_of_role(raw.channels, role) for role in ("past", "future", "static"))
-    inside = np.concatenate([table[:steps] for table, steps in zip(placed, panel.lengths, strict=True)])
+    # (row, channel) up to the last target; what lies after it is known ahead.
+    inside = np.concatenate([table[:steps] for table, steps in zip(aligned, panel.lengths, strict=True)])
     hidden = np.zeros((len(panel.times), 1), dtype=np.bool_) if panel.masked is None else panel.masked
     missing = np.isnan(inside[:, past])
     return replace(
@@ -47,29 +48,31 @@ def with_covariates(panel: Panel, raw: RawTable, timezone: str | None) -> Panel:
         observed=np.column_stack([panel.observed, ~missing]),
         masked=np.column_stack([hidden, missing]) if len(past) or panel.masked is not None else None,
         channels=(*panel.channels, *(raw.channels[i] for i in past)),
-        ahead=_ahead(placed, future, raw.channels) if len(future) else None,
-        static=_static([tables[name] for name in panel.ids], static, raw.channels) if len(static) else None,
+        ahead=_ahead(aligned, future, raw.channels) if len(future) else None,
+        static=_static([by_id[name] for name in panel.ids], static, raw.channels) if len(static) else None,
     )
 
 
-def missing_ahead(panel: Panel, horizon: int) -> None:
-    """Demand what is known ahead for the steps after the end of each series; a label at the end has none after it.
+def check_known_ahead(panel: Panel, horizon: int) -> None:
+    """Refuse a panel that lacks covariates known ahead for the `horizon` steps after the end of a series.
+
+    Series with a label at the end need none.
 
     Raises
     ------
     ForecastError
-        A series, and the times for which it lacks a covariate.
+        Names the series, the covariates and the times that lack them.
 
     """
     known = panel.ahead
-    given = [] if known is None else [j for j, one in enumerate(known.channels) if one.computed is None]
+    given = [] if known is None else [j for j, channel in enumerate(known.channels) if channel.computed is None]
     if known is None or not given or panel.at_end:
         return
     for i, name in enumerate(panel.ids):
         first, end = int(known.offsets[i] + panel.lengths[i]), int(known.offsets[i + 1])
-        there = ~known.masked[first : min(first + horizon, end)][:, given]
+        present = ~known.masked[first : min(first + horizon, end)][:, given]  # (step ahead, channel)
         lacking = np.ones((horizon, len(given)), dtype=np.bool_)
-        lacking[: len(there)] = ~there
+        lacking[: len(present)] = ~present
         if not lacking.any():
             continue
         steps = np.flatnonzero(lacking.any(axis=1))
@@ -86,47 +89,48 @@ def _of_role(channels: tuple[Channel, ...], role: Role) -> IntArray:
     return np.array([j for j, channel in enumerate(channels) if channel.role == role], dtype=np.int64)
 
 
-def _placed(one: RawSeries, raw: RawTable, timezone: str | None, times: TimeArray, calendar: Calendar) -> FloatArray:
-    """Covariates of every step of a series and of those beyond its end, (step, channel), NaN where there is no row."""
-    if one.covariates is None:
-        raise ValueError(f"series {one.id!r} was read without its covariates")
-    own = np.arange(len(one.values)) if one.times is None else one.times
-    writer = Calendar(freq=None if one.times is None else "ns", timezone=raw.style.timezone, style=raw.style)
-    # The place of each row travels as its value, so that the rows' order is that of the target's.
-    rows = Rows(
-        one.id, own, np.arange(len(own), dtype=np.float64), one.lines, np.ones(len(own), dtype=np.bool_), writer
-    )
+def _aligned(
+    series: RawSeries, raw: RawTable, timezone: str | None, times: TimeArray, calendar: Calendar
+) -> FloatArray:
+    """Covariates at the steps of a series and at those beyond its end, (step, channel), NaN where there is no row."""
+    if series.covariates is None:
+        raise ValueError(f"series {series.id!r} was read without its covariates")
+    raw_times = np.arange(len(series.values)) if series.times is None else series.times
+    writer = Calendar(freq=None if series.times is None else "ns", timezone=raw.style.timezone, style=raw.style)
+    # The value of each row is its index, so that sorting as the target was sorted gives the order of the covariates.
+    indices = np.arange(len(raw_times), dtype=np.float64)
+    rows = Rows(series.id, raw_times, indices, series.lines, np.ones(len(indices), dtype=np.bool_), writer)
     rows, _ = ascending(rows)
     rows, _ = in_order(in_utc(rows, raw.style, timezone))
     beyond = int(calendar.between(np.array([times[-1], rows.times[-1]]))[0]) if rows.times[-1] > times[-1] else 0
     steps = np.concatenate([times, calendar.after(times[-1], beyond)]) if beyond else times
     last = np.searchsorted(rows.times, steps, side="right") - 1  # of rows with the same time the last
-    found = (last >= 0) & (rows.times[np.maximum(last, 0)] == steps)
-    places = rows.values[np.maximum(last, 0)].astype(np.int64)
-    table: FloatArray = np.where(found[:, None], one.covariates[places], np.nan)
+    has_row = (last >= 0) & (rows.times[np.maximum(last, 0)] == steps)  # (step,)
+    row = rows.values[np.maximum(last, 0)].astype(np.int64)
+    table: FloatArray = np.where(has_row[:, None], series.covariates[row], np.nan)
     return table
 
 
-def _ahead(placed: list[FloatArray], which: IntArray, channels: tuple[Channel, ...]) -> KnownAhead:
-    values = np.concatenate([table[:, which] for table in placed])
+def _ahead(aligned: list[FloatArray], which: IntArray, channels: tuple[Channel, ...]) -> KnownAhead:
+    values = np.concatenate([table[:, which] for table in aligned])
     missing = np.isnan(values)
-    offsets = np.concatenate([[0], np.cumsum([len(table) for table in placed])]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(table) for table in aligned])]).astype(np.int64)
     return KnownAhead(np.where(missing, 0.0, values), missing, offsets, tuple(channels[j] for j in which))
 
 
 def _static(series: list[RawSeries], which: IntArray, channels: tuple[Channel, ...]) -> Statics:
     values = np.full((len(series), len(which)), np.nan)
-    for i, one in enumerate(series):
+    for i, raw in enumerate(series):
         for j, channel in enumerate(which):
-            said = np.unique(one.covariates[:, channel]) if one.covariates is not None else np.zeros(0)
-            said = said[~np.isnan(said)]
-            if len(said) > 1:
+            different = np.unique(raw.covariates[:, channel]) if raw.covariates is not None else np.zeros(0)
+            different = different[~np.isnan(different)]
+            if len(different) > 1:
                 name, texts = channels[channel].name, channels[channel].categories
-                first, second = (texts[int(v)] if texts else f"{v:g}" for v in said[:2])
+                first, second = (texts[int(v)] if texts else f"{v:g}" for v in different[:2])
                 raise ForecastError(
-                    f"`data.static={name}` should be the same in all rows of series {one.id!r}, found {first!r} and "
+                    f"`data.static={name}` should be the same in all rows of series {raw.id!r}, found {first!r} and "
                     f"{second!r}: say `data.past={name}` or `data.future={name}`"
                 )
-            values[i, j] = said[0] if len(said) else np.nan
+            values[i, j] = different[0] if len(different) else np.nan
     missing = np.isnan(values)
     return Statics(np.where(missing, 0.0, values), missing, tuple(channels[j] for j in which))

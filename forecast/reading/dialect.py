@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 NAMES = {"\t": "tab", ";": "semicolon", "|": "pipe", ",": "comma", " ": "space", "": "none"}
 _BY_NAME = {name: mark for mark, name in NAMES.items()} | {"\\t": "\t", "whitespace": " ", "blank": " "}
 _COMMENTS = ("#", "%", "//")
-_HEAD_LINES = 400
-_SCORED_LINES = 80
+_HEAD_LINES = 400  # lines in which the header is looked for
+_SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is scored
 _SCORED_CELLS = 2000
-_MOST_HEADERS = 5
-_MOST_CELLS = 8000
+_MOST_HEADERS = 5  # header rows
+_MOST_CELLS = 8000  # cells looked at to tell columns of data
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """`delimiter` " " means any run of blanks, "" one cell a line; `quote` and `comment` "" mean none."""
+    """Delimiter (" ": any run of blanks, "": one cell per line), quote and start of comment lines ("": none)."""
 
     delimiter: str
     quote: str = '"'
@@ -48,7 +48,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row, stripped, and the line of the file that it begins on, counted from 1."""
+    """The stripped cells of one row, and the line of the file on which it starts, counted from 1."""
 
     line: int
     cells: tuple[str, ...]
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Header:
-    """`line`: where the data begin; `width`: cells of a row; `kind`: in a few words, empty for an ordinary header."""
+    """Names of columns, `line` where the data begin, `width` of a row in cells, `kind` in words ("": one plain row)."""
 
     names: tuple[str, ...]
     line: int
@@ -66,12 +66,12 @@ class Header:
 
 
 def find_dialect(text: str, settings: FileSettings) -> Dialect:
-    """Find what was not said by hand.
+    """Detect what the settings leave open.
 
     Raises
     ------
     ForecastError
-        A delimiter that is neither one character nor a known name.
+        `data.delimiter` is neither one character nor a known name.
 
     """
     head = first_lines(text, _SCORED_LINES)
@@ -106,7 +106,7 @@ def _single_quoted(head: str) -> bool:
 
 
 def _score(head: str, dialect: Dialect) -> float:
-    """Share of lines with the usual number of cells, times the share of cells that are something."""
+    """Share of lines with the usual number of cells, times the share of cells that are data or missing."""
     rows = list(rows_of(head, dialect))
     width, count = usual_width(rows)
     if width < 2 and dialect.delimiter:
@@ -114,28 +114,28 @@ def _score(head: str, dialect: Dialect) -> float:
     table = [row.cells for row in rows if len(row.cells) == width]
     table = table[: max(6, _SCORED_CELLS // max(width, 1))]
     cells = [cell for row in table[1:] or table for cell in row]
-    some = sum(is_missing(cell) or is_data(cell) for cell in cells)
-    # A table of texts has its delimiter too: consistency alone counts for a little.
-    return count / max(len(rows), 1) * (0.05 + some / max(len(cells), 1))
+    known = sum(is_missing(cell) or is_data(cell) for cell in cells)
+    # A table of texts has a delimiter too: a constant number of cells alone counts for a little.
+    return count / max(len(rows), 1) * (0.05 + known / max(len(cells), 1))
 
 
 def usual_width(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return the most frequent number of cells in a row, the larger one of equals, and how often it occurs."""
+    """Return the most frequent number of cells in a row (of equals the largest), and how often it occurs."""
     widths = Counter(len(row.cells) for row in rows)
     return max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
 
 
 def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
-    """Cut a text into rows, blank lines and comments left out."""
-    at, begun = first_line - 1, 0
+    """Cut a text into rows, without blank lines and comments."""
+    current, start = first_line - 1, 0  # line that was read last, and on which the row starts
 
     def lines() -> Iterator[str]:
-        nonlocal at, begun
+        nonlocal current, start
         for line in io.StringIO(text, newline="\n"):
-            at += 1
+            current += 1
             if dialect.comment and line.lstrip().startswith(dialect.comment):
                 continue
-            begun = begun or at
+            start = start or current
             yield re.sub(r"[ \t]+", " ", line.strip(" \t")) if dialect.delimiter == " " else line
 
     csv.field_size_limit(1 << 30)
@@ -147,8 +147,8 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
     )
     for cells in reader:
         if any(cell and not cell.isspace() for cell in cells):
-            yield Row(begun, tuple(cell.strip() for cell in cells))
-        begun = 0
+            yield Row(start, tuple(cell.strip() for cell in cells))
+        start = 0
 
 
 def head_rows(text: str, dialect: Dialect) -> list[Row]:
@@ -157,24 +157,24 @@ def head_rows(text: str, dialect: Dialect) -> list[Row]:
 
 
 def first_lines(text: str, count: int) -> str:
-    """Return so many lines of a text without touching the rest, which may be long."""
-    at = 0
+    """Return the first lines of a text without reading the rest, which may be long."""
+    end = 0
     for _ in range(count):
-        at = text.find("\n", at) + 1
-        if at == 0:
+        end = text.find("\n", end) + 1
+        if end == 0:
             return text
-    return text[:at]
+    return text[:end]
 
 
-def find_header(rows: Sequence[Row], said: bool | None) -> Header:
-    """Find the header in the first rows of a file; `said`: whether there is one, None: find out."""
+def find_header(rows: Sequence[Row], given: bool | None) -> Header:
+    """Find the header in the first rows of a file; `given`: whether there is one, None: detect it."""
     width, _ = usual_width(rows)
     start = _table_start(rows, width)
     notes: tuple[str, ...] = (_left_out("before the table", rows[:start]),) if start else ()
     table = rows[start:]
     headers = _header_rows(table, width)
-    if said is not None:
-        headers = max(headers, 1) if said else 0
+    if given is not None:
+        headers = max(headers, 1) if given else 0
     kind = {0: "none", 1: ""}.get(headers, f"{headers} rows")
     if headers == 1 and all(is_data(cell) or is_missing(cell) for cell in table[0].cells):
         kind = "numbers"
@@ -182,7 +182,7 @@ def find_header(rows: Sequence[Row], said: bool | None) -> Header:
     if extra:
         notes += (_left_out("under the header", extra),)
     full = [row.cells for row in table[headers:] if len(row.cells) == width]
-    ends_filled = any(cells[-1] for cells in full)
+    ends_filled = any(cells[-1] for cells in full)  # else each line ends with a delimiter
     if headers and ends_filled and full:
         _refuse_torn(table[0].cells, full[0])
     names = _names([row.cells for row in table[:headers]], width, shift=ends_filled)
@@ -197,7 +197,7 @@ def _left_out(where: str, rows: Sequence[Row]) -> str:
 
 
 def _table_start(rows: Sequence[Row], width: int) -> int:
-    """Index of the first row that belongs to the table: titles have fewer cells, or only the first one filled."""
+    """Index of the first row of the table: titles above it have fewer cells, or only the first one filled."""
     for i, row in enumerate(rows):
         below = rows[i + 1].cells if i + 1 < len(rows) else ()
         short_header = len(row.cells) == width - 1 and len(below) == width
@@ -216,6 +216,7 @@ def _table_start(rows: Sequence[Row], width: int) -> int:
 
 
 def _header_rows(table: Sequence[Row], width: int) -> int:
+    """Count the rows above the data that hold no data where columns do."""
     data = _data_columns(table[1 : max(20, _MOST_CELLS // max(width, 1))] or table, width)
     if not data or len(table) == 1:
         return int(not any(is_data(cell) for cell in table[0].cells))
@@ -227,12 +228,12 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
 
 def _data_columns(rows: Sequence[Row], width: int) -> list[int]:
     """Columns most of whose cells are numbers or times."""
-    found = []
+    columns = []
     for j in range(width):
         cells = [row.cells[j] for row in rows if j < len(row.cells) and not is_missing(row.cells[j])]
         if cells and sum(map(is_data, cells)) >= 0.5 * len(cells):
-            found.append(j)
-    return found
+            columns.append(j)
+    return columns
 
 
 def _is_header(cells: Sequence[str], data: Sequence[int]) -> bool:
@@ -241,7 +242,7 @@ def _is_header(cells: Sequence[str], data: Sequence[int]) -> bool:
 
 
 def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
-    """Whether the first row holds numbers that are names: years, or 0, 1, 2, ... as pandas writes without names."""
+    """Whether the first row holds numbers that are names: years, or 0, 1, 2, ... as pandas writes for want of names."""
     first, second = table[0].cells, table[1].cells
     above = [first[j] for j in data if j < len(first)]
     numbers = [cell for cell in above if re.fullmatch(r"\d{1,4}", cell)]
@@ -267,7 +268,7 @@ def _consecutive(cells: Sequence[str]) -> bool:
 
 
 def _refuse_torn(names: Sequence[str], cells: Sequence[str]) -> None:
-    """Refuse rows with one cell more than names whose first name already says what their first cell is."""
+    """Refuse rows with one cell more than there are names, if the first name fits the first cell: decimal commas."""
     if len(names) == len(cells) - 1 and is_named(names[0], TIME) and is_data(cells[0]) and not is_number(cells[0]):
         raise ForecastError(
             f"rows have {len(cells)} cells, the header {len(names)} names ({', '.join(names[:5])}): if commas are "
@@ -276,7 +277,7 @@ def _refuse_torn(names: Sequence[str], cells: Sequence[str]) -> None:
 
 
 def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tuple[str, ...]:
-    """Names of all columns, all different."""
+    """Names of all columns, made unique."""
     if not headers:
         return tuple(f"column {j + 1}" for j in range(width))
     padded = [_padded(row, width, shift=shift) for row in headers]
@@ -292,7 +293,7 @@ def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tupl
 
 def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:
     cells = [unicodedata.normalize("NFC", re.sub(r"\s+", " ", cell)).strip() for cell in row]
-    # One name less than cells: the rows begin with a name that has no header, as R writes tables.
+    # One name less than cells: the row names have no header, as R writes tables.
     return ["", *cells] if shift and len(cells) == width - 1 else (cells + [""] * width)[:width]
 
 

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a file should be, for the lines that say it is not.
+    """What a file should be, for messages about files that are not.
 
     Attributes
     ----------
-    holds : what is in it
-    file : what to name
-    kind : what it is in a word
+    holds : its content
+    file : the kinds of files that are read
+    kind : the kind in a word
     save_as : what to do with a file of another program
-    endings : of the files that are named as examples
+    endings : endings of files that are named as examples
 
     """
 
@@ -72,7 +72,7 @@ _FOREIGN = {
     b"7z\xbc\xaf": ("a 7z archive", "unpack it first"),
     b"Rar!": ("a RAR archive", "unpack it first"),
 }
-"""Beginnings of files of other programs: what they are, and what to do (None: save it otherwise, "": name another)."""
+"""First bytes of other programs' files: what it is, and the remedy (None: save it otherwise, "": name another)."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -81,17 +81,17 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SHOWN = {"utf-8-sig": "utf-8 with BOM", "utf-16": "utf-16", "utf-32": "utf-32"}
-# Guesses that are taken from the library: scripts that no Western code page can be mistaken for. Among the many
-# Western code pages a guess from a few bytes is a lottery, and cp1252 is what such files nearly always are.
+# Guesses of charset-normalizer that are trusted: scripts that no Western code page can be mistaken for. Among the many
+# Western code pages a guess from a few bytes is chance, and cp1252 is what such files nearly always are.
 _OTHER_SCRIPTS = {"cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5", "cp1251", "koi8_r", "cp1253"}
-_ENOUGH = 1 << 18
+_ENOUGH = 1 << 18  # bytes on which an encoding is guessed
 _HANGUL = re.compile("[가-힣]")
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
 class Content:
-    """A file's bytes, unpacked; `fingerprint` is the SHA-256 of the file as it lies there."""
+    """A file's unpacked bytes; `fingerprint` is the SHA-256 of the file on disk."""
 
     data: bytes
     fingerprint: str
@@ -99,17 +99,17 @@ class Content:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the bytes, and not only a suffix, say Parquet."""
+        """Whether the bytes are Parquet, whatever the suffix."""
         return self.data[:4] == b"PAR1" and self.data[-4:] == b"PAR1"
 
 
 def open_content(name: str, compression: str | None = None) -> Content:
-    """Read the file of a table whole and unpack it.
+    """Read and unpack the file of a table.
 
     Raises
     ------
     ForecastError
-        Missing, a directory, empty, unreadable, damaged, or something that is no table.
+        The file is missing, a directory, empty, unreadable, damaged, or no table.
 
     """
     content = open_packed(name, compression, TABLE)
@@ -118,19 +118,19 @@ def open_content(name: str, compression: str | None = None) -> Content:
 
 
 def open_packed(name: str, compression: str | None, expected: Expected) -> Content:
-    """Read a file whole and unpack it.
+    """Read and unpack a file.
 
     Raises
     ------
     ForecastError
-        Missing, a directory, empty, unreadable, damaged, or a file of another program.
+        The file is missing, a directory, empty, unreadable, damaged, or of another program.
 
     """
     raw = _read(Path(name).expanduser(), expected)
     if not raw:
         raise ForecastError(f"{name!r} is empty: expected {expected.holds}")
-    found = next((kind for magic, kind in _PACKED.items() if raw.startswith(magic)), None)
-    kind = compression or found
+    detected = next((kind for magic, kind in _PACKED.items() if raw.startswith(magic)), None)
+    kind = compression or detected
     data = raw if kind in (None, "none") else _unpack(raw, str(kind), name)
     if not data:
         raise ForecastError(f"{name!r} holds an empty file: expected {expected.holds}")
@@ -158,6 +158,7 @@ def _some_of(folder: Path, expected: Expected) -> str:
 
 
 def _near(path: Path) -> str:
+    """Hint for a file that does not exist: the nearest name, or what is wrong with the path."""
     if "://" in str(path) or str(path).startswith(("http:", "https:")):
         return ": addresses are not read, download the file first"
     if not path.parent.is_dir():
@@ -209,14 +210,14 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 
 
 def _refuse_foreign(data: bytes, name: str, expected: Expected) -> None:
-    for magic, (what, said) in _FOREIGN.items():
+    for magic, (what, advice) in _FOREIGN.items():
         if data.startswith(magic):
-            remedy = expected.save_as if said is None else said or f"name {expected.file}"
+            remedy = expected.save_as if advice is None else advice or f"name {expected.file}"
             raise ForecastError(f"{name!r} is {what}, no {expected.kind}: {remedy}")
 
 
 def _refuse_marked_up(data: bytes, name: str) -> None:
-    """Refuse texts of other kinds, that would be cut into columns."""
+    """Refuse web pages and JSON, which would be cut into columns."""
     start = data[:200].lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ForecastError(f"{name!r} is a web page or XML, no CSV: download the table itself")
@@ -230,7 +231,7 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
     Raises
     ------
     ForecastError
-        The encoding said by hand does not fit, or the bytes are no text.
+        `data.encoding` does not fit, or the bytes are no text.
 
     """
     text, used = decode_exactly(data, encoding, name, "a CSV or Parquet file")
@@ -238,24 +239,24 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
 
 
 def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:
-    """Return the text as it is written, less a mark at its beginning, and the encoding's name.
+    """Return the text as it is written, without a byte-order mark, and the encoding's name.
 
-    `expected` is what an error asks for.
+    `expected` is the kind of file that an error asks for.
 
     Raises
     ------
     ForecastError
-        The encoding said by hand does not fit, or the bytes are no text.
+        `data.encoding` does not fit, or the bytes are no text.
 
     """
-    found = _decode_as(data, encoding, name) if encoding else _decode_found(data, name)
-    if found is None or "\x00" in found[0]:
+    decoded = _decode_as(data, encoding, name) if encoding else _decode_detected(data, name)
+    if decoded is None or "\x00" in decoded[0]:
         raise ForecastError(f"{name!r} is binary, no text: name {expected}")
-    return found[0].removeprefix("\ufeff"), found[1]
+    return decoded[0].removeprefix("\ufeff"), decoded[1]
 
 
 def plain_line_ends(text: str) -> str:
-    """Write all line ends as newlines."""
+    """Replace all line ends by newlines."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -273,8 +274,8 @@ def _decode_as(data: bytes, encoding: str, name: str) -> tuple[str, str]:
         ) from None
 
 
-def _decode_found(data: bytes, name: str) -> tuple[str, str] | None:
-    """Find the encoding; None: the bytes are no text."""
+def _decode_detected(data: bytes, name: str) -> tuple[str, str] | None:
+    """Detect the encoding and decode; None: the bytes are no text."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode_as(data, encoding, name)[0], _SHOWN[encoding]
@@ -291,7 +292,7 @@ def _decode_found(data: bytes, name: str) -> tuple[str, str] | None:
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark: nearly every second byte of a table's digits and commas is zero."""
+    """UTF-16 without a byte-order mark: nearly every second byte of digits and commas is zero."""
     head = data[:4096]
     half = len(head) // 2
     if half < 4 or len(data) % 2:
@@ -304,7 +305,7 @@ def _wide(data: bytes) -> str | None:
 
 
 def _refuse_damaged(data: bytes, error: UnicodeDecodeError, name: str) -> None:
-    """Refuse a file that is UTF-8 but for a few bytes: another encoding would garble all its other names."""
+    """Refuse a file that is UTF-8 but for a few bytes: any other encoding would garble the rest."""
     text = data.decode("utf-8", errors="replace")
     wrong = text.count("\ufffd")
     if len(_OUTSIDE_ASCII.findall(text)) - wrong < 10 * wrong:
@@ -330,10 +331,10 @@ def _decode_legacy(data: bytes) -> tuple[str, str]:
 
 
 def _other_script(data: bytes) -> str | None:
-    """Encoding of a script that has no Latin letters: its words are runs of high bytes, umlauts stand alone."""
+    """Encoding of a script without Latin letters, whose words are runs of high bytes (umlauts stand alone)."""
     if not re.search(rb"[\x80-\xff]{3,}", data):
         return None
-    # Lines of plain ASCII say nothing, and there may be a million of them.
+    # Lines of plain ASCII prove nothing, and there may be a million of them.
     lines = [line for line in data.splitlines(keepends=True) if not line.isascii()]
     guess = from_bytes(b"".join(lines)[:_ENOUGH]).best()
     if guess is None or guess.encoding not in _OTHER_SCRIPTS:
@@ -348,8 +349,8 @@ def _other_script(data: bytes) -> str | None:
 def _korean(data: bytes) -> str | None:
     """Decode as CP949 if the result reads as Korean.
 
-    CP949 gives a Hangul syllable to nearly every pair of bytes, a degree sign before a C included. Only the 2,350
-    syllables of EUC-KR are in use, so most of what is found has to be among them.
+    CP949 maps nearly every pair of bytes to a Hangul syllable, even a degree sign before a C. Only the 2,350 syllables
+    of EUC-KR are in use, so most of the decoded ones must be among them.
     """
     try:
         text = data.decode("cp949")
@@ -362,5 +363,5 @@ def _korean(data: bytes) -> str | None:
 
 
 def _in_euc_kr(char: str) -> bool:
-    """Python's codec writes other syllables too, as four pairs of bytes."""
+    """Whether a syllable is one of EUC-KR's; Python's codec writes others as four pairs of bytes."""
     return len(char.encode("euc_kr", errors="ignore")) == 2

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
 
-MOST = 0.5  # share of neighbours that are exactly one step apart
-FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
-OPEN = 0.5  # share of its days from which on a weekday, or a time of the day, belongs to the pattern
-CLOSED = 0.1  # share up to which rows on a weekday are exceptions (special sessions)
-COVERED = 0.9  # share of rows that the pattern explains, and of the pattern that has rows
+_MOST = 0.5  # share of neighbours that are exactly one step apart
+_FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
+_OPEN = 0.5  # share of days with a row, from which on a weekday or a time of day belongs to the pattern
+_CLOSED = 0.1  # share up to which rows on a weekday are exceptions (special sessions)
+_COVERED = 0.9  # share of rows that the pattern explains, and of the pattern that has rows
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAY_NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """A calendar without holidays and style, and what a user should know of how it was found.
+    """A calendar without holidays and style, and notes on how it was inferred.
 
-    Where the times have none (`regular` is false), no step can be missing.
+    Times without a frequency (`regular` is false) have no missing steps.
     """
 
     calendar: Calendar
@@ -54,7 +54,7 @@ class Frequency:
 
 
 def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency | None:
-    """Find the frequency of increasing times, (row,); None: irregular, or fewer than two rows.
+    """Infer the frequency of increasing times, (row,); None: they are irregular, or fewer than two.
 
     Examples
     --------
@@ -77,12 +77,12 @@ def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency 
 
 
 def given_frequency(text: str, times: TimeArray, timezone: str | None = None) -> Frequency:
-    """Take the frequency that the user gave; the days of the week or month are read off the times.
+    """Take the frequency of the settings; the days of the week or month are read off the times.
 
     Raises
     ------
     ForecastError
-        No frequency, or one that does not go with the times.
+        The text is no frequency, or the times are step numbers.
 
     """
     numbered = times.dtype.kind != "M"
@@ -126,20 +126,20 @@ def _distances(times: TimeArray) -> IntArray:
 
 
 def _middle(distance: IntArray) -> np.int64:
-    """Return the lower median: unlike the mean of two, it is a distance that occurs."""
+    """Lower median: unlike the mean of the middle two, a distance that occurs."""
     return np.int64(np.sort(distance)[(len(distance) - 1) // 2])
 
 
 def _equal_steps(distance: IntArray) -> int | None:
-    """Return the step of which all distances are multiples, and at least half are one."""
+    """Step of which all distances are multiples and at least half are equal to it; None: there is none."""
     step = int(_middle(distance))
-    if step < 1 or (distance % step).any() or np.mean(distance == step) < MOST:
+    if step < 1 or (distance % step).any() or np.mean(distance == step) < _MOST:
         return None
     return step
 
 
 def _of_days(days: IntArray) -> Frequency | None:
-    """Days, weeks, months; one row a day at most."""
+    """Frequency of days, weeks or months, of at most one row per day."""
     distance = np.diff(days)
     step = _equal_steps(distance)
     if (found := _months(days, loose=False)) is not None:
@@ -155,7 +155,7 @@ def _of_days(days: IntArray) -> Frequency | None:
 
 
 def _months(days: IntArray, *, loose: bool) -> Frequency | None:
-    """Whole months on the same day of the month; `loose`: on any day, one row a month at most."""
+    """Whole months on the same day of the month; `loose`: on any day, at most one row per month."""
     month = month_number(days * NS_PER_DAY)
     step = _equal_steps(np.diff(month)) if _middle(np.diff(days)) >= 27 else None
     if step is None or (np.diff(month) < 1).any():
@@ -171,7 +171,7 @@ def _months(days: IntArray, *, loose: bool) -> Frequency | None:
 
 
 def _day_of_month(days: IntArray) -> MonthDay | None:
-    """Return the day of the month on which all rows lie."""
+    """Day of the month on which all rows lie; None: they lie on several."""
     month = month_number(days * NS_PER_DAY)
     highest = int((days - day_in_month(month, 1)).max()) + 1
     kinds: tuple[MonthDay, ...] = ("start", "end", "business start", "business end", highest)
@@ -182,7 +182,7 @@ def _usual_day_of_month(days: IntArray) -> MonthDay:
     month = month_number(days * NS_PER_DAY)
     kinds: tuple[MonthDay, ...] = ("business end", "business start")
     for kind in kinds:
-        if np.mean(day_in_month(month, kind) == days) >= MOST:
+        if np.mean(day_in_month(month, kind) == days) >= _MOST:
             return kind
     return int(np.bincount(days - day_in_month(month, 1)).argmax()) + 1
 
@@ -210,7 +210,7 @@ def _month_calendar(step: int, day: MonthDay, month: int) -> Calendar:
 def _loose_weeks(days: IntArray) -> Frequency | None:
     distance = np.diff(days)
     weeks = (distance + 3) // 7
-    if (weeks < 1).any() or np.mean(distance == 7) < MOST:
+    if (weeks < 1).any() or np.mean(distance == 7) < _MOST:
         return None
     anchor = _DAY_NAMES[int(np.bincount((days + 3) % 7).argmax())]
     note = f"Most rows are a {anchor.title()}, some a day or so off: rows are counted in weeks."
@@ -218,13 +218,13 @@ def _loose_weeks(days: IntArray) -> Frequency | None:
 
 
 def _within_days(utc: IntArray, wall: IntArray) -> Frequency | None:
-    """Hours, minutes, ...: equal steps, or sessions of them."""
+    """Frequency of hours, minutes, ...: equal steps, or steps within trading sessions."""
     distance = np.diff(utc)
     size = _round_size(int(_middle(distance)), distance)
     steps = (distance + size // 2) // size
     wobble = np.abs(distance - steps * size)
-    equal = bool((wobble <= WOBBLE * size).all() and (steps > 0).all() and np.mean(steps == 1) >= MOST)
-    if not equal or len(utc) < FULL * (steps.sum() + 1):
+    equal = bool((wobble <= WOBBLE * size).all() and (steps > 0).all() and np.mean(steps == 1) >= _MOST)
+    if not equal or len(utc) < _FULL * (steps.sum() + 1):
         sessions = find_sessions(wall, size)
         if sessions is not None:
             return Frequency(Calendar(_tick_alias(size), weekmask=sessions.weekmask, sessions=sessions.slots))
@@ -234,8 +234,8 @@ def _within_days(utc: IntArray, wall: IntArray) -> Frequency | None:
 
 
 def _round_size(median: int, distance: IntArray) -> int:
-    """Take a round step where the median wobbles beside one."""
-    if np.mean(distance == median) >= MOST:
+    """The median distance, or a round step near it where distances jitter."""
+    if np.mean(distance == median) >= _MOST:
         return median
     round_sizes = [n * TICKS[unit] for unit in ("ms", "s", "min", "h") for n in (1, 2, 5, 10, 15, 20, 30)]
     nearest = min(round_sizes, key=lambda size: abs(size - median))
@@ -257,8 +257,8 @@ def _tick_alias(size: int) -> str:
 
 
 @dataclass(frozen=True)
-class SessionPattern:
-    """Times of the week, in seconds after Monday 0:00, and the days of the week they lie on, Monday first."""
+class _SessionPattern:
+    """Times of the week in seconds after Monday 0:00, and the days of the week on which they lie, Monday first."""
 
     slots: tuple[int, ...]
     weekmask: str
@@ -267,8 +267,8 @@ class SessionPattern:
 def find_weekmask(days: IntArray) -> str | None:
     """Find the days of the week that have rows, from increasing days since 1970, (row,).
 
-    None where all days have rows, or where the span is too short to tell: one weekend must have been passed over, and
-    closed days other than a weekend three times.
+    None if all days have rows, or if the span is too short to decide: it must hold one weekend, and closed days other
+    than a weekend three times.
 
     >>> find_weekmask(np.array([4, 5, 6, 7, 8, 11, 12]))  # Monday 5 January 1970 to Tuesday of the week after
     '1111100'
@@ -277,18 +277,18 @@ def find_weekmask(days: IntArray) -> str | None:
     expected = np.bincount((np.arange(first, last + 1) + 3) % 7, minlength=7)
     present = np.bincount((days + 3) % 7, minlength=7)
     share = present / np.maximum(expected, 1)
-    closed = share <= CLOSED
-    if not ((share >= OPEN) | closed).all() or not closed.any() or closed.sum() > 5:
+    closed = share <= _CLOSED
+    if not ((share >= _OPEN) | closed).all() or not closed.any() or closed.sum() > 5:
         return None
     mask = "".join("0" if shut else "1" for shut in closed)
     enough = 1 if mask == "1111100" else 3
     return mask if expected[closed].min() >= enough else None
 
 
-def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
+def find_sessions(wall: IntArray, size: int) -> _SessionPattern | None:
     """Find a weekly pattern of times in increasing wall-clock times, (row,) nanoseconds; steps are `size` apart.
 
-    None where rows follow no such pattern, or where it would be the whole week.
+    None if rows follow no such pattern, or if it is the whole week.
     """
     if (wall % NS_PER_SECOND).any():
         return None
@@ -299,7 +299,7 @@ def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
     weeks = (dates[-1] - dates[0] + 1) / 7
     mask = find_weekmask(dates) or ("1111111" if weeks >= 2 or ((dates + 3) % 7 > 4).any() else "1111100")
     open_weekdays = np.flatnonzero(np.array(list(mask)) == "1")
-    if len(dates) < OPEN * weeks * len(open_weekdays):
+    if len(dates) < _OPEN * weeks * len(open_weekdays):
         return None
     slots = _slots(days, of_day, dates, open_weekdays, by_weekday=weeks >= 3)
     if len(slots) >= 0.95 * SECONDS_PER_WEEK * NS_PER_SECOND / size:
@@ -307,24 +307,24 @@ def find_sessions(wall: IntArray, size: int) -> SessionPattern | None:
     on = np.isin((days + 3) % 7 * 86_400 + of_day, slots)
     per_weekday = np.bincount(slots // 86_400, minlength=7)
     wanted = per_weekday[(dates + 3) % 7].sum()
-    if on.mean() < COVERED or on.sum() < COVERED * wanted:
+    if on.mean() < _COVERED or on.sum() < _COVERED * wanted:
         return None
-    return SessionPattern(tuple(int(slot) for slot in slots), mask)
+    return _SessionPattern(tuple(int(slot) for slot in slots), mask)
 
 
 def _slots(days: IntArray, of_day: IntArray, dates: IntArray, weekdays: IntArray, *, by_weekday: bool) -> IntArray:
-    """Return times that most days have, each weekday by itself where there are enough weeks; increasing seconds."""
+    """Times of the week, in increasing seconds, that most days have; by weekday where there are enough weeks."""
     slots = []
     for weekday in weekdays:
         rows = (days + 3) % 7 == weekday if by_weekday else np.ones(len(days), dtype=np.bool_)
         open_days = np.sum((dates + 3) % 7 == weekday) if by_weekday else len(dates)
         times, count = np.unique(of_day[rows], return_counts=True)
-        slots.append(times[count >= OPEN * open_days] + weekday * 86_400)
+        slots.append(times[count >= _OPEN * open_days] + weekday * 86_400)
     return np.concatenate(slots).astype(np.int64)
 
 
 def describe(calendar: Calendar) -> str:
-    """Name a frequency in a few words, its alias first."""
+    """Describe a frequency in a few words, its alias first."""
     if calendar.freq is None:
         return "every step" if calendar.step == 1 else f"every {calendar.step}"
     days = _describe_mask(calendar.weekmask)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 OnGaps: TypeAlias = Literal["error", "mask", "interpolate", "previous", "ignore"]
 
-_LONGER = 5  # trading days that a holiday may exceed `holiday_run` by where it comes again
-_COMES_AGAIN = 3  # days that a run of another year must have, to speak for one at least as long
+_LONGER = 5  # trading days by which a recurring holiday may exceed `holiday_run`
+_RECURRING = 3  # days that a run of another year needs, to confirm one that is at least as long
 _MOVES = 35  # days that a holiday's date moves from year to year
 _RARE = 0.125  # share of trading days that can be holidays ...
 _FEW = 3  # ... and this many in any case, for short files
-_SHOWN = 5
-_FILLED_AT_MOST = 20  # times the rows that there are
+_SHOWN = 5  # gaps that a message names
+_FILLED_AT_MOST = 20  # missing steps per row that there is
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class DaysOff:
     Attributes
     ----------
     holidays : those that count as holidays (ISO dates), in order
-    run : longest run of missing trading days, of one series, that is no gap
-    doubtful : runs of several holidays that come in no other year ("2015-05-28 to 2015-06-01")
+    run : longest run of missing trading days in one series that is no gap
+    doubtful : runs of several holidays that occur in no other year ("2015-05-28 to 2015-06-01")
 
     """
 
@@ -54,23 +54,25 @@ class DaysOff:
 
 
 def find_days_off(days: IntArray, weekmask: str, known: Sequence[str], holiday_run: int) -> DaysOff:
-    """Judge the trading days that are missing in `days`, (row,) days since 1970, increasing, of all series together.
+    """Decide which trading days missing in `days` are holidays; `days`, (row,) since 1970, ascend, all series together.
 
-    `known` are holidays that the user gave (ISO dates); they are no gaps however many they are.
+    `known` are the user's holidays (ISO dates); they are no gaps however many they are.
     """
     given = np.array(sorted(known), dtype="datetime64[D]").astype(np.int64)
     grid = np.arange(days[0], days[-1] + 1)
     expected = grid[np.array(list(weekmask))[(grid + 3) % 7] == "1"]
     expected = expected[~np.isin(expected, given)]
-    missing = np.flatnonzero(~np.isin(expected, days))  # numbers of trading days
+    missing = np.flatnonzero(~np.isin(expected, days))  # indices into `expected`
     if len(missing) > _RARE * len(expected) + _FEW:
         return DaysOff((), 0)
-    starts = np.flatnonzero(np.diff(missing, prepend=-9) > 1)
+    starts = np.flatnonzero(np.diff(missing, prepend=-9) > 1)  # (run,) of consecutive trading days
     lengths = np.diff(np.append(starts, len(missing)))
-    again = _comes_again(expected[missing[starts]], lengths)
-    short = (lengths <= holiday_run) | (again & (lengths <= holiday_run + _LONGER) & (holiday_run > 1))
+    recurring = _recurs(expected[missing[starts]], lengths)
+    short = (lengths <= holiday_run) | (recurring & (lengths <= holiday_run + _LONGER) & (holiday_run > 1))
     dates = expected[missing].astype("datetime64[D]")
-    odd = [slice(i, i + n) for i, n in zip(starts[~again], lengths[~again], strict=True) if 1 < n <= holiday_run]
+    odd = [
+        slice(i, i + n) for i, n in zip(starts[~recurring], lengths[~recurring], strict=True) if 1 < n <= holiday_run
+    ]
     return DaysOff(
         tuple(str(day) for day in dates[np.repeat(short, lengths)]),
         holiday_run,
@@ -78,25 +80,25 @@ def find_days_off(days: IntArray, weekmask: str, known: Sequence[str], holiday_r
     )
 
 
-def _comes_again(first_days: IntArray, lengths: IntArray) -> BoolArray:
+def _recurs(first_days: IntArray, lengths: IntArray) -> BoolArray:
     """Whether another year has a run of nearly as many days at about the same date, (run,)."""
-    apart = np.abs(first_days[:, None] - first_days[None, :])
+    apart = np.abs(first_days[:, None] - first_days[None, :])  # days, (run, run)
     around = np.abs(apart - np.round(apart / 365.2425) * 365.2425)
-    alike = lengths[None, :] >= np.minimum(lengths, _COMES_AGAIN)[:, None]
-    again: BoolArray = ((apart > 180) & (around <= _MOVES) & alike).any(axis=1)
-    return again
+    as_long = lengths[None, :] >= np.minimum(lengths, _RECURRING)[:, None]
+    recurring: BoolArray = ((apart > 180) & (around <= _MOVES) & as_long).any(axis=1)  # (run, run) -> (run,)
+    return recurring
 
 
 def check_steps(rows: Rows, calendar: Calendar) -> None:
-    """Refuse rows that do not lie on the steps of the calendar.
+    """Refuse rows that do not lie on steps of the calendar.
 
     Raises
     ------
     ForecastError
-        Two rows lie in one step, or one between two steps.
+        Two rows lie in one step, or a row lies between two steps.
 
     """
-    if calendar.trades:  # an extra Saturday among trading days is welcome
+    if calendar.trades:  # an extra Saturday among trading days is allowed
         return
     steps = calendar.between(rows.times)
     off = steps < 1
@@ -116,7 +118,7 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
 
 
 def steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> IntArray:
-    """Steps that are missing after each row but the last, (row - 1,); days off of a single series are none."""
+    """Missing steps after each row but the last, (row - 1,); days off of a single series do not count."""
     missing = np.maximum(calendar.between(times) - 1, 0)
     if not calendar.trades:
         return missing
@@ -129,14 +131,14 @@ def steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> In
 
 
 def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps) -> tuple[Rows, tuple[str, ...]]:
-    """Settle missing steps and missing values of a series that begins and ends with a value.
+    """Fill, mask or leave out missing steps and values of a series that begins and ends with a value; also a note.
 
-    Rows that were put in have line 0; what was filled is not `observed`; `values` has no NaN afterwards.
+    Inserted rows have line 0; filled values are not `observed`; no value is NaN afterwards.
 
     Raises
     ------
     ForecastError
-        There are some, and `how` is "error"; or so many steps are missing that the times cannot be meant.
+        Something is missing, and `how` is "error"; or more is missing than can be filled.
 
     """
     if how == "ignore":
@@ -145,19 +147,19 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
     empty = np.flatnonzero(np.isnan(rows.values))
     if not missing.any() and len(empty) == 0:
         return rows, ()
-    found = " and ".join([*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)])
+    gaps = " and ".join([*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)])
     if how == "error":
         raise ForecastError(
-            f"series {rows.id!r} has {found}{_gap_hint(rows, missing)}: "
+            f"series {rows.id!r} has {gaps}{_gap_hint(rows, missing)}: "
             "say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
         )
     if missing.sum() > _FILLED_AT_MOST * len(rows):
         raise ForecastError(
-            f"series {rows.id!r} has {len(rows)} rows but {found}: too many to be filled in; correct the times, or say "
+            f"series {rows.id!r} has {len(rows)} rows but {gaps}: too many to be filled in; correct the times, or say "
             "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
         )
     filled = _with_steps(rows, missing, calendar)
-    note = f"Series {rows.id!r} has {found}: {_DONE[how]}."
+    note = f"Series {rows.id!r} has {gaps}: {_DONE[how]}."
     values = fill(filled.values, "interpolate" if how == "interpolate" else "previous")
     return replace(filled, values=values, observed=~np.isnan(filled.values)), (note,)
 
@@ -170,38 +172,39 @@ _DONE = {
 
 
 def fill(values: FloatArray, how: Literal["interpolate", "previous"]) -> FloatArray:
-    """Fill NaN between values, (row,); the first and the last are there.
+    """Fill NaN between values, (row,); the first and the last value are known.
 
     >>> fill(np.array([1.0, np.nan, np.nan, 4.0]), "interpolate")
     array([1., 2., 3., 4.])
     """
     steps = np.arange(len(values))
-    there = np.flatnonzero(~np.isnan(values))
+    known = np.flatnonzero(~np.isnan(values))
     if how == "interpolate":
-        return np.interp(steps, there, values[there])
-    return values[there[np.searchsorted(there, steps, side="right") - 1]]
+        return np.interp(steps, known, values[known])
+    return values[known[np.searchsorted(known, steps, side="right") - 1]]
 
 
 def without_empty(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
-    """Leave out rows without a value, where there is no frequency by which they could be filled."""
+    """Leave out rows without a value, if there is no frequency by which they could be filled."""
     empty = np.flatnonzero(np.isnan(rows.values))
     notes = tuple(f"Series {rows.id!r} has {text}: left out." for text in _name_empty(rows, empty))
     return rows.take(~np.isnan(rows.values)), notes
 
 
 def _ignored(rows: Rows, calendar: Calendar, days_off: DaysOff) -> tuple[Rows, tuple[str, ...]]:
+    """Leave out rows without a value, and let gaps be."""
     empty = np.flatnonzero(np.isnan(rows.values))
     kept = rows.take(~np.isnan(rows.values))
     missing = steps_missing(rows.times, calendar, days_off)
-    found = [*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)]
-    if not found:
+    gaps = [*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)]
+    if not gaps:
         return kept, ()
-    note = f"Series {rows.id!r} has {' and '.join(found)}: left out, so that the rows around them are neighbours."
+    note = f"Series {rows.id!r} has {' and '.join(gaps)}: left out, so that the rows around them are neighbours."
     return kept, (note,)
 
 
 def _with_steps(rows: Rows, missing: IntArray, calendar: Calendar) -> Rows:
-    """Put rows without a value where steps are missing."""
+    """Insert rows without a value where steps are missing."""
     gaps = np.flatnonzero(missing)
     if len(gaps) == 0:
         return rows

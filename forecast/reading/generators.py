@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _BEYOND = 16
-"""Steps after the end of a sum at which its digits are known: they are zero."""
+"""Steps after the end of a sum for which the digits a and b are known: zeros."""
 
 
 def make_sinewave(settings: SinewaveSettings) -> Panel:
@@ -48,7 +48,12 @@ def fingerprint_panel(panel: Panel) -> str:
 
 
 def make_addition(settings: AdditionSettings) -> Panel:
-    """Draw sums: `sums` of `shortest` to `longest` digits, then `longer_sums` of `longer` digits.
+    """Draw binary sums as series: `sums` of `shortest` to `longest` digits, then `longer_sums` of `longer` digits.
+
+    A series is one sum, a step a binary digit, the lowest first: two digits a and b that are known ahead, and the digit
+    of their sum as the target. Whether 1 + 0 makes 1 or 0 depends on the carry, which a recurrent network has to
+    remember and which may come from any digit before. A sum begins with a step 0 + 0 = 0, so that each of its digits is
+    forecast, and ends with the last carry.
 
     Examples
     --------
@@ -62,7 +67,7 @@ def make_addition(settings: AdditionSettings) -> Panel:
     short = rng.integers(settings.shortest, settings.longest + 1, settings.sums)
     digits = np.concatenate([short, np.full(settings.longer_sums, settings.longer)])
     terms = [_terms(rng, int(count)) for count in digits]
-    lengths = digits + 2
+    lengths = digits + 2  # with the first step and the last carry
     offsets = _offsets(lengths)
     known = np.concatenate([np.concatenate([term, np.zeros((_BEYOND, 2))]) for term in terms])
     return Panel(
@@ -83,7 +88,7 @@ def make_addition(settings: AdditionSettings) -> Panel:
 
 
 def add(terms: FloatArray) -> FloatArray:
-    """Add two numbers digit by digit, (digit, 2), the lowest first -> (digit,); a last carry is left out."""
+    """Add two numbers digit by digit, (digit, 2), the lowest first -> (digit,); a last carry is dropped."""
     total, carry = np.empty(len(terms)), 0
     for step, (a, b) in enumerate(terms.astype(np.int64).tolist()):
         total[step], carry = (a + b + carry) % 2, (a + b + carry) // 2

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 
-_SAMPLE = 400
+_SAMPLE = 400  # cells of a column that stand for all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,12 @@ class Grid:
 
     Attributes
     ----------
-    names : one a column, all different
-    columns : one a column, (row,): trimmed texts, or (Parquet) whatever the file has
+    names : of the columns, all different
+    columns : cells of each column, (row,): trimmed texts, or the types of a Parquet file
     lines : (row,) int64
-    ragged : rows that do not have one cell a column and are not among the others: line and what is wrong
+    ragged : rows with too many cells, which are not among the others: line and what is wrong
     found, notes : as in `RawTable`
-    european : the file's habits are those of countries with decimal commas
+    european : the file is separated by semicolons, as in countries with decimal commas
 
     """
 
@@ -71,7 +71,7 @@ class Grid:
         return self.columns[self._places[name]]
 
     def sample(self, name: str) -> list[str]:
-        """Some of a column's cells, as texts, those that are not empty."""
+        """Sample a column's cells that are not empty, as texts."""
         if name not in self._samples:
             most = _SAMPLE if len(self.names) <= 50 else _SAMPLE // 8
             self._samples[name] = some_cells(self.column(name), most)
@@ -81,12 +81,12 @@ class Grid:
         """Return some of the rows."""
         if rows.all():
             return self
-        mask = pa.array(rows)
-        return replace(self, columns=tuple(cells.filter(mask) for cells in self.columns), lines=self.lines[rows])
+        kept = pa.array(rows)
+        return replace(self, columns=tuple(cells.filter(kept) for cells in self.columns), lines=self.lines[rows])
 
 
 def cut_parquet(data: bytes, name: str) -> Grid:
-    """Read the columns of a Parquet file that hold texts, numbers or times; rows are counted from 1.
+    """Read the columns of a Parquet file that hold texts, numbers or times; lines are its rows, counted from 1.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def cut_parquet(data: bytes, name: str) -> Grid:
 
 
 def _simple(cells: pa.Array | pa.ChunkedArray) -> pa.Array | None:
-    """Texts (and true and false) as texts, numbers and times as they are; None: lists, structures and the like."""
+    """Texts and booleans as texts, numbers and times as they are; None: lists, structures and the like."""
     if isinstance(cells, pa.ChunkedArray):
         cells = pa.concat_arrays(cells.chunks)
     if pa.types.is_dictionary(cells.type):
@@ -129,12 +129,12 @@ def _simple(cells: pa.Array | pa.ChunkedArray) -> pa.Array | None:
 
 
 def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
-    """Find delimiter and header of a text and cut it into columns.
+    """Detect delimiter and header of a text and cut it into columns.
 
     Raises
     ------
     ForecastError
-        A text without rows.
+        The text has no rows, or a quote that is never closed.
 
     """
     skipped = settings.skip_rows or 0
@@ -187,6 +187,7 @@ def _commented(text: str, dialect: Dialect, header: Header) -> Header:
 
 
 def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:
+    """Describe dialect and header for the report."""
     found = [("delimiter", NAMES.get(dialect.delimiter, repr(dialect.delimiter)))]
     if dialect.quote == "'":
         found.append(("quotes", "single"))
@@ -196,12 +197,12 @@ def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:
 
 
 def _after_lines(text: str, count: int) -> str:
-    at = 0
+    start = 0
     for _ in range(count):
-        at = text.find("\n", at) + 1
-        if at == 0:
+        start = text.find("\n", start) + 1
+        if start == 0:
             return ""
-    return text[at:]
+    return text[start:]
 
 
 def _cut(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
@@ -212,7 +213,7 @@ def _cut(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntAr
 
 
 def _cut_at_once(text: str, dialect: Dialect, width: int) -> list[pa.Array] | None:
-    """Let Arrow cut the text; None where a row is not regular (blank, of another width, a comment, several lines)."""
+    """Cut a text with Arrow; None where a row is not regular (blank, of another width, a comment, on several lines)."""
     if not text or dialect.delimiter in {" ", ""}:
         return None
     if dialect.comment and f"\n{dialect.comment}" in text:
@@ -244,7 +245,7 @@ def _joined(chunks: pa.ChunkedArray) -> pa.Array:
 
 
 def _cut_by_row(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
-    """Cut with Python's reader: short rows lack their last cells, long ones are set aside unless the rest is empty."""
+    """Cut with Python's reader: short rows are padded, rows with surplus cells that are not empty are `ragged`."""
     columns: list[list[str]] = [[] for _ in range(width)]
     lines, ragged = [], []
     for row in rows_of(text, dialect):
@@ -259,7 +260,7 @@ def _cut_by_row(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array]
 
 
 def _without_empty(grid: Grid) -> Grid:
-    """Leave out rows without any text, as spreadsheets write them at the end, and columns without name and text."""
+    """Drop rows without any text, as spreadsheets write them at the end, and columns without name and text."""
     if not len(grid):
         return grid
     empty = np.ones(len(grid), dtype=np.bool_)
@@ -273,13 +274,8 @@ def _without_empty(grid: Grid) -> Grid:
     return replace(grid, names=tuple(grid.names[j] for j in keep), columns=columns).keep(~empty)
 
 
-def count_rows(count: int) -> str:
-    """Say a number of rows."""
-    return "1 row" if count == 1 else f"{count} rows"
-
-
 def line_list(lines: IntArray, most: int = 20) -> str:
-    """Say which lines: runs as "7 to 9", at most `most` of them.
+    """Name lines for a message, runs of lines as "7 to 9", at most `most` of them.
 
     >>> line_list(np.array([3, 7, 8, 9]))
     'lines 3, 7 to 9'
@@ -291,14 +287,14 @@ def line_list(lines: IntArray, most: int = 20) -> str:
 
 
 def plain_blanks(cells: pa.StringArray) -> pa.StringArray:
-    """Write the narrow and unbreakable blanks of other locales as ordinary ones."""
+    """Replace the narrow and non-breaking blanks of other locales by ordinary ones."""
     if pc.all(pc.string_is_ascii(cells)).as_py():
         return cells
     return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
 
 
 def some_cells(cells: pa.Array, most: int = _SAMPLE) -> list[str]:
-    """Some of a column's cells that are not empty, from its beginning and from all over it, in order."""
+    """Sample cells that are not empty, half from the start of a column and half spread over it, in order."""
     rows: Sequence[int] = range(len(cells))
     if len(cells) > most:
         spread = np.linspace(most // 2, len(cells) - 1, most // 2).astype(np.int64)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _NAMED = 5
 _UNKNOWN = 0.0
-"""Code that stands where no label does; nobody reads it."""
+"""Code where there is no label; it is never read."""
 
 
 def spread_labels(raw: RawTable, categories: tuple[str, ...] = ()) -> tuple[RawTable, tuple[str, ...]]:
-    """Let every row of a series say its label, so that no row is left out for an empty target.
+    """Copy the label of each series to all of its rows, so that none is left out for an empty target.
 
-    Gives the ids of the series without a label as well, whose rows say some code. `categories` are the labels' texts.
+    Also returns the ids of series without a label, whose rows hold an arbitrary code. `categories`: the labels' texts.
 
     Raises
     ------
@@ -40,19 +40,20 @@ def spread_labels(raw: RawTable, categories: tuple[str, ...] = ()) -> tuple[RawT
 
     """
     series, unlabelled = [], []
-    for one in raw.series:
-        label = _only_label(one.values[~np.isnan(one.values)], one.id, categories)
+    for raw_series in raw.series:
+        values = raw_series.values
+        label = _only_label(values[~np.isnan(values)], raw_series.id, categories)
         if label is None:
-            unlabelled.append(one.id)
-        series.append(replace(one, values=np.full(len(one.values), _UNKNOWN if label is None else label)))
+            unlabelled.append(raw_series.id)
+        series.append(replace(raw_series, values=np.full(len(values), _UNKNOWN if label is None else label)))
     return replace(raw, series=tuple(series)), tuple(unlabelled)
 
 
 def with_labels_at_end(panel: Panel, unlabelled: Collection[str] = ()) -> Panel:
-    """Give each series one more row, whose target is the label that its other rows say.
+    """Append a row to each series, whose target is the label of its other rows.
 
-    Nothing is observed of the target in these, nor of the covariates in the new row; times go on by the calendar.
-    `unlabelled` are series whose rows say nothing, though they were observed.
+    In the other rows the target is not observed, in the new row the covariates are not; its time is the next of the
+    calendar. `unlabelled` are the series whose rows hold an arbitrary code (`spread_labels`).
 
     Raises
     ------
@@ -63,11 +64,11 @@ def with_labels_at_end(panel: Panel, unlabelled: Collection[str] = ()) -> Panel:
     without = frozenset(unlabelled)
     codes = np.full(len(panel), np.nan)
     for i, (name, rows) in enumerate(panel.series()):
-        said = panel.target[rows][panel.target_observed[rows]]
-        label = None if name in without else _only_label(said, name, panel.channels[0].categories)
+        observed_codes = panel.target[rows][panel.target_observed[rows]]
+        label = None if name in without else _only_label(observed_codes, name, panel.channels[0].categories)
         codes[i] = np.nan if label is None else label
     offsets = panel.offsets + np.arange(len(panel) + 1)
-    read = np.ones(int(offsets[-1]), dtype=np.bool_)
+    read = np.ones(int(offsets[-1]), dtype=np.bool_)  # (row,) of the new panel: not a row of a label
     read[offsets[1:] - 1] = False
     values, observed = np.zeros((len(read), len(panel.channels))), np.zeros((len(read), len(panel.channels)), np.bool_)
     masked: BoolArray = np.ones_like(observed)
@@ -90,7 +91,7 @@ def with_labels_at_end(panel: Panel, unlabelled: Collection[str] = ()) -> Panel:
 
 
 def labels_note(series: int, unlabelled: Collection[str]) -> str | None:
-    """Say which series have no label."""
+    """Name the series without a label."""
     if not unlabelled:
         return None
     named = name_some([repr(name) for name in list(unlabelled)[:_NAMED]], len(unlabelled))
@@ -100,9 +101,9 @@ def labels_note(series: int, unlabelled: Collection[str]) -> str | None:
     )
 
 
-def _only_label(said: FloatArray, name: str, categories: tuple[str, ...]) -> float | None:
-    """Return the code that all rows of a series say, (row,); None where none says any."""
-    codes = np.unique(said)
+def _only_label(values: FloatArray, name: str, categories: tuple[str, ...]) -> float | None:
+    """Return the code that all values of a series, (row,), share; None: there are none."""
+    codes = np.unique(values)
     if len(codes) > 1:
         first, second = (repr(categories[int(code)]) if categories else f"{code:g}" for code in codes[:2])
         raise ForecastError(

@@ -34,26 +34,26 @@ Layout: TypeAlias = Literal["long", "columns", "rows"]
 
 VALUE, TIME = "value", "time"
 _FEWEST_STEPS = 8
-"""Numbered columns that a file has at least for its rows to be taken as series."""
+"""Numbered columns that a file needs for its rows to be taken as series."""
 _NUMBERS = 0.9
-"""Share of the cells after the id that are numbers; the others are bad, and named as such."""
+"""Share of the cells after the id that must be numbers; the others are reported as bad."""
 
 
 def find_layout(grid: Grid, settings: FileSettings) -> Layout:
-    """Return what was said by hand, else "rows" where nothing else can be meant, else "long".
+    """Return the layout of the settings, else "rows" where nothing else can be meant, else "long".
 
     Raises
     ------
     ForecastError
-        A layout that other settings contradict.
+        Other settings contradict the layout.
 
     """
-    said = {name: getattr(settings, name) for name in ("target", "time", "id")}
+    named = {name: getattr(settings, name) for name in ("target", "time", "id")}
     if settings.layout is None:
-        plain = said["target"] is None and said["time"] is None
+        plain = named["target"] is None and named["time"] is None
         return "rows" if plain and _is_row_a_series(grid) else "long"
     for name in {"columns": ("id",), "rows": ("target", "time")}.get(settings.layout, ()):
-        if said[name] is not None:
+        if named[name] is not None:
             raise ForecastError(
                 f"`data.layout={settings.layout}` and `data.{name}` contradict each other: "
                 + ("each column is a series, so that none holds ids" if name == "id" else "all columns hold steps")
@@ -63,12 +63,12 @@ def find_layout(grid: Grid, settings: FileSettings) -> Layout:
 
 
 def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns that are series, all that hold numbers (or anything, of symbols), and what is left out.
+    """Return the columns that are series (those of numbers, or all where they hold symbols), and a note on the others.
 
     Raises
     ------
     ForecastError
-        There is none.
+        No column is left.
 
     """
     series = plain_columns(grid, taken) if settings.symbols else numeric_columns(grid, taken)
@@ -82,15 +82,14 @@ def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> t
 
 
 def long_of_rows(grid: Grid, settings: FileSettings) -> tuple[Grid, str]:
-    """Turn a table of one row a series into a long one, and name its column of ids.
+    """Turn a table of one row per series into a long one; returns it and the name of its id column.
 
-    The columns are the id, times where the header holds them, and `value`; empty cells at the end of a row are left
-    out.
+    Its columns are the id, times if the header holds them, and `value`, without the empty cells at the end of a row.
 
     Raises
     ------
     ForecastError
-        An id that stands twice, or no columns of values.
+        An id occurs twice, or there are no columns of values.
 
     """
     identity = match_name(grid.names, settings.id, "data.id") if settings.id else grid.names[0]
@@ -101,7 +100,7 @@ def long_of_rows(grid: Grid, settings: FileSettings) -> tuple[Grid, str]:
     _refuse_twice(ids, grid)
     cells = _by_row(grid, steps, as_texts=bool(settings.symbols))
     kept = _before_padding(cells, settings.missing, len(grid), len(steps))
-    rows, columns = np.divmod(np.flatnonzero(kept), len(steps))
+    rows, columns = np.divmod(np.flatnonzero(kept), len(steps))  # (value,) row and step of each value
     long = {identity: ids.take(pa.array(rows)), VALUE: cells.filter(pa.array(kept))}
     if _are_times(steps):
         long = {
@@ -109,7 +108,7 @@ def long_of_rows(grid: Grid, settings: FileSettings) -> tuple[Grid, str]:
             TIME: pa.array(steps, pa.string()).take(pa.array(columns)),
             VALUE: long[VALUE],
         }
-    made = Grid(
+    long_grid = Grid(
         names=tuple(long),
         columns=tuple(long.values()),
         lines=grid.lines[rows],
@@ -118,17 +117,18 @@ def long_of_rows(grid: Grid, settings: FileSettings) -> tuple[Grid, str]:
         notes=grid.notes,
         european=grid.european,
     )
-    return made, identity
+    return long_grid, identity
 
 
 def spread(bad: BoolArray, ids: pa.Array) -> BoolArray:
-    """Mark all values of a series of which one is bad: without it those after it would move a step ahead."""
+    """Mark all values of a series with a bad one, (row,): dropping that one alone would shift the later ones a step."""
     codes = np.asarray(pc.dictionary_encode(ids).indices, dtype=np.int64)
     marked: BoolArray = np.isin(codes, np.unique(codes[bad]))
     return marked
 
 
 def _is_row_a_series(grid: Grid) -> bool:
+    """Whether each row is unmistakably a series: different ids, then numbered columns of numbers."""
     first, *steps = grid.names
     if len(steps) < _FEWEST_STEPS or not _are_numbered(steps):
         return False
@@ -144,7 +144,7 @@ def _is_row_a_series(grid: Grid) -> bool:
 
 
 def _are_numbered(names: Sequence[str]) -> bool:
-    """Whether names are the same letters, or none, with numbers that go up by one."""
+    """Whether names are the same letters, or none, with numbers that increase by one."""
     matches = [re.fullmatch(r"(?P<letters>[^\W\d]*)[ _]?(?P<number>\d{1,6})", name) for name in names]
     if not all(matches) or len({match["letters"] for match in matches if match}) > 1:
         return False
@@ -153,7 +153,7 @@ def _are_numbered(names: Sequence[str]) -> bool:
 
 
 def _are_times(names: Sequence[str]) -> bool:
-    """Whether the names of all columns say when; plain numbers do where all are years."""
+    """Whether the names of all columns are times; plain numbers are if all are years."""
     if all(re.fullmatch(r"1[6-9]\d\d|20\d\d", name) for name in names):
         return True
     form, share = form_of(list(names))
@@ -161,30 +161,32 @@ def _are_times(names: Sequence[str]) -> bool:
 
 
 def _by_row(grid: Grid, names: Sequence[str], *, as_texts: bool = False) -> pa.Array:
-    """All cells of some columns, row after row: as they are where all are texts, else as numbers."""
+    """Cells of some columns, row after row, (row * step,): as they are if all are texts, else as numbers."""
     columns = [grid.column(name) for name in names]
     if as_texts:
         columns = [id_text(cells) for cells in columns]
     elif not all(pa.types.is_string(cells.type) for cells in columns):
         columns = [pc.cast(cells, pa.float64(), safe=False) for cells in columns]
-    order = np.arange(len(names) * len(grid)).reshape(len(names), len(grid)).T.ravel()
+    order = np.arange(len(names) * len(grid)).reshape(len(names), len(grid)).T.ravel()  # (step, row) -> (row, step)
     return pa.concat_arrays(columns).take(pa.array(order))
 
 
 def _before_padding(cells: pa.Array, missing: Sequence[str], rows: int, steps: int) -> BoolArray:
-    """Whether a cell stands before the empty ones at the end of its row, (row * step,); the first one always does."""
+    """Whether a cell is not padding at the end of its row, (row * step,); the first one of a row never is."""
     if pa.types.is_string(cells.type):
         nothing = pa.array(sorted(MISSING | {text.strip().lower() for text in missing}), pa.string())
         empty = pc.is_in(pc.utf8_lower(cells), value_set=nothing)
     else:
         empty = pc.is_null(cells, nan_is_null=True)
     filled = ~np.asarray(empty.to_numpy(zero_copy_only=False)).reshape(rows, steps)
+    # The last filled cell of a row, counted from its end.
     lengths = np.where(filled.any(axis=1), steps - np.argmax(filled[:, ::-1], axis=1), 1)
     kept: BoolArray = (np.arange(steps) < lengths[:, None]).ravel()
     return kept
 
 
 def _refuse_twice(ids: pa.Array, grid: Grid) -> None:
+    """Refuse two rows with the same id."""
     texts = ids.to_pylist()
     if len(set(texts)) == len(texts):
         return

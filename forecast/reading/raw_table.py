@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 MOST_SYMBOLS = 10_000
-"""Different symbols at most; more are numbers or free text read by mistake."""
+"""Symbols that an alphabet may have; more of them are numbers or free text read by mistake."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +56,12 @@ class RawTable:
 
     Attributes
     ----------
-    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
-    notes : what the user should know of what was left out or decided, a sentence each
+    found : what was detected, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what was left out or decided, a sentence each
     fingerprint : SHA-256 of the file's bytes, hexadecimal
     channels : of the covariates
-    symbols : texts of the symbols whose places the targets' values are; empty: they are numbers
-    unknown : symbols that the alphabet lacks in which the file was read, with the line of the first; they are NaN
+    symbols : alphabet whose indices the targets' values are; empty: they are numbers
+    unknown : symbols that a given alphabet lacks, with the line where each occurs first; their values are NaN
 
     """
 
@@ -78,8 +78,8 @@ class RawTable:
 def in_order_of_ids(ids: Iterable[str]) -> list[str]:
     """Sort ids as people do, by the numbers in them.
 
-    Series are put into this order as they are read, so that the order in which a file has them changes no forecast:
-    a network draws its batches, and a regressor its windows, by the places that series have.
+    Series are put into this order as they are read, so that their order in the file changes no forecast: a network
+    draws its batches, and a regressor its windows, by the index of a series.
 
     >>> in_order_of_ids(["H10", "H2", "a"])
     ['H2', 'H10', 'a']
@@ -92,18 +92,18 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name
 
 
-def check_living(series: Sequence[RawSeries], file: str, symbols: Sequence[str] = ()) -> tuple[str, ...]:
-    """Notes on constant series among living ones; `symbols` are what values stand for that are no numbers.
+def check_constant(series: Sequence[RawSeries], file: str, symbols: Sequence[str] = ()) -> tuple[str, ...]:
+    """Notes on constant series among varying ones; `symbols` is the alphabet where values are codes.
 
     Raises
     ------
     ForecastError
-        There is nothing but constant or empty series.
+        All series are constant or empty.
 
     """
-    constant = [one for one in series if _is_constant(one.values)]
+    constant = [raw for raw in series if _is_constant(raw.values)]
     if len(constant) < len(series):
-        shown = ", ".join(repr(one.id) for one in constant[:5])
+        shown = ", ".join(repr(raw.id) for raw in constant[:5])
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
         return (f"series without any change: {shown}{more}",) if constant else ()
     if len(series) > 1:
@@ -137,10 +137,10 @@ def raw_table(
     symbols: bool = False,
     target_at: Literal["every", "end"] = "every",
 ) -> RawTable:
-    """Take a long table as a file's series; lines are rows of the table, counted from 1.
+    """Make the raw series of a long data frame; their lines are its rows, counted from 1.
 
-    `roles` are those of the columns that are covariates; with `symbols` the target's values are taken as texts. A label
-    at the end is the same in all rows of a series.
+    `roles` are those of the covariates' columns; with `symbols` the target's values are taken as texts. A label at the
+    end is the same in all rows of a series.
 
     Raises
     ------
@@ -162,19 +162,19 @@ def raw_table(
                 f"column {unique_id!r} has no id in row {int(np.argmin(ids)) + 1}: drop such rows first"
             )
         by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
-        found = {str(name): where for name, where in zip(names, by_series, strict=True)}
-        rows = {name: found[name] for name in in_order_of_ids(found)}
-    channels, beside = _covariates(frame, roles or {})
+        unsorted = {str(name): where for name, where in zip(names, by_series, strict=True)}
+        rows = {name: unsorted[name] for name in in_order_of_ids(unsorted)}
+    channels, covariates = _covariates(frame, roles or {})
     series = tuple(
-        RawSeries(name, None if times is None else times[where], values[where], where + 1, beside[where])
+        RawSeries(name, None if times is None else times[where], values[where], where + 1, covariates[where])
         for name, where in rows.items()
     )
-    notes = check_living(series, "the table", alphabet) if target_at == "every" else ()
+    notes = check_constant(series, "the table", alphabet) if target_at == "every" else ()
     return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels, alphabet)
 
 
 def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[Channel, ...], FloatArray]:
-    """Channels of the covariates, and their values, (row, channel): numbers, or categories by their texts."""
+    """Channels and values, (row, channel), of the covariates: numbers, or indices of categories."""
     channels: list[Channel] = []
     values: list[FloatArray] = [np.zeros((len(frame), 0))]
     for name, role in roles.items():
@@ -191,7 +191,7 @@ def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[C
 
 
 def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatArray]:
-    """Different texts of a column in the order of code points, and their places, (row,); whole numbers are whole."""
+    """Alphabet of a column in the order of code points, and codes, (row,); whole numbers are written without '.0'."""
     texts = column.convert_dtypes().astype("string")
     alphabet = sorted(texts.dropna().unique())
     if not 1 <= len(alphabet) <= MOST_SYMBOLS:
@@ -202,7 +202,7 @@ def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatA
 
 
 def _places(texts: pd.Series[str], among: Sequence[str]) -> FloatArray:
-    """Places of texts among others, (row,), NaN where nothing stands."""
+    """Index of each text in `among`, (row,), NaN where it is missing."""
     places = texts.map({text: float(i) for i, text in enumerate(among)})
     return np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 

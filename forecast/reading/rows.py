@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 OnDuplicates: TypeAlias = Literal["error", "first", "last", "mean"]
 How: TypeAlias = Literal["sum", "mean", "last"]
-_SHOWN = 5  # rows that a sentence names
+_SHOWN = 5  # rows that a message names
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """One series.
+    """The rows of one series.
 
     Attributes
     ----------
     times : (row,) as in a panel
-    values : (row,) float64, NaN where the file has nothing
-    lines : (row,) int64, line of the file; 0: filled in
-    observed : (row,) bool, whether the value is the user's own
+    values : (row,) float64, NaN where missing
+    lines : (row,) int64, line of the file; 0: a step without a row
+    observed : (row,) bool, whether the value is from the file
     writer : writes times as the user does
 
     """
@@ -62,7 +62,7 @@ class Rows:
         )
 
     def name_rows(self, which: IntArray) -> str:
-        """Name rows by time and line, the first few of them, and how many more there are."""
+        """Name the first of some rows by time and line, and count the rest."""
         shown = which[:_SHOWN]
         times = self.writer.write(self.times[shown])
         texts = [f"{time} (line {line})" for time, line in zip(times, self.lines[shown], strict=True)]
@@ -70,7 +70,7 @@ class Rows:
 
 
 def ascending(rows: Rows) -> tuple[Rows, str | None]:
-    """Turn rows round that run backwards in time; a word for what was found."""
+    """Reverse rows that run backwards in time, and describe their order in the file."""
     distance = np.diff(rows.times.astype(np.int64))
     if np.sum(distance < 0) > np.sum(distance > 0):
         return rows.take(slice(None, None, -1)), "descending, turned round"
@@ -78,12 +78,12 @@ def ascending(rows: Rows) -> tuple[Rows, str | None]:
 
 
 def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
-    """Take times without a zone as the wall clock of `timezone`; rows run forwards, but for clocks that go back.
+    """Take times without a zone as the wall clock of `timezone`; rows ascend, except where clocks go back.
 
     Raises
     ------
     ForecastError
-        A zone that nobody knows, or a time that the zone's clocks skip.
+        The zone is unknown, or its clocks skip a time.
 
     """
     if timezone is None or style.timezone is not None or rows.times.dtype.kind != "M":
@@ -104,7 +104,7 @@ def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
 
 
 def in_order(rows: Rows) -> tuple[Rows, str | None]:
-    """Sort rows by time, rows of the same time as the file has them; a sentence if that moved any."""
+    """Sort rows by time, those of the same time as in the file; also a note if any moved."""
     order = np.argsort(rows.times, kind="stable")
     moved = int(np.sum(order != np.arange(len(rows))))
     if not moved:
@@ -117,13 +117,13 @@ def in_order(rows: Rows) -> tuple[Rows, str | None]:
     )
 
 
-def one_row_a_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
-    """Settle rows with the same time; they are in order.
+def one_row_per_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
+    """Keep one row of those with the same time, or their mean; rows are sorted.
 
     Raises
     ------
     ForecastError
-        There are some, and `how` is "error".
+        Times occur twice, and `how` is "error".
 
     """
     start = np.concatenate([[True], np.diff(rows.times.astype(np.int64)) > 0])
@@ -134,28 +134,29 @@ def one_row_a_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
         f"{time} (lines {rows.lines[i - 1]} and {rows.lines[i]})"
         for time, i in zip(rows.writer.write(rows.times[again[:_SHOWN]]), again[:_SHOWN], strict=True)
     ]
-    found = f"{counted(len(again), 'duplicate time')}: {name_some(texts, len(again))}"
+    duplicates = f"{counted(len(again), 'duplicate time')}: {name_some(texts, len(again))}"
     if how == "error":
         raise ForecastError(
-            f"series {rows.id!r} has {found}{_duplicate_hint(rows, again, start)}: "
+            f"series {rows.id!r} has {duplicates}{_duplicate_hint(rows, again, start)}: "
             "say `data.on_duplicates=first`, `last` or `mean`, or correct the file"
         )
-    kept = _settled(rows, np.flatnonzero(start), how)
-    return kept, f"Series {rows.id!r} has {found}; of rows with the same time {_KEPT[how]}."
+    kept = _one_per_run(rows, np.flatnonzero(start), how)
+    return kept, f"Series {rows.id!r} has {duplicates}; of rows with the same time {_KEPT[how]}."
 
 
 _KEPT = {"first": "the first is kept", "last": "the last is kept", "mean": "the mean is taken"}
 
 
-def _settled(rows: Rows, starts: IntArray, how: OnDuplicates) -> Rows:
+def _one_per_run(rows: Rows, starts: IntArray, how: OnDuplicates) -> Rows:
+    """Reduce each run of rows with the same time, which begins at `starts`, to one row."""
     ends = np.append(starts[1:], len(rows))
     if how == "last":
         return rows.take(ends - 1)
     if how == "first":
         return rows.take(starts)
-    there = ~np.isnan(rows.values)
-    total = np.add.reduceat(np.where(there, rows.values, 0.0), starts)
-    count = np.add.reduceat(there.astype(np.int64), starts)
+    known = ~np.isnan(rows.values)
+    total = np.add.reduceat(np.where(known, rows.values, 0.0), starts)  # (row,) -> (time,)
+    count = np.add.reduceat(known.astype(np.int64), starts)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return replace(rows.take(starts), values=mean)
 
@@ -172,26 +173,26 @@ def _duplicate_hint(rows: Rows, again: IntArray, start: BoolArray) -> str:
 
 
 def looks_like_clock_change(times: TimeArray) -> bool:
-    """Whether all times lie early on Sundays of the months in which clocks are changed."""
+    """Whether all times lie in the early hours of Sundays in the months in which clocks change."""
     if times.dtype.kind != "M" or len(times) == 0:
         return False
     days = times.astype("datetime64[D]")
-    sunday = (days.astype(np.int64) + 3) % 7 == 6
+    sunday = (days.astype(np.int64) + 3) % 7 == 6  # Monday is 0
     month = days.astype("datetime64[M]").astype(np.int64) % 12 + 1
     hour = (times - days).astype("timedelta64[h]").astype(np.int64)
-    midnight = bool((times == days).all())  # daily rows are not written by the hour
+    midnight = bool((times == days).all())  # daily rows
     return not midnight and bool((sunday & np.isin(month, (3, 4, 9, 10, 11)) & (hour <= 3)).all())
 
 
 def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
-    """Cut rows without a value off both ends; sentences that name them."""
-    there = np.flatnonzero(~np.isnan(rows.values))
-    if len(there) == 0:
+    """Cut rows without a value off both ends; also notes that name them."""
+    known = np.flatnonzero(~np.isnan(rows.values))
+    if len(known) == 0:
         raise ForecastError(
             f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or say another "
             "`data.target`"
         )
-    first, last = int(there[0]), int(there[-1]) + 1
+    first, last = int(known[0]), int(known[-1]) + 1
     notes = tuple(
         f"{counted(len(cut), 'row')} without a value cut off the {where} of series {rows.id!r}: {rows.name_rows(cut)}."
         for cut, where in ((np.arange(first), "beginning"), (np.arange(last, len(rows)), "end"))
@@ -201,14 +202,16 @@ def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
 
 
 def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tuple[Rows, tuple[str, ...]]:
-    """Gather rows without gaps into coarser steps; `calendar` is that of the rows.
+    """Aggregate rows without gaps to coarser steps; `calendar` is that of the rows. Also notes on rows left out.
 
-    A coarser step is observed if all its rows are. Its line is that of its last row.
+    A coarser step at either end that lacks rows would be wrong, above all as a sum, and is left out: one that also
+    holds the step before the first row, or the one after the last. A coarser step is observed if all its rows are; its
+    line is that of its last row.
 
     Raises
     ------
     ForecastError
-        Steps without times, or a frequency that is not coarser.
+        The steps have no times, or the frequency is not coarser.
 
     """
     if rows.times.dtype.kind != "M":
@@ -216,27 +219,28 @@ def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tup
     zone = calendar.timezone if _on_wall_clock(coarser) else None
     around = np.concatenate([calendar.go(rows.times[0], np.array([-1])), rows.times, calendar.after(rows.times[-1], 1)])
     buckets = _buckets(around if zone is None else to_wall(around, zone), coarser)
-    mine = buckets[1:-1]
-    whole = (mine != buckets[0]) & (mine != buckets[-1])
+    inside = buckets[1:-1]  # (row,) without the steps before and after
+    whole = (inside != buckets[0]) & (inside != buckets[-1])
     notes = _cut_off(rows, whole, coarser)
     kept = rows.take(whole)
-    starts = np.flatnonzero(np.diff(mine[whole], prepend=np.datetime64("NaT", "ns")) != np.timedelta64(0, "ns"))
+    starts = np.flatnonzero(np.diff(inside[whole], prepend=np.datetime64("NaT", "ns")) != np.timedelta64(0, "ns"))
     if len(starts) == 0 or len(starts) == len(kept):
         raise ForecastError(
             f"`data.resample={coarser}` is not coarser than series {rows.id!r} ({calendar.freq}, {len(rows)} rows), or "
             "leaves nothing of it: say a coarser frequency, or leave it out"
         )
-    times = mine[whole][starts]
-    return replace(_gathered(kept, starts, how), times=times if zone is None else to_utc(times, zone)), notes
+    times = inside[whole][starts]  # (coarser step,)
+    return replace(_aggregated(kept, starts, how), times=times if zone is None else to_utc(times, zone)), notes
 
 
 def _on_wall_clock(coarser: str) -> bool:
+    """Whether coarser steps begin by the wall clock: those of a day and longer."""
     alias = parse_alias(coarser)
     return alias.unit not in TICKS or TICKS[alias.unit] >= NS_PER_DAY
 
 
 def _buckets(times: TimeArray, coarser: str) -> TimeArray:
-    """Name the coarser step of each time, as pandas names it, (row,) -> (row,) datetime64[ns]."""
+    """Label of each time's coarser step as pandas labels it, (row,) datetime64[ns]."""
     alias = parse_alias(coarser)
     if alias.unit in TICKS and alias.unit != "W":
         size = alias.count * TICKS[alias.unit]
@@ -246,15 +250,16 @@ def _buckets(times: TimeArray, coarser: str) -> TimeArray:
     return np.repeat(count.index.to_numpy().astype("datetime64[ns]"), count.to_numpy())
 
 
-def _gathered(rows: Rows, starts: IntArray, how: How) -> Rows:
+def _aggregated(rows: Rows, starts: IntArray, how: How) -> Rows:
+    """Aggregate the runs of rows that begin at `starts`, (row,) -> (coarser step,)."""
     ends = np.append(starts[1:], len(rows)) - 1
-    gathered = rows.take(ends)
+    last = rows.take(ends)
     if how == "last":
-        return gathered
+        return last
     values = np.add.reduceat(rows.values, starts)
     if how == "mean":
         values = values / (ends - starts + 1)
-    return replace(gathered, values=values, observed=np.logical_and.reduceat(rows.observed, starts))
+    return replace(last, values=values, observed=np.logical_and.reduceat(rows.observed, starts))
 
 
 def _cut_off(rows: Rows, whole: BoolArray, coarser: str) -> tuple[str, ...]:

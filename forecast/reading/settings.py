@@ -15,13 +15,13 @@ Names = str | tuple[str, ...]
 
 
 class SeriesSettings(Settings):
-    """What every source has.
+    """Settings of every source.
 
     Attributes
     ----------
-    context_steps : steps of the past that windows and the shortest training split have; None: by season and horizon
-    season_steps : steps of a season, 1: none; None: found on the training split
-    transform : forecasts are made of the logarithm of the target, and undone
+    context_steps : past steps of a window and of the shortest training split; None: by season and horizon
+    season_steps : steps of a season, 1: none; None: detected on the training split
+    transform : "log": the logarithm of the target is forecast and transformed back
 
     """
 
@@ -76,7 +76,7 @@ class AdditionSettings(SeriesSettings):
     Attributes
     ----------
     sums : how many, of `shortest` to `longest` digits
-    longer_sums : how many after these, of `longer` digits: what is learnt of short sums is asked of long ones
+    longer_sums : how many after these, of `longer` digits, to test on longer sums than were trained on
     seed : of the digits
 
     """
@@ -104,11 +104,11 @@ class TextSettings(SeriesSettings):
 
     Attributes
     ----------
-    path : its file; None: the bundled one, unless it is said here
+    path : its file; None: the bundled one, unless `text` is given
     text : the text itself
-    repeat : how often it comes, one after the other
-    jamo : Hangul syllables are broken into the letters that they are composed of
-    encoding : a name that Python knows; None: found out
+    repeat : how often it is repeated
+    jamo : break Hangul syllables into the letters that they are composed of
+    encoding : a name that Python knows; None: detected
 
     """
 
@@ -130,7 +130,7 @@ class TextSettings(SeriesSettings):
 
 
 class RowSettings(SeriesSettings):
-    """What is made of the rows of a file: how they follow each other in time.
+    """How the rows of a file follow each other in time.
 
     Attributes
     ----------
@@ -138,14 +138,14 @@ class RowSettings(SeriesSettings):
     holidays : days without trading that the file cannot show, so future ones (ISO dates)
     holiday_run : longest run of missing trading days that still counts as holidays; a longer one is a gap, unless it
         is at most a week longer and comes at the same time of another year as well
-    on_gaps : missing steps and missing values: an error, left open (`mask`: an input says so), filled in straight
-        lines or with the value before, or left out (`ignore`: the rows go on as if they were neighbours)
+    on_gaps : missing steps and missing values: an error, masked (an input marks them), interpolated linearly, filled
+        with the previous value, or left out (`ignore`: the rows around them count as neighbours)
     on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
     resample : make one step of each week, month, ... (a coarser pandas alias)
-    resample_how : what a coarser step is of its rows
-    calendar : places in day, week and year as covariates that are known ahead (hour, weekday, yearday, month); None:
-        those that suit the steps, where there are dates; "none": none
-    country : whose public holidays are a covariate (a code of ISO 3166, such as KR)
+    resample_how : what is taken of the rows of a coarser step
+    calendar : position in day, week and year as covariates known ahead (hour, weekday, yearday, month); None: those
+        that suit the steps, where there are dates; "none": none
+    country : its public holidays are a covariate (a code of ISO 3166, such as KR)
 
     """
 
@@ -200,21 +200,21 @@ class StockSettings(RowSettings):
 
 
 class FileSettings(Settings):
-    """A CSV or Parquet file; None: found out.
+    """What can be said of a CSV or Parquet file; None: detected.
 
     Attributes
     ----------
     target : the column to forecast, or several: each is a series of its own
-    target_at : every: the target has a value at each row; end: it is one label a series, the same in all rows in which
-        it is not empty, and comes after the last of them
-    symbols : whether the target's values are symbols, texts that are taken as they are written, digits as well; None:
-        what `model.head` asks for
+    target_at : every: the target has a value in each row; end: it is one label per series, the same in all rows in
+        which it is not empty, and comes after the last of them
+    symbols : whether the target's values are symbols, texts taken as they are written, digits as well; None: if
+        `model.head` forecasts symbols
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
     id : the column that says which series a row belongs to
-    past, future, static : columns beside the target: known up to a row, known ahead as well, the same in all rows of a
-        series; numbers, or texts that are categories
-    layout : long: series below each other, told apart by `id`; columns: each column of numbers is a series; rows: each
-        row is one, its id first (or in `id`), then its values, padded at the end with empty cells
+    past, future, static : columns of covariates: known up to the origin; known over the horizon as well; the same in
+        all rows of a series. Numbers, or texts as categories
+    layout : long: series below each other, distinguished by `id`; columns: each column of numbers is a series; rows:
+        each row is a series, its id first (or in `id`), then its values, padded at the end with empty cells
     time_format : strftime codes of the time column, or epoch_s, epoch_ms, epoch_us, epoch_ns
     timezone : zone of times that are written without one; the calendar applies it
     day_first : whether 1/2/2024 is the first of February; None: by the rows, and month first where they cannot tell
@@ -222,7 +222,7 @@ class FileSettings(Settings):
     decimal, thousands : one character; thousands may be "none"
     quote : the character around texts, or "none"
     encoding : a name that Python knows, such as utf-8, utf-16, cp1252, cp949
-    compression : by the file's first bytes unless said
+    compression : None: by the file's first bytes
     header : whether the first row holds names
     skip_rows : lines before the header (or the first row) to leave out
     comment : what a line to leave out begins with
@@ -274,7 +274,7 @@ class FileSettings(Settings):
 
 
 class CsvSettings(FileSettings, RowSettings):
-    """Any CSV or Parquet file: what can be said of the file, and what is made of its rows.
+    """Any CSV or Parquet file: what can be said of the file and of its rows.
 
     Attributes
     ----------
@@ -304,23 +304,23 @@ else:
 
 
 def check_not_averaged(settings: RowSettings) -> None:
-    """Refuse what would make means or sums of symbols.
+    """Refuse settings that add or average symbols, whose codes have no size.
 
     Raises
     ------
     ForecastError
-        The setting, and what to say instead.
+        Names the setting and what to say instead.
 
     """
-    wrong = {
+    averages = {
         "data.on_gaps=interpolate": settings.on_gaps == "interpolate",
         "data.on_duplicates=mean": settings.on_duplicates == "mean",
         f"data.resample_how={settings.resample_how}": bool(settings.resample) and settings.resample_how != "last",
         "data.transform=log": settings.transform == "log",
     }
     instead = ("`data.on_gaps=mask` or `previous`", "`first` or `last`", "`data.resample_how=last`", "`none`")
-    for (said, found), better in zip(wrong.items(), instead, strict=True):
-        if found:
+    for (setting, wrong), better in zip(averages.items(), instead, strict=True):
+        if wrong:
             raise ForecastError(
-                f"`{said}` reckons with values, and symbols are none (`data.symbols=true`): say {better}"
+                f"`{setting}` calculates with values, and symbols have none (`data.symbols=true`): say {better}"
             )

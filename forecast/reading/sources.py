@@ -14,7 +14,7 @@ from forecast.reading.generators import fingerprint_panel, make_addition, make_s
 from forecast.reading.raw_table import raw_table
 from forecast.reading.settings import CsvSettings, RowSettings, TextSettings, check_not_averaged
 from forecast.reading.symbols import describe_symbols, in_alphabet, name_unknown, read_characters, without_unused
-from forecast.reading.tables import read_columns
+from forecast.reading.tables import read_table
 from forecast.series.panel import Source
 from forecast.settings import check_settings
 from forecast.wording import name_some
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source:
-    """Load or make the data that the settings name.
+    """Load or generate the data that the settings name.
 
-    `symbols` is the alphabet that the codes of symbols have to be of, that of a training; empty: their own.
+    `symbols` is the alphabet of a training, whose indices are the codes of symbols; empty: that of the data.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source
 
 
 def found_line(source: Source) -> str:
-    """Put what was found out into one line.
+    """Put what was detected into one line.
 
     >>> from forecast.reading.settings import SinewaveSettings
     >>> found_line(load_source(SinewaveSettings(duration=1)))
@@ -79,21 +79,21 @@ def make_panel(
     symbols: bool = False,
     **settings: Any,
 ) -> Panel:
-    """Make a panel of a long table: one row a step of a series.
+    """Make a panel from a long data frame: one row per step of a series.
 
     Parameters
     ----------
     unique_id, ds, y
-        The columns of the series' id (where there is none: one series), of time (None: rows are steps), of the target.
+        Columns of the series' id (no such column: one series), of time (None: rows are steps) and of the target.
     past, future, static
-        Covariates: columns that are known up to a row, known ahead as well (with rows after the last target for the
-        steps to forecast), and the same in all rows of a series.
+        Columns of covariates: known up to the origin; known over the horizon as well (with rows after the last target
+        for the steps to forecast); the same in all rows of a series.
     target_at
-        "end": `y` is one label a series, the same in all of its rows in which it is not empty, and comes after them.
+        "end": `y` is one label per series, the same in all of its rows in which it is not empty, and comes after them.
     symbols
-        Whether the target's values are symbols: texts, as which numbers are taken as well.
+        Whether the target's values are symbols: texts, and numbers are taken as texts.
     settings
-        Those of `data=csv` that say how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
+        Those of `data=csv` about how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
         `resample`, ...
 
     Examples
@@ -120,11 +120,11 @@ def make_panel(
 
 def stock_path() -> Path:
     """Where the bundled prices lie."""
-    return bundled("stock.csv", "prices")
+    return _bundled("stock.csv", "prices")
 
 
-def bundled(file: str, what: str) -> Path:
-    """Where a bundled file lies: inside the package when it was installed from a wheel, beside it in a checkout."""
+def _bundled(file: str, what: str) -> Path:
+    """Where a bundled file lies: inside the package if installed from a wheel, next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     places = (package / "data" / file, package.parent / "data" / file)
     for place in places:
@@ -152,18 +152,19 @@ def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
 def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
     if settings.symbols:
         check_not_averaged(settings)
-    raw = read_columns(Path(settings.path), settings, symbols)
+    raw = read_table(Path(settings.path), settings, symbols)
     if raw.unknown:
         raw = _without_unknown(raw, settings)
     if settings.on_short_series == "drop" and settings.target_at == "every":
         raw = _without_empty(raw)
-    made = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
-    source = Source(made.panel, {**raw.found, **made.found}, (*raw.notes, *made.notes), raw.fingerprint)
+    assembled = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
+    found, notes = {**raw.found, **assembled.found}, (*raw.notes, *assembled.notes)
+    source = Source(assembled.panel, found, notes, raw.fingerprint)
     return _of_symbols(source, symbols) if settings.symbols else source
 
 
 def _load_text(settings: TextSettings, symbols: tuple[str, ...]) -> Source:
-    text = read_characters(settings, bundled("text.txt", "text"))
+    text = read_characters(settings, _bundled("text.txt", "text"))
     return _of_symbols(Source(text.panel(), text.found, text.notes, text.fingerprint), symbols)
 
 
@@ -178,7 +179,7 @@ def _load_addition(settings: AdditionSettings, _symbols: tuple[str, ...]) -> Sou
 
 
 def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:
-    """Settle the alphabet, that of a training or the symbols that occur, and name it."""
+    """Write codes in the alphabet of a training, or in that of the symbols that occur, and report the alphabet."""
     panel = in_alphabet(source.panel, symbols) if symbols else without_unused(source.panel)
     return replace(
         source, panel=panel, found={**source.found, "symbols": describe_symbols(panel.channels[0].categories)}
@@ -186,7 +187,7 @@ def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:
 
 
 def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
-    """Say which symbols training did not know; they are missing values, where these are not an error."""
+    """Report symbols that training did not know: missing values, unless gaps are an error."""
     named = name_unknown(list(raw.unknown), raw.unknown)
     if settings.on_gaps == "error":
         raise ForecastError(
@@ -197,11 +198,11 @@ def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
 
 
 def _without_empty(raw: RawTable) -> RawTable:
-    """Leave out series without any value; of what has one, the question decides whether it is too short."""
-    kept = tuple(one for one in raw.series if not np.isnan(one.values).all())
+    """Leave out series without any value; whether another is too short depends on context and horizon."""
+    kept = tuple(series for series in raw.series if not np.isnan(series.values).all())
     if len(kept) in (0, len(raw.series)):
         return raw
-    empty = [repr(one.id) for one in raw.series if np.isnan(one.values).all()]
+    empty = [repr(series.id) for series in raw.series if np.isnan(series.values).all()]
     note = f"{len(empty)} series without any value left out: {name_some(empty[:5], len(empty))}."
     return replace(raw, series=kept, notes=(*raw.notes, note))
 

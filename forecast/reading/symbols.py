@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
-"""What no text holds but by mistake: neither blanks and line ends nor the escape of terminals."""
+"""Control characters that a text does not hold; blanks, line ends and the escape of terminals are allowed."""
 _MOST_CONTROL = 0.02
 NAME = "text"
-"""Of the only series, whatever the file is called, so that a run continues another text."""
+"""Id of the only series, whatever the file is called, so that a run can continue another text."""
 _SHOWN = 10
 _LONGEST = 20
 _SYLLABLES = re.compile("[가-힣]+")
@@ -46,7 +46,7 @@ class Text:
 
     Attributes
     ----------
-    codes : (character,) int64, places in `symbols`
+    codes : (character,) int64, indices into `symbols`
     symbols : the different characters, in the order of code points
     found, notes, fingerprint : as in `RawTable`
 
@@ -59,40 +59,40 @@ class Text:
     fingerprint: str
 
     def panel(self) -> Panel:
-        """Pack it: times are the places of the characters, from 0."""
-        made = single_series(self.codes, np.arange(len(self.codes)), Calendar(freq=None), NAME)
-        return replace(made, channels=(replace(made.channels[0], categories=self.symbols),))
+        """Make a panel of one series, whose times are the positions of the characters from 0."""
+        panel = single_series(self.codes, np.arange(len(self.codes)), Calendar(freq=None), NAME)
+        return replace(panel, channels=(replace(panel.channels[0], categories=self.symbols),))
 
 
 def read_characters(settings: TextSettings, bundled: Path) -> Text:
-    """Read a text: the one that is said, or a file's, `bundled` where none is named.
+    """Read the text of the settings, or of their file, or of `bundled` where they name neither.
 
     Raises
     ------
     ForecastError
-        No such file, an empty or binary one, an encoding that does not fit, or one character again and again.
+        The file is missing, empty or binary, its encoding does not fit, or all characters are the same.
 
     """
     if settings.text is not None:
-        said = _Written(settings.text, "`data.text`", {}, hashlib.sha256(settings.text.encode()).hexdigest())
+        written = _Written(settings.text, "`data.text`", {}, hashlib.sha256(settings.text.encode()).hexdigest())
     else:
-        said = _read_file(settings, settings.path or str(bundled))
-    once = plain_line_ends(said.text)
-    lines = once * settings.repeat
+        written = _read_file(settings, settings.path or str(bundled))
+    plain = plain_line_ends(written.text)
+    lines = plain * settings.repeat
     text = decompose_jamo(lines) if settings.jamo else lines
     codes, symbols = _coded(text)
     if len(symbols) < 2:
         what = f"nothing but {symbols[0]!r} ({len(codes):,} times)" if symbols else "no character"
-        raise ForecastError(f"{said.where} holds {what}: expected a text")
-    repeated = f" ({len(once):,}, {settings.repeat:,} times)" if settings.repeat > 1 else ""
+        raise ForecastError(f"{written.where} holds {what}: expected a text")
+    repeated = f" ({len(plain):,}, {settings.repeat:,} times)" if settings.repeat > 1 else ""
     broken = f" ({len(text):,} with syllables as jamo)" if settings.jamo else ""
-    found = {**said.found, "characters": f"{len(lines):,}{repeated}{broken}"}
-    notes = ("line ends are read as \\n, which some were not",) if once != said.text else ()
-    return Text(codes, symbols, found, notes, said.fingerprint)
+    found = {**written.found, "characters": f"{len(lines):,}{repeated}{broken}"}
+    notes = ("line ends are read as \\n, which some were not",) if plain != written.text else ()
+    return Text(codes, symbols, found, notes, written.fingerprint)
 
 
 class _Written(NamedTuple):
-    """A text as it is written, and where."""
+    """A text as it is written, and where it comes from."""
 
     text: str
     where: str
@@ -110,7 +110,7 @@ def _read_file(settings: TextSettings, file: str) -> _Written:
 
 
 def _coded(text: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Places of characters among the different ones, (character,), and these in the order of code points."""
+    """Codes of the characters, (character,), and the alphabet in the order of code points."""
     points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
     different, codes = np.unique(points, return_inverse=True)
     return codes.astype(np.int64), tuple(map(chr, different.tolist()))
@@ -135,18 +135,18 @@ def compose_jamo(text: str) -> str:
 
 
 def in_alphabet(panel: Panel, symbols: tuple[str, ...]) -> Panel:
-    """Write the target's codes in another alphabet, which holds all symbols that occur.
+    """Recode the target in another alphabet, which holds all symbols that occur.
 
     Raises
     ------
     ForecastError
-        A symbol that it lacks.
+        A symbol occurs that the alphabet lacks.
 
     """
     target, *others = panel.channels
     places = {text: place for place, text in enumerate(symbols)}
-    table = np.array([places.get(text, -1) for text in target.categories], dtype=np.int64)
-    codes = table[panel.target.astype(np.int64)]
+    recoded = np.array([places.get(text, -1) for text in target.categories], dtype=np.int64)  # (old code,)
+    codes = recoded[panel.target.astype(np.int64)]  # (row,)
     if (codes < 0).any():
         used = np.unique(panel.target[codes < 0].astype(np.int64))
         raise ForecastError(
@@ -158,14 +158,14 @@ def in_alphabet(panel: Panel, symbols: tuple[str, ...]) -> Panel:
 
 
 def without_unused(panel: Panel) -> Panel:
-    """Leave symbols out of the alphabet that occur in no row of a panel, because their rows were left out."""
+    """Drop symbols from the alphabet that occur in no row, because their rows were left out."""
     used = np.unique(panel.target.astype(np.int64))
     symbols = panel.channels[0].categories
     return panel if len(used) == len(symbols) else in_alphabet(panel, tuple(symbols[code] for code in used))
 
 
 def describe_symbols(symbols: Sequence[str]) -> str:
-    r"""Count and name symbols, the first of them; what cannot be seen is written as Python does.
+    r"""Count symbols and name the first of them; invisible ones are written as Python does.
 
     >>> describe_symbols(["\n", " ", "a", "b"])
     "4: '\\n', ' ', a, b"
@@ -174,7 +174,7 @@ def describe_symbols(symbols: Sequence[str]) -> str:
 
 
 def name_unknown(texts: Sequence[str], lines: Mapping[str, int] | None = None) -> str:
-    """Name symbols, the first of them, each with its line where lines are known.
+    """Name the first of some symbols, each with its line where lines are known.
 
     >>> name_unknown(["x"], {"x": 7})
     "1 symbol 'x' (line 7)"
@@ -184,9 +184,9 @@ def name_unknown(texts: Sequence[str], lines: Mapping[str, int] | None = None) -
 
 
 def _quoted(text: str) -> str:
-    """Quote a symbol as Python does where it could be misread in a list; a picture marks it (reporting.characters).
+    """Quote a symbol as Python does where it could be misread in a list.
 
-    A message stands in a terminal, beside settings in the same quotes, and a mark such as ␣ may be a symbol itself.
+    Charts mark such symbols instead (`reporting.characters`); in a message a mark such as ␣ may be a symbol itself.
     """
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     plain = short and short.isprintable() and not set(",'") & set(short) and short == short.strip()

@@ -1,6 +1,6 @@
 """From a CSV or Parquet file to the series as they stand in it (`RawTable`).
 
-`read_columns` is the order of the steps: open, decode, cut into cells, choose columns, read times and values. Rows that
+`read_table` is the order of the steps: open, decode, cut into cells, choose columns, read times and values. Rows that
 do not parse are an error that names their lines; they are left out only where `data.on_bad_rows=drop`.
 """
 
@@ -25,34 +25,33 @@ from forecast.reading.columns import (
     usual_id,
 )
 from forecast.reading.files import decode, open_content
-from forecast.reading.grid import count_rows, cut_parquet, cut_text, line_list
+from forecast.reading.grid import cut_parquet, cut_text, line_list
 from forecast.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
-from forecast.reading.raw_table import RawSeries, RawTable, check_living, in_order_of_ids
+from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.time_columns import choose_time, read_row_times
 from forecast.reading.values import notation_words, read_covariates, read_targets
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from forecast.reading.files import Content
     from forecast.reading.grid import Grid
     from forecast.reading.layout import Layout
     from forecast.reading.settings import FileSettings, Names
     from forecast.reading.time_columns import RowTimes, TimeChoice
-    from forecast.reading.values import Covariates, Target
+    from forecast.reading.values import ColumnValues, Covariates
     from forecast.series.panel import BoolArray, IntArray, Role
 
 
-_SHOWN = 3
+_SHOWN = 3  # bad rows that an error quotes
 
 
-def read_columns(path: str | Path, settings: FileSettings, symbols: tuple[str, ...] = ()) -> RawTable:
-    """Read a CSV or Parquet file; what `settings` do not say is found out.
+def read_table(path: str | Path, settings: FileSettings, symbols: tuple[str, ...] = ()) -> RawTable:
+    """Read a CSV or Parquet file; what `settings` leave open is detected.
 
-    `symbols` is the alphabet in which symbols are read; empty: their own.
+    `symbols` is the alphabet of a training, whose indices are the codes of symbols; empty: that of the file.
 
     Raises
     ------
@@ -62,90 +61,43 @@ def read_columns(path: str | Path, settings: FileSettings, symbols: tuple[str, .
     """
     file = str(path)
     content = open_content(file, settings.compression)
-    grid = _cut(content, settings, file)
-    chosen = _choose(grid, settings, file)
-    grid, targets = chosen.grid, chosen.targets
-    times = read_row_times(grid, chosen.time, settings)
-    identity = chosen.identity
-    if chosen.layout == "long" and identity is None and times.times is not None and times.good.all():
-        identity = id_by_content(grid, times.times, [*targets, *chosen.covariates, *chosen.time.columns])
-    told = read_targets(grid, targets, settings, file, symbols)
-    columns: Sequence[Target] = told.columns
-    beside = read_covariates(grid, chosen.covariates, settings, file)
-    dropped = settle(_bad_rows(grid, times, identity, [*columns, *beside.numbers]), settings.on_bad_rows, file)
-    if chosen.layout == "rows" and identity and times.times is None:
+    roles = _choose_columns(_cells(content, settings, file), settings, file)
+    grid, identity = roles.grid, roles.identity
+    times = read_row_times(grid, roles.time, settings)
+    if roles.layout == "long" and identity is None and times.times is not None and times.good.all():
+        identity = id_by_content(grid, times.times, [*roles.targets, *roles.covariates, *roles.time.columns])
+    targets = read_targets(grid, roles.targets, settings, file, symbols)
+    covariates = read_covariates(grid, roles.covariates, settings, file)
+    columns: Sequence[ColumnValues] = targets.columns
+    bad = _bad_rows(grid, times, identity, [*columns, *covariates.numbers])
+    dropped = _refuse_or_report(bad, settings.on_bad_rows, file)
+    if roles.layout == "rows" and identity and times.times is None:
         columns = [replace(column, bad=spread(column.bad, grid.column(identity))) for column in columns]
-    series = _series(grid, times, identity, columns, beside)
-    if not any(len(one.values) for one in series):
+    series = _series(grid, times, identity, columns, covariates)
+    if not any(len(raw.values) for raw in series):
         raise ForecastError(f"{file!r} has no row that can be read: say `data.time_format` or `data.decimal`")
     found = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
         found["id"] = f"{identity} ({len(series) // len(columns)} series)"
-    found["target"] = chosen.words
-    if beside.channels:
-        found["covariates"] = beside.words
+    found["target"] = roles.words
+    if covariates.channels:
+        found["covariates"] = covariates.words
     doubts = tuple(note for column in columns for note in column.notes)
-    constant = check_living(series, file, told.symbols) if settings.target_at == "every" else ()
-    notes = (*grid.notes, *chosen.notes, *times.notes, *doubts, *dropped, *constant)
-    return RawTable(series, times.style, found, notes, content.fingerprint, beside.channels, told.symbols, told.unknown)
+    constant = check_constant(series, file, targets.symbols) if settings.target_at == "every" else ()
+    return RawTable(
+        series,
+        times.style,
+        found,
+        notes=(*grid.notes, *roles.notes, *times.notes, *doubts, *dropped, *constant),
+        fingerprint=content.fingerprint,
+        channels=covariates.channels,
+        symbols=targets.symbols,
+        unknown=targets.unknown,
+    )
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """The meaning of the columns: `words` say which are forecast."""
-
-    layout: Layout
-    grid: Grid
-    identity: str | None
-    time: TimeChoice
-    targets: tuple[str, ...]
-    words: str
-    notes: tuple[str, ...] = ()
-    covariates: dict[str, Role] = field(default_factory=dict)
-
-
-def _choose(grid: Grid, settings: FileSettings, file: str) -> _Chosen:
-    layout = find_layout(grid, settings)
-    beside = match_covariates(grid, settings, layout)
-    if layout == "rows":
-        grid, identity = long_of_rows(grid, settings)
-        time = choose_time(grid, settings, (TIME,) if TIME in grid.names else (), (identity, VALUE))
-        return _Chosen(layout, grid, identity, time, (VALUE,), "each row after its id")
-    said = _matched(grid, settings.target, "data.target")
-    check_one_role(said, beside, "data.target")
-    if layout == "columns":
-        time = choose_time(grid, settings, _said_time(grid, settings), [*said, *beside])
-        targets, notes = (said, ()) if said else column_series(grid, [*time.columns, *beside], settings)
-        return _Chosen(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", notes, beside)
-    named = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
-    taken = [*said, *beside, *([named] if named else [])]
-    time = choose_time(grid, settings, _said_time(grid, settings), taken)
-    if said:
-        return _Chosen(layout, grid, named, time, said, _listed(said), (), beside)
-    choose = choose_symbols if settings.symbols else choose_target
-    target, why = choose(grid, [*taken, *time.columns], file)
-    return _Chosen(layout, grid, named, time, (target,), f"{target} ({why})", (), beside)
-
-
-def _matched(grid: Grid, said: Names | None, setting: str) -> tuple[str, ...]:
-    if said is None:
-        return ()
-    names = (said,) if isinstance(said, str) else said
-    return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in names))
-
-
-def _said_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:
-    """Columns of `data.time`: () for "none", unless a column has that name; None: not said."""
-    if settings.time == "none" and "none" not in grid.names:
-        return ()
-    return _matched(grid, settings.time, "data.time") or None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
-
-
-def _cut(content: Content, settings: FileSettings, file: str) -> Grid:
+def _cells(content: Content, settings: FileSettings, file: str) -> Grid:
+    """Decode a file's bytes and cut them into cells."""
     packed = (("compression", content.compression),) if content.compression else ()
     if content.is_parquet:
         grid = cut_parquet(content.data, file)
@@ -161,30 +113,90 @@ def _cut(content: Content, settings: FileSettings, file: str) -> Grid:
     return replace(grid, found=(*packed, ("encoding", encoding), *grid.found))
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """What each column is; `words` name the targets for the report, `grid` is long where each row was a series."""
+
+    layout: Layout
+    grid: Grid
+    identity: str | None
+    time: TimeChoice
+    targets: tuple[str, ...]
+    words: str
+    notes: tuple[str, ...] = ()
+    covariates: dict[str, Role] = field(default_factory=dict)
+
+
+def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
+    """Choose the layout, then id, time and targets: by the settings, else by content."""
+    layout = find_layout(grid, settings)
+    covariates = match_covariates(grid, settings, layout)
+    if layout == "rows":
+        grid, row_id = long_of_rows(grid, settings)
+        time = choose_time(grid, settings, (TIME,) if TIME in grid.names else (), (row_id, VALUE))
+        return _Roles(layout, grid, row_id, time, (VALUE,), "each row after its id")
+    targets = _matched(grid, settings.target, "data.target")
+    check_one_role(targets, covariates, "data.target")
+    if layout == "columns":
+        time = choose_time(grid, settings, _named_time(grid, settings), [*targets, *covariates])
+        left_out: tuple[str, ...] = ()
+        if not targets:
+            targets, left_out = column_series(grid, [*time.columns, *covariates], settings)
+        return _Roles(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", left_out, covariates)
+    identity = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
+    taken = [*targets, *covariates, *([identity] if identity else [])]
+    time = choose_time(grid, settings, _named_time(grid, settings), taken)
+    if targets:
+        return _Roles(layout, grid, identity, time, targets, _listed(targets), (), covariates)
+    choose = choose_symbols if settings.symbols else choose_target
+    target, why = choose(grid, [*taken, *time.columns], file)
+    return _Roles(layout, grid, identity, time, (target,), f"{target} ({why})", (), covariates)
+
+
+def _matched(grid: Grid, names: Names | None, setting: str) -> tuple[str, ...]:
+    """Columns of the file that a setting names."""
+    if names is None:
+        return ()
+    listed = (names,) if isinstance(names, str) else names
+    return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in listed))
+
+
+def _named_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:
+    """Columns of `data.time`: () for "none", unless a column has that name; None: not set."""
+    if settings.time == "none" and "none" not in grid.names:
+        return ()
+    return _matched(grid, settings.time, "data.time") or None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
+
+
 def _series(
-    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target], beside: Covariates
+    grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[ColumnValues], covariates: Covariates
 ) -> tuple[RawSeries, ...]:
     """Cut rows into series, in the order of their ids; bad rows are left out."""
     result = []
     for column in columns:
-        good = times.good & ~column.bad & ~beside.bad
+        good = times.good & ~column.bad & ~covariates.bad
         if identity:
             good &= ~_nameless(grid.column(identity))
         for name, rows in _groups(grid, identity, good):
-            both = f"{name}/{column.name}" if len(columns) > 1 else name
+            full = f"{name}/{column.name}" if len(columns) > 1 else name
             result.append(
                 RawSeries(
-                    id=both if identity else column.name,
+                    id=full if identity else column.name,
                     times=None if times.times is None else times.times[rows],
                     values=column.values[rows],
                     lines=grid.lines[rows],
-                    covariates=beside.values[rows] if beside.channels else None,
+                    covariates=covariates.values[rows] if covariates.channels else None,
                 )
             )
     return tuple(result)
 
 
 def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str, np.ndarray]]:
+    """Rows of each series in the order of ids, (row of the series,); all rows where there is no id."""
     kept = np.flatnonzero(good)
     if identity is None:
         return [("", kept)]
@@ -192,40 +204,44 @@ def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str
     coded = pc.dictionary_encode(cells)
     codes = coded.indices.to_numpy(zero_copy_only=False)
     order = np.argsort(codes, kind="stable")
+    # Sorted stably by id, each series is a run of rows in the file's order.
     ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
     rows = dict(zip(coded.dictionary.to_pylist(), np.split(kept[order], ends), strict=True))
     return [(name, rows[name]) for name in in_order_of_ids(rows)]
 
 
 def _nameless(cells: pa.Array) -> BoolArray:
+    """Whether the id of each row is missing, (row,)."""
     if not pa.types.is_string(cells.type):
         return np.asarray(pc.is_null(cells).to_numpy(zero_copy_only=False))
     return np.asarray(pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True, eq=False)
-class BadRows:
-    """Rows with one fault in common: their lines, and the first of them in words."""
+class _BadRows:
+    """Rows with the same fault: their lines, and the first of them in words."""
 
     lines: IntArray
     words: tuple[str, ...]
 
 
-def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[Target]) -> list[BadRows]:
-    """Rows that do not parse, by what is wrong with them."""
-    bad = [ragged_rows(grid.ragged)]
+def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[ColumnValues]) -> list[_BadRows]:
+    """Collect rows that do not parse, one entry per fault."""
+    bad = [_ragged_rows(grid.ragged)]
     if times.style.columns:
         wrong = ~times.good
         name = " + ".join(times.style.columns)
         what = "a step number" if times.style.format == "index" else "a time"
-        bad.append(bad_cells(grid.lines[wrong], _shown(grid, times.style.columns, wrong), name, what))
+        bad.append(_bad_cells(grid.lines[wrong], _shown(grid, times.style.columns, wrong), name, what))
     if identity:
         nameless = _nameless(grid.column(identity))
-        bad.append(bad_cells(grid.lines[nameless], grid.column(identity).filter(pa.array(nameless)), identity, "an id"))
+        bad.append(
+            _bad_cells(grid.lines[nameless], grid.column(identity).filter(pa.array(nameless)), identity, "an id")
+        )
     for column in columns:
         wrong = column.bad & times.good
         cells = grid.column(column.name).filter(pa.array(wrong))
-        bad.append(bad_cells(grid.lines[wrong], cells, column.name, "a number"))
+        bad.append(_bad_cells(grid.lines[wrong], cells, column.name, "a number"))
     return bad
 
 
@@ -234,43 +250,41 @@ def _shown(grid: Grid, names: Sequence[str], rows: BoolArray) -> pa.Array:
     return pc.binary_join_element_wise(*parts, " ") if len(parts) > 1 else parts[0]
 
 
-def bad_cells(lines: IntArray, cells: pa.Array, name: str, what: str) -> BadRows:
-    """Describe cells that are not `what` ("a time"); an empty one is said to be missing."""
+def _bad_cells(lines: IntArray, cells: pa.Array, name: str, what: str) -> _BadRows:
+    """Describe cells that are not `what` ("a time"), empty cells as empty."""
     texts = [str(cell) if cell is not None else "" for cell in cells.slice(0, _SHOWN).to_pylist()]
     words = [f"{text[:40]!r} in {name!r} is not {what}" if text else f"{name!r} is empty" for text in texts]
-    return BadRows(lines, tuple(words))
+    return _BadRows(lines, tuple(words))
 
 
-def ragged_rows(ragged: Sequence[tuple[int, str]]) -> BadRows:
+def _ragged_rows(ragged: Sequence[tuple[int, str]]) -> _BadRows:
     """Describe rows with too many cells."""
     lines = np.array([line for line, _ in ragged], dtype=np.int64)
-    return BadRows(lines, tuple(why for _, why in ragged[:_SHOWN]))
+    return _BadRows(lines, tuple(why for _, why in ragged[:_SHOWN]))
 
 
-def settle(bad: Sequence[BadRows], on_bad_rows: str, file: str) -> tuple[str, ...]:
-    """Raise, or return the notes that name the rows to be left out.
+def _refuse_or_report(bad: Sequence[_BadRows], on_bad_rows: str, file: str) -> tuple[str, ...]:
+    """Refuse bad rows, or return the notes that name those left out (`on_bad_rows` "drop").
 
     Raises
     ------
     ForecastError
-        There are bad rows, and nobody said to drop them.
+        There are bad rows, and `on_bad_rows` is "error".
 
     """
     bad = [rows for rows in bad if len(rows.lines)]
     if not bad:
         return ()
     if on_bad_rows == "drop":
-        return tuple(f"{_count(rows)} left out, {line_list(rows.lines)}: {rows.words[0]}" for rows in bad)
+        return tuple(
+            f"{counted(len(rows.lines), 'row')} left out, {line_list(rows.lines)}: {rows.words[0]}" for rows in bad
+        )
     firsts = sorted((int(line), word) for rows in bad for line, word in zip(rows.lines, rows.words, strict=False))
     shown = "; ".join(f"line {line}: {word}" for line, word in firsts[:_SHOWN])
     lines = np.unique(np.concatenate([rows.lines for rows in bad]))
     more = f"; in all {line_list(lines)}" if len(lines) > min(len(firsts), _SHOWN) else ""
     raise ForecastError(
-        f"{file!r} has {count_rows(len(lines))} that cannot be read: {shown}{more}; mend "
+        f"{file!r} has {counted(len(lines), 'row')} that cannot be read: {shown}{more}; mend "
         f"{'it' if len(lines) == 1 else 'them'}, or leave {'it' if len(lines) == 1 else 'them'} out "
         f"with `data.on_bad_rows=drop`"
     )
-
-
-def _count(rows: BadRows) -> str:
-    return count_rows(len(rows.lines))

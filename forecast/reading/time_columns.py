@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
 
-_ENOUGH = 0.5
-_ENOUGH_BY_NAME = 0.2
+_ENOUGH = 0.5  # share of a column's cells that are times
+_ENOUGH_BY_NAME = 0.2  # the same if the column is called like a time
 _RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
 _ISO_PARTS = {"year": "%Y", "month": "-%m", "day": "-%d", "yearday": "-%j", "hour": " %H:00", "minute": ":%M"}
@@ -40,10 +40,10 @@ _ISO_PARTS = {"year": "%Y", "month": "-%m", "day": "-%d", "yearday": "-%j", "hou
 
 @dataclass(frozen=True)
 class TimeChoice:
-    """Where times are taken from.
+    """The columns that hold the time.
 
-    `kind`: one column of a form; columns that are fields; a date and a clock; a column of step numbers; a column of a
-    type for times (Parquet); or nothing.
+    `kind`: one column of a form; a column for each field (year, month, ...); a date and a time of day; step numbers; a
+    column of times in a Parquet file; or none: rows are steps.
     """
 
     kind: Literal["column", "fields", "date and clock", "steps", "typed", "none"]
@@ -53,21 +53,21 @@ class TimeChoice:
     note: str = ""
 
 
-def choose_time(grid: Grid, settings: FileSettings, said: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
-    """Choose by what was said by hand (`said`: existing names, () none), else by content.
+def choose_time(grid: Grid, settings: FileSettings, named: tuple[str, ...] | None, taken: Sequence[str]) -> TimeChoice:
+    """Choose the columns that `data.time` names (`named`; (): none), else by content (`named` None).
 
-    `taken`: columns with another meaning (target, id).
+    `taken`: columns with another role (target, id).
 
     Raises
     ------
     ForecastError
-        The column said by hand holds no times.
+        The named column holds no times, or a column of texts is called like a time and holds none.
 
     """
-    if said == ():
+    if named == ():
         return TimeChoice("none")
-    if said is not None:
-        return _said(grid, said, settings)
+    if named is not None:
+        return _named(grid, named, settings)
     names = [name for name in grid.names if name not in taken]
     if settings.time_format:
         form = form_of_format(settings.time_format)
@@ -75,10 +75,11 @@ def choose_time(grid: Grid, settings: FileSettings, said: tuple[str, ...] | None
         if not fitting:
             raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: say `data.time` as well")
         return TimeChoice("column", (fitting[0],), form=form)
-    return _found(grid, names)
+    return _detected(grid, names)
 
 
-def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
+def _detected(grid: Grid, names: Sequence[str]) -> TimeChoice:
+    """Choose by content: Parquet times, unmistakable forms, columns of fields, weak forms, step numbers, none."""
     typed = [name for name in names if _is_typed(grid, name)]
     if typed:
         return TimeChoice("typed", (next((name for name in typed if is_named(name, TIME)), typed[0]),))
@@ -86,16 +87,13 @@ def _found(grid: Grid, names: Sequence[str]) -> TimeChoice:
     strong = [name for name, form in forms.items() if not form.weak]
     if strong:
         name = next((name for name in strong if is_named(name, TIME)), strong[0])
-        return _with_clock(grid, name, forms[name], names)
-    fields = _find_fields(grid, names)
-    if fields:
+        return _with_clock_column(grid, name, forms[name], names)
+    if fields := _detected_fields(grid, names):
         return fields
     for name, form in forms.items():
         first = name == grid.names[0] and form.span != "serial" and _goes_up(grid, name)
         if len(names) > 1 and (is_named(name, TIME) or first):
-            return (
-                _with_clock(grid, name, form, names) if form.span == "day" else TimeChoice("column", (name,), form=form)
-            )
+            return _with_clock_column(grid, name, form, names)
     steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
     if steps:
         return TimeChoice("steps", (steps[0],))
@@ -112,37 +110,38 @@ def _form(grid: Grid, name: str) -> TimeForm | None:
     return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
 
 
-def _with_clock(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
-    """Join a column of dates with the time of day that stands in another column."""
+def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
+    """Join a column of dates with a column of times of day, if there is one."""
     alone = TimeChoice("column", (name,), form=form)
     matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
     if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
         return alone
     for other in names:
         cells = _filled(grid, other)
-        said = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
-        if other != name and said and len(set(cells)) > 1 and _is_clock(grid, other):
+        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        if other != name and likely and len(set(cells)) > 1 and _is_clock(grid, other):
             return TimeChoice("date and clock", (name, other), ("date", "time"), form)
     return alone
 
 
-def _find_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
-    found: dict[str, str] = {}
+def _detected_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
+    """Columns called year, month, ... whose values lie in range, without a gap from the year down."""
+    columns: dict[str, str] = {}
     for field, usual in FIELDS.items():
         name = next((name for name in names if plain(name) in usual), None)
         if name is not None and _within(grid, name, field):
-            found[field] = name
-    if "year" not in found or not found.keys() & {"month", "yearday"}:
+            columns[field] = name
+    if "year" not in columns or not columns.keys() & {"month", "yearday"}:
         return None
     chain = [*("year", "yearday"), *("hour", "minute", "second")]
-    if "month" in found:
+    if "month" in columns:
         chain = ["year", "month", "day", "hour", "minute", "second"]
     fields = []
     for field in chain:
-        if field not in found:
+        if field not in columns:
             break
         fields.append(field)
-    return TimeChoice("fields", tuple(found[field] for field in fields), tuple(fields))
+    return TimeChoice("fields", tuple(columns[field] for field in fields), tuple(fields))
 
 
 def _within(grid: Grid, name: str, field: str) -> bool:
@@ -152,7 +151,7 @@ def _within(grid: Grid, name: str, field: str) -> bool:
 
 
 def _counts(grid: Grid, name: str) -> bool:
-    """Whether a column only counts: by its name, or 0, 1, 2, ... in the first column of a file without names."""
+    """Whether a column counts rows: by its name, or 0, 1, 2, ... in the first column of a file without names."""
     cells = _filled(grid, name)
     if not cells or not all(re.fullmatch(r"\d{1,15}", cell) for cell in cells):
         return False
@@ -168,31 +167,32 @@ def _goes_up(grid: Grid, name: str) -> bool:
 
 
 def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
-    """Refuse to count rows while a column of texts is called a time."""
+    """Refuse to count rows if a column of texts is called like a time."""
     for name in names:
         cells = [cell for cell in _filled(grid, name) if not is_number(cell)] if plain(name) in TIME else []
         if cells:
-            what = "has times of the day without a date" if _is_clock(grid, name) else "is no time that is known"
+            what = "is a time of day without a date" if _is_clock(grid, name) else "is no known time"
             raise ForecastError(
-                f"{name!r} should say when, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
+                f"{name!r} should hold times, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
                 f"%d.%m.%Y), name another column with `data.time`, or `data.time=none` to count rows"
             )
 
 
-def _said(grid: Grid, said: tuple[str, ...], settings: FileSettings) -> TimeChoice:
-    if len(said) > 1:
-        return _said_fields(grid, said)
-    name = said[0]
+def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeChoice:
+    """Choose how the columns of `data.time` are read."""
+    if len(named) > 1:
+        return _named_fields(grid, named)
+    name = named[0]
     if _is_typed(grid, name):
-        return TimeChoice("typed", said)
+        return TimeChoice("typed", named)
     if settings.time_format:
-        return TimeChoice("column", said, form=form_of_format(settings.time_format))
+        return TimeChoice("column", named, form=form_of_format(settings.time_format))
     cells = _filled(grid, name)
     form, share = form_of(cells)
     if form is not None and share > 0 and not (form.weak and share < _ENOUGH):
-        return TimeChoice("column", said, form=form)
+        return TimeChoice("column", named, form=form)
     if cells and all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells):
-        return TimeChoice("steps", said)
+        return TimeChoice("steps", named)
     shown = repr(cells[0]) if cells else "nothing"
     raise ForecastError(
         f"`data.time` {name!r} holds no times, found {shown}: name another column, say `data.time_format` "
@@ -200,17 +200,17 @@ def _said(grid: Grid, said: tuple[str, ...], settings: FileSettings) -> TimeChoi
     )
 
 
-def _said_fields(grid: Grid, said: tuple[str, ...]) -> TimeChoice:
-    fields = [next((field for field, names in FIELDS.items() if plain(name) in names), "") for name in said]
+def _named_fields(grid: Grid, named: tuple[str, ...]) -> TimeChoice:
+    fields = [next((field for field, names in FIELDS.items() if plain(name) in names), "") for name in named]
     if "year" in fields and all(fields) and len(set(fields)) == len(fields):
-        return TimeChoice("fields", said, tuple(fields))
-    if len(said) == 2:
-        form, share = form_of(_filled(grid, said[0]))
-        if form is not None and share >= _ENOUGH and _is_clock(grid, said[1]):
-            return TimeChoice("date and clock", said, ("date", "time"), form)
+        return TimeChoice("fields", named, tuple(fields))
+    if len(named) == 2:
+        form, share = form_of(_filled(grid, named[0]))
+        if form is not None and share >= _ENOUGH and _is_clock(grid, named[1]):
+            return TimeChoice("date and clock", named, ("date", "time"), form)
     raise ForecastError(
-        f"`data.time` names {len(said)} columns, which should be a date and a time of day, or be called year, month, "
-        f"day, hour, minute, second: found {', '.join(map(repr, said))}"
+        f"`data.time` names {len(named)} columns, which should be a date and a time of day, or be called year, month, "
+        f"day, hour, minute, second: found {', '.join(map(repr, named))}"
     )
 
 
@@ -220,6 +220,7 @@ def _is_typed(grid: Grid, name: str) -> bool:
 
 
 def _filled(grid: Grid, name: str) -> list[str]:
+    """Sample the cells of a column of texts or integers that are not missing."""
     kind = grid.column(name).type
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
         return []
@@ -238,7 +239,7 @@ def _is_clock(grid: Grid, name: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class RowTimes:
-    """Times of all rows (None: none), which of them are real times (row,), how they are written, and what was found."""
+    """Times of all rows (None: rows are steps), whether each is valid, (row,), how they are written, and notes."""
 
     times: TimeArray | None
     good: BoolArray
@@ -272,7 +273,7 @@ def _texts(grid: Grid, name: str) -> pa.StringArray:
 
 
 def _whole(cells: pa.StringArray) -> tuple[IntArray, BoolArray]:
-    """Whole numbers of cells, and which are some."""
+    """Integers of cells, (row,), and which cells are integers, (row,)."""
     fits = pc.match_substring_regex(cells, r"^-?\d{1,15}(\.0+)?$")
     plain = pc.replace_substring_regex(pc.if_else(fits, cells, "0"), r"\.0+$", "")
     return np.asarray(pc.cast(plain, pa.int64()).to_numpy()), np.asarray(fits.to_numpy(zero_copy_only=False))
@@ -296,7 +297,7 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
     if timezone in {"Etc/UTC", "+00:00"}:
         timezone = "UTC"
     style = TimeStyle(form + ("%:z" if timezone else ""), choice.columns, (), timezone, date_only)
-    return RowTimes(ns.astype("datetime64[ns]"), good, style, _zoned(choice.columns[0], timezone))
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
 
 
 def _read_fields(grid: Grid, choice: TimeChoice) -> RowTimes:
@@ -328,8 +329,8 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
     if choice.kind == "date and clock":
-        ns, good, style = _add_clock(grid, choice, ns, good, style)
-    found = _zoned(" + ".join(choice.columns), times.timezone, *words)
+        ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
+    found = _describe(" + ".join(choice.columns), times.timezone, *words)
     return RowTimes(ns.astype("datetime64[ns]"), good, style, found, times.notes)
 
 
@@ -337,7 +338,7 @@ def _unit(cells: pa.StringArray, form: TimeForm) -> int:
     return epoch_unit(cut_times(cells, form).parts["whole"])
 
 
-def _add_clock(
+def _with_time_of_day(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
     cells = _texts(grid, choice.columns[1])
@@ -348,6 +349,6 @@ def _add_clock(
     return ns + within, good & cut.fits & real, both
 
 
-def _zoned(name: str, timezone: str | None, *words: str) -> str:
-    said = [*words, *([timezone] if timezone and not re.search(r"\bUTC\b", name) else [])]
-    return f"{name} ({', '.join(said)})" if said else name
+def _describe(name: str, timezone: str | None, *words: str) -> str:
+    details = [*words, *([timezone] if timezone and not re.search(r"\bUTC\b", name) else [])]
+    return f"{name} ({', '.join(details)})" if details else name

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = "dict[str, IntArray]"
 _SEP = r"\s?[-/.]\s?"
-# How names of months begin, a month each: English, then German, French, Spanish, Italian where they differ.
+# First letters of the months' names, a text per month: English, then German, French, Spanish, Italian.
 _BEGINNINGS = (
     *("jan gen ene", "feb fév fev", "mar mrz mär", "apr avr abr", "may mai mag", "jun juin giu", "jul juil lug"),
     *("aug aoû ago", "sep set", "oct okt ott", "nov", "dec dez déc dic"),
@@ -51,7 +51,7 @@ _CLOCK = (
     r"(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?[초秒]?)?)?"
     r"(?:\s?(?P<ampm>[AaPp]\.?[Mm]\.?))?"
 )
-# The end of an interval, whose start is the time.
+# The end of an interval; its start is the time.
 _UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+)?"
 _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET}{_UNTIL})?"
 
@@ -60,8 +60,8 @@ _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET}{_UNTIL})?"
 class TimeForm:
     """One way of writing times.
 
-    `weak`: plain numbers look like it too, so that a column's name or order has to speak for it.
-    `span`: the time that one cell stands for, where it is longer than what it is written with.
+    `weak`: plain numbers look like it too, so that a column's name or order must support it.
+    `span`: the period that one cell stands for.
     """
 
     name: str
@@ -123,7 +123,7 @@ _ORDERS |= {"mdy": ("month", "day", "y2"), "dmy": ("day", "month", "y2"), "ymd":
 
 
 def name_parts(parts: Parts, order: str) -> Parts:
-    """Give `a`, `b` and `c` the meaning that `order` says ("dm": day, then month)."""
+    """Rename `a`, `b` and `c` by their order ("dm": day, then month)."""
     meaning = dict(zip("abc", _ORDERS.get(order, ()), strict=False))
     return {meaning.get(name, name): part for name, part in parts.items()}
 
@@ -169,7 +169,7 @@ _CODES = {
 
 
 def form_of_format(text: str) -> TimeForm:
-    """Turn strftime codes, said by hand, into a form.
+    """Turn the strftime codes of `data.time_format` into a form.
 
     Raises
     ------
@@ -199,12 +199,12 @@ _EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"
 
 
 def epoch_style(unit: int, column: str) -> TimeStyle:
-    """Return the style of counts since 1970 whose unit is so many nanoseconds."""
+    """Return the style of counts since 1970 in a unit of so many nanoseconds."""
     return TimeStyle(_EPOCHS[unit], (column,), timezone="UTC")
 
 
 def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | None, column: str) -> TimeStyle:
-    """Derive the format from some cells of a column: from the longest, and whether any leaves out a zero."""
+    """Derive the format from cells of a column: the codes of the longest, without zeros if any cell omits them."""
     matches = [match for cell in sample if (match := form.expression.fullmatch(cell))]
     if not matches:
         return TimeStyle("%Y-%m-%d %H:%M:%S", (column,), timezone=timezone)
@@ -217,27 +217,28 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
         if text is not None and len(text) == 1
     }
     varied = len({match.groupdict().get("offset") for match in matches}) > 1
-    template, at = "", 0
+    template, end_before = "", 0
     spans = sorted((longest.span(name), name) for name in longest.groupdict() if longest.group(name))
     whole = longest.group().removesuffix(longest.groupdict().get("until") or "")
     spans = [(span, name) for span, name in spans if name != "until"]
     for (start, end), name in spans:
-        literal = whole[at:start].replace("%", "%%")
+        literal = whole[end_before:start].replace("%", "%%")
         template += literal + _code(longest, name, meaning.get(name, name), short, varied=varied)
-        at = end
-    template += whole[at:].replace("%", "%%")
+        end_before = end
+    template += whole[end_before:].replace("%", "%%")
     if "%V" in template:
         template = template.replace("%Y", "%G")
     return TimeStyle(template, (column,), timezone=timezone, date_only=longest.groupdict().get("hour") is None)
 
 
 def _meaning(order: str) -> dict[str, str]:
-    """What the numbers in front mean: "dm" -> {"a": "day", "b": "month"}."""
+    """Meaning of `a`, `b`, `c` in an order: "dm" -> {"a": "day", "b": "month"}."""
     places = {letter: np.array([i]) for i, letter in enumerate("abc"[: len(order)])}
     return {"abc"[int(place[0])]: name for name, place in name_parts(places, order).items()}
 
 
 def _code(match: re.Match[str], group: str, part: str, short: set[str], *, varied: bool) -> str:
+    """Format code of a part: `short` parts omit a leading zero, offsets are codes where they are `varied`."""
     text = match.group(group)
     if part == "hour" and (match.groupdict().get("ampm") or match.groupdict().get("half")):
         part = "hour12"
@@ -249,7 +250,7 @@ def _code(match: re.Match[str], group: str, part: str, short: set[str], *, varie
 
 
 def _word(part: str, text: str) -> str:
-    """Code of a part whose spelling matters; one that is always the same stays as it is."""
+    """Code of a part whose spelling matters; any other part is a literal."""
     if part == "fraction":
         return f"%{len(text)}f"
     if part == "name":

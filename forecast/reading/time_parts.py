@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _TEXTS = frozenset({"offset", "zone"})
 _WORDS = frozenset({"name", "ampm", "half"})
 _UNREAD = frozenset({"dow", "until"})
-_LONGEST = 64
+_LONGEST = 64  # bytes of a cell that is cut by position
 _NS = {"hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9}
 _DAY_NS = 86_400 * 10**9
 # datetime64[ns] reaches from 1677-09 to 2262-04.
@@ -41,8 +41,8 @@ class Cut:
 
     Attributes
     ----------
-    parts : by name, (row,) int64; -1 where a cell lacks the part; `name` as a month, `ampm` and `half` as 0 and 1
-    texts : `offset` and `zone` of every row where the form has them, coded: the texts, and which of them (row,)
+    parts : by name, (row,) int64; -1 where a cell lacks the part; `name` is a month, `ampm` and `half` are 0 or 1
+    texts : `offset` and `zone` where the form has them: the different texts, and the index of each row's, (row,)
     fits : (row,) bool, whether the cell has the form
 
     """
@@ -53,12 +53,12 @@ class Cut:
 
 
 def cut_times(cells: pa.StringArray, form: TimeForm) -> Cut:
-    """Take cells apart."""
+    """Cut cells into the parts of a form."""
     return _cut_alike(cells, form) or _cut_any(cells, form)
 
 
 def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
-    """Cut cells that are as long as the first one and differ from it in digits only; None: they are not."""
+    """Cut cells that are as long as the first and differ from it in digits only; None: not all do."""
     first = cells[0].as_py() if len(cells) else None
     match = form.expression.fullmatch(first) if first and first.isascii() else None
     if match is None or len(match.string) > _LONGEST or cells.null_count:
@@ -81,6 +81,7 @@ def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
 
 
 def _marked(spans: Iterable[tuple[int, int]], width: int) -> BoolArray:
+    """Whether a byte lies in one of the spans, (width,)."""
     marked = np.zeros(width, dtype=np.bool_)
     for start, end in spans:
         marked[start:end] = True
@@ -88,7 +89,7 @@ def _marked(spans: Iterable[tuple[int, int]], width: int) -> BoolArray:
 
 
 def _letters(cells: pa.StringArray, width: int) -> npt.NDArray[np.uint8] | None:
-    """Bytes of all cells, (row, width), if all are that long."""
+    """Bytes of all cells, (row, width); None: not all are that long."""
     _, offsets, data = cells.buffers()
     starts = np.frombuffer(offsets, dtype=np.int32)[cells.offset : cells.offset + len(cells) + 1]
     if not (np.diff(starts) == width).all():
@@ -97,6 +98,7 @@ def _letters(cells: pa.StringArray, width: int) -> npt.NDArray[np.uint8] | None:
 
 
 def _number(digits: npt.NDArray[np.uint8], name: str) -> IntArray:
+    """Value of ASCII digits, (row, digit) -> (row,); fractions in nanoseconds."""
     number = np.zeros(len(digits), dtype=np.int64)
     for column in digits.T:
         number = number * 10 + (column - 48)
@@ -104,22 +106,22 @@ def _number(digits: npt.NDArray[np.uint8], name: str) -> IntArray:
 
 
 def _cut_any(cells: pa.StringArray, form: TimeForm) -> Cut:
-    found = pc.extract_regex(cells, f"^(?:{form.pattern})$")
-    fits: BoolArray = pc.is_valid(found).to_numpy(zero_copy_only=False)
+    """Cut cells by the form's regular expression."""
+    groups = pc.extract_regex(cells, f"^(?:{form.pattern})$")
+    fits: BoolArray = pc.is_valid(groups).to_numpy(zero_copy_only=False)
     parts: Parts = {}
     for name in sorted(form.groups - _TEXTS - _UNREAD):
-        column = pc.struct_field(found, name)
+        column = pc.struct_field(groups, name)
         part = _words(column, name) if name in _WORDS else _numbers(column, name)
         if part.max(initial=-1) >= 0:
             parts[name] = part
-    texts = {name: _coded(pc.struct_field(found, name)) for name in _TEXTS & form.groups}
+    texts = {name: _coded(pc.struct_field(groups, name)) for name in _TEXTS & form.groups}
     return Cut(parts, texts, fits)
 
 
 def _coded(column: pa.StringArray) -> tuple[list[str], IntArray]:
     coded = pc.dictionary_encode(pc.fill_null(column, ""))
-    which = np.asarray(coded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
-    return coded.dictionary.to_pylist(), which
+    return coded.dictionary.to_pylist(), np.asarray(coded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _words(column: pa.StringArray, name: str) -> IntArray:
@@ -136,7 +138,7 @@ def _numbers(column: pa.StringArray, name: str) -> IntArray:
 
 
 def _word(name: str, text: str | None) -> int:
-    """Turn a word into a number: months from 1, halves of the day 0 and 1, -1: nothing."""
+    """Number of a word: months from 1, halves of the day 0 and 1; -1: no word."""
     if not text:
         return -1
     if name == "name":
@@ -146,7 +148,7 @@ def _word(name: str, text: str | None) -> int:
 
 
 def compose(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
-    """Put parts together: nanoseconds since 1970 (row,), and whether each is a real time (row,)."""
+    """Nanoseconds since 1970 of parts, (row,), and whether each is a valid time, (row,)."""
     if "whole" in parts:
         return _epoch(parts, rows)
     if "serial" in parts:
@@ -172,17 +174,18 @@ def of_day(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArra
 
 
 def _days(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
-    one = np.ones(rows, dtype=np.int64)
+    """Days since 1970, (row,), and whether each exists, (row,)."""
+    first_of_all = np.ones(rows, dtype=np.int64)
     year = _years(parts, rows)
-    month = parts.get("month", parts.get("name", one))
+    month = parts.get("month", parts.get("name", first_of_all))
     if "quarter" in parts:
         month = 3 * parts["quarter"] - 2
-    day = parts.get("day", one)
+    day = parts.get("day", first_of_all)
     good = (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
     first = ((np.where(good, year, 1970) - 1970) * 12 + np.where(good, month, 1) - 1).astype("datetime64[M]")
     start = first.astype("datetime64[D]").astype(np.int64)
     length = (first + 1).astype("datetime64[D]").astype(np.int64) - start
-    if "yearday" in parts:
+    if "yearday" in parts:  # counted from the first of January
         day, length = parts["yearday"], _year_length(first)
     if "week" in parts:
         return _week_days(start, parts, rows, good)
@@ -191,6 +194,7 @@ def _days(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray
 
 
 def _years(parts: Mapping[str, IntArray], rows: int) -> IntArray:
+    """Years, (row,); of two digits 69 to 99 are in the 20th century, as POSIX has it; -1: none."""
     if "year" in parts:
         return parts["year"]
     short = parts.get("y2", np.full(rows, -10_000, dtype=np.int64))
@@ -206,15 +210,16 @@ def _year_length(first: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]) ->
 def _week_days(
     january: IntArray, parts: Mapping[str, IntArray], rows: int, good: BoolArray
 ) -> tuple[IntArray, BoolArray]:
-    """Days of ISO weeks: week 1 holds the 4th of January, weeks begin on Monday (the day itself if none is said)."""
+    """Days of ISO weeks: week 1 holds 4 January, weeks begin on Monday (which is taken if no weekday is given)."""
     fourth = january + 3
-    monday = fourth - (fourth + 3) % 7
+    monday = fourth - (fourth + 3) % 7  # 1970-01-01 was a Thursday: day 0 is 3 days after a Monday
     weekday = np.maximum(parts.get("weekday", np.ones(rows, dtype=np.int64)), 1)
     week = parts["week"]
     return monday + 7 * (week - 1) + weekday - 1, good & (week >= 1) & (week <= 53)
 
 
 def _epoch(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
+    """Counts of a unit since 1970."""
     whole = parts["whole"]
     unit = int(parts["unit"][0]) if "unit" in parts else epoch_unit(whole)
     fraction = np.maximum(parts.get("fraction", np.zeros(rows, dtype=np.int64)), 0)
@@ -223,15 +228,16 @@ def _epoch(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArra
 
 
 def _serial(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
-    """Days since 1899-12-30, as spreadsheets count; their fractions are meant to the second."""
+    """Days since 1899-12-30, as spreadsheets count; fractions are rounded to seconds."""
     fraction = np.maximum(parts.get("fraction", np.zeros(rows, dtype=np.int64)), 0)
     seconds = np.round(fraction * 86_400 / 10**9).astype(np.int64)
     good = parts["serial"] >= 0
+    # Day 25,569 of a spreadsheet is 1970-01-01.
     return np.where(good, (parts["serial"] - 25_569) * _DAY_NS + seconds * 10**9, 0), good
 
 
 def epoch_unit(whole: IntArray) -> int:
-    """Nanoseconds of the unit that puts a count since 1970 nearest to our days: 1973 to 2128."""
+    """Nanoseconds of the unit in which counts since 1970 fall into 1973 to 2128."""
     typical = int(np.median(whole[whole >= 0])) if (whole >= 0).any() else 0
     for unit, digits in ((10**9, 10), (10**6, 13), (10**3, 16)):
         if typical < 5 * 10 ** (digits - 1):

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 
-_LOOKED_AT = 5000
-# Hours east of Greenwich. Names that mean different offsets in different countries (IST, CST in China) are left out
-# or, where one use is by far the most frequent in data, taken so.
+_LOOKED_AT = 5000  # rows on which the order of day and month is decided
+# Hours east of Greenwich. Of names with several meanings (IST, CST in China) the one that is by far the most frequent
+# in data is taken; others are left out.
 _NAMES = {
     name: hours
     for hours, names in {
@@ -47,7 +47,7 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
-# One zone for each rule that clocks follow today; the first that fits all rows is taken, and said aloud.
+# One zone for each rule that clocks follow today; the first that fits all rows is taken and reported.
 _CANDIDATES = (
     *("Europe/Berlin", "America/New_York", "Europe/London", "America/Chicago", "America/Los_Angeles"),
     *("America/Denver", "Europe/Helsinki", "Europe/Lisbon", "Australia/Sydney", "Australia/Adelaide"),
@@ -63,10 +63,10 @@ class Times:
     Attributes
     ----------
     ns : (row,) int64, nanoseconds since 1970: UTC where there is a zone, else the wall clock
-    good : (row,) bool, whether the cell is a time at all
+    good : (row,) bool, whether the cell is a valid time
     order : what `a`, `b`, `c` of the form mean ("dm": day, then month), else empty
     timezone : as `TimeStyle` names it
-    notes : what was decided without proof
+    notes : decisions that the data do not prove
 
     """
 
@@ -78,21 +78,21 @@ class Times:
 
 
 def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
-    """Return the form in which most of some cells are real times, and the share of them that is written so.
+    """Return the form in which most cells are valid times, and the share of cells that match it.
 
-    A 30th of February is written as a date: its row is bad, and no reason to doubt the column.
+    A 30 February matches a form: its row is bad, and no reason to doubt the column.
     """
     best, most, share = None, 0.0, 0.0
-    probe = sample[:: max(len(sample) // 12, 1)]
+    probe = sample[:: max(len(sample) // 12, 1)]  # a dozen cells rule out most forms
     for form in FORMS:
         if not any(form.expression.fullmatch(cell) for cell in probe):
             continue
-        shaped = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
-        if shaped <= most:
+        matching = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
+        if matching <= most:
             continue
         valid = _valid_share(sample, form)
         if valid > most:
-            best, most, share = form, valid, shaped
+            best, most, share = form, valid, matching
     return best, share
 
 
@@ -106,8 +106,8 @@ def _valid_share(sample: Sequence[str], form: TimeForm) -> float:
 def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, european: bool) -> Times:
     """Read a column of trimmed cells.
 
-    `european` says that the file's other habits (semicolons, decimal commas) are those of countries that write the
-    day first; it counts only where the rows cannot tell.
+    `european`: the file is separated by semicolons, as in countries that write the day first; it decides only where
+    the rows do not.
     """
     quick = _read_iso(cells, form)
     if quick is not None:
@@ -121,12 +121,12 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
 
 
 def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
-    """Arrow's own reading of ISO times: the same and faster, for columns without any exception."""
+    """Read ISO times with Arrow, with the same result and faster; None: some cell is written otherwise."""
     if form is not FORMS[0] or len(cells) == 0:
         return None
     timezone = "UTC" if (cells[0].as_py() or "").endswith("Z") else None
     try:
-        # A million cells that fail take seconds to do so.
+        # The cast of a million cells takes seconds to fail: try a few first.
         pc.cast(cells[:100], pa.timestamp("ns", timezone))
         read = pc.cast(cells, pa.timestamp("ns", timezone))
     except pa.ArrowInvalid:
@@ -153,7 +153,7 @@ def _readings(parts: Parts, orders: Sequence[str]) -> list[tuple[str, IntArray, 
 def _choose_order(
     parts: Parts, form: TimeForm, day_first: bool | None, european: bool, example: str
 ) -> tuple[str, tuple[str, ...]]:
-    """Decide what comes first: by what is no date otherwise, then by what goes on more regularly, then by habit."""
+    """Choose the order with most valid dates, then most regular steps, then the usual one; and a note on a guess."""
     orders = _orders(form)
     if len(orders) == 1 or not parts:
         return orders[0], ()
@@ -161,7 +161,7 @@ def _choose_order(
         orders = tuple(order for order in orders if (order.find("d") < order.find("m")) == day_first)
     readings = _readings(parts, orders)
     most = max(int(good.sum()) for _, _, good in readings)
-    # A few bad rows must not overrule the rest, nor a single row that is a date in one reading only be outvoted.
+    # A single row that is a date in one order only decides; a few bad rows, bad in every order, do not.
     readings = [reading for reading in readings if int(reading[2].sum()) == most]
     scores = {order: _irregularity(ns[good][:_LOOKED_AT]) for order, ns, good in readings}
     least = min(scores.values())
@@ -169,7 +169,7 @@ def _choose_order(
     if len(left) == 1 or day_first is not None:
         return left[0], ()
     if "." in example:
-        # Nobody writes the month first with dots.
+        # With dots the day comes first everywhere.
         return next((order for order in left if order.startswith("d")), left[0]), ()
     habit = "d" if european else "m"
     order = next((order for order in left if order.startswith(habit)), left[0])
@@ -179,7 +179,7 @@ def _choose_order(
 
 
 def _irregularity(ns: IntArray) -> tuple[int, int, int]:
-    """Turns in direction, then kinds of steps (in months where all days are the same), then, for years, the span."""
+    """Score an order, lower is better: reversals, different steps (months if all days are equal), decades spanned."""
     days = ns.astype("datetime64[ns]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     of_month = days - months.astype("datetime64[D]")
@@ -192,25 +192,25 @@ def _irregularity(ns: IntArray) -> tuple[int, int, int]:
 
 
 def _in_zone(cut: Cut, times: Times) -> Times:
-    """Take off the offsets, if cells have any; a cell without one among others is bad."""
-    texts, which = cut.texts.get("offset", ([], np.zeros(0, dtype=np.int64)))
+    """Convert to UTC if cells have offsets; a cell without an offset among others is bad."""
+    texts, index = cut.texts.get("offset", ([], np.zeros(0, dtype=np.int64)))
     if not any(texts):
         return times
     known = [seconds_of(text) for text in texts]
-    good = times.good & np.array([seconds is not None for seconds in known], dtype=np.bool_)[which]
-    offsets = np.array([seconds or 0 for seconds in known], dtype=np.int64)[which]
+    good = times.good & np.array([seconds is not None for seconds in known], dtype=np.bool_)[index]  # (text,) -> (row,)
+    offsets = np.array([seconds or 0 for seconds in known], dtype=np.int64)[index]
     ns = np.where(good, times.ns - offsets * 10**9, 0)
     named = [name for name in cut.texts["zone"][0] if name]
-    timezone = named[0] if len(named) == 1 else (zone_of(ns, offsets, good) if good.any() else None)
+    timezone = named[0] if len(named) == 1 else (_zone_of(ns, offsets, good) if good.any() else None)
     notes = times.notes
     if timezone is None:
         timezone = "UTC"
-        notes += ("the offsets of the times change as in no zone that is known: forecasts are written in UTC",)
+        notes += ("the offsets of the times change as in no known time zone: forecasts are written in UTC",)
     return Times(ns, good, times.order, timezone, notes)
 
 
 def seconds_of(text: str) -> int | None:
-    """Seconds east of Greenwich, None if the text is no offset that is known.
+    """Seconds east of Greenwich; None: the text is no known offset.
 
     >>> seconds_of("+09:00"), seconds_of("UTC-3"), seconds_of("CET")
     (32400, -10800, 3600)
@@ -224,18 +224,18 @@ def seconds_of(text: str) -> int | None:
     return -seconds if match[1] == "-" else seconds
 
 
-def written_offset(seconds: int) -> str:
+def _written_offset(seconds: int) -> str:
     """Name a fixed offset as `TimeStyle.timezone` does."""
     if seconds == 0:
         return "UTC"
     return f"{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
 
 
-def zone_of(ns: IntArray, offsets: IntArray, good: BoolArray) -> str | None:
-    """Name of a zone whose clocks show every row's offset (seconds, (row,)) at its time (UTC, (row,)); None: none."""
-    seen = np.unique(offsets[good])
-    if len(seen) == 1:
-        return written_offset(int(seen[0]))
+def _zone_of(ns: IntArray, offsets: IntArray, good: BoolArray) -> str | None:
+    """Name a zone that has each row's offset (seconds, (row,)) at its time (UTC, (row,)); None: no known one has."""
+    different = np.unique(offsets[good])
+    if len(different) == 1:
+        return _written_offset(int(different[0]))
     times = ns[good].astype("datetime64[ns]")
     return next((name for name in _CANDIDATES if _fits(name, times, offsets[good])), None)
 

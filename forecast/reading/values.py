@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 _MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
-_LOOKED_AT = 50
+_LOOKED_AT = 50  # columns of a file whose notation is compared
 _CATEGORIES = 1_000
-"""Different texts of a column of categories, at most."""
+"""Categories that a column may have."""
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
-    """A target's column: values (row,) with NaN where nothing stands, and which cells are no numbers (row,)."""
+class ColumnValues:
+    """One column: values, (row,), NaN where missing; `bad` cells, (row,), are no numbers."""
 
     name: str
     values: FloatArray
@@ -48,16 +48,16 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Columns of targets.
+    """Values of the target columns.
 
     Attributes
     ----------
-    symbols : the alphabet, where the values are places in it; empty: they are numbers
-    unknown : texts that are not in an alphabet that was given, with the line of the first; they are no values
+    symbols : the alphabet whose indices the values are; empty: they are numbers
+    unknown : texts that a given alphabet lacks, with the line where each occurs first; their values are NaN
 
     """
 
-    columns: tuple[Target, ...]
+    columns: tuple[ColumnValues, ...]
     symbols: tuple[str, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
 
@@ -65,37 +65,37 @@ class Targets:
 def read_targets(
     grid: Grid, names: Sequence[str], settings: FileSettings, file: str, known: tuple[str, ...] = ()
 ) -> Targets:
-    """Read the columns of targets, symbols in the alphabet `known` where there is one, else in their own.
+    """Read target columns; symbols become codes of the alphabet `known`, or of their own where it is empty.
 
     Raises
     ------
     ForecastError
-        A column holds nothing of what it should, or there are too many different symbols.
+        A column holds no numbers or no symbols, or there are too many different symbols.
 
     """
     if not settings.symbols:
-        return Targets(tuple(read_target(grid, name, settings, file) for name in names))
-    cells = [_Cells.of(grid, name, settings.missing) for name in names]
-    for one in cells:
-        if not one.written.any():
+        return Targets(tuple(_read_number_column(grid, name, settings, file) for name in names))
+    columns = [_SymbolColumn.of(grid, name, settings.missing) for name in names]
+    for column in columns:
+        if not column.written.any():
             raise ForecastError(
-                f"{one.name!r} of {file!r} holds no symbols, found nothing: name another column with `data.target`"
+                f"{column.name!r} of {file!r} holds no symbols, found nothing: name another column with `data.target`"
             )
-    found = sorted({text for one in cells for text in one.symbols})
-    if not known and len(found) > MOST_SYMBOLS:
+    alphabet = sorted({text for column in columns for text in column.symbols})
+    if not known and len(alphabet) > MOST_SYMBOLS:
         raise ForecastError(
             f"{listed(names)} of {file!r} should hold at most {MOST_SYMBOLS:,} different symbols, found "
-            f"{len(found):,}: name another column with `data.target`, or say another `model.head` if these are numbers"
+            f"{len(alphabet):,}: name another column with `data.target`, or another `model.head` if these are numbers"
         )
-    symbols = known or tuple(found)
-    places = {text: float(place) for place, text in enumerate(symbols)}
-    lines = [one.first_lines(grid.lines) for one in cells]
-    unknown = {text: line for first in reversed(lines) for text, line in first.items() if text not in places}
-    return Targets(tuple(one.target(places) for one in cells), symbols, unknown)
+    symbols = known or tuple(alphabet)
+    codes = {text: float(code) for code, text in enumerate(symbols)}
+    lines = [column.first_lines(grid.lines) for column in columns]
+    unknown = {text: line for first in reversed(lines) for text, line in first.items() if text not in codes}
+    return Targets(tuple(column.coded(codes) for column in columns), symbols, unknown)
 
 
-def read_target(grid: Grid, name: str, settings: FileSettings, file: str) -> Target:
-    """Read a target's column in the notation that it shows.
+def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str) -> ColumnValues:
+    """Read a column of numbers in the notation that its cells show.
 
     Raises
     ------
@@ -108,14 +108,14 @@ def read_target(grid: Grid, name: str, settings: FileSettings, file: str) -> Tar
     numbers = read_numbers(cells, notation, settings.missing)
     if not np.isfinite(numbers.values).any() and not np.isinf(numbers.values).any():
         symbols = like_symbols(grid, name)
-        found = next(iter(grid.sample(name)), None) if pa.types.is_string(cells.type) else None
+        example = next(iter(grid.sample(name)), None) if pa.types.is_string(cells.type) else None
         raise ForecastError(
-            f"{name!r} of {file!r} holds no numbers, found {'nothing' if found is None else repr(found[:40])}: "
+            f"{name!r} of {file!r} holds no numbers, found {'nothing' if example is None else repr(example[:40])}: "
             f"name another column with `data.target`{', or read symbols with `model.head=categorical`' * symbols}"
         )
-    for meaning in settings.missing:
-        number = _number(meaning)
-        if number is not None:
+    for text in settings.missing:
+        number = _number(text)
+        if number is not None:  # "-999" means the number -999.0 too
             numbers.values[numbers.values == number] = np.nan
     infinite = np.isinf(numbers.values)
     if infinite.any():
@@ -124,30 +124,29 @@ def read_target(grid: Grid, name: str, settings: FileSettings, file: str) -> Tar
             f"`data.missing=[inf,-inf]` if that means no value"
         )
     notes = (f"{note} in {name!r}",) if note else ()
-    return Target(name, numbers.values, numbers.bad, notation, notes)
+    return ColumnValues(name, numbers.values, numbers.bad, notation, notes)
 
 
 def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, str | None]:
-    """Notation of a column: said by hand, else shown by it, else shown by other columns of the file."""
+    """Notation of a column by the settings, its cells or the file's other columns, and a note if it is a guess."""
     cells, semicolons = grid.column(name), grid.european
-    own, doubtful = notation_of(cells, grid.sample(name), semicolons)
-    found = own
-    if own is None or doubtful:
+    notation, doubtful = notation_of(cells, grid.sample(name), semicolons)
+    if notation is None or doubtful:
         others = [name for name in grid.names if pa.types.is_string(grid.column(name).type)][:_LOOKED_AT]
         common, guessed = find_notation((cell for other in others for cell in grid.sample(other)), semicolons)
         if common is not None and not guessed:
-            found, doubtful = common, False
-    found = found or Notation()
-    decimal = settings.decimal or found.decimal
+            notation, doubtful = common, False
+    notation = notation or Notation()
+    decimal = settings.decimal or notation.decimal
     other = {",": ".", ".": ","}.get(decimal, "")
-    thousands = "" if found.thousands == decimal else found.thousands
+    thousands = "" if notation.thousands == decimal else notation.thousands
     if settings.thousands is not None:
         thousands = settings.thousands.replace("none", "")
     elif other and not thousands and any(other in cell and is_number(cell) for cell in grid.sample(name)):
-        # What is not the decimal mark can only group; a cell that it does not group is bad.
+        # The mark that is not decimal can only group thousands; a cell in which it does not is bad.
         thousands = other
-    said = settings.decimal is not None or settings.thousands is not None
-    if not doubtful or said:
+    given = settings.decimal is not None or settings.thousands is not None
+    if not doubtful or given:
         return Notation(decimal, thousands), None
     mark, other = (decimal, ".") if decimal == "," and not thousands else (thousands, thousands)
     meaning = "decimals" if mark == decimal else "thousands"
@@ -164,8 +163,8 @@ def _number(text: str) -> float | None:
         return None
 
 
-def notation_words(targets: Sequence[Target]) -> dict[str, str]:
-    """Say the notation where it is not the plain one."""
+def notation_words(targets: Sequence[ColumnValues]) -> dict[str, str]:
+    """Describe a notation other than the plain one, for the report."""
     words = {}
     if any(target.notation.decimal != "." for target in targets):
         words["decimal"] = "comma"
@@ -176,8 +175,8 @@ def notation_words(targets: Sequence[Target]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """A column by its different texts: `codes` (row,) are places among `texts`, `written` (text,) what is no blank."""
+class _SymbolColumn:
+    """A column by its different texts: `codes`, (row,), are indices of `texts`; `written`, (text,): not missing."""
 
     name: str
     texts: tuple[str, ...]
@@ -185,32 +184,32 @@ class _Cells:
     written: BoolArray
 
     @staticmethod
-    def of(grid: Grid, name: str, missing: Sequence[str]) -> _Cells:
-        """Take the cells of a column; those that stand for no value are none of `written`."""
+    def of(grid: Grid, name: str, missing: Sequence[str]) -> _SymbolColumn:
+        """Encode the cells of a column."""
         coded = pc.dictionary_encode(pc.fill_null(pc.cast(grid.column(name), pa.string()), ""))
         texts = tuple(coded.dictionary.to_pylist())
         written = np.array([not is_missing(text) and text not in missing for text in texts], dtype=np.bool_)
-        return _Cells(name, texts, np.asarray(coded.indices, dtype=np.int64), written)
+        return _SymbolColumn(name, texts, np.asarray(coded.indices, dtype=np.int64), written)
 
     @property
     def symbols(self) -> list[str]:
-        """The different texts that are values."""
+        """The different texts that are not missing."""
         return [text for text, written in zip(self.texts, self.written, strict=True) if written]
 
     def first_lines(self, lines: IntArray) -> dict[str, int]:
-        """Line of the first row of each symbol; `lines` (row,) are those of the file."""
+        """Line where each symbol occurs first; `lines`, (row,), are those of the file."""
         _, rows = np.unique(self.codes, return_index=True)
         first = {self.texts[self.codes[row]]: int(lines[row]) for row in np.sort(rows)}
         return {text: first[text] for text in self.symbols}
 
-    def target(self, places: Mapping[str, float]) -> Target:
-        """Put the places of symbols for their texts; what has none has no value."""
-        of_text = [places.get(t, np.nan) if w else np.nan for t, w in zip(self.texts, self.written, strict=True)]
-        values = np.array(of_text, dtype=np.float64)[self.codes]
-        return Target(self.name, values, np.zeros(len(values), dtype=np.bool_), Notation(), self._notes())
+    def coded(self, codes: Mapping[str, float]) -> ColumnValues:
+        """Replace texts by their codes in an alphabet, NaN where a text has none."""
+        of_text = [codes.get(t, np.nan) if w else np.nan for t, w in zip(self.texts, self.written, strict=True)]
+        values = np.array(of_text, dtype=np.float64)[self.codes]  # (text,) -> (row,)
+        return ColumnValues(self.name, values, np.zeros(len(values), dtype=np.bool_), Notation(), self._notes())
 
     def _notes(self) -> tuple[str, ...]:
-        """Name texts that could be symbols and were read as no value."""
+        """Name texts that were read as missing and could have been symbols."""
         counts = np.bincount(self.codes, minlength=len(self.texts))
         rows = zip(self.texts, self.written, counts.tolist(), strict=True)
         blank = Counter({text: count for text, written, count in rows if text and not written})
@@ -226,39 +225,39 @@ class Covariates:
 
     Attributes
     ----------
-    values : (row, channel), NaN where nothing stands; categories as their places
-    numbers : the columns of numbers, with the cells that are none
-    bad : (row,) rows with such a cell
+    values : (row, channel), NaN where missing; of categories their indices
+    numbers : the columns of numbers
+    bad : (row,) whether a cell of these columns is no number
 
     """
 
     channels: tuple[Channel, ...]
     values: FloatArray
-    numbers: tuple[Target, ...]
+    numbers: tuple[ColumnValues, ...]
     bad: BoolArray
 
     @property
     def words(self) -> str:
-        """Name them with their roles, and what is a category."""
+        """Name the covariates with their roles and numbers of categories."""
         return ", ".join(
-            f"{one.name} ({one.role}{f', {len(one.categories)} categories' if one.categories else ''})"
-            for one in self.channels
+            f"{channel.name} ({channel.role}{f', {len(channel.categories)} categories' if channel.categories else ''})"
+            for channel in self.channels
         )
 
 
 def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: FileSettings, file: str) -> Covariates:
-    """Read columns beside the target.
+    """Read the columns of covariates.
 
     Raises
     ------
     ForecastError
-        A column of texts has more of them than categories can be.
+        A column of texts has too many different ones.
 
     """
     channels, values, numbers = [], [], []
     for name, role in roles.items():
         if is_numeric(grid, name):
-            column = read_target(grid, name, settings, file)
+            column = _read_number_column(grid, name, settings, file)
             numbers.append(column)
             channels.append(Channel(name, role))
             values.append(column.values)
@@ -274,15 +273,16 @@ def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: FileSetting
 
 
 def _categories(grid: Grid, name: str, settings: FileSettings, file: str) -> tuple[tuple[str, ...], FloatArray]:
+    """Categories of a column of texts, in natural order, and their codes, (row,)."""
     cells = pc.cast(grid.column(name), pa.string())
-    found = [text for text in pc.unique(cells).to_pylist() if text is not None]
+    texts = [text for text in pc.unique(cells).to_pylist() if text is not None]
     missing = set(settings.missing)
-    categories = in_order_of_ids({text for text in found if not is_missing(text) and text not in missing})
+    categories = in_order_of_ids({text for text in texts if not is_missing(text) and text not in missing})
     if not categories or len(categories) > _CATEGORIES:
         what = "nothing" if not categories else f"{len(categories):,} different texts"
         raise ForecastError(
             f"column {name!r} of {file!r} should hold numbers or at most {_CATEGORIES:,} categories, found {what}: "
             f"leave it out of `data.past`, `data.future` and `data.static`"
         )
-    places = {text: float(i) for i, text in enumerate(categories)}
-    return tuple(categories), np.array([places.get(text, np.nan) for text in cells.to_pylist()], dtype=np.float64)
+    codes = {text: float(code) for code, text in enumerate(categories)}
+    return tuple(categories), np.array([codes.get(text, np.nan) for text in cells.to_pylist()], dtype=np.float64)

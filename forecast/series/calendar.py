@@ -42,19 +42,20 @@ HALVES = {
 
 @dataclass(frozen=True)
 class TimeStyle:
-    """How the user writes times, so that a forecast's times can be written alike (`writing.write_times`).
+    """How the user writes times, so that a forecast's times can be written alike (`write_times`).
 
     Attributes
     ----------
     format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
-        Beyond the usual codes: `%-d`, `%-m`, `%-H`, `%-I` without a leading zero, `%1f` to `%9f` a fraction of so many
-        digits, `%q` the quarter, `%G-W%V` an ISO week (`writing.py` lists all). Names of months and days are English
-        whatever the locale. `index` counts steps: there is no time. Separate columns are written together, as ISO does.
-    columns : the time column's name, or the names of separate columns, or nothing
+        Beyond Python's codes: `%-d %-m %-H %-I` without a leading zero; `%^b %^B` upper case, `%Ob` lower case; `%P`
+        am, `%Oa` a.m., `%OA` A.M., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction of so many digits;
+        `%q` the quarter, `%G-W%V` an ISO week; `%:z` +09:00. Names of months and days are English whatever the locale.
+        `index` counts steps: there is no time. Separate columns are written together, as in ISO.
+    columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
     timezone : "UTC", a fixed offset such as "+09:00", or a zone's name such as "Europe/Berlin"
-        The file's times carry an offset, and the series' times are in UTC; None: wall clock without a zone.
-    date_only : no hours are written
+        The file's times have an offset, and the panel's times are in UTC; None: wall clock without a zone.
+    date_only : hours are not written
 
     """
 
@@ -67,7 +68,7 @@ class TimeStyle:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The rule by which one time follows another.
+    """How one time follows another, and how times are written.
 
     Attributes
     ----------
@@ -77,8 +78,8 @@ class Calendar:
     timezone : the zone of the wall clock; the panel's times are then in UTC
     day : day of the month, where `freq` counts months and the day is neither the first nor the last
     weekmask : days of the week that have a row, Monday first
-    holidays : days without a row, in the past as read off the file, in the future as the user gave them (ISO)
-    sessions : times of the week that have a row, in seconds after Monday 0:00, where only some have
+    holidays : days without a row (ISO), past ones read off the file, future ones given by the user
+    sessions : times of the week that have a row, in seconds after Monday 0:00; empty: all have
     style : how the user writes times; None: ISO
 
     Examples
@@ -122,7 +123,7 @@ class Calendar:
         return self.timezone not in {None, "UTC"} and not in_utc
 
     def stamps(self, times: TimeArray) -> IntArray:
-        """Times of a panel as the rule counts them, (row,)."""
+        """Convert times of a panel to the stamps that the rule counts, (row,)."""
         return (to_wall(times, self.timezone) if self.on_wall_clock else times).astype(np.int64)
 
     def times(self, stamps: IntArray) -> TimeArray:
@@ -133,7 +134,7 @@ class Calendar:
         return to_utc(times, self.timezone) if self.on_wall_clock else times
 
     def between(self, times: TimeArray) -> IntArray:
-        """Steps from each of the increasing `times`, (row,), to the next, (row - 1,); 1: nothing is missing."""
+        """Steps from each of the ascending `times`, (row,), to the next, (row - 1,); 1: nothing is missing."""
         return self.rule.between(self.stamps(times))
 
     def go(self, origin: np.datetime64 | np.int64, steps: IntArray) -> TimeArray:
@@ -146,9 +147,9 @@ class Calendar:
         return self.go(last, np.arange(1, count + 1, dtype=np.int64))
 
     def write(self, times: TimeArray) -> list[str]:
-        """Write times as the user does, one text a time."""
+        """Write times as the user does, a text each."""
         style = self.style or plain_style(times, self.timezone)
-        if self.timezone is not None and style.timezone is None:  # the user writes the wall clock
+        if self.timezone is not None and style.timezone is None:  # the user writes wall-clock times
             times = to_wall(times, self.timezone)
         return list(write_times(times, style))
 
@@ -159,16 +160,16 @@ class Calendar:
 
 
 _CHECKED = TypeAdapter(Calendar)
-"""Built once: pydantic evaluates our annotations for it, and opening a run is to evaluate nothing."""
+"""Built at import: pydantic evaluates annotations to build it, and opening a run must evaluate nothing."""
 
 
 def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
-    """Make a calendar from what `as_dict` gave.
+    """Make a calendar from the result of `as_dict`.
 
     Raises
     ------
     ForecastError
-        Unknown keys or values of another type: the text may come from a stranger's run folder.
+        There are unknown keys or values of a wrong type: a run folder may come from a stranger.
 
     """
     style = plain.get("style")
@@ -188,7 +189,7 @@ def calendar_from_dict(plain: Mapping[str, Any]) -> Calendar:
 
 
 def plain_style(times: TimeArray, timezone: str | None = None, column: str = "ds") -> TimeStyle:
-    """ISO without what is zero everywhere, for times that nobody has written; with a zone they are in UTC."""
+    """ISO style for times without a style of the user, without parts that are zero everywhere; UTC where `timezone`."""
     if times.dtype.kind != "M":
         return TimeStyle("index")
     if timezone is None and np.array_equal(times, times.astype("datetime64[D]")):
@@ -199,16 +200,16 @@ def plain_style(times: TimeArray, timezone: str | None = None, column: str = "ds
 
 
 def to_wall(times: TimeArray, timezone: str | None) -> TimeArray:
-    """Turn UTC into the wall clock of a zone, (row,)."""
+    """Convert UTC to the wall clock of a zone, (row,)."""
     index = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(timezone)
     return index.tz_localize(None).to_numpy().astype("datetime64[ns]")
 
 
 def to_utc(times: TimeArray, timezone: str | None) -> TimeArray:
-    """Turn the wall clock of a zone into UTC, (row,).
+    """Convert the wall clock of a zone to UTC, (row,).
 
-    Times that occur twice when the clocks go back: the first of two equal ones is the earlier, a single one too.
-    Times that the clocks skip are moved forward.
+    Of times that exist twice when the clocks go back, a single one or the first of two equal ones is the earlier; times
+    that the clocks skip are moved forward.
     """
     earlier = np.zeros(len(times), dtype=np.bool_)
     earlier[np.unique(times, return_index=True)[1]] = True
@@ -221,7 +222,6 @@ def write_times(times: TimeArray, style: TimeStyle) -> list[str]:
 
     Examples
     --------
-    >>> from forecast.series.calendar import TimeStyle
     >>> write_times(np.array(["2024-02-01T00"], dtype="datetime64[ns]"), TimeStyle("%-d.%-m.%Y"))
     ['1.2.2024']
 
@@ -233,13 +233,13 @@ def write_times(times: TimeArray, style: TimeStyle) -> list[str]:
         return [str(count) for count in counts]
     if style.format in EPOCHS:
         unit = EPOCHS[style.format]
-        # Fractions of a unit, where there are any, are written with as many digits as they need.
+        # Fractions of a unit have as many digits as they need.
         return [
             str(n // unit) if n % unit == 0 else f"{n // unit}.{n % unit:0{len(str(unit)) - 1}d}".rstrip("0")
             for n in counts
         ]
-    where = zone(style.timezone) if style.timezone else UTC
-    return [_write(count, where, style.format) for count in counts]
+    tz = _zone(style.timezone) if style.timezone else UTC
+    return [_write(count, tz, style.format) for count in counts]
 
 
 _MONTHS = (
@@ -285,17 +285,18 @@ _CODES: dict[str, Callable[[datetime], str]] = {
 
 
 @cache
-def zone(name: str) -> tzinfo:
-    """Return the zone of a name or of a fixed offset such as "+09:00"."""
+def _zone(name: str) -> tzinfo:
+    """Time zone of a name or of a fixed offset such as "+09:00"."""
     if name[0] in "+-":
         sign = -1 if name[0] == "-" else 1
         return timezone(sign * timedelta(hours=int(name[1:3]), minutes=int(name[4:6])))
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def _write(count: int, where: tzinfo, template: str) -> str:
+def _write(count: int, tz: tzinfo, template: str) -> str:
+    """Write nanoseconds since 1970 in a zone."""
     seconds, nanoseconds = divmod(count, 10**9)
-    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(where)
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(tz)
 
     def code(match: re.Match[str]) -> str:
         name = match.group(1)

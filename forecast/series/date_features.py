@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 HOLIDAY = "holiday"
 _PERIODS = 3
-"""Times that a period has to go by in the longest series, for its feature to be more than the course of the data."""
+"""Periods that the longest series must span: a feature of fewer only numbers its steps."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A place in a period.
+    """A position in a period.
 
     Attributes
     ----------
-    place : share of the period that has gone by at wall-clock times, (row,) in 0 to 1
+    place : share of the period that has passed at wall-clock times, (row,) in 0 to 1
     days : length of the period
-    finest, coarsest : days between steps for which it is taken where nothing is said, from over `finest` on
+    finest, coarsest : days between steps, from over `finest` to `coarsest`, for which it is chosen by default
 
     """
 
@@ -75,52 +75,56 @@ FEATURES: dict[str, Feature] = {
 """Every feature by its name in `data.calendar`."""
 
 
-def choose_features(panel: Panel, asked: str | Sequence[str] | None, country: str | None) -> tuple[str, ...]:
-    """Choose the features of a job: those that were asked for ("none": none), or those that suit the steps.
+def choose_features(panel: Panel, chosen: str | Sequence[str] | None, country: str | None) -> tuple[str, ...]:
+    """Name the features of a job: those of `data.calendar` ("none": none), or those that suit the steps (None).
 
-    The holidays of a country are one more, called "holiday" with its code.
+    The holidays of a country are one more, called "holiday" and its code.
 
     Raises
     ------
     ForecastError
-        Steps without dates.
+        Features are chosen, and the steps have no dates.
 
     """
     holiday = (f"{HOLIDAY} {country}",) if country else ()
     dated = panel.times.dtype.kind == "M"
-    if not dated and (country or asked not in {None, "none"}):
+    if not dated and (country or chosen not in {None, "none"}):
         what = f"data.country={country}" if country else "data.calendar"
         raise ForecastError(f"`{what}` needs dates, and the rows have step numbers: say `data.time`, or leave it out")
-    if asked == "none" or not dated:
+    if chosen == "none" or not dated:
         return holiday
-    if asked is None:
+    if chosen is None:
         return (*_suiting(panel), *holiday)
-    return (*((asked,) if isinstance(asked, str) else tuple(asked)), *holiday)
+    return (*((chosen,) if isinstance(chosen, str) else tuple(chosen)), *holiday)
 
 
 def _suiting(panel: Panel) -> list[str]:
-    """Features of periods that are longer than a step and have gone by a few times in the longest series."""
+    """Features of periods that are longer than a step and that the longest series spans a few times."""
     longest = int(np.argmax(panel.lengths))
     times = panel.times[panel.offsets[longest] : panel.offsets[longest + 1]]
     days = times.astype("datetime64[ns]").astype(np.int64) / NS_PER_DAY
     if len(days) < 2:
         return []
     step, span = float(np.median(np.diff(days))), float(days[-1] - days[0])
-    return [n for n, one in FEATURES.items() if one.finest < step <= one.coarsest and span >= _PERIODS * one.days]
+    return [
+        name
+        for name, feature in FEATURES.items()
+        if feature.finest < step <= feature.coarsest and span >= _PERIODS * feature.days
+    ]
 
 
 def features_of(channels: Sequence[Channel]) -> tuple[str, ...]:
-    """Name the features that made these channels."""
+    """Name the features of which these channels are columns."""
     return tuple(dict.fromkeys(channel.computed for channel in channels if channel.computed is not None))
 
 
 def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel:
-    """Add features to what is known ahead, for every step and `steps_ahead` steps after the end of each series.
+    """Add features to the covariates known ahead, for every step and `steps_ahead` steps after the end of each series.
 
     Raises
     ------
     ForecastError
-        A feature or a country that nobody knows, or a covariate with the name of a feature.
+        A feature or a country is unknown, or a covariate has the name of a feature.
 
     """
     if not names:
@@ -148,14 +152,14 @@ def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel
 
 
 def feature_values(names: Sequence[str], times: TimeArray, calendar: Calendar) -> FloatArray:
-    """Columns of features at times of a panel, (row, column)."""
+    """Values of features at times of a panel, (row, column)."""
     zone = calendar.timezone
     wall = to_wall(times, zone) if zone not in {None, "UTC"} else times
     return np.concatenate([_columns(name, wall) for name in names], axis=1)
 
 
 def lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
-    """What is known ahead so far, to `steps_ahead` steps after each series; masked where it did not reach."""
+    """Extend what is known ahead to `steps_ahead` steps after each series, masked where it did not reach."""
     if panel.ahead is None:
         offsets = np.concatenate([[0], np.cumsum(panel.lengths + steps_ahead)]).astype(np.int64)
         nothing = np.zeros((int(offsets[-1]), 0))
@@ -163,6 +167,7 @@ def lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
     old = panel.ahead
     lengths = np.maximum(panel.lengths + steps_ahead, np.diff(old.offsets))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    # (old row,) -> row of the result
     places = np.arange(len(old.values)) + np.repeat(offsets[:-1] - old.offsets[:-1], np.diff(old.offsets))
     values = np.zeros((int(offsets[-1]), len(old.channels)))
     masked = np.ones(values.shape, dtype=np.bool_)
@@ -177,18 +182,18 @@ def _channels(name: str) -> tuple[Channel, ...]:
 
 
 def _columns(name: str, wall: TimeArray) -> FloatArray:
-    """Columns of a feature at times of the wall clock, (row, column)."""
+    """Columns of a feature at wall-clock times, (row, column)."""
     if name.startswith(HOLIDAY):
         return _holidays(wall, name.removeprefix(HOLIDAY).strip())[:, None]
     if name not in FEATURES:
         raise ForecastError(f"the calendar feature {name!r} is none of {', '.join(FEATURES)}: train again")
-    angle = 2 * np.pi * FEATURES[name].place(wall)
+    angle = 2 * np.pi * FEATURES[name].place(wall)  # (row,)
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
 def _holidays(wall: TimeArray, country: str) -> FloatArray:
     """1 on public holidays of a country, else 0, (row,)."""
-    import holidays  # noqa: PLC0415  # nobody but who names a country waits for it
+    import holidays  # noqa: PLC0415  # slow to import, and needed only with `data.country`
 
     known = sorted(holidays.list_supported_countries())
     if country not in known:

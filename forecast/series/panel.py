@@ -27,11 +27,11 @@ Role: TypeAlias = Literal["target", "past", "future", "static"]
 
 @dataclass(frozen=True)
 class Channel:
-    """One column of a panel and what a forecaster may know of it: `future` is known over the horizon as well.
+    """One column of a panel, and when it is known: `future` over the horizon as well.
 
-    With `categories` its values are their places in it; without, they are numbers. What is `computed` follows from
-    the time alone, by the feature of this name, and goes on as far as anyone asks. A target `at_end` is one label a
-    series, in a row of its own after what is read of the series (`labels`).
+    With `categories` its values are their indices; without, they are numbers. A `computed` channel follows from the
+    time alone, by the date feature of this name, without end. A target `at_end` is one label per series, in a row of
+    its own after all that is read of the series (`reading.labels`).
     """
 
     name: str
@@ -48,7 +48,7 @@ class KnownAhead:
     Attributes
     ----------
     values : (ahead row, channel) float64
-    masked : (ahead row, channel) bool, whether there is no value: what stands there is not to be read
+    masked : (ahead row, channel) bool, whether the value is missing and must not be read
     offsets : (series + 1,) int64
         Row `offsets[i] + s` is step s of series i, counted from its first.
     channels : all of the role `future`
@@ -72,12 +72,12 @@ class KnownAhead:
 
 @dataclass(frozen=True, eq=False)
 class Statics:
-    """What describes a series and never changes.
+    """Covariates that are constant in each series.
 
     Attributes
     ----------
     values : (series, channel) float64
-    masked : (series, channel) bool, whether there is no value
+    masked : (series, channel) bool, whether the value is missing
     channels : all of the role `static`
 
     """
@@ -93,25 +93,25 @@ class Statics:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Series packed one after the other; nothing in it is ever changed in place.
+    """Series packed one after the other; never changed in place.
 
     Attributes
     ----------
     values : (row, channel) float64
-        Channel 0 is the target. A value that was not observed is filled in such a way that inputs stay usable
-        (how is the reader's business, and said in its notes), never with a NaN.
+        Channel 0 is the target. A value that was not observed is filled so that inputs stay usable (the notes of the
+        source say how), never with NaN.
     observed : (row, channel) bool
-        Whether the value is the user's own; what is not carries no loss, is no origin and is not scored.
+        Whether the value is the user's; any other carries no loss, is no origin and is not scored.
     offsets : (series + 1,) int64
         Series i has rows `offsets[i]:offsets[i + 1]`.
     times : (row,) datetime64[ns] or int64, increasing within a series
         Wall-clock times of `calendar.timezone` in UTC where there is one; step numbers where there is no time.
-    ids : one a series, as the user wrote them
+    ids : of the series, as the user wrote them
     calendar : how the times go on, and how the user writes them
     masked : (row, channel) bool
-        Holes that nobody filled: what stands there is not to be read, by nobody. None: there are none.
+        Missing values that were not filled and must not be read. None: there are none.
     ahead : covariates that are known ahead; `cut` leaves them whole
-    static : covariates that never change
+    static : covariates that are constant in each series
 
     """
 
@@ -142,12 +142,12 @@ class Panel:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Texts of the symbols that the target's codes stand for; none where it is a number."""
+        """Alphabet of the target's codes; empty: the target is a number."""
         return self.channels[0].categories
 
     @property
     def target_observed(self) -> BoolArray:
-        """Whether the target of a row is the user's own, (row,)."""
+        """Whether the target of a row is the user's, (row,)."""
         return self.observed[:, 0]
 
     @property
@@ -156,7 +156,7 @@ class Panel:
         return self.channels[0].at_end
 
     def series(self) -> Iterator[tuple[str, slice]]:
-        """Ids with the rows that belong to them."""
+        """Ids with their rows."""
         for i, name in enumerate(self.ids):
             yield name, slice(int(self.offsets[i]), int(self.offsets[i + 1]))
 
@@ -178,7 +178,7 @@ class Panel:
         )
 
     def target_alone(self) -> Panel:
-        """Leave out all covariates; nothing is copied."""
+        """Drop all covariates; arrays are views."""
         return replace(
             self,
             values=self.values[:, :1],
@@ -194,7 +194,7 @@ class Panel:
         return _first_rows(self.offsets, steps)
 
     def cut(self, steps: IntArray) -> Panel:
-        """Keep only the first `steps[i]` steps of every series; what lies after is not in the result at all."""
+        """Keep only the first `steps[i]` steps of every series; what lies after them is not in the result at all."""
         steps = np.minimum(steps, self.lengths)
         if np.array_equal(steps, self.lengths):
             return self
@@ -210,28 +210,28 @@ class Panel:
 
 
 def _first_rows(offsets: IntArray, steps: IntArray) -> BoolArray:
-    found = np.zeros(int(offsets[-1]), dtype=np.bool_)
+    kept = np.zeros(int(offsets[-1]), dtype=np.bool_)
     for first, end in zip(offsets[:-1].tolist(), (offsets[:-1] + steps).tolist(), strict=True):
-        found[first:end] = True
-    return found
+        kept[first:end] = True
+    return kept
 
 
 def _rows_of(offsets: IntArray, which: IntArray) -> tuple[IntArray, IntArray]:
-    """Offsets and rows of some of the series that are packed with `offsets`."""
+    """Offsets, (chosen series + 1,), and rows, (chosen row,), of some of the series that are packed with `offsets`."""
     lengths = np.diff(offsets)[which]
-    taken = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return taken, np.arange(taken[-1]) + np.repeat(offsets[which] - taken[:-1], lengths)
+    packed = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return packed, np.arange(packed[-1]) + np.repeat(offsets[which] - packed[:-1], lengths)
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Data that a job works on.
+    """The data of a job: a panel, and what was detected and decided as it was read.
 
     Attributes
     ----------
-    found : what was found out, in order, in a few words each ("delimiter" -> "semicolon")
-    notes : what was decided, dropped or filled in, a sentence each
-    fingerprint : SHA-256 of the file, or of the values of a series that was made
+    found : what was detected, in order, in a few words each ("delimiter" -> "semicolon")
+    notes : what was decided, left out or filled in, a sentence each
+    fingerprint : SHA-256 of the file, or of the values of a generated series
 
     """
 
@@ -261,18 +261,18 @@ def single_series(values: npt.ArrayLike, times: TimeArray, calendar: Calendar, n
 
 
 def window_rows(origin_rows: IntArray, context_steps: int) -> IntArray:
-    """Rows of the windows that end at some origins, oldest first, (window, context step)."""
+    """Rows of the windows that end at some origins, (window, context step), oldest first."""
     return origin_rows[:, None] + np.arange(1 - context_steps, 1)
 
 
 def whole_windows(starts: IntArray, ends: IntArray, context_steps: int) -> IntArray:
-    """Origins with a whole window before them and at least one target after, in rows `starts[i]:ends[i]`, (origin,)."""
+    """Origins in rows `starts[i]:ends[i]` with a whole window up to them and a target after them, (origin,)."""
     pairs = zip(starts.tolist(), ends.tolist(), strict=True)
     return np.concatenate([np.arange(start + context_steps - 1, end - 1) for start, end in pairs]).astype(np.int64)
 
 
 def draw_windows(origin_rows: IntArray, batch_size: int, batches: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Batches of origins drawn without repetition, (window,); at most `batches`, fewer where the origins run out."""
+    """Draw batches of origins without repetition, (window,) each; fewer than `batches` if the origins run out."""
     drawn = rng.permutation(origin_rows)[: batches * batch_size]
     for first in range(0, len(drawn), batch_size):
         yield drawn[first : first + batch_size]

@@ -26,7 +26,7 @@ MonthDay: TypeAlias = int | Literal["start", "end", "business start", "business 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 SECONDS_PER_WEEK = 7 * 86_400
-WOBBLE = 0.1  # of an equal step: how far a row may lie beside it
+WOBBLE = 0.1  # share of an equal step by which a row may miss it
 MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: so many seconds after a Monday
 
 
@@ -44,7 +44,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Ticks:
-    """Equal steps of `size` nanoseconds, or of `size` integers; times that wobble around them are rounded."""
+    """Equal steps of `size` nanoseconds or integers; times that jitter around them are rounded."""
 
     size: int
 
@@ -59,7 +59,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Months:
-    """Steps of whole months, on one day of the month; the day itself is free in what is counted."""
+    """Steps of whole months on one day of the month; `between` ignores the day."""
 
     months: int
     day: MonthDay
@@ -76,7 +76,7 @@ class Months:
 
 @dataclass(frozen=True)
 class TradingDays:
-    """Weekdays of a mask such as "1111100" (Monday first), less holidays; the time of day goes on as it is."""
+    """Weekdays of a mask such as "1111100" (Monday first), less holidays; the time of day is kept."""
 
     weekmask: str
     holidays: tuple[str, ...]
@@ -102,7 +102,7 @@ class TradingDays:
 
 @dataclass(frozen=True)
 class Sessions:
-    """The same times of the week again and again: `slots` in seconds after Monday 0:00, less holidays."""
+    """The same times every week: `slots` in seconds after Monday 0:00, less holidays."""
 
     slots: tuple[int, ...]
     holidays: tuple[str, ...]
@@ -114,31 +114,32 @@ class Sessions:
     def go(self, origin: int, steps: IntArray) -> IntArray:
         """See `Rule`."""
         number = self._number(np.array([origin]))[0] + steps
+        # Numbers without holidays -> with them: as many more as slots were closed before.
         raw = number + np.searchsorted(self._closed - np.arange(len(self._closed)), number, side="right")
         week, slot = np.divmod(raw, len(self.slots))
         seconds: IntArray = week * SECONDS_PER_WEEK + np.array(self.slots)[slot] - MONDAY
         return seconds * NS_PER_SECOND
 
     def _number(self, stamps: IntArray) -> IntArray:
-        """Count slots; a time off the pattern belongs to the slot before it."""
+        """Number of each slot since 1970, (row,); a time off the pattern belongs to the slot before it."""
         week, second = np.divmod(stamps // NS_PER_SECOND + MONDAY, SECONDS_PER_WEEK)
         raw = week * len(self.slots) + np.searchsorted(np.array(self.slots), second, side="right") - 1
         return raw - np.searchsorted(self._closed, raw)
 
     @cached_property
     def _closed(self) -> IntArray:
-        """The slots that fall on holidays, counted with all the others, increasing."""
+        """Numbers of the slots on holidays, counted with all others, ascending."""
         days = np.array(sorted(self.holidays), dtype="datetime64[D]").astype(np.int64)
         week, weekday = np.divmod(days + MONDAY // 86_400, 7)
         slots = np.array(self.slots, dtype=np.int64)
-        here = slots[None, :] // 86_400 == weekday[:, None]  # (holiday, slot)
-        closed: IntArray = (week[:, None] * len(slots) + np.arange(len(slots)))[here]
+        on_holiday = slots[None, :] // 86_400 == weekday[:, None]  # (holiday, slot)
+        closed: IntArray = (week[:, None] * len(slots) + np.arange(len(slots)))[on_holiday]
         return closed
 
 
 @dataclass(frozen=True)
 class PandasOffset:
-    """Any other offset that pandas knows (half-months, third Fridays, ...); slower than the rest."""
+    """Any other offset of pandas (half-months, third Fridays, ...); slower than the rest."""
 
     freq: str
 
@@ -161,7 +162,7 @@ def month_number(stamps: IntArray) -> IntArray:
 
 
 def day_in_month(month: IntArray, day: MonthDay) -> IntArray:
-    """Give days since 1970 of a day of each month, (row,); a day that a month has not is its last."""
+    """Days since 1970 of a day of each month, (row,); in a shorter month its last day."""
     first = month.astype("datetime64[M]").astype("datetime64[D]")
     last = (month + 1).astype("datetime64[M]").astype("datetime64[D]") - np.timedelta64(1, "D")
     if day == "start":
@@ -209,11 +210,11 @@ MONTHS: dict[str, tuple[int, MonthDay]] = {
     "BYS": (12, "business start"),
     "BYE": (12, "business end"),
 }
-OLD = {
+_OLD = {
     "M": "ME", "BM": "BME", "Q": "QE", "BQ": "BQE", "A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS",
     "BAS": "BYS", "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "w": "W", "b": "B",
 }  # fmt: skip
-WORDS = {
+_WORDS = {
     "hourly": "h", "hour": "h", "daily": "D", "day": "D", "weekly": "W", "week": "W", "monthly": "ME", "month": "ME",
     "quarterly": "QE", "quarter": "QE", "yearly": "YE", "year": "YE", "annual": "YE", "minute": "min", "second": "s",
 }  # fmt: skip
@@ -240,13 +241,13 @@ def parse_alias(text: str) -> Alias:
     Raises
     ------
     ForecastError
-        Nothing that pandas knows.
+        Pandas knows no such frequency.
 
     """
     match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(?:-([A-Za-z0-9]+))?", text.strip())
     if match is not None:
         count, unit, anchor = match.groups()
-        unit = WORDS.get(unit.lower(), OLD.get(unit, unit))
+        unit = _WORDS.get(unit.lower(), _OLD.get(unit, unit))
         alias = Alias(int(count or 1), unit, anchor.upper() if anchor else None)
         if alias.count > 0 and _known(alias):
             return alias
@@ -257,7 +258,7 @@ def parse_alias(text: str) -> Alias:
 
 
 def rule_of_alias(freq: str, day: int | None = None) -> Rule:
-    """Give the arithmetic of an alias; `day` replaces the first day of a month."""
+    """Return the rule of an alias; `day` of the month replaces the first or last one."""
     alias = parse_alias(freq)
     if alias.unit in TICKS:
         return Ticks(alias.count * TICKS[alias.unit])

@@ -14,7 +14,7 @@ from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasPaths
 from forecast.questions.kinds import metric_label
 from forecast.questions.task import split_as_asked
-from forecast.reading.covariates import missing_ahead
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
 from forecast.runs import layout
 from forecast.runs.opening import open_forecast
@@ -81,7 +81,7 @@ def predict(
     with new_folder(folder) as draft:
         source = newer_source(opened, job)
         panel = fitting_panel(opened, source.panel)
-        missing_ahead(panel, opened.problem.horizon)
+        check_known_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals

@@ -22,7 +22,7 @@ from forecast.forecasters.transformed import transformed
 from forecast.questions.kinds import BASE_RATE, question_of_head
 from forecast.questions.short import without_short
 from forecast.questions.task import check_splits, forecast_task
-from forecast.reading.covariates import missing_ahead
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source
 from forecast.series.date_features import choose_features, with_features
@@ -78,7 +78,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
-    missing_ahead(source.panel, job.horizon)
+    check_known_ahead(source.panel, job.horizon)
     task = settle(job, source.panel)
     check_whole_series(job, source.panel, task)
     return Prepared(job, source, task, omitted_baselines(job))

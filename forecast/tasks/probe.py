@@ -21,7 +21,7 @@ from forecast.inspection.smoothing import smoothing_of
 from forecast.inspection.system import system_of
 from forecast.inspection.units import map_units
 from forecast.questions.split import Origins
-from forecast.reading.covariates import missing_ahead
+from forecast.reading.covariates import check_known_ahead
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import layout
 from forecast.runs.run import channels_of, open_run
@@ -121,7 +121,7 @@ def examined_system(run: Run, data: Mapping[str, Any], series: str | None) -> Sy
 def examined_panel(run: Run, data: Mapping[str, Any]) -> Panel:
     """Read the data again, with all that the network reads beside them."""
     panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe")).panel)
-    missing_ahead(panel, run.problem.horizon)
+    check_known_ahead(panel, run.problem.horizon)
     return with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
 
 

@@ -43,12 +43,12 @@ REFUSED = (
     Case(
         "times of the day without a date",
         "time,value\n08:00,1\n09:00,2\n10:00,4\n",
-        error=("'time' should say when, but '08:00' has times of the day without a date",),
+        error=("'time' should hold times, but '08:00' is a time of day without a date",),
     ),
     Case(
         "a time that nobody knows",
         "date,value\nfirst 1,1\nsecond 2,2\n",
-        error=("'first 1' is no time that is known", "data.time=none"),
+        error=("'first 1' is no known time", "data.time=none"),
     ),
     Case("json", '{"date": ["2024-01-01"], "value": [1]}', error=("JSON",)),
     Case("gzip cut off", gzip.compress(b"date,value\n2024-01-01,1\n" * 99)[:-9], error=("cannot be unpacked as gzip",)),

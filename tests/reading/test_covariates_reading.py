@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.covariates import missing_ahead
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
 from forecast.series.panel import Channel
@@ -64,9 +64,9 @@ def test_what_is_known_ahead_goes_on_after_the_target(path):
     assert panel.lengths.tolist() == [40, 30]
     assert panel.ahead.offsets.tolist() == [0, 45, 80]
     np.testing.assert_array_equal(panel.ahead.values[:, 0], (pd.read_csv(path)["promo"] == "yes").astype(float))
-    missing_ahead(panel, 5)
+    check_known_ahead(panel, 5)
     with pytest.raises(ForecastError, match=r"series 'a' lacks 'promo' for 1 of the 6 steps .*: 2024-02-15: give rows"):
-        missing_ahead(panel, 6)
+        check_known_ahead(panel, 6)
 
 
 def test_what_describes_a_series_is_one_value_of_it(path, tmp_path):
@@ -85,7 +85,7 @@ def test_steps_without_a_row_have_no_covariates(tmp_path):
     assert np.flatnonzero(panel.masked[:, 2]).tolist() == [10, 11]
     assert np.flatnonzero(panel.ahead.masked[:, 0]).tolist() == [10, 11, 42]
     with pytest.raises(ForecastError, match=r"lacks 'promo' for 1 of the 4 steps .*: 2024-02-12"):
-        missing_ahead(panel, 4)
+        check_known_ahead(panel, 4)
 
 
 def test_the_order_of_rows_and_of_columns_changes_nothing(path, tmp_path):
@@ -122,7 +122,7 @@ def test_a_notebook_s_table_gives_the_same_panel(path):
         ({"past": "tmep"}, "`data.past` 'tmep' is no column of the file: did you mean 'temp'?"),
         ({"past": ["promo"]}, "column 'promo' is named in `data.future` and in `data.past`: leave one out"),
         ({"target": "temp"}, "column 'temp' is named in `data.target` and in `data.past`: leave one out"),
-        ({"resample": "W"}, "`data.resample` makes nothing of covariates"),
+        ({"resample": "W"}, "`data.resample` cannot resample covariates"),
         ({"layout": "rows", "target": None}, "`data.past` names columns, and in this file each row is a series"),
     ],
 )

@@ -13,7 +13,7 @@ from forecast.errors import ForecastError
 from forecast.questions.kinds import SYMBOL
 from forecast.questions.split import last_origins, rolling_origins, split_panel
 from forecast.questions.task import check_labels, forecast_task
-from forecast.reading.covariates import missing_ahead
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.labels import with_labels_at_end
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
@@ -83,7 +83,7 @@ def test_what_is_known_ahead_reaches_the_label_masked_where_it_did_not():
     assert made.ahead.offsets.tolist() == [0, 3, 7]
     assert made.ahead.values[:, 0].tolist() == [1, 2, 0, 3, 4, 5, 6]
     assert made.ahead.masked[:, 0].tolist() == [False, False, True, False, False, False, False]
-    missing_ahead(made, 1)  # a label has nothing after it
+    check_known_ahead(made, 1)  # a label has nothing after it
 
 
 def test_labels_may_stand_in_some_rows_but_there_may_not_be_two():

@@ -14,7 +14,7 @@ from forecast.errors import ForecastError
 from forecast.reading.raw_table import RawTable
 from forecast.reading.settings import CsvSettings, FileSettings
 from forecast.reading.sources import load_source
-from forecast.reading.tables import read_columns
+from forecast.reading.tables import read_table
 from forecast.series.calendar import write_times
 from forecast.settings import check_settings
 
@@ -30,7 +30,7 @@ def write(case: Case, folder: Path) -> Path:
 
 def read(case: Case, folder: Path) -> RawTable:
     path = write(case, folder)
-    return read_columns(path, check_settings(FileSettings, {"path": str(path), **case.settings}, "data."))
+    return read_table(path, check_settings(FileSettings, {"path": str(path), **case.settings}, "data."))
 
 
 def test_the_corpus_is_large_enough_and_its_names_are_unique() -> None:

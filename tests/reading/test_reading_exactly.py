@@ -15,7 +15,7 @@ from forecast.reading.cells import Notation, find_notation, read_numbers
 from forecast.reading.dialect import Dialect
 from forecast.reading.grid import _cut_at_once, _cut_by_row
 from forecast.reading.settings import FileSettings
-from forecast.reading.tables import read_columns
+from forecast.reading.tables import read_table
 from forecast.reading.time_forms import FORMS, form_of_format, name_parts
 from forecast.reading.time_parts import _cut_alike, _cut_any, compose, cut_times
 from forecast.reading.times import read_times, seconds_of
@@ -50,7 +50,7 @@ def test_times_are_read_as_python_reads_them_and_written_as_they_were(template: 
     rows = "\n".join(f"{text};{i}" for i, text in enumerate(texts))
     path = tmp_path / "times.csv"
     path.write_text(f"when;value\n{rows}\n", encoding="utf-8")
-    table = read_columns(path, FileSettings(path=str(path)))
+    table = read_table(path, FileSettings(path=str(path)))
     times = table.series[0].times
     assert times is not None
     np.testing.assert_array_equal(times, np.array(expected, dtype="datetime64[ns]"))
@@ -157,7 +157,7 @@ def test_the_two_ways_of_cutting_rows_agree_with_pythons_reader() -> None:
 def test_lines_are_those_of_the_file_however_it_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     path.write_text("title\n\ndate,value\n\n2024-01-01,1\n# no\n2024-01-02,oops\n2024-01-03,2\n", encoding="utf-8")
-    table = read_columns(path, FileSettings(path=str(path), on_bad_rows="drop", comment="#", target="value"))
+    table = read_table(path, FileSettings(path=str(path), on_bad_rows="drop", comment="#", target="value"))
     assert table.series[0].lines.tolist() == [5, 8]
     assert any("line 7" in note for note in table.notes)
 

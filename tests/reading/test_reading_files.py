@@ -15,11 +15,11 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.reading.raw_table import RawTable
 from forecast.reading.settings import FileSettings
-from forecast.reading.tables import read_columns
+from forecast.reading.tables import read_table
 
 
 def read(path: Path, **settings: object) -> RawTable:
-    return read_columns(path, FileSettings(path=str(path), **settings))  # type: ignore[arg-type]  # checked by pydantic
+    return read_table(path, FileSettings(path=str(path), **settings))  # type: ignore[arg-type]  # checked by pydantic
 
 
 @pytest.fixture

@@ -143,14 +143,14 @@ def test_missing_cells_are_settled_as_of_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"on_gaps": "interpolate"}, "`data.on_gaps=interpolate` reckons .* say `data.on_gaps=mask` or `previous`"),
-        ({"on_duplicates": "mean"}, "`data.on_duplicates=mean` reckons .* say `first` or `last`"),
-        ({"resample": "W"}, "`data.resample_how=mean` reckons .* say `data.resample_how=last`"),
-        ({"resample": "W", "resample_how": "sum"}, "`data.resample_how=sum` reckons"),
-        ({"transform": "log"}, "`data.transform=log` reckons .* say `none`"),
+        ({"on_gaps": "interpolate"}, "`data.on_gaps=interpolate` calculates .* say `data.on_gaps=mask` or `previous`"),
+        ({"on_duplicates": "mean"}, "`data.on_duplicates=mean` calculates .* say `first` or `last`"),
+        ({"resample": "W"}, "`data.resample_how=mean` calculates .* say `data.resample_how=last`"),
+        ({"resample": "W", "resample_how": "sum"}, "`data.resample_how=sum` calculates"),
+        ({"transform": "log"}, "`data.transform=log` calculates .* say `none`"),
     ],
 )
-def test_nothing_reckons_with_symbols(tmp_path: Path, settings: dict[str, Any], line: str) -> None:
+def test_nothing_calculates_with_symbols(tmp_path: Path, settings: dict[str, Any], line: str) -> None:
     path = write(tmp_path, list(zip(DAYS, STATES, strict=True)))
     with pytest.raises(ForecastError, match=line) as error:
         load(path, **settings)
