@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.behaviour import revisions
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import results_table
-from forecast.evaluation.revisions import revisions
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings

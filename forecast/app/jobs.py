@@ -103,7 +103,7 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
 def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported: that there is none is answered before torch is there."""
-    from forecast.runs.opening import find_run
+    from forecast.runs.folder import find_run
 
     run = find_run(job.run or "latest")
     with importing():
@@ -114,7 +114,7 @@ def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
 
 def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
     """Look for the run before the task is imported, as for a prediction."""
-    from forecast.runs.opening import find_run
+    from forecast.runs.folder import find_run
 
     run = find_run(job.run or "latest")
     with importing():
@@ -125,7 +125,7 @@ def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
 
 def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported, as for a prediction."""
-    from forecast.runs.opening import find_run
+    from forecast.runs.folder import find_run
 
     run = find_run(job.run or "latest")
     with importing():

@@ -59,7 +59,7 @@ def asked_by_overrides(overrides: Sequence[str]) -> set[str]:
 
 def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
     """Run the winner to the end, the test split included, and say what its seed has to do with it."""
-    from forecast.evaluation.verdict import seed_spread
+    from forecast.evaluation.leaderboard import seed_spread
 
     measure = f"validation {metric_label(winner.question.ranked_by)}"
     print(f"best on validation, and the only one that is evaluated on the test split: {winner.line()}")

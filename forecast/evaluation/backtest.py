@@ -10,16 +10,17 @@ an answer. One that raises becomes a row with its reason and does not take the o
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.evaluation.calibration import with_intervals
-from forecast.evaluation.checked import checked_forecast, reason_of, timed
+from forecast.evaluation.conformal import with_intervals
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES
@@ -29,6 +30,8 @@ from forecast.questions.task import forecast_task
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.questions.problem import Problem
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
+
 
 SplitName: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
@@ -296,3 +300,70 @@ def _members(
     members = {name: forecast.members for name, forecast in forecasts.items() if forecast.members is not None}
     y = problem.question.outcomes(panel, origins.rows(panel), problem.horizon) if members else np.empty(0)
     return {name: problem.question.scored(of_model, y) for name, of_model in members.items()}
+
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def timed(call: Callable[[], T]) -> tuple[T | Exception, float]:
+    """Return what a call gave or raised, and its seconds; an interrupt goes through."""
+    begun = time.perf_counter()
+    try:
+        return call(), time.perf_counter() - begun
+    except Exception as error:  # whatever a forecaster raises is its row's reason
+        logger.debug("a forecaster failed", exc_info=True)
+        return error, time.perf_counter() - begun
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line, for the leaderboard, why a call failed."""
+    said = " ".join(str(error).split())
+    if isinstance(error, ForecastError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:
+    """Let a forecaster forecast, and demand the form that was asked for: nobody is scored on anything else.
+
+    Raises
+    ------
+    ValueError
+        Another shape than (origin, step); a number that is not finite; values where probabilities were asked for;
+        quantiles of another shape or other levels.
+
+    """
+    made = fitted.forecast(past, origins)
+    expected = (len(origins), problem.horizon)
+    if made.y_hat.shape != expected:
+        raise ValueError(f"the forecast has shape {made.y_hat.shape} where (origin, step) = {expected} was asked")
+    wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
+    if len(wrong):
+        raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
+    if message := problem.question.problem_with(made.y_hat, made.probabilities, len(past.symbols)):
+        raise ValueError(message)
+    if made.quantiles is None:
+        return made
+    expected_levels = (*expected, len(QUANTILES))
+    if made.quantiles.shape != expected_levels or not np.isfinite(made.quantiles).all():
+        found = made.quantiles.shape
+        raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
+    return made
+
+
+def successive_results(
+    test: Backtest, panel: Panel, split: Split, problem: Problem, *, models: Sequence[str], uid: str, most: int
+) -> pd.DataFrame:
+    """Let `models` that were fitted forecast from the first `most` origins of the test split of one series.
+
+    Columns as in the results table, which is empty where there are no such origins; no scores are made of it.
+    """
+    only = np.array([str(one) == uid for one in panel.ids])
+    ends = np.where(only, panel.lengths, 0)
+    origins = rolling_origins(panel, split.before_test, ends, problem.horizon)[:most]
+    if len(origins) == 0:
+        return test.results.iloc[:0]
+    past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
+    made = {name: test.fitted[name].forecast(past, origins) for name in models}
+    return results_table(panel, origins, made, problem.horizon, problem.question)

@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OnProgress, forecast_all, forecast_calibration, split_origins
-from forecast.evaluation.calibration import offsets_of, with_intervals
-from forecast.evaluation.copytest import CopyTest, copy_test
+from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
+from forecast.evaluation.conformal import offsets_of, with_intervals
 from forecast.evaluation.intervals import Intervals, score_intervals
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, skill_is_empty
+from forecast.evaluation.leaderboard import (
+    NAIVE,
+    Verdict,
+    baseline_to_beat,
+    leaderboard,
+    skill_is_empty,
+    spread_of,
+    verdict,
+)
 from forecast.evaluation.metrics import Scores, ranking_metric, score
-from forecast.evaluation.pairing import losses_to_compare
-from forecast.evaluation.results import quantiles_thinned
-from forecast.evaluation.revisions import revisions
 from forecast.evaluation.settings import BacktestSettings
-from forecast.evaluation.significance import Comparison, compare
-from forecast.evaluation.verdict import NAIVE, Verdict, spread_of, verdict
+from forecast.evaluation.significance import Comparison, compare, losses_to_compare
 from forecast.questions.kinds import metric_label
 
 if TYPE_CHECKING:
@@ -155,7 +159,6 @@ def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores)
         offsets=offsets_of(*([told] if calibration is None else [calibration, told])),
         notes=(
             *(() if intervals is None else intervals.empty),
-            *quantiles_thinned(test.quantiles),
             *filter(None, [revised.note]),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,10 +12,12 @@ from forecast.evaluation.backtest import OK
 from forecast.evaluation.columns import Column
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric
-from forecast.questions.kinds import question_of_scores
+from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from forecast.evaluation.backtest import Attempt
     from forecast.evaluation.significance import Comparison
@@ -134,3 +137,189 @@ def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str
     best = min(scores.values())
     equals = [name for name, value in scores.items() if math.isclose(value, best, rel_tol=1e-6)]
     return min(equals, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
+
+
+NAIVE = VALUE.plain_baseline
+"""The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The sentence, and whether it claims that the network won."""
+
+    sentence: str
+    won: bool
+
+
+def verdict(
+    leaderboard: pd.DataFrame,
+    network: str,
+    baseline: str | None,
+    test: Comparison | None,
+    significance: float = 0.05,
+    *,
+    against_naive: Mapping[str, Comparison] | None = None,
+    spread: str = "",
+) -> Verdict:
+    """Say whether a network beats the baseline to beat, and with `spread` how far its members lie apart.
+
+    It does where its MASE is better, and the test's p-value (after Holm's correction) lies below `significance` with
+    the difference on the same side. `against_naive` are the tests of network and baseline against naive, by name,
+    where naive is not the baseline.
+    """
+    rows = leaderboard.set_index("model")
+    said = _verdict(rows, network, baseline, test, significance=significance, against_naive=against_naive or {})
+    return replace(said, sentence=f"{said.sentence}; {spread}") if spread else said
+
+
+def _verdict(
+    rows: pd.DataFrame,
+    network: str,
+    baseline: str | None,
+    test: Comparison | None,
+    *,
+    significance: float,
+    against_naive: Mapping[str, Comparison],
+) -> Verdict:
+    if rows["status"][network] != OK:
+        instead = f": use {_called(rows, baseline)}" if baseline else ""
+        return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
+    metric = ranking_metric(rows)
+    mine, label = float(rows[metric][network]), metric_label(metric)
+    if baseline is None or rows["status"][baseline] != OK or test is None:
+        return Verdict(f"{network} has nothing to be compared with ({label} {_number(mine)})", won=False)
+    theirs = float(rows[metric][baseline])
+    rival, figures = _called(rows, baseline), f"{label} {_against(mine, theirs)}"
+    if question_of_scores(rows).forecasts_probabilities:
+        figures = f"{label} {_against(mine, theirs, digits=4)}, {_apart(mine, theirs)}"
+    unbeaten = _naive_unbeaten(rows, against_naive, significance)
+    if not (mine < theirs and test.difference < 0):
+        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _chance(test)
+        return _instead(rows, f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
+    ahead = f"{network} is ahead of {rival} ({figures}), but"
+    if math.isnan(test.p_adjusted):
+        return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
+    if test.p_adjusted >= significance:
+        return _instead(rows, f"{ahead} that may be chance ({_chance(test)})", rival, unbeaten.get(baseline))
+    beats = f"{network} beats {rival} ({figures}, {_chance(test)})"
+    return _better(rows, network, beats, unbeaten.get(network))
+
+
+def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str:
+    """Say how far runs that differ in their seed alone lie apart, to stand beside a verdict.
+
+    >>> seed_spread([1.02, 0.98, 1.05])
+    'over 3 seeds the validation MASE lies between 0.98 and 1.05'
+    """
+    return spread_of(scores, f"over {len(scores)} seeds the {metric}")
+
+
+def spread_of(scores: Sequence[float], what: str) -> str:
+    """Say between which values scores lie.
+
+    >>> spread_of([1.02, 0.98, 1.05], "the MASE of its 3 members alone")
+    'the MASE of its 3 members alone lies between 0.98 and 1.05'
+    """
+    lowest, highest = _told_apart(min(scores), max(scores))
+    return f"{what} lies between {lowest} and {highest}"
+
+
+def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:
+    """Name naive with its figures for each model that does not beat it; where there is no p the figures decide."""
+    metric = ranking_metric(rows)
+    found = {}
+    for name, test in against_naive.items():
+        no_p = math.isnan(test.p_adjusted)
+        if test.difference < 0 and (no_p or test.p_adjusted < significance):
+            continue
+        chance = "" if no_p else f", {_chance(test)}"
+        plain = _plain(rows)
+        found[name] = f"{_called(rows, plain)} ({metric_label(metric)} {_number(float(rows[metric][plain]))}{chance})"
+    return found
+
+
+def _instead(rows: pd.DataFrame, outcome: str, rival: str, unbeaten: str | None) -> Verdict:
+    """Recommend the baseline to beat, or naive where that one does not beat it."""
+    if unbeaten is None:
+        return Verdict(f"{outcome}: on these data use {rival}", won=False)
+    plain = _called(rows, _plain(rows))
+    return Verdict(f"{outcome}, and {rival} does not beat {unbeaten}: on these data use {plain}", won=False)
+
+
+def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) -> Verdict:
+    metric = ranking_metric(rows)
+    plainer = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
+    if not plainer.empty:
+        best = str(plainer[metric].idxmin())
+        figure = _number(float(plainer[metric][best]))
+        still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
+        return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
+    if unbeaten is not None:
+        return Verdict(f"{beats}, but not {unbeaten}: on these data use {_called(rows, _plain(rows))}", won=False)
+    return Verdict(f"{beats}: on these data it is worth its training", won=True)
+
+
+def _called(rows: pd.DataFrame, baseline: str) -> str:
+    """Say that a reference is what the network starts from; other names speak for themselves."""
+    if question_of_scores(rows).forecasts_probabilities:
+        return "the base rate" if baseline == BASE_RATE else baseline
+    return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
+
+
+def _plain(rows: pd.DataFrame) -> str:
+    """Name the row that needs no choice."""
+    return question_of_scores(rows).plain_baseline
+
+
+def _apart(mine: float, theirs: float) -> str:
+    """Say by what part of it a score lies below another, or above.
+
+    >>> _apart(0.24, 0.25), _apart(0.2501, 0.25), _apart(0.5, 0.25), _apart(0.25, 1e-9)
+    ('4.0 % below', 'less than 0.1 % above', '100 % above', 'more than ten times')
+    """
+    if mine > 10 * theirs:
+        return "more than ten times"
+    share = abs(mine - theirs) / theirs if theirs else 0.0
+    part = "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{part} {'below' if mine < theirs else 'above'}"
+
+
+def _against(mine: float, theirs: float, digits: int = 3) -> str:
+    return " against ".join(_told_apart(mine, theirs, digits))
+
+
+def _told_apart(one: float, other: float, fewest: int = 3) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them apart, six at most."""
+    written = [(_number(one, digits), _number(other, digits)) for digits in range(fewest, 7)]
+    return next((both for both in written if both[0] != both[1]), written[0])
+
+
+def _number(value: float, digits: int = 3) -> str:
+    """Two decimals from 0.1 on, else `digits` significant digits, six decimals at most.
+
+    >>> _number(1.0), _number(0.9871), _number(0.00123456), _number(1234.567), _number(0.0000712), _number(3e-9)
+    ('1.00', '0.99', '0.00123', '1234.57', '0.000071', '<0.000001')
+    """
+    if 0 < abs(value) < 1e-6:
+        return "<0.000001"
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.{min(digits - 1 - math.floor(math.log10(abs(value))), 6)}f}"
+    if abs(value) >= 0.1 or value == 0:
+        return f"{value:.{digits - 1}f}"
+    return f"{value:#.{digits}g}"
+
+
+def _chance(test: Comparison) -> str:
+    """Write the p-value, with what it is over where that is not time."""
+    return _p(test.p_adjusted) + (f", paired over {test.series} series" if test.series else "")
+
+
+def _p(p: float) -> str:
+    """Two decimals, three where the second might cross a threshold, never zero.
+
+    >>> _p(0.41), _p(0.0478), _p(0.00002)
+    ('p = 0.41', 'p = 0.048', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
 
+
 FEWEST_SERIES = 20
 """Series that a test paired over series needs."""
 _ROUNDING = 1e-6
@@ -215,3 +216,34 @@ def _too_few(origins: int, overlap: int) -> str:
     needed = next(n for n in range(4 * overlap, 4 * overlap + 13) if cosine_count(n, overlap))
     few = "1 origin is" if origins == 1 else f"{origins} origins are"
     return f"{few} too few for a test, their overlapping horizons need {needed}"
+
+
+def losses_to_compare(
+    results: pd.DataFrame, scales: Scales, question: Question = VALUE
+) -> tuple[pd.DataFrame, int | None]:
+    """Losses by origin and the overlap of their horizons; or by series, and None, where origins are too few.
+
+    The typical series decides what is few: origins that only some series have are no repetition of the others.
+    """
+    overlap = horizon_overlap(results)
+    by_series = series_losses(results, scales, question)
+    first = results[results["model"] == results["model"].iloc[0]] if len(results) else results
+    origins = first.groupby("unique_id", observed=True)["cutoff"].nunique()
+    typical = int(origins.median()) if len(origins) else 0
+    if len(by_series) >= FEWEST_SERIES and cosine_count(typical, overlap) == 0:
+        return by_series, None
+    return origin_losses(results, scales, question), overlap
+
+
+def series_losses(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
+    """Mean absolute error of each model on each series, in units of its MASE denominator: (unique_id, model).
+
+    Of directions the Brier score, of symbols the bits.
+    """
+    return (
+        scaled_errors(results, scales, question)
+        .groupby(["unique_id", "model"], observed=True)["error"]
+        .mean()
+        .reset_index()
+        .pivot_table(index="unique_id", columns="model", values="error", observed=True)
+    )

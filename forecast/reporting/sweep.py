@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from altair.utils.schemapi import debug_mode
 
-from forecast.evaluation.verdict import seed_spread
+from forecast.evaluation.leaderboard import seed_spread
 from forecast.reporting import marks
 from forecast.reporting.html import render_page
 from forecast.reporting.marks import Figure, Panel

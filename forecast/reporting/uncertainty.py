@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.quantile_scores import probability_transform
+from forecast.evaluation.intervals import probability_transform
 from forecast.reporting.fans import levels_of, pairs, percent
 from forecast.reporting.lines import rounded
 from forecast.wording import counted, listed, number

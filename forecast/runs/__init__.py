@@ -1,5 +1,5 @@
-"""The run folder: what a run leaves behind, and how it is opened again.
+"""The run folder: written whole or not at all, and opened again as data.
 
-A run folder is data and may come from a stranger. Opening one reads `run.json` and `weights.safetensors`, nothing
-else in it, into a skeleton that our own code builds: no pickle, no YAML, no class path.
+A run folder may come from a stranger. Opening one reads `run.json` and `weights.safetensors`, nothing else in it, into
+a skeleton that our own code builds: no pickle, no YAML, no class path.
 """

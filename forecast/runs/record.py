@@ -1,7 +1,7 @@
-"""`run.json`: all of a run that is neither a table nor an array, and the strict reading of it.
+"""`run.json`: all of a run that is neither a table nor an array, and how it is read.
 
-Whatever stands in the file is checked for name and type before anything is done with it; the settings are checked
-once more, range by range, by the classes that read them.
+Names and types are checked before anything is used; the settings are checked once more, range by range, by the
+classes that read them (`forecast.runs.run`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Part(Settings):
-    """No conversion between types: a number in quotes is not a number."""
+    """A part of the record. Types are not converted: a number in quotes is not a number."""
 
     model_config = ConfigDict(strict=True)
 
@@ -45,17 +45,17 @@ class ChannelRecord(_Part):
 
 
 class DataRecord(_Part):
-    """What was read, and what was found out about it."""
+    """The data that were read, what was detected in them, and how they were split."""
 
     fingerprint: str
     found: dict[str, str]
     notes: tuple[str, ...]
     calendar: dict[str, JsonValue]
     ids: Annotated[tuple[str, ...], Field(min_length=1)]
-    """As the user wrote them, in the order of every array that has one entry a series."""
+    """As the user wrote them; every array with one entry a series is in this order."""
     channels: Annotated[tuple[ChannelRecord, ...], Field(min_length=1)]
     steps: tuple[Steps, ...]
-    """Steps of each series; of these first `train_steps`, then `validation_steps`, then `calibration_steps`."""
+    """Steps of each series: first `train_steps`, then `validation_steps`, then `calibration_steps`, the rest test."""
     train_steps: tuple[Steps, ...]
     validation_steps: tuple[Steps, ...]
     calibration_steps: tuple[Steps, ...]
@@ -78,7 +78,7 @@ class DataRecord(_Part):
 
 
 class ProblemRecord(_Part):
-    """The question that was asked; all in steps."""
+    """What the network forecasts; all in steps."""
 
     horizon: int = Field(ge=1, le=100_000)
     context_steps: int = Field(ge=1, le=1_000_000)
@@ -87,7 +87,7 @@ class ProblemRecord(_Part):
 
 
 class ReferenceRecord(_Part):
-    """The constants of the reference; its arrays lie in `weights.safetensors`."""
+    """The constants of the reference; its arrays are in `weights.safetensors`."""
 
     name: Literal[
         "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "symbols", "no symbols"
@@ -104,7 +104,7 @@ class NetworkRecord(_Part):
     name: str
     reference: ReferenceRecord
     epochs: Annotated[tuple[Steps, ...], Field(min_length=1)]
-    """Of each member of an ensemble; one number where it is a single network."""
+    """One a member of the ensemble; one where it is a single network."""
     stop_reason: Annotated[tuple[str, ...], Field(min_length=1)]
     refitted: bool
 
@@ -116,13 +116,13 @@ class NetworkRecord(_Part):
 
 
 class IntervalsRecord(_Part):
-    """What makes quantiles of forecasts: forecast plus the series' scale times the offset of the horizon step."""
+    """What turns forecasts into quantiles: forecast + scale of the series * offset of the horizon step."""
 
     levels: tuple[Number, ...]
     scale: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
     """One a series, in the target's units."""
     offsets: dict[str, tuple[tuple[Number | None, ...], ...]]
-    """By model and horizon step, one a level; null: infinite, as the misses were too few."""
+    """By model, (step, level); null is infinite: there were too few conformity scores."""
 
     @model_validator(mode="after")
     def _one_offset_a_level(self) -> IntervalsRecord:
@@ -135,7 +135,7 @@ class IntervalsRecord(_Part):
         return self
 
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-        """Offsets of each model as numbers, (step, level)."""
+        """Return the offsets of each model, (step, level), infinite where they are null."""
         infinite = [math.copysign(math.inf, level - 0.5) for level in QUANTILES]
         return {
             name: np.array([[far if o is None else o for o, far in zip(step, infinite, strict=True)] for step in steps])
@@ -167,10 +167,10 @@ class RunRecord(_Part):
 
     @model_validator(mode="after")
     def _one_question(self) -> RunRecord:
-        asked, answered = self.problem, self.network.reference
-        if answered.horizon not in (1, asked.horizon) or asked.season_steps != answered.season_steps:
+        problem, reference = self.problem, self.network.reference
+        if reference.horizon not in (1, problem.horizon) or problem.season_steps != reference.season_steps:
             raise ValueError("a reference of the problem's own horizon (or of one step, fed back) and season")
-        if any(len(steps) != asked.horizon for steps in self.intervals.offsets.values()):
+        if any(len(steps) != problem.horizon for steps in self.intervals.offsets.values()):
             raise ValueError("offsets of intervals for each step of the problem's horizon")
         if len(self.intervals.scale) != len(self.data.ids):
             raise ValueError("a scale of intervals for each series")
@@ -178,7 +178,7 @@ class RunRecord(_Part):
 
 
 def read_record(content: bytes, name: str) -> RunRecord:
-    """Check the content of a `run.json`; `name` is what an error calls the folder.
+    """Read the content of `run.json` strictly; `name` is what an error calls the folder.
 
     Raises
     ------
@@ -213,16 +213,16 @@ class _AnyFormat(Settings):
 
 
 def _check_format(content: bytes, name: str) -> None:
-    """Say first that the format is another one: all else would only be its consequence."""
+    """Refuse another format first: all other errors would only follow from it."""
     try:
-        found = _AnyFormat.model_validate_json(content).format
+        format_number = _AnyFormat.model_validate_json(content).format
     except ValidationError:
         raise ForecastError(
             f"run folder {name}: run.json should be one JSON object and is not: "
             f"the file was changed or is not of this program"
         ) from None
-    if type(found) is not int or found != FORMAT:
-        shown = found if isinstance(found, int) else "none"
+    if type(format_number) is not int or format_number != FORMAT:
+        shown = format_number if isinstance(format_number, int) else "none"
         raise ForecastError(
             f"run folder {name} has format {shown}, expected {FORMAT}: "
             f"open it with the version of forecast that wrote it, or train again"

@@ -1,4 +1,8 @@
-"""A run that was opened: its record, and the network that it left, ready to forecast."""
+"""Open a run folder: its record, and the trained network, ready to forecast.
+
+`run.json` and `weights.safetensors` are read into a skeleton that our own code builds. Whatever does not fit the
+skeleton in name, shape, type or size is refused.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ from forecast.network.settings import NetworkSettings
 from forecast.questions.kinds import question_of_head
 from forecast.questions.problem import Problem
 from forecast.reference.references import term_count
-from forecast.runs.opening import find_run, open_record, open_tensors
+from forecast.runs import files
+from forecast.runs.files import Arrays, ForecastRow, parse_forecast, unpack
+from forecast.runs.folder import find_run, read_inside
+from forecast.runs.record import RunRecord, read_record
 from forecast.series.calendar import Calendar, calendar_from_dict
 from forecast.series.panel import Channel
 from forecast.settings import Settings, check_settings
@@ -31,10 +38,14 @@ from forecast.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from forecast.runs.files import Arrays
     from forecast.runs.record import RunRecord
-    from forecast.runs.tensors import Arrays
 
 TrainedNetwork: TypeAlias = FittedNetwork | FittedEnsemble | FittedTransformed
+
+
+_MAX_RECORD_BYTES = 64 << 20
+_MAX_FORECAST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +55,9 @@ class Run:
     Attributes
     ----------
     record : all of `run.json`
-    network : the trained network; `network.forecast(past, origins)`, where it was not fitted on a logarithm also
-        `network.start(past)`
-    calendar : how times went on and were written in the data of the run
+    network : the trained network: `network.forecast(past, origins)`, and `network.start(past)` where it was not fitted
+        on a logarithm
+    calendar : frequency, time zone and style of the times in the run's data
 
     """
 
@@ -57,7 +68,7 @@ class Run:
 
     @property
     def problem(self) -> Problem:
-        """The question that the network answers."""
+        """Horizon, context, season and target type of the network."""
         return _problem(self.record)
 
 
@@ -82,13 +93,28 @@ def open_run(run: str | Path = "latest", outputs: str | Path = "outputs") -> Run
     return Run(folder, record, network, calendar)
 
 
+def open_record(folder: Path) -> RunRecord:
+    """Read and check `run.json`."""
+    return read_record(read_inside(folder, files.RECORD, _MAX_RECORD_BYTES), str(folder))
+
+
+def open_tensors(folder: Path) -> Arrays:
+    """Read and check `weights.safetensors`."""
+    return unpack(read_inside(folder, files.WEIGHTS, files.MAX_WEIGHTS_BYTES), str(folder))
+
+
+def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
+    """Read and check `forecast.csv`."""
+    return parse_forecast(read_inside(folder, files.FORECAST, _MAX_FORECAST_BYTES), str(folder))
+
+
 def channels_of(record: RunRecord) -> tuple[Channel, ...]:
-    """All channels of the data that the run was trained on."""
+    """Return all channels of the data that the run was trained on."""
     return tuple(Channel(**channel.model_dump()) for channel in record.data.channels)
 
 
 def _calendar(record: RunRecord) -> Calendar:
-    """Make the calendar and let it name and write a time, which shows whether its zone and its style are any good."""
+    """Build the calendar and try it on one time, which shows whether its zone and style can be used."""
     try:
         calendar = calendar_from_dict(record.data.calendar)
         first = np.int64(0) if calendar.freq is None else np.datetime64("2024-01-01", "ns")
@@ -100,7 +126,7 @@ def _calendar(record: RunRecord) -> Calendar:
 
 
 def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
-    settings, problem = _Kept.of(record), _problem(record)
+    settings, problem = _UsedSettings.of(record), _problem(record)
     network = Recurrent(settings.model, settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))
     facts = record.network.reference.model_dump()
@@ -108,7 +134,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     epochs = record.network.epochs
     if len(epochs) != settings.ensemble:
         raise ForecastError(
-            f"its settings ask for {settings.ensemble} networks, and it tells the epochs of {len(epochs)}: "
+            f"its settings ask for {settings.ensemble} networks, and run.json lists the epochs of {len(epochs)}: "
             f"the file was changed; train again"
         )
     channels = channels_of(record)
@@ -118,46 +144,46 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     return FittedTransformed(fitted, problem.question) if settings.data.transform == "log" else fitted
 
 
-class _KeptData(Settings):
-    """Of the settings of the data, what the network depends on."""
+class _UsedDataSettings(Settings):
+    """The settings of the data that the network depends on."""
 
     model_config = ConfigDict(extra="ignore")
 
     transform: Literal["none", "log"]
 
 
-class _Kept(Settings):
-    """Of the settings of a job, what the network depends on; the rest is the business of whoever runs a job again."""
+class _UsedSettings(Settings):
+    """The settings of a job that the network depends on; all others are ignored here."""
 
     model_config = ConfigDict(extra="ignore")
 
     seed: int
     ensemble: int = Field(ge=1, le=MOST_MEMBERS)
     combine: Combine | None
-    data: _KeptData
+    data: _UsedDataSettings
     model: NetworkSettings
     training: TrainingSettings
 
     @staticmethod
-    def of(record: RunRecord) -> _Kept:
-        """Take them out of a record."""
-        return check_settings(_Kept, record.settings, "settings.")
+    def of(record: RunRecord) -> _UsedSettings:
+        """Check them in a record."""
+        return check_settings(_UsedSettings, record.settings, "settings.")
 
 
 def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
-    """Refuse settings that would make a larger network than the arrays fill, before anything is allocated."""
+    """Refuse settings of a network that is larger than the stored arrays, before anything is allocated."""
     horizon = own_problem(network.settings.strategy, problem).horizon
     symbols = len(problem.question.symbols(record.data.channels[0].categories))
     if problem.question.categorical and not symbols:
         raise ForecastError(
-            f"`model.head={network.settings.head}` forecasts symbols, and its target has none: the file was changed; "
-            f"train again"
+            f"`model.head={network.settings.head}` forecasts symbols, and the target in run.json has none: "
+            f"the file was changed; train again"
         )
-    with torch.device("meta"):
+    with torch.device("meta"):  # shapes without memory
         skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids), symbols=symbols))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
-    needed += len(record.data.ids) * horizon * terms
+    needed += len(record.data.ids) * horizon * terms  # weights of the reference, (series, step, term)
     held = sum(array.size for array in tensors.values())
     if needed > held:
         raise ForecastError(
@@ -167,6 +193,6 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
 
 
 def _problem(record: RunRecord) -> Problem:
-    asked = record.problem
-    question = question_of_head(_Kept.of(record).model.head)
-    return Problem(asked.horizon, asked.context_steps, asked.season_steps, question.name)
+    problem = record.problem
+    question = question_of_head(_UsedSettings.of(record).model.head)
+    return Problem(problem.horizon, problem.context_steps, problem.season_steps, question.name)

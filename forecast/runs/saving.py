@@ -1,8 +1,9 @@
-"""Everything that a finished job knows, put into a run folder."""
+"""Write what a finished job made into a run folder: tables, arrays and, last, `run.json`."""
 
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.results import as_written, with_quantile_rows
 from forecast.forecasters.interface import QUANTILES
-from forecast.runs import layout
-from forecast.runs.forecasts import ForecastRow
+from forecast.runs import files
+from forecast.runs.files import ForecastRow, format_forecast, pack
 from forecast.runs.record import (
     FORMAT,
     ChannelRecord,
@@ -25,9 +25,9 @@ from forecast.runs.record import (
     RunRecord,
     package_versions,
 )
-from forecast.runs.writing import write_forecast, write_record, write_results, write_table, write_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from forecast.evaluation.evaluate import Evaluation
@@ -37,24 +37,27 @@ if TYPE_CHECKING:
     from forecast.questions.season import Season
     from forecast.questions.split import Split
     from forecast.series.calendar import Calendar
-    from forecast.series.panel import Channel, Panel, Source
+    from forecast.series.panel import Channel, FloatArray, Panel, Source
+
+_MOST_QUANTILE_ROWS = 2_000_000
+"""Rows of quantiles in `results.parquet`: nine for each point forecast, so that a long backtest has too many."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A job that is done, before it is written.
+    """A finished job, before it is written.
 
     Attributes
     ----------
     settings : all settings, plain values
-    trained : the network as the backtest judged it; its losses are the history
+    trained : the network that was backtested; its losses are the history
     kept : the network that is saved; fitted again on all rows where `refitted`
-    future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat`, and the quantiles "q0.025" to "q0.975"
-        unless `y_hat` is how likely a rise is, or how likely the `symbol` of that column is
-    paths : columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
+    future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat` and the quantiles "q0.025" to "q0.975";
+        these are missing where `y_hat` is the probability of a rise, or of the symbol in column `symbol`
+    paths : sample trajectories, columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
-    continuation : symbols that the kept network draws after the end of the data, as one text; None where they do not
-        follow from the symbols before
+    continuation : symbols that the kept network generates after the end of the data, as one text; None where they do
+        not follow from the symbols before
 
     """
 
@@ -76,7 +79,7 @@ class Finished:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Losses per epoch; column `member` says of which network, where there are several."""
+        """Losses of each epoch; of an ensemble the column `member` says of which network."""
         members = self.trained.members
         tables = [pd.DataFrame([epoch.as_dict() for epoch in member.history]) for member in members]
         if len(members) == 1:
@@ -85,42 +88,105 @@ class Finished:
 
 
 def write_tables(run: Finished, folder: Path) -> None:
-    """Write the tables and the arrays of a run; report and record are still to come."""
-    write_table(run.evaluation.leaderboard, folder / layout.LEADERBOARD)
+    """Write tables and arrays; the report and `run.json` are still to come."""
+    write_table(run.evaluation.leaderboard, folder / files.LEADERBOARD)
     test = run.evaluation.test
-    results = as_written(test.results, test.question.symbols(run.source.panel.symbols))
-    write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / layout.RESULTS)
-    write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / layout.FORECAST)
+    results = with_symbol_texts(test.results, test.question.symbols(run.source.panel.symbols))
+    write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / files.RESULTS)
+    write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / files.FORECAST)
     if run.paths is not None:
-        write_results(run.paths, folder / layout.PATHS)
-    write_table(run.history, folder / layout.HISTORY)
+        write_results(run.paths, folder / files.PATHS)
+    write_table(run.history, folder / files.HISTORY)
     if run.gradients is not None:
-        write_table(run.gradients, folder / layout.GRADIENTS)
-    write_weights(run.kept.tensors(), folder / layout.WEIGHTS)
+        write_table(run.gradients, folder / files.GRADIENTS)
+    (folder / files.WEIGHTS).write_bytes(pack(run.kept.tensors()))
 
 
 def complete(run: Finished, folder: Path) -> RunRecord:
-    """Write `run.json`, with which the folder is a run."""
-    record = make_record(run)
-    write_record(record, folder / layout.RECORD)
+    """Write `run.json`, last of all: a folder that has it is a complete run."""
+    record = _record(run)
+    with (folder / files.RECORD).open("w", encoding="utf-8") as file:
+        file.write(record.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     return record
 
 
+def thinned_quantiles_note(quantiles: Mapping[str, FloatArray]) -> str:
+    """Say that `results.parquet` holds the quantiles of some origins only; "" where it holds all."""
+    every = _quantile_stride(quantiles)
+    return (
+        f"results.parquet holds the quantiles of every {every}th origin, and all point forecasts" if every > 1 else ""
+    )
+
+
 def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Write the times of a forecast (columns as `Finished.future`) as the user does."""
-    written = calendar.write(future["ds"].to_numpy())
-    told = [name for name in layout.QUANTILE_COLUMNS if name in future]
-    quantiles = map(tuple, future[told].to_numpy(dtype=np.float64).tolist())
+    """Return the lines of `forecast.csv`, times as the user writes them; columns as in `Finished.future`."""
+    times = calendar.write(future["ds"].to_numpy())
+    columns = [name for name in files.QUANTILE_COLUMNS if name in future]
+    quantiles = map(tuple, future[columns].to_numpy(dtype=np.float64).tolist())
     symbols = future["symbol"] if "symbol" in future else [None] * len(future)
-    columns = zip(future["unique_id"], written, future["model"], future["y_hat"], quantiles, symbols, strict=True)
+    rows = zip(future["unique_id"], times, future["model"], future["y_hat"], quantiles, symbols, strict=True)
     return [
-        ForecastRow(str(name), ds, str(model), float(y_hat), told, symbol)
-        for name, ds, model, y_hat, told, symbol in columns
+        ForecastRow(str(uid), ds, str(model), float(y_hat), levels, symbol)
+        for uid, ds, model, y_hat, levels, symbol in rows
     ]
 
 
-def make_record(run: Finished) -> RunRecord:
-    """Gather what stands in `run.json`."""
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a CSV in UTF-8, numbers with all their digits, missing ones as empty fields."""
+    table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def write_results(results: pd.DataFrame, path: Path) -> None:
+    """Write a tidy table as Parquet."""
+    results.to_parquet(path, index=False)
+
+
+def write_forecast(rows: Iterable[ForecastRow], path: Path) -> None:
+    """Write `forecast.csv`."""
+    path.write_text(format_forecast(rows), encoding="utf-8", newline="")
+
+
+def with_symbol_texts(results: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
+    """Replace the codes of symbols by their texts; a table of values stays as it is."""
+    if not symbols:
+        return results
+    texts = {
+        name: pd.Categorical.from_codes(results[name].fillna(-1).astype(np.int64), pd.Index(symbols))
+        for name in ("y", "y_hat")
+    }
+    return results.assign(**texts)
+
+
+def with_quantile_rows(
+    results: pd.DataFrame, quantiles: Mapping[str, FloatArray], levels: Sequence[float]
+) -> pd.DataFrame:
+    """Append a row for each quantile, with its level as `quantile`, which is null for the point forecasts above them.
+
+    `quantiles` are (origin, step, level) by model; of very many origins an even part is taken (`_quantile_stride`).
+    """
+    points = results.assign(quantile=np.nan)
+    if not quantiles:
+        return points
+    origins, steps, _ = next(iter(quantiles.values())).shape
+    kept = np.arange(0, origins, _quantile_stride(quantiles))
+    rows = (kept[:, None] * steps + np.arange(steps)).ravel()  # rows of one model are ordered by origin, then step
+    tables = [points]
+    for name, of_model in quantiles.items():
+        model_rows = results[(results["model"] == name).to_numpy()].iloc[rows]
+        tables += [
+            model_rows.assign(y_hat=of_model[kept, :, i].ravel(), quantile=level) for i, level in enumerate(levels)
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _quantile_stride(quantiles: Mapping[str, FloatArray]) -> int:
+    """Of how many origins one has its quantiles written: 1 where they all fit."""
+    return max(-(-sum(of_model.size for of_model in quantiles.values()) // _MOST_QUANTILE_ROWS), 1)
+
+
+def _record(run: Finished) -> RunRecord:
     evaluation, kept = run.evaluation, run.kept
     by_model = evaluation.validation_scores.by_model
     scored = by_model[run.problem.question.ranked_by]
@@ -157,7 +223,7 @@ def make_record(run: Finished) -> RunRecord:
 
 
 def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRecord:
-    """What makes quantiles of the forecasts of these models; infinite ones are null, and probabilities have none."""
+    """Gather what turns forecasts of these models into quantiles; an infinite offset is null."""
     return IntervalsRecord(
         levels=QUANTILES,
         scale=tuple(evaluation.test.units.tolist()),
@@ -177,7 +243,7 @@ def _data_record(source: Source, split: Split) -> DataRecord:
         notes=tuple(source.notes),
         calendar=_plain(panel.calendar.as_dict()),
         ids=panel.ids,
-        channels=tuple(ChannelRecord(**asdict(channel)) for channel in all_channels(panel)),
+        channels=tuple(ChannelRecord(**asdict(channel)) for channel in _all_channels(panel)),
         steps=_steps(panel.lengths),
         train_steps=_steps(split.train),
         validation_steps=_steps(split.validation),
@@ -185,8 +251,8 @@ def _data_record(source: Source, split: Split) -> DataRecord:
     )
 
 
-def all_channels(panel: Panel) -> tuple[Channel, ...]:
-    """Channels of the rows, of what is known ahead, and of what describes the series."""
+def _all_channels(panel: Panel) -> tuple[Channel, ...]:
+    """Channels of the rows, then known-future and static ones."""
     ahead = () if panel.ahead is None else panel.ahead.channels
     static = () if panel.static is None else panel.static.channels
     return (*panel.channels, *ahead, *static)
@@ -197,11 +263,11 @@ def _steps(array: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[int, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON has: numpy's become Python's, tuples lists, and what is not a number null."""
+    """Return values that JSON has: numpy's become Python's, tuples lists, NaN and infinity null."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):

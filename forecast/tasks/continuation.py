@@ -12,9 +12,9 @@ from forecast.forecasters.transformed import FittedTransformed
 from forecast.reading.files import plain_line_ends
 from forecast.reading.symbols import compose_jamo, decompose_jamo
 from forecast.reporting.characters import visible
-from forecast.runs import layout
+from forecast.runs import files
+from forecast.runs.folder import new_folder
 from forecast.runs.run import channels_of, open_run
-from forecast.runs.writing import new_folder
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 from forecast.wording import counted
@@ -95,12 +95,12 @@ def continue_run(
             network, past, fed, steps=asked.steps, temperature=asked.temperature, seed=seed, series=which
         )
         text = put_together((*beginning, *drawn), target.categories, jamo=jamo)
-        path = draft.staging / layout.CONTINUATION
+        path = draft.staging / files.CONTINUATION
         path.write_text(text, encoding="utf-8", newline="")
     after = "the end of the data" if asked.beginning is None else f"{counted(len(beginning), 'symbol')} given"
     what = f"{counted(len(drawn), 'symbol')} after {after}, temperature {asked.temperature:g}, seed {seed}"
     sentence = f"{opened.record.network.name} of the run {opened.folder} wrote {what}: "
-    return Continued(opened, beginning, drawn, text, draft.final, f"{sentence}{draft.final / layout.CONTINUATION}")
+    return Continued(opened, beginning, drawn, text, draft.final, f"{sentence}{draft.final / files.CONTINUATION}")
 
 
 def sample(fitted: FittedNetwork | FittedEnsemble, panel: Panel, settings: Mapping[str, Any], seed: int) -> str | None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.calibration import no_offsets
-from forecast.evaluation.conformal import conformal_quantiles
+from forecast.evaluation.conformal import conformal_quantiles, no_offsets
 from forecast.forecasters.interface import QUANTILES
 from forecast.questions.split import last_origins
-from forecast.runs import layout
+from forecast.runs import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,7 @@ def future(
             continue
         own = made.y_hat[:, :, None] if made.quantiles is None else made.quantiles
         quantiles = conformal_quantiles(own, scale, offsets.get(name, no_offsets(horizon)))
-        table[list(layout.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
+        table[list(files.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.successive import successive_results
+from forecast.evaluation.backtest import successive_results
 from forecast.reporting.choosing import choose_series
 from forecast.reporting.html import write_report
 from forecast.reporting.passages import MOST_SYMBOLS

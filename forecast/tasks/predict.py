@@ -16,11 +16,10 @@ from forecast.questions.kinds import metric_label
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
-from forecast.runs import layout
-from forecast.runs.opening import open_forecast
-from forecast.runs.run import Run, channels_of, open_run
-from forecast.runs.saving import forecast_rows
-from forecast.runs.writing import new_folder, write_forecast, write_results, write_table
+from forecast.runs import files
+from forecast.runs.folder import new_folder
+from forecast.runs.run import Run, channels_of, open_forecast, open_run
+from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Source
 from forecast.tasks.final import final_fit, future, future_paths
@@ -89,10 +88,10 @@ def predict(
         told = None if opened.problem.question.forecasts_probabilities else offsets
         ahead = future(final, panel, opened.problem.horizon, offsets=told, scale=scale)
         scores = score_forecast(opened, panel)
-        write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / layout.FORECAST)
+        write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
         if job.report.paths and isinstance(opened.network, HasPaths):
             drawn = future_paths(opened.record.network.name, opened.network, panel, job.report.paths, job.seed)
-            write_results(drawn, draft.staging / layout.PATHS)
+            write_results(drawn, draft.staging / files.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
     sentence = _sentence(opened, panel, tuple(final), scores, draft.final)
@@ -189,7 +188,7 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     last = run.calendar.write(panel.times[-1:])[0]
     labels = counted(len(panel), "label")
     what = f"say {labels}" if panel.at_end else f"forecast {counted(run.problem.horizon, 'step')} after {last}"
-    made = f"{listed(models)} of the run {run.folder} {what}: {folder / layout.FORECAST}"
+    made = f"{listed(models)} of the run {run.folder} {what}: {folder / files.FORECAST}"
     if scores is None:
         return f"{made}; nothing of the run's own forecast has come true in these data yet"
     question = run.problem.question

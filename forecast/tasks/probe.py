@@ -23,9 +23,9 @@ from forecast.inspection.units import map_units
 from forecast.questions.split import Origins
 from forecast.reading.covariates import check_known_ahead
 from forecast.reporting.settings import ReportSettings
-from forecast.runs import layout
+from forecast.runs import files
+from forecast.runs.folder import added_to
 from forecast.runs.run import channels_of, open_run
-from forecast.runs.writing import added_to
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
 from forecast.tasks.probe_symbols import ProbedSymbols, probe_symbol_run
@@ -90,9 +90,9 @@ def probe(
     smoothing = smoothing_of(system.fitted.forecaster.settings) if asked.smoothing else None
     page = probe_page(opened, system, found, sections(system, found, smoothing))
     with added_to(opened.folder) as staging:
-        write_probe(page, staging / layout.PROBE, staging / layout.PROBE_FIGURES if show.png else None)
-        write_numbers(_numbers(opened, system, page, found, smoothing), staging / layout.PROBE_NUMBERS)
-    return Probed(opened, system, found, page, opened.folder / layout.PROBE)
+        write_probe(page, staging / files.PROBE, staging / files.PROBE_FIGURES if show.png else None)
+        write_numbers(_numbers(opened, system, page, found, smoothing), staging / files.PROBE_NUMBERS)
+    return Probed(opened, system, found, page, opened.folder / files.PROBE)
 
 
 def sections(system: System, found: Examination, smoothing: Smoothing | None) -> tuple[Figure, ...]:

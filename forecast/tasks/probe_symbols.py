@@ -9,8 +9,8 @@ from forecast.errors import ForecastError
 from forecast.inspection.pages import probe_symbols as words
 from forecast.inspection.pages.probe import ProbePage, write_numbers, write_probe
 from forecast.inspection.symbols import SymbolProbe, probe_symbols
-from forecast.runs import layout
-from forecast.runs.writing import added_to
+from forecast.runs import files
+from forecast.runs.folder import added_to
 from forecast.wording import counted
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def probe_symbol_run(run: Run, member: FittedNetwork, panel: Panel, number: int,
     found = probe_symbols(member, panel, number, min(first, length - 3), length)
     page = _page(run, member, panel.ids[number], found)
     with added_to(run.folder) as staging:
-        write_probe(page, staging / layout.PROBE, staging / layout.PROBE_FIGURES if show.png else None)
-        write_numbers(_numbers(run, panel.ids[number], page, found), staging / layout.PROBE_NUMBERS)
-    return ProbedSymbols(run, found, page, run.folder / layout.PROBE)
+        write_probe(page, staging / files.PROBE, staging / files.PROBE_FIGURES if show.png else None)
+        write_numbers(_numbers(run, panel.ids[number], page, found), staging / files.PROBE_NUMBERS)
+    return ProbedSymbols(run, found, page, run.folder / files.PROBE)
 
 
 def _page(run: Run, member: FittedNetwork, series: str, found: SymbolProbe) -> ProbePage:

@@ -20,8 +20,8 @@ from forecast.network.settings import EsnSettings
 from forecast.questions.split import has_label
 from forecast.reading.sources import found_line
 from forecast.reporting.leaderboard import print_leaderboard
-from forecast.runs.saving import Finished, complete, write_tables
-from forecast.runs.writing import new_folder
+from forecast.runs.folder import new_folder
+from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths
 from forecast.tasks.page import write_page
@@ -224,6 +224,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         notes=(
             *prepared.notes,
             *evaluation.notes,
+            *filter(None, [thinned_quantiles_note(evaluation.test.quantiles)]),
             *(test.sentence for test in evaluation.copy_tests.values()),
             *([INTERVALS] if intervals else []),
             final.note,

@@ -58,7 +58,7 @@ def tasks(monkeypatch):
         monkeypatch.setitem(sys.modules, stub.__name__, stub)
     panel = single_series(np.arange(10_000.0), np.arange(10_000), Calendar(freq=None))
     monkeypatch.setattr("forecast.reading.sources.load_source", lambda settings: SimpleNamespace(panel=panel))
-    monkeypatch.setattr("forecast.runs.opening.find_run", lambda run: run)
+    monkeypatch.setattr("forecast.runs.folder.find_run", lambda run: run)
     pages = ModuleType("forecast.reporting.sweep")
     pages.write_sweep_page = lambda table, folder: (folder / "sweep.html").write_text(table.to_html())
     monkeypatch.setitem(sys.modules, pages.__name__, pages)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import a_panel, with_target
 
-from forecast.evaluation.copytest import copy_test
+from forecast.evaluation.behaviour import copy_test
 from forecast.evaluation.results import last_known, results_table
 from forecast.forecasters.interface import Forecasts
 from forecast.questions.split import rolling_origins

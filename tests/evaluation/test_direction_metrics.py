@@ -10,9 +10,9 @@ from toys import HORIZON, Answers, a_panel, a_split
 from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
-from forecast.evaluation.pairing import losses_to_compare
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
+from forecast.evaluation.significance import losses_to_compare
 from forecast.forecasters.direction import BASE_RATE, BaseRate
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_value

@@ -12,8 +12,7 @@ from toys import HORIZON, PROBLEM, LastValue, Raises, a_panel, with_target
 
 from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
-from forecast.evaluation.intervals import BINS, score_intervals
-from forecast.evaluation.sureness import Judged, judge, sentence
+from forecast.evaluation.intervals import BINS, Judged, judge, score_intervals, sentence
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.questions.split import Split, rolling_origins
 from forecast.reference.scaling import fit_scale

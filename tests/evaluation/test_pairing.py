@@ -10,15 +10,16 @@ from oracles.panels import panel_of
 from oracles.significance import holm as holm_by_steps
 from scipy import stats
 
-from forecast.evaluation.pairing import losses_to_compare, series_losses
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.evaluation.significance import (
     FEWEST_SERIES,
     compare,
     horizon_overlap,
+    losses_to_compare,
     origin_losses,
     paired_over_series,
+    series_losses,
 )
 from forecast.forecasters.interface import Forecasts
 from forecast.questions.split import rolling_origins

@@ -9,7 +9,7 @@ import pytest
 from oracles.intervals import pinball, probability
 from scipy import stats
 
-from forecast.evaluation.quantile_scores import (
+from forecast.evaluation.intervals import (
     crps,
     pinball_loss,
     probability_transform,

@@ -9,10 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from forecast.evaluation.backtest import Attempt
 from forecast.evaluation.evaluate import against_naive
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
+from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, verdict
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import compare
-from forecast.evaluation.verdict import verdict
 
 WALKS, STEPS, H = 200, 1000, 20
 TRAIN, BEFORE_TEST = 650, 800

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from toys import HORIZON, a_panel
 
+from forecast.evaluation.behaviour import revisions
 from forecast.evaluation.results import results_table
-from forecast.evaluation.revisions import revisions
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.interface import Forecasts
 from forecast.questions.split import Origins

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.backtest import fit_all, forecast_all
-from forecast.evaluation.successive import successive_results
+from forecast.evaluation.backtest import fit_all, forecast_all, successive_results
 from forecast.forecasters.interface import of_probabilities
 from forecast.questions.task import forecast_task
 from forecast.series.calendar import Calendar

@@ -15,14 +15,15 @@ from forecast.errors import ForecastError
 from forecast.evaluation.backtest import backtest, fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
-from forecast.evaluation.pairing import losses_to_compare
-from forecast.evaluation.results import as_written, results_table
+from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
+from forecast.evaluation.significance import losses_to_compare
 from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.questions.kinds import SYMBOL, metric_label, question_of_scores
 from forecast.questions.problem import Problem
 from forecast.questions.split import Split, rolling_origins
-from forecast.runs.forecasts import ForecastRow, format_forecast, parse_forecast
+from forecast.runs.files import ForecastRow, format_forecast, parse_forecast
+from forecast.runs.saving import with_symbol_texts
 
 HORIZON, SYMBOLS = 2, 3
 PROBLEM = Problem(HORIZON, 4, 1, target_type="symbol")
@@ -152,14 +153,14 @@ def test_a_forecaster_of_values_is_no_answer():
 
 def test_a_results_table_is_written_with_the_symbols_themselves():
     panel, _, _, results, _ = told()
-    written = as_written(results.assign(y=results["y"].where(results.index != 3)), panel.symbols)
+    written = with_symbol_texts(results.assign(y=results["y"].where(results.index != 3)), panel.symbols)
     assert written["y_hat"].tolist() == [panel.symbols[int(code)] for code in results["y_hat"]]
     assert pd.isna(written["y"][3])
     assert written["y"][4] == panel.symbols[int(results["y"][4])]
-    assert as_written(results, ()) is results
+    assert with_symbol_texts(results, ()) is results
 
 
-def test_a_forecast_of_symbols_comes_back_as_it_was_written():
+def test_a_forecast_of_symbols_comes_back_as_it_wwith_symbol_texts():
     rows = [
         ForecastRow("a", "2024-01-01", "lstm", 0.75, (), '",\n'),
         ForecastRow("a", "2024-01-01", "lstm", 0.25, (), ""),

@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 
 from forecast.evaluation.backtest import Attempt
-from forecast.evaluation.leaderboard import leaderboard
+from forecast.evaluation.leaderboard import leaderboard, seed_spread, verdict
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import Comparison
-from forecast.evaluation.verdict import seed_spread, verdict
 
 KINDS = {"lstm": "network", "naive": "naive", "reference": "reference", "ridge": "scikit-learn"}
 

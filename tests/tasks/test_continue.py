@@ -14,7 +14,7 @@ from forecast.forecasters.settings import ContinuationSettings
 from forecast.reading.symbols import decompose_jamo
 from forecast.reporting.characters import visible
 from forecast.reporting.settings import ReportSettings
-from forecast.runs import layout
+from forecast.runs import files
 from forecast.tasks.continuation import continue_run, put_together, split_beginning
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
@@ -49,11 +49,11 @@ def asked(beginning=None, **more):
 def test_after_h_e_l_comes_the_rest(hello, tmp_path):
     made = continue_run(hello.folder, tmp_path / "out", asked=asked("hel", temperature=0.0))
     assert made.text == "hellohellohello"
-    assert (made.folder / layout.CONTINUATION).read_bytes() == b"hellohellohello"
+    assert (made.folder / files.CONTINUATION).read_bytes() == b"hellohellohello"
     assert made.lines[1] == made.text
     assert "wrote 12 symbols after 3 symbols given, temperature 0, seed 0" in made.sentence
-    assert sorted(path.name for path in made.folder.iterdir()) == [layout.CONTINUATION]
-    assert not (hello.folder / layout.CONTINUATION).exists()
+    assert sorted(path.name for path in made.folder.iterdir()) == [files.CONTINUATION]
+    assert not (hello.folder / files.CONTINUATION).exists()
 
 
 def test_without_a_beginning_the_data_go_on(hello, tmp_path):
@@ -147,7 +147,7 @@ def test_a_run_on_symbols_is_probed(hello, tmp_path):
     page = made.path.read_text(encoding="utf-8")
     for name in ("memory", "units", "unit_effects", "unit_text", "unit_symbols"):
         assert f'<section id="{name}">' in page
-    told = json.loads((folder / layout.PROBE_NUMBERS).read_text(encoding="utf-8"))
+    told = json.loads((folder / files.PROBE_NUMBERS).read_text(encoding="utf-8"))
     assert told["headline"] in page
     assert told["memory_steps"]["data"] == made.found.memory.cut.length
     assert len(told["units"]["added_bits"]) == 4
@@ -158,9 +158,9 @@ def test_a_run_on_symbols_is_probed(hello, tmp_path):
 
 def test_a_run_whose_symbols_were_taken_away_is_refused_in_one_line(weather, tmp_path, recwarn):
     copied = shutil.copytree(weather.folder, tmp_path / "run")
-    record = json.loads((copied / layout.RECORD).read_text())
+    record = json.loads((copied / files.RECORD).read_text())
     record["data"]["channels"][0]["categories"] = []
-    (copied / layout.RECORD).write_text(json.dumps(record))
+    (copied / files.RECORD).write_text(json.dumps(record))
     with pytest.raises(ForecastError, match=r"run folder .*`model\.head=categorical` forecasts symbols, .* has none"):
         continue_run(copied, tmp_path / "out")
     assert not recwarn.list

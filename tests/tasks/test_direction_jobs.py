@@ -24,8 +24,7 @@ from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION
 from forecast.questions.split import last_origins
 from forecast.questions.task import forecast_task
-from forecast.runs.opening import open_forecast, open_record
-from forecast.runs.run import open_run
+from forecast.runs.run import open_forecast, open_record, open_run
 from forecast.tasks.check import check
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.prepare import prepare

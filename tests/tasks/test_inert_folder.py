@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.runs import layout
+from forecast.runs import files
+from forecast.runs.files import pack, unpack
 from forecast.runs.run import open_run
-from forecast.runs.tensors import pack, unpack
 from forecast.tasks.predict import predict
 
 EXECUTES = (
@@ -78,7 +78,7 @@ def plant(folder, canary):
         (folder / name).write_bytes(bomb)
     with zipfile.ZipFile(folder / "model.pt", "w") as archive:
         archive.writestr("archive/data.pkl", bomb)
-    (folder / layout.RESULTS).write_bytes(bomb)
+    (folder / files.RESULTS).write_bytes(bomb)
     yaml = f"a: !!python/object/apply:os.mkdir ['{canary}']\n_target_: os.mkdir\n"
     for name in ("config.yaml", "hparams.yaml", ".hydra/config.yaml", ".hydra/hydra.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ def plant(folder, canary):
 
 
 def edit(folder, change):
-    path = folder / layout.RECORD
+    path = folder / files.RECORD
     record = json.loads(path.read_text())
     change(record)
     path.write_text(json.dumps(record))
@@ -124,7 +124,7 @@ def test_opening_executes_nothing_and_reads_two_files(run_folder, tmp_path, monk
     with watched() as events:
         open_run(run_folder)
     assert executed(events) == []
-    assert opened_within(events, run_folder) == {layout.RECORD, layout.WEIGHTS}
+    assert opened_within(events, run_folder) == {files.RECORD, files.WEIGHTS}
     assert not (tmp_path / "canary").exists()
 
 
@@ -135,7 +135,7 @@ def test_predicting_reads_the_old_forecast_as_well(run_folder, tmp_path, monkeyp
     with watched() as events:
         predict(run_folder, {}, tmp_path / "second")
     assert [event for event in executed(events) if event[0] not in ("exec", "compile", "import")] == []
-    assert opened_within(events, run_folder) == {layout.RECORD, layout.WEIGHTS, layout.FORECAST}
+    assert opened_within(events, run_folder) == {files.RECORD, files.WEIGHTS, files.FORECAST}
     assert not (tmp_path / "canary").exists()
 
 
@@ -211,7 +211,7 @@ def tensors(change):
     """A change of weights.safetensors, from the arrays by name to arrays or bytes."""
 
     def apply(folder):
-        path = folder / layout.WEIGHTS
+        path = folder / files.WEIGHTS
         changed = change(unpack(path.read_bytes(), ""))
         path.write_bytes(changed if isinstance(changed, bytes) else pack(changed))
 
@@ -245,7 +245,7 @@ WEIGHT = "network.backbone.core.weight_hh_l0"
         tensors(lambda _: struct.pack("<Q", 2**62) + b"{}"),
         tensors(lambda _: header(b" " * (6 << 20))),
         tensors(lambda _: header(b'{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}')),
-        lambda folder: (folder / layout.WEIGHTS).unlink(),
+        lambda folder: (folder / files.WEIGHTS).unlink(),
     ],
 )
 def test_arrays_that_do_not_belong_to_the_settings_are_refused(run_folder, change):
@@ -285,7 +285,7 @@ def test_a_huge_horizon_is_refused_before_anything_is_made(run_folder, horizon):
         open_run(run_folder)
 
 
-@pytest.mark.parametrize("name", [layout.RECORD, layout.WEIGHTS])
+@pytest.mark.parametrize("name", [files.RECORD, files.WEIGHTS])
 def test_a_link_to_outside_is_not_followed(run_folder, tmp_path, name):
     shutil.move(run_folder / name, tmp_path / "elsewhere")
     (run_folder / name).symlink_to(tmp_path / "elsewhere")
@@ -294,13 +294,13 @@ def test_a_link_to_outside_is_not_followed(run_folder, tmp_path, name):
 
 
 def test_a_link_within_the_folder_and_to_the_folder_are_fine(run_folder, tmp_path):
-    shutil.move(run_folder / layout.WEIGHTS, run_folder / "w")
-    (run_folder / layout.WEIGHTS).symlink_to("w")
+    shutil.move(run_folder / files.WEIGHTS, run_folder / "w")
+    (run_folder / files.WEIGHTS).symlink_to("w")
     (tmp_path / "link").symlink_to(run_folder)
     assert open_run(tmp_path / "link").record.format == 1
 
 
-@pytest.mark.parametrize("name", [layout.RECORD, layout.WEIGHTS])
+@pytest.mark.parametrize("name", [files.RECORD, files.WEIGHTS])
 def test_what_is_no_ordinary_file_is_not_read(run_folder, name):
     (run_folder / name).unlink()
     os.mkfifo(run_folder / name)  # reading it would wait for ever
@@ -312,7 +312,7 @@ def test_what_is_no_ordinary_file_is_not_read(run_folder, name):
         open_run(run_folder)
 
 
-@pytest.mark.parametrize(("name", "size"), [(layout.RECORD, 1 << 30), (layout.WEIGHTS, 1 << 40)])
+@pytest.mark.parametrize(("name", "size"), [(files.RECORD, 1 << 30), (files.WEIGHTS, 1 << 40)])
 def test_absurd_sizes_are_refused_before_reading(run_folder, name, size):
     with (run_folder / name).open("r+b") as file:
         file.truncate(size)  # a sparse file: it takes no room

@@ -9,8 +9,8 @@ from small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.questions.split import last_origins
-from forecast.runs import layout
-from forecast.runs.opening import open_forecast
+from forecast.runs import files
+from forecast.runs.run import open_forecast
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.terminal import silent
@@ -67,7 +67,7 @@ def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
     expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
     mine = made.future[made.future.model == "lstm"].y_hat
     np.testing.assert_allclose(mine, expected, atol=1e-6)
-    assert set(os.listdir(made.folder)) == {layout.FORECAST, SCORES}
+    assert set(os.listdir(made.folder)) == {files.FORECAST, SCORES}
 
 
 def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):

@@ -18,7 +18,7 @@ from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.smoothing import Points, Smoothing
 from forecast.questions.split import Origins
 from forecast.reporting.settings import ReportSettings
-from forecast.runs import layout
+from forecast.runs import files
 from forecast.runs.run import open_run
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
@@ -47,7 +47,7 @@ def quick(tmp_path, **changes):
 
 
 def numbers(folder):
-    return json.loads((folder / layout.PROBE_NUMBERS).read_text(encoding="utf-8"))
+    return json.loads((folder / files.PROBE_NUMBERS).read_text(encoding="utf-8"))
 
 
 def test_a_sine_wave(run_folder):
@@ -160,13 +160,13 @@ def test_the_bundled_prices(tmp_path):
 
 def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (run_folder / layout.PROBE_FIGURES).mkdir()
-    (run_folder / layout.PROBE_FIGURES / "old.png").touch()  # of a probe before, which is replaced as a whole
+    (run_folder / files.PROBE_FIGURES).mkdir()
+    (run_folder / files.PROBE_FIGURES / "old.png").touch()  # of a probe before, which is replaced as a whole
     main(["task=probe", f"run={run_folder}"])
     said = capsys.readouterr().out.splitlines()
     assert said[0] == numbers(run_folder)["headline"] + "."
-    assert said[-1] == f"page: {run_folder / layout.PROBE}"
-    assert {path.name for path in (run_folder / layout.PROBE_FIGURES).iterdir()} == {f"{n}.png" for n in SECTIONS}
+    assert said[-1] == f"page: {run_folder / files.PROBE}"
+    assert {path.name for path in (run_folder / files.PROBE_FIGURES).iterdir()} == {f"{n}.png" for n in SECTIONS}
 
 
 def test_a_network_that_is_asked_for_rises(tmp_path):
@@ -216,7 +216,7 @@ def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
     monkeypatch.setattr("forecast.tasks.probe.open_run", lambda *_: replace(opened, network=other))
     with pytest.raises(ForecastError, match="of values and of rises"):
         probe(run_folder, show=BARE)
-    assert not (run_folder / layout.PROBE).exists()
+    assert not (run_folder / files.PROBE).exists()
 
 
 @pytest.mark.parametrize(
@@ -263,14 +263,14 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path,
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "memory.png").write_text("mine")
-    (run_folder / layout.PROBE_FIGURES).symlink_to(theirs)
-    (run_folder / layout.PROBE).symlink_to(theirs / "memory.png")
+    (run_folder / files.PROBE_FIGURES).symlink_to(theirs)
+    (run_folder / files.PROBE).symlink_to(theirs / "memory.png")
     probe(run_folder)
     assert (theirs / "memory.png").read_text() == "mine"
     assert sorted(path.name for path in theirs.iterdir()) == ["memory.png"]
-    assert not (run_folder / layout.PROBE).is_symlink()
-    assert (run_folder / layout.PROBE_FIGURES / "memory.png").read_bytes() == b"drawn"
-    shutil.rmtree(run_folder / layout.PROBE_FIGURES)
+    assert not (run_folder / files.PROBE).is_symlink()
+    assert (run_folder / files.PROBE_FIGURES / "memory.png").read_bytes() == b"drawn"
+    shutil.rmtree(run_folder / files.PROBE_FIGURES)
 
 
 def test_the_grid_is_trained_on_request(run_folder, monkeypatch):

@@ -11,7 +11,7 @@ from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_value
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
 from forecast.questions.task import forecast_task
-from forecast.runs.opening import open_record
+from forecast.runs.run import open_record
 from forecast.training.settings import TrainingSettings
 
 WALKS = 20

@@ -11,7 +11,7 @@ from small_jobs import small_job
 from forecast.inspection.excerpt import excerpt
 from forecast.inspection.gradients import COLUMNS, record_gradients
 from forecast.network.network import Network
-from forecast.runs import layout
+from forecast.runs import files
 from forecast.tasks.prepare import prepare, recurrent
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
@@ -124,16 +124,16 @@ def test_the_norms_of_every_step_are_summed_up(monkeypatch):
 
 
 def test_the_folder_holds_what_was_recorded_and_nothing_by_default(trained, tmp_path):
-    assert not (trained.folder / layout.GRADIENTS).exists()
-    assert "How far back it learns" not in (trained.folder / layout.REPORT).read_text(encoding="utf-8")
-    history = pd.read_csv(trained.folder / layout.HISTORY)
+    assert not (trained.folder / files.GRADIENTS).exists()
+    assert "How far back it learns" not in (trained.folder / files.REPORT).read_text(encoding="utf-8")
+    history = pd.read_csv(trained.folder / files.HISTORY)
     assert list(history) == ["epoch", "train_loss", "validation_loss", "learning_rate", "seconds"]
     recording = train(small_job(**RECORDED, data__transform="none", ensemble=2), tmp_path / "run", silent())
-    table = pd.read_csv(recording.folder / layout.GRADIENTS)
+    table = pd.read_csv(recording.folder / files.GRADIENTS)
     assert tuple(table.columns) == COLUMNS
-    assert "How far back it learns" in (recording.folder / layout.REPORT).read_text(encoding="utf-8")
+    assert "How far back it learns" in (recording.folder / files.REPORT).read_text(encoding="utf-8")
     assert {"gradient_norm", "largest_gradient_norm", "clipped_share"} <= set(
-        pd.read_csv(recording.folder / layout.HISTORY)
+        pd.read_csv(recording.folder / files.HISTORY)
     )
 
 
@@ -142,4 +142,4 @@ def test_the_logarithm_of_a_target_is_what_the_network_saw(tmp_path):
     (tmp_path / "file.csv").write_text(f"t,y\n{rows}\n")
     data = {"name": "csv", "path": str(tmp_path / "file.csv"), "transform": "log"}
     run = train(small_job(**RECORDED, data=data), tmp_path / "run", silent())
-    assert (run.folder / layout.GRADIENTS).exists()
+    assert (run.folder / files.GRADIENTS).exists()

@@ -17,9 +17,8 @@ from forecast.evaluation.leaks import change_after
 from forecast.evaluation.metrics import score
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.questions.split import last_origins, rolling_origins
-from forecast.runs import layout
-from forecast.runs.opening import open_forecast, open_record, open_tensors
-from forecast.runs.run import open_run
+from forecast.runs import files
+from forecast.runs.run import open_forecast, open_record, open_run, open_tensors
 from forecast.tasks import train as module
 from forecast.tasks.final import final_fit
 from forecast.tasks.newer import series_number
@@ -30,18 +29,18 @@ from forecast.tasks.train import train, validate
 
 def test_the_folder_holds_what_the_contract_names(trained):
     assert {
-        layout.LEADERBOARD,
-        layout.RESULTS,
-        layout.FORECAST,
-        layout.HISTORY,
-        layout.RECORD,
-        layout.WEIGHTS,
-        layout.REPORT,
+        files.LEADERBOARD,
+        files.RESULTS,
+        files.FORECAST,
+        files.HISTORY,
+        files.RECORD,
+        files.WEIGHTS,
+        files.REPORT,
     } <= set(os.listdir(trained.folder))
 
 
 def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(trained):
-    table = pd.read_csv(trained.folder / layout.LEADERBOARD)
+    table = pd.read_csv(trained.folder / files.LEADERBOARD)
     assert list(table.columns) == [
         *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2"),
         *("wql", "crps", "coverage_90", "width_90", "revision", "skill"),
@@ -49,7 +48,7 @@ def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(traine
     ]
     assert set(table.model) == {"lstm", "reference", "naive", "ridge"}
     assert table.mase.is_monotonic_increasing
-    results = pd.read_parquet(trained.folder / layout.RESULTS)
+    results = pd.read_parquet(trained.folder / files.RESULTS)
     assert list(results.columns) == ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat", "quantile"]
     points = results[results["quantile"].isna()]
     assert len(results) == 10 * len(points)
@@ -89,7 +88,7 @@ def test_the_forecast_lies_after_the_data_and_is_of_the_network_and_its_rival(tr
 
 
 def test_the_history_has_a_row_an_epoch(trained):
-    history = pd.read_csv(trained.folder / layout.HISTORY)
+    history = pd.read_csv(trained.folder / files.HISTORY)
     assert history.epoch.tolist() == [1, 2, 3]
     assert {"train_loss", "validation_loss", "learning_rate", "seconds"} <= set(history.columns)
     assert open_record(trained.folder).network.epochs == (int(history.validation_loss.idxmin()) + 1,)
@@ -175,7 +174,7 @@ def test_an_opened_network_goes_on_row_by_row(trained):
 def test_the_same_job_gives_the_same_run(trained, tmp_path):
     again = train(small_job(), tmp_path / "run", silent())
     pd.testing.assert_frame_equal(again.evaluation.test.results, trained.evaluation.test.results)
-    for name in (layout.FORECAST, layout.WEIGHTS):
+    for name in (files.FORECAST, files.WEIGHTS):
         assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
 
 
@@ -190,7 +189,7 @@ def test_the_terminal_tells_the_data_the_table_and_last_the_verdict(tmp_path):
     assert any(line.startswith("naive") for line in lines)
     stopped = "kept the weights of epoch [123] of 3: reached `training.max_epochs` \\(3\\)"
     again = "the saved weights and the forecast after the data are of lstm and .* fitted again on all rows"
-    report = html.unescape((result.folder / layout.REPORT).read_text(encoding="utf-8"))
+    report = html.unescape((result.folder / files.REPORT).read_text(encoding="utf-8"))
     for sentence in (stopped, again):
         assert any(re.search(sentence, line) for line in lines)
         assert re.search(sentence, report)
@@ -243,7 +242,7 @@ def test_nothing_is_decided_on_the_test_split(trained, tmp_path, monkeypatch):
 def test_paths_that_were_asked_for_are_written(tmp_path):
     job = small_job(model__head="quantile", report__paths=7)
     made = train(job, tmp_path / "run", silent())
-    table = pd.read_parquet(made.folder / layout.PATHS)
+    table = pd.read_parquet(made.folder / files.PATHS)
     assert list(table.columns) == ["unique_id", "ds", "model", "path", "y_hat"]
     assert len(table) == 7 * job.horizon
     assert (table.model == "lstm").all()
@@ -255,7 +254,7 @@ def test_paths_that_were_asked_for_are_written(tmp_path):
     drawn = open_run(made.folder).network.paths(panel, last_origins(panel), 7, job.seed)
     np.testing.assert_allclose(table.y_hat, drawn.ravel(), rtol=1e-6)
     again = predict(made.folder, {}, tmp_path / "ahead")
-    np.testing.assert_allclose(pd.read_parquet(again.folder / layout.PATHS).y_hat, table.y_hat, rtol=1e-6)
+    np.testing.assert_allclose(pd.read_parquet(again.folder / files.PATHS).y_hat, table.y_hat, rtol=1e-6)
 
 
 def test_logarithms_are_refused_by_a_head_of_counts(tmp_path):

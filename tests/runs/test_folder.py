@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.runs import layout
-from forecast.runs.opening import find_run
-from forecast.runs.writing import new_folder, write_results, write_table
+from forecast.runs import files
+from forecast.runs.folder import find_run, new_folder
+from forecast.runs.saving import write_results, write_table
 
 
 def finish(draft, record="{}"):
-    (draft.staging / layout.RECORD).write_text(record)
+    (draft.staging / files.RECORD).write_text(record)
 
 
 def fail_with(failure, folder, names):
@@ -35,7 +35,7 @@ def test_a_finished_folder_appears_under_its_name(tmp_path):
 @pytest.mark.parametrize("failure", [RuntimeError("disk"), KeyboardInterrupt(), ForecastError("mistake")])
 def test_whatever_goes_wrong_nothing_is_left_behind(tmp_path, failure):
     with pytest.raises(type(failure)):
-        fail_with(failure, tmp_path / "outputs" / "day" / "time", [layout.RECORD])
+        fail_with(failure, tmp_path / "outputs" / "day" / "time", [files.RECORD])
     assert os.listdir(tmp_path) == []
 
 
@@ -49,8 +49,8 @@ def test_parents_that_were_there_stay(tmp_path):
 
 def test_a_crash_leaves_nothing_that_is_taken_for_a_run(tmp_path, monkeypatch):
     """As after a power cut: the writing stops and nobody tidies up, at each file in turn."""
-    names = [layout.RESULTS, layout.WEIGHTS, layout.RECORD]
-    monkeypatch.setattr("forecast.runs.writing.shutil.rmtree", lambda *_, **__: None)
+    names = [files.RESULTS, files.WEIGHTS, files.RECORD]
+    monkeypatch.setattr("forecast.runs.folder.shutil.rmtree", lambda *_, **__: None)
     for written in range(len(names) + 1):
         outputs = tmp_path / str(written)
         with pytest.raises(SystemExit):
@@ -76,7 +76,7 @@ def test_runs_that_want_the_same_folder_do_not_collide(tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(names) == ["12-00-00", *(f"12-00-00-{i}" for i in range(2, 9))]
-    assert all((tmp_path / name / layout.RECORD).exists() for name in names)
+    assert all((tmp_path / name / files.RECORD).exists() for name in names)
     assert len(os.listdir(tmp_path)) == 8
 
 
@@ -84,7 +84,7 @@ def test_a_folder_that_holds_no_run_keeps_what_it_has(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "forecast.log").write_text("log")
     with new_folder(tmp_path / "mine") as draft:
-        (draft.staging / layout.FIGURES).mkdir()
+        (draft.staging / files.FIGURES).mkdir()
         finish(draft)
     assert draft.final == tmp_path / "mine"
     assert sorted(os.listdir(tmp_path / "mine")) == ["figures", "forecast.log", "run.json"]
@@ -95,7 +95,7 @@ def test_a_run_is_never_written_over(tmp_path):
         with new_folder(tmp_path / "mine") as draft:
             finish(draft, expected)
         assert draft.final.name == expected
-    assert (tmp_path / "mine" / layout.RECORD).read_text() == "mine"
+    assert (tmp_path / "mine" / files.RECORD).read_text() == "mine"
 
 
 def test_an_unwritable_place_is_one_line(tmp_path):
@@ -111,10 +111,10 @@ def test_latest_is_the_run_that_finished_last_winners_of_sweeps_included(tmp_pat
     for age, name in enumerate(["day/12-00-00", "day/11-00-00", "sweep/winner", ".sweep.unfinished/x"]):
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        (folder / layout.RECORD).write_text("{}")
-        os.utime(folder / layout.RECORD, (1000 + age, 1000 + age))
+        (folder / files.RECORD).write_text("{}")
+        os.utime(folder / files.RECORD, (1000 + age, 1000 + age))
     assert find_run("latest", tmp_path) == tmp_path / "sweep" / "winner"
-    os.utime(tmp_path / "day/12-00-00" / layout.RECORD, (2000, 2000))
+    os.utime(tmp_path / "day/12-00-00" / files.RECORD, (2000, 2000))
     assert find_run("latest", tmp_path) == tmp_path / "day" / "12-00-00"
 
 

@@ -1,0 +1,204 @@
+"""The files of a run folder: their names, the text of `forecast.csv` and the bytes of `weights.safetensors`.
+
+Other tools read them: names and columns never change. Files may come from a stranger, so that both formats are read
+strictly, and whatever is odd is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import QUANTILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+LEADERBOARD = "leaderboard.csv"
+RESULTS = "results.parquet"
+FORECAST = "forecast.csv"
+PATHS = "paths.parquet"
+HISTORY = "history.csv"
+GRADIENTS = "gradients.csv"
+RECORD = "run.json"
+WEIGHTS = "weights.safetensors"
+FIGURES = "figures"
+REPORT = "report.html"
+PROBE = "probe.html"
+PROBE_NUMBERS = "probe.json"
+PROBE_FIGURES = "probe"
+CONTINUATION = "continuation.txt"
+
+QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
+POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
+"""Columns of `forecast.csv` where no quantiles are forecast: the probability that the target rises."""
+
+SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
+"""Columns where symbols are forecast, one line for each symbol at each step; `chance` is its probability."""
+
+FORECAST_COLUMNS = (*POINT_COLUMNS, *QUANTILE_COLUMNS)
+
+MAX_WEIGHTS_BYTES = 4 << 30
+_MAX_HEADER_BYTES = 4 << 20
+_MAX_NAME = 200
+_DTYPES: dict[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
+_MEDIAN = 0.5
+_UNKNOWN = tuple(0.0 if level == _MEDIAN else math.copysign(math.inf, level - _MEDIAN) for level in QUANTILES)
+
+
+@dataclass(frozen=True)
+class ForecastRow:
+    """One line of `forecast.csv`: a model's forecast of one series at one time.
+
+    Attributes
+    ----------
+    ds : the time, as the user writes it
+    y_hat : the forecast in the target's unit, or the probability of a rise or of `symbol`
+    quantiles : at the levels `QUANTILES`, infinite where not known; empty where `y_hat` is a probability
+
+    """
+
+    unique_id: str
+    ds: str
+    model: str
+    y_hat: float
+    quantiles: tuple[float, ...] = _UNKNOWN
+    symbol: str | None = None
+
+
+def format_forecast(rows: Iterable[ForecastRow]) -> str:
+    """Return the text of `forecast.csv`, numbers with all their digits; an infinite quantile is an empty cell.
+
+    Where no row has quantiles, the columns for them are left out.
+    """
+    rows = list(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if rows and rows[0].symbol is not None:
+        writer.writerow(SYMBOL_COLUMNS)
+        writer.writerows((row.unique_id, row.ds, row.model, row.symbol, repr(float(row.y_hat))) for row in rows)
+        return text.getvalue()
+    has_quantiles = not rows or any(row.quantiles for row in rows)
+    writer.writerow(FORECAST_COLUMNS if has_quantiles else POINT_COLUMNS)
+    for row in rows:
+        quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
+        writer.writerow((row.unique_id, row.ds, row.model, repr(float(row.y_hat)), *quantiles))
+    return text.getvalue()
+
+
+def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
+    """Read the content of `forecast.csv` strictly; `name` is what an error calls the folder.
+
+    Raises
+    ------
+    ForecastError
+        Other columns, a forecast that is not a finite number, or quantiles that cross; it names the line.
+
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+        return _rows(lines)
+    except (ValueError, csv.Error) as error:
+        raise ForecastError(
+            f"run folder {name}: {FORECAST} cannot be used, {str(error)[:200]}: "
+            f"the file was changed or is not of this program"
+        ) from None
+
+
+def _rows(lines: list[list[str]]) -> tuple[ForecastRow, ...]:
+    header = tuple(lines[0]) if lines else ()
+    if header == SYMBOL_COLUMNS:
+        return tuple(_symbol_row(line, number) for number, line in enumerate(lines[1:], start=2))
+    if header not in (FORECAST_COLUMNS, POINT_COLUMNS):
+        raise ValueError(f"its columns should be {', '.join(FORECAST_COLUMNS)}")
+    return tuple(_row(line, number, len(header)) for number, line in enumerate(lines[1:], start=2))
+
+
+def _row(line: list[str], number: int, columns: int) -> ForecastRow:
+    if len(line) != columns:
+        raise ValueError(f"line {number} has {len(line)} fields, expected {columns}")
+    y_hat = float(line[3])
+    if not math.isfinite(y_hat):
+        raise ValueError(f"the forecast in line {number} is not finite")
+    quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=False))
+    if any(low > high for low, high in pairwise(quantiles)):
+        raise ValueError(f"the quantiles in line {number} do not increase")
+    return ForecastRow(line[0], line[1], line[2], y_hat, quantiles)
+
+
+def _symbol_row(line: list[str], number: int) -> ForecastRow:
+    if len(line) != len(SYMBOL_COLUMNS):
+        raise ValueError(f"line {number} has {len(line)} fields, expected {len(SYMBOL_COLUMNS)}")
+    probability = float(line[4])
+    if not 0 < probability <= 1:
+        raise ValueError(f"the probability in line {number} should be above 0 and at most 1")
+    return ForecastRow(line[0], line[1], line[2], probability, (), line[3])
+
+
+def _quantile(cell: str, level: float, number: int) -> float:
+    """Read a cell; an empty one is -inf below the median and +inf above it, and the median is never empty."""
+    if not cell and level != _MEDIAN:
+        return math.copysign(math.inf, level - _MEDIAN)
+    quantile = float(cell)
+    if not math.isfinite(quantile):
+        raise ValueError(f"a quantile in line {number} is not finite")
+    return quantile
+
+
+def pack(tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> bytes:
+    """Return the bytes of `weights.safetensors`; arrays are float32, float64 or int64."""
+    arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in tensors.items()}
+    wrong = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.type not in _DTYPES.values()}
+    if wrong:
+        raise TypeError(f"a run folder holds arrays of float32, float64 and int64 alone, found {wrong}")
+    return save(arrays)
+
+
+def unpack(content: bytes, name: str) -> Arrays:
+    """Read the arrays of `weights.safetensors`; their sizes have to add up to the size of the file.
+
+    Raises
+    ------
+    ForecastError
+        A header that does not fit the file, another type, or a value that is not finite.
+
+    """
+    header_bytes = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or header_bytes > min(_MAX_HEADER_BYTES, len(content) - 8):
+        raise _broken(name, "its header does not fit the file")
+    try:
+        entries = deserialize(content)  # type: ignore[no-untyped-call]  # written in Rust, without types
+    except (SafetensorError, ValueError, OverflowError):
+        raise _broken(name, "its header does not describe the file") from None
+    return {key: _array(key, entry, name) for key, entry in entries}
+
+
+def _array(key: str, entry: dict[str, Any], name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    shown = key[:_MAX_NAME]
+    dtype = _DTYPES.get(entry["dtype"])
+    if dtype is None:
+        raise _broken(name, f"{shown!r} has type {entry['dtype']}, expected one of {', '.join(_DTYPES)}")
+    if math.prod(entry["shape"]) * np.dtype(dtype).itemsize != len(entry["data"]):
+        raise _broken(name, f"{shown!r} has another size than its shape says")
+    array = np.frombuffer(entry["data"], dtype=dtype).reshape(entry["shape"]).copy()
+    if not np.isfinite(array).all():
+        raise _broken(name, f"{shown!r} holds values that are not finite")
+    return array
+
+
+def _broken(name: str, what: str) -> ForecastError:
+    return ForecastError(
+        f"run folder {name}: weights.safetensors cannot be used, {what}: "
+        f"the file was changed or is not of this program: train again, or ask for another copy"
+    )

@@ -1,0 +1,208 @@
+"""The run folder as a place: written whole or not at all, found again, and read without leaving it.
+
+Everything goes into a hidden folder beside the final one, `run.json` last, and the folder is renamed when it is
+complete. A run that ends early leaves nothing that could be taken for one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecast.errors import ForecastError
+from forecast.runs import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+_MOST_NUMBERS = 1000
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A folder that is being written: in `staging` now, and in `final` once it is complete."""
+
+    staging: Path
+    final: Path
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Draft]:
+    """Write a new folder, which appears, complete, when the block ends; a name that is taken gets a number ("-2").
+
+    On any exception nothing is left behind, new parent folders included.
+
+    Raises
+    ------
+    ForecastError
+        The folder cannot be written.
+
+    """
+    wanted = Path(folder).absolute()
+    new_parents = [parent for parent in wanted.parents if not parent.exists()]
+    try:
+        draft = _claim(wanted)
+    except OSError as error:
+        raise ForecastError(
+            f"cannot write into {str(wanted.parent)!r} ({error.strerror}): "
+            f"choose another folder, as in `hydra.run.dir=...`"
+        ) from None
+    try:
+        yield draft
+        _publish(draft)
+    except BaseException:
+        shutil.rmtree(draft.staging, ignore_errors=True)
+        _remove_empty(new_parents)
+        raise
+
+
+@contextmanager
+def added_to(folder: Path) -> Iterator[Path]:
+    """Write files and folders into an existing folder; they replace their namesakes when the block ends.
+
+    Each appears whole; on any exception none does.
+
+    Raises
+    ------
+    ForecastError
+        The folder cannot be written.
+
+    """
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=".", suffix=".unfinished", dir=folder))
+    except OSError as error:
+        raise ForecastError(
+            f"cannot write into {str(folder)!r} ({error.strerror}): copy the run folder to where you may write"
+        ) from None
+    replaced = staging / ".before"
+    try:
+        yield staging
+        replaced.mkdir()
+        for entry in sorted(path for path in staging.iterdir() if path != replaced):
+            target = folder / entry.name
+            if target.is_dir() or target.is_symlink():  # `replace` overwrites plain files alone
+                target.rename(replaced / entry.name)
+            entry.replace(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _claim(wanted: Path) -> Draft:
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in range(2, _MOST_NUMBERS))
+    for final in chain([wanted], numbered):
+        staging = final.parent / f".{final.name}.unfinished"
+        try:
+            staging.mkdir()
+        except FileExistsError:
+            continue
+        if not _is_taken(final):  # only now, with the staging folder ours: another run may just have been renamed
+            return Draft(staging, final)
+        staging.rmdir()
+    raise ForecastError(f"{_MOST_NUMBERS} folders whose names begin with {str(wanted)!r} exist: choose another name")
+
+
+def _publish(draft: Draft) -> None:
+    """Rename the folder; a final folder without a run, as one that holds a log, keeps its files and gets the rest."""
+    try:
+        draft.staging.rename(draft.final)
+    except OSError:
+        if _is_taken(draft.final):
+            raise
+        entries = sorted(draft.staging.iterdir(), key=lambda path: path.name == files.RECORD)  # `run.json` last
+        for entry in entries:
+            os.replace(entry, draft.final / entry.name)
+        draft.staging.rmdir()
+
+
+def _is_taken(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    return not folder.is_dir() or (folder / files.RECORD).exists() or (folder / files.FORECAST).exists()
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def find_run(run: str | Path, outputs: str | Path = "outputs") -> Path:
+    """Return the folder of a run; "latest" is the newest complete one under `outputs`.
+
+    Raises
+    ------
+    ForecastError
+        There is none, or the folder holds no complete run.
+
+    """
+    if str(run) == "latest":
+        return _newest(Path(outputs))
+    folder = Path(run)
+    if not folder.is_dir():
+        raise ForecastError(
+            f"`run={run}` should be the folder of a run, and there is no such folder: "
+            f"give the folder that a training printed at its end, or `run=latest`"
+        )
+    if not (folder / files.RECORD).is_file():
+        raise ForecastError(
+            f"run folder {run} holds no {files.RECORD}: it is not a run, or one that did not finish; train again"
+        )
+    return folder
+
+
+def read_inside(folder: Path, name: str, max_bytes: int) -> bytes:
+    """Read a file of a run folder.
+
+    Raises
+    ------
+    ForecastError
+        It is missing, a link to outside of the folder, not an ordinary file, or larger than `max_bytes`.
+
+    """
+    path = folder / name
+    try:
+        target = path.resolve(strict=True)
+        inside = target.is_relative_to(folder.resolve())
+        status = target.stat()
+    except (OSError, RuntimeError):
+        raise ForecastError(f"run folder {folder}: {name} is missing or cannot be read: train again") from None
+    if not inside:
+        raise ForecastError(
+            f"run folder {folder}: {name} is a link to outside of the folder and is not followed: "
+            f"put the file itself there"
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise ForecastError(f"run folder {folder}: {name} should be an ordinary file and is not: train again")
+    if status.st_size > max_bytes:
+        raise ForecastError(
+            f"run folder {folder}: {name} has {status.st_size} bytes, expected at most {max_bytes}: "
+            f"it is not of this program"
+        )
+    try:
+        return target.read_bytes()
+    except OSError as error:
+        raise ForecastError(f"run folder {folder}: {name} cannot be read ({error.strerror})") from None
+
+
+def _newest(outputs: Path) -> Path:
+    """Return the run that finished last; folders still being written have a name with a leading dot."""
+    records = []
+    for folder, subfolders, names in os.walk(outputs):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        if files.RECORD in names:
+            path = Path(folder)
+            records.append(((path / files.RECORD).lstat().st_mtime_ns, folder, path))
+    if not records:
+        raise ForecastError(f"`run=latest` found no run under {str(outputs)!r}: train first, or give the run's folder")
+    return max(records)[2]
