@@ -1,6 +1,6 @@
-"""`task=check`: the tripwire on the user's own data and configuration.
+"""`task=check`: does any forecast use its own future, on the user's data and configuration.
 
-Everything after an origin is changed (`forecast.evaluation.leaks`); season and context are found again as well.
+Everything after an origin is changed (`forecast.evaluation.leaks`); the season and context are determined anew as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the tripwire found."""
+    """The leaks that were found, and the outcome in a sentence."""
 
     leaks: tuple[Leak, ...]
     sentence: str
@@ -35,7 +35,7 @@ class Checked:
 
 
 def check(job: JobSettings, source: Source | None = None) -> Checked:
-    """Set the tripwire on the user's own data and configuration; nothing is written.
+    """Look for leaks on the user's own data and configuration; nothing is written.
 
     Raises
     ------
@@ -45,33 +45,33 @@ def check(job: JobSettings, source: Source | None = None) -> Checked:
     """
     prepared = prepare(job, source)
     panel, split, problem = prepared.panel, prepared.task.split, prepared.task.problem
-    asked = forecasters(job)
-    fits = fit_all(asked, panel, split, problem)
-    raise_failure(fits, asked[0].name)
+    candidates = forecasters(job)
+    fits = fit_all(candidates, panel, split, problem)
+    raise_failure(fits, candidates[0].name)
     leaks = find_leaks(fits.fitted, panel, split, problem, job.seed)
     if settle(job, change_after(panel, split.before_test, job.seed)).problem != problem:
-        leaks = (_of_the_question(panel), *leaks)
+        leaks = (_leak_of_settings(panel), *leaks)
     failed = [attempt.name for attempt in fits.attempts if attempt.status != OK]
-    return Checked(leaks, say(leaks, len(fits.fitted), failed))
+    return Checked(leaks, _in_words(leaks, len(fits.fitted), failed))
 
 
-def say(leaks: Sequence[Leak], tried: int, failed: Sequence[str]) -> str:
+def _in_words(leaks: Sequence[Leak], tried: int, failed: Sequence[str]) -> str:
     """Put the outcome into one line."""
-    left_out = f"; {listed(failed)} could not be fitted and was not checked" if failed else ""
+    unchecked = f"; {listed(failed)} could not be fitted and was not checked" if failed else ""
     if not leaks:
         return (
             f"no forecast moved: {counted(tried, 'forecaster')}, up to {ORIGINS} origins a series, "
-            f"everything after each origin changed and cut off{left_out}"
+            f"everything after each origin changed and cut off{unchecked}"
         )
     first, *others = leaks
     more = f"; so did {listed([leak.model for leak in others])}" if others else ""
     by = "" if math.isnan(first.by) else f" by {number(first.by)}"
     return (
         f"{first.model} knows its future: for series {first.unique_id!r} what it says at {first.origin} moved"
-        f"{by} when only what comes after was changed{more}{left_out}"
+        f"{by} when only what comes after was changed{more}{unchecked}"
     )
 
 
-def _of_the_question(panel: Panel) -> Leak:
+def _leak_of_settings(panel: Panel) -> Leak:
     """Season or context came out otherwise, although the training split was the same."""
     return Leak("the choice of season and context", panel.ids[0], "the end of training", float("nan"))

@@ -38,7 +38,7 @@ def future(
 ) -> pd.DataFrame:
     """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
 
-    Where labels stand at the end these are the labels that nobody knows; there may be none.
+    Where labels stand at the end, the unknown labels are forecast; there may be none.
     Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
     Those of a model without offsets are infinite; there are none at all where `offsets` is None. Where symbols are
     forecast there is a row for each, with its text as `symbol` and its probability as `y_hat`.
@@ -55,16 +55,17 @@ def future(
     ids = np.repeat(np.array(panel.ids, dtype=object)[origins.series], horizon)
     tables = []
     for name, fitted in final.items():
-        made = fitted.forecast(panel, origins)
-        if made.probabilities is not None:
-            tables.append(_of_symbols(name, made.probabilities, panel.symbols, (ids, ds)))
+        forecasts = fitted.forecast(panel, origins)
+        if forecasts.probabilities is not None:
+            tables.append(_of_symbols(name, forecasts.probabilities, panel.symbols, (ids, ds)))
             continue
-        table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": made.y_hat.ravel()})
+        table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": forecasts.y_hat.ravel()})
         tables.append(table)
         if offsets is None:
             continue
-        own = made.y_hat[:, :, None] if made.quantiles is None else made.quantiles
-        quantiles = conformal_quantiles(own, scale, offsets.get(name, no_offsets(horizon)))
+        # Points, or quantiles of the forecaster's own, are moved by the offsets: (origin, step, 1 or level).
+        centre = forecasts.y_hat[:, :, None] if forecasts.quantiles is None else forecasts.quantiles
+        quantiles = conformal_quantiles(centre, scale, offsets.get(name, no_offsets(horizon)))
         table[list(files.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
 
@@ -73,16 +74,16 @@ def _of_symbols(
     model: str, probabilities: FloatArray, symbols: tuple[str, ...], where: tuple[NDArray[Any], TimeArray]
 ) -> pd.DataFrame:
     """Give every symbol a row with its probability, the likeliest of each step first; `where` are ids and times."""
-    told = probabilities.reshape(-1, len(symbols))  # (series and step, symbol)
-    order = np.argsort(-told, axis=1, kind="stable")
+    by_step = probabilities.reshape(-1, len(symbols))  # (series and step, symbol)
+    order = np.argsort(-by_step, axis=1, kind="stable")
     ids, ds = (np.repeat(part, len(symbols)) for part in where)
     names = np.array(symbols, dtype=object)[order.ravel()]
-    y_hat = np.take_along_axis(told, order, axis=1).ravel()
+    y_hat = np.take_along_axis(by_step, order, axis=1).ravel()
     return pd.DataFrame({"unique_id": ids, "ds": ds, "model": model, "symbol": names, "y_hat": y_hat})
 
 
 def future_paths(name: str, fitted: HasPaths, panel: Panel, count: int, seed: int) -> pd.DataFrame:
-    """Draw whole continuations after the end of the data: columns `unique_id`, `ds`, `model`, `path`, `y_hat`."""
+    """Draw sample trajectories after the end of the data: columns `unique_id`, `ds`, `model`, `path`, `y_hat`."""
     origins = last_origins(panel)
     drawn = fitted.paths(panel, origins, count, seed)  # (series, path, horizon)
     horizon = drawn.shape[2]

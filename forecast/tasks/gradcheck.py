@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GradientsChecked:
-    """What was found of every parameter tensor."""
+    """The verdict on every parameter tensor, and the outcome in a sentence."""
 
     checked: Checked
     sentence: str
@@ -53,8 +53,8 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
     prepared = prepare(job, source)
     split, problem = prepared.task.split, prepared.task.problem
     past = prepared.panel.cut(split.fitted)
-    seen = log_target(past) if job.data.transform == "log" else past
-    _, training = recurrent(job).training_job(seen, split.train, problem)
+    transformed = log_target(past) if job.data.transform == "log" else past
+    _, training = recurrent(job).training_job(transformed, split.train, problem)
     network = with_random_head(initial_network(training), job.seed)
     checked = check_gradients(network, training.epochs(), job.seed)
     if checked is None:

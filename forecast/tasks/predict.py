@@ -1,4 +1,4 @@
-"""`task=predict`: open a run, read newer data, forecast what comes after them, and score the run's own forecast."""
+"""`task=predict`: open a run, read newer data, forecast what comes after them, and score the run's old forecast."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def predict(
         final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
         intervals = opened.record.intervals
         offsets, scale = intervals.arrays(), np.array(intervals.scale)
-        told = None if opened.problem.question.forecasts_probabilities else offsets
-        ahead = future(final, panel, opened.problem.horizon, offsets=told, scale=scale)
+        calibrated = None if opened.problem.question.forecasts_probabilities else offsets
+        ahead = future(final, panel, opened.problem.horizon, offsets=calibrated, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
         if job.report.paths and isinstance(opened.network, HasPaths):
@@ -107,50 +107,52 @@ def _shown_scores(question: Question) -> tuple[str, str]:
 def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
     """Score the run's own `forecast.csv` on what the data hold of its times; None where they hold nothing of it.
 
-    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with the
-    step before it, which was its origin.
+    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with the step
+    before it, which was its origin.
     """
-    told = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
-    if told.empty:
+    forecast = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
+    if forecast.empty:
         return None
     actual = _actuals(run, panel)
-    both = told.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
+    matched = forecast.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
     question = run.problem.question
     if question.categorical:
-        both = _came(both, panel.symbols)
-    began = both.groupby("unique_id")["row"].min().reindex(panel.ids)
+        matched = _of_observed_symbols(matched, panel.symbols)
+    first_rows = matched.groupby("unique_id")["row"].min().reindex(panel.ids)
     if question.binary:
-        both["y"] = _risen(panel, began[both["unique_id"]].to_numpy(dtype=np.int64), both["row"].to_numpy())
-    both = both[both["y"].notna()]
-    if both.empty:
+        matched["y"] = _risen(
+            panel, first_rows[matched["unique_id"]].to_numpy(dtype=np.int64), matched["row"].to_numpy()
+        )
+    matched = matched[matched["y"].notna()]
+    if matched.empty:
         return None
-    results = both.assign(
-        unique_id=pd.Categorical(both["unique_id"], categories=list(panel.ids)),
+    results = matched.assign(
+        unique_id=pd.Categorical(matched["unique_id"], categories=list(panel.ids)),
         cutoff=0,
-        step=both.groupby(["model", "unique_id"]).cumcount() + 1,
+        step=matched.groupby(["model", "unique_id"]).cumcount() + 1,
     )
-    before = (began - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
-    by_model = score(results, fit_scales(panel.cut(before), run.problem.season_steps), question).by_model
+    known_steps = (first_rows - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
+    by_model = score(results, fit_scales(panel.cut(known_steps), run.problem.season_steps), question).by_model
     columns = list(_shown_scores(question))
     scores = by_model[columns].reset_index()
-    scores.insert(1, "steps", both.groupby("model").size().reindex(scores["model"]).to_numpy())
+    scores.insert(1, "steps", matched.groupby("model").size().reindex(scores["model"]).to_numpy())
     return scores.sort_values(columns[0], kind="stable", ignore_index=True)
 
 
-def _risen(panel: Panel, began: IntArray, rows: IntArray) -> FloatArray:
-    """Whether the target is higher at some rows than before their forecasts began, (row,); NaN where not known."""
-    origins = began - 1
-    there = ~np.isin(began, panel.offsets[:-1]) & panel.target_observed[origins] & panel.target_observed[rows]
-    return np.where(there, panel.target[rows] > panel.target[origins], np.nan)
+def _risen(panel: Panel, first_rows: IntArray, rows: IntArray) -> FloatArray:
+    """Whether the target is higher at some rows than before their forecasts first_rows, (row,); NaN where not known."""
+    origins = first_rows - 1
+    known = ~np.isin(first_rows, panel.offsets[:-1]) & panel.target_observed[origins] & panel.target_observed[rows]
+    return np.where(known, panel.target[rows] > panel.target[origins], np.nan)
 
 
-def _came(told: pd.DataFrame, symbols: tuple[str, ...]) -> pd.DataFrame:
-    """Keep of each forecast the row of the symbol that came; `y_hat` is the likeliest one's code, `chance` its own."""
+def _of_observed_symbols(forecast: pd.DataFrame, symbols: tuple[str, ...]) -> pd.DataFrame:
+    """Keep the rows of observed symbols: `chance` is the probability given to it, `y_hat` the code of the likeliest."""
     keys = ["model", "unique_id", "ds"]
-    codes = told["symbol"].map({symbol: code for code, symbol in enumerate(symbols)})
-    likeliest = told.assign(code=codes).sort_values("y_hat", kind="stable").groupby(keys)["code"].last()
-    came = told[codes == told["y"]].rename(columns={"y_hat": "chance"})
-    return came.assign(y_hat=likeliest.reindex(pd.MultiIndex.from_frame(came[keys])).to_numpy(dtype=np.float64))
+    codes = forecast["symbol"].map({symbol: code for code, symbol in enumerate(symbols)})
+    likeliest = forecast.assign(code=codes).sort_values("y_hat", kind="stable").groupby(keys)["code"].last()
+    observed = forecast[codes == forecast["y"]].rename(columns={"y_hat": "chance"})
+    return observed.assign(y_hat=likeliest.reindex(pd.MultiIndex.from_frame(observed[keys])).to_numpy(dtype=np.float64))
 
 
 def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
@@ -188,20 +190,20 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     last = run.calendar.write(panel.times[-1:])[0]
     labels = counted(len(panel), "label")
     what = f"say {labels}" if panel.at_end else f"forecast {counted(run.problem.horizon, 'step')} after {last}"
-    made = f"{listed(models)} of the run {run.folder} {what}: {folder / files.FORECAST}"
+    outcome = f"{listed(models)} of the run {run.folder} {what}: {folder / files.FORECAST}"
     if scores is None:
-        return f"{made}; nothing of the run's own forecast has come true in these data yet"
+        return f"{outcome}; nothing of the run's own forecast has come true in these data yet"
     question = run.problem.question
     if question.forecasts_probabilities:
         ranked_by = question.ranked_by
-        each = [
+        scored = [
             f"{row['model']} {metric_label(ranked_by)} {number(row[ranked_by])} (right {row['accuracy']:.0%})"
             for row in scores.to_dict("records")
         ]
     else:
-        each = [
+        scored = [
             f"{row['model']} MAE {number(row['mae'])} (MASE {number(row['mase'])})" for row in scores.to_dict("records")
         ]
-    thing = "label" if panel.at_end else question.noun
-    steps = counted(int(scores["steps"].max()), thing)
-    return f"{made}; of the run's own forecast {steps} can be compared with what came: {listed(each)}"
+    noun = "label" if panel.at_end else question.noun
+    steps = counted(int(scores["steps"].max()), noun)
+    return f"{outcome}; of the run's own forecast {steps} can be compared with what came: {listed(scored)}"

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 INTERVALS = (
-    "the intervals of the forecast after the data are as wide as the misses of the backtested models on calibration "
-    "and test split ask for"
+    "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
+    "calibration and test split make them"
 )
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
@@ -124,40 +124,38 @@ def validate(job: JobSettings) -> Validated:
 
     """
     prepared = prepare(job)
-    asked, question = network(job), prepared.task
+    forecaster, task = network(job), prepared.task
     with working(silent(), job.training.max_epochs) as work:
-        fits = fit_all([asked], prepared.panel, question.split, question.problem, on_progress=work.stage)
-    raise_failure(fits, asked.name)
-    trained = _network_of(fits.fitted[asked.name])
+        fits = fit_all([forecaster], prepared.panel, task.split, task.problem, on_progress=work.stage)
+    raise_failure(fits, forecaster.name)
+    trained = _network_of(fits.fitted[forecaster.name])
     if _was_interrupted(trained):
         raise KeyboardInterrupt
     validation = forecast_all(
-        fits, prepared.panel, question.split, question.problem, part="validation", stride=job.backtest.stride
+        fits, prepared.panel, task.split, task.problem, part="validation", stride=job.backtest.stride
     )
-    found = objective(score(validation.results, validation.scales, validation.question), asked.name)
-    return Validated(found, max(member.graph_bytes for member in trained.members) / 1e6)
+    validation_score = objective(score(validation.results, validation.scales, validation.question), forecaster.name)
+    return Validated(validation_score, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
 def fit(prepared: Prepared, work: Work) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
-    job, question = prepared.job, prepared.task
+    job, task = prepared.job, prepared.task
     if not isinstance(job.model, EsnSettings):
         # Lightning takes seconds to import, and the leaderboard's seconds are those of the training.
         with importing():
             import forecast.training.fit  # noqa: F401, PLC0415
 
-    asked = forecasters(job, on_epoch=work.epoch)
-    fits = fit_all(asked, prepared.panel, question.split, question.problem, on_progress=work.stage)
-    raise_failure(fits, asked[0].name)
+    candidates = forecasters(job, on_epoch=work.epoch)
+    fits = fit_all(candidates, prepared.panel, task.split, task.problem, on_progress=work.stage)
+    raise_failure(fits, candidates[0].name)
     return fits
 
 
 def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     """Choose the baseline to beat on validation and evaluate all on the test split."""
-    question = prepared.task
-    return evaluate(
-        fits, prepared.panel, question.split, question.problem, prepared.job.backtest, on_progress=work.stage
-    )
+    task = prepared.task
+    return evaluate(fits, prepared.panel, task.split, task.problem, prepared.job.backtest, on_progress=work.stage)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,13 +181,13 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     members = _network_of(judged[name]).members
     work.epochs = max(member.epochs for member in members)
     final = {}
-    for one, fitted in judged.items():
-        work.stage("fit", f"{one} on all rows")
-        final[one] = final_fit(fitted, prepared.panel, prepared.task.problem)
-    for again, chosen in zip(_network_of(final[name]).members, members, strict=True):
-        if again.epochs == chosen.epochs:
+    for model, fitted in judged.items():
+        work.stage("fit", f"{model} on all rows")
+        final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
+    for refitted, chosen in zip(_network_of(final[name]).members, members, strict=True):
+        if refitted.epochs == chosen.epochs:
             continue
-        broken_off = f"{again.stop_reason} after {again.epochs} of {chosen.epochs} epochs of the fit on all rows"
+        broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
         return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
     return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
 
@@ -245,18 +243,18 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
         return None
     split = prepared.task.split
     past = prepared.panel.cut(split.fitted)
-    seen = log_target(past) if prepared.job.data.transform == "log" else past
-    return record_gradients(trained.members[0], seen, split.train)
+    scaled = log_target(past) if prepared.job.data.transform == "log" else past
+    return record_gradients(trained.members[0], scaled, split.train)
 
 
 def introduction(prepared: Prepared) -> list[str]:
-    """Say what was found out about the data and what is asked of them, before anything is trained."""
-    question, problem = prepared.task, prepared.task.problem
+    """Describe the data and the forecasting task, before anything is trained."""
+    task, problem = prepared.task, prepared.task.problem
     counts = split_counts(prepared)
     calibrated = f"{counts[2]} for calibration, " if counts[2] else ""
     return [
         found_line(prepared.source),
-        f"season {problem.season_steps} steps ({question.season.evidence}), context {problem.context_steps}, "
+        f"season {problem.season_steps} steps ({task.season.evidence}), context {problem.context_steps}, "
         f"horizon {problem.horizon}; {counts[0]} {'series' if prepared.job.split.over == 'series' else 'steps'} for "
         f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
         *filter(None, [LABELS if prepared.panel.at_end else problem.question.announcement]),
