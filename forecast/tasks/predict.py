@@ -107,8 +107,8 @@ def _shown_scores(question: Question) -> tuple[str, str]:
 def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
     """Score the run's own `forecast.csv` on what the data hold of its times; None where they hold nothing of it.
 
-    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with the step
-    before it, which was its origin.
+    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with
+    the step before it, which was its origin.
     """
     forecast = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
     if forecast.empty:
