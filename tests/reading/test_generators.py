@@ -1,4 +1,4 @@
-"""The sine wave is what its settings say, and every one of them matters."""
+"""The sine wave is what its settings say, and binary sums are those of Python's integers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from forecast.errors import ForecastError
-from forecast.reading.generators import fingerprint_panel, make_sinewave
-from forecast.reading.settings import SinewaveSettings
+from forecast.reading.generators import fingerprint_panel, make_addition, make_sinewave
+from forecast.reading.settings import AdditionSettings, SinewaveSettings
 from forecast.reading.sources import found_line, load_source
 from forecast.settings import check_settings
 
@@ -71,3 +71,37 @@ def test_a_wave_that_cannot_be_is_refused(change: dict[str, object], said: str) 
 def test_what_was_made_is_said_in_one_line() -> None:
     line = found_line(load_source(SinewaveSettings()))
     assert line == "wave 10 Hz sampled at 200 Hz, noise 0.1; rows 2,000 (20 a period)"
+
+
+SUMS = AdditionSettings(sums=40, shortest=2, longest=9, longer_sums=5, longer=100, seed=3)
+
+
+def number(digits):
+    """Whole number of binary digits, the lowest first."""
+    return sum(int(digit) << place for place, digit in enumerate(digits))
+
+
+def test_each_series_is_a_sum():
+    panel = make_addition(SUMS)
+    assert len(panel) == 45
+    for i, (_, rows) in enumerate(panel.series()):
+        known = panel.ahead.values[panel.ahead.offsets[i] : panel.ahead.offsets[i + 1]]
+        own = known[: rows.stop - rows.start]
+        assert number(own[:, 0]) + number(own[:, 1]) == number(panel.target[rows])
+        assert not own[[0, -1]].any()
+        assert panel.target[rows][0] == 0
+        assert not known[len(own) :].any()
+
+
+def test_the_longer_ones_come_last_and_lengths_are_as_said():
+    lengths = make_addition(SUMS).lengths - 2
+    assert set(lengths[:40]) <= set(range(2, 10))
+    assert {2, 9} <= set(lengths[:40])
+    assert set(lengths[40:]) == {100}
+
+
+def test_another_seed_draws_other_sums_and_the_same_the_same():
+    first, again = make_addition(SUMS), make_addition(SUMS)
+    np.testing.assert_array_equal(first.values, again.values)
+    other = make_addition(SUMS.model_copy(update={"seed": 4}))
+    assert not np.array_equal(first.ahead.values, other.ahead.values)
