@@ -19,7 +19,7 @@ import numpy as np
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
 from forecast.training import fit  # noqa: F401  # what training imports is part of the first stage

@@ -39,7 +39,7 @@ from throughput import hourly_series, processor
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import rolling_origins, split_panel
 from forecast.reading.settings import SinewaveSettings, StockSettings
 from forecast.reading.sources import load_source

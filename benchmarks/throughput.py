@@ -33,7 +33,7 @@ from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, draw_windows, single_series, whole_windows, window_rows

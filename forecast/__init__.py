@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forecast.network.settings import GruSettings as GruSettings
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
-    from forecast.questions.problem import Problem as Problem
+    from forecast.questions.kinds import Problem as Problem
     from forecast.questions.split import Split as Split
     from forecast.questions.split import last_origins as last_origins
     from forecast.questions.split import split_panel as split_panel
@@ -67,7 +67,7 @@ _WHERE = {
     "runs.run": ("Run", "open_run"),
     "reading.generators": ("make_sinewave",),
     "series.panel": ("Panel",),
-    "questions.problem": ("Problem",),
+    "questions.kinds": ("Problem",),
     "questions.task": ("forecast_task",),
     "reading.symbols": ("compose_jamo",),
     "reading.settings": ("SinewaveSettings",),

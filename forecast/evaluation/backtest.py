@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
-    from forecast.questions.kinds import Question
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem, Question
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
 

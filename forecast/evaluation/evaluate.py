@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.backtest import Backtest, Fits
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
     from forecast.series.panel import FloatArray, Panel
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from forecast.forecasters.interface import Fitted
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 

@@ -9,7 +9,7 @@ from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
 
 
 def check_asked(settings: NetworkSettings, problem: Problem) -> None:

@@ -12,7 +12,7 @@ from forecast.series.date_features import feature_values, features_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reference.covariate_encoding import Encoding, Float32Array
+    from forecast.reference.encoding import CovariateEncoding, Float32Array
     from forecast.series.calendar import Calendar
     from forecast.series.panel import BoolArray, Channel, Panel, TimeArray
 
@@ -29,7 +29,7 @@ class Beside:
     as the panel that it was begun with.
     """
 
-    def __init__(self, encoding: Encoding, past: Panel) -> None:
+    def __init__(self, encoding: CovariateEncoding, past: Panel) -> None:
         self._encoding = encoding
         self._channels = past.channels[1:]
         self._calendar: Calendar = past.calendar

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from forecast.questions.direction import bounded_rate
+from forecast.questions.outcomes import bounded_rate
 
 if TYPE_CHECKING:
     from forecast.series.panel import FloatArray

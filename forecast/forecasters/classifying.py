@@ -19,10 +19,10 @@ from forecast.forecasters.estimators import by_category, candidates, copied, fir
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.symbol_windows import BagOfSteps, LastSymbols, fit_inputs
 from forecast.forecasters.windows import thin
-from forecast.questions.symbols import alphabet_size, symbol_base_rates, symbol_codes, target_rows
+from forecast.questions.outcomes import alphabet_size, symbol_base_rates, symbol_codes, target_rows
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.questions.symbols import symbol_codes
+from forecast.questions.outcomes import symbol_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.questions.direction import base_rates, bounded_rate, risen
 from forecast.questions.kinds import BASE_RATE
+from forecast.questions.outcomes import bounded_rate, rise_rates, risen
 from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted, Forecaster
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
@@ -42,7 +42,7 @@ class BaseRate:
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedBaseRate:
         """Count over the training splits of all series."""
-        return FittedBaseRate(self, base_rates(past, train_steps, problem.horizon))
+        return FittedBaseRate(self, rise_rates(past, train_steps, problem.horizon))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def leaning(fitted: Fitted, past: Panel, train_steps: IntArray, problem: Problem
     up = _leans_up(fitted, train, origins)
     counted = np.stack([_rates(outcome, ~up), _rates(outcome, up)])
     same = up.all(axis=0) | ~up.any(axis=0)
-    return FittedLeaning(fitted, np.where(same, base_rates(past, train_steps, problem.horizon), counted))
+    return FittedLeaning(fitted, np.where(same, rise_rates(past, train_steps, problem.horizon), counted))
 
 
 def _leans_up(fitted: Fitted, past: Panel, origins: Origins) -> BoolArray:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.live import Forecast, Live
     from forecast.forecasters.settings import Combine
     from forecast.network.settings import NetworkSettings
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.reference.references import Reference
     from forecast.series.panel import Channel, FloatArray, IntArray, Panel

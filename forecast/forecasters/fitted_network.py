@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from forecast.forecasters.recursion import Standing
     from forecast.network.network import Network
     from forecast.network.settings import NetworkSettings
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
-    from forecast.reference.covariate_encoding import Encoding
-    from forecast.reference.crossfit import CrossFitted
+    from forecast.reference.blends import CrossFitted
+    from forecast.reference.encoding import CovariateEncoding
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.training.data import NetworkData
@@ -62,7 +62,7 @@ class FittedNetwork:
     ids: tuple[str, ...]
     reference: Reference
     scale: FloatArray
-    encoding: Encoding
+    encoding: CovariateEncoding
     network: Network
     history: tuple[Epoch, ...] | tuple[Trial, ...]
     epochs: int
@@ -231,7 +231,11 @@ class FittedNetwork:
 
 
 def data_of(
-    settings: NetworkSettings, past: Panel, reference: Reference | CrossFitted, scale: FloatArray, encoding: Encoding
+    settings: NetworkSettings,
+    past: Panel,
+    reference: Reference | CrossFitted,
+    scale: FloatArray,
+    encoding: CovariateEncoding,
 ) -> NetworkData:
     """What a network of these settings reads of a past, and what its targets are."""
     asked: dict[str, Any] = {"needs_level": needs_level(settings), "question": question_of_head(settings.head)}

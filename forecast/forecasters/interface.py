@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

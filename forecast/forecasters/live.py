@@ -20,8 +20,7 @@ from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached
 from forecast.network.steps import WindowSteps, linear_probabilities, steps_from, straight_forecast
-from forecast.reference.history_buffer import Onward
-from forecast.reference.stepwise import StepwiseReference
+from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
 from forecast.series.panel import window_rows
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.state import State
     from forecast.network.steps import Steps
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
     from forecast.series.calendar import Calendar
     from forecast.series.panel import BoolArray, FloatArray, TimeArray
@@ -100,7 +99,7 @@ class Live:
         network: Network,
         reference: Reference,
         scale: FloatArray,
-        onward: Onward,
+        buffer: HistoryBuffer,
         *,
         ends: Ends,
         beside: Beside,
@@ -113,8 +112,8 @@ class Live:
         self._scale = scale
         # One number is not spread over an array, which takes numpy as long as the product.
         self._unit: FloatArray | np.float64 = scale[:, None] if len(scale) > 1 else np.float64(scale[0])
-        self._onward = onward
-        self._stepwise = StepwiseReference(reference, onward)
+        self._buffer = buffer
+        self._stepwise = StepwiseReference(reference, buffer)
         self._ends = ends
         self._beside = beside
         self._plain = len(scale) == 1 and not (ends.symbols or beside.may_miss)
@@ -146,7 +145,7 @@ class Live:
         """
         past, scale, inputs = data.past, data.scale, data.readings.inputs
         latest = past.offsets[1:] - 1
-        onward = Onward(data.known, latest, past.lengths, reference, max(reference.memory_steps, _ROOM))
+        buffer = HistoryBuffer(data.known, latest, past.lengths, reference, max(reference.memory_steps, _ROOM))
         told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}
         told["ends"] = Ends(past.ids, past.calendar, past.times[latest], past.symbols)
         if context_steps is not None:
@@ -156,14 +155,14 @@ class Live:
                     f"hand it a longer past, or train with `training.regime=stream`"
                 )
             window = WindowSteps(network, inputs(window_rows(latest, context_steps)))
-            return cls(network, reference, scale, onward, steps=window, **told)
+            return cls(network, reference, scale, buffer, steps=window, **told)
         with torch.no_grad():
             ends = [
                 _walk(network, inputs(np.arange(rows.start, rows.stop)), i) for i, (_, rows) in enumerate(past.series())
             ]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
         reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
-        return cls(network, reference, scale, onward, steps=steps_from(network, reached), **told)
+        return cls(network, reference, scale, buffer, steps=steps_from(network, reached), **told)
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), or a number where there is one series; and forecast.
@@ -180,7 +179,7 @@ class Live:
         """
         y, missing = self._taken(row)
         columns = self._beside.go_on(past, missing)
-        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._onward.latest, y))
+        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._buffer.latest, y))
         self._rows_since += 1
         x = (inputs / self._unit).astype(np.float32)
         self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
@@ -227,8 +226,8 @@ class Live:
             return of_probabilities(self._linear_probabilities.of(self._steps.features))
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
-            onward = self._onward
-            standing = Standing(onward.known, onward.rows, onward.lived, self._steps.reached, ahead)
+            buffer = self._buffer
+            standing = Standing(buffer.known, buffer.rows, buffer.lived, self._steps.reached, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)

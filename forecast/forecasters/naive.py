@@ -19,7 +19,7 @@ from forecast.reference.references import Reference, fit_reference
 
 if TYPE_CHECKING:
     from forecast.forecasters.direction import FittedLeaning
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

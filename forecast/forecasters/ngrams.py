@@ -13,12 +13,12 @@ import numpy as np
 
 from forecast.forecasters.contexts import Contexts, Followers, count_followers, learn_contexts, probabilities_after
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
-from forecast.questions.symbols import alphabet_size, symbol_codes, target_rows
+from forecast.questions.outcomes import alphabet_size, symbol_codes, target_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

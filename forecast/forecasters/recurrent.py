@@ -16,9 +16,8 @@ from forecast.forecasters.fitted_network import FittedNetwork, data_of
 from forecast.forecasters.interface import Kind
 from forecast.forecasters.recursion import check_fed_back, own_problem
 from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings
-from forecast.reference.covariate_encoding import Encoding, fit_encoding
-from forecast.reference.crossfit import cross_fitted
-from forecast.reference.label_encoding import make_codes
+from forecast.reference.blends import cross_fitted
+from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.history import Epoch
@@ -27,7 +26,7 @@ from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.series.panel import IntArray, Panel
     from forecast.training.job import Training
 
@@ -117,7 +116,9 @@ class Recurrent:
     def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit the reference, or refit what was chosen before; of symbols there is none."""
         if problem.question.categorical:
-            return make_codes(len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end)
+            return make_label_encoding(
+                len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end
+            )
         if self.reference is None:
             return fit_reference(
                 self.settings.reference, past, train_steps, own_problem(self.settings.strategy, problem)
@@ -135,7 +136,7 @@ def _train(job: TrainingJob) -> Training:
     return fit_network(job)
 
 
-def _check_read(settings: NetworkSettings, reference: Reference, encoding: Encoding) -> None:
+def _check_read(settings: NetworkSettings, reference: Reference, encoding: CovariateEncoding) -> None:
     """Refuse a network that would read nothing at all."""
     if reference.input_size + encoding.input_size + encoding.static.size + settings.id_embedding == 0:
         raise ForecastError(

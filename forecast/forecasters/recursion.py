@@ -1,7 +1,7 @@
 """Forecasts that are fed back: a network of one step, asked again and again.
 
 At each step the network's own forecast takes the place of the observation: the reference's quantities go on with it
-(`Onward`), and the cell takes one step more. Covariates that are known ahead stay known; others cannot be. Of a
+(`HistoryBuffer`), and the cell takes one step more. Covariates that are known ahead stay known; others cannot be. Of a
 distribution draws are fed back, many paths side by side (as DeepAR does, Salinas et al. 2020).
 """
 
@@ -20,7 +20,7 @@ from forecast.network.distributions import QuantileHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
 from forecast.questions.split import Origins
-from forecast.reference.history_buffer import Onward
+from forecast.reference.history_buffer import HistoryBuffer
 
 if TYPE_CHECKING:
     from forecast.forecasters.draws import Uniforms
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from forecast.network.reached import Reached
     from forecast.network.readings import Readings
     from forecast.network.settings import StrategyName
-    from forecast.questions.problem import Problem
-    from forecast.reference.causal_features import Quantities
-    from forecast.reference.covariate_encoding import Encoding, Float32Array
+    from forecast.questions.kinds import Problem
+    from forecast.reference.causal_features import CausalFeatures
+    from forecast.reference.encoding import CovariateEncoding, Float32Array
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray
 
@@ -56,7 +56,7 @@ class Standing:
 
     """
 
-    known: Quantities
+    known: CausalFeatures
     rows: IntArray
     lived: IntArray
     reached: Reached
@@ -134,16 +134,16 @@ class Recursion:
     @torch.no_grad()
     def _walk(self, standing: Standing, uniforms: Uniforms) -> FloatArray:
         """Walk over the horizon from each origin; what is drawn has these `uniforms`, (origin, horizon)."""
-        onward = Onward(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
+        buffer = HistoryBuffer(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
         head, reached = head_on_cpu(self.network), standing.reached
-        scale = self.scale[onward.known.series(onward.rows)]
+        scale = self.scale[buffer.known.series(buffer.rows)]
         forecasts = np.empty((len(scale), self.horizon))
         for step in range(self.horizon):
             if step:
-                onward.push(forecasts[:, step - 1])
-                reached = self._go_on(onward, reached, scale, _known_at(standing.ahead, step - 1))
+                buffer.push(forecasts[:, step - 1])
+                reached = self._go_on(buffer, reached, scale, _known_at(standing.ahead, step - 1))
             raw = self._raw(reached, _known_at(standing.ahead, step))
-            reference = self.reference.at(onward.known, onward.rows)
+            reference = self.reference.at(buffer.known, buffer.rows)
             level = _level(reference, scale[:, None])
             if head.is_distribution:
                 added = head.quantile(raw, torch.from_numpy(uniforms[:, [step]]), level)
@@ -157,14 +157,14 @@ class Recursion:
         ahead = None if known is None else torch.from_numpy(known[:, None]).to(self.network.device)
         return self.network.forecast(reached.features, ahead).cpu()
 
-    def _go_on(self, onward: Onward, reached: Reached, scale: FloatArray, known: Float32Array | None) -> Reached:
+    def _go_on(self, buffer: HistoryBuffer, reached: Reached, scale: FloatArray, known: Float32Array | None) -> Reached:
         """Take one step of the cell with what was forecast for it."""
-        differences = self.reference.inputs(onward.known, onward.rows) / scale[:, None]
+        differences = self.reference.inputs(buffer.known, buffer.rows) / scale[:, None]
         x = np.zeros((len(scale), self.network.interface.inputs), dtype=np.float32)  # no mark: nothing is missing
         x[:, : differences.shape[1]] = differences
         if known is not None:
             x[:, differences.shape[1] : differences.shape[1] + known.shape[1]] = known
-        series = torch.from_numpy(onward.known.series(onward.rows))
+        series = torch.from_numpy(buffer.known.series(buffer.rows))
         features, state = self.network.features(
             torch.from_numpy(x)[:, None].to(self.network.device), series[:, None].to(self.network.device), reached.state
         )
@@ -176,14 +176,14 @@ def own_problem(strategy: StrategyName, problem: Problem) -> Problem:
     return replace(problem, horizon=1) if strategy == "recursive" else problem
 
 
-def standing_at(known: Quantities, readings: Readings, rows: IntArray, reached: Reached, horizon: int) -> Standing:
+def standing_at(known: CausalFeatures, readings: Readings, rows: IntArray, reached: Reached, horizon: int) -> Standing:
     """Begin at some rows of a panel, (origin,)."""
     ahead = readings.known_ahead(rows, horizon)
     lived = rows - known.starts(rows) + 1
     return Standing(known, rows, lived, reached, None if ahead is None else ahead.numpy())
 
 
-def check_fed_back(encoding: Encoding) -> None:
+def check_fed_back(encoding: CovariateEncoding) -> None:
     """Refuse covariates that are not known ahead: nobody could feed them back.
 
     Raises

@@ -22,8 +22,7 @@ from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.windows import Differences, Read, fit_windows, thin, window_rows
 
 if TYPE_CHECKING:
-    from forecast.questions.kinds import TargetType
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem, TargetType
     from forecast.questions.split import Origins
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel

@@ -15,15 +15,20 @@ from forecast.forecasters.recursion import own_problem
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings
-from forecast.reference.covariate_encoding import empty_encoding, restore_encoding
-from forecast.reference.label_encoding import CODES, UNREAD, make_codes
+from forecast.reference.encoding import (
+    SYMBOLS_READ,
+    SYMBOLS_UNREAD,
+    empty_encoding,
+    make_label_encoding,
+    restore_encoding,
+)
 from forecast.reference.references import Reference, term_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.forecasters.recurrent import Recurrent
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.series.panel import Channel
 
 
@@ -56,7 +61,7 @@ def restore(
         static=encoding.static.size,
         series=len(ids),
         symbols=len(problem.question.symbols(channels[0].categories)),
-        reads_symbols=reference.name == CODES,
+        reads_symbols=reference.name == SYMBOLS_READ,
     )
     with torch.device("meta"):  # its own weights would be drawn for nothing
         network = Network(forecaster.settings, interface)
@@ -94,10 +99,10 @@ def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts
         raise ForecastError(
             f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
         )
-    if problem.question.categorical != (facts["name"] in (CODES, UNREAD)):
+    if problem.question.categorical != (facts["name"] in (SYMBOLS_READ, SYMBOLS_UNREAD)):
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
     if problem.question.categorical:
-        return make_codes(series, own.horizon, read=facts["name"] == CODES)
+        return make_label_encoding(series, own.horizon, read=facts["name"] == SYMBOLS_READ)
     terms = term_count(facts["name"], problem.season_steps)
     return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, own.horizon, terms)))
 

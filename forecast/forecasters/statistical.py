@@ -25,7 +25,7 @@ from forecast.forecasters.interface import Forecasts, Kind
 if TYPE_CHECKING:
     from forecast.forecasters.orders import Search
     from forecast.forecasters.statespace import Estimate
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

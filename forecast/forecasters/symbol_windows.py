@@ -18,8 +18,8 @@ import numpy as np
 from scipy import sparse
 
 from forecast.forecasters.contexts import observed_run
-from forecast.questions.symbols import alphabet_size, symbol_codes
-from forecast.reference.covariate_encoding import Encoding, ahead_shifts, fit_encoding
+from forecast.questions.outcomes import alphabet_size, symbol_codes
+from forecast.reference.encoding import CovariateEncoding, ahead_shifts, fit_encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -42,7 +42,7 @@ class LastSymbols:
 
     size: int
     lags: int
-    encoding: Encoding
+    encoding: CovariateEncoding
 
     @property
     def reads(self) -> str:
@@ -65,7 +65,7 @@ class LastSymbols:
 class BagOfSteps:
     """The mean of the columns of all steps of a series up to an origin, and covariates."""
 
-    encoding: Encoding
+    encoding: CovariateEncoding
 
     @property
     def reads(self) -> str:
@@ -114,7 +114,7 @@ def _one_symbol_each(train: Panel) -> bool:
     return bool(counts.max() <= 1)
 
 
-def _covariates(encoding: Encoding, past: Panel, rows: IntArray, step: int) -> FloatArray:
+def _covariates(encoding: CovariateEncoding, past: Panel, rows: IntArray, step: int) -> FloatArray:
     """Covariates at some origins, known ahead of a step of the horizon, and of their series, (origin, column)."""
     series = _series_of(past, rows)
     parts: list[npt.NDArray[np.float32]] = [
@@ -125,7 +125,7 @@ def _covariates(encoding: Encoding, past: Panel, rows: IntArray, step: int) -> F
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
-def _ahead_columns(encoding: Encoding, past: Panel, rows: IntArray, step: int) -> npt.NDArray[np.float32]:
+def _ahead_columns(encoding: CovariateEncoding, past: Panel, rows: IntArray, step: int) -> npt.NDArray[np.float32]:
     """What is known ahead of a step after some origins, (origin, column)."""
     if past.ahead is None:
         return np.zeros((len(rows), encoding.ahead_columns(past).shape[1]), dtype=np.float32)

@@ -9,10 +9,10 @@ import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.questions.kinds import BASE_RATE
-from forecast.questions.symbols import alphabet_size, symbol_base_rates
+from forecast.questions.outcomes import alphabet_size, symbol_base_rates
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

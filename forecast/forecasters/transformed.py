@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from forecast.forecasters.live import Forecast, Live
-    from forecast.questions.kinds import Question
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem, Question
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 

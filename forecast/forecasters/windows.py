@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.questions.direction import risen
-from forecast.reference.covariate_encoding import Encoding, ahead_shifts, fit_encoding
+from forecast.questions.outcomes import risen
+from forecast.reference.encoding import CovariateEncoding, ahead_shifts, fit_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
-    from forecast.reference.causal_features import Quantities
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.questions.kinds import Problem
+    from forecast.reference.causal_features import CausalFeatures
+    from forecast.reference.encoding import Float32Array
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 
@@ -38,7 +38,7 @@ class Read:
 
     """
 
-    known: Quantities
+    known: CausalFeatures
     past: Panel
     ahead: Float32Array
     ahead_shift: IntArray
@@ -58,12 +58,12 @@ class Differences:
     problem: Problem
     reference: Reference
     scale: FloatArray
-    encoding: Encoding
+    encoding: CovariateEncoding
 
     def read(self, past: Panel) -> Read:
         """What windows of a past are made of."""
         return Read(
-            known=self.reference.quantities(past),
+            known=self.reference.causal_features(past),
             past=past,
             ahead=self.encoding.ahead_columns(past),
             ahead_shift=ahead_shifts(past),
@@ -117,7 +117,7 @@ class Differences:
         error: FloatArray = np.abs(predicted - targets)
         return error
 
-    def _unit(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def _unit(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         unit: FloatArray = self.scale[known.series(rows)]
         return unit[:, None]
 

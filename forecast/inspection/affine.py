@@ -107,7 +107,7 @@ class Lags:
         """Ask about several courses of the series, (course, step), at some of its steps."""
         courses, length = values.shape
         panel, reference = _several(self.past, values), _repeated(self.reference, self.number, courses)
-        known = reference.quantities(panel)
+        known = reference.causal_features(panel)
         starts = np.arange(courses) * length
         inputs = reference.inputs(known, (starts[:, None] + steps).reshape(-1))
         return Handed(inputs.reshape(courses, len(steps), -1), reference.at(known, starts + length - 1))

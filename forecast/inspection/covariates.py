@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from forecast.reference.covariate_encoding import Columns, Encoding
+    from forecast.reference.encoding import ChannelEncoding, CovariateEncoding
     from forecast.series.panel import Channel, FloatArray, IntArray
 
 _MISSING = "whether values are missing"
@@ -38,7 +38,7 @@ class Groups:
         return total
 
 
-def covariate_groups(encoding: Encoding) -> Groups:
+def covariate_groups(encoding: CovariateEncoding) -> Groups:
     """Group the columns of an encoding: one group a covariate, all columns of a calendar feature in one."""
     past, ahead = _names(encoding.past), _names(encoding.ahead)
     marks = [_MISSING] * int(encoding.target_marked)
@@ -47,7 +47,7 @@ def covariate_groups(encoding: Encoding) -> Groups:
     return Groups(names, np.array(of_input, dtype=np.int64), np.array(of_ahead, dtype=np.int64))
 
 
-def _names(columns: Columns) -> list[str]:
+def _names(columns: ChannelEncoding) -> list[str]:
     """Name the group of each column."""
     counts = np.array(columns.widths, dtype=np.int64) + columns.marked
     return [_name(channel) for channel, count in zip(columns.channels, counts, strict=True) for _ in range(count)]

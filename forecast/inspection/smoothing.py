@@ -15,7 +15,7 @@ import numpy as np
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.system import system_of
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings

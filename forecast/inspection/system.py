@@ -24,7 +24,7 @@ from forecast.inspection.answer import logits
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
 from forecast.network.reached import Reached, reach_by_walk, reach_by_windows
-from forecast.questions.direction import risen
+from forecast.questions.outcomes import risen
 from forecast.questions.split import Origins, rolling_origins
 from forecast.reference.causal_features import filled_target
 from forecast.series.date_features import features_of, with_features

@@ -21,7 +21,7 @@ from forecast.inspection.following import Following, follow
 from forecast.network.bidirectional import Bidirectional
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
-from forecast.questions.direction import risen
+from forecast.questions.outcomes import risen
 from forecast.training.data import network_data
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from forecast.network.fused import SigmoidRnn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.encoding import Float32Array
 
 
 class Layer:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.readings import Readings
     from forecast.network.state import State
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.encoding import Float32Array
     from forecast.series.panel import IntArray
 
 _LANES = 256

@@ -12,7 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.encoding import Float32Array
     from forecast.series.panel import IntArray
 
 

@@ -19,7 +19,7 @@ from forecast.network.reached import Reached
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
-    from forecast.reference.covariate_encoding import Float32Array
+    from forecast.reference.encoding import Float32Array
     from forecast.series.panel import FloatArray
 
 

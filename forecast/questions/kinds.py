@@ -9,6 +9,7 @@ The command line reads names from here before numpy is loaded, so that arithmeti
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+
 
 TargetType: TypeAlias = Literal["value", "direction", "symbol"]
 """What is forecast of each step ahead: its value; whether it is higher than at the origin, as a probability; or which
@@ -161,7 +163,7 @@ class Direction(Question):
 
     def outcomes(self, panel: Panel, rows: IntArray, horizon: int) -> FloatArray:
         """Return 1 where the target has risen since the row, else 0."""
-        from forecast.questions.direction import risen
+        from forecast.questions.outcomes import risen
 
         return risen(panel, rows, horizon)
 
@@ -189,9 +191,9 @@ class Direction(Question):
 
     def base_rates(self, past: Panel, train_steps: IntArray, horizon: int) -> FloatArray:
         """Return the share of rises, (horizon,)."""
-        from forecast.questions.direction import base_rates
+        from forecast.questions.outcomes import rise_rates
 
-        return base_rates(past, train_steps, horizon)
+        return rise_rates(past, train_steps, horizon)
 
 
 class Symbol(Question):
@@ -226,7 +228,7 @@ class Symbol(Question):
 
     def scored(self, forecasts: FloatArray, y: FloatArray) -> FloatArray:
         """Return the probability that was given to the symbol that came, of (..., origin, step, symbol)."""
-        from forecast.questions.symbols import probability_of
+        from forecast.questions.outcomes import probability_of
 
         return probability_of(forecasts, y)
 
@@ -256,7 +258,7 @@ class Symbol(Question):
 
     def base_rates(self, past: Panel, train_steps: IntArray, horizon: int) -> FloatArray:
         """Return the share of each symbol, (horizon, symbol)."""
-        from forecast.questions.symbols import alphabet_size, symbol_base_rates
+        from forecast.questions.outcomes import alphabet_size, symbol_base_rates
 
         return symbol_base_rates(past, train_steps, horizon, alphabet_size(past))
 
@@ -297,3 +299,25 @@ def metric_label(name: str) -> str:
     ('MASE', 'Brier score')
     """
     return {"brier": "Brier score", "bits": "bits a symbol"}.get(name, name.upper())
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How far ahead, with how much past at least, how long a season (all in steps), and what of each step.
+
+    Attributes
+    ----------
+    season_steps : 1 where the series have no season
+    target_type : the name of the question that is answered
+
+    """
+
+    horizon: int
+    context_steps: int
+    season_steps: int = 1
+    target_type: TargetType = "value"
+
+    @property
+    def question(self) -> Question:
+        """What is forecast of each step: the object that every layer asks."""
+        return QUESTIONS[self.target_type]

@@ -20,8 +20,10 @@ from forecast.reference.scaling import fit_percentage, fit_scale
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from forecast.reference.causal_features import Quantities
+    from forecast.reference.causal_features import CausalFeatures
+    from forecast.reference.references import Reference
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+
 
 Criterion: TypeAlias = Literal["mse", "mae", "owa"]
 
@@ -47,7 +49,7 @@ def blend_terms(season_steps: int) -> int:
     return 2 if season_steps == 1 else len(SEASON_LAGS) + len(RECENT_STEPS) + 5
 
 
-def terms(known: Quantities, rows: IntArray, ahead: IntArray, season_steps: int) -> Iterator[FloatArray]:
+def terms(known: CausalFeatures, rows: IntArray, ahead: IntArray, season_steps: int) -> Iterator[FloatArray]:
     """Terms of a blend at some rows for the steps so many `ahead` of them, each (row, step) or (row, 1)."""
     m = season_steps
     if m > 1:
@@ -115,7 +117,7 @@ class Weighing:
 def reweighted(
     weights: FloatArray,
     train: Panel,
-    known: Quantities,
+    known: CausalFeatures,
     *,
     season_steps: int,
     criterion: Criterion,
@@ -139,7 +141,7 @@ def reweighted(
 
 def solved(
     train: Panel,
-    known: Quantities,
+    known: CausalFeatures,
     *,
     horizon: int,
     season_steps: int,
@@ -173,7 +175,9 @@ def _fitted_rows(train: Panel, series: int, horizon: int, season_steps: int, lef
     return rows[train.target_observed[rows]]
 
 
-def _designs(train: Panel, known: Quantities, fitted: IntArray, *, horizon: int, season_steps: int) -> Iterable[Design]:
+def _designs(
+    train: Panel, known: CausalFeatures, fitted: IntArray, *, horizon: int, season_steps: int
+) -> Iterable[Design]:
     """What blends at rows of a series are made of, in parts; of a long series each is made again when it is read."""
     parts = list(batches(fitted, horizon * blend_terms(season_steps)))
     made = _Made(parts, lambda rows: _design(train, known, rows, horizon, season_steps))
@@ -191,7 +195,7 @@ class _Made:
         return map(self.make, self.parts)
 
 
-def _design(train: Panel, known: Quantities, rows: IntArray, horizon: int, season_steps: int) -> Design:
+def _design(train: Panel, known: CausalFeatures, rows: IntArray, horizon: int, season_steps: int) -> Design:
     """Differences of terms and targets to the last value."""
     steps = np.arange(1, horizon + 1)
     y = train.target[rows]
@@ -230,3 +234,69 @@ def batches(indices: IntArray, width: int) -> Iterator[IntArray]:
     size = max(_FORECASTS_AT_ONCE // max(width, 1), 1)
     for first in range(0, len(indices), size):
         yield indices[first : first + size]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """A reference as training sees it; `Reference` says what the methods give.
+
+    Attributes
+    ----------
+    reference : what forecasts after the training split
+    blocks : the same with weights of all other blocks, for the rows of each
+    borders : (series, block + 1) steps at which blocks begin, and the end of the training split
+
+    """
+
+    reference: Reference
+    blocks: tuple[Reference, ...]
+    borders: IntArray
+
+    @property
+    def horizon(self) -> int:
+        """Steps."""
+        return self.reference.horizon
+
+    @property
+    def input_size(self) -> int:
+        """How many inputs there are."""
+        return self.reference.input_size
+
+    def causal_features(self, past: Panel) -> CausalFeatures:
+        """What is read of every row."""
+        return self.reference.causal_features(past)
+
+    def at(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Forecasts made at some rows, (row, horizon)."""
+        return self._of_blocks(known, rows, self.horizon, lambda reference, mine: reference.at(known, mine))
+
+    def inputs(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
+        """What a network reads at some rows, (row, input)."""
+        return self._of_blocks(known, rows, self.input_size, lambda reference, mine: reference.inputs(known, mine))
+
+    def _of_blocks(
+        self,
+        known: CausalFeatures,
+        rows: IntArray,
+        width: int,
+        forecast_task: Callable[[Reference, IntArray], FloatArray],
+    ) -> FloatArray:
+        steps = rows - known.starts(rows)
+        block = (steps[:, None] >= self.borders[known.series(rows), 1:]).sum(axis=1)
+        result = np.empty((len(rows), width))
+        for number, reference in enumerate((*self.blocks, self.reference)):
+            mine = block == number
+            if mine.any():
+                result[mine] = forecast_task(reference, rows[mine])
+        return result
+
+
+def cross_fitted(reference: Reference, past: Panel, train_steps: IntArray, blocks: int) -> Reference | CrossFitted:
+    """Fit weights for each of so many blocks of the training split; a reference without weights stays as it is."""
+    if reference.name not in CRITERIA or blocks < 2:
+        return reference
+    borders = (np.arange(blocks + 1) * train_steps[:, None]) // blocks
+    fitted = tuple(
+        reference.refit(past, train_steps, left_out=borders[:, block : block + 2]) for block in range(blocks)
+    )
+    return CrossFitted(reference, fitted, borders)

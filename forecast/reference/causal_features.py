@@ -28,7 +28,7 @@ _BLOCK = 32
 """Steps of a series whose moves are summed by one product."""
 
 
-class Quantities(ABC):
+class CausalFeatures(ABC):
     """Causal quantities of packed rows; each array is (row,)."""
 
     @property
@@ -91,8 +91,8 @@ class Quantities(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class PanelQuantities(Quantities):
-    """Quantities of every row of a panel; each is worked out when it is first asked for.
+class PanelFeatures(CausalFeatures):
+    """CausalFeatures of every row of a panel; each is worked out when it is first asked for.
 
     A panel may have as many rows as fit into memory, and a reference reads few of the quantities.
 
@@ -150,8 +150,8 @@ class PanelQuantities(Quantities):
 
 
 @dataclass(frozen=True, eq=False)
-class TableQuantities(Quantities):
-    """Quantities of series that go on, side by side: (quantity, series, step) y, mean, level, phase mean, running sum.
+class BufferFeatures(CausalFeatures):
+    """Causal features of a history buffer, (feature, series, step): y, mean, level, phase mean, running sum.
 
     Attributes
     ----------
@@ -216,7 +216,7 @@ class Phases:
 
     """
 
-    known: Quantities
+    known: CausalFeatures
     rows: IntArray
     season_steps: int
     places: IntArray
@@ -241,7 +241,7 @@ class Phases:
         return self._latest - self.known.starts(self.rows)[:, None]
 
     def seasons_before(self, seasons: int) -> FloatArray:
-        """Values a number of seasons before the future steps, (row, step), as `Quantities.seasons_before`."""
+        """Values a number of seasons before the future steps, (row, step), as `CausalFeatures.seasons_before`."""
         back = seasons - 1
         if self.youngest >= back * self.season_steps:
             return self._of_latest(self.known.y, back)

@@ -15,11 +15,11 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
 from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
-from forecast.reference.causal_features import PanelQuantities, Quantities, by_series, exponential_mean, filled_target
+from forecast.reference.causal_features import CausalFeatures, PanelFeatures, by_series, exponential_mean, filled_target
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
@@ -63,11 +63,11 @@ class Reference:
     centre: FloatArray
     weights: FloatArray
 
-    def quantities(self, past: Panel) -> Quantities:
+    def causal_features(self, past: Panel) -> CausalFeatures:
         """What `at`, `anchor` and `inputs` read, for every row of a past."""
-        return PanelQuantities(past, self.smoothing, self.season_steps)
+        return PanelFeatures(past, self.smoothing, self.season_steps)
 
-    def at(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def at(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         """Forecasts made at some rows, (row, horizon)."""
         if self.name == "seasonal":
             return known.seasons_before(rows, self.horizon, self.season_steps, 1)
@@ -77,9 +77,9 @@ class Reference:
 
     def forecast(self, past: Panel, origins: Origins) -> FloatArray:
         """Forecasts made at some origins, (origin, horizon)."""
-        return self.at(self.quantities(past), origins.rows(past))
+        return self.at(self.causal_features(past), origins.rows(past))
 
-    def anchor(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def anchor(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         """The level that windows ending at some rows are taken as differences to, (row,)."""
         if self.name == "none":
             return self.centre[known.series(rows)]
@@ -89,7 +89,7 @@ class Reference:
             return known.level[rows]
         return known.y[rows]
 
-    def inputs(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def inputs(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         """What a network reads at some rows: differences of the value to the reference's quantities, (row, input)."""
         y = known.y[rows]
         differences = [y - known.before(rows, 1), y - known.level[rows]]
@@ -131,7 +131,7 @@ class Reference:
             else fresh
         )
 
-    def _blend(self, known: Quantities, rows: IntArray, ahead: IntArray) -> FloatArray:
+    def _blend(self, known: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
         """Forecasts of the steps so many `ahead` of some rows, (row, step)."""
         y = known.y[rows][:, None]
         total = np.repeat(y, len(ahead), axis=1)
@@ -141,7 +141,7 @@ class Reference:
             total += weights[series] * (term - y)
         return total
 
-    def _expected(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def _expected(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         """What the blend one step earlier expected at each row; the value itself at a series' first, (row,)."""
         first = rows == known.starts(rows)
         earlier = np.where(first, rows, rows - 1)
@@ -152,7 +152,7 @@ class Reference:
         """Steps ahead, evenly spread, whose forecasts a network reads."""
         return np.unique(np.linspace(1, self.horizon, _COURSE_STEPS).round().astype(np.int64))
 
-    def _course(self, known: Quantities, rows: IntArray) -> FloatArray:
+    def _course(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         """How far from the last value the blend expects some steps of the horizon to be, (row, step)."""
         steps = self._course_steps
         course = np.empty((len(rows), len(steps)))
@@ -236,7 +236,7 @@ def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -
     if not len(origins):
         return 0.0
     scale = fit_scale(past, train_steps, reference.season_steps)
-    known = reference.quantities(past)
+    known = reference.causal_features(past)
     total = count = 0.0
     for part in batches(np.arange(len(origins)), reference.horizon):
         rows = origins[part].rows(past)
@@ -296,7 +296,7 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
     train = past.cut(train_steps)
     weights = solved(
-        train, bare.quantities(train), horizon=bare.horizon, season_steps=bare.season_steps, ridges=_RIDGES
+        train, bare.causal_features(train), horizon=bare.horizon, season_steps=bare.season_steps, ridges=_RIDGES
     )
     candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
     best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
@@ -307,7 +307,7 @@ def _blend_weights(
     reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
 ) -> FloatArray:
     train = past.cut(train_steps)
-    known = reference.quantities(train)
+    known = reference.causal_features(train)
     sizes: dict[str, Any] = {"season_steps": reference.season_steps, "left_out": left_out}
     (weights,) = solved(train, known, horizon=reference.horizon, ridges=(reference.ridge,), **sizes)
     return _reweighted(replace(reference, weights=weights), train, left_out)
@@ -318,7 +318,7 @@ def _reweighted(reference: Reference, train: Panel, left_out: IntArray | None = 
     return reweighted(
         reference.weights,
         train,
-        reference.quantities(train),
+        reference.causal_features(train),
         season_steps=reference.season_steps,
         criterion=CRITERIA[reference.name],
         ridge=reference.ridge,

@@ -23,8 +23,7 @@ from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import NetworkSettings
-from forecast.questions.kinds import question_of_head
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem, question_of_head
 from forecast.reference.references import term_count
 from forecast.runs import files
 from forecast.runs.files import Arrays, ForecastRow, parse_forecast, unpack

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import Evaluation
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.questions.season import Season
     from forecast.questions.split import Split
     from forecast.series.calendar import Calendar

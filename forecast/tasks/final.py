@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted
     from forecast.forecasters.transformed import HasPaths
-    from forecast.questions.problem import Problem
+    from forecast.questions.kinds import Problem
     from forecast.series.panel import FloatArray, Panel, TimeArray
 
 

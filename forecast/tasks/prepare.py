@@ -20,8 +20,7 @@ from forecast.forecasters.settings import NgramSettings
 from forecast.forecasters.symbols import SymbolRates
 from forecast.forecasters.transformed import transformed
 from forecast.questions.kinds import BASE_RATE, question_of_head
-from forecast.questions.short import without_short
-from forecast.questions.task import check_splits, forecast_task
+from forecast.questions.task import check_splits, forecast_task, without_short
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source

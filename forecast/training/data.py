@@ -15,17 +15,16 @@ from forecast.network.head import Level
 from forecast.network.readings import Interface, Readings
 from forecast.questions.kinds import VALUE
 from forecast.reference.causal_features import runs
-from forecast.reference.covariate_encoding import Encoding, ahead_shifts
-from forecast.reference.label_encoding import CODES, Codes
+from forecast.reference.encoding import SYMBOLS_READ, CovariateEncoding, LabelEncoding, ahead_shifts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from forecast.network.network import Network
     from forecast.questions.kinds import Question
-    from forecast.reference.causal_features import Quantities
-    from forecast.reference.covariate_encoding import Float32Array
-    from forecast.reference.crossfit import CrossFitted
+    from forecast.reference.blends import CrossFitted
+    from forecast.reference.causal_features import CausalFeatures
+    from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
     from forecast.training.lanes import Chunk
@@ -93,9 +92,9 @@ class NetworkData:
 
     past: Panel
     reference: Reference | CrossFitted
-    known: Quantities
+    known: CausalFeatures
     scale: FloatArray
-    encoding: Encoding
+    encoding: CovariateEncoding
     readings: Readings
     static: Float32Array
     needs_level: bool = False
@@ -111,7 +110,7 @@ class NetworkData:
             static=self.static.shape[1],
             series=len(self.past),
             symbols=len(self.question.symbols(self.past.symbols)),
-            reads_symbols=isinstance(self.reference, Codes) and self.reference.name == CODES,
+            reads_symbols=isinstance(self.reference, LabelEncoding) and self.reference.name == SYMBOLS_READ,
         )
 
     def level(self, rows: IntArray) -> Level | None:
@@ -240,13 +239,13 @@ def network_data(
     past: Panel,
     reference: Reference | CrossFitted,
     scale: FloatArray,
-    encoding: Encoding,
+    encoding: CovariateEncoding,
     *,
     needs_level: bool = False,
     question: Question = VALUE,
 ) -> NetworkData:
     """Compute what a network reads of a past."""
-    known = reference.quantities(past)
+    known = reference.causal_features(past)
     ahead, shift = encoding.ahead_columns(past), ahead_shifts(past)
     differences, width = reference.input_size, reference.input_size + encoding.input_size
 

@@ -16,8 +16,7 @@ from forecast.evaluation.significance import losses_to_compare
 from forecast.forecasters.direction import BASE_RATE, BaseRate
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_value
-from forecast.questions.kinds import DIRECTION, metric_label
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import DIRECTION, Problem, metric_label
 from forecast.questions.split import rolling_origins
 
 PROBLEM = Problem(HORIZON, 6, 3, target_type="direction")

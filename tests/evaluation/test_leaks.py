@@ -8,7 +8,7 @@ import pytest
 from forecast.evaluation.leaks import change_after, find_leaks
 from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.naive import NaiveRule, last_season, last_value, straight_line, window_mean
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import split_panel
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel

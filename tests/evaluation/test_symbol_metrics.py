@@ -19,8 +19,7 @@ from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.evaluation.significance import losses_to_compare
 from forecast.forecasters.interface import Forecasts, of_probabilities
-from forecast.questions.kinds import SYMBOL, metric_label, question_of_scores
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import SYMBOL, Problem, metric_label, question_of_scores
 from forecast.questions.split import Split, rolling_origins
 from forecast.runs.files import ForecastRow, format_forecast, parse_forecast
 from forecast.runs.saving import with_symbol_texts

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecast.forecasters.interface import Forecasts
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel

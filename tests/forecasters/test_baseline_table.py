@@ -13,8 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from forecast.errors import ForecastError
 from forecast.forecasters.baselines import REGRESSORS, BaselineSettings, build_baseline
 from forecast.forecasters.settings import RegressionSettings
-from forecast.questions.kinds import TargetType
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem, TargetType
 from forecast.questions.split import rolling_origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series

@@ -14,9 +14,9 @@ from forecast.forecasters.baselines import CLASSIFIERS, build_baseline
 from forecast.forecasters.classifying import Classifier
 from forecast.forecasters.settings import ClassifierSettings
 from forecast.forecasters.symbol_windows import MOST_WEIGHTS, BagOfSteps, LastSymbols, fit_inputs
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
+from forecast.questions.outcomes import symbol_base_rates
 from forecast.questions.split import Origins
-from forecast.questions.symbols import symbol_base_rates
 from forecast.series.panel import Channel, KnownAhead, Panel, Statics
 
 LOGISTIC = LogisticRegression(C=2.0, max_iter=1000)

@@ -18,7 +18,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.network.reached import Reached
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.steps import CellSteps, TorchSteps, steps_from
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.series.date_features import with_features
 from forecast.series.panel import Channel, KnownAhead

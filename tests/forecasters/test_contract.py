@@ -22,8 +22,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
-from forecast.questions.kinds import VALUE
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import VALUE, Problem
 from forecast.questions.split import Origins
 from forecast.reference.references import NAMES
 from forecast.series.calendar import Calendar

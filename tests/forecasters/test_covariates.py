@@ -16,9 +16,9 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.encoding import fit_encoding
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import with_features
 from forecast.series.panel import Channel, KnownAhead, Panel, Statics

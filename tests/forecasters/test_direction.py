@@ -25,9 +25,8 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import Transformed, log_target
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.direction import base_rates
-from forecast.questions.kinds import DIRECTION
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import DIRECTION, Problem
+from forecast.questions.outcomes import rise_rates
 from forecast.questions.split import Origins, Split, rolling_origins
 from forecast.questions.task import forecast_task
 from forecast.training.settings import TrainingSettings
@@ -124,7 +123,7 @@ def test_neither_the_unit_nor_the_level_of_the_data_changes_a_probability(name):
 
 
 def test_the_base_rate_says_what_was_counted():
-    np.testing.assert_array_equal(forecasts("base_rate"), np.tile(base_rates(PANEL, TRAIN, 5), (len(ORIGINS), 1)))
+    np.testing.assert_array_equal(forecasts("base_rate"), np.tile(rise_rates(PANEL, TRAIN, 5), (len(ORIGINS), 1)))
 
 
 def test_an_untrained_network_is_the_base_rate():

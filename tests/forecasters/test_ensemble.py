@@ -10,7 +10,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import Ensemble, FittedEnsemble, ensemble, restore_ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.training.settings import TrainingSettings
 

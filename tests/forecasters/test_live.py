@@ -12,7 +12,7 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings

@@ -14,7 +14,7 @@ from forecast.forecasters.naive import (
     straight_line,
     window_mean,
 )
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.reference.references import fit_reference
 from forecast.series.calendar import Calendar

@@ -10,7 +10,7 @@ from oracles.ngrams import counts_of, probabilities_of
 from oracles.symbols import markov_text, symbols_panel
 
 from forecast.forecasters.ngrams import MOST_TRIED, UNCHOSEN, Ngram
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 
 TEXTS = (markov_text(120, seed=1), markov_text(90, seed=2).replace("a", "?", 3), "a", markov_text(40, seed=3))

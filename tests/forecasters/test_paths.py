@@ -15,7 +15,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins, split_panel
 from forecast.training.settings import TrainingSettings
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from forecast.errors import ForecastError
 from forecast.forecasters.regression import Regression
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale

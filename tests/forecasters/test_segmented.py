@@ -10,7 +10,7 @@ from oracles.saved import saved_parts
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, rolling_origins, split_panel
 from forecast.training.settings import TrainingSettings
 

@@ -18,7 +18,7 @@ from forecast.forecasters.pattern import Pattern, fit_season, line_slope, moving
 from forecast.forecasters.statespace import Estimate, estimate, smoothing, structural
 from forecast.forecasters.statistical import Statistical, quietly
 from forecast.forecasters.transformed import Transformed
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series

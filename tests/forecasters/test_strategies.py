@@ -15,7 +15,7 @@ from forecast.forecasters.interface import Forecasts
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, rolling_origins, split_panel
 from forecast.series.panel import Channel, KnownAhead
 from forecast.training.settings import TrainingSettings

@@ -14,10 +14,9 @@ from forecast.forecasters.baselines import CLASSIFIERS, SHIPPED, build_baseline
 from forecast.forecasters.interface import Kind
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
-from forecast.questions.kinds import SYMBOL
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import SYMBOL, Problem
+from forecast.questions.outcomes import symbol_base_rates
 from forecast.questions.split import Origins
-from forecast.questions.symbols import symbol_base_rates
 
 OF_SYMBOLS = tuple(SHIPPED[name] for name in SYMBOL.baselines)
 

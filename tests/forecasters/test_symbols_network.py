@@ -15,7 +15,7 @@ from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split, rolling_origins
 from forecast.questions.task import forecast_task
 from forecast.series.panel import Channel, KnownAhead

@@ -14,7 +14,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import FittedTransformed, Transformed, transformed
 from forecast.network.settings import LstmSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series

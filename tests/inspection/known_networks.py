@@ -13,8 +13,8 @@ from forecast.inspection.system import System
 from forecast.network.network import Network
 from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings, RnnSettings
-from forecast.questions.problem import Problem
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.kinds import Problem
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series

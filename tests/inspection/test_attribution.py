@@ -16,7 +16,7 @@ from forecast.inspection.affine import lag_edges
 from forecast.inspection.attribution import attribute
 from forecast.inspection.paths import Forecasting, Place, integrate
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, split_panel
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import with_features

@@ -15,7 +15,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.following import follow
 from forecast.inspection.units import map_units
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import rolling_origins, split_panel
 from forecast.training.settings import TrainingSettings
 

@@ -11,7 +11,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.pages import probe_symbols as words
 from forecast.inspection.symbols import explained_by, holding_steps, probe_symbols
 from forecast.network.settings import LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.training.settings import TrainingSettings
 

@@ -12,9 +12,9 @@ from forecast.network.direction import DirectionHead
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings
-from forecast.questions.direction import base_rates, risen
-from forecast.questions.problem import Problem
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.kinds import DIRECTION, Problem
+from forecast.questions.outcomes import rise_rates, risen
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.data import begin, network_data
@@ -58,7 +58,7 @@ def test_a_fresh_network_learns_the_outcomes_and_says_their_base_rates(reference
         fit_reference(reference, past, steps, problem),
         fit_scale(past, steps, 1),
         fit_encoding(past, steps),
-        target_type="direction",
+        question=DIRECTION,
     )
     rows = np.arange(200)
     target, exists = data.differences(rows, past.offsets[:-1] + steps)
@@ -70,4 +70,4 @@ def test_a_fresh_network_learns_the_outcomes_and_says_their_base_rates(reference
     with torch.no_grad():
         features = torch.randn(5, network.backbone.feature_size)
         said = network.head.point(network.forecast(features, None), None)
-    np.testing.assert_allclose(said, np.tile(base_rates(past, steps, 4), (5, 1)), rtol=1e-6)
+    np.testing.assert_allclose(said, np.tile(rise_rates(past, steps, 4), (5, 1)), rtol=1e-6)

@@ -163,8 +163,10 @@ def test_no_reference_reads_a_label_before_its_row():
     before = np.flatnonzero(~made.target_observed)
     for name in ("last", "mean", "level", "none"):
         one, two = (fit_reference(name, panel, panel.lengths, problem) for panel in (made, other))
-        assert np.array_equal(one.at(one.quantities(made), before), two.at(two.quantities(other), before))
-        assert np.array_equal(one.inputs(one.quantities(made), before), two.inputs(two.quantities(other), before))
+        assert np.array_equal(one.at(one.causal_features(made), before), two.at(two.causal_features(other), before))
+        assert np.array_equal(
+            one.inputs(one.causal_features(made), before), two.inputs(two.causal_features(other), before)
+        )
 
 
 def table(**columns):

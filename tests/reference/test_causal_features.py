@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from oracles.panels import panel_of, random_walk
 
-from forecast.reference.causal_features import PanelQuantities, exponential_mean
+from forecast.reference.causal_features import PanelFeatures, exponential_mean
 
 LENGTHS = (1, 2, 31, 32, 33, 64, 65, 1000)
 
@@ -31,12 +31,12 @@ def test_nothing_that_comes_later_moves_an_exponential_mean():
 def test_a_series_that_stands_still_is_its_own_mean_to_the_last_bit(smoothing):
     """Else a network would read rounding errors, which its input unit would make as large as one."""
     panel = panel_of(*[np.full(300, value) for value in (123.456, 0.1, -1e6 / 3, 7.7, 1e-9, 99.99, 3.3, 1 / 7)])
-    known = PanelQuantities(panel, smoothing, season_steps=1)
+    known = PanelFeatures(panel, smoothing, season_steps=1)
     np.testing.assert_array_equal(known.level, panel.target)
 
 
 def test_each_series_has_a_mean_of_its_own():
     parts = [random_walk(steps, seed=steps) for steps in LENGTHS]
-    known = PanelQuantities(panel_of(*parts), 0.3, season_steps=1)
+    known = PanelFeatures(panel_of(*parts), 0.3, season_steps=1)
     np.testing.assert_array_equal(known.level, np.concatenate([exponential_mean(y, 0.3) for y in parts]))
     np.testing.assert_array_equal(known.series(np.arange(sum(LENGTHS))), np.repeat(np.arange(len(LENGTHS)), LENGTHS))

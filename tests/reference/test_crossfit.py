@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.questions.problem import Problem
-from forecast.reference.blends import terms
-from forecast.reference.crossfit import CrossFitted, cross_fitted
+from forecast.questions.kinds import Problem
+from forecast.reference.blends import CrossFitted, cross_fitted, terms
 from forecast.reference.references import fit_reference
 
 M, H, BLOCKS = 4, 3, 3
@@ -23,7 +22,7 @@ def make_panel():
 
 def weights_by_hand(panel, reference, series, left_out):
     """Ridge on all origins of a series' training split but those with a target that a block's origins have."""
-    known, start = reference.quantities(panel), panel.offsets[series]
+    known, start = reference.causal_features(panel), panel.offsets[series]
     targets_left_out = {step + h for step in range(*left_out) for h in range(1, H + 1)} if left_out else set()
     origins = [
         step
@@ -44,7 +43,7 @@ def weights_by_hand(panel, reference, series, left_out):
 def test_rows_of_a_block_get_the_weights_of_the_others(panel):
     reference = fit_reference("blend", panel, TRAIN, PROBLEM)
     crossed = cross_fitted(reference, panel, TRAIN, BLOCKS)
-    known = crossed.quantities(panel)
+    known = crossed.causal_features(panel)
     for series in range(2):
         np.testing.assert_allclose(
             reference.weights[series], weights_by_hand(panel, reference, series, None), rtol=1e-6
@@ -74,7 +73,7 @@ def test_in_training_it_errs_as_it_will_later():
     train = np.full(30, 120)
     reference = fit_reference("blend", panel, train, PROBLEM)
     crossed = cross_fitted(reference, panel, train, 4)
-    known = reference.quantities(panel)
+    known = reference.causal_features(panel)
 
     def error(at, first, end):
         rows = (panel.offsets[:-1, None] + np.arange(first, end)).reshape(-1)

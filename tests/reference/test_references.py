@@ -10,10 +10,10 @@ from oracles.panels import noisy_sine, panel_of, random_walk
 from scipy.optimize import linprog
 
 from forecast.errors import ForecastError
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, rolling_origins
 from forecast.reference.blends import CRITERIA, SEASON_LAGS
-from forecast.reference.causal_features import PanelQuantities
+from forecast.reference.causal_features import PanelFeatures
 from forecast.reference.references import NAMES, fit_reference, validation_error
 from forecast.reference.scaling import fit_percentage, fit_scale
 
@@ -139,7 +139,7 @@ def test_no_reference_looks_past_its_origin_or_past_its_training_split(panel, na
     origins = Origins(np.arange(3), cut - 1)
     whole = reference.forecast(panel, origins)
     np.testing.assert_allclose(reference.forecast(panel.cut(cut), origins), whole, rtol=1e-13)
-    known, short = reference.quantities(panel), reference.quantities(panel.cut(cut))
+    known, short = reference.causal_features(panel), reference.causal_features(panel.cut(cut))
     inputs = reference.inputs(known, origins.rows(panel))
     np.testing.assert_allclose(reference.inputs(short, origins.rows(panel.cut(cut))), inputs, atol=1e-12)
     assert inputs.shape[1] == reference.input_size
@@ -262,7 +262,7 @@ def test_an_exactly_seasonal_series_has_a_scale_all_the_same():
 
 def test_means_of_phases_and_of_windows():
     panel = panel_of([9.0], [1.0, 2.0, 3.0, 5.0, 8.0, 0.0, 1.0])
-    known = PanelQuantities(panel, 0.5, 3)
+    known = PanelFeatures(panel, 0.5, 3)
     np.testing.assert_allclose(known.phase_mean[1:], [1, 2, 3, 3, 5, 1.5, 7 / 3])
     np.testing.assert_allclose(known.moving_mean(np.array([2, 7]), 4), [1.5, 3.5])
     np.testing.assert_allclose(known.before(np.array([1, 3]), 2), [1.0, 1.0])

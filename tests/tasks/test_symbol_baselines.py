@@ -11,8 +11,7 @@ from forecast.forecasters.baselines import SHIPPED, refusal
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.forecasters.symbols import SymbolRates
 from forecast.network.settings import LstmSettings
-from forecast.questions.kinds import DIRECTION, SYMBOL
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import DIRECTION, SYMBOL, Problem
 from forecast.tasks.prepare import check_question, chosen_baselines, forecasters, omitted_baselines, reference
 from forecast.tasks.settings import check_job
 

@@ -15,8 +15,8 @@ from forecast.network import kernels
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.kinds import Problem
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.callbacks import LearningRate, Supervisor

@@ -15,11 +15,11 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.windows import window_rows
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings, GruSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import split_panel
 from forecast.questions.task import forecast_task
 from forecast.reading.labels import with_labels_at_end
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from oracles.panels import noisy_sine, panel_of
 
-from forecast.questions.problem import Problem
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.kinds import Problem
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.data import network_data

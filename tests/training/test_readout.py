@@ -16,9 +16,9 @@ from forecast.forecasters.ensemble import FittedEnsemble, ensemble
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings
-from forecast.questions.problem import Problem
+from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar

@@ -10,8 +10,8 @@ from oracles.panels import noisy_sine, panel_of
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.questions.problem import Problem
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.kinds import Problem
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.data import begin, chunk_batch, network_data

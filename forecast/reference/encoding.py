@@ -9,23 +9,28 @@ category, and a column of its own says that it is masked. Everything is measured
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import ForecastError
+from forecast.reference.causal_features import PanelFeatures
+from forecast.reference.references import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from forecast.reference.causal_features import CausalFeatures
     from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
+
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class ChannelEncoding:
     """How some channels become columns.
 
     Attributes
@@ -43,7 +48,7 @@ class Columns:
 
     @property
     def widths(self) -> list[int]:
-        """Columns of each channel, marks apart."""
+        """Columns of each channel, without the missing-value indicators."""
         return [len(channel.categories) or 1 for channel in self.channels]
 
     @property
@@ -90,7 +95,7 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoding:
+class CovariateEncoding:
     """Covariates of a panel as columns.
 
     Attributes
@@ -100,14 +105,14 @@ class Encoding:
 
     """
 
-    past: Columns
-    ahead: Columns
-    static: Columns
+    past: ChannelEncoding
+    ahead: ChannelEncoding
+    static: ChannelEncoding
     target_marked: bool
 
     @property
     def input_size(self) -> int:
-        """Columns that are known at a row."""
+        """Number of columns known at a row."""
         return self.past.size + self.ahead.size + self.target_marked
 
     def past_columns(self, panel: Panel, rows: IntArray) -> Float32Array:
@@ -156,7 +161,7 @@ def ahead_shifts(panel: Panel) -> IntArray:
     return panel.ahead.offsets[:-1] - panel.offsets[:-1]
 
 
-def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
+def fit_encoding(past: Panel, train_steps: IntArray) -> CovariateEncoding:
     """Measure covariates on the first `train_steps[i]` steps of each series."""
     trained = past.first_rows(train_steps)
     masked = None if past.masked is None else past.masked[:, 1:]
@@ -164,7 +169,7 @@ def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
     static = _nothing()
     if past.static is not None:
         static = _fit(past.static.channels, past.static.values, past.static.masked, train_steps > 0)
-    return Encoding(
+    return CovariateEncoding(
         past=replace(past_fit, marked=np.ones_like(past_fit.marked)),
         ahead=_fit_ahead(past, train_steps),
         static=static,
@@ -172,26 +177,27 @@ def fit_encoding(past: Panel, train_steps: IntArray) -> Encoding:
     )
 
 
-def empty_encoding(channels: tuple[Channel, ...]) -> Encoding:
+def empty_encoding(channels: tuple[Channel, ...]) -> CovariateEncoding:
     """Make the encoding of these channels before anything is measured."""
     counts = {role: sum(channel.role == role for channel in channels) for role in ("past", "future", "static")}
     past, ahead, static = (
-        Columns((), np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)) for count in counts.values()
+        ChannelEncoding((), np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64))
+        for count in counts.values()
     )
-    return Encoding(past, ahead, static, target_marked=False)
+    return CovariateEncoding(past, ahead, static, target_marked=False)
 
 
-def restore_encoding(channels: tuple[Channel, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> Encoding:
-    """Make an encoding again of all channels of a panel and what `Encoding.arrays` gave."""
+def restore_encoding(channels: tuple[Channel, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> CovariateEncoding:
+    """Make an encoding again of all channels of a panel and what `CovariateEncoding.arrays` gave."""
     columns = {}
     for kind, role in (("past", "past"), ("ahead", "future"), ("static", "static")):
         marked: IntArray = np.where(arrays[f"{kind}.marked"] != 0, 1, 0).astype(np.int64)
         mine = tuple(channel for channel in channels if channel.role == role)
-        columns[kind] = Columns(mine, arrays[f"{kind}.centre"], arrays[f"{kind}.spread"], marked)
-    return Encoding(**columns, target_marked=bool(arrays["target_marked"][0]))
+        columns[kind] = ChannelEncoding(mine, arrays[f"{kind}.centre"], arrays[f"{kind}.spread"], marked)
+    return CovariateEncoding(**columns, target_marked=bool(arrays["target_marked"][0]))
 
 
-def _fit_ahead(past: Panel, train_steps: IntArray) -> Columns:
+def _fit_ahead(past: Panel, train_steps: IntArray) -> ChannelEncoding:
     """Measure what is known ahead in training; whether it has holes is known ahead as well."""
     if past.ahead is None:
         return _nothing()
@@ -199,13 +205,13 @@ def _fit_ahead(past: Panel, train_steps: IntArray) -> Columns:
     return _fit(past.ahead.channels, past.ahead.values, past.ahead.masked, trained)
 
 
-def _nothing() -> Columns:
-    return Columns((), np.zeros(0), np.ones(0), np.zeros(0, dtype=np.int64))
+def _nothing() -> ChannelEncoding:
+    return ChannelEncoding((), np.zeros(0), np.ones(0), np.zeros(0, dtype=np.int64))
 
 
 def _fit(
     channels: tuple[Channel, ...], values: FloatArray, masked: BoolArray | None, rows: BoolArray | None = None
-) -> Columns:
+) -> ChannelEncoding:
     """Measure channels, one at a time, on some of the rows; where a value is masked anywhere, that is marked."""
     centre, spread, marked = np.zeros(len(channels)), np.ones(len(channels)), np.zeros(len(channels), dtype=np.int64)
     for j, channel in enumerate(channels):
@@ -217,7 +223,7 @@ def _fit(
         if not channel.categories and len(seen):
             centre[j], spread[j] = seen.mean(), seen.std() or 1.0
         del seen  # as large as a column of the panel: not beside the next
-    return Columns(channels, centre, spread, marked)
+    return ChannelEncoding(channels, centre, spread, marked)
 
 
 def _codes(trained: Channel, found: Channel) -> IntArray:
@@ -238,3 +244,72 @@ def _check_same(trained: tuple[Channel, ...], found: tuple[Channel, ...]) -> Non
 def _other(trained: tuple[Channel, ...], found: tuple[Channel, ...]) -> str:
     before, now = (", ".join(channel.name for channel in channels) or "none" for channels in (trained, found))
     return f"the covariates should be {before}, as in training, found {now}: give the same columns, or train again"
+
+
+SYMBOLS_READ, SYMBOLS_UNREAD = "symbols", "no symbols"
+"""Names of it, where the symbols before are read and where they are not."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEncoding(Reference):
+    """What a network reads of the symbols before."""
+
+    def causal_features(self, past: Panel) -> CausalFeatures:
+        """Give the codes of every row of a past."""
+        return LabelFeatures(past, self.smoothing, self.season_steps)
+
+    def at(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Nothing, (row, horizon)."""
+        return np.zeros((len(rows), self.horizon))
+
+    def inputs(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Codes at some rows, (row, 1), or no input where the symbols before are not read."""
+        return known.y[rows][:, None][:, : self.input_size]
+
+    @property
+    def input_size(self) -> int:
+        """How many inputs there are."""
+        return int(self.name == SYMBOLS_READ)
+
+    @property
+    def expected_input(self) -> int | None:
+        """No input is a difference."""
+        return None
+
+    @property
+    def memory_steps(self) -> int:
+        """Only the row itself is read; one before it is kept."""
+        return 2
+
+    def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
+        """There is nothing to fit."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFeatures(PanelFeatures):
+    """Codes of every row; where the symbol is masked the one before, and one beyond all codes where none was yet."""
+
+    @cached_property
+    def y(self) -> FloatArray:
+        """Codes, (row,)."""
+        past = self.past
+        if past.masked is None:
+            return past.target
+        rows = np.arange(len(past.target))
+        latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))
+        none_yet = latest < np.repeat(past.offsets[:-1], past.lengths)
+        return np.where(none_yet, len(past.channels[0].categories), past.target[np.maximum(latest, 0)])
+
+
+def make_label_encoding(series: int, horizon: int, *, read: bool) -> LabelEncoding:
+    """Make what stands in the place of a reference for so many series; `read`: whether symbols are read."""
+    return LabelEncoding(
+        name=SYMBOLS_READ if read else SYMBOLS_UNREAD,
+        horizon=horizon,
+        season_steps=1,
+        smoothing=1.0,
+        ridge=0.0,
+        centre=np.zeros(series),
+        weights=np.zeros((series, horizon, 0)),
+    )

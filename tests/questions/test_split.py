@@ -9,10 +9,9 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.questions.short import without_short
 from forecast.questions.split import rolling_origins, split_panel
-from forecast.questions.task import forecast_task
-from forecast.reference.covariate_encoding import fit_encoding
+from forecast.questions.task import forecast_task, without_short
+from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel, Statics
@@ -139,7 +138,7 @@ def test_scales_and_references_are_finite_where_a_series_has_no_training(name):
     past = panel.cut(split.fitted)
     question = forecast_task(panel_of(noisy_sine(100)), 2).problem
     reference = fit_reference(name, past, split.train, question)
-    known = reference.quantities(past)
+    known = reference.causal_features(past)
     assert np.isfinite(reference.at(known, np.arange(len(past.target)))).all()
     assert np.isfinite(reference.inputs(known, np.arange(len(past.target)))).all()
     assert fit_scale(past, split.train, 1)[5:].tolist() == [1.0] * 5
