@@ -1,6 +1,6 @@
-"""All benchmarks one after the other, their figures as JSON in a folder, and the README's table made of them.
+"""All benchmarks one after the other, their figures as JSON in a folder, and the tables of the docs made of them.
 
-    python benchmarks/everything.py FOLDER [--m4 TRAIN TEST] [--only PART ...] [--readme README.md]
+    python benchmarks/everything.py FOLDER [--m4 TRAIN TEST] [--only PART ...] [--readme docs/benchmarks.md]
 
 Most of an hour alone, a night where other libraries are installed (extra `[bench]`). `--m4` takes the competition's two
 files of hourly series. With `--only` some parts are measured again; of the others what stands in the folder counts.
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--m4", type=Path, nargs=2, metavar=("TRAIN", "TEST"))
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--readme", type=Path, default=Path("docs/benchmarks.md"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     throughput, memory, startup = (options.folder / f"{name}.json" for name in ("throughput", "memory", "startup"))

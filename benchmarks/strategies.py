@@ -1,4 +1,4 @@
-"""Strategies for the horizon on four processes: error, steadiness and time. Prints the table of the README.
+"""Strategies for the horizon on four processes: error, steadiness and time. Prints the table of docs/heads.md.
 
     python benchmarks/strategies.py
 

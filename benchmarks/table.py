@@ -1,4 +1,4 @@
-"""Put what the benchmarks measured into the README, between the marks that stand there.
+"""Put what the benchmarks measured into docs/benchmarks.md, between the marks that stand there.
 
     python benchmarks/table.py throughput.json [--quality FILE ...] [--memory FILE] [--startup FILE] [--readme FILE]
 
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--quality", type=Path, nargs="*", default=[])
     parser.add_argument("--memory", type=Path)
     parser.add_argument("--startup", type=Path)
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--readme", type=Path, default=Path("docs/benchmarks.md"))
     options = parser.parse_args()
     lines = lines_of_throughput(json.loads(options.throughput.read_text()))
     lines += lines_of_quality([json.loads(path.read_text()) for path in options.quality])

@@ -179,9 +179,9 @@ def origins_rows(panel: Panel, fitted: FittedNetwork, repeats: int, libraries: S
     net = Bare("lstm", fitted.reference.input_size, HIDDEN, PROBLEM.horizon)
     inputs = tables(panel, fitted)[0]
     whole = Row("forecasts from every origin of the series, to arrays", "1/s")
-    part = Row("the same of its last 2,000 origins, the walk before them included", "1/s")
-    tidy = Row("that stretch as a scored table", "1/s")
-    alone = Row(f"from every origin of a stretch of {last:,} steps with {PROBLEM.context_steps} before it", "1/s")
+    part = Row("the same of its last 2,000 origins, unrolling from the first step included", "1/s")
+    tidy = Row("that split as a scored table", "1/s")
+    alone = Row(f"from every origin of a split of {last:,} steps with {PROBLEM.context_steps} before it", "1/s")
     rows = PROBLEM.context_steps + last
     cut = single_series(panel.target[-rows:], np.arange(rows), Calendar(freq=None))
     of_cut = np.arange(PROBLEM.context_steps, rows)
