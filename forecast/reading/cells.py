@@ -33,13 +33,13 @@ MISSING = frozenset(
         *["결측", "없음"],
     }
 )
-CURRENCY = "$€£¥₩￦₹"
-GROUPING = " '’_"
+_CURRENCY = "$€£¥₩￦₹"
+_GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
-_UNITS = rf"[%{CURRENCY}]|원|円|元|kr\.?|zł|EUR|USD|KRW|CHF|[KkMB]"
-_DIGITS = rf"(?:\d[\d.,{GROUPING}]*|[.,]\d+)"
-NUMBER = re.compile(
-    rf"\(?[-+−]?\s?(?:[{CURRENCY}]|EUR|USD|KRW|CHF)?\s?[-+−]?(?P<digits>{_DIGITS})"
+_UNITS = rf"[%{_CURRENCY}]|원|円|元|kr\.?|zł|EUR|USD|KRW|CHF|[KkMB]"
+_DIGITS = rf"(?:\d[\d.,{_GROUPING}]*|[.,]\d+)"
+_NUMBER = re.compile(
+    rf"\(?[-+−]?\s?(?:[{_CURRENCY}]|EUR|USD|KRW|CHF)?\s?[-+−]?(?P<digits>{_DIGITS})"
     rf"(?P<exponent>[eE][-+]?\d+)?\s?(?P<unit>{_UNITS})?-?\)?",
     re.ASCII,
 )
@@ -61,7 +61,7 @@ def is_number(cell: str) -> bool:
     if _SIMPLE.fullmatch(cell):
         return True
     cell = cell.translate(_BLANKS)
-    if NUMBER.fullmatch(cell):
+    if _NUMBER.fullmatch(cell):
         return not is_time(cell)
     return cell.lower().lstrip("+-") in {"inf", "infinity"}
 
@@ -93,7 +93,7 @@ def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | No
     `semicolons`: the file is separated by semicolons, as where commas are decimal.
     """
     seen = Counter(kind for cell in cells for kind in _evidence(cell))
-    grouping = next((mark for mark in GROUPING if seen[f"group{mark}"]), "")
+    grouping = next((mark for mark in _GROUPING if seen[f"group{mark}"]), "")
     comma, point = seen["decimal,"], seen["decimal."]
     if comma > point:
         return Notation(",", "." if seen["group."] or seen["either."] else grouping), False
@@ -112,7 +112,7 @@ def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | No
 
 def _evidence(cell: str) -> list[str]:
     """What one cell proves: a mark that must be decimal, one that must group thousands, or one that may be either."""
-    match = NUMBER.fullmatch(cell.strip())
+    match = _NUMBER.fullmatch(cell.strip())
     if match is None:
         return []
     digits = match["digits"].strip()
@@ -121,9 +121,9 @@ def _evidence(cell: str) -> list[str]:
         return ["whole"] if len(digits) < 4 else ["long"]
     last = marks[-1]
     others = [mark for mark in marks if mark != last]
-    if last not in GROUPING and others:  # 1.234,5: the last of two marks is decimal
+    if last not in _GROUPING and others:  # 1.234,5: the last of two marks is decimal
         return [f"decimal{last}", f"group{others[0]}"]
-    if last in GROUPING or len(marks) > 1:  # 1 234 or 1.234.567: a mark that occurs twice groups
+    if last in _GROUPING or len(marks) > 1:  # 1 234 or 1.234.567: a mark that occurs twice groups
         grouped = re.fullmatch(rf"\d{{1,3}}(\{last}\d{{2,3}})*\{last}\d{{3}}", digits)
         return [f"group{last}"] if grouped else []
     before, _, after = digits.partition(last)
@@ -189,7 +189,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     """
     if cell.lower().lstrip("+-") in {"inf", "infinity"}:
         return cell
-    match = NUMBER.fullmatch(cell)
+    match = _NUMBER.fullmatch(cell)
     if match is None or not shape.fullmatch(match["digits"].strip()):
         return None
     around = cell.replace(match["digits"], " ", 1)  # what stands before and after the digits

@@ -108,7 +108,7 @@ def _single_quoted(head: str) -> bool:
 def _score(head: str, dialect: Dialect) -> float:
     """Share of lines with the usual number of cells, times the share of cells that are data or missing."""
     rows = list(rows_of(head, dialect))
-    width, count = usual_width(rows)
+    width, count = _usual_width(rows)
     if width < 2 and dialect.delimiter:
         return 0.0
     table = [row.cells for row in rows if len(row.cells) == width]
@@ -119,7 +119,7 @@ def _score(head: str, dialect: Dialect) -> float:
     return count / max(len(rows), 1) * (0.05 + known / max(len(cells), 1))
 
 
-def usual_width(rows: Iterable[Row]) -> tuple[int, int]:
+def _usual_width(rows: Iterable[Row]) -> tuple[int, int]:
     """Return the most frequent number of cells in a row (of equals the largest), and how often it occurs."""
     widths = Counter(len(row.cells) for row in rows)
     return max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
@@ -168,7 +168,7 @@ def first_lines(text: str, count: int) -> str:
 
 def find_header(rows: Sequence[Row], given: bool | None) -> Header:
     """Find the header in the first rows of a file; `given`: whether there is one, None: detect it."""
-    width, _ = usual_width(rows)
+    width, _ = _usual_width(rows)
     start = _table_start(rows, width)
     notes: tuple[str, ...] = (_left_out("before the table", rows[:start]),) if start else ()
     table = rows[start:]
@@ -272,7 +272,7 @@ def _refuse_torn(names: Sequence[str], cells: Sequence[str]) -> None:
     if len(names) == len(cells) - 1 and is_named(names[0], TIME) and is_data(cells[0]) and not is_number(cells[0]):
         raise ForecastError(
             f"rows have {len(cells)} cells, the header {len(names)} names ({', '.join(names[:5])}): if commas are "
-            f"decimal, they have to be in quotes or cells separated by something else; else mend the header"
+            f"decimal, they have to be in quotes or cells separated by something else; else correct the header"
         )
 
 

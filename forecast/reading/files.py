@@ -48,7 +48,7 @@ class Expected:
     endings: tuple[str, ...]
 
 
-TABLE = Expected(
+_TABLE = Expected(
     "a table with a time and a value", "a CSV or Parquet file", "CSV", "save the table as CSV", (".csv", ".parquet")
 )
 TEXT = Expected("a text", "a text file", "text", "save it as plain text", (".txt",))
@@ -112,7 +112,7 @@ def open_content(name: str, compression: str | None = None) -> Content:
         The file is missing, a directory, empty, unreadable, damaged, or no table.
 
     """
-    content = open_packed(name, compression, TABLE)
+    content = open_packed(name, compression, _TABLE)
     _refuse_marked_up(content.data, name)
     return content
 
@@ -222,7 +222,7 @@ def _refuse_marked_up(data: bytes, name: str) -> None:
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ForecastError(f"{name!r} is a web page or XML, no CSV: download the table itself")
     if start.startswith((b"{", b"[{")):
-        raise ForecastError(f"{name!r} looks like JSON, no CSV: {TABLE.save_as}")
+        raise ForecastError(f"{name!r} looks like JSON, no CSV: {_TABLE.save_as}")
 
 
 def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
@@ -312,7 +312,7 @@ def _refuse_damaged(data: bytes, error: UnicodeDecodeError, name: str) -> None:
         return
     line = data.count(b"\n", 0, error.start) + 1
     raise ForecastError(
-        f"{name!r} is UTF-8 but for {wrong} damaged characters, the first in line {line}: mend them, "
+        f"{name!r} is UTF-8 but for {wrong} damaged characters, the first in line {line}: correct them, "
         f"or say `data.encoding`"
     )
 

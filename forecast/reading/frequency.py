@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _MOST = 0.5  # share of neighbours that are exactly one step apart
-_FULL = 0.9  # share of equal steps that have a row, from which on nobody looks for sessions
+_FULL = 0.9  # share of equal steps that have a row, from which on there are no sessions
 _OPEN = 0.5  # share of days with a row, from which on a weekday or a time of day belongs to the pattern
 _CLOSED = 0.1  # share up to which rows on a weekday are exceptions (special sessions)
 _COVERED = 0.9  # share of rows that the pattern explains, and of the pattern that has rows
@@ -350,8 +350,8 @@ _UNIT_WORDS = {
 def _describe_mask(mask: str) -> str:
     names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
     start = next((i for i in range(7) if mask[i] == "1" and mask[i - 1] == "0"), 0)
-    turned = mask[start:] + mask[:start]
-    run = len(turned.rstrip("0"))
-    if "0" in turned[:run]:
+    rotated = mask[start:] + mask[:start]  # from the first open day after a closed one
+    run = len(rotated.rstrip("0"))
+    if "0" in rotated[:run]:
         return ", ".join(name for name, on in zip(names, mask, strict=True) if on == "1")
     return f"{names[start]} to {names[(start + run - 1) % 7]}"

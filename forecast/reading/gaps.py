@@ -117,7 +117,7 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
     )
 
 
-def steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> IntArray:
+def _steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> IntArray:
     """Missing steps after each row but the last, (row - 1,); days off of a single series do not count."""
     missing = np.maximum(calendar.between(times) - 1, 0)
     if not calendar.trades:
@@ -143,7 +143,7 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
     """
     if how == "ignore":
         return _ignored(rows, calendar, days_off)
-    missing = steps_missing(rows.times, calendar, days_off)
+    missing = _steps_missing(rows.times, calendar, days_off)
     empty = np.flatnonzero(np.isnan(rows.values))
     if not missing.any() and len(empty) == 0:
         return rows, ()
@@ -165,9 +165,9 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
 
 
 _DONE = {
-    "interpolate": "filled in straight lines; what is filled is neither learnt nor scored",
-    "previous": "filled with the value before; what is filled is neither learnt nor scored",
-    "mask": "left open; forecasters see that there is nothing, and it is neither learnt nor scored",
+    "interpolate": "interpolated linearly; filled values are neither trained on nor scored",
+    "previous": "filled with the previous value; filled values are neither trained on nor scored",
+    "mask": "masked: forecasters see that the value is missing, and it is neither trained on nor scored",
 }
 
 
@@ -195,7 +195,7 @@ def _ignored(rows: Rows, calendar: Calendar, days_off: DaysOff) -> tuple[Rows, t
     """Leave out rows without a value, and let gaps be."""
     empty = np.flatnonzero(np.isnan(rows.values))
     kept = rows.take(~np.isnan(rows.values))
-    missing = steps_missing(rows.times, calendar, days_off)
+    missing = _steps_missing(rows.times, calendar, days_off)
     gaps = [*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)]
     if not gaps:
         return kept, ()

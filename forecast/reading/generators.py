@@ -71,7 +71,7 @@ def make_addition(settings: AdditionSettings) -> Panel:
     offsets = _offsets(lengths)
     known = np.concatenate([np.concatenate([term, np.zeros((_BEYOND, 2))]) for term in terms])
     return Panel(
-        values=np.concatenate([add(term) for term in terms])[:, None],
+        values=np.concatenate([_add(term) for term in terms])[:, None],
         observed=np.ones((int(offsets[-1]), 1), dtype=np.bool_),
         offsets=offsets,
         times=np.concatenate([np.arange(length) for length in lengths]),
@@ -87,7 +87,7 @@ def make_addition(settings: AdditionSettings) -> Panel:
     )
 
 
-def add(terms: FloatArray) -> FloatArray:
+def _add(terms: FloatArray) -> FloatArray:
     """Add two numbers digit by digit, (digit, 2), the lowest first -> (digit,); a last carry is dropped."""
     total, carry = np.empty(len(terms)), 0
     for step, (a, b) in enumerate(terms.astype(np.int64).tolist()):

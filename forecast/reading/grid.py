@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 
-_SAMPLE = 400  # cells of a column that stand for all of them
+_SAMPLE = 400  # cells of a column by which its kind is detected
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
     columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
     grid = Grid(
         names=header.names,
-        columns=tuple(plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns),
+        columns=tuple(_plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns),
         lines=lines + header.line - 1 + skipped,
         ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
         found=_found(dialect, header),
@@ -286,7 +286,7 @@ def line_list(lines: IntArray, most: int = 20) -> str:
     return f"line{'' if len(lines) == 1 else 's'} {', '.join(shown)}{more}"
 
 
-def plain_blanks(cells: pa.StringArray) -> pa.StringArray:
+def _plain_blanks(cells: pa.StringArray) -> pa.StringArray:
     """Replace the narrow and non-breaking blanks of other locales by ordinary ones."""
     if pc.all(pc.string_is_ascii(cells)).as_py():
         return cells

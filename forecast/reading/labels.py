@@ -96,7 +96,7 @@ def labels_note(series: int, unlabelled: Collection[str]) -> str | None:
         return None
     named = name_some([repr(name) for name in list(unlabelled)[:_NAMED]], len(unlabelled))
     return (
-        f"{len(unlabelled)} of {series} series have no label: {named}; they are neither learnt nor scored, and the "
+        f"{len(unlabelled)} of {series} series have no label: {named}; they are neither trained on nor scored, and the "
         "forecast after the data says what they are."
     )
 

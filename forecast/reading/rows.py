@@ -73,7 +73,7 @@ def ascending(rows: Rows) -> tuple[Rows, str | None]:
     """Reverse rows that run backwards in time, and describe their order in the file."""
     distance = np.diff(rows.times.astype(np.int64))
     if np.sum(distance < 0) > np.sum(distance > 0):
-        return rows.take(slice(None, None, -1)), "descending, turned round"
+        return rows.take(slice(None, None, -1)), "descending, reversed"
     return rows, None
 
 

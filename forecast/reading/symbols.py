@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 """Control characters that a text does not hold; blanks, line ends and the escape of terminals are allowed."""
 _MOST_CONTROL = 0.02
-NAME = "text"
+_NAME = "text"
 """Id of the only series, whatever the file is called, so that a run can continue another text."""
 _SHOWN = 10
 _LONGEST = 20
@@ -60,7 +60,7 @@ class Text:
 
     def panel(self) -> Panel:
         """Make a panel of one series, whose times are the positions of the characters from 0."""
-        panel = single_series(self.codes, np.arange(len(self.codes)), Calendar(freq=None), NAME)
+        panel = single_series(self.codes, np.arange(len(self.codes)), Calendar(freq=None), _NAME)
         return replace(panel, channels=(replace(panel.channels[0], categories=self.symbols),))
 
 

@@ -284,7 +284,7 @@ def _refuse_or_report(bad: Sequence[_BadRows], on_bad_rows: str, file: str) -> t
     lines = np.unique(np.concatenate([rows.lines for rows in bad]))
     more = f"; in all {line_list(lines)}" if len(lines) > min(len(firsts), _SHOWN) else ""
     raise ForecastError(
-        f"{file!r} has {counted(len(lines), 'row')} that cannot be read: {shown}{more}; mend "
+        f"{file!r} has {counted(len(lines), 'row')} that cannot be read: {shown}{more}; correct "
         f"{'it' if len(lines) == 1 else 'them'}, or leave {'it' if len(lines) == 1 else 'them'} out "
         f"with `data.on_bad_rows=drop`"
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import IntArray, TimeArray
 
 
-WEEKDAYS = "1111100"
+_WEEKDAYS = "1111100"
 EPOCHS = {"epoch_s": 10**9, "epoch_ms": 10**6, "epoch_us": 10**3, "epoch_ns": 1}
 HALVES = {
     "p": ("AM", "PM"),
@@ -95,7 +95,7 @@ class Calendar:
     step: int = 1
     timezone: str | None = None
     day: int | None = None
-    weekmask: str = WEEKDAYS
+    weekmask: str = _WEEKDAYS
     holidays: tuple[str, ...] = ()
     sessions: tuple[int, ...] = ()
     style: TimeStyle | None = None

@@ -47,7 +47,7 @@ LAYOUTS = (
     _ok("pipes", _PLAIN.replace(",", "|"), found={"delimiter": "pipe"}),
     _ok("runs of blanks", _PLAIN.replace(",", "    "), found={"delimiter": "space"}, suffix=".txt"),
     _ok("blanks after commas", _PLAIN.replace(",", ", ")),
-    _ok("a delimiter said by hand", _PLAIN.replace(",", "^"), settings={"delimiter": "^"}),
+    _ok("a delimiter set by hand", _PLAIN.replace(",", "^"), settings={"delimiter": "^"}),
     _ok("excel says its delimiter", "sep=;\n" + _PLAIN.replace(",", ";"), lines=[3, 4, 5]),
     _ok(
         "everything quoted",
@@ -93,7 +93,7 @@ LAYOUTS = (
         found={"encoding": "cp949", "target": "종가 (by its name)"},
     ),
     Case(
-        "korean utf-8, a target said by hand",
+        "korean utf-8, a target set by hand",
         _KOREAN,
         {"target": "거래량"},
         series={"거래량": [1200, 1300, 900]},
@@ -105,7 +105,7 @@ LAYOUTS = (
         series={"값": [5, 6]},
     ),
     Case(
-        "cyrillic said by hand",
+        "cyrillic set by hand",
         "дата;цена\n2024-01-01;1\n2024-01-02;2\n".encode("cp1251"),
         {"encoding": "cp1251"},
         series={"цена": [1, 2]},
@@ -188,7 +188,7 @@ LAYOUTS = (
         notes=("line 1 before the table left out: 'Report'",),
         quiet=False,
     ),
-    _ok("lines to skip said by hand", "a,b\nc,d\n" + _PLAIN, settings={"skip_rows": 2}, lines=[4, 5, 6]),
+    _ok("lines to skip set by hand", "a,b\nc,d\n" + _PLAIN, settings={"skip_rows": 2}, lines=[4, 5, 6]),
     _ok("comments", "# made by hand\n# twice\n" + _PLAIN + "# the end\n", lines=[4, 5, 6]),
     _ok(
         "a row of units",

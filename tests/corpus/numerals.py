@@ -35,7 +35,7 @@ NUMERALS = (
         notes=(_DOUBT,),
         quiet=False,
     ),
-    _case("three digits, said by hand", ["1,234", "2,345", "3,456"], [1234, 2345, 3456], settings={"decimal": "."}),
+    _case("three digits, set by hand", ["1,234", "2,345", "3,456"], [1234, 2345, 3456], settings={"decimal": "."}),
     _case("french", ["1 234,5", "999,25", "12"], [1234.5, 999.25, 12], found={"thousands": "space"}),
     _case("narrow blanks", ["1\u202f234,5", "999,25", "1\u00a0000"], [1234.5, 999.25, 1000], panel=None),
     _case("swiss", ["1'234.5", "999.25", "12"], [1234.5, 999.25, 12], found={"thousands": "apostrophe"}),
@@ -60,7 +60,7 @@ NUMERALS = (
     _case("won", ['"₩71,000"', '"₩70,500"', "₩900"], [71000, 70500, 900], ",", quiet=False, notes=(_DOUBT,)),
     _case("quoted decimal commas", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", found={"delimiter": "comma"}),
     _case(
-        "quoted decimal commas, said by hand", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", settings={"decimal": ","}
+        "quoted decimal commas, set by hand", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", settings={"decimal": ","}
     ),
     _case("percent", ["1.5%", "2.25 %", "-3%"], [1.5, 2.25, -3], ","),
     _case("brackets of accountants", ['"(1,234.50)"', "12.5", "(3)"], [-1234.5, 12.5, -3], ","),

@@ -70,7 +70,7 @@ TIMES = (
         found={"time": "date (day first)"},
     ),
     _case(
-        "all days up to 12: month first, and said so",
+        "all days up to 12: month first, with a note",
         ["01/01/2024", "01/02/2024", "01/03/2024"],
         _THREE,
         notes=("which no row proves: `data.day_first=true` reads them the other way",),
@@ -85,7 +85,7 @@ TIMES = (
         quiet=False,
     ),
     _case(
-        "all days up to 12, said by hand",
+        "all days up to 12, set by hand",
         ["01/01/2024", "01/02/2024", "01/03/2024"],
         _MONTHS,
         settings={"day_first": True},
@@ -159,7 +159,7 @@ TIMES = (
         written=(),
     ),
     _case(
-        "a format said by hand",
+        "a format set by hand",
         ["1~2024~31", "2~2024~29", "3~2024~31"],
         ["2024-01-31", "2024-02-29", "2024-03-31"],
         settings={"time_format": "%m~%Y~%d", "time": "date"},
@@ -172,7 +172,7 @@ TIMES = (
         found={"time": "year + month + day + hour"},
     ),
     Case(
-        "korean fields said by hand, in any order",
+        "korean fields set by hand, in any order",
         "일,월,년,값\n30,1,2024,5\n31,1,2024,6\n1,2,2024,7\n",
         {"time": ["년", "월", "일"]},
         series={"값": [5, 6, 7]},
@@ -239,7 +239,7 @@ TIMES = (
         times=_HOURS,
     ),
     Case(
-        "features made of the time are no targets",
+        "features of the time are no targets",
         "date,hour,weekday,month,load_mw\n2024-01-01 00:00,0,0,1,5\n2024-01-01 01:00,1,0,1,6\n"
         "2024-01-01 02:00,2,0,1,8\n",
         series={"load_mw": [5, 6, 8]},
@@ -254,7 +254,7 @@ TIMES = (
         quiet=False,
     ),
     Case(
-        "times told to be none",
+        "times set to none",
         "date,value\n2024-01-01,1\n2024-01-09,2\n2024-02-03,7\n",
         {"time": "none"},
         series={"value": [1, 2, 7]},

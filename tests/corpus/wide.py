@@ -40,13 +40,13 @@ WIDE = (
         written=("2010",),
     ),
     Case(
-        "a row a series said by hand, without names",
+        "a row a series set by hand, without names",
         _M4_ROWS,
         {"layout": "rows", "header": False},
         series=_SERIES,
     ),
     Case(
-        "a row a series said by hand, few steps", _SHORT, {"layout": "rows"}, series={"a": [5, 2, 3, 9], "b": [4, 3, 2]}
+        "a row a series set by hand, few steps", _SHORT, {"layout": "rows"}, series={"a": [5, 2, 3, 9], "b": [4, 3, 2]}
     ),
     Case(
         "a row a series, its id in another column",
@@ -93,7 +93,7 @@ WIDE = (
         panel=False,
     ),
     Case(
-        "some of the columns, in the order said",
+        "some of the columns, in the order given",
         _WIDE,
         {"layout": "columns", "target": ["north", "east (MW)"]},
         series={"north": [1.5, 2.5, -3.25, 4], "east (MW)": [7, None, 9, 8]},

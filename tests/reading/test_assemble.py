@@ -44,7 +44,7 @@ def one_line(error: pytest.ExceptionInfo[ForecastError]) -> str:
 
 def test_descending_rows_are_turned_round_and_that_is_said(tmp_path: Path) -> None:
     source = load(write(tmp_path, days(30)[::-1], range(30)))
-    assert source.found["order"] == "descending, turned round"
+    assert source.found["order"] == "descending, reversed"
     assert source.panel.target.tolist() == list(range(29, -1, -1))
     assert ends(source.panel) == ("2024-01-01", "2024-01-30", ["2024-01-31", "2024-02-01"])
 
@@ -80,7 +80,7 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
     assert (open_.panel.masked == ~open_.panel.observed).all()
     assert "4 missing steps" in open_.notes[-1]
     assert open_.notes[-1].endswith(
-        "left open; forecasters see that there is nothing, and it is neither learnt nor scored."
+        "masked: forecasters see that the value is missing, and it is neither trained on nor scored."
     )
     ignored = load(path, on_gaps="ignore")
     assert len(ignored.panel.times) == 35
@@ -277,7 +277,7 @@ def test_a_table_of_a_notebook() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         (frame().rename(columns={"y": "z"}), "no column 'y'"),
         (frame(y="text"), "'y' does not hold numbers"),
@@ -288,8 +288,8 @@ def test_a_table_of_a_notebook() -> None:
         (frame(unique_id=["a", None] * 10), "no id in row 2"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_refused(table: pd.DataFrame, said: str) -> None:
-    with pytest.raises(ForecastError, match=said) as error:
+def test_a_table_that_cannot_be_used_is_refused(table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ForecastError, match=message) as error:
         make_panel(table)
     one_line(error)
 
@@ -303,7 +303,7 @@ def test_settings_of_rows_are_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"validation": 0.5, "test": 0.5}, "less than 1 together"),
         ({"validation": 0.9}, "less than 1 together"),
@@ -311,7 +311,7 @@ def test_settings_of_rows_are_checked() -> None:
         ({"validation": 0}, "greater than 0"),
     ],
 )
-def test_a_split_must_leave_something(change: dict[str, float], said: str) -> None:
-    with pytest.raises(ForecastError, match=said):
+def test_a_split_must_leave_something(change: dict[str, float], message: str) -> None:
+    with pytest.raises(ForecastError, match=message):
         check_settings(SplitSettings, change, "split.")
     assert check_settings(SplitSettings, {"validation": 100, "test": 0.2}).validation == 100

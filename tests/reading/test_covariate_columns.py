@@ -1,4 +1,4 @@
-"""Columns beside the target: what of a file stands at which step, ahead of it, or of the whole series."""
+"""Covariates of a file: at each step, known ahead, or constant in a series."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_every_step_has_the_covariates_of_its_row(path):
     panel = source.panel
     assert panel.channels[1:] == (Channel("temp", "past"), Channel("sky", "past", ("rain", "sun")))
     frame = pd.read_csv(path)
-    told = frame[frame["sales"].notna()]
-    np.testing.assert_array_equal(panel.target, told["sales"])
-    np.testing.assert_array_equal(panel.masked[:, 1], told["temp"].isna())
-    np.testing.assert_array_equal(panel.values[:, 1], told["temp"].fillna(0.0))
-    np.testing.assert_array_equal(panel.values[:, 2], (told["sky"] == "sun").astype(float))
+    with_target = frame[frame["sales"].notna()]
+    np.testing.assert_array_equal(panel.target, with_target["sales"])
+    np.testing.assert_array_equal(panel.masked[:, 1], with_target["temp"].isna())
+    np.testing.assert_array_equal(panel.values[:, 1], with_target["temp"].fillna(0.0))
+    np.testing.assert_array_equal(panel.values[:, 2], (with_target["sky"] == "sun").astype(float))
     assert not panel.masked[:, 0].any()
     assert source.found["covariates"] == (
         "temp (past), sky (past, 2 categories), promo (future, 2 categories), kind (static, 2 categories)"
@@ -105,19 +105,19 @@ def test_the_order_of_rows_and_of_columns_changes_nothing(path, tmp_path):
 def test_a_notebook_s_table_gives_the_same_panel(path):
     frame = pd.read_csv(path)
     frame["day"] = pd.to_datetime(frame["day"])
-    made = make_panel(
+    of_frame = make_panel(
         frame, unique_id="shop", ds="day", y="sales", past=["temp", "sky"], future=["promo"], static=["kind"]
     )
     read = load(path).panel
-    np.testing.assert_array_equal(made.values, read.values)
-    np.testing.assert_array_equal(made.masked, read.masked)
-    np.testing.assert_array_equal(made.ahead.values, read.ahead.values)
-    np.testing.assert_array_equal(made.static.values, read.static.values)
-    assert made.channels[1:] == read.channels[1:]
+    np.testing.assert_array_equal(of_frame.values, read.values)
+    np.testing.assert_array_equal(of_frame.masked, read.masked)
+    np.testing.assert_array_equal(of_frame.ahead.values, read.ahead.values)
+    np.testing.assert_array_equal(of_frame.static.values, read.static.values)
+    assert of_frame.channels[1:] == read.channels[1:]
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("settings", "message"),
     [
         ({"past": "tmep"}, "`data.past` 'tmep' is no column of the file: did you mean 'temp'?"),
         ({"past": ["promo"]}, "column 'promo' is named in `data.future` and in `data.past`: leave one out"),
@@ -126,9 +126,9 @@ def test_a_notebook_s_table_gives_the_same_panel(path):
         ({"layout": "rows", "target": None}, "`data.past` names columns, and in this file each row is a series"),
     ],
 )
-def test_mistakes_are_one_line(path, said, message):
+def test_mistakes_are_one_line(path, settings, message):
     with pytest.raises(ForecastError) as error:
-        load(path, **said)
+        load(path, **settings)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""Frequencies found with holes in the times, and what is no frequency."""
+"""Frequencies are inferred with missing steps; irregular times have none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def times_of(index: pd.DatetimeIndex) -> np.ndarray:
     return index.to_numpy().astype("datetime64[ns]")
 
 
-def found(times: np.ndarray, timezone: str | None = None) -> str | None:
+def alias_of(times: np.ndarray, timezone: str | None = None) -> str | None:
     frequency = infer_frequency(times, timezone)
     return None if frequency is None else frequency.calendar.freq
 
@@ -50,7 +50,7 @@ def test_what_pandas_makes_is_found_again_with_holes_as_well(alias: str, kept: f
     ("alias", "periods"), [("h", 2), ("D", 2), ("W-MON", 2), ("MS", 2), ("YE-DEC", 3), ("QE-DEC", 3)]
 )
 def test_few_rows_are_enough(alias: str, periods: int) -> None:
-    assert found(times_of(pd.date_range("2021-01-01", periods=periods, freq=alias))) == alias
+    assert alias_of(times_of(pd.date_range("2021-01-01", periods=periods, freq=alias))) == alias
 
 
 def test_one_row_has_no_frequency() -> None:
@@ -74,8 +74,8 @@ def test_integer_steps(steps: list[int], step: int | None) -> None:
 
 def test_five_weekdays_are_days_ten_are_trading_days() -> None:
     weekdays = times_of(pd.bdate_range("2024-01-01", periods=10))
-    assert found(weekdays[:5]) == "D"  # no weekend has been passed over
-    assert found(weekdays) == "B"
+    assert alias_of(weekdays[:5]) == "D"  # no weekend has been passed over
+    assert alias_of(weekdays) == "B"
 
 
 @pytest.mark.parametrize(
@@ -100,18 +100,18 @@ def test_a_rare_saturday_does_not_make_a_trading_calendar_a_daily_one() -> None:
     days = (
         pd.bdate_range("2020-01-01", periods=500).append(pd.DatetimeIndex(["2020-11-14", "2021-02-06"])).sort_values()
     )
-    assert found(times_of(days)) == "B"
+    assert alias_of(times_of(days)) == "B"
 
 
 def test_days_with_holes_anywhere_stay_days() -> None:
     rows = np.sort(np.random.default_rng(0).choice(400, 300, replace=False))
-    assert found(times_of(pd.date_range("2022-01-01", periods=400))[rows]) == "D"
+    assert alias_of(times_of(pd.date_range("2022-01-01", periods=400))[rows]) == "D"
 
 
 def test_days_of_a_zone_are_days_on_its_clock() -> None:
     berlin = pd.date_range("2024-01-01", periods=200, tz="Europe/Berlin")
     utc = times_of(berlin.tz_convert("UTC").tz_localize(None))
-    assert found(utc, "Europe/Berlin") == "D"
+    assert alias_of(utc, "Europe/Berlin") == "D"
 
 
 @pytest.mark.parametrize("day", [2, 10, 15, 28, 30])

@@ -54,18 +54,18 @@ SHANGHAI = [
     ],
 )
 def test_the_holidays_of_markets_are_holidays(first: str, last: str, closed: list[str]) -> None:
-    made = load(market(first, last, closed))
+    assembled = load(market(first, last, closed))
     inside = [day for day in sorted(closed) if first <= day <= last]
-    assert made.found["frequency"] == "B (trading days, Monday to Friday)"
-    assert list(made.panel.calendar.holidays) == inside
-    assert made.panel.target_observed.all()
-    assert made.panel.calendar.between(made.panel.times).max() == 1
-    assert f"{len(inside)} without a row count as holidays: {inside[0]}" in made.notes[0]
+    assert assembled.found["frequency"] == "B (trading days, Monday to Friday)"
+    assert list(assembled.panel.calendar.holidays) == inside
+    assert assembled.panel.target_observed.all()
+    assert assembled.panel.calendar.between(assembled.panel.times).max() == 1
+    assert f"{len(inside)} without a row count as holidays: {inside[0]}" in assembled.notes[0]
 
 
 def test_a_run_that_comes_in_no_other_year_is_listed_once_more() -> None:
-    made = load(market("2001-01-02", "2002-12-31", NEW_YORK))
-    assert "2001-09-11 to 2001-09-14 come in no other year" in made.notes[1]
+    assembled = load(market("2001-01-02", "2002-12-31", NEW_YORK))
+    assert "2001-09-11 to 2001-09-14 come in no other year" in assembled.notes[1]
     assert not any("no other year" in note for note in load(market("2022-01-03", "2024-12-31", SHANGHAI)).notes)
 
 
@@ -73,10 +73,10 @@ def test_longer_runs_are_gaps() -> None:
     hole = span("2023-05-08", "2023-05-12")
     with pytest.raises(ForecastError, match=r"5 missing steps: 2023-05-08 to 2023-05-12 \(5 steps\)"):
         load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole))
-    made = load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole), on_gaps="interpolate")
-    days = made.panel.times.astype("datetime64[D]").astype(str)
-    assert days[~made.panel.target_observed].tolist() == hole
-    assert list(made.panel.calendar.holidays) == sorted(CHRISTMAS)
+    assembled = load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole), on_gaps="interpolate")
+    days = assembled.panel.times.astype("datetime64[D]").astype(str)
+    assert days[~assembled.panel.target_observed].tolist() == hole
+    assert list(assembled.panel.calendar.holidays) == sorted(CHRISTMAS)
 
 
 def test_the_longest_run_of_holidays_can_be_said() -> None:
@@ -92,17 +92,17 @@ def test_the_longest_run_of_holidays_can_be_said() -> None:
 def test_known_holidays_are_no_gaps_however_many_and_are_left_out_of_the_future() -> None:
     hole = span("2023-05-08", "2023-05-19")
     ahead = ["2025-04-01", "2025-04-18", "2025-04-21"]
-    made = load(market("2022-06-01", "2025-03-31", hole), holidays=tuple(hole + ahead))
-    assert made.panel.target_observed.all()
-    future = made.panel.calendar.write(made.panel.calendar.after(made.panel.times[-1], 20))
+    assembled = load(market("2022-06-01", "2025-03-31", hole), holidays=tuple(hole + ahead))
+    assert assembled.panel.target_observed.all()
+    future = assembled.panel.calendar.write(assembled.panel.calendar.after(assembled.panel.times[-1], 20))
     assert future == [day for day in span("2025-04-01", "2025-05-30") if day not in ahead][:20]
-    assert "less the 3 given in `data.holidays`" in made.notes[-1]
+    assert "less the 3 given in `data.holidays`" in assembled.notes[-1]
 
 
 def test_a_holiday_that_has_a_row_stays_a_step() -> None:
-    made = load(market("2022-06-01", "2025-03-31", []), holidays=("2023-05-01",))
-    assert made.panel.calendar.holidays == ()
-    assert made.panel.calendar.between(made.panel.times).tolist() == [1] * (len(made.panel.times) - 1)
+    assembled = load(market("2022-06-01", "2025-03-31", []), holidays=("2023-05-01",))
+    assert assembled.panel.calendar.holidays == ()
+    assert assembled.panel.calendar.between(assembled.panel.times).tolist() == [1] * (len(assembled.panel.times) - 1)
 
 
 def test_where_many_days_are_missing_none_is_a_holiday() -> None:
@@ -132,9 +132,9 @@ def two_markets() -> pd.DataFrame:
 
 
 def test_holidays_of_a_panel_are_those_of_all_and_a_market_s_own_are_no_gaps() -> None:
-    made = assemble(raw_table(two_markets(), "unique_id", "ds", "y"), RowSettings())
-    assert made.panel.calendar.holidays == ("2023-12-25",)
-    assert made.panel.target_observed.all()
+    assembled = assemble(raw_table(two_markets(), "unique_id", "ds", "y"), RowSettings())
+    assert assembled.panel.calendar.holidays == ("2023-12-25",)
+    assert assembled.panel.target_observed.all()
 
 
 def sessions(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -144,11 +144,11 @@ def sessions(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
 def test_sessions_have_holidays_and_short_days() -> None:
     index = sessions(market("2024-01-02", "2024-06-28", ["2024-03-29", "2024-04-01", "2024-05-01"]))
     short = index[~((index.normalize() == pd.Timestamp("2024-03-28")) & (index.hour >= 13))]
-    made = load(short)
-    assert made.found["frequency"] == "h (trading sessions, Monday to Friday, 7 a day)"
-    assert made.panel.calendar.holidays == ("2024-03-29", "2024-04-01", "2024-05-01")
-    assert made.panel.target_observed.all()
-    future = made.panel.calendar.write(made.panel.calendar.after(made.panel.times[-1], 8))
+    assembled = load(short)
+    assert assembled.found["frequency"] == "h (trading sessions, Monday to Friday, 7 a day)"
+    assert assembled.panel.calendar.holidays == ("2024-03-29", "2024-04-01", "2024-05-01")
+    assert assembled.panel.target_observed.all()
+    future = assembled.panel.calendar.write(assembled.panel.calendar.after(assembled.panel.times[-1], 8))
     assert (future[0], future[-1]) == ("2024-07-01 09:00:00", "2024-07-02 09:00:00")
 
 
@@ -156,18 +156,18 @@ def test_a_hole_within_a_session_is_a_gap() -> None:
     index = sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])).delete([100, 101])
     with pytest.raises(ForecastError, match="2 missing steps: 2024-01-22 11:00:00 to 2024-01-22 12:00:00"):
         load(index)
-    made = load(index, on_gaps="previous")
-    assert np.flatnonzero(~made.panel.target_observed).tolist() == [100, 101]
+    assembled = load(index, on_gaps="previous")
+    assert np.flatnonzero(~assembled.panel.target_observed).tolist() == [100, 101]
 
 
 def test_sessions_made_into_days_are_trading_days() -> None:
-    made = load(sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])), resample="D", resample_how="last")
-    assert made.panel.calendar.freq == "B"
-    assert len(made.panel.times) == len(market("2024-01-02", "2024-06-28", ["2024-05-01"]))
+    assembled = load(sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])), resample="D", resample_how="last")
+    assert assembled.panel.calendar.freq == "B"
+    assert len(assembled.panel.times) == len(market("2024-01-02", "2024-06-28", ["2024-05-01"]))
 
 
 def test_trading_days_made_into_weeks_keep_weeks_with_holidays() -> None:
-    made = load(market("2024-01-01", "2024-12-31", ["2024-03-29", "2024-04-01"]), resample="W-FRI")
-    assert made.panel.calendar.freq == "W-FRI"
-    assert made.panel.target_observed.all()
-    assert made.panel.calendar.between(made.panel.times).max() == 1
+    assembled = load(market("2024-01-01", "2024-12-31", ["2024-03-29", "2024-04-01"]), resample="W-FRI")
+    assert assembled.panel.calendar.freq == "W-FRI"
+    assert assembled.panel.target_observed.all()
+    assert assembled.panel.calendar.between(assembled.panel.times).max() == 1

@@ -51,7 +51,7 @@ def test_every_setting_changes_the_series(change: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"frequency": 101}, r"`data\.sampling_rate` should be at least twice `data\.frequency` \(here 202\)"),
         ({"sampling_rate": 10}, r"`data\.sampling_rate` should be at least twice"),
@@ -63,8 +63,8 @@ def test_every_setting_changes_the_series(change: dict[str, float]) -> None:
         ({"freqency": 3}, r"did you mean `data\.frequency`"),
     ],
 )
-def test_a_wave_that_cannot_be_is_refused(change: dict[str, object], said: str) -> None:
-    with pytest.raises(ForecastError, match=said):
+def test_a_wave_that_cannot_be_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ForecastError, match=message):
         check_settings(SinewaveSettings, change, "data.")
 
 
@@ -86,11 +86,11 @@ def test_each_series_is_a_sum():
     assert len(panel) == 45
     for i, (_, rows) in enumerate(panel.series()):
         known = panel.ahead.values[panel.ahead.offsets[i] : panel.ahead.offsets[i + 1]]
-        own = known[: rows.stop - rows.start]
-        assert number(own[:, 0]) + number(own[:, 1]) == number(panel.target[rows])
-        assert not own[[0, -1]].any()
+        digits = known[: rows.stop - rows.start]
+        assert number(digits[:, 0]) + number(digits[:, 1]) == number(panel.target[rows])
+        assert not digits[[0, -1]].any()
         assert panel.target[rows][0] == 0
-        assert not known[len(own) :].any()
+        assert not known[len(digits) :].any()
 
 
 def test_the_longer_ones_come_last_and_lengths_are_as_said():

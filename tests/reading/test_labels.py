@@ -1,4 +1,4 @@
-"""One label a series: read into a row of its own, which alone is asked for."""
+"""One label per series: read into a row of its own, the only one that is forecast."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CODES = (2, 0, 1, 1, 0, 2)
 
 
 def read_panel(lengths=LENGTHS, codes=CODES, seen=None):
-    """Labels in every row, beside one covariate of numbers and one of categories."""
+    """Labels in every row, with one covariate of numbers and one of categories."""
     rng = np.random.default_rng(0)
     panel = panel_of(*(np.full(n, code) for n, code in zip(lengths, codes, strict=True)), observed=seen)
-    beside = np.column_stack([rng.normal(size=len(panel.target)), rng.integers(0, 2, len(panel.target))])
+    covariates = np.column_stack([rng.normal(size=len(panel.target)), rng.integers(0, 2, len(panel.target))])
     return replace(
         panel,
-        values=np.column_stack([panel.values, beside]),
-        observed=np.column_stack([panel.observed, np.ones(beside.shape, dtype=bool)]),
+        values=np.column_stack([panel.values, covariates]),
+        observed=np.column_stack([panel.observed, np.ones(covariates.shape, dtype=bool)]),
         channels=(
             Channel("y", "target", ("ant", "bee", "cow")),
             Channel("x", "past"),
@@ -44,27 +44,27 @@ def read_panel(lengths=LENGTHS, codes=CODES, seen=None):
 
 def test_the_label_is_one_more_row_and_nothing_else_of_the_target_is_there():
     panel = read_panel()
-    made = with_labels_at_end(panel)
-    assert made.at_end
-    assert made.channels[0] == Channel("y", "target", ("ant", "bee", "cow"), at_end=True)
-    assert made.lengths.tolist() == [n + 1 for n in LENGTHS]
-    for i, (name, rows) in enumerate(made.series()):
+    labelled = with_labels_at_end(panel)
+    assert labelled.at_end
+    assert labelled.channels[0] == Channel("y", "target", ("ant", "bee", "cow"), at_end=True)
+    assert labelled.lengths.tolist() == [n + 1 for n in LENGTHS]
+    for i, (name, rows) in enumerate(labelled.series()):
         before = panel.values[panel.offsets[i] : panel.offsets[i + 1]]
         assert name == panel.ids[i]
-        assert made.values[rows, 0].tolist() == [*[0] * LENGTHS[i], CODES[i]]
-        assert made.observed[rows, 0].tolist() == [*[False] * LENGTHS[i], True]
-        assert made.masked[rows, 0].tolist() == [*[True] * LENGTHS[i], False]
-        assert made.values[rows, 1:].tolist() == [*before[:, 1:].tolist(), [0, 0]]
-        assert made.observed[rows, 1:].tolist() == [*[[True, True]] * LENGTHS[i], [False, False]]
-        assert made.masked[rows, 1:].tolist() == [*[[False, False]] * LENGTHS[i], [True, True]]
-        assert made.times[rows].tolist() == list(range(LENGTHS[i] + 1))
+        assert labelled.values[rows, 0].tolist() == [*[0] * LENGTHS[i], CODES[i]]
+        assert labelled.observed[rows, 0].tolist() == [*[False] * LENGTHS[i], True]
+        assert labelled.masked[rows, 0].tolist() == [*[True] * LENGTHS[i], False]
+        assert labelled.values[rows, 1:].tolist() == [*before[:, 1:].tolist(), [0, 0]]
+        assert labelled.observed[rows, 1:].tolist() == [*[[True, True]] * LENGTHS[i], [False, False]]
+        assert labelled.masked[rows, 1:].tolist() == [*[[False, False]] * LENGTHS[i], [True, True]]
+        assert labelled.times[rows].tolist() == list(range(LENGTHS[i] + 1))
 
 
 def test_times_go_on_by_the_calendar():
     panel = read_panel()
     days = np.arange("2024-02-27", "2024-03-19", dtype="datetime64[D]").astype("datetime64[ns]")
-    made = with_labels_at_end(replace(panel, times=days, calendar=Calendar("D")))
-    assert made.times[made.offsets[1:] - 1].astype("datetime64[D]").astype(str).tolist() == [
+    labelled = with_labels_at_end(replace(panel, times=days, calendar=Calendar("D")))
+    assert labelled.times[labelled.offsets[1:] - 1].astype("datetime64[D]").astype(str).tolist() == [
         "2024-03-02", "2024-03-03", "2024-03-09", "2024-03-12", "2024-03-17", "2024-03-19",
     ]  # fmt: skip
     two = with_labels_at_end(replace(panel, calendar=Calendar(freq=None, step=2)))
@@ -79,22 +79,22 @@ def test_what_is_known_ahead_reaches_the_label_masked_where_it_did_not():
         np.array([0, 2, 6]),
         (Channel("z", "future"),),
     )
-    made = with_labels_at_end(replace(panel, ahead=ahead))
-    assert made.ahead.offsets.tolist() == [0, 3, 7]
-    assert made.ahead.values[:, 0].tolist() == [1, 2, 0, 3, 4, 5, 6]
-    assert made.ahead.masked[:, 0].tolist() == [False, False, True, False, False, False, False]
-    check_known_ahead(made, 1)  # a label has nothing after it
+    labelled = with_labels_at_end(replace(panel, ahead=ahead))
+    assert labelled.ahead.offsets.tolist() == [0, 3, 7]
+    assert labelled.ahead.values[:, 0].tolist() == [1, 2, 0, 3, 4, 5, 6]
+    assert labelled.ahead.masked[:, 0].tolist() == [False, False, True, False, False, False, False]
+    check_known_ahead(labelled, 1)  # a label has nothing after it
 
 
 def test_labels_may_stand_in_some_rows_but_there_may_not_be_two():
     seen = [np.ones(n, dtype=bool) for n in LENGTHS]
     seen[0][:] = [False, True, False, False]
     seen[2][:] = False
-    made = with_labels_at_end(read_panel(seen=seen), unlabelled=["s4"])
-    at_end = made.offsets[1:] - 1
-    assert made.target_observed[at_end].tolist() == [True, True, False, True, False, True]
-    assert made.target[at_end].tolist() == [2, 0, 0, 1, 0, 2]
-    assert made.masked[at_end, 0].tolist() == [False, False, True, False, True, False]
+    labelled = with_labels_at_end(read_panel(seen=seen), unlabelled=["s4"])
+    at_end = labelled.offsets[1:] - 1
+    assert labelled.target_observed[at_end].tolist() == [True, True, False, True, False, True]
+    assert labelled.target[at_end].tolist() == [2, 0, 0, 1, 0, 2]
+    assert labelled.masked[at_end, 0].tolist() == [False, False, True, False, True, False]
     two = read_panel()
     two.values[two.offsets[3], 0] = 2
     with pytest.raises(ForecastError, match=r"series 's3' has the labels 'bee' and 'cow'.* takes one a series"):
@@ -103,70 +103,71 @@ def test_labels_may_stand_in_some_rows_but_there_may_not_be_two():
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_origins_are_the_rows_before_labels(stride):
-    made = with_labels_at_end(read_panel(), unlabelled=["s2"])
-    found = rolling_origins(made, np.zeros(6, dtype=np.int64), made.lengths, 1, stride)
+    labelled = with_labels_at_end(read_panel(), unlabelled=["s2"])
+    origins = rolling_origins(labelled, np.zeros(6, dtype=np.int64), labelled.lengths, 1, stride)
     expected = [(0, 3), (1, 0), (3, 2), (4, 4), (5, 1)][::stride]
-    assert list(zip(found.series.tolist(), found.steps.tolist(), strict=True)) == expected
-    after = last_origins(made)
+    assert list(zip(origins.series.tolist(), origins.steps.tolist(), strict=True)) == expected
+    after = last_origins(labelled)
     assert list(zip(after.series.tolist(), after.steps.tolist(), strict=True)) == [(2, 5)]
     assert len(last_origins(with_labels_at_end(read_panel()))) == 0
 
 
 def test_series_without_a_label_are_counted_nowhere():
-    made = with_labels_at_end(read_panel(), unlabelled=["s0", "s4"])
-    split = split_panel(made, 1, 1, 1, 1, over="series")
+    labelled = with_labels_at_end(read_panel(), unlabelled=["s0", "s4"])
+    split = split_panel(labelled, 1, 1, 1, 1, over="series")
     assert split.train.tolist() == [0, 2, 7, 0, 0, 0]
     assert split.validation.tolist() == [0, 0, 0, 4, 0, 0]
-    tested = rolling_origins(made, split.before_test, made.lengths, 1)
+    tested = rolling_origins(labelled, split.before_test, labelled.lengths, 1)
     assert list(zip(tested.series.tolist(), tested.steps.tolist(), strict=True)) == [(5, 1)]
     with pytest.raises(ForecastError, match="found 4 series with a label, of which 2 for validation and 2 for the"):
-        split_panel(made, 2, 2, 1, 1, over="series")
+        split_panel(labelled, 2, 2, 1, 1, over="series")
 
 
 def test_the_question_reads_as_much_as_the_shortest_training_series_has():
-    made = with_labels_at_end(read_panel((9, 6, 5, 1), (0, 1, 2, 0)))
-    found = forecast_task(made, 1, validation=1, test=1, target_type="symbol", over="series")
-    assert (found.problem.context_steps, found.problem.season_steps) == (6, 1)
-    assert found.split.train.tolist() == [10, 7, 0, 0]
+    labelled = with_labels_at_end(read_panel((9, 6, 5, 1), (0, 1, 2, 0)))
+    task = forecast_task(labelled, 1, validation=1, test=1, target_type="symbol", over="series")
+    assert (task.problem.context_steps, task.problem.season_steps) == (6, 1)
+    assert task.split.train.tolist() == [10, 7, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("change", "message"),
     [
         ({"horizon": 3}, r"found `horizon=3`: say `horizon=1`"),
         ({"target_type": "value"}, r"say `model\.head=categorical`"),
         ({"over": "time"}, r"say `split\.over=series`"),
     ],
 )
-def test_other_questions_are_refused(said, message):
-    asked = {"horizon": 1, "target_type": "symbol", "over": "series", "validation": 1, "test": 1, **said}
+def test_other_questions_are_refused(change, message):
+    settings = {"horizon": 1, "target_type": "symbol", "over": "series", "validation": 1, "test": 1, **change}
     with pytest.raises(ForecastError, match=r"`data\.target_at=end`.*" + message):
-        forecast_task(with_labels_at_end(read_panel()), asked.pop("horizon"), **asked)
+        forecast_task(with_labels_at_end(read_panel()), settings.pop("horizon"), **settings)
 
 
 def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
-    made = with_labels_at_end(read_panel())
-    alike = replace(made, channels=(replace(made.channels[0], categories=("ant",)), *made.channels[1:]))
+    labelled = with_labels_at_end(read_panel())
+    alike = replace(labelled, channels=(replace(labelled.channels[0], categories=("ant",)), *labelled.channels[1:]))
     with pytest.raises(ForecastError, match=r"all series have the label 'ant': there is nothing to forecast"):
         check_labels(alike, 1, SYMBOL, "series")
-    numbers = replace(made, channels=(replace(made.channels[0], categories=()), *made.channels[1:]))
+    numbers = replace(labelled, channels=(replace(labelled.channels[0], categories=()), *labelled.channels[1:]))
     with pytest.raises(ForecastError, match=r"'y' holds numbers: say `data\.symbols=true`"):
         check_labels(numbers, 1, SYMBOL, "series")
     with pytest.raises(ForecastError, match=r"name columns with `data\.past`"):
-        check_labels(made.target_alone(), 1, SYMBOL, "series")
+        check_labels(labelled.target_alone(), 1, SYMBOL, "series")
 
 
 def test_no_reference_reads_a_label_before_its_row():
-    made = with_labels_at_end(read_panel())
+    labelled = with_labels_at_end(read_panel())
     other = with_labels_at_end(read_panel(codes=(0, 1, 2, 0, 1, 1)))
-    problem = forecast_task(made, 1, validation=1, test=1, target_type="symbol", over="series").problem
-    before = np.flatnonzero(~made.target_observed)
+    problem = forecast_task(labelled, 1, validation=1, test=1, target_type="symbol", over="series").problem
+    before = np.flatnonzero(~labelled.target_observed)
     for name in ("last", "mean", "level", "none"):
-        one, two = (fit_reference(name, panel, panel.lengths, problem) for panel in (made, other))
-        assert np.array_equal(one.at(one.causal_features(made), before), two.at(two.causal_features(other), before))
-        assert np.array_equal(
-            one.inputs(one.causal_features(made), before), two.inputs(two.causal_features(other), before)
-        )
+        references = [fit_reference(name, panel, panel.lengths, problem) for panel in (labelled, other)]
+        panels = (labelled, other)
+        features = [reference.causal_features(of) for reference, of in zip(references, panels, strict=True)]
+        both = list(zip(references, features, strict=True))
+        assert np.array_equal(*(reference.at(causal, before) for reference, causal in both))
+        assert np.array_equal(*(reference.inputs(causal, before) for reference, causal in both))
 
 
 def table(**columns):
@@ -180,11 +181,11 @@ def table(**columns):
 def test_a_table_says_the_label_in_some_rows_or_in_none():
     frame = table()
     frame.loc[[0, 2], "y"] = np.nan  # said once, in the middle: no row is cut off
-    made = make_panel(frame, past=["x"], target_at="end")
-    assert made.lengths.tolist() == [4, 4, 4, 2]
-    assert made.target[made.offsets[1:] - 1].tolist() == [1, 2, 0, 1]
-    assert made.target_observed.nonzero()[0].tolist() == [3, 7, 13]
-    assert made.values[:3, 1].tolist() == [0, 0.5, 1]
+    labelled = make_panel(frame, past=["x"], target_at="end")
+    assert labelled.lengths.tolist() == [4, 4, 4, 2]
+    assert labelled.target[labelled.offsets[1:] - 1].tolist() == [1, 2, 0, 1]
+    assert labelled.target_observed.nonzero()[0].tolist() == [3, 7, 13]
+    assert labelled.values[:3, 1].tolist() == [0, 0.5, 1]
     frame.loc[4, "y"] = 7.0
     with pytest.raises(ForecastError, match=r"series 'b' has the labels 2 and 7"):
         make_panel(frame, past=["x"], target_at="end")
@@ -192,19 +193,19 @@ def test_a_table_says_the_label_in_some_rows_or_in_none():
 
 def test_series_of_one_row_each_are_enough():
     frame = table().drop_duplicates("unique_id")
-    made = make_panel(frame, past=["x"], target_at="end")
-    assert made.lengths.tolist() == [2, 2, 2, 2]
-    assert made.times.tolist() == [0, 1] * 4
+    labelled = make_panel(frame, past=["x"], target_at="end")
+    assert labelled.lengths.tolist() == [2, 2, 2, 2]
+    assert labelled.times.tolist() == [0, 1] * 4
 
 
 def test_gaps_are_settled_as_ever(tmp_path):
     frame = table().drop(index=[4])
     with pytest.raises(ForecastError, match="'b' has 1 missing step"):
         make_panel(frame, past=["x"], target_at="end")
-    made = make_panel(frame, past=["x"], target_at="end", on_gaps="mask")
-    assert made.lengths.tolist() == [4, 4, 4, 2]
-    assert made.target[7] == 2
-    assert made.masked[4:8].tolist() == [[True, False], [True, True], [True, False], [False, True]]
+    labelled = make_panel(frame, past=["x"], target_at="end", on_gaps="mask")
+    assert labelled.lengths.tolist() == [4, 4, 4, 2]
+    assert labelled.target[7] == 2
+    assert labelled.masked[4:8].tolist() == [[True, False], [True, True], [True, False], [False, True]]
 
 
 @pytest.mark.parametrize("on_short_series", ["error", "drop"])
@@ -217,6 +218,6 @@ def test_a_file_of_labels(tmp_path, on_short_series):
     assert source.panel.ids == ("a", "b", "c", "d")
     assert source.panel.lengths.tolist() == [4, 4, 4, 2]
     assert source.notes[-1] == (
-        "1 of 4 series have no label: 'c'; they are neither learnt nor scored, and the forecast after the data says "
-        "what they are."
+        "1 of 4 series have no label: 'c'; they are neither trained on nor scored, and the forecast after the data "
+        "says what they are."
     )

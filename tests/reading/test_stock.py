@@ -1,4 +1,4 @@
-"""The bundled prices: made by the script beside them, and with the habits of real ones."""
+"""The bundled prices: made by the script next to them, with the properties of real ones."""
 
 from __future__ import annotations
 

@@ -136,8 +136,8 @@ def test_missing_cells_are_settled_as_of_numbers(tmp_path: Path) -> None:
     filled = [written[{5: 4, 9: 8, 10: 8}.get(n, n)] for n in range(28)]
     assert texts(previous) == texts(masked.panel) == filled
     assert texts(load(path, on_gaps="ignore").panel) == [STATES[n] for n in range(28) if n not in (5, 9, 10)]
-    said = load(path, on_gaps="mask", missing=["10"]).panel
-    assert said.channels[0].categories == ("9", "Sun", "rain", "sun")
+    panel = load(path, on_gaps="mask", missing=["10"]).panel
+    assert panel.channels[0].categories == ("9", "Sun", "rain", "sun")
 
 
 @pytest.mark.parametrize(

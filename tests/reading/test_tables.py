@@ -52,9 +52,9 @@ def test_the_corpus_is_large_enough_and_its_names_are_unique() -> None:
 def test_a_good_file(case: Case, tmp_path: Path) -> None:
     table = read(case, tmp_path)
     assert case.series is not None
-    assert [one.id for one in table.series] == list(case.series)
-    for one, values in zip(table.series, case.series.values(), strict=True):
-        np.testing.assert_array_equal(one.values, np.array(values, dtype=np.float64))
+    assert [series.id for series in table.series] == list(case.series)
+    for series, values in zip(table.series, case.series.values(), strict=True):
+        np.testing.assert_array_equal(series.values, np.array(values, dtype=np.float64))
     check_times(case, table)
     if case.lines is not None:
         assert table.series[0].lines.tolist() == case.lines
@@ -124,12 +124,12 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(seed: int, tmp_path: Path
         for _ in range(random.integers(1, 4)):
             at = int(random.integers(0, len(data) + 1))
             data[at : at + int(random.integers(0, 3))] = pieces[random.integers(len(pieces))]
-        said = ""
+        message = ""
         try:
             read(dataclasses.replace(case, data=bytes(data)), tmp_path)
         except ForecastError as error:
-            said = str(error)
-        assert "\n" not in said
+            message = str(error)
+        assert "\n" not in message
 
 
 def read_file(path: Path, **settings: object) -> RawTable:

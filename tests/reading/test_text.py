@@ -55,8 +55,8 @@ def test_a_step_is_a_character(tmp_path: Path) -> None:
     assert panel.masked is None
     assert source.notes == ()
     assert source.fingerprint == sha256(TEXT.encode()).hexdigest()
-    told = f"encoding utf-8; characters {len(TEXT)}; symbols {len(set(TEXT))}: '\\t', '\\n', ' ', \"'\", ',', ?, N, W"
-    assert found_line(source).startswith(told)
+    line = f"encoding utf-8; characters {len(TEXT)}; symbols {len(set(TEXT))}: '\\t', '\\n', ' ', \"'\", ',', ?, N, W"
+    assert found_line(source).startswith(line)
     assert read_text(tmp_path / "some text (1).txt").target.tolist() == panel.target.tolist()
 
 

@@ -78,9 +78,9 @@ def test_what_is_asked_for_is_taken_and_none_is_none():
     assert choose_features(panel, "none", None) == ()
     index = replace(panel, times=np.arange(40), calendar=Calendar(None))
     assert choose_features(index, None, None) == ()
-    for asked, country, said in (("weekday", None, "data.calendar"), (None, "KR", "data.country=KR")):
-        with pytest.raises(ForecastError, match=rf"`{said}` needs dates"):
-            choose_features(index, asked, country)
+    for chosen, country, setting in (("weekday", None, "data.calendar"), (None, "KR", "data.country=KR")):
+        with pytest.raises(ForecastError, match=rf"`{setting}` needs dates"):
+            choose_features(index, chosen, country)
 
 
 def test_features_go_on_after_the_end_of_every_series_as_its_calendar_does():
