@@ -1,7 +1,7 @@
-"""What is known of a series at each of its rows: the causal quantities that references and inputs are made of.
+"""Causal features of a series: what references and network inputs are computed from at each row.
 
-At row t of a series with season m: the value y_t, the expanding mean, the exponential mean ("level"), moving means,
-and values whole seasons before a future step. Nothing here looks past its own row.
+At row t of a series with season m: the value y_t, the expanding mean, the exponential mean (called level), moving
+means, and the values whole seasons before a future step. Causal: no feature of row t reads a row after t.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _BLOCK = 32
-"""Steps of a series whose moves are summed by one product."""
+"""Steps of a series whose changes are summed by one matrix product in `exponential_mean`."""
 
 
 class CausalFeatures(ABC):
-    """Causal quantities of packed rows; each array is (row,)."""
+    """Causal features of packed rows; each array is (row,), series after series."""
 
     @property
     @abstractmethod
@@ -54,15 +54,15 @@ class CausalFeatures(ABC):
     @property
     @abstractmethod
     def running(self) -> FloatArray:
-        """Running sum within the series of y less its first value (less to round off), for moving means."""
+        """Cumulative sum of y - y_0 within the series, for moving means; y_0 is taken off against rounding errors."""
 
     @abstractmethod
     def series(self, rows: IntArray) -> IntArray:
-        """Numbers of the series that some rows belong to, as many."""
+        """Number of the series that each of some rows belongs to, (row,)."""
 
     @abstractmethod
     def starts(self, rows: IntArray) -> IntArray:
-        """First rows of the series that some rows belong to, as many."""
+        """First row of the series that each of some rows belongs to, (row,)."""
 
     def before(self, rows: IntArray, steps: int) -> FloatArray:
         """Value `steps` before each row, or the row's own value where the series is too young, (row,)."""
@@ -73,32 +73,33 @@ class CausalFeatures(ABC):
         """Mean of the last `steps` values up to each row, of fewer where the series is younger, (row,)."""
         start = self.starts(rows)
         before = rows - steps
+        # mean = y_0 + (S_t - S_{t-n}) / n, with S the cumulative sum of y - y_0
         earlier = np.where(before >= start, self.running[np.maximum(before, 0)], 0.0)
         mean: FloatArray = self.y[start] + (self.running[rows] - earlier) / np.minimum(steps, rows + 1 - start)
         return mean
 
     def seasons_before(self, rows: IntArray, horizon: int, season_steps: int, seasons: int) -> FloatArray:
-        """For each future step the value a whole number of seasons before it, (row, horizon).
+        """Value a whole number of seasons before each future step, (row, horizon).
 
-        With h = 1..horizon and m = season_steps it is y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back
-        where the series is younger, and y[t] where it is younger than a season.
+        With h = 1..horizon and m = season_steps: y[t + h - m * (ceil(h / m) - 1 + seasons)]; fewer seasons back where
+        the series is younger, and y[t] where it is younger than one season.
         """
         return self.phases(rows, np.arange(1, horizon + 1), season_steps).seasons_before(seasons)
 
     def phases(self, rows: IntArray, ahead: IntArray, season_steps: int) -> Phases:
-        """Find the steps one season before those that are so many steps `ahead` of some rows."""
+        """Return the seasonal phases of the future steps t + `ahead` of some rows t."""
         return Phases(self, rows, season_steps, (ahead - 1) % season_steps)
 
 
 @dataclass(frozen=True, eq=False)
 class PanelFeatures(CausalFeatures):
-    """CausalFeatures of every row of a panel; each is worked out when it is first asked for.
+    """Causal features of every row of a panel; each is computed when it is first read.
 
-    A panel may have as many rows as fit into memory, and a reference reads few of the quantities.
+    A panel may have as many rows as fit into memory, and a reference reads few of the features.
 
     Attributes
     ----------
-    smoothing : weight of a new value in the level
+    smoothing : weight of a new value in the level, alpha
 
     """
 
@@ -108,7 +109,7 @@ class PanelFeatures(CausalFeatures):
 
     @cached_property
     def y(self) -> FloatArray:
-        """The target, what is masked filled."""
+        """The target, masked values forward-filled."""
         return filled_target(self.past)
 
     @cached_property
@@ -123,25 +124,25 @@ class PanelFeatures(CausalFeatures):
 
     @cached_property
     def phase_mean(self) -> FloatArray:
-        """Expanding mean of a phase."""
+        """Expanding mean of the row's seasonal phase."""
         return self._by_series(expanding_mean, self.season_steps)
 
     @cached_property
     def running(self) -> FloatArray:
-        """Running sum."""
+        """Cumulative sum of y - y_0."""
         return self._by_series(lambda y: np.cumsum(y - y[0]))
 
     @cached_property
     def _series(self) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Numbers in as few bytes as there are series for: on large panels it is one of the few arrays of all rows."""
+        """Series number of each row, (row,), in the smallest integer type: the array is as long as the panel."""
         return np.repeat(np.arange(len(self.past), dtype=np.min_scalar_type(len(self.past))), self.past.lengths)
 
     def series(self, rows: IntArray) -> IntArray:
-        """Numbers of the series of some rows."""
+        """Series number of some rows."""
         return self._series[rows].astype(np.int64)
 
     def starts(self, rows: IntArray) -> IntArray:
-        """First rows of the series of some rows."""
+        """First row of the series of some rows."""
         starts: IntArray = self.past.offsets[self._series[rows]]
         return starts
 
@@ -155,9 +156,9 @@ class BufferFeatures(CausalFeatures):
 
     Attributes
     ----------
-    table : its parts may be written to from outside
-    number : (series,) what each series is called
-    first : (series,) first step of each that there is
+    table : `HistoryBuffer` writes its next steps into it
+    number : (series,) number of each series in the panel that it continues
+    first : (series,) first step of each in the table
 
     """
 
@@ -168,134 +169,134 @@ class BufferFeatures(CausalFeatures):
     @property
     def y(self) -> FloatArray:
         """The target."""
-        return self._part(0)
+        return self._feature(0)
 
     @property
     def mean(self) -> FloatArray:
         """Expanding mean."""
-        return self._part(1)
+        return self._feature(1)
 
     @property
     def level(self) -> FloatArray:
         """Exponential mean."""
-        return self._part(2)
+        return self._feature(2)
 
     @property
     def phase_mean(self) -> FloatArray:
-        """Expanding mean of a phase."""
-        return self._part(3)
+        """Expanding mean of the row's seasonal phase."""
+        return self._feature(3)
 
     @property
     def running(self) -> FloatArray:
-        """Running sum."""
-        return self._part(4)
+        """Cumulative sum of y - y_0."""
+        return self._feature(4)
 
     def series(self, rows: IntArray) -> IntArray:
-        """Numbers of the series of some rows."""
+        """Series number of some rows."""
         numbers: IntArray = self.number[rows // self.table.shape[2]]
         return numbers
 
     def starts(self, rows: IntArray) -> IntArray:
-        """First rows of the series of some rows."""
-        lane = rows // self.table.shape[2]
-        starts: IntArray = lane * self.table.shape[2] + self.first[lane]
+        """First row of the series of some rows."""
+        position = rows // self.table.shape[2]
+        starts: IntArray = position * self.table.shape[2] + self.first[position]
         return starts
 
-    def _part(self, number: int) -> FloatArray:
-        part: FloatArray = self.table[number].reshape(-1)
-        return part
+    def _feature(self, number: int) -> FloatArray:
+        feature: FloatArray = self.table[number].reshape(-1)  # (series, step) -> (row,), a view
+        return feature
 
 
 @dataclass(frozen=True, eq=False)
 class Phases:
-    """The latest known steps of the phase of each future step, from which those of earlier seasons follow.
+    """The seasonal phase of each future step: the latest known step of that phase, and those of earlier seasons.
 
     Attributes
     ----------
-    places : (step,) steps from the first of the latest season, which ends at a row, to the future step's phase in it
+    places : (step,) place of each future step's phase in the season of m steps that ends at the row, 0 to m - 1
 
     """
 
-    known: CausalFeatures
+    features: CausalFeatures
     rows: IntArray
     season_steps: int
     places: IntArray
 
     @cached_property
     def youngest(self) -> int:
-        """Fewest steps from a series' first to a latest step, negative where it is younger than a season."""
+        """Least age, in steps, of a phase's latest known step; negative where a series is younger than a season."""
         if not self.rows.size or not self.places.size:
             return 0
-        lived = int((self.rows - self.known.starts(self.rows)).min())
-        return lived + 1 - self.season_steps + int(self.places.min())
+        age = int((self.rows - self.features.starts(self.rows)).min())
+        return age + 1 - self.season_steps + int(self.places.min())
 
     @cached_property
     def _latest(self) -> IntArray:
-        """Rows, (row, step)."""
+        """Row of the latest known step of each phase, t + 1 - m + place, (row, step)."""
         latest: IntArray = self.rows[:, None] + 1 - self.season_steps + self.places
         return latest
 
     @cached_property
-    def _lived(self) -> IntArray:
-        """Steps since the series' first, (row, step), negative where the series is younger than a season."""
-        return self._latest - self.known.starts(self.rows)[:, None]
+    def _age(self) -> IntArray:
+        """Steps from a series' first to `_latest`, (row, step); negative where the series is younger than a season."""
+        return self._latest - self.features.starts(self.rows)[:, None]
 
     def seasons_before(self, seasons: int) -> FloatArray:
         """Values a number of seasons before the future steps, (row, step), as `CausalFeatures.seasons_before`."""
         back = seasons - 1
-        if self.youngest >= back * self.season_steps:
-            return self._of_latest(self.known.y, back)
-        earlier = self._latest - self.season_steps * np.minimum(back, self._lived // self.season_steps)
-        return self.known.y[np.where(self._lived >= 0, earlier, self.rows[:, None])]
+        if self.youngest >= back * self.season_steps:  # every series is old enough
+            return self._at_latest(self.features.y, back)
+        earlier = self._latest - self.season_steps * np.minimum(back, self._age // self.season_steps)
+        return self.features.y[np.where(self._age >= 0, earlier, self.rows[:, None])]
 
     def means(self) -> FloatArray:
-        """For each future step the mean over all seasons before it, y[t] where there is none, (row, step)."""
+        """Mean over all seasons before each future step, y[t] where there is none, (row, step)."""
         if self.youngest >= 0:
-            return self._of_latest(self.known.phase_mean, 0)
-        means = self.known.phase_mean[np.maximum(self._latest, 0)]
-        return np.where(self._lived >= 0, means, self.known.y[self.rows][:, None])
+            return self._at_latest(self.features.phase_mean, 0)
+        means = self.features.phase_mean[np.maximum(self._latest, 0)]
+        return np.where(self._age >= 0, means, self.features.y[self.rows][:, None])
 
-    def _of_latest(self, quantity: FloatArray, back: int) -> FloatArray:
-        """A quantity so many seasons before the latest steps, where all series are old enough, (row, step)."""
+    def _at_latest(self, feature: FloatArray, back: int) -> FloatArray:
+        """A feature `back` seasons before the latest known steps, where all series are old enough, (row, step)."""
         first, width = self.rows + 1 - self.season_steps * (back + 1), int(self.places.max(initial=-1)) + 1
-        if width > 2 * len(self.places):
-            few: FloatArray = quantity[first[:, None] + self.places]
+        if width > 2 * len(self.places):  # few places of a long season: look each up
+            few: FloatArray = feature[first[:, None] + self.places]
             return few
-        season = runs(quantity, first, width)
+        season = runs(feature, first, width)  # (row, place)
         in_order = np.array_equal(self.places, np.arange(width))
         return season if in_order else season.take(self.places, axis=1)
 
 
 def runs(values: npt.NDArray[Scalar], first: IntArray, steps: int) -> npt.NDArray[Scalar]:
-    """Copy what stands in so many steps from some rows on, (row,) -> (row, step): much quicker than place by place.
+    """Copy `steps` consecutive values from each of some rows on, (row, step): faster than indexing each place.
 
     >>> runs(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2, 0]), 2).tolist()
     [[3.0, 4.0], [1.0, 2.0]]
     """
-    if len(first) == 0:  # of a series that may be shorter than a run
+    if len(first) == 0:  # the values may be fewer than `steps`
         return np.empty((0, steps), dtype=values.dtype)
     copied: npt.NDArray[Scalar] = np.lib.stride_tricks.sliding_window_view(values, steps)[first]
     return copied
 
 
 def filled_target(past: Panel) -> FloatArray:
-    """Give the target with what is masked replaced by the value before it, (row,).
+    """Return the target with masked values forward-filled, (row,).
 
-    A masked beginning takes the first value that there is; no forecast is made before it. Where labels stand at the
-    end every forecast is, and what is masked stays as it stands.
+    A masked beginning takes the first value after it; no forecast is made before that one. Where the target is one
+    label at the end of each series, all before it is masked and stays as it is.
     """
     if past.masked is None or past.at_end or not past.masked[:, 0].any():
         return past.target
     rows = np.arange(len(past.target))
     starts = np.repeat(past.offsets[:-1], past.lengths)
-    latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))
-    there = np.append(np.flatnonzero(~past.masked[:, 0]), 0)
-    first = there[np.minimum(np.searchsorted(there[:-1], starts), len(there) - 1)]
+    latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))  # last unmasked row so far
+    unmasked = np.append(np.flatnonzero(~past.masked[:, 0]), 0)  # 0: where all is masked
+    first = unmasked[np.minimum(np.searchsorted(unmasked[:-1], starts), len(unmasked) - 1)]
     return past.target[np.where(latest >= starts, latest, first)]
 
 
 def by_series(past: Panel, y: FloatArray, compute: Callable[..., FloatArray], *settings: float) -> FloatArray:
-    """Compute something of the values `y`, (row,), of each series alone, as many; `settings` are handed on."""
+    """Apply `compute(values, *settings)` to each series of `y` separately, (row,) -> (row,)."""
     result = np.empty_like(y)
     for _, rows in past.series():
         if rows.stop > rows.start:
@@ -305,39 +306,39 @@ def by_series(past: Panel, y: FloatArray, compute: Callable[..., FloatArray], *s
 
 def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
     """Mean of each value and those whole seasons before it, (step,); with a season of 1, of all values so far."""
-    seasons = -(-len(y) // season_steps)
+    seasons = -(-len(y) // season_steps)  # the last may be incomplete
     table = np.zeros(seasons * season_steps)
     table[: len(y)] = y
-    sums = np.cumsum(table.reshape(seasons, season_steps), axis=0)
+    sums = np.cumsum(table.reshape(seasons, season_steps), axis=0)  # (season, phase)
     means: FloatArray = (sums / np.arange(1, seasons + 1)[:, None]).reshape(-1)[: len(y)]
     return means
 
 
 def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
-    """l_t = l_{t-1} + smoothing * (y_t - l_{t-1}) with l_0 = y_0, (step,).
+    """Return the level l_t = l_{t-1} + alpha * (y_t - l_{t-1}) with l_0 = y_0, (step,); alpha is `smoothing`.
 
-    What is worked out is how far the mean is behind, d_t = y_t - l_t = (1 - smoothing) (d_{t-1} + y_t - y_{t-1}): of a
-    series that stands still it is exactly nothing. It is a weighted sum of the moves so far; within a block that is a
-    product with a matrix, and from block to block it decays. A call of pandas takes ten times as long to begin, and a
-    panel has thousands of short series.
+    Computed is the lag of the level, d_t = y_t - l_t = (1 - alpha) (d_{t-1} + y_t - y_{t-1}), a weighted sum of the
+    changes so far: on a constant series it is exactly zero. Within a block of steps the sum is a product with a matrix
+    of decays; from block to block it is carried on. pandas' `ewm` takes ten times as long per call, and a panel has
+    thousands of short series.
 
     >>> exponential_mean(np.array([1.0, 3.0, 3.0]), 0.5).tolist()
     [1.0, 2.0, 2.5]
     """
     decay = _decay(1 - smoothing)
-    moves = np.zeros((-(-len(y) // _BLOCK), _BLOCK))
-    moves.reshape(-1)[1 : len(y)] = y[1:] - y[:-1]
-    behind = moves @ decay
-    left = float(decay[0, -1])
-    ends = accumulate(behind[:, -1].tolist(), lambda before, own: own + left * before)
-    behind[1:] += np.fromiter(ends, np.float64, len(behind))[:-1, None] * decay[0]
-    level: FloatArray = y - behind.reshape(-1)[: len(y)]
+    changes = np.zeros((-(-len(y) // _BLOCK), _BLOCK))  # (block, step), y_t - y_{t-1}
+    changes.reshape(-1)[1 : len(y)] = y[1:] - y[:-1]
+    lag = changes @ decay  # the part of d_t that the changes of its own block make
+    block_decay = float(decay[0, -1])  # (1 - alpha) ** _BLOCK
+    ends = accumulate(lag[:, -1].tolist(), lambda before, own: own + block_decay * before)  # d_t at each block's end
+    lag[1:] += np.fromiter(ends, np.float64, len(lag))[:-1, None] * decay[0]
+    level: FloatArray = y - lag.reshape(-1)[: len(y)]
     return level
 
 
 @cache
 def _decay(kept: float) -> FloatArray:
-    """What is left of a move after so many steps of a block: `kept` to the power of t - s + 1, (step s, step t)."""
+    """Weight in d_t of the change at step s of the same block, kept ** (t - s + 1), 0 for s > t; (s, t)."""
     steps = np.arange(_BLOCK)
-    age: IntArray = steps - steps[:, None]
+    age: IntArray = steps - steps[:, None]  # t - s
     return np.where(age >= 0, kept ** (np.maximum(age, 0) + 1.0), 0.0)

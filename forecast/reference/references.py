@@ -1,7 +1,7 @@
-"""References: simple forecasts known at the origin, to which a network adds what it has learnt.
+"""References: simple forecasts in closed form; a network forecasts the difference to one.
 
-`last`, `seasonal`, `mean` and `level` have nothing or one number to fit; `blend` and its kin are, for each series and
-horizon step, a weighted sum of these and more, fitted on the training split (`blends`).
+`last`, `seasonal`, `mean` and `level` have at most one constant to fit; the blends are, for each series and horizon
+step, a weighted sum of these and more, fitted on the training split (`blends`).
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 CANDIDATES = ("last", "seasonal", "mean", "level", "blend")
-"""From the simplest on: of references that are as good as each other, `auto` takes the first."""
+"""Candidates of `auto`, simplest first: of references that are as good as each other it takes the first."""
 
 NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
-"""Every reference."""
+"""Every value of `model.reference` but `auto`."""
 
 _COURSE_STEPS = 12
-"""Steps ahead, at most, at which a network reads what a blend expects: that is what it is to correct."""
+"""At most so many steps of a blend's forecast are inputs of the network that corrects it."""
 
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _DEFAULT_RIDGE = 1e-3
 _JUDGED = 1_000_000
-"""Forecasts that a constant or a reference is judged by, at most."""
+"""At most so many origins judge a constant or a reference."""
 
 _AS_GOOD = 1.01
-"""A reference within 1 % of the best is as good as it."""
+"""A reference whose error is within 1 % of the least counts as equally good."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A fitted reference.
+    """A fitted reference: forecasts, and the inputs of a network that corrects them.
 
     Attributes
     ----------
-    smoothing : weight of a new value in the exponential mean
+    smoothing : weight of a new value in the exponential mean, alpha
     ridge : ridge constant of a blend, relative to the mean square of its terms
-    centre : (series,) training mean, which `none` forecasts
-    weights : (series, horizon, term) of a blend; no terms for the others
+    centre : (series,) training mean, the forecast of `none`
+    weights : (series, horizon, term) of a blend; the others have no terms
 
     """
 
@@ -64,104 +64,102 @@ class Reference:
     weights: FloatArray
 
     def causal_features(self, past: Panel) -> CausalFeatures:
-        """What `at`, `anchor` and `inputs` read, for every row of a past."""
+        """Causal features of every row of a past: what `at`, `anchor` and `inputs` read."""
         return PanelFeatures(past, self.smoothing, self.season_steps)
 
-    def at(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
+    def at(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
         """Forecasts made at some rows, (row, horizon)."""
         if self.name == "seasonal":
-            return known.seasons_before(rows, self.horizon, self.season_steps, 1)
+            return features.seasons_before(rows, self.horizon, self.season_steps, 1)
         if self.name in CRITERIA:
-            return self._blend(known, rows, np.arange(1, self.horizon + 1))
-        return np.repeat(self.anchor(known, rows)[:, None], self.horizon, axis=1)
+            return self._blend(features, rows, np.arange(1, self.horizon + 1))
+        return np.repeat(self.anchor(features, rows)[:, None], self.horizon, axis=1)
 
     def forecast(self, past: Panel, origins: Origins) -> FloatArray:
         """Forecasts made at some origins, (origin, horizon)."""
         return self.at(self.causal_features(past), origins.rows(past))
 
-    def anchor(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
-        """The level that windows ending at some rows are taken as differences to, (row,)."""
+    def anchor(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Level that is subtracted from windows ending at some rows, (row,)."""
         if self.name == "none":
-            return self.centre[known.series(rows)]
+            return self.centre[features.series(rows)]
         if self.name == "mean":
-            return known.mean[rows]
+            return features.mean[rows]
         if self.name == "level":
-            return known.level[rows]
-        return known.y[rows]
+            return features.level[rows]
+        return features.y[rows]
 
-    def inputs(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
-        """What a network reads at some rows: differences of the value to the reference's quantities, (row, input)."""
-        y = known.y[rows]
-        differences = [y - known.before(rows, 1), y - known.level[rows]]
+    def inputs(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Network inputs at some rows: differences of the value to causal features and the reference, (row, input)."""
+        y = features.y[rows]
+        differences = [y - features.before(rows, 1), y - features.level[rows]]
         if self.season_steps > 1:
-            differences.append(y - known.before(rows, self.season_steps))
+            differences.append(y - features.before(rows, self.season_steps))
         if self.name in ("mean", "none"):
-            differences.append(y - self.anchor(known, rows))
+            differences.append(y - self.anchor(features, rows))
         if self.name in CRITERIA:
-            differences.append(y - self._expected(known, rows))
-            differences.extend(self._course(known, rows).T)
-        return np.stack(differences, axis=1)
+            differences.append(y - self._previous_forecast(features, rows))  # error of the blend one step ahead
+            differences.extend(self._course(features, rows).T)
+        return np.stack(differences, axis=1)  # (row, input)
 
     @property
     def input_size(self) -> int:
-        """How many inputs there are."""
+        """Number of inputs."""
         course = len(self._course_steps) if self.name in CRITERIA else 0
         return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
 
     @property
     def expected_input(self) -> int | None:
-        """Which input is the difference to what the reference expected one step before, if one is."""
+        """Position of the input that is the reference's one-step error, None where there is none."""
         return 2 + (self.season_steps > 1) if self.name in CRITERIA else None
 
     @property
     def memory_steps(self) -> int:
-        """How many steps before an origin are read, the running means apart."""
+        """Steps up to an origin whose values are read one by one; running means summarise all before."""
         return max(SEASON_LAGS) * self.season_steps + 2
 
     def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
-        """Fit again on another training split; what was chosen (smoothing, ridge constant) stays.
+        """Fit centres and weights on another training split; the chosen smoothing and ridge constant stay.
 
         Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
         """
         past = past.target_alone()
         fresh = replace(self, centre=_centres(past, train_steps))
-        return (
-            replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
-            if self.name in CRITERIA
-            else fresh
-        )
+        if self.name not in CRITERIA:
+            return fresh
+        return replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
 
-    def _blend(self, known: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
-        """Forecasts of the steps so many `ahead` of some rows, (row, step)."""
-        y = known.y[rows][:, None]
+    def _blend(self, features: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
+        """Forecasts of the steps t + `ahead`, y_t + sum_j w_j (term_j - y_t), (row, step)."""
+        y = features.y[rows][:, None]
         total = np.repeat(y, len(ahead), axis=1)
-        series = known.series(rows)
+        series = features.series(rows)
         by_term = np.ascontiguousarray(np.moveaxis(self.weights[:, ahead - 1], 2, 0))  # (term, series, step)
-        for weights, term in zip(by_term, terms(known, rows, ahead, self.season_steps), strict=True):
+        for weights, term in zip(by_term, terms(features, rows, ahead, self.season_steps), strict=True):
             total += weights[series] * (term - y)
         return total
 
-    def _expected(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
-        """What the blend one step earlier expected at each row; the value itself at a series' first, (row,)."""
-        first = rows == known.starts(rows)
+    def _previous_forecast(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Forecast of each row's value made one row earlier; the value itself at a series' first row, (row,)."""
+        first = rows == features.starts(rows)
         earlier = np.where(first, rows, rows - 1)
-        return np.where(first, known.y[rows], self._blend(known, earlier, np.array([1]))[:, 0])
+        return np.where(first, features.y[rows], self._blend(features, earlier, np.array([1]))[:, 0])
 
     @property
     def _course_steps(self) -> IntArray:
-        """Steps ahead, evenly spread, whose forecasts a network reads."""
+        """Steps of the horizon, evenly spread, whose forecasts are inputs, (step,)."""
         return np.unique(np.linspace(1, self.horizon, _COURSE_STEPS).round().astype(np.int64))
 
-    def _course(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
-        """How far from the last value the blend expects some steps of the horizon to be, (row, step)."""
+    def _course(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
+        """Forecasts at `_course_steps` less the last value, (row, step)."""
         steps = self._course_steps
         course = np.empty((len(rows), len(steps)))
         for part in batches(np.arange(len(rows)), len(steps)):
-            course[part] = self._blend(known, rows[part], steps) - known.y[rows[part]][:, None]
+            course[part] = self._blend(features, rows[part], steps) - features.y[rows[part]][:, None]
         return course
 
     def facts(self) -> dict[str, Any]:
-        """Plain values which, with `arrays`, make the reference again."""
+        """Fields of plain values, for JSON; `arrays` holds the others."""
         return {
             "name": self.name,
             "horizon": self.horizon,
@@ -171,25 +169,25 @@ class Reference:
         }
 
     def arrays(self) -> dict[str, FloatArray]:
-        """What was fitted."""
+        """Fitted arrays by name."""
         return {"centre": self.centre, "weights": self.weights}
 
 
 def term_count(name: str, season_steps: int) -> int:
-    """How many terms the blend has besides the last value (none for the other references)."""
+    """Return the number of a blend's terms, without the last value; 0 for other references."""
     return blend_terms(season_steps) if name in CRITERIA else 0
 
 
 def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
-    """Fit a reference on the first `train_steps[i]` steps of each series.
+    """Fit a reference on the first `train_steps[i]` steps of each series i.
 
-    What of `past` lies after them is the validation split, on which the constants are chosen, and with
-    `name="auto"` the reference itself.
+    The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
+    reference itself.
 
     Raises
     ------
     ForecastError
-        An unknown name, or `seasonal` where there is no season.
+        An unknown name, or `seasonal` without a season.
 
     """
     past = past.target_alone()
@@ -231,35 +229,39 @@ def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
 
 
 def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
-    """Mean absolute error over the validation split, in units of each series' scale; 0 where there is none."""
+    """Return the mean absolute error over the validation split, in units of each series' scale; 0 without one."""
     origins = _judged_origins(past, train_steps, past.lengths, reference)
     if not len(origins):
         return 0.0
     scale = fit_scale(past, train_steps, reference.season_steps)
-    known = reference.causal_features(past)
+    features = reference.causal_features(past)
     total = count = 0.0
-    for part in batches(np.arange(len(origins)), reference.horizon):
-        rows = origins[part].rows(past)
-        ahead = rows[:, None] + np.arange(1, reference.horizon + 1)
-        error = np.abs(past.target[ahead] - reference.at(known, rows)) / scale[origins.series[part], None]
+    for batch in batches(np.arange(len(origins)), reference.horizon):
+        rows = origins[batch].rows(past)
+        ahead = rows[:, None] + np.arange(1, reference.horizon + 1)  # (row, horizon)
+        error = np.abs(past.target[ahead] - reference.at(features, rows)) / scale[origins.series[batch], None]
         seen = past.target_observed[ahead]
         total += float(error[seen].sum())
         count += float(seen.sum())
     return total / count if count else 0.0
 
 
-def _judged_origins(past: Panel, first: IntArray, ends: IntArray, asked: Problem | Reference) -> Origins:
-    """Origins between two steps of each series, every k-th where there are many: at all phases of a season alike."""
+def _judged_origins(past: Panel, first: IntArray, ends: IntArray, shape: Problem | Reference) -> Origins:
+    """Origins between two steps of each series, every k-th where there are many.
+
+    k has no factor in common with the season, so that all phases of a season occur equally often. `shape` has the
+    horizon and the season.
+    """
     stride = max(-(-int(np.maximum(ends - first, 0).sum()) // _JUDGED), 1)
-    while math.gcd(stride, asked.season_steps) > 1:
+    while math.gcd(stride, shape.season_steps) > 1:
         stride += 1
-    return rolling_origins(past, first, ends, asked.horizon, stride)
+    return rolling_origins(past, first, ends, shape.horizon, stride)
 
 
 def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
-    """Mean of what was observed in training, (series,); of all its values where nothing was, 0 without any step.
+    """Mean of the observed training values, (series,); of all training values if none was observed, 0 without any.
 
-    A label at the end is what is asked for, and no level: the centre is 0 as well.
+    Where the target is one label at the end of each series it has no level: 0.
     """
     if past.at_end:
         return np.zeros(len(past))
@@ -272,7 +274,7 @@ def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
 
 
 def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
-    """Return the smoothing whose level has been the best forecast over the training split, scaled and pooled."""
+    """Return the alpha whose level has the least absolute error on the training split, scaled and pooled."""
     scale = fit_scale(past, train_steps, problem.season_steps)
     origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, problem)
     if not len(origins):
@@ -283,16 +285,16 @@ def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
 
     def error(smoothing: float) -> float:
         level = by_series(past, y, exponential_mean, smoothing)[rows]
-        misses = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
+        errors = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
         seen = [past.target_observed[rows + h] for h in steps_ahead]
-        return float(np.mean(misses, where=seen)) if np.any(seen) else 0.0
+        return float(np.mean(errors, where=seen)) if np.any(seen) else 0.0
 
     return min(_SMOOTHINGS, key=error)
 
 
 def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference:
-    """Choose the ridge constant on the validation split, by least squares; the default where there is none."""
-    if np.array_equal(train_steps, past.lengths):
+    """Fit a blend; the ridge constant is chosen on the validation split, the default where there is none."""
+    if np.array_equal(train_steps, past.lengths):  # no validation split
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
     train = past.cut(train_steps)
     weights = solved(
@@ -307,14 +309,19 @@ def _blend_weights(
     reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
 ) -> FloatArray:
     train = past.cut(train_steps)
-    known = reference.causal_features(train)
-    sizes: dict[str, Any] = {"season_steps": reference.season_steps, "left_out": left_out}
-    (weights,) = solved(train, known, horizon=reference.horizon, ridges=(reference.ridge,), **sizes)
+    (weights,) = solved(
+        train,
+        reference.causal_features(train),
+        horizon=reference.horizon,
+        season_steps=reference.season_steps,
+        ridges=(reference.ridge,),
+        left_out=left_out,
+    )
     return _reweighted(replace(reference, weights=weights), train, left_out)
 
 
 def _reweighted(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
-    """Bring weights that make squared errors small to the criterion of the blend, (series, horizon, term)."""
+    """Weights of the blend's own criterion from those of least squares, (series, horizon, term)."""
     return reweighted(
         reference.weights,
         train,

@@ -1,6 +1,6 @@
-"""The unit in which a series' differences are measured.
+"""Scale of each series: the denominator of the MASE (Hyndman and Koehler 2006).
 
-It is the denominator of the MASE (Hyndman and Koehler 2006), so that a mean absolute error in this unit is a MASE.
+A mean absolute error divided by it is a MASE, so that errors of all series can be pooled.
 """
 
 from __future__ import annotations
@@ -13,23 +13,20 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
 _SEASONAL_FLOOR = 0.1
-"""A series that repeats itself exactly has no seasonal difference; a tenth of its one-step difference then counts."""
+"""The scale is at least this share of the one-step difference: an exactly periodic series has no seasonal one."""
 
 
 def fit_scale(past: Panel, train_steps: IntArray, season_steps: int) -> FloatArray:
-    """Mean absolute seasonal difference of each series over its first `train_steps[i]` steps, (series,) > 0.
+    """Return mean |y_t - y_{t-m}| of each series i over its first `train_steps[i]` steps, (series,) > 0.
 
-    Only differences of two observed values count. A series that never moves is given the unit 1.
+    Only differences of two observed values count. A constant series has the scale 1.
     """
     scale = np.ones(len(past))
     for i, (_, rows) in enumerate(past.series()):
-        known = slice(rows.start, rows.start + int(train_steps[i]))
-        y, seen = past.target[known], past.target_observed[known]
-        largest = max(
-            _mean_absolute_difference(y, seen, season_steps),
-            _SEASONAL_FLOOR * _mean_absolute_difference(y, seen, 1),
-        )
-        scale[i] = largest or 1.0
+        train = slice(rows.start, rows.start + int(train_steps[i]))
+        y, seen = past.target[train], past.target_observed[train]
+        seasonal = _mean_absolute_difference(y, seen, season_steps)
+        scale[i] = max(seasonal, _SEASONAL_FLOOR * _mean_absolute_difference(y, seen, 1)) or 1.0
     return scale
 
 
@@ -39,14 +36,14 @@ def _mean_absolute_difference(y: FloatArray, seen: BoolArray, lag: int) -> float
 
 
 def fit_percentage(past: Panel, train_steps: IntArray, season_steps: int) -> float:
-    """Symmetric percentage error of the value one season before, as a share, the mean over series; > 0.
+    """Return the sMAPE of seasonal naive, mean |y_t - y_{t-m}| / ((|y_t| + |y_{t-m}|) / 2), over series; > 0.
 
     It is to percentage errors what `fit_scale` is to absolute ones, over the same steps.
     """
     shares = []
     for i, (_, rows) in enumerate(past.series()):
-        known = slice(rows.start, rows.start + int(train_steps[i]))
-        y, seen = past.target[known], past.target_observed[known]
+        train = slice(rows.start, rows.start + int(train_steps[i]))
+        y, seen = past.target[train], past.target_observed[train]
         both = seen[season_steps:] & seen[:-season_steps]
         later, earlier = y[season_steps:][both], y[:-season_steps][both]
         size = (np.abs(later) + np.abs(earlier)) / 2
