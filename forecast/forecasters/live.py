@@ -227,7 +227,7 @@ class Live:
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
             buffer = self._buffer
-            standing = Standing(buffer.known, buffer.rows, buffer.lived, self._steps.reached, ahead)
+            standing = Standing(buffer.features, buffer.rows, buffer.lived, self._steps.reached, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)

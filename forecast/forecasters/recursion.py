@@ -136,14 +136,14 @@ class Recursion:
         """Walk over the horizon from each origin; what is drawn has these `uniforms`, (origin, horizon)."""
         buffer = HistoryBuffer(standing.known, standing.rows, standing.lived, self.reference, self.horizon)
         head, reached = head_on_cpu(self.network), standing.reached
-        scale = self.scale[buffer.known.series(buffer.rows)]
+        scale = self.scale[buffer.features.series(buffer.rows)]
         forecasts = np.empty((len(scale), self.horizon))
         for step in range(self.horizon):
             if step:
                 buffer.push(forecasts[:, step - 1])
                 reached = self._go_on(buffer, reached, scale, _known_at(standing.ahead, step - 1))
             raw = self._raw(reached, _known_at(standing.ahead, step))
-            reference = self.reference.at(buffer.known, buffer.rows)
+            reference = self.reference.at(buffer.features, buffer.rows)
             level = _level(reference, scale[:, None])
             if head.is_distribution:
                 added = head.quantile(raw, torch.from_numpy(uniforms[:, [step]]), level)
@@ -159,12 +159,12 @@ class Recursion:
 
     def _go_on(self, buffer: HistoryBuffer, reached: Reached, scale: FloatArray, known: Float32Array | None) -> Reached:
         """Take one step of the cell with what was forecast for it."""
-        differences = self.reference.inputs(buffer.known, buffer.rows) / scale[:, None]
+        differences = self.reference.inputs(buffer.features, buffer.rows) / scale[:, None]
         x = np.zeros((len(scale), self.network.interface.inputs), dtype=np.float32)  # no mark: nothing is missing
         x[:, : differences.shape[1]] = differences
         if known is not None:
             x[:, differences.shape[1] : differences.shape[1] + known.shape[1]] = known
-        series = torch.from_numpy(buffer.known.series(buffer.rows))
+        series = torch.from_numpy(buffer.features.series(buffer.rows))
         features, state = self.network.features(
             torch.from_numpy(x)[:, None].to(self.network.device), series[:, None].to(self.network.device), reached.state
         )
