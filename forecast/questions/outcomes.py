@@ -1,7 +1,10 @@
-"""The question of direction: is the target higher h steps after an origin than at it.
+"""Outcomes and base rates of directions and symbols.
 
-The outcome at step h is 1 if y_{t+h} > y_t and 0 if not: a value that is the same again has not risen. It is there
-where both were observed.
+Direction: the outcome at step h after row t is 1 if y_{t+h} > y_t and 0 if not; an equal value has not risen. It
+exists where both were observed.
+
+Symbol: the target's channel has categories (the alphabet) and its values are codes, places among them. A target at step
+h is an observed symbol with a row h steps before it in its series; that row, its origin, need not be observed.
 """
 
 from __future__ import annotations
@@ -17,26 +20,25 @@ if TYPE_CHECKING:
 
 
 def risen(panel: Panel, rows: IntArray, horizon: int) -> FloatArray:
-    """Whether the target is higher at each step after some rows than at them, (row, horizon): 1, 0, NaN if not known.
+    """Return 1 where the target at each step after some rows is higher than at them, else 0, NaN if not observed.
 
-    All the rows after them are in the panel, and of the same series.
+    (row,) -> (row, horizon). All steps of the horizon must be rows of the same series.
     """
-    ahead = rows[:, None] + np.arange(1, horizon + 1)
+    ahead = rows[:, None] + np.arange(1, horizon + 1)  # (row, horizon)
     seen = panel.target_observed[ahead] & panel.target_observed[rows][:, None]
     outcome: FloatArray = np.where(seen, panel.target[ahead] > panel.target[rows][:, None], np.nan)
     return outcome
 
 
 def rise_rates(past: Panel, train_steps: IntArray, horizon: int) -> FloatArray:
-    """Share of the steps of the training split after which the target was higher h steps on, (horizon,).
+    """Return the share of training rows after which the target was higher h steps on, (horizon,), over all series.
 
-    Of all series together. A rate of 0 or 1 is taken for that of one step more, which went the other way and so is
-    no certainty; where there is no step at all it is a half.
+    Bounded away from 0 and 1 (`bounded_rate`); 0.5 where there is no such row.
     """
     train = past.cut(train_steps)
     series = np.repeat(np.arange(len(train)), train.lengths)
     rates = np.empty(horizon)
-    for h in range(1, horizon + 1):
+    for h in range(1, horizon + 1):  # rows t with t + h in the same series
         rows = np.flatnonzero(series[h:] == series[:-h]) if h < len(series) else np.zeros(0, dtype=np.int64)
         seen = train.target_observed[rows] & train.target_observed[rows + h]
         up, count = int((train.target[rows + h] > train.target[rows])[seen].sum()), int(seen.sum())
@@ -45,7 +47,7 @@ def rise_rates(past: Panel, train_steps: IntArray, horizon: int) -> FloatArray:
 
 
 def bounded_rate(up: int, count: int) -> float:
-    """Share of `up` among `count`, kept away from 0 and 1 by half a step of one more.
+    """Return up / count, at least as far from 0 and 1 as half an occurrence in one more trial would be.
 
     >>> bounded_rate(3, 12), bounded_rate(0, 9), bounded_rate(9, 9), bounded_rate(0, 0)
     (0.25, 0.05, 0.95, 0.5)
@@ -55,12 +57,12 @@ def bounded_rate(up: int, count: int) -> float:
 
 
 def alphabet_size(panel: Panel) -> int:
-    """Return how many symbols there are.
+    """Return the number of symbols.
 
     Raises
     ------
     ForecastError
-        A target of numbers.
+        The target is a column of numbers.
 
     """
     target = panel.channels[0]
@@ -73,7 +75,7 @@ def alphabet_size(panel: Panel) -> int:
 
 
 def symbol_codes(panel: Panel) -> IntArray:
-    """Code of the symbol at each row, -1 where none was observed, (row,)."""
+    """Return the code of the symbol at each row, -1 where none was observed, (row,)."""
     seen = panel.target_observed
     if panel.masked is not None:
         seen = seen & ~panel.masked[:, 0]
@@ -81,17 +83,17 @@ def symbol_codes(panel: Panel) -> IntArray:
 
 
 def target_rows(panel: Panel, first: IntArray, step: int) -> IntArray:
-    """Rows of the targets at a step of the horizon that lie in the steps `first[i] <= s` of series i, (target,)."""
-    at = np.arange(len(panel.target)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    """Return the rows of the targets at a step of the horizon, from step `first[i]` of each series i on, (target,)."""
+    at = np.arange(len(panel.target)) - np.repeat(panel.offsets[:-1], panel.lengths)  # step within the series
     inside = at >= np.repeat(np.maximum(first, step), panel.lengths)
     return np.flatnonzero(inside & (symbol_codes(panel) >= 0))
 
 
 def symbol_base_rates(past: Panel, train_steps: IntArray, horizon: int, size: int) -> FloatArray:
-    """Share of each of `size` symbols among the targets of the training split h steps on, (horizon, symbol).
+    """Return the share of each of `size` symbols among the training targets h steps on, (horizon, symbol).
 
-    Of all series together. Half an occurrence is added to each (Krichevsky and Trofimov 1981), so that what training
-    has not seen is no impossibility; without any target all are equally likely.
+    Over all series: (n_k + 1/2) / sum_k (n_k + 1/2), the estimator of Krichevsky and Trofimov (1981), so that a symbol
+    that training has not seen is not impossible. Without any target all are equally likely.
     """
     train = past.cut(train_steps)
     codes, everywhere = symbol_codes(train), np.zeros_like(train_steps)
@@ -103,10 +105,10 @@ def symbol_base_rates(past: Panel, train_steps: IntArray, horizon: int, size: in
 
 
 def probability_of(probabilities: FloatArray, y: FloatArray) -> FloatArray:
-    """Probability given to what came, (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
+    """Return the probability of the symbol that came, NaN where none was observed.
 
-    NaN where nothing was observed.
+    (..., origin, step, symbol) and codes (origin, step) -> (..., origin, step).
     """
     codes = np.broadcast_to(np.where(np.isnan(y), 0, y).astype(np.int64), probabilities.shape[:-1])
-    found = np.take_along_axis(probabilities, codes[..., None], axis=-1)[..., 0]
-    return np.where(np.isnan(y), np.nan, found)
+    probability = np.take_along_axis(probabilities, codes[..., None], axis=-1)[..., 0]
+    return np.where(np.isnan(y), np.nan, probability)

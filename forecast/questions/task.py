@@ -1,6 +1,6 @@
-"""The question that is asked of a panel: how it is split, how far ahead, with how much past and what season.
+"""The forecast task: how a panel is split, how far ahead is forecast, with how much past and what season.
 
-What the user does not say is found on the training split alone.
+What the user does not say is chosen on the training split alone.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ _SEASONS_OF_CONTEXT = 2
 _SYMBOLS_OF_CONTEXT = 64
 _MOST_OF_TRAINING = 2 / 3
 _LONGEST_CONTEXT = 512
-"""Beyond it regressors on windows take minutes; two seasons of minutes are 2,880. `data.context_steps` may say more."""
+"""Default context, at most: with more, regressors on windows take minutes. `data.context_steps` may say more."""
+_SERIES_NAMED = 5
+"""Series that a note names, at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class ForecastTask:
-    """A split with the problem that is posed on it, and what speaks for the season."""
+    """A split, the problem on it, and the evidence for its season."""
 
     split: Split
     problem: Problem
@@ -52,25 +54,25 @@ def forecast_task(
     target_type: TargetType = "value",
     over: Over = "time",
 ) -> ForecastTask:
-    """Split a panel and pose the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
+    """Split a panel and state the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
-    Without a number the last half of the validation split is for calibration, where both halves keep a horizon;
-    probabilities of a rise or of symbols have no intervals, and nothing is calibrated. Symbols have no season.
-    `over="series"` puts whole series into the stretches, and the three numbers count series.
+    With `calibration=None` the last half of the validation split calibrates intervals, where both halves keep a
+    horizon; questions that forecast probabilities have no intervals and no calibration split. Symbols have no season.
+    With `over="series"` whole series are training, validation or test, and the three numbers count series.
 
     Raises
     ------
     ForecastError
-        A length below one step, or a series that is too short for its stretches, or for the season given; a split
-        over series that is asked for values, or another one where labels stand at the end.
+        A length below one step; a series that is too short for its splits, or for the given season; a split over
+        series of values, or over time where the target is one label at the end.
 
     """
     _check_lengths(horizon=horizon, context_steps=context_steps, season_steps=season_steps)
-    asked = {"over": over, "validation": validation, "test": test, "calibration": calibration}
-    settings = check_settings(SplitSettings, asked, "split.")
+    splitting = {"over": over, "validation": validation, "test": test, "calibration": calibration}
+    settings = check_settings(SplitSettings, splitting, "split.")
     question = QUESTIONS[target_type]
     check_splits(panel, horizon, question, over)
-    split = split_as_asked(panel, settings, question, 1, horizon)
+    split = split_as_asked(panel, settings, question, 1, horizon)  # to choose the context on its training split
     training = _with_steps(panel.cut(split.train))
     shortest = int(training.lengths.min())
     if question.categorical:
@@ -87,12 +89,12 @@ def forecast_task(
 def split_as_asked(
     panel: Panel, settings: SplitSettings, question: Question, context_steps: int, horizon: int
 ) -> Split:
-    """Split a panel as the settings say; where intervals are not asked for, nothing is calibrated unless they say so.
+    """Split a panel as the settings say; without intervals there is no calibration split unless they name one.
 
     Raises
     ------
     ForecastError
-        A series that is too short for its stretches.
+        A series that is too short for its splits.
 
     """
     calibration = 0 if question.forecasts_probabilities and settings.calibration is None else settings.calibration
@@ -108,7 +110,7 @@ def split_as_asked(
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
-    """Two seasons (at most 512 steps), or a horizon if that is more, yet at most two thirds of the training split.
+    """Return two seasons (at most 512 steps), or a horizon if longer, yet at most two thirds of the training split.
 
     >>> context_for(season_steps=24, horizon=12, train_steps=1000)
     48
@@ -121,47 +123,47 @@ def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
 
 
 def _all_before_label(train_steps: int) -> int:
-    """All that is read of the shortest training series, at most 512 steps: the label may lie in the first of them."""
+    """All steps before the label in the shortest training series, at most 512: any of them may tell it."""
     return max(min(train_steps - 1, _LONGEST_CONTEXT), 1)
 
 
 def _with_steps(training: Panel) -> Panel:
-    """Leave out the series that have no training split."""
+    """Drop the series without training steps."""
     return training.take(np.flatnonzero(training.lengths))
 
 
 def check_splits(panel: Panel, horizon: int, question: Question, over: Over) -> None:
-    """Refuse stretches of which the question makes no sense.
+    """Refuse splits that the question cannot have.
 
     Raises
     ------
     ForecastError
-        A split over series where each needs its own training split; labels at the end that cannot be asked for.
+        A split over series where each series needs a training split; labels at the end, see `check_labels`.
 
     """
     if panel.at_end:
         check_labels(panel, horizon, question, over)
     if over == "series" and not question.categorical:
         raise ForecastError(
-            "`split.over=series` is for symbols (`model.head=categorical`): the reference and the scale of a series' "
-            "values come from its own training split, which a whole series of the test has not: say "
+            f"`split.over=series` is for symbols (`model.head=categorical`), not for {question.phrase}: the reference "
+            "and the scale of each series come from its own training split, and series of the test have none: say "
             "`split.over=time`"
         )
 
 
 def _check_lengths(**steps: int | None) -> None:
-    """Check what a notebook hands over; on the command line the settings have done so."""
+    """Refuse lengths below 1 from Python; on the command line the settings have refused them."""
     for name, count in steps.items():
         if count is not None and count < 1:
             raise ForecastError(f"`{name}` should be at least 1 step, found {count}")
 
 
 def _no_season(panel: Panel, season_steps: int | None) -> Season:
-    """Say that symbols have none, where the target is one of symbols."""
+    """Return no season; refuse a target of numbers, or a given season."""
     if not panel.symbols:
         raise ForecastError(
-            f"symbols are asked for, and {panel.channels[0].name!r} holds numbers: say `data.symbols=true` to read "
-            f"each as a symbol, or another `model.head`"
+            f"`model.head=categorical` forecasts symbols, and {panel.channels[0].name!r} holds numbers: say "
+            f"`data.symbols=true` to read each number as a symbol, or choose another `model.head`"
         )
     if season_steps not in (None, 1):
         raise ForecastError(
@@ -183,30 +185,30 @@ def _season(training: Panel, season_steps: int | None) -> Season:
 
 
 def _which(panel: Panel) -> str:
-    """Name the shortest series where there are several."""
+    """Name the shortest series, "" where there is only one."""
     return f" in series {panel.ids[int(np.argmin(panel.lengths))]!r}" if len(panel) > 1 else ""
 
 
 def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> None:
-    """Refuse what makes no sense where each series has one label at its end.
+    """Refuse jobs that make no sense where each series has one label at its end.
 
     Raises
     ------
     ForecastError
-        Nothing to read it from; another horizon than 1, values asked for, numbers as labels, one label in all, a split
-        over time.
+        No covariates to read the label from; a horizon other than 1; another question than that of symbols; numbers
+        as labels; the same label everywhere; a split over time.
 
     """
-    given = [] if panel.ahead is None else [one for one in panel.ahead.channels if one.computed is None]
+    given = [] if panel.ahead is None else [channel for channel in panel.ahead.channels if channel.computed is None]
     if len(panel.channels) == 1 and not given:
         raise ForecastError(
-            "`data.target_at=end` says a label of what is read of a series, and nothing is: name columns with "
-            "`data.past`"
+            "`data.target_at=end` forecasts a label from the other columns of a series, and none is read: name "
+            "columns with `data.past`"
         )
     if horizon != 1:
         raise ForecastError(f"`data.target_at=end` is one label a series, found `horizon={horizon}`: say `horizon=1`")
     if not question.categorical:
-        raise ForecastError("`data.target_at=end` asks which label a series has: say `model.head=categorical`")
+        raise ForecastError("`data.target_at=end` forecasts one label a series: say `model.head=categorical`")
     if not panel.channels[0].categories:
         raise ForecastError(
             f"`data.target_at=end` is for labels, and {panel.channels[0].name!r} holds numbers: say "
@@ -219,11 +221,9 @@ def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> 
         )
     if over != "series":
         raise ForecastError(
-            "`data.target_at=end` is one label a series, and no series can be cut in time: say `split.over=series`"
+            "`data.target_at=end` is one label a series, so that no series can be split in time: say "
+            "`split.over=series`"
         )
-
-
-_NAMED = 5
 
 
 def without_short(
@@ -237,14 +237,15 @@ def without_short(
     calibration: float | None = None,
     over: Over = "time",
 ) -> tuple[Panel, tuple[str, ...]]:
-    """Leave out the series on which the question cannot be asked; the panel, and a sentence if there are such.
+    """Drop the series that are too short for the task; return the others, and a note if any was dropped.
 
-    Over series each needs one step before a horizon, whatever the context.
+    The context, where it is not given, is that of the typical series: one short series does not shorten that of all.
+    With `over="series"` each series needs one step before a horizon, whatever the context.
 
     Raises
     ------
     ForecastError
-        There is no other series.
+        All series are too short.
 
     """
     if over == "series":
@@ -267,12 +268,12 @@ def without_short(
 
 
 def _without(panel: Panel, kept: BoolArray, needed: str) -> tuple[Panel, tuple[str, ...]]:
-    """Keep some series, (series,), and name the others, which are too short for what is `needed`."""
+    """Keep some series, (series,), and name the others, which are too short for `needed`, in a note."""
     if kept.all():
         return panel, ()
     if not kept.any():
         raise ForecastError(f"all {len(panel)} series are too short for {needed}: shorten `horizon`")
     short = np.flatnonzero(~kept)
-    texts = [f"{panel.ids[i]!r} ({counted(int(panel.lengths[i]), 'step')})" for i in short[:_NAMED]]
-    said = f"{len(short)} of {len(panel)} series left out as too short for {needed}: {name_some(texts, len(short))}."
-    return panel.take(np.flatnonzero(kept)), (said,)
+    names = [f"{panel.ids[i]!r} ({counted(int(panel.lengths[i]), 'step')})" for i in short[:_SERIES_NAMED]]
+    note = f"{len(short)} of {len(panel)} series left out as too short for {needed}: {name_some(names, len(short))}."
+    return panel.take(np.flatnonzero(kept)), (note,)
