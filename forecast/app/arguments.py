@@ -58,7 +58,7 @@ class CommandLine:
         return next((value for flag, value in pairwise(self.flags) if flag in names), None)
 
     def with_override(self, key: str, value: str) -> CommandLine:
-        """Say one more thing; it wins over what was said before."""
+        """Add an override; it wins over earlier ones."""
         return CommandLine(self.flags, (*self.overrides, f"{key}={quoted(value)}"))
 
 
@@ -70,8 +70,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     """
     flags, overrides = _sort(arguments)
     line = CommandLine(tuple(flags), tuple(overrides))
-    said = (_NO_BASELINE if override == "baseline=null" else override for override in line.overrides)
-    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in said)
+    overrides = (_NO_BASELINE if override == "baseline=null" else override for override in line.overrides)
+    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in overrides)
     return _with_csv(CommandLine(line.flags, quoted))
 
 
@@ -112,7 +112,7 @@ def _checked_value(flag: str, value: str) -> str:
 
 def _unknown_flag(name: str) -> str:
     near = difflib.get_close_matches(name, (*_SWITCHES, *_FLAGS_WITH_VALUE), n=1)
-    hint = f"did you mean `{near[0]}`?" if near else "settings are said as key=value, see `--help`"
+    hint = f"did you mean `{near[0]}`?" if near else "settings are given as key=value, see `--help`"
     return f"`{name}` is not a flag: {hint}"
 
 

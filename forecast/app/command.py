@@ -28,7 +28,7 @@ from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
-from forecast.app.sweep import asked_by_overrides, check_one_question, clear_sweep, finish_sweep, keep_interrupted
+from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
 from forecast.errors import ForecastError
 from forecast.tasks.settings import check_job
 
@@ -98,7 +98,7 @@ def _run_one(line: CommandLine) -> None:
 
 
 def _run_sweep(line: CommandLine) -> None:
-    check_one_question(asked_by_overrides(line.overrides))
+    check_one_question(swept_questions(line.overrides))
     claim = _claim(line, "hydra.sweep.dir", compose_sweep(line).hydra.sweep.dir)
     try:
         _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
@@ -112,8 +112,8 @@ def _run_sweep(line: CommandLine) -> None:
 
 
 def _claim(line: CommandLine, key: str, folder: str) -> Claim:
-    said = key in overridden_keys(line.overrides)
-    return claim_folder(Path(folder).absolute(), as_said=said)
+    chosen = key in overridden_keys(line.overrides)
+    return claim_folder(Path(folder).absolute(), chosen=chosen)
 
 
 def _call_hydra(line: CommandLine) -> None:

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """A folder that is ours, and those folders, deepest first, which were not there before."""
+    """An output folder, and the folders, deepest first, that were created for it."""
 
     folder: Path
-    made: tuple[Path, ...]
+    created: tuple[Path, ...]
 
     def release(self) -> None:
-        """Take the made folders away again where nothing lies in them."""
-        for folder in self.made:
+        """Remove the created folders again where they are empty."""
+        for folder in self.created:
             if not remove_empty(folder):
                 return
 
 
-def claim_folder(wanted: Path, *, as_said: bool) -> Claim:
+def claim_folder(wanted: Path, *, chosen: bool) -> Claim:
     """Make a folder of our own; two jobs of one second get different ones ("12-00-00", "12-00-00-2").
 
-    A folder that the user named (`as_said`) is taken as it is, and may be there already.
+    A folder that the user has `chosen` is taken as it is, and may exist already.
 
     Raises
     ------
@@ -38,12 +38,12 @@ def claim_folder(wanted: Path, *, as_said: bool) -> Claim:
         It cannot be made.
 
     """
-    for folder in [wanted] if as_said else _numbered(wanted):
-        missing = tuple(one for one in (folder, *folder.parents) if not one.exists())
+    for folder in [wanted] if chosen else _numbered(wanted):
+        missing = tuple(parent for parent in (folder, *folder.parents) if not parent.exists())
         try:
-            folder.mkdir(parents=True, exist_ok=as_said)
+            folder.mkdir(parents=True, exist_ok=chosen)
         except OSError as error:
-            if isinstance(error, FileExistsError) and not as_said:
+            if isinstance(error, FileExistsError) and not chosen:
                 continue
             Claim(folder, missing).release()
             raise ForecastError(
@@ -55,7 +55,7 @@ def claim_folder(wanted: Path, *, as_said: bool) -> Claim:
 
 
 def remove_empty(folder: Path) -> bool:
-    """Remove a folder if nothing lies in it; say whether it is gone."""
+    """Remove a folder if it is empty; return whether it is gone."""
     try:
         folder.rmdir()
     except OSError:

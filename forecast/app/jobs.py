@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"
-"""Set beside FULL_ERROR where we set it for Hydra's sake, so that nobody takes it for the user's own wish."""
+"""Set together with FULL_ERROR where we set it for Hydra, so that it is not taken for the user's own wish."""
 
 
 _PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
-"""What may be said with task=probe beside `data.*`."""
+"""What may be overridden with task=probe, besides `data.*`."""
 
 _CONTINUE_KEYS = ("continuation.*", "seed", "report.series")
-"""What may be said with task=continue beside `data.*`."""
+"""What may be overridden with task=continue, besides `data.*`."""
 
 
 def run_job(config: DictConfig) -> float | None:
@@ -60,7 +60,7 @@ def run_job(config: DictConfig) -> float | None:
 
 
 def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
-    """Run a task to its end and say what came of it.
+    """Run a task to its end and print its outcome.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         train(job, folder, source=source)
 
 
-def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
+def _predict(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported: that there is none is answered before torch is there."""
     from forecast.runs.folder import find_run
 
@@ -109,10 +109,10 @@ def _predict(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.predict import predict
 
-    print("\n".join(predict(run, said, folder).lines))
+    print("\n".join(predict(run, data, folder).lines))
 
 
-def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
+def _probe(job: JobSettings, data: Mapping[str, Any]) -> None:
     """Look for the run before the task is imported, as for a prediction."""
     from forecast.runs.folder import find_run
 
@@ -120,10 +120,10 @@ def _probe(job: JobSettings, said: Mapping[str, Any]) -> None:
     with importing():
         from forecast.tasks.probe import probe
 
-    print("\n".join(probe(run, said, show=job.report, asked=job.probe).lines))
+    print("\n".join(probe(run, data, show=job.report, asked=job.probe).lines))
 
 
-def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
+def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported, as for a prediction."""
     from forecast.runs.folder import find_run
 
@@ -131,8 +131,8 @@ def _continue(job: JobSettings, said: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.continuation import continue_run
 
-    made = continue_run(run, folder, data=said, asked=job.continuation, seed=job.seed, series=job.report.series)
-    print("\n".join(made.lines))
+    continued = continue_run(run, folder, data=data, asked=job.continuation, seed=job.seed, series=job.report.series)
+    print("\n".join(continued.lines))
 
 
 def _read_first(job: JobSettings) -> Source:
@@ -149,28 +149,28 @@ def _read_first(job: JobSettings) -> Source:
 
 
 def data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:
-    """Return what was said about the data; beside it only `others` may be said of a run that is already trained.
+    """Return the overridden settings of the data; of a trained run only they and `others` may be overridden.
 
     Raises
     ------
     ForecastError
-        Anything else was said.
+        Anything else is overridden.
 
     """
-    said: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for override, key in zip(overrides, overridden_keys(overrides), strict=True):
         if key == "data":
-            said["name"] = job.data.name
+            data["name"] = job.data.name
         elif key.startswith("data."):
             name = key.removeprefix("data.")
-            said[name] = getattr(job.data, name)
+            data[name] = getattr(job.data, name)
         elif key not in ("task", "run") and not any(fnmatch(key, other) for other in others):
             new = " and ".join(f"`{name}`" for name in ("data.*", *others))
             raise ForecastError(
-                f"`{override}` cannot be said with task={job.task}: a trained run keeps its settings, "
+                f"`{override}` cannot be set with task={job.task}: a trained run keeps its settings, "
                 f"only {new} may be new; drop it, or train again"
             )
-    return said
+    return data
 
 
 def report_error(error: ForecastError) -> int:

@@ -40,12 +40,12 @@ class Outcome:
         return question_of_head(str(self.settings.get("model", {}).get("head", "")))
 
     def line(self) -> str:
-        """Say it in one line, for the terminal."""
-        said = " ".join(self.overrides)
+        """Put it into one line, for the terminal."""
+        overrides = " ".join(self.overrides)
         if self.validation_mase is None:
-            return f"#{self.job} {said}: {self.status}"
+            return f"#{self.job} {overrides}: {self.status}"
         measure = metric_label(self.question.ranked_by)
-        return f"#{self.job} {said}: validation {measure} {self.validation_mase:.4g} ({self.seconds:.1f} s)"
+        return f"#{self.job} {overrides}: validation {measure} {self.validation_mase:.4g} ({self.seconds:.1f} s)"
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:

@@ -26,7 +26,7 @@ def finish_sweep(folder: Path) -> None:
     Raises
     ------
     ForecastError
-        Not one job succeeded, or they were asked two questions; nothing is left then.
+        No job succeeded, or they answer different questions; nothing is left then.
 
     """
     outcomes = take_outcomes(folder)
@@ -43,22 +43,22 @@ def finish_sweep(folder: Path) -> None:
 
 def check_one_question(names: Iterable[str]) -> None:
     """Refuse to compare the scores of different questions."""
-    if len(found := set(names)) > 1:
+    if len(questions := set(names)) > 1:
         raise ForecastError(
-            f"jobs of the sweep ask different questions ({', '.join(sorted(found))}; `model.head` says which), whose "
+            f"jobs of the sweep answer different questions ({', '.join(sorted(questions))}, by `model.head`), whose "
             f"scores cannot be compared: sweep over them one by one"
         )
 
 
-def asked_by_overrides(overrides: Sequence[str]) -> set[str]:
-    """Return what is asked for by the heads that a sweep names one by one, before anything is run."""
+def swept_questions(overrides: Sequence[str]) -> set[str]:
+    """Return the questions that the heads of a sweep answer, before anything is run."""
     keys = overridden_keys(overrides)
     heads = [one.partition("=")[2] for key, one in zip(keys, overrides, strict=True) if key == "model.head"]
     return {question_of_head(head.strip()).name for value in heads for head in value.split(",")}
 
 
 def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
-    """Run the winner to the end, the test split included, and say what its seed has to do with it."""
+    """Run the winner to the end, the test split included, and print the spread over seeds."""
     from forecast.evaluation.leaderboard import seed_spread
 
     measure = f"validation {metric_label(winner.question.ranked_by)}"
@@ -92,7 +92,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             **({} if outcome.graph_mb is None else {"graph_mb": round(outcome.graph_mb, 3)}),
             "status": outcome.status,
         }
-        for outcome, settings in ((outcome, _said(outcome)) for outcome in outcomes)
+        for outcome, settings in ((outcome, _overridden(outcome)) for outcome in outcomes)
     ]
     table = pd.DataFrame(rows).astype({score: "float64"})
     table["status"] = table.pop("status")  # last, whatever the first job has
@@ -100,10 +100,10 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def swept_keys(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return the overridden keys whose value is not the same in every job, in the order in which they were said."""
-    said = [_said(outcome) for outcome in outcomes]
-    keys = dict.fromkeys(key for one in said for key in one)
-    return [key for key in keys if len({one.get(key) for one in said}) > 1]
+    """Return the overridden keys whose value is not the same in every job, in their order on the command line."""
+    overridden = [_overridden(outcome) for outcome in outcomes]
+    keys = dict.fromkeys(key for settings in overridden for key in settings)
+    return [key for key in keys if len({settings.get(key) for settings in overridden}) > 1]
 
 
 def best(outcomes: Sequence[Outcome]) -> Outcome | None:
@@ -136,14 +136,14 @@ def clear_sweep(folder: Path) -> None:
             remove_empty(one)
 
 
-def _said(outcome: Outcome) -> dict[str, str]:
+def _overridden(outcome: Outcome) -> dict[str, str]:
     return {
         key: override_value(one) for key, one in zip(overridden_keys(outcome.overrides), outcome.overrides, strict=True)
     }
 
 
 def _but_seed(outcome: Outcome) -> dict[str, str]:
-    return {key: value for key, value in _said(outcome).items() if key != "seed"}
+    return {key: value for key, value in _overridden(outcome).items() if key != "seed"}
 
 
 def _score(outcome: Outcome) -> float:

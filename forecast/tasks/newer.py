@@ -36,7 +36,7 @@ def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSe
     for key, trained in _taken_in(run, before).items():
         if key in data and data[key] not in (before[key], trained):
             raise ForecastError(
-                f"`data.{key}={data[key]}` cannot be said with task={task}: the network was trained with "
+                f"`data.{key}={data[key]}` cannot be set with task={task}: the network was trained with "
                 f"{trained}; drop it, or train again"
             )
     if data.get("name", before["name"]) != before["name"]:

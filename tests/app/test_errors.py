@@ -35,7 +35,7 @@ MISTAKES = {
     "data=csv": "`data.path` is missing: say it, as in `data.path=...`",
     "model.hidden_size=${nothing.there}": "`model.hidden_size` cannot be worked out",
     "hydra.run.dir=file/below": "cannot make the output folder",
-    "task=predict model=gru": "`model=gru` cannot be said with task=predict",
+    "task=predict model=gru": "`model=gru` cannot be set with task=predict",
     "-m model=rnn,lst": "did you mean `model=lstm`?",
     "-m modl=rnn,lstm": "did you mean `model`?",
     "-m seed=1,2 hydra.sweeper.max_batch_size=x": "max_batch_size",

@@ -80,7 +80,7 @@ def test_the_command(hello, tmp_path, monkeypatch, capsys):
     assert text == "hellohel"
     with pytest.raises(SystemExit):
         main([*line, "horizon=3"])
-    assert "`horizon=3` cannot be said with task=continue" in capsys.readouterr().err
+    assert "`horizon=3` cannot be set with task=continue" in capsys.readouterr().err
 
 
 def test_longer_symbols_are_a_list(weather, tmp_path):

@@ -136,7 +136,7 @@ def test_a_file_that_is_missing_is_one_clear_error(run_on_csv, tmp_path):
 @pytest.mark.parametrize(("key", "value"), [("transform", "log"), ("season_steps", 3), ("context_steps", 9)])
 def test_what_the_network_has_taken_in_cannot_change(run_on_csv, tmp_path, key, value):
     said = refusal(run_on_csv, {key: value}, tmp_path)
-    assert said.startswith(f"`data.{key}={value}` cannot be said with task=predict")
+    assert said.startswith(f"`data.{key}={value}` cannot be set with task=predict")
     trained = {"transform": "none", "season_steps": 7, "context_steps": 14}[key]
     assert f"was trained with {trained};" in said
 

@@ -229,7 +229,7 @@ def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
             ["run=RUN", "model=gru"],
             "only `data.*` and `report.series` and `report.png` and `probe.smoothing` may be new",
         ),
-        (["run=RUN", "data.season_steps=3"], "cannot be said with task=probe: the network was trained with"),
+        (["run=RUN", "data.season_steps=3"], "cannot be set with task=probe: the network was trained with"),
         (["run=RUN", "data.duration=0.5"], "give the data that it was trained on"),
     ],
 )
