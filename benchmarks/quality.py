@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray
-    from forecast.training.history import Epoch
+    from forecast.training.job import Epoch
 
 _AS_IT_COMES: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
 _OWA = {"reference": "blend_owa", "loss": "owa"}

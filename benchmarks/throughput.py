@@ -37,8 +37,9 @@ from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, draw_windows, single_series, whole_windows, window_rows
-from forecast.training.data import Targets, network_data
-from forecast.training.lanes import cut_segments, walk_chunks
+from forecast.training.batches import Targets
+from forecast.training.data import network_data
+from forecast.training.lanes import cut_segments, lane_chunks
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def tables(panel: Panel, fitted: FittedNetwork) -> tuple[torch.Tensor, ...]:
     data = network_data(panel, fitted.reference, fitted.scale, fitted.encoding)
     target, exists = Targets(data, panel.lengths).at(np.arange(STEPS))
     return tuple(
-        torch.from_numpy(array) for array in (data.readings.inputs(np.arange(STEPS)), target, exists.astype(np.float32))
+        torch.from_numpy(array) for array in (data.inputs.at(np.arange(STEPS)), target, exists.astype(np.float32))
     )
 
 
@@ -144,9 +145,9 @@ def training_row(
     rng, starts = np.random.default_rng(0), panel.offsets[:-1]
     if regime == "stream":
         segments = cut_segments(starts, panel.lengths, LANES, CHUNK, CHUNK)
-        chunks = walk_chunks(segments, LANES, CHUNK, rng)
+        chunks = lane_chunks(segments, LANES, CHUNK, rng)
         batches: list[Any] = [
-            tuple(torch.from_numpy(part) for part in (c.rows, c.walked, c.trained, c.begins)) for c in chunks
+            tuple(torch.from_numpy(part) for part in (c.rows, c.inside, c.trained, c.resets)) for c in chunks
         ]
         windows, run, what = STEPS, stream_epoch, f"trained windows, streamed, {cell}"
     else:

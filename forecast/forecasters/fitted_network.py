@@ -17,12 +17,17 @@ from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
 from forecast.forecasters.live import Live, level_of, read_forecasts
 from forecast.forecasters.recursion import Recursion, standing_at
 from forecast.network.heads import needs_level
-from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
-from forecast.network.reached import reach_by_walk, reach_by_windows
+from forecast.network.inference import (
+    forecast_by_unrolling,
+    forecast_by_windows,
+    head_on_cpu,
+    states_by_unrolling,
+    states_by_windows,
+)
 from forecast.questions.kinds import question_of_head
 from forecast.questions.split import rolling_origins
 from forecast.training.data import network_data
-from forecast.training.history import Epoch
+from forecast.training.job import Epoch
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts
@@ -120,20 +125,20 @@ class FittedNetwork:
         """Raw numbers of the head, (origin, horizon, size)."""
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
-            raw = forecast_by_windows(self.network, data.readings, self.problem.context_steps, rows)
+            raw = forecast_by_windows(self.network, data.inputs, self.problem.context_steps, rows)
         else:
-            raw = forecast_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
+            raw = forecast_by_unrolling(self.network, data.inputs, data.past.offsets[:-1], origins.series, rows)
         return torch.from_numpy(raw)
 
     def _fed_back(self, data: NetworkData, origins: Origins) -> tuple[Recursion, Standing]:
         """Give what feeds forecasts back, and where it begins."""
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
-            reached = reach_by_windows(self.network, data.readings, self.problem.context_steps, rows)
+            reached = states_by_windows(self.network, data.inputs, self.problem.context_steps, rows)
         else:
-            reached = reach_by_walk(self.network, data.readings, data.past.offsets[:-1], origins.series, rows)
+            reached = states_by_unrolling(self.network, data.inputs, data.past.offsets[:-1], origins.series, rows)
         recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
-        return recursion, standing_at(data.known, data.readings, rows, reached, self.problem.horizon)
+        return recursion, standing_at(data.known, data.inputs, rows, reached, self.problem.horizon)
 
     def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
         """Draw what may come after each origin, each path one continuation as a whole: (origin, path, horizon).

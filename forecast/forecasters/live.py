@@ -18,8 +18,8 @@ from forecast.forecasters.recursion import Recursion, Standing
 from forecast.network.categorical import CategoricalHead
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu
-from forecast.network.reached import Reached
-from forecast.network.steps import WindowSteps, linear_probabilities, steps_from, straight_forecast
+from forecast.network.single_step import WindowSteps, linear_readout, softmax_readout, steps_from
+from forecast.network.state import StateAtOrigin
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
 from forecast.series.panel import window_rows
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from forecast.forecasters.beside import Beside
     from forecast.network.head import Head
     from forecast.network.network import Network
+    from forecast.network.single_step import Steps
     from forecast.network.state import State
-    from forecast.network.steps import Steps
     from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
     from forecast.series.calendar import Calendar
@@ -119,8 +119,8 @@ class Live:
         self._plain = len(scale) == 1 and not (ends.symbols or beside.may_miss)
         self._steps = steps
         whole = reference.horizon == horizon
-        self._straight = straight_forecast(network) if whole else None
-        self._linear_probabilities = linear_probabilities(network) if whole else None
+        self._straight = linear_readout(network) if whole else None
+        self._linear_probabilities = softmax_readout(network) if whole else None
         self._horizon = horizon
         self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0
@@ -143,7 +143,7 @@ class Live:
         `earlier` are the forecasts of the origins before its end, the newest first, that forecasts are averaged with;
         NaN where a series has none.
         """
-        past, scale, inputs = data.past, data.scale, data.readings.inputs
+        past, scale, inputs = data.past, data.scale, data.inputs.at
         latest = past.offsets[1:] - 1
         buffer = HistoryBuffer(data.known, latest, past.lengths, reference, max(reference.memory_steps, _ROOM))
         told: dict[str, Any] = {"beside": beside, "horizon": horizon, "earlier": earlier}
@@ -161,7 +161,7 @@ class Live:
                 _walk(network, inputs(np.arange(rows.start, rows.stop)), i) for i, (_, rows) in enumerate(past.series())
             ]
         state = tuple(torch.cat(parts) for parts in zip(*(after for _, after in ends), strict=True))
-        reached = Reached(torch.cat([features[:, -1] for features, _ in ends]), state)
+        reached = StateAtOrigin(torch.cat([features[:, -1] for features, _ in ends]), state)
         return cls(network, reference, scale, buffer, steps=steps_from(network, reached), **told)
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:

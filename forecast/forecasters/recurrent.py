@@ -20,8 +20,7 @@ from forecast.reference.blends import cross_fitted
 from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
-from forecast.training.history import Epoch
-from forecast.training.job import TrainingJob
+from forecast.training.job import Epoch, TrainingJob
 from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 

@@ -24,10 +24,10 @@ from forecast.reference.history_buffer import HistoryBuffer
 
 if TYPE_CHECKING:
     from forecast.forecasters.draws import Uniforms
+    from forecast.network.inputs import NetworkInputs
     from forecast.network.network import Network
-    from forecast.network.reached import Reached
-    from forecast.network.readings import Readings
     from forecast.network.settings import StrategyName
+    from forecast.network.state import StateAtOrigin
     from forecast.questions.kinds import Problem
     from forecast.reference.causal_features import CausalFeatures
     from forecast.reference.encoding import CovariateEncoding, Float32Array
@@ -59,7 +59,7 @@ class Standing:
     known: CausalFeatures
     rows: IntArray
     lived: IntArray
-    reached: Reached
+    reached: StateAtOrigin
     ahead: Float32Array | None
 
     def take(self, which: IntArray) -> Standing:
@@ -152,15 +152,17 @@ class Recursion:
             forecasts[:, step] = reference[:, 0] + added.numpy()[:, 0] * scale
         return forecasts
 
-    def _raw(self, reached: Reached, known: Float32Array | None) -> torch.Tensor:
+    def _raw(self, reached: StateAtOrigin, known: Float32Array | None) -> torch.Tensor:
         """Raw numbers of the head for the next step, (origin, 1, size)."""
         ahead = None if known is None else torch.from_numpy(known[:, None]).to(self.network.device)
         return self.network.forecast(reached.features, ahead).cpu()
 
-    def _go_on(self, buffer: HistoryBuffer, reached: Reached, scale: FloatArray, known: Float32Array | None) -> Reached:
+    def _go_on(
+        self, buffer: HistoryBuffer, reached: StateAtOrigin, scale: FloatArray, known: Float32Array | None
+    ) -> StateAtOrigin:
         """Take one step of the cell with what was forecast for it."""
         differences = self.reference.inputs(buffer.features, buffer.rows) / scale[:, None]
-        x = np.zeros((len(scale), self.network.interface.inputs), dtype=np.float32)  # no mark: nothing is missing
+        x = np.zeros((len(scale), self.network.input_spec.inputs), dtype=np.float32)  # no mark: nothing is missing
         x[:, : differences.shape[1]] = differences
         if known is not None:
             x[:, differences.shape[1] : differences.shape[1] + known.shape[1]] = known
@@ -176,9 +178,11 @@ def own_problem(strategy: StrategyName, problem: Problem) -> Problem:
     return replace(problem, horizon=1) if strategy == "recursive" else problem
 
 
-def standing_at(known: CausalFeatures, readings: Readings, rows: IntArray, reached: Reached, horizon: int) -> Standing:
+def standing_at(
+    known: CausalFeatures, inputs: NetworkInputs, rows: IntArray, reached: StateAtOrigin, horizon: int
+) -> Standing:
     """Begin at some rows of a panel, (origin,)."""
-    ahead = readings.known_ahead(rows, horizon)
+    ahead = inputs.known_ahead(rows, horizon)
     lived = rows - known.starts(rows) + 1
     return Standing(known, rows, lived, reached, None if ahead is None else ahead.numpy())
 

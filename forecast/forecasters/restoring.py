@@ -12,8 +12,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.copula import Copula, keeps_copula
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.recursion import own_problem
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings
 from forecast.reference.encoding import (
     SYMBOLS_READ,
@@ -54,7 +54,7 @@ def restore(
     """
     reference = _empty_reference(forecaster, problem, len(ids), facts)
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
-    interface = Interface(
+    interface = InputSpec(
         inputs=reference.input_size + encoding.input_size,
         horizon=reference.horizon,
         ahead=encoding.ahead.size,

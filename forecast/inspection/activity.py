@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from forecast.network.cells import Recurrent
-from forecast.network.scan import MinGru
+from forecast.network.mingru import MinGru
 from forecast.network.trace import trace
 from forecast.series.panel import window_rows
 
 if TYPE_CHECKING:
+    from forecast.network.inputs import NetworkInputs
     from forecast.network.network import Network
-    from forecast.network.readings import Readings
     from forecast.network.state import State
     from forecast.series.panel import FloatArray, IntArray
 
@@ -43,34 +43,34 @@ class Activity(NamedTuple):
 
 
 @torch.no_grad()
-def activity_by_walk(network: Network, readings: Readings, start: int, rows: IntArray) -> Activity:
+def activity_by_walk(network: Network, inputs: NetworkInputs, start: int, rows: IntArray) -> Activity:
     """Carry the state from row `start`, the first of a series, over the rows after it; `rows` are the last of them."""
     state = network.initial_state(1)
     for first in range(start, int(rows[0]), _STEPS_AT_ONCE):
         before = np.arange(first, min(first + _STEPS_AT_ONCE, int(rows[0])))
-        _, state = network.features(*_read(network, readings, before[None]), state)
-    return _seen(network, *_read(network, readings, rows[None]), state, step=slice(None))
+        _, state = network.features(*_read(network, inputs, before[None]), state)
+    return _seen(network, *_read(network, inputs, rows[None]), state, step=slice(None))
 
 
 @torch.no_grad()
-def activity_by_windows(network: Network, readings: Readings, context_steps: int, rows: IntArray) -> Activity:
+def activity_by_windows(network: Network, inputs: NetworkInputs, context_steps: int, rows: IntArray) -> Activity:
     """Run each window that ends at one of the rows; what is seen is its last step."""
     parts = []
     for first in range(0, len(rows), _WINDOWS):
         window = window_rows(rows[first : first + _WINDOWS], context_steps)
         state = network.initial_state(len(window))
         if state and context_steps > 1:  # what reads both ways carries none, and has to be handed the whole window
-            _, state = network.features(*_read(network, readings, window[:, :-1]), state)
+            _, state = network.features(*_read(network, inputs, window[:, :-1]), state)
             window = window[:, -1:]
-        parts.append(_seen(network, *_read(network, readings, window), state, step=slice(-1, None)))
+        parts.append(_seen(network, *_read(network, inputs, window), state, step=slice(-1, None)))
     gates = {name: np.concatenate([part.gates[name] for part in parts]) for name in parts[0].gates}
     return Activity(np.concatenate([part.outputs for part in parts]), gates, parts[0].layer)
 
 
-def _read(network: Network, readings: Readings, rows: IntArray) -> tuple[Tensor, Tensor]:
+def _read(network: Network, inputs: NetworkInputs, rows: IntArray) -> tuple[Tensor, Tensor]:
     """Inputs at some rows, and the numbers of their series, (lane, step, ...)."""
-    x = torch.from_numpy(readings.inputs(rows)).to(network.device)
-    return x, readings.of_series(rows).to(network.device)
+    x = torch.from_numpy(inputs.at(rows)).to(network.device)
+    return x, inputs.series_of(rows).to(network.device)
 
 
 def _seen(network: Network, x: Tensor, series: Tensor, state: State, step: slice) -> Activity:

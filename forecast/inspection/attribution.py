@@ -31,7 +31,7 @@ from forecast.inspection.covariates import covariate_groups
 from forecast.inspection.paths import Forecasting, Place, integrate
 from forecast.network.direction import DirectionHead
 from forecast.network.heads import needs_level
-from forecast.network.inference import forecast_by_walk, forecast_by_windows
+from forecast.network.inference import forecast_by_unrolling, forecast_by_windows
 from forecast.training.data import network_data
 
 if TYPE_CHECKING:
@@ -200,8 +200,8 @@ class _Asked:
 
     def _places(self, held: Handed, actual: Handed, rows: IntArray, scale: float) -> tuple[Place, Place]:
         """Both ends of the path: at the baseline all covariates are zero, their mean or no category."""
-        beside = self.data.readings.inputs(rows)[:, held.inputs.shape[1] :]
-        known = self.data.readings.known_ahead(rows[-1:], self._fitted.reference.horizon)
+        beside = self.data.inputs.at(rows)[:, held.inputs.shape[1] :]
+        known = self.data.inputs.known_ahead(rows[-1:], self._fitted.reference.horizon)
         ahead = np.zeros((self._fitted.reference.horizon, 0)) if known is None else known[0].numpy()
         return (
             _place(np.concatenate([held.inputs / scale, np.zeros_like(beside)], axis=1), np.zeros_like(ahead), held),
@@ -231,12 +231,12 @@ def _walked(fitted: FittedNetwork, data: NetworkData, origins: Origins, steps: i
     """What is forecast after reading so many steps from a state of zero, None: all ever read, (origin, horizon)."""
     rows, network = origins.rows(data.past), copy.deepcopy(fitted.network).cpu()
     if fitted.forecaster.training.regime == "windows":
-        raw = forecast_by_windows(network, data.readings, fitted.problem.context_steps, rows)
+        raw = forecast_by_windows(network, data.inputs, fitted.problem.context_steps, rows)
     elif steps is None:
-        raw = forecast_by_walk(network, data.readings, data.past.offsets[:-1], origins.series, rows)
+        raw = forecast_by_unrolling(network, data.inputs, data.past.offsets[:-1], origins.series, rows)
     else:  # each origin walks as a lane of its own
         starts = np.maximum(rows - steps + 1, data.past.offsets[origins.series])
-        raw = forecast_by_walk(network, data.readings, starts, np.arange(len(rows)), rows)
+        raw = forecast_by_unrolling(network, data.inputs, starts, np.arange(len(rows)), rows)
     if isinstance(network.head, DirectionHead):
         return network.head.logit(torch.from_numpy(raw)).numpy()
     reference = fitted.reference.at(data.known, rows)

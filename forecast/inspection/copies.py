@@ -12,7 +12,7 @@ from forecast.network.head import Level
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -44,12 +44,12 @@ def with_random_head(network: Network, seed: int) -> Network:
 
 def lanes_of(batch: Batch, here: slice) -> Batch:
     """Keep some lanes of a batch."""
-    begins, exists, level = batch.begins[here], batch.exists[here], batch.level
+    resets, exists, level = batch.resets[here], batch.exists[here], batch.level
     return batch._replace(
         x=batch.x[here],
         series=batch.series[here],
-        begins=begins,
-        pieces=tuple(torch.unique(begins[begins >= 0]).tolist()),
+        resets=resets,
+        reset_steps=tuple(torch.unique(resets[resets >= 0]).tolist()),
         target=batch.target[here],
         exists=exists,
         ahead=None if batch.ahead is None else batch.ahead[here],

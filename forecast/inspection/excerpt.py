@@ -10,13 +10,13 @@ import torch
 from forecast.inspection.copies import batch_as, lanes_of
 from forecast.network.state import detach_state
 from forecast.series.panel import window_rows
-from forecast.training.data import Targets, window_batch
+from forecast.training.batches import Targets, window_batch
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.state import State
     from forecast.series.panel import IntArray
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
     from forecast.training.job import TrainingJob
 
 MOST_STEPS = 1024

@@ -21,16 +21,16 @@ from torch import Tensor
 
 from forecast.inspection.copies import batch_as, doubled, examined
 from forecast.inspection.sample import Sample, sample_of
-from forecast.network.fused import compile_from_now_on
+from forecast.network.compiled.modules import compile_lstms
 from forecast.network.head import mean_where
-from forecast.training.loss import fork_losses
+from forecast.training.batches import fork_losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from forecast.network.decoders import Taught
+    from forecast.network.decoders import TeacherForcing
     from forecast.network.network import Network
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
 
 TOLERANCE = 1e-4
 """Relative error of a slope by autograd, at most."""
@@ -116,19 +116,19 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
     return Checked(tuple(tensors), sample.size)
 
 
-def _taught(network: Network, batch: Batch, seed: int) -> Taught | None:
+def _taught(network: Network, batch: Batch, seed: int) -> TeacherForcing | None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return network.taught(batch.target, batch.exists, _TAUGHT)
+        return network.teacher_forcing(batch.target, batch.exists, _TAUGHT)
 
 
-def _loss(network: Network, sample: Sample, taught: Taught | None) -> Tensor:
+def _loss(network: Network, sample: Sample, taught: TeacherForcing | None) -> Tensor:
     batch = sample.batch
-    features, _ = network.segmented_features(batch.x, batch.series, sample.state, batch.begins, batch.pieces)
+    features, _ = network.features_with_resets(batch.x, batch.series, sample.state, batch.resets, batch.reset_steps)
     return mean_where(fork_losses(network, features, batch, taught), batch.exists)
 
 
-def _gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[str, Tensor]:
+def _gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradient of each parameter that is trained, zeros where the loss does not depend on it."""
     parameters = {name: one for name, one in network.named_parameters() if one.requires_grad}
     with torch.enable_grad():
@@ -140,12 +140,12 @@ def _gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[
     }
 
 
-def _single_gradients(network: Network, sample: Sample, taught: Taught | None) -> dict[str, Tensor]:
+def _single_gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradients of the same loss as training computes them, a long one of an LSTM included."""
     told = None if taught is None else taught._replace(truth=taught.truth.float())
     single = batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state), sample.size
     copied = examined(network)
-    compile_from_now_on(copied)
+    compile_lstms(copied)
     return {name: one.double() for name, one in _gradients(copied, Sample(*single), told).items()}
 
 

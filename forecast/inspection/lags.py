@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from forecast.network.head import mean_where
-from forecast.network.segments import Segmented
-from forecast.training.loss import fork_losses
+from forecast.network.wrappers import Patched
+from forecast.training.batches import fork_losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.network.network import Network
     from forecast.network.state import State
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
 
 _VECTORS = 8
 
@@ -55,7 +55,7 @@ def state_norms(network: Network, batch: Batch, state: State, seed: int = 0, vec
 
 def _memory(network: Network, state: State) -> list[int]:
     """Which parts of the state hold what was made of the past, not the past's inputs themselves."""
-    first = 1 if isinstance(network.backbone, Segmented) else 0
+    first = 1 if isinstance(network.backbone, Patched) else 0
     return [i for i in range(first, len(state)) if state[i].is_floating_point()]
 
 

@@ -23,10 +23,9 @@ import numpy as np
 import torch
 
 from forecast.inspection.answer import answer_of
+from forecast.network.cpu import threads_for
 from forecast.network.head import Level
-from forecast.network.inference import head_on_cpu
-from forecast.network.reached import reach_by_windows
-from forecast.network.threads import threads_for
+from forecast.network.inference import head_on_cpu, states_by_windows
 from forecast.network.trace import trace
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def echo_of(system: System) -> Fall:
     last = max(length - steps - 1, 1)
     places = np.unique(np.linspace(min(last, length // 3), last, _PLACES).astype(np.int64))
     rows = np.minimum(places[:, None] + np.arange(steps + 1), length - 1)
-    x = torch.from_numpy(system.data.readings.inputs(rows))
+    x = torch.from_numpy(system.data.inputs.at(rows))
     disturbed = x.clone()
     disturbed[:, 0] += torch.from_numpy(_disturbance(system))
     state = network.initial_state(len(places)) if system.window_steps else system.reach(places - 1).state
@@ -153,7 +152,7 @@ def _disturbance(system: System) -> FloatArray:
     values = np.full((2, system.warmup), system.centre)
     values[1, -1] += system.spread
     lanes = system.lanes(2)
-    inputs = system.reading(lanes, system.made_up(values)).readings.inputs
+    inputs = system.reading(lanes, system.made_up(values)).inputs.at
     flat, disturbed = inputs(np.array([system.warmup - 1, 2 * system.warmup - 1]))
     change: FloatArray = disturbed - flat
     return change
@@ -166,11 +165,11 @@ def gradient_of(system: System) -> Fall:
     rows = system.origins[chosen]
     # A window is read whole: what lies before the lags that are looked at belongs to it.
     read = rows[:, None] + np.arange(-(steps if system.window_steps is None else system.window_steps - 1), 1)
-    x = torch.from_numpy(data.readings.inputs(read)).requires_grad_()
+    x = torch.from_numpy(data.inputs.at(read)).requires_grad_()
     before = network.initial_state(len(rows)) if system.window_steps else system.reach(read[:, 0] - 1).state
     with threads_for(len(rows), network.backbone.feature_size):
         features, _ = network.features(x, torch.zeros(read.shape, dtype=torch.int64), before)
-        raw = network.forecast(features[:, -1], data.readings.known_ahead(rows, system.horizon))
+        raw = network.forecast(features[:, -1], data.inputs.known_ahead(rows, system.horizon))
         answer = answer_of(head_on_cpu(network), raw, data.level(rows) or _nowhere(raw))
         squares = np.zeros(read.shape)
         for step in system.steps:
@@ -196,7 +195,7 @@ def cut_of(system: System) -> Cut:
 
     def added(lag: int) -> float:
         if lag not in known:
-            reached = reach_by_windows(system.single.network, system.data.readings, lag + 1, rows)
+            reached = states_by_windows(system.single.network, system.data.inputs, lag + 1, rows)
             known[lag] = error(system.forecast_from(reached, rows))
         return float(np.sqrt(max(known[lag] - whole, 0.0)))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from forecast.network.network import Network
     from forecast.network.state import State
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
 
 MOST_LANES = 8
 MOST_STEPS = 128
@@ -55,8 +55,8 @@ def _walk(network: Network, batch: Batch, state: State) -> tuple[Sample, State]:
     some = max(min(lanes, MOST_LANES, _MOST_NUMBERS // (kept * batch.target.shape[2])), 1)
     before, piece = _part(batch, 0, steps - kept), _part(batch, steps - kept, steps)
     if kept < steps:
-        _, state = network.segmented_features(before.x, before.series, state, before.begins, before.pieces)
-    _, after = network.segmented_features(piece.x, piece.series, state, piece.begins, piece.pieces)
+        _, state = network.features_with_resets(before.x, before.series, state, before.resets, before.reset_steps)
+    _, after = network.features_with_resets(piece.x, piece.series, state, piece.resets, piece.reset_steps)
     taken = tuple(part[:some] for part in detach_state(state))
     return Sample(
         lanes_of(piece, slice(some)), taken, f"{_of(some, lanes, 'lane')} x {_of(kept, steps, 'step')}"
@@ -65,15 +65,15 @@ def _walk(network: Network, batch: Batch, state: State) -> tuple[Sample, State]:
 
 def _part(batch: Batch, start: int, end: int) -> Batch:
     """Cut steps `start` to `end` out of a batch."""
-    begins = torch.where((batch.begins >= start) & (batch.begins < end), batch.begins - start, -1)
+    resets = torch.where((batch.resets >= start) & (batch.resets < end), batch.resets - start, -1)
     forks = batch.target.shape[1]
     first = max(start - (batch.x.shape[1] - forks), 0)
     last = max(end - (batch.x.shape[1] - forks), 0)
     return batch._replace(
         x=batch.x[:, start:end],
         series=batch.series[:, start:end],
-        begins=begins,
-        pieces=tuple(torch.unique(begins[begins >= 0]).tolist()),
+        resets=resets,
+        reset_steps=tuple(torch.unique(resets[resets >= 0]).tolist()),
         target=batch.target[:, first:last],
         exists=batch.exists[:, first:last],
         ahead=None if batch.ahead is None else batch.ahead[:, first:last],

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from forecast.network.fused import SigmoidRnn
-from forecast.network.segments import Segmented
+from forecast.network.compiled.modules import SigmoidRnn
 from forecast.network.trace import Trace, trace
+from forecast.network.wrappers import Patched
 
 if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.state import State
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
 
 SHUT, OPEN = 0.05, 0.95
 """A gate below or above stands shut or open."""
@@ -45,8 +45,8 @@ def saturation(network: Network, batch: Batch, state: State) -> dict[str, float]
 
 
 def _of_state(network: Network, traced: Trace) -> dict[str, float]:
-    segmented = isinstance(network.backbone, Segmented)
-    bare = network.backbone.inner if isinstance(network.backbone, Segmented) else network.backbone
+    segmented = isinstance(network.backbone, Patched)
+    bare = network.backbone.inner if isinstance(network.backbone, Patched) else network.backbone
     core = getattr(bare, "core", None)
     parts = traced.states[1:] if segmented else traced.states
     if isinstance(core, nn.LSTM):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from forecast.inspection.memory import distance
-from forecast.network.threads import threads_for
+from forecast.network.cpu import threads_for
 from forecast.network.trace import trace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def starts_of(system: System, seed: int = 0) -> Starts:
     """Drive the state by the data from many starting states, as large as it becomes or 1, whatever is more."""
     network, length = system.single.network, len(system.past.target)
     steps = min(max(4 * system.span, _MOST_STEPS), length)
-    x = torch.from_numpy(system.data.readings.inputs(np.arange(length - steps, length)[None]))
+    x = torch.from_numpy(system.data.inputs.at(np.arange(length - steps, length)[None]))
     zero = network.initial_state(1)
     with threads_for(_STARTS, network.backbone.feature_size):
         series = torch.zeros((1, steps), dtype=torch.int64)

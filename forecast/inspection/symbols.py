@@ -20,7 +20,7 @@ from torch.nn import functional
 from forecast.inspection.activity import Activity, activity_by_walk, activity_by_windows
 from forecast.inspection.memory import SHARE, Fall, fall_of
 from forecast.network.categorical import CategoricalHead
-from forecast.network.reached import reach_by_walk, reach_by_windows
+from forecast.network.inference import states_by_unrolling, states_by_windows
 from forecast.questions.kinds import SYMBOL
 from forecast.training.data import network_data
 
@@ -138,12 +138,12 @@ class _Span:
     def activity(self) -> Activity:
         """What all units did."""
         if self.windows:
-            return activity_by_windows(self.network, self.data.readings, self.context_steps, self.rows)
-        return activity_by_walk(self.network, self.data.readings, self.start, self.rows)
+            return activity_by_windows(self.network, self.data.inputs, self.context_steps, self.rows)
+        return activity_by_walk(self.network, self.data.inputs, self.start, self.rows)
 
     def logits(self, features: Tensor, rows: IntArray) -> Tensor:
         """Logits of the symbol one step ahead of some rows, (origin, symbol)."""
-        raw = self.network.forecast(features, self.data.readings.known_ahead(rows, self.horizon))
+        raw = self.network.forecast(features, self.data.inputs.known_ahead(rows, self.horizon))
         return (raw + self.head.base)[:, 0]
 
     @torch.no_grad()
@@ -158,7 +158,7 @@ class _Span:
     def before(self, rows: IntArray) -> State:
         """States after some rows, as in use."""
         series = np.full(len(rows), self.number)
-        return reach_by_walk(self.network, self.data.readings, self.past.offsets[:-1], series, rows).state
+        return states_by_unrolling(self.network, self.data.inputs, self.past.offsets[:-1], series, rows).state
 
 
 def probe_symbols(fitted: FittedNetwork, past: Panel, number: int, first: int, end: int) -> SymbolProbe:
@@ -235,7 +235,7 @@ def _memory(span: _Span, units: SymbolUnits) -> SymbolMemory:
     known: dict[int, float] = {}
     lag = 0.0
     while int(lag) <= furthest:
-        reached = reach_by_windows(span.network, span.data.readings, int(lag) + 1, span.origins)
+        reached = states_by_windows(span.network, span.data.inputs, int(lag) + 1, span.origins)
         known[int(lag)] = span.bits(reached.features)
         lag = max(lag + 1, lag * _COARSER)
     lags = np.array(list(known))
@@ -255,10 +255,10 @@ def _gradient(span: _Span, furthest: int) -> Fall:
     rows, network = span.origins[chosen], span.network
     steps = max(min(furthest, int(rows[0]) - span.start - 1), 0)
     read_rows = rows[:, None] + np.arange(-steps, 1)
-    readings = span.data.readings
-    x = torch.from_numpy(readings.inputs(read_rows))
+    inputs = span.data.inputs
+    x = torch.from_numpy(inputs.at(read_rows))
     with torch.no_grad():
-        read = network.read(x, readings.of_series(read_rows))
+        read = network.read(x, inputs.series_of(read_rows))
     read.requires_grad_()
     state = network.initial_state(len(rows)) if span.windows else span.before(read_rows[:, 0] - 1)
     features, _ = network.backbone(read, state)

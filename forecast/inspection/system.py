@@ -22,8 +22,8 @@ from torch import nn
 from forecast.forecasters.live import read_forecasts
 from forecast.inspection.answer import logits
 from forecast.network.heads import needs_level
-from forecast.network.inference import head_on_cpu
-from forecast.network.reached import Reached, reach_by_walk, reach_by_windows
+from forecast.network.inference import head_on_cpu, states_by_unrolling, states_by_windows
+from forecast.network.state import StateAtOrigin
 from forecast.questions.outcomes import risen
 from forecast.questions.split import Origins, rolling_origins
 from forecast.reference.causal_features import filled_target
@@ -257,17 +257,17 @@ class System:
         ahead = rows[:, None] + np.arange(1, self.horizon + 1)
         return np.where(self.past.target_observed[ahead], self.data.known.y[ahead], np.nan)
 
-    def reach(self, rows: IntArray) -> Reached:
+    def reach(self, rows: IntArray) -> StateAtOrigin:
         """What the network carries after some rows of the data, as it does in use."""
         if self.window_steps is not None:
-            return reach_by_windows(self.single.network, self.data.readings, self.window_steps, rows)
+            return states_by_windows(self.single.network, self.data.inputs, self.window_steps, rows)
         series = np.zeros(len(rows), dtype=np.int64)
-        return reach_by_walk(self.single.network, self.data.readings, self.past.offsets[:-1], series, rows)
+        return states_by_unrolling(self.single.network, self.data.inputs, self.past.offsets[:-1], series, rows)
 
-    def forecast_from(self, reached: Reached, rows: IntArray) -> FloatArray:
+    def forecast_from(self, reached: StateAtOrigin, rows: IntArray) -> FloatArray:
         """Forecasts from where the network stands at some rows of the data, (origin, horizon): values or chances."""
         network, data = self.single.network, self.data
-        ahead = data.readings.known_ahead(rows, self.horizon)
+        ahead = data.inputs.known_ahead(rows, self.horizon)
         with torch.no_grad():
             raw = network.forecast(reached.features, ahead)
         scale = self.single.scale[data.known.series(rows)]

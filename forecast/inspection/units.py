@@ -18,9 +18,9 @@ from forecast.errors import ForecastError
 from forecast.forecasters.live import read_forecasts
 from forecast.inspection.activity import Activity, activity_by_walk, activity_by_windows
 from forecast.inspection.following import Following, follow
-from forecast.network.bidirectional import Bidirectional
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu
+from forecast.network.wrappers import Bidirectional
 from forecast.questions.outcomes import risen
 from forecast.training.data import network_data
 
@@ -129,9 +129,9 @@ def map_units(fitted: FittedNetwork, past: Panel, series: int, first: int, end: 
     start = int(past.offsets[series])
     rows = start + np.arange(first, end)
     if windows:
-        activity = activity_by_windows(fitted.network, data.readings, fitted.problem.context_steps, rows)
+        activity = activity_by_windows(fitted.network, data.inputs, fitted.problem.context_steps, rows)
     else:
-        activity = activity_by_walk(fitted.network, data.readings, start, rows)
+        activity = activity_by_walk(fitted.network, data.inputs, start, rows)
     season_steps = fitted.problem.season_steps
     level_steps = season_steps if season_steps > 1 else LEVEL_STEPS
     y = data.known.y[rows]
@@ -164,7 +164,7 @@ class _Forecasting:
         self._network, self._head = network, head_on_cpu(network)
         self._reference = fitted.reference.at(data.known, rows)
         self._scale = fitted.scale[data.known.series(rows)]
-        known = data.readings.known_ahead(rows, horizon)
+        known = data.inputs.known_ahead(rows, horizon)
         self._known = None if known is None else known.to(network.device)
         self._rises = self._head.question.binary
         self._came = self._outcomes(data.past, rows, horizon)

@@ -10,48 +10,15 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from forecast.network.head import Head, Level
 from forecast.questions.kinds import SYMBOL
 
 if TYPE_CHECKING:
-    from forecast.network.readings import Interface
-    from forecast.network.settings import NetworkSettings
     from forecast.questions.kinds import Question
     from forecast.series.panel import FloatArray
-
-_LARGEST_EMBEDDING = 32
-
-
-class SymbolReader(nn.Module):
-    """Puts numbers that are learnt in the place of the code of a symbol, the first input (Bengio et al. 2003).
-
-    One code more than there are symbols stands for none: nothing has been observed yet.
-
-    Attributes
-    ----------
-    reads : whether there is such an input
-    added : how many inputs more a backbone has than were read
-
-    """
-
-    def __init__(self, settings: NetworkSettings, interface: Interface) -> None:
-        super().__init__()
-        self.reads = interface.reads_symbols
-        self.added = 0
-        if self.reads:
-            size = settings.embedding_size or min(interface.symbols, _LARGEST_EMBEDDING)
-            self.embedding = nn.Embedding(interface.symbols + 1, size)
-            self.added = size - 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., input) -> (..., input of the backbone)."""
-        if not self.reads:
-            return x
-        embedded = self.embedding(x[..., 0].long())
-        return torch.cat([embedded, x[..., 1:]], dim=-1) if x.shape[-1] > 1 else embedded
 
 
 class CategoricalHead(Head):

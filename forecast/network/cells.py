@@ -22,19 +22,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from forecast.network.bidirectional import Bidirectional
-from forecast.network.dilation import Dilated
-from forecast.network.fused import FusedGru, FusedLstm, FusedRnn, SigmoidRnn
+from forecast.network.compiled.modules import FusedGru, FusedLstm, FusedRnn, SigmoidRnn
+from forecast.network.mingru import MinGru
 from forecast.network.reservoir import Reservoir
-from forecast.network.scan import MinGru
-from forecast.network.segments import Segmented
 from forecast.network.settings import CELLS, EsnSettings
-from forecast.network.stack import Stack
+from forecast.network.wrappers import Bidirectional, Dilated, Patched, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.network.fused import Core
+    from forecast.network.compiled.modules import Core
     from forecast.network.settings import (
         Cell,
         CellSettings,
@@ -93,9 +90,9 @@ class Recurrent(nn.Module):
         zero = weight.new_zeros(lanes, self.core.num_layers, self.core.hidden_size)
         return (zero,) * self.parts
 
-    def resets(self, x: Tensor) -> bool:
+    def can_reset(self, x: Tensor) -> bool:
         """Whether lanes of these inputs may begin anew at any step, so that no piece has to be run for each."""
-        return self.core.resets(x)
+        return self.core.can_reset(x)
 
     def forward(self, x: Tensor, state: State, begins: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over (lane, step, input); where it `resets`, the state is zero before step `begins` of a lane, if any."""
@@ -136,7 +133,7 @@ def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
         return Reservoir(settings, input_size)
     if settings.segment_steps == 1:
         return _layers(settings, input_size)
-    return Segmented(_layers(settings, settings.hidden_size), settings.segment_steps, input_size)
+    return Patched(_layers(settings, settings.hidden_size), settings.segment_steps, input_size)
 
 
 def _layers(settings: Learning, input_size: int) -> Backbone:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.network.head import Head
-    from forecast.network.readings import Interface
+    from forecast.network.inputs import InputSpec
     from forecast.network.settings import NetworkSettings
 
 _CURVES = 16
@@ -29,7 +29,7 @@ _NUMBERS_AT_ONCE = 4_000_000
 and once more when the gradient comes back: a part takes about 150 MB."""
 
 
-class Taught(NamedTuple):
+class TeacherForcing(NamedTuple):
     """What came, for decoders that read their own forecast of the step before: while training they may read this.
 
     Attributes
@@ -46,10 +46,10 @@ class Taught(NamedTuple):
 class Decoder(Protocol):
     """What makes raw numbers of features."""
 
-    reads_itself: bool
+    feeds_back: bool
     """Whether a step reads the forecast of the step before, so that there is something to be taught."""
 
-    def __call__(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+    def __call__(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
         """(..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size)."""
         ...
 
@@ -57,7 +57,7 @@ class Decoder(Protocol):
 class DirectDecoder(nn.Module):
     """Every horizon step at once, linear in the features, and in what is known ahead of the step."""
 
-    reads_itself = False
+    feeds_back = False
 
     def __init__(self, feature_size: int, horizon: int, size: int, ahead_size: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class DirectDecoder(nn.Module):
         self.out = _zero_linear(feature_size, horizon * size)
         self.reader = AheadReader(feature_size, size, ahead_size) if ahead_size else None
 
-    def forward(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+    def forward(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
         """(..., feature), (..., horizon, column) -> (..., horizon, size); there is nothing to be taught."""
         raw: Tensor = self.out(features).unflatten(-1, (self.horizon, self.size))
         if self.reader is not None and ahead is not None:
@@ -111,7 +111,7 @@ class RecurrentDecoder(nn.Module):
 
     """
 
-    reads_itself = True
+    feeds_back = True
 
     def __init__(self, feature_size: int, horizon: int, size: int, ahead_size: int, location: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class RecurrentDecoder(nn.Module):
         self.cell = nn.GRUCell(1 + _PLACE_SIZE + ahead_size, feature_size)
         self.out = _zero_linear(feature_size, size)
 
-    def forward(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+    def forward(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
         """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
         forks = features.shape[:-1]
         parts = max(-(-forks.numel() * self.horizon * features.shape[-1] // _NUMBERS_AT_ONCE), 1)
@@ -152,9 +152,9 @@ class RecurrentDecoder(nn.Module):
         return torch.stack(steps, dim=1)
 
 
-def build_decoder(settings: NetworkSettings, feature_size: int, interface: Interface, head: Head) -> Decoder:
+def build_decoder(settings: NetworkSettings, feature_size: int, input_spec: InputSpec, head: Head) -> Decoder:
     """Build the decoder of the strategy that the settings name, with fresh weights."""
-    sizes = feature_size, interface.horizon, head.size, interface.ahead
+    sizes = feature_size, input_spec.horizon, head.size, input_spec.ahead
     return RecurrentDecoder(*sizes, head.location) if settings.strategy == "seq2seq" else DirectDecoder(*sizes)
 
 

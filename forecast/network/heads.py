@@ -12,7 +12,7 @@ from forecast.network.categorical import CategoricalHead
 from forecast.network.direction import DirectionHead
 from forecast.network.distributions import GaussianHead, NegativeBinomialHead, QuantileHead, StudentHead
 from forecast.network.head import Head, Level, mean_where
-from forecast.network.readings import Interface
+from forecast.network.inputs import InputSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,28 +92,28 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Loss of each point forecast, element by element, in units of a series' scale."""
 
 
-def _point_head(settings: NetworkSettings, interface: Interface) -> Head:
-    horizon = interface.horizon
+def _point_head(settings: NetworkSettings, input_spec: InputSpec) -> Head:
+    horizon = input_spec.horizon
     return WeightedAverageHead(horizon) if settings.loss == "owa" else PointHead(horizon, settings.loss)
 
 
-HEADS: dict[str, Callable[[NetworkSettings, Interface], Head]] = {
+HEADS: dict[str, Callable[[NetworkSettings, InputSpec], Head]] = {
     "point": _point_head,
-    "quantile": lambda settings, interface: QuantileHead(interface.horizon, settings.quantiles),
-    "gaussian": lambda settings, interface: GaussianHead(interface.horizon),
-    "student_t": lambda settings, interface: StudentHead(interface.horizon),
-    "negative_binomial": lambda settings, interface: NegativeBinomialHead(interface.horizon),
-    "direction": lambda settings, interface: DirectionHead(interface.horizon),
-    "categorical": lambda settings, interface: CategoricalHead(interface.horizon, interface.symbols),
+    "quantile": lambda settings, input_spec: QuantileHead(input_spec.horizon, settings.quantiles),
+    "gaussian": lambda settings, input_spec: GaussianHead(input_spec.horizon),
+    "student_t": lambda settings, input_spec: StudentHead(input_spec.horizon),
+    "negative_binomial": lambda settings, input_spec: NegativeBinomialHead(input_spec.horizon),
+    "direction": lambda settings, input_spec: DirectionHead(input_spec.horizon),
+    "categorical": lambda settings, input_spec: CategoricalHead(input_spec.horizon, input_spec.symbols),
 }
 """Every head by its name in `model.head`."""
 
 
-def build_head(settings: NetworkSettings, interface: Interface) -> Head:
+def build_head(settings: NetworkSettings, input_spec: InputSpec) -> Head:
     """Build the head that the settings name, as it is before anything is measured."""
-    return HEADS[settings.head](settings, interface)
+    return HEADS[settings.head](settings, input_spec)
 
 
 def needs_level(settings: NetworkSettings) -> bool:
     """Whether the head that the settings name has to be told where the series stand."""
-    return build_head(settings, Interface(inputs=1, horizon=1, symbols=1)).needs_level
+    return build_head(settings, InputSpec(inputs=1, horizon=1, symbols=1)).needs_level

@@ -1,4 +1,4 @@
-"""A network: a backbone, and at every step a decoder whose raw numbers a head understands."""
+"""A network: a backbone, and at every step a decoder whose raw numbers a head interprets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from forecast.network.categorical import SymbolReader
 from forecast.network.cells import Recurrent, build_backbone
-from forecast.network.decoders import Taught, build_decoder
+from forecast.network.decoders import TeacherForcing, build_decoder
 from forecast.network.heads import build_head
+from forecast.network.inputs import StaticReader, SymbolReader
 from forecast.network.state import State, reset_lanes
-from forecast.network.statics import StaticReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.network.readings import Interface
+    from forecast.network.inputs import InputSpec
     from forecast.network.settings import NetworkSettings
 
 
@@ -31,20 +30,20 @@ class Network(nn.Module):
 
     """
 
-    def __init__(self, settings: NetworkSettings, interface: Interface) -> None:
+    def __init__(self, settings: NetworkSettings, input_spec: InputSpec) -> None:
         super().__init__()
-        self.interface = interface
-        self.statics = StaticReader(settings, interface.series, interface.static)
-        self.symbols = SymbolReader(settings, interface)
-        self.backbone = build_backbone(settings, interface.inputs + self.symbols.added + self.statics.size)
-        self.head = build_head(settings, interface)
-        self.decoder = build_decoder(settings, self.backbone.feature_size, interface, self.head)
+        self.input_spec = input_spec
+        self.statics = StaticReader(settings, input_spec.series, input_spec.static)
+        self.symbols = SymbolReader(settings, input_spec)
+        self.backbone = build_backbone(settings, input_spec.inputs + self.symbols.added + self.statics.size)
+        self.head = build_head(settings, input_spec)
+        self.decoder = build_decoder(settings, self.backbone.feature_size, input_spec, self.head)
         self.input_unit: Tensor
-        self.register_buffer("input_unit", torch.ones(interface.inputs))
+        self.register_buffer("input_unit", torch.ones(input_spec.inputs))
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the weights."""
         return self.input_unit.device
 
     def initial_state(self, lanes: int) -> State:
@@ -68,44 +67,44 @@ class Network(nn.Module):
         return features[:, -1]
 
     def read(self, x: Tensor, series: Tensor) -> Tensor:
-        """What the backbone gets of inputs: in their units, symbols embedded, what is known of their series beside."""
+        """Inputs of the backbone: divided by their units, symbols embedded, static columns of the series appended."""
         x = self.symbols(x / self.input_unit)
         return torch.cat([x, self.statics(series)], dim=-1) if self.statics.size else x
 
-    def segmented_features(
-        self, x: Tensor, series: Tensor, state: State, begins: Tensor, pieces: Sequence[int]
+    def features_with_resets(
+        self, x: Tensor, series: Tensor, state: State, resets: Tensor, reset_steps: Sequence[int]
     ) -> tuple[Tensor, State]:
-        """Like `features`, where lanes may begin a new segment in the middle: their state is zero there.
+        """Like `features`, where lanes may begin a new segment inside the chunk: their state is zero there.
 
-        `begins` (lane,) is the step at which a lane begins one, -1 where it does not; `pieces` are the different
-        steps that occur in it. The chunk is run in pieces between them, unless the backbone can begin anew anywhere.
+        `resets` (lane,) is the step before which the state of a lane is reset, -1 where it is not; `reset_steps` are
+        the different steps in it. The chunk is cut at these, unless the backbone can reset lanes itself.
         """
-        if isinstance(self.backbone, Recurrent) and self.backbone.resets(x):
-            return self.backbone.forward(self.read(x, series), state, begins)
-        borders = sorted({0, *pieces, x.shape[1]})
+        if isinstance(self.backbone, Recurrent) and self.backbone.can_reset(x):
+            return self.backbone.forward(self.read(x, series), state, resets)
+        borders = sorted({0, *reset_steps, x.shape[1]})
         parts = []
         for start, end in pairwise(borders):
-            if start in pieces:
-                state = reset_lanes(state, begins == start)
+            if start in reset_steps:
+                state = reset_lanes(state, resets == start)
             part, state = self.features(x[:, start:end], series[:, start:end], state)
             parts.append(part)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], state
 
-    def forecast(self, features: Tensor, ahead: Tensor | None, taught: Taught | None = None) -> Tensor:
+    def forecast(self, features: Tensor, ahead: Tensor | None, forced: TeacherForcing | None = None) -> Tensor:
         """Raw numbers of the head for every step after an origin.
 
-        (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size). While training some of
-        what came may be `taught`.
+        (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size). While training the
+        decoder may be teacher-forced.
         """
-        raw: Tensor = self.decoder(features, ahead, taught)
+        raw: Tensor = self.decoder(features, ahead, forced)
         return raw
 
-    def taught(self, target: Tensor, exists: Tensor, share: float) -> Taught | None:
-        """Teach what came at a share of the steps, drawn at random; None where the decoder never reads itself.
+    def teacher_forcing(self, target: Tensor, exists: Tensor, ratio: float) -> TeacherForcing | None:
+        """Draw the steps that are teacher-forced, this ratio of all; None where the decoder never feeds itself back.
 
-        Differences to the reference in units of the series' scale and whether they exist, both (..., horizon).
+        Takes differences to the reference in units of the series' scale and whether they exist, both (..., horizon).
         """
-        if not self.decoder.reads_itself:
+        if not self.decoder.feeds_back:
             return None
         unit = torch.where(self.head.unit > 0, self.head.unit, 1.0)
-        return Taught(target / unit, (torch.rand_like(target) < share) & (exists > 0))
+        return TeacherForcing(target / unit, (torch.rand_like(target) < ratio) & (exists > 0))

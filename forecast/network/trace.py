@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.cells import Recurrent
-from forecast.network.scan import MinGru
+from forecast.network.mingru import MinGru
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

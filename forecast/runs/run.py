@@ -20,8 +20,8 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.recursion import own_problem
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.transformed import FittedTransformed
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import NetworkSettings
 from forecast.questions.kinds import Problem, question_of_head
 from forecast.reference.references import term_count
@@ -179,7 +179,7 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
             f"the file was changed; train again"
         )
     with torch.device("meta"):  # shapes without memory
-        skeleton = Network(network.settings, Interface(1, horizon, series=len(record.data.ids), symbols=symbols))
+        skeleton = Network(network.settings, InputSpec(1, horizon, series=len(record.data.ids), symbols=symbols))
     terms = term_count(record.network.reference.name, problem.season_steps)
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * horizon * terms  # weights of the reference, (series, step, term)

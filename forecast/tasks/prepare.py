@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from forecast.questions.task import ForecastTask
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
-    from forecast.training.history import Epoch
+    from forecast.training.job import Epoch
 
     OnEpoch: TypeAlias = Callable[[Epoch], None]
 

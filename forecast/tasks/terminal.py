@@ -16,7 +16,7 @@ from forecast.wording import number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from forecast.training.history import Epoch
+    from forecast.training.job import Epoch
 
 
 def silent() -> Console:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from forecast.network.head import Level
-from forecast.network.readings import Interface, Readings
+from forecast.network.inputs import InputSpec, NetworkInputs
 from forecast.questions.kinds import VALUE
 from forecast.reference.causal_features import runs
 from forecast.reference.encoding import SYMBOLS_READ, CovariateEncoding, LabelEncoding, ahead_shifts
@@ -27,51 +26,15 @@ if TYPE_CHECKING:
     from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
-    from forecast.training.lanes import Chunk
 
 _SAMPLED_ROWS = 50_000
 """Rows that the units of inputs and outputs are measured on, at most, evenly spread."""
-
-_TARGETS_KEPT = 32_000_000
-"""Numbers in a table of targets, at most (160 MB); of larger data each chunk computes its own."""
 
 _INPUTS_KEPT = 32_000_000
 """Numbers in a table of inputs, at most (128 MB); of larger data each batch computes its own."""
 
 _NUMBERS_AT_ONCE = 1_000_000
 """Differences that are worked out in one piece."""
-
-
-class Batch(NamedTuple):
-    """What one optimizer step reads.
-
-    Attributes
-    ----------
-    x : (lane, step, input)
-    series : (lane, step) number of each step's series
-    begins : (lane,) step at which a lane begins a segment, -1 where it does not
-    pieces : the different steps in `begins`, -1 apart
-    target : (lane, fork, horizon) differences to the reference in units of the scale, of the last `fork` steps
-    exists : (lane, fork, horizon) 1 where there is a target, else 0
-    ahead : (lane, fork, horizon, column) what is known ahead; None where there is nothing
-    level : where the series stand, (lane, fork, horizon) and (lane, fork, 1), for heads that need it
-    forks : how many (lane, step, horizon) exist
-    rows : (lane,) a row of each lane's series, to name it
-    carried : whether the state goes on from the batch before
-
-    """
-
-    x: Tensor
-    series: Tensor
-    begins: Tensor
-    pieces: tuple[int, ...]
-    target: Tensor
-    exists: Tensor
-    ahead: Tensor | None
-    level: Level | None
-    forks: int
-    rows: tuple[int, ...]
-    carried: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +46,7 @@ class NetworkData:
     known : what the reference reads
     scale : (series,)
     encoding : of the covariates
-    readings : what the network reads; its first inputs are differences in units of the series' scale
+    inputs : what the network reads; its first inputs are differences in units of the series' scale
     static : (series, column) what describes the series
     needs_level : whether batches say where the series stand
     question : what targets are: differences to the reference, whether the series has risen, or codes of symbols
@@ -95,18 +58,18 @@ class NetworkData:
     known: CausalFeatures
     scale: FloatArray
     encoding: CovariateEncoding
-    readings: Readings
+    inputs: NetworkInputs
     static: Float32Array
     needs_level: bool = False
     question: Question = VALUE
 
     @property
-    def interface(self) -> Interface:
+    def input_spec(self) -> InputSpec:
         """What a network for these data is connected to."""
-        return Interface(
+        return InputSpec(
             inputs=self.reference.input_size + self.encoding.input_size,
             horizon=self.reference.horizon,
-            ahead=self.readings.ahead.shape[1],
+            ahead=self.inputs.ahead.shape[1],
             static=self.static.shape[1],
             series=len(self.past),
             symbols=len(self.question.symbols(self.past.symbols)),
@@ -168,73 +131,6 @@ class NetworkData:
         return y[ahead], exists & seen[ahead]
 
 
-class Targets:
-    """Differences to the reference, of which each epoch wants all: computed once where they fit into memory.
-
-    A target exists before row `ends[i]` of series i.
-    """
-
-    def __init__(self, data: NetworkData, ends: IntArray) -> None:
-        self._data = data
-        self._ends = ends
-        self._table: tuple[Float32Array, BoolArray] | None = None
-        if len(data.past.times) * data.reference.horizon <= _TARGETS_KEPT:
-            self._table = data.differences(np.arange(len(data.past.times)), ends)
-
-    def at(self, rows: IntArray) -> tuple[Float32Array, BoolArray]:
-        """Targets after each row, and which of them exist; each (row, horizon)."""
-        if self._table is None:
-            return self._data.differences(rows, self._ends)
-        target, exists = self._table
-        return target.take(rows, axis=0), exists.take(rows, axis=0)  # whole rows: quicker than by an index
-
-
-def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
-    """Make a batch of a chunk: every trained step forks."""
-    lanes, steps = chunk.rows.shape
-    x = data.readings.inputs(chunk.rows)
-    x[~chunk.walked] = 0.0
-    rows = chunk.rows.reshape(-1)
-    target, exists = targets.at(rows)
-    exists &= chunk.trained.reshape(-1, 1)
-    return Batch(
-        x=torch.from_numpy(x),
-        series=data.readings.of_series(chunk.rows),
-        begins=torch.from_numpy(chunk.begins),
-        pieces=tuple(np.unique(chunk.begins[chunk.begins >= 0]).tolist()),
-        target=torch.from_numpy(target).view(lanes, steps, -1),
-        exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
-        ahead=data.readings.known_ahead(chunk.rows, data.reference.horizon),
-        level=_in_lanes(data.level_of(rows, target), lanes),
-        forks=int(np.count_nonzero(exists)),
-        rows=tuple(chunk.rows[:, -1].tolist()),
-        carried=True,
-    )
-
-
-def window_batch(data: NetworkData, targets: Targets, window: IntArray) -> Batch:
-    """Make a batch of windows, (window, context step): only the last step of each forks."""
-    target, exists = targets.at(window[:, -1])
-    return Batch(
-        x=torch.from_numpy(data.readings.inputs(window)),
-        series=data.readings.of_series(window),
-        begins=torch.zeros(len(window), dtype=torch.int64),
-        pieces=(0,),
-        target=torch.from_numpy(target)[:, None],
-        exists=torch.from_numpy(exists.astype(np.float32))[:, None],
-        ahead=data.readings.known_ahead(window[:, -1:], data.reference.horizon),
-        level=_in_lanes(data.level_of(window[:, -1], target), len(window)),
-        forks=int(np.count_nonzero(exists)),
-        rows=tuple(window[:, -1].tolist()),
-        carried=False,
-    )
-
-
-def _in_lanes(level: Level | None, lanes: int) -> Level | None:
-    """(lane * fork, ...) -> (lane, fork, ...)."""
-    return None if level is None else Level(*(part.view(lanes, -1, part.shape[1]) for part in level))
-
-
 def network_data(
     past: Panel,
     reference: Reference | CrossFitted,
@@ -261,16 +157,16 @@ def network_data(
         inputs[:, differences:] = np.concatenate([*columns, encoding.mark_columns(past, flat)], axis=1)
         return inputs.reshape(*rows.shape, width)
 
-    inputs: Callable[[IntArray], Float32Array] = compute
+    at: Callable[[IntArray], Float32Array] = compute
     if len(past.times) * width <= _INPUTS_KEPT:
         table = np.empty((len(past.times), width), dtype=np.float32)
         every = np.arange(len(table))
         for part in _in_parts(len(table), max(width, reference.horizon)):
             table[part] = compute(every[part])
-        inputs = partial(np.take, table, axis=0)
-    readings = Readings(inputs, known.series, ahead, shift)
+        at = partial(np.take, table, axis=0)
+    inputs = NetworkInputs(at, known.series, ahead, shift)
     static = encoding.static_columns(past)
-    return NetworkData(past, reference, known, scale, encoding, readings, static, needs_level, question)
+    return NetworkData(past, reference, known, scale, encoding, inputs, static, needs_level, question)
 
 
 def _in_parts(rows: int, width: int) -> Iterator[slice]:
@@ -289,9 +185,9 @@ def begin(network: Network, data: NetworkData, ends: IntArray) -> None:
     trained_steps = ends - data.past.offsets[:-1]
     rows = _sampled(data.past, trained_steps)
     forks = _before_labels(data.past, trained_steps) if data.past.at_end else rows
-    unit = np.ones(data.interface.inputs)
+    unit = np.ones(data.input_spec.inputs)
     differences = slice(0, 0 if data.question.categorical else data.reference.input_size)  # codes have no size
-    unit[differences] = np.sqrt(np.mean(data.readings.inputs(rows)[:, differences].astype(np.float64) ** 2, axis=0))
+    unit[differences] = np.sqrt(np.mean(data.inputs.at(rows)[:, differences].astype(np.float64) ** 2, axis=0))
     network.input_unit.copy_(torch.from_numpy(np.where(unit > 0, unit, 1.0).astype(np.float32)))
     network.statics.table.copy_(torch.from_numpy(data.static))
     target, exists = data.differences(forks, ends)

@@ -1,32 +1,32 @@
-"""Train a network: the trainer, the device, the threads, the random numbers, the first Ctrl-C."""
+"""Train a network by its gradient: the trainer, validation after each epoch, when to stop, the first Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import signal
 import threading
+import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 
-from forecast.network.allocator import keep_freed_memory
-from forecast.network.denormals import without_denormals
-from forecast.network.fused import compile_for
-from forecast.network.inference import forecast_by_walk, forecast_by_windows, head_on_cpu
-from forecast.network.threads import threads_for
-from forecast.training.callbacks import Supervisor
-from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
+from forecast.network.compiled.modules import compile_lstms
+from forecast.network.cpu import flush_denormals, keep_freed_memory, threads_for
+from forecast.network.inference import forecast_by_unrolling, forecast_by_windows, head_on_cpu
+from forecast.training.job import Epoch, Training, accelerator_for, fresh_network, own_random_numbers, validation_split
 from forecast.training.module import NetworkModule
-from forecast.training.validation import validation_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from forecast.network.network import Network
     from forecast.training.job import TrainingJob
+    from forecast.training.module import NetworkModule
+    from forecast.training.settings import TrainingSettings
 
 
 def fit_network(job: TrainingJob) -> Training:
@@ -41,8 +41,8 @@ def fit_network(job: TrainingJob) -> Training:
     accelerator = accelerator_for(job.training)
     keep_freed_memory()
     training = job.training
-    side_by_side = training.batch_size if training.regime == "windows" else training.lanes
-    threads = threads_for(side_by_side, job.network.hidden_size, training.threads)
+    lanes = training.batch_size if training.regime == "windows" else training.lanes
+    threads = threads_for(lanes, job.network.hidden_size, training.threads)
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
         validate = _validation(job, network) if job.validates else None
@@ -60,8 +60,8 @@ def fit_network(job: TrainingJob) -> Training:
             enable_model_summary=False,
         )
         epochs = job.epochs()
-        compile_for(network, epochs.steps)
-        with _first_interrupt(supervisor), without_denormals():
+        compile_lstms(network, epochs.steps * supervisor.least_epochs)
+        with _first_interrupt(supervisor), flush_denormals():
             trainer.fit(module, epochs)
     if supervisor.best_weights is not None:
         network.load_state_dict(supervisor.best_weights)
@@ -70,26 +70,23 @@ def fit_network(job: TrainingJob) -> Training:
 
 
 def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float, int]]:
-    """Return a function that gives the loss over all forecasts within the validation split, with current weights.
-
-    Beside the loss it gives the row of the forecast that is the worst.
-    """
-    part = validation_split(job)
+    """Return a function that computes the validation loss with current weights, and the row of the worst forecast."""
+    split = validation_split(job)
 
     def validation_loss() -> tuple[float, int]:
-        readings, rows = job.data.readings, part.rows
+        inputs, rows = job.data.inputs, split.rows
         if job.training.regime == "windows":
-            raw = forecast_by_windows(network, readings, job.context_steps, rows)
+            raw = forecast_by_windows(network, inputs, job.context_steps, rows)
         else:
-            raw = forecast_by_walk(network, readings, part.starts, part.series, rows)
-        return part.loss(head_on_cpu(network), torch.from_numpy(raw))
+            raw = forecast_by_unrolling(network, inputs, split.starts, split.series, rows)
+        return split.loss(head_on_cpu(network), torch.from_numpy(raw))
 
     return validation_loss
 
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Hold back Lightning's remarks on devices and loaders: this program chooses them, its users do not."""
+    """Silence Lightning's hints on devices and loaders: this program chooses them, its users do not."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -118,3 +115,121 @@ def _first_interrupt(supervisor: Supervisor) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class LearningRate:
+    """The learning rate of each epoch: by the schedule, or repeated from an earlier training."""
+
+    def __init__(self, settings: TrainingSettings, repeated: tuple[float, ...] | None) -> None:
+        self.settings = settings
+        self.repeated = repeated
+        self.factor = 1.0
+        self.best = math.inf
+        self.stalled = 0
+
+    def at(self, epoch: int) -> float:
+        """Learning rate of an epoch, the first being 0."""
+        if self.repeated is not None:
+            return self.repeated[epoch]
+        if self.settings.schedule == "cosine":
+            return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.settings.max_epochs))
+        return self.settings.learning_rate * self.factor
+
+    def after(self, validation_loss: float) -> None:
+        """Halve the rate of `plateau` where validation has stalled for a third of the patience."""
+        if self.settings.schedule != "plateau":
+            return
+        if validation_loss < self.best:
+            self.best, self.stalled = validation_loss, 0
+            return
+        self.stalled += 1
+        if self.stalled >= max(self.settings.patience // 3, 1):
+            self.factor, self.stalled = self.factor / 2, 0
+
+
+class Supervisor(pl.Callback):
+    """Validates after each epoch, keeps the best weights, and decides when training stops.
+
+    `validate` returns the loss and the row of the worst forecast. Without it (None) training takes one epoch for each
+    learning rate in `repeated`.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        validate: Callable[[], tuple[float, int]] | None,
+        repeated: tuple[float, ...] | None,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> None:
+        self.settings = settings
+        self.validate = validate
+        self.rate = LearningRate(settings, repeated)
+        self.epochs = len(repeated) if repeated is not None else settings.max_epochs
+        self.on_epoch = on_epoch
+        self.history: list[Epoch] = []
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.reason = (
+            f"reached `training.max_epochs` ({self.epochs})" if repeated is None else "as many epochs as were chosen"
+        )
+        self.interrupted = False
+        self.started = time.perf_counter()
+
+    @property
+    def least_epochs(self) -> int:
+        """Epochs before which training does not stop by itself."""
+        return self.epochs if self.validate is None else min(self.epochs, self.settings.patience + 1)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Set the epoch's learning rate."""
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = self.rate.at(trainer.current_epoch)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop after the time limit or an interrupt; Lightning then ends the epoch."""
+        self._stop_if_asked(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: NetworkModule) -> None:  # type: ignore[override]  # ours is the only module
+        """Validate, note the epoch, and decide whether to go on."""
+        if self.validate is None and trainer.should_stop and not trainer.is_last_batch:
+            return  # an epoch that was broken off does not count as repeated
+        losses, norms = (pl_module.epoch_loss, self._validation_loss(pl_module)), pl_module.epoch_norms
+        rate = self.rate.at(trainer.current_epoch)
+        epoch = Epoch(trainer.current_epoch + 1, *losses, rate, self._seconds(), **norms)
+        self.history.append(epoch)
+        self.rate.after(epoch.validation_loss)
+        if self.validate is None or epoch.validation_loss < self.best_loss:
+            self.best_loss, self.best_epoch = epoch.validation_loss, epoch.epoch
+            self.best_weights = {name: part.clone() for name, part in pl_module.network.state_dict().items()}
+        elif epoch.epoch - self.best_epoch >= self.settings.patience:
+            self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
+        if self.on_epoch is not None:
+            self.on_epoch(epoch)
+        self._stop_if_asked(trainer)
+
+    def _validation_loss(self, module: NetworkModule) -> float:
+        if self.validate is None:
+            return math.nan
+        module.network.eval()
+        loss, worst_row = self.validate()
+        module.network.train()
+        if not math.isfinite(loss):
+            raise module.diverged(worst_row, "validation loss", loss)
+        return loss
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        if self.interrupted:
+            self._stop(trainer, "interrupted")
+        elif self.settings.time_limit_s is not None and self._seconds() > self.settings.time_limit_s:
+            self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
+
+    def _stop(self, trainer: pl.Trainer, reason: str) -> None:
+        if not trainer.should_stop:
+            self.reason = reason
+        trainer.should_stop = True
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started

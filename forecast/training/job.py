@@ -1,44 +1,47 @@
-"""What is to be trained, what training made, and what each way of training begins with; nothing here needs Lightning.
+"""A training job, its result, its untrained network, and the split that validates it.
 
-A read-out in closed form is fitted, and an untrained network built, without the seconds that Lightning's import takes.
+Nothing here imports Lightning, which takes seconds: a read-out in closed form does without.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from forecast.errors import ForecastError
+from forecast.network.head import Level
 from forecast.network.network import Network
+from forecast.questions.split import rolling_origins
+from forecast.training.batches import training_epochs
 from forecast.training.data import begin
-from forecast.training.loaders import training_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from forecast.network.head import Head
     from forecast.network.settings import NetworkSettings
     from forecast.series.panel import IntArray
+    from forecast.training.batches import Epochs
     from forecast.training.data import NetworkData
-    from forecast.training.history import Epoch
-    from forecast.training.loaders import Epochs
     from forecast.training.readout import Trial
     from forecast.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What training made.
+    """A trained network and how it came about.
 
     Attributes
     ----------
-    history : every epoch that was run, or every penalty of a read-out that was tried
-    epochs : how many of them the kept weights have seen; 1 of a read-out, which needs one pass
+    history : every epoch, or every penalty of a read-out that was tried
+    epochs : number of epochs that the kept weights have seen; 1 of a read-out, which needs one pass
     reason : why training stopped
-    graph_bytes : what the graph of a step held in memory, of the first step; 0 of a read-out
+    graph_bytes : memory that the graph of the first step held; 0 of a read-out
     penalty : of a read-out, the one that was kept
 
     """
@@ -57,8 +60,8 @@ class TrainingJob:
 
     Attributes
     ----------
-    train_steps : (series,) the first steps of each series, which are trained on; what lies after them validates
-    repeated : the learning rate of each epoch, where nothing lies after them
+    train_steps : (series,) the first steps of each series are trained on; those after them validate
+    repeated : the learning rate of each epoch, where no steps validate
     penalty : of a read-out, where it was chosen before
 
     """
@@ -75,7 +78,7 @@ class TrainingJob:
 
     @property
     def validates(self) -> bool:
-        """Whether anything lies after the training split."""
+        """Whether there are steps after the training split."""
         return not np.array_equal(self.train_steps, self.data.past.lengths)
 
     @property
@@ -85,7 +88,7 @@ class TrainingJob:
         return ends
 
     def epochs(self) -> Epochs:
-        """Batches, epoch after epoch, as training takes them from the first on."""
+        """Batches of one epoch after the other, from the first on."""
         return training_epochs(self.data, self.ends, self.training, self.context_steps, self.seed)
 
     def series_name(self, row: int) -> str:
@@ -94,20 +97,20 @@ class TrainingJob:
 
 
 def initial_network(job: TrainingJob) -> Network:
-    """Build the network as it is before the first step: the very weights that training begins with."""
+    """Build the untrained network, with the very weights that training begins with."""
     with own_random_numbers(job.seed):
         return fresh_network(job)
 
 
 def fresh_network(job: TrainingJob) -> Network:
     """Build an untrained network with its units measured before the end of each training split."""
-    network = Network(job.network, job.data.interface)
+    network = Network(job.network, job.data.input_spec)
     begin(network, job.data, job.ends)
     return network
 
 
 def accelerator_for(settings: TrainingSettings) -> str:
-    """Return where is computed, `cpu` or `gpu`.
+    """Return the device to train on, `cpu` or `gpu`.
 
     Raises
     ------
@@ -116,14 +119,115 @@ def accelerator_for(settings: TrainingSettings) -> str:
 
     """
     if settings.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ForecastError("`training.accelerator=gpu`: no CUDA device is to be seen here: use auto or cpu")
+        raise ForecastError("`training.accelerator=gpu` needs a CUDA device, found none: use auto or cpu")
     wants_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     return "gpu" if wants_gpu else "cpu"
 
 
 @contextlib.contextmanager
 def own_random_numbers(seed: int) -> Iterator[None]:
-    """Draw weights and dropout from our own seed and leave the caller's random numbers as they were."""
+    """Draw torch's random numbers from this seed inside the block, and leave the caller's as they were."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history; losses are the head's own, `seconds` since training began.
+
+    Attributes
+    ----------
+    gradient_norm, largest_gradient_norm : mean and largest norm of the gradient before clipping
+    clipped_share : share of the steps whose gradient was clipped
+
+    The last three are None unless gradients are recorded.
+
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+    gradient_norm: float | None = None
+    largest_gradient_norm: float | None = None
+    clipped_share: float | None = None
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values, by column of history.csv; what was not recorded has none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+_WARMUP_STEPS = 512
+"""Steps that warm the state before the validation split, at least. The final evaluation reads the whole past."""
+_FORECASTS = 2_000_000
+"""Numbers that a validation forecasts, at most: beyond that, origins are thinned evenly."""
+_NUMBERS_AT_ONCE = 250_000
+"""Numbers whose losses are computed in one piece: intermediate results take many times their memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationSplit:
+    """Origins within the validation split, with their targets.
+
+    Attributes
+    ----------
+    starts : (series,) rows from which the state is warmed
+    series, rows : (origin,)
+    target, exists : (origin, horizon) differences to the reference in units of the scale, and where there is one
+    level : where the series stand, for heads that need it
+
+    """
+
+    starts: IntArray
+    series: IntArray
+    rows: IntArray
+    target: Tensor
+    exists: Tensor
+    level: Level | None
+
+    @torch.no_grad()
+    def loss(self, head: Head, raw: Tensor) -> tuple[float, int]:
+        """Mean loss of raw numbers, (origin, horizon, size), and the row of the worst forecast."""
+        total, worst = 0.0, []
+        at_once = max(_NUMBERS_AT_ONCE // self.target.shape[1], 1)
+        for first in range(0, len(self.rows), at_once):
+            part = slice(first, first + at_once)
+            level = None if self.level is None else Level(*(of_all[part] for of_all in self.level))
+            losses = head.loss(raw[part], self.target[part], level) * self.exists[part]
+            total += float(losses.sum())
+            worst.append(torch.nan_to_num(losses.amax(dim=1), nan=torch.inf))
+        return total / int(self.exists.sum()), int(self.rows[int(torch.cat(worst).argmax())])
+
+
+def validation_split(job: TrainingJob) -> ValidationSplit:
+    """Collect the origins that validate a training.
+
+    Raises
+    ------
+    ForecastError
+        There is none, or the steps before one are fewer than a window.
+
+    """
+    data, past, horizon = job.data, job.data.past, job.data.reference.horizon
+    origins = rolling_origins(past, job.train_steps, past.lengths, horizon)
+    numbers = len(origins) * horizon * max(data.input_spec.symbols, 1)
+    origins = origins[np.arange(0, len(origins), max(-(-numbers // _FORECASTS), 1))]  # not a view, which keeps all
+    rows = origins.rows(past)
+    known = int(origins.steps.min(initial=job.context_steps)) + 1
+    if job.training.regime == "windows" and known < job.context_steps:
+        raise ForecastError(
+            f"a network trained on windows needs {job.context_steps} steps up to an origin, found {known} in "
+            "validation: say `training.regime=stream`, or fewer `data.context_steps`"
+        )
+    warmup = max(_WARMUP_STEPS, job.context_steps)
+    starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)
+    target, exists = data.differences(rows, past.offsets[1:])
+    if not exists.any():
+        raise ForecastError(
+            f"nothing says when to stop: the validation split has no observed value within {horizon} steps after an "
+            f"observed one: shorten `horizon` or lengthen `split.validation`"
+        )
+    targets = torch.from_numpy(target), torch.from_numpy(exists)
+    return ValidationSplit(starts, origins.series, rows, *targets, data.level(rows))

@@ -1,9 +1,9 @@
-"""Segments, lanes and chunks: which rows a streamed batch walks through. Index arithmetic only.
+"""Segments, lanes and chunks: which rows a streamed batch reads. Index arithmetic only.
 
-A *segment* is a stretch of one series that is walked through in order; a *lane* is a run of segments one after the
-other; a *chunk* is the next `chunk_steps` rows of every lane, one batch. A segment always begins at a chunk's start:
-its first chunk is empty up to the segment's *offset*, which is drawn anew each epoch, so that the borders between
-chunks, where the gradient is cut, fall elsewhere each time. The last chunk is empty after the segment's end.
+A *segment* is a run of rows of one series that are read in order; a *lane* is a run of segments one after the other; a
+*chunk* is the next `chunk_steps` rows of every lane, one batch. A segment always begins at a chunk's start: its first
+chunk is empty up to the segment's *offset*, which is drawn anew each epoch, so that the borders between chunks, where
+the gradient is cut, fall elsewhere each time. The last chunk is empty after the segment's end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 _OFFSETS = 8
-"""How many different offsets are drawn. A backbone runs a chunk in one piece for each that occurs in it."""
+"""How many different offsets are drawn. A backbone cuts a chunk at each that occurs in it."""
 
 _CHUNKS_A_SEGMENT = 4
 """Series are cut into segments of no fewer chunks than this: each cut costs a warm-up."""
@@ -27,9 +27,9 @@ _CHUNKS_A_SEGMENT = 4
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Stretches of rows, each (segment,): walked from `first` on, trained from `trained_from` to before `end`.
+    """Runs of rows, each (segment,): read from `first` on, trained from `trained_from` to before `end`.
 
-    What lies between `first` and `trained_from` only warms the state; the segment before trains it.
+    Rows between `first` and `trained_from` only warm the state; the segment before trains them.
     """
 
     first: IntArray
@@ -47,17 +47,17 @@ class Chunk:
 
     Attributes
     ----------
-    rows : (lane, step) rows of the panel; where `walked` is False some valid row, to be ignored
-    walked : (lane, step) whether the lane is inside a segment
+    rows : (lane, step) rows of the panel; where `inside` is False some valid row, to be ignored
+    inside : (lane, step) whether the lane is inside a segment
     trained : (lane, step) whether the step carries loss
-    begins : (lane,) step at which a segment begins, so that the state before it is zero; -1 where none does
+    resets : (lane,) step at which a segment begins, so that the state is reset before it; -1: none
 
     """
 
     rows: IntArray
-    walked: BoolArray
+    inside: BoolArray
     trained: BoolArray
-    begins: IntArray
+    resets: IntArray
 
 
 def cut_segments(starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int, warmup_steps: int) -> Segments:
@@ -65,12 +65,12 @@ def cut_segments(starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int,
 
     No segment is longer than an equal share of all rows, unless that share is less than a few chunks.
     """
-    share = -(-int((ends - starts).sum()) // lanes)
+    share = -(-int((ends - starts).sum()) // lanes)  # rows a lane, rounded up
     longest = max(share, _CHUNKS_A_SEGMENT * chunk_steps)
     first, trained_from, end = [], [], []
     for start, stop in zip(starts.tolist(), ends.tolist(), strict=True):
-        pieces = -(-(stop - start) // longest)
-        borders = np.linspace(start, stop, pieces + 1).round().astype(np.int64)
+        count = -(-(stop - start) // longest)
+        borders = np.linspace(start, stop, count + 1).round().astype(np.int64)
         trained_from.append(borders[:-1])
         first.append(np.maximum(borders[:-1] - warmup_steps, start))
         end.append(borders[1:])
@@ -79,8 +79,8 @@ def cut_segments(starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int,
 
 def whole_segments(starts: IntArray, ends: IntArray) -> Segments:
     """Take the rows `starts[i]:ends[i]` of each series as one segment, uncut; series without any have none."""
-    there = ends > starts
-    return Segments(starts[there], starts[there], ends[there])
+    has_rows = ends > starts
+    return Segments(starts[has_rows], starts[has_rows], ends[has_rows])
 
 
 def full_last_chunks(segments: Segments, chunk_steps: int) -> IntArray:
@@ -100,29 +100,29 @@ def draw_offsets(segments: Segments, chunk_steps: int, rng: np.random.Generator)
     return np.where(segments.end - segments.first > chunk_steps, offsets, 0).astype(np.int64)
 
 
-def walk_chunks(
+def lane_chunks(
     segments: Segments, lanes: int, chunk_steps: int, rng: np.random.Generator, offsets: IntArray | None = None
 ) -> Iterator[Chunk]:
-    """Walk through all segments once, in lanes of about equal length; order and lanes are drawn from `rng`."""
+    """Chunks that read every segment once, in lanes of about equal length; order and lanes are drawn from `rng`."""
     if offsets is None:
         offsets = draw_offsets(segments, chunk_steps, rng)
-    chunks = -(-(segments.end - segments.first + offsets) // chunk_steps)
+    chunks = -(-(segments.end - segments.first + offsets) // chunk_steps)  # (segment,) rounded up
     runs = _assign_lanes(chunks, min(lanes, len(segments)), rng)
-    segment, place = _lane_table(runs, chunks)
+    segment, place = _lane_table(runs, chunks)  # each (batch, lane)
     step = np.arange(chunk_steps)
     for which, at in zip(segment, place, strict=True):
-        idle = which < 0
+        idle = which < 0  # (lane,) no segment left
         first = segments.first[which] - offsets[which]
         rows = first[:, None] + at[:, None] * chunk_steps + step  # (lane, step)
-        walked = (rows >= segments.first[which, None]) & (rows < segments.end[which, None]) & ~idle[:, None]
-        busy = np.flatnonzero(walked.any(axis=0))
+        inside = (rows >= segments.first[which, None]) & (rows < segments.end[which, None]) & ~idle[:, None]
+        busy = np.flatnonzero(inside.any(axis=0))  # steps at which some lane is inside a segment
         steps = slice(busy[0], busy[-1] + 1)
-        rows, walked = rows[:, steps], walked[:, steps]
+        rows, inside = rows[:, steps], inside[:, steps]
         yield Chunk(
             rows=np.clip(rows, segments.first[which, None], segments.end[which, None] - 1),
-            walked=walked,
-            trained=walked & (rows >= segments.trained_from[which, None]),
-            begins=np.where((at == 0) & ~idle, offsets[which] - busy[0], -1),
+            inside=inside,
+            trained=inside & (rows >= segments.trained_from[which, None]),
+            resets=np.where((at == 0) & ~idle, offsets[which] - busy[0], -1),
         )
 
 
@@ -130,7 +130,7 @@ def _assign_lanes(chunks: IntArray, lanes: int, rng: np.random.Generator) -> lis
     """Give each lane segments, longest first to the lane that has least, then shuffle each lane's order."""
     order = rng.permutation(len(chunks))
     order = order[np.argsort(-chunks[order], kind="stable")]
-    load = np.zeros(lanes, dtype=np.int64)
+    load = np.zeros(lanes, dtype=np.int64)  # chunks of each lane so far
     runs: list[list[int]] = [[] for _ in range(lanes)]
     for segment in order.tolist():
         lane = int(np.argmin(load))

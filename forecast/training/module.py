@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from forecast.errors import ForecastError
 from forecast.network.head import mean_where
 from forecast.network.state import detach_state
-from forecast.training.loss import fork_losses
-from forecast.training.memory import held_by_graph
+from forecast.training.batches import fork_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import torch
+    from torch import nn
 
     from forecast.network.network import Network
     from forecast.network.state import State
-    from forecast.training.data import Batch
+    from forecast.training.batches import Batch
     from forecast.training.settings import TrainingSettings
+
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -43,13 +49,13 @@ _PLAIN = frozenset({"_current_fx_name", "_carried", "_latest", "_loss_sum", "_fo
 _TEACHING_FALLS = 0.9
 
 
-def teaching_share(epoch: int) -> float:
+def teacher_forcing_ratio(epoch: int) -> float:
     """Share of the steps at which a decoder that reads itself is told what came instead; the first epoch is 0.
 
     Scheduled sampling with exponential decay (Bengio et al. 2015): the truth at first, later its own forecasts, which
     are all that it will have in use.
 
-    >>> teaching_share(0), round(teaching_share(20), 2)
+    >>> teacher_forcing_ratio(0), round(teacher_forcing_ratio(20), 2)
     (1.0, 0.12)
     """
     return float(_TEACHING_FALLS**epoch)
@@ -102,7 +108,7 @@ class NetworkModule(pl.LightningModule):
         """
         if self.graph_bytes is not None or not batch.forks:
             return self._loss(batch)
-        with held_by_graph(self.network) as held:
+        with graph_memory(self.network) as held:
             loss = self._loss(batch)
         self.graph_bytes = held.bytes
         return loss
@@ -111,7 +117,7 @@ class NetworkModule(pl.LightningModule):
         features = self._features(batch)
         if not batch.forks:
             return None
-        taught = self.network.taught(batch.target, batch.exists, teaching_share(self.current_epoch))
+        taught = self.network.teacher_forcing(batch.target, batch.exists, teacher_forcing_ratio(self.current_epoch))
         losses = fork_losses(self.network, features, batch, taught)
         loss = mean_where(losses, batch.exists)
         self._latest = (batch, losses.detach(), loss.detach())
@@ -124,7 +130,9 @@ class NetworkModule(pl.LightningModule):
         if not batch.carried:
             return self.network.last_features(batch.x, batch.series)[:, None]
         state = self.network.initial_state(len(batch.x)) if self._carried is None else self._carried
-        features, after = self.network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
+        features, after = self.network.features_with_resets(
+            batch.x, batch.series, state, batch.resets, batch.reset_steps
+        )
         self._carried = detach_state(after)
         return features
 
@@ -196,3 +204,32 @@ def _worst_row(batch: Batch, losses: Tensor) -> int:
     """Return a row of the lane whose loss is the largest, or not a number."""
     error = (losses * batch.exists).flatten(1).sum(dim=1)
     return batch.rows[int(torch.nan_to_num(error, nan=torch.inf).argmax())]
+
+
+@dataclass
+class GraphMemory:
+    """What a graph holds: its storages by address, each once; `bytes` without the parameters of the network."""
+
+    storages: dict[int, torch.UntypedStorage] = field(default_factory=dict)
+    bytes: int = 0
+
+
+@contextmanager
+def graph_memory(network: nn.Module) -> Iterator[GraphMemory]:
+    """Count the bytes that what is computed inside the block keeps for the way back, on whatever device.
+
+    The peak of a process says little of a chunk: libraries take hundreds of MB, and jobs of a sweep share a process.
+    """
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    held = GraphMemory()
+
+    def pack(saved: torch.Tensor) -> torch.Tensor:
+        storage = saved.untyped_storage()
+        if storage.data_ptr() not in own | held.storages.keys():
+            held.storages[storage.data_ptr()] = storage  # kept, lest its address be given to another
+            held.bytes += storage.nbytes()
+        return saved.detach()  # a result that is kept as it is would hold the graph that holds it
+
+    with saved_tensors_hooks(pack, lambda saved: saved):
+        yield held
+    held.storages.clear()

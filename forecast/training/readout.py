@@ -15,24 +15,24 @@ import torch
 from torch import Tensor
 
 from forecast.errors import ForecastError
+from forecast.network.cpu import threads_for
 from forecast.network.decoders import DirectDecoder
-from forecast.network.inference import head_on_cpu, walk_features
+from forecast.network.inference import head_on_cpu, unroll_features
 from forecast.network.settings import EsnSettings
-from forecast.network.threads import threads_for
-from forecast.training.data import Targets, chunk_batch
-from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers
-from forecast.training.lanes import walk_chunks, whole_segments
-from forecast.training.moments import Moments, Ridge
-from forecast.training.validation import validation_split
+from forecast.training.batches import Targets, chunk_batch
+from forecast.training.job import Training, accelerator_for, fresh_network, own_random_numbers, validation_split
+from forecast.training.lanes import lane_chunks, whole_segments
+from forecast.training.ridge import Ridge, SufficientStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.network.network import Network
     from forecast.series.panel import IntArray
-    from forecast.training.data import Batch, NetworkData
+    from forecast.training.batches import Batch
+    from forecast.training.data import NetworkData
     from forecast.training.job import TrainingJob
-    from forecast.training.moments import Solution
+    from forecast.training.ridge import Solution
 
 _LANES = 256
 _NUMBERS_AT_ONCE = 4_000_000
@@ -89,29 +89,31 @@ def fit_readout(job: TrainingJob) -> Training:
     return Training(network.cpu(), history, 1, reason, penalty=penalties[best])
 
 
-def gather(network: Network, data: NetworkData, ends: IntArray, numbers_at_once: int = _NUMBERS_AT_ONCE) -> Moments:
+def gather(
+    network: Network, data: NetworkData, ends: IntArray, numbers_at_once: int = _NUMBERS_AT_ONCE
+) -> SufficientStatistics:
     """Walk over the rows before `ends[i]` of each series and sum up every fork.
 
     Targets are in units of the head, as raw numbers are.
     """
     starts, targets = data.past.offsets[:-1], Targets(data, ends)
     known = _known_size(network)
-    moments = Moments(network.backbone.feature_size, data.reference.horizon, known, network.device)
+    moments = SufficientStatistics(network.backbone.feature_size, data.reference.horizon, known, network.device)
     segments = whole_segments(starts, ends)
     lanes = min(_LANES, len(segments))
     width = max(moments.features.shape[1], moments.known.numel())
     steps = min(max(numbers_at_once // (width * lanes), 1), int((ends - starts).max()))
     state = network.initial_state(lanes)
     at_once = np.zeros(len(segments), dtype=np.int64)
-    for chunk in walk_chunks(segments, lanes, steps, np.random.default_rng(0), at_once):
+    for chunk in lane_chunks(segments, lanes, steps, np.random.default_rng(0), at_once):
         batch = chunk_batch(data, targets, chunk)
-        x, series, begins = (part.to(network.device) for part in (batch.x, batch.series, batch.begins))
-        features, state = network.segmented_features(x, series, state, begins, batch.pieces)
+        x, series, resets = (part.to(network.device) for part in (batch.x, batch.series, batch.resets))
+        features, state = network.features_with_resets(x, series, state, resets, batch.reset_steps)
         _add(moments, network, features, batch)
     return moments
 
 
-def _add(moments: Moments, network: Network, features: Tensor, batch: Batch) -> None:
+def _add(moments: SufficientStatistics, network: Network, features: Tensor, batch: Batch) -> None:
     """Add the forks of a batch that have a target: (lane, step, feature)."""
     unit = network.head.unit
     target, exists = batch.target.to(unit.device), batch.exists.to(unit.device) * (unit > 0)
@@ -136,11 +138,11 @@ def _penalties(job: TrainingJob, settings: EsnSettings) -> tuple[tuple[float, ..
 
 def _validation_losses(job: TrainingJob, network: Network, solutions: Sequence[Solution]) -> list[float]:
     """Loss on the validation split of each solution, of one walk over it."""
-    part, horizon = validation_split(job), network.interface.horizon
+    part, horizon = validation_split(job), network.input_spec.horizon
     raw = torch.empty(len(solutions), len(part.rows), horizon, 1)
-    readings = job.data.readings
-    for which, features in walk_features(network, readings, part.starts, part.series, part.rows):
-        ahead = readings.known_ahead(part.rows[which], horizon)
+    inputs = job.data.inputs
+    for which, features in unroll_features(network, inputs, part.starts, part.series, part.rows):
+        ahead = inputs.known_ahead(part.rows[which], horizon)
         ahead = None if ahead is None else ahead.to(network.device)
         for one, solution in zip(raw, solutions, strict=True):
             _put(network, solution)

@@ -15,9 +15,9 @@ from forecast.errors import ForecastError
 from forecast.forecasters.continuation import codes_of, continue_from, draw_code, no_past, past_of, tempered
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.recurrent import Recurrent
-from forecast.network.reached import Reached
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
-from forecast.network.steps import CellSteps, TorchSteps, steps_from
+from forecast.network.single_step import CellSteps, TorchSteps, steps_from
+from forecast.network.state import StateAtOrigin
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.series.date_features import with_features
@@ -89,7 +89,7 @@ def test_a_symbol_that_is_missing_is_handed_over_as_missing():
 def test_the_cells_equations_look_symbols_up_as_torch_does(name):
     network = fitted(name).network
     state = tuple(0.3 * torch.randn(part.shape, generator=torch.manual_seed(1)) for part in network.initial_state(2))
-    reached = Reached(torch.zeros(2, network.backbone.feature_size), state)
+    reached = StateAtOrigin(torch.zeros(2, network.backbone.feature_size), state)
     fast, slow = steps_from(network, reached), TorchSteps(network, reached)
     assert isinstance(fast, CellSteps)
     for codes in ([0.0, 2.0], [3.0, 1.0], [2.0, 2.0]):  # 3 stands for none

@@ -10,8 +10,8 @@ import torch
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.recurrent import Recurrent
 from forecast.inspection.system import System
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
@@ -42,7 +42,7 @@ def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="str
     settings = RnnSettings(hidden_size=len(read), reference="none")
     reference = fit_reference("none", panel, train, problem)
     reference.centre[:] = 0.0
-    network = Network(settings, Interface(reference.input_size, horizon)).eval()
+    network = Network(settings, InputSpec(reference.input_size, horizon)).eval()
     weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
     weights |= {"input_unit": torch.ones(reference.input_size), "head.unit": torch.ones(horizon)}
     weights[HIDDEN + "weight_hh_l0"] = torch.tensor(carried, dtype=torch.float32)
@@ -72,7 +72,7 @@ def rising(values, carried, read, out, **more):
     """The same network, asked for rises: out h / LINEAR is the logit of a rise, and the base rate is a half."""
     system = made_system(values, carried, read, out, **more)
     settings = system.fitted.forecaster.settings.model_copy(update={"head": "direction"})
-    network = Network(settings, system.fitted.network.interface).eval()
+    network = Network(settings, system.fitted.network.input_spec).eval()
     weights = {name: part for name, part in system.fitted.network.state_dict().items() if name in network.state_dict()}
     network.load_state_dict({**network.state_dict(), **weights})
     fitted = replace(
@@ -93,7 +93,7 @@ def both_ways(values, forwards, backwards, context_steps):
     y = np.asarray(values, dtype=np.float64)
     base = made_system(y, [[forwards]], [1.0], [[1.0]], regime="windows", context_steps=context_steps)
     settings = base.fitted.forecaster.settings.model_copy(update={"bidirectional": True})
-    network = Network(settings, base.fitted.network.interface).eval()
+    network = Network(settings, base.fitted.network.input_spec).eval()
     weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
     weights |= {"input_unit": torch.ones_like(weights["input_unit"]), "head.unit": torch.ones(1)}
     for suffix, decay in (("", forwards), ("_reverse", backwards)):
@@ -109,7 +109,7 @@ def reservoir_of(values, carried, read, bias):
     """A reservoir of tanh units without a leak, whose weights are set by hand; its read-out says nothing."""
     base = made_system(values, carried, read, [[0.0] * len(read)])
     settings = EsnSettings(hidden_size=len(read), leak=1.0, sparsity=0.0, reference="none")
-    network = Network(settings, base.fitted.network.interface).eval()
+    network = Network(settings, base.fitted.network.input_spec).eval()
     reservoir = network.backbone
     reservoir.weight.copy_(torch.tensor(carried, dtype=torch.float32))
     reservoir.bias.copy_(torch.tensor(bias, dtype=torch.float32))

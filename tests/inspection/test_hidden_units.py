@@ -103,7 +103,7 @@ def features_by_hand(fitted, panel, series, step, context):
     data = fitted._data(panel)
     end = int(panel.offsets[series]) + step + 1
     start = int(panel.offsets[series]) if context is None else end - context
-    x = torch.from_numpy(data.readings.inputs(np.arange(start, end)))[None]
+    x = torch.from_numpy(data.inputs.at(np.arange(start, end)))[None]
     with torch.no_grad():
         features, state = fitted.network.features(x, torch.full(x.shape[:2], series), fitted.network.initial_state(1))
     return features[0, -1].numpy(), state

@@ -8,17 +8,17 @@ import torch
 
 from forecast.inspection.lags import lag_shares, recurrent_weights, state_norms, step_gradients
 from forecast.network.head import mean_where
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
-from forecast.training.data import Batch
+from forecast.training.batches import Batch
 
 INPUTS, HORIZON = 2, 3
 
 
 def network_of(settings, seed=0):
     torch.manual_seed(seed)
-    network = Network(settings, Interface(INPUTS, HORIZON)).double().eval()
+    network = Network(settings, InputSpec(INPUTS, HORIZON)).double().eval()
     for name, one in network.decoder.named_parameters():
         if name.startswith("out"):
             torch.nn.init.normal_(one)
@@ -31,8 +31,8 @@ def batch_of(lanes, steps, seed=0):
     return Batch(
         x=torch.rand(lanes, steps, INPUTS, generator=generator, dtype=torch.float64),
         series=torch.zeros(lanes, steps, dtype=torch.int64),
-        begins=torch.zeros(lanes, dtype=torch.int64),
-        pieces=(0,),
+        resets=torch.zeros(lanes, dtype=torch.int64),
+        reset_steps=(0,),
         target=torch.randn(lanes, 1, HORIZON, generator=generator, dtype=torch.float64),
         exists=torch.ones(lanes, 1, HORIZON, dtype=torch.float64),
         ahead=None,

@@ -8,8 +8,8 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from forecast.network.categorical import CategoricalHead
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import GruSettings, LstmSettings
 
 HORIZON, SYMBOLS = 3, 5
@@ -51,7 +51,7 @@ def test_losses_and_gradients_stay_finite_far_out():
 @pytest.mark.parametrize(("size", "expected"), [(None, 5), (3, 3)])
 def test_a_symbol_is_read_as_its_row_of_the_table(size, expected):
     settings = LstmSettings(head="categorical", hidden_size=4, embedding_size=size)
-    network = Network(settings, Interface(inputs=2, horizon=1, symbols=SYMBOLS, reads_symbols=True))
+    network = Network(settings, InputSpec(inputs=2, horizon=1, symbols=SYMBOLS, reads_symbols=True))
     network.input_unit.copy_(torch.tensor([1.0, 4.0]))
     codes = torch.tensor([[0.0, 4.0, 5.0]])  # the last stands for none
     x = torch.stack([codes, torch.tensor([[8.0, 4.0, 0.0]])], dim=-1)
@@ -64,7 +64,7 @@ def test_a_symbol_is_read_as_its_row_of_the_table(size, expected):
 
 def test_a_network_that_reads_no_symbols_has_no_table():
     settings = GruSettings(head="categorical", hidden_size=4, autoregressive=False)
-    network = Network(settings, Interface(inputs=2, horizon=1, symbols=SYMBOLS))
+    network = Network(settings, InputSpec(inputs=2, horizon=1, symbols=SYMBOLS))
     assert not [name for name, _ in network.named_parameters() if name.startswith("symbols.")]
     assert network.backbone.core.input_size == 2
 

@@ -8,8 +8,8 @@ import torch
 from oracles.recurrence import gru
 
 from forecast.network import decoders
-from forecast.network.decoders import RecurrentDecoder, Taught
-from forecast.training.module import teaching_share
+from forecast.network.decoders import RecurrentDecoder, TeacherForcing
+from forecast.training.module import teacher_forcing_ratio
 
 HORIZON, FEATURES, AHEAD, SIZE = 5, 3, 2, 2
 
@@ -51,7 +51,7 @@ def test_it_is_a_gru_over_the_horizon(decoder):
     features, ahead = rng.normal(size=(2, 4, FEATURES)), rng.normal(size=(2, 4, HORIZON, AHEAD))
     truth, told = rng.normal(size=(2, 4, HORIZON)), rng.random((2, 4, HORIZON)) < 0.5
     alone = decoder(torch.from_numpy(features), torch.from_numpy(ahead)).detach().numpy()
-    taught = Taught(torch.from_numpy(truth), torch.from_numpy(told))
+    taught = TeacherForcing(torch.from_numpy(truth), torch.from_numpy(told))
     with_teacher = decoder(torch.from_numpy(features), torch.from_numpy(ahead), taught).detach().numpy()
     for at in np.ndindex(2, 4):
         np.testing.assert_allclose(alone[at], by_hand(decoder, features[at], ahead[at]), atol=1e-12)
@@ -79,7 +79,7 @@ def test_in_parts_it_gives_the_same_numbers_and_gradients(decoder, monkeypatch):
 
 
 def test_less_and_less_is_taught():
-    shares = [teaching_share(epoch) for epoch in range(60)]
+    shares = [teacher_forcing_ratio(epoch) for epoch in range(60)]
     assert shares[0] == 1.0
     assert (np.diff(shares) < 0).all()
     assert shares[-1] < 0.01

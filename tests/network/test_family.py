@@ -9,7 +9,7 @@ from oracles.recurrence import dilated, gru, mingru, normalised, rnn
 from pydantic import ValidationError
 
 from forecast.network.cells import build_backbone
-from forecast.network.scan import MinGru
+from forecast.network.mingru import MinGru
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.state import reset_lanes
 
@@ -125,7 +125,7 @@ def test_sigmoid_in_the_kernels_of_tanh_is_what_it_is_without_them(monkeypatch):
         return out, after, torch.autograd.grad((out * back).sum(), list(backbone.parameters()))
 
     compiled = run()
-    monkeypatch.setattr("forecast.network.fused.AVAILABLE", False)
+    monkeypatch.setattr("forecast.network.compiled.modules.AVAILABLE", False)
     torch.testing.assert_close(compiled, run(), rtol=1e-5, atol=1e-6)
 
 

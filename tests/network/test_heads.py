@@ -10,7 +10,7 @@ from scipy import stats
 
 from forecast.network.head import Level
 from forecast.network.heads import HEADS, build_head
-from forecast.network.readings import Interface
+from forecast.network.inputs import InputSpec
 from forecast.network.settings import GruSettings
 from forecast.questions.kinds import question_of_head
 
@@ -22,7 +22,7 @@ OF_NUMBERS = [name for name in HEADS if not question_of_head(name).categorical]
 
 
 def head_of(name, horizon=HORIZON, **settings):
-    return build_head(GruSettings(head=name, **settings), Interface(inputs=1, horizon=horizon, symbols=4))
+    return build_head(GruSettings(head=name, **settings), InputSpec(inputs=1, horizon=horizon, symbols=4))
 
 
 def begun(name, seed=0, **settings):

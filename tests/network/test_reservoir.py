@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.reservoir import Reservoir
 from forecast.network.settings import EsnSettings
 
@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_reservoir_and_another_another():
 
 
 def test_nothing_of_it_is_trained_and_all_of_it_is_saved():
-    network = Network(EsnSettings(hidden_size=6), Interface(inputs=3, horizon=2))
+    network = Network(EsnSettings(hidden_size=6), InputSpec(inputs=3, horizon=2))
     assert [name for name, _ in network.named_parameters()] == ["decoder.out.weight", "decoder.out.bias"]
     assert {f"backbone.{name}" for name in ("weight_in", "weight", "bias")} < network.state_dict().keys()
 

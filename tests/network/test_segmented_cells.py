@@ -8,8 +8,8 @@ import torch
 from oracles.segments import segmented
 
 from forecast.network.cells import build_backbone
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 
 SETTINGS = [
@@ -63,11 +63,11 @@ def test_in_pieces_with_the_state_carried_it_is_the_whole(settings, pieces):
 
 def test_a_lane_that_begins_within_a_chunk_knows_nothing_of_what_was_before():
     torch.manual_seed(0)
-    network = Network(GruSettings(hidden_size=5, segment_steps=4), Interface(inputs=3, horizon=2))
+    network = Network(GruSettings(hidden_size=5, segment_steps=4), InputSpec(inputs=3, horizon=2))
     x, series = torch.randn(2, 30, 3), torch.zeros(2, 30, dtype=torch.int64)
     _, used = network.features(x, series, network.initial_state(2))
     begins = torch.tensor([7, -1])
-    features, _ = network.segmented_features(x, series, used, begins, pieces=(7,))
+    features, _ = network.features_with_resets(x, series, used, begins, reset_steps=(7,))
     fresh, _ = network.features(x[:1, 7:], series[:1, 7:], network.initial_state(1))
     torch.testing.assert_close(features[:1, 7:], fresh, rtol=0, atol=1e-6)
     goes_on, _ = network.features(x, series, used)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.trace import trace
 
 
 def traced(settings):
     torch.manual_seed(1)
-    network = Network(settings, Interface(inputs=3, horizon=2, series=2)).double().eval()
+    network = Network(settings, InputSpec(inputs=3, horizon=2, series=2)).double().eval()
     network.input_unit.copy_(torch.tensor([2.0, 0.5, 1.0]))
     x, series = torch.randn(2, 9, 3, dtype=torch.float64), torch.tensor([[0] * 9, [1] * 9])
     state = tuple(torch.randn_like(part) for part in network.initial_state(2))
@@ -96,6 +96,6 @@ def test_a_reservoir_has_no_cells_that_are_known_and_nothing_is_left_behind():
     assert not seen.gates
     assert seen.outputs.shape[2] == 0
     torch.manual_seed(1)
-    network = Network(GruSettings(hidden_size=4), Interface(inputs=3, horizon=2)).double()
+    network = Network(GruSettings(hidden_size=4), InputSpec(inputs=3, horizon=2)).double()
     trace(network, torch.randn(1, 2, 3).double(), torch.zeros(1, 2, dtype=torch.int64), network.initial_state(1))
     assert not any(module._forward_hooks for module in network.modules())

@@ -10,7 +10,7 @@ from utilsforecast.losses import smape
 
 from forecast.network.head import Level
 from forecast.network.heads import build_head, needs_level
-from forecast.network.readings import Interface
+from forecast.network.inputs import InputSpec
 from forecast.network.settings import LstmSettings
 
 HORIZON = 3
@@ -27,7 +27,7 @@ def make_forks():
 
 def head_of(forks):
     differences, exists, reference, scale = (torch.from_numpy(part) for part in forks)
-    head, level = build_head(LstmSettings(loss="owa"), Interface(inputs=1, horizon=HORIZON)), Level(reference, scale)
+    head, level = build_head(LstmSettings(loss="owa"), InputSpec(inputs=1, horizon=HORIZON)), Level(reference, scale)
     head.begin(differences, exists, level)
     return head, differences, exists, level
 
@@ -58,7 +58,7 @@ def test_the_loss_is_scaled_plus_percentage_error(forks):
 
 
 def test_where_everything_is_zero_there_is_no_error_and_a_finite_gradient():
-    head = build_head(LstmSettings(loss="owa"), Interface(inputs=1, horizon=HORIZON))
+    head = build_head(LstmSettings(loss="owa"), InputSpec(inputs=1, horizon=HORIZON))
     zero = torch.zeros(2, HORIZON)
     level = Level(zero, torch.ones(2, 1))
     head.begin(zero, torch.ones(2, HORIZON), level)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 
 SETTINGS = {
@@ -24,7 +24,7 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 def test_features_of_the_last_step_are_the_last_of_the_features(name):
     torch.manual_seed(0)
-    network = Network(SETTINGS[name], Interface(inputs=3, horizon=2))
+    network = Network(SETTINGS[name], InputSpec(inputs=3, horizon=2))
     x, series = torch.randn(4, 17, 3), torch.zeros(4, 17, dtype=torch.int64)
     weights = [weight for weight in network.backbone.parameters() if weight.requires_grad]
 

@@ -19,8 +19,8 @@ from forecast.inspection.copies import with_random_head
 from forecast.inspection.gradcheck import TensorCheck
 from forecast.inspection.pages.gradcheck import gradcheck_in_words
 from forecast.network.cells import build_backbone
+from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.readings import Interface
 from forecast.network.settings import GruSettings
 from forecast.tasks.gradcheck import gradcheck
 
@@ -113,7 +113,7 @@ def test_a_planted_bug_is_found(monkeypatch, fault):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_a_bug_in_what_is_compiled_is_found(monkeypatch, cell):
     """An LSTM's too, which is trained for a while before it is compiled."""
-    kernels = importlib.import_module("forecast.network.kernels")
+    kernels = importlib.import_module("forecast.network.compiled.layers")
     loop = {"lstm": "_LSTM", "gru": "_GRU", "rnn": "_TANH"}[cell]
     whole = getattr(kernels, loop)
 
@@ -142,7 +142,7 @@ def test_a_bug_of_single_precision_alone_is_found(monkeypatch):
 def test_behind_a_head_of_zeros_there_is_no_gradient_and_behind_a_random_one_there_is():
     """The reason for it."""
     torch.manual_seed(0)
-    network = Network(GruSettings(hidden_size=4), Interface(2, 3))
+    network = Network(GruSettings(hidden_size=4), InputSpec(2, 3))
     x, series = torch.randn(2, 5, 2), torch.zeros(2, 5, dtype=torch.int64)
     kept = {name: part.clone() for name, part in network.state_dict().items()}
     for one, learns in ((network, False), (with_random_head(network, 0), True)):

@@ -70,7 +70,7 @@ def test_the_initial_network_is_the_one_that_training_begins_with(monkeypatch):
     assert again.keys() == begun.keys()
     assert all(torch.equal(part, begun[name]) for name, part in again.items())
     torch.manual_seed(1)
-    other = Network(job.network, job.data.interface).backbone.core.weight_hh_l0
+    other = Network(job.network, job.data.input_spec).backbone.core.weight_hh_l0
     assert not torch.equal(other, begun["backbone.core.weight_hh_l0"])
 
 
@@ -82,7 +82,7 @@ def test_splits_end_in_training_and_are_as_long_as_a_chunk():
     assert taken.before[0].shape[1] > 0
     ends = np.array(taken.batch.rows)
     assert ((ends >= 32) & (ends < train_steps[0] - 1)).all()
-    np.testing.assert_allclose(taken.batch.x[:, -1], job.data.readings.inputs(ends), rtol=1e-6)
+    np.testing.assert_allclose(taken.batch.x[:, -1], job.data.inputs.at(ends), rtol=1e-6)
     target, _ = job.data.differences(ends, job.ends)
     np.testing.assert_allclose(taken.batch.target[:, 0], target, rtol=1e-6)
 

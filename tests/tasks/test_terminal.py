@@ -8,7 +8,7 @@ import math
 from rich.console import Console
 
 from forecast.tasks.terminal import working
-from forecast.training.history import Epoch
+from forecast.training.job import Epoch
 
 
 def on_a(terminal):

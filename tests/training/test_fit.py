@@ -11,7 +11,7 @@ import torch
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.network import kernels
+from forecast.network.compiled import layers as kernels
 from forecast.network.head import mean_where
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
@@ -19,13 +19,11 @@ from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
-from forecast.training.callbacks import LearningRate, Supervisor
+from forecast.training.batches import training_epochs
 from forecast.training.data import begin, network_data
-from forecast.training.fit import fit_network
-from forecast.training.job import TrainingJob, fresh_network
-from forecast.training.loaders import training_epochs
+from forecast.training.fit import LearningRate, Supervisor, fit_network
+from forecast.training.job import TrainingJob, fresh_network, validation_split
 from forecast.training.settings import TrainingSettings
-from forecast.training.validation import validation_split
 
 HORIZON = 4
 PROBLEM = Problem(horizon=HORIZON, context_steps=12, season_steps=20)
@@ -56,7 +54,7 @@ def plain_loop(job, epochs):
     ends = job.data.past.offsets[:-1] + job.train_steps
     batches = training_epochs(job.data, ends, settings, job.context_steps, job.seed)
     torch.manual_seed(job.seed)
-    network = Network(job.network, job.data.interface)
+    network = Network(job.network, job.data.input_spec)
     begin(network, job.data, ends)
     optimizer = PLAIN[settings.optimizer](
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -66,7 +64,9 @@ def plain_loop(job, epochs):
         state, total, forks = None, 0.0, 0
         for batch in batches:
             state = network.initial_state(len(batch.x)) if state is None or not batch.carried else state
-            features, state = network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
+            features, state = network.features_with_resets(
+                batch.x, batch.series, state, batch.resets, batch.reset_steps
+            )
             state = tuple(part.detach() for part in state)
             if batch.exists.sum() == 0:
                 empty += 1
@@ -148,8 +148,8 @@ def test_a_repeated_epoch_that_is_broken_off_does_not_count(monkeypatch):
 def test_a_validation_that_is_no_longer_finite_says_where(monkeypatch):
     """A ReLU network can explode on the longer walk of validation while its chunks are still small."""
     monkeypatch.setattr(
-        "forecast.training.fit.forecast_by_walk",
-        lambda network, readings, starts, series, rows: np.where(
+        "forecast.training.fit.forecast_by_unrolling",
+        lambda network, inputs, starts, series, rows: np.where(
             rows[:, None, None] < 160, np.float32(0.0), np.full((1, HORIZON, 1), np.inf, dtype=np.float32)
         ),
     )
@@ -176,7 +176,7 @@ def test_an_epoch_that_is_long_enough_alone_is_compiled_from_its_first_step(regi
         regime=regime, chunk_steps=16, lanes=2, batch_size=4, batches_per_epoch=6, max_epochs=1, accelerator="cpu"
     )
     job = a_job(settings)
-    monkeypatch.setattr("forecast.network.fused._STEPS_THAT_PAY", job.epochs().steps + longer)
+    monkeypatch.setattr("forecast.network.compiled.modules._STEPS_THAT_PAY", job.epochs().steps + longer)
     fit_network(job)
     assert len(used) == share * len(list(job.epochs()))
 
@@ -189,7 +189,7 @@ def test_losses_worked_out_in_parts_are_those_of_all(monkeypatch):
     losses = (network.head.point(raw, None) - part.target).abs()[part.exists]
     worst = ((network.head.point(raw, None) - part.target).abs() * part.exists).amax(dim=1).argmax()
     for at_once in (1, 7 * HORIZON, 10**6):
-        monkeypatch.setattr("forecast.training.validation._NUMBERS_AT_ONCE", at_once)
+        monkeypatch.setattr("forecast.training.job._NUMBERS_AT_ONCE", at_once)
         loss, row = part.loss(network.head, raw)
         assert loss == pytest.approx(float(losses.double().mean()), rel=1e-6)
         assert row == part.rows[worst]
@@ -208,8 +208,8 @@ def test_what_units_are_measured_on_is_every_kth_row_of_training(monkeypatch):
     monkeypatch.setattr("forecast.training.data._SAMPLED_ROWS", 40)
     measured = []
     job = a_job(TrainingSettings())
-    inputs = job.data.readings.inputs
-    readings = replace(job.data.readings, inputs=lambda rows: measured.append(rows) or inputs(rows))
-    fresh_network(replace(job, data=replace(job.data, readings=readings)))
+    at = job.data.inputs.at
+    inputs = replace(job.data.inputs, at=lambda rows: measured.append(rows) or at(rows))
+    fresh_network(replace(job, data=replace(job.data, inputs=inputs)))
     trained = np.concatenate([np.arange(130), 160 + np.arange(100)])
     np.testing.assert_array_equal(measured[0], trained[::6])

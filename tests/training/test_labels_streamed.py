@@ -24,12 +24,11 @@ from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel
 from forecast.tasks.final import final_fit, future
-from forecast.training.data import begin, chunk_batch, network_data
-from forecast.training.job import TrainingJob
-from forecast.training.lanes import full_last_chunks, walk_chunks, whole_segments
-from forecast.training.loaders import training_epochs
+from forecast.training.batches import chunk_batch, training_epochs
+from forecast.training.data import begin, network_data
+from forecast.training.job import TrainingJob, validation_split
+from forecast.training.lanes import full_last_chunks, lane_chunks, whole_segments
 from forecast.training.settings import TrainingSettings
-from forecast.training.validation import validation_split
 
 LENGTHS = (70, 1, 16, 33, 5, 120, 17, 48, 9, 64)
 ONE = Problem(horizon=1, context_steps=5)
@@ -63,7 +62,7 @@ def epoch_of(monkeypatch, data, train_steps, settings=STREAM):
         made.append((chunk_batch(data, targets, chunk), chunk))
         return made[-1][0]
 
-    monkeypatch.setattr("forecast.training.loaders.chunk_batch", spy)
+    monkeypatch.setattr("forecast.training.batches.chunk_batch", spy)
     list(training_epochs(data, data.past.offsets[:-1] + train_steps, settings, context_steps=5, seed=1))
     return made
 
@@ -103,8 +102,8 @@ def test_a_series_is_walked_uncut_and_its_last_chunk_is_nearly_full(monkeypatch,
     begun = []
     for _, chunk in made:
         for lane in range(len(chunk.rows)):
-            rows = chunk.rows[lane][chunk.walked[lane]]
-            begun += chunk.rows[lane, chunk.begins[lane]][None].tolist() if chunk.begins[lane] >= 0 else []
+            rows = chunk.rows[lane][chunk.inside[lane]]
+            begun += chunk.rows[lane, chunk.resets[lane]][None].tolist() if chunk.resets[lane] >= 0 else []
             if len(rows):
                 walked[int(np.searchsorted(panel.offsets, rows[0], side="right")) - 1].append(rows.tolist())
     for i, length in enumerate(LENGTHS):
@@ -130,8 +129,8 @@ def test_full_last_chunks_add_no_chunk_and_keep_few_different_offsets():
 def test_segments_leave_out_series_without_rows():
     segments = whole_segments(np.array([0, 5, 5, 9]), np.array([5, 5, 9, 9]))
     assert (segments.first.tolist(), segments.end.tolist()) == ([0, 5], [5, 9])
-    chunks = list(walk_chunks(segments, 8, 4, np.random.default_rng(0), np.zeros(2, dtype=np.int64)))
-    assert sorted(np.concatenate([chunk.rows[chunk.walked] for chunk in chunks]).tolist()) == list(range(9))
+    chunks = list(lane_chunks(segments, 8, 4, np.random.default_rng(0), np.zeros(2, dtype=np.int64)))
+    assert sorted(np.concatenate([chunk.rows[chunk.inside] for chunk in chunks]).tolist()) == list(range(9))
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -149,7 +148,7 @@ def test_held_back_series_are_in_no_batch(monkeypatch, horizon):
         if t + h < past.lengths[i]
     )
     assert [fork[:2] for fork in forks_of(made)] == expected
-    walked = np.concatenate([chunk.rows[chunk.walked] for _, chunk in made])
+    walked = np.concatenate([chunk.rows[chunk.inside] for _, chunk in made])
     assert set(walked.tolist()) == set(range(int(past.offsets[4])))
 
 
@@ -174,7 +173,7 @@ def test_a_network_begins_with_all_labels(monkeypatch):
     monkeypatch.setattr("forecast.training.data._SAMPLED_ROWS", 7)
     panel = labelled()
     data = data_of(panel, panel.lengths)
-    network = Network(GruSettings(hidden_size=4), data.interface)
+    network = Network(GruSettings(hidden_size=4), data.input_spec)
     begin(network, data, panel.offsets[1:])
     labels = panel.target[panel.target_observed]
     assert len(labels) == 9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecast.series.panel import draw_windows, whole_windows, window_rows
-from forecast.training.lanes import cut_segments, draw_offsets, walk_chunks
+from forecast.training.lanes import cut_segments, draw_offsets, lane_chunks
 
 STARTS = np.array([0, 500, 540, 2000])
 ENDS = np.array([480, 530, 1990, 2001])  # rows between are validation: they are never walked
@@ -14,7 +14,7 @@ ENDS = np.array([480, 530, 1990, 2001])  # rows between are validation: they are
 
 def chunks(seed=0, lanes=3, chunk_steps=32, warmup_steps=20):
     segments = cut_segments(STARTS, ENDS, lanes, chunk_steps, warmup_steps)
-    return segments, list(walk_chunks(segments, lanes, chunk_steps, np.random.default_rng(seed)))
+    return segments, list(lane_chunks(segments, lanes, chunk_steps, np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -37,8 +37,8 @@ def test_a_lane_walks_without_a_gap_until_a_segment_begins():
         begun = []
         for chunk in batches:
             for step in range(chunk.rows.shape[1]):
-                row, walked = int(chunk.rows[lane, step]), bool(chunk.walked[lane, step])
-                begins = chunk.begins[lane] == step
+                row, walked = int(chunk.rows[lane, step]), bool(chunk.inside[lane, step])
+                begins = chunk.resets[lane] == step
                 if begins:
                     begun.append(row)
                     assert walked
@@ -51,10 +51,10 @@ def test_a_lane_walks_without_a_gap_until_a_segment_begins():
 
 def test_a_segment_begins_at_a_chunk_whose_steps_before_it_are_empty():
     _, batches = chunks()
-    begins = [(chunk, lane) for chunk in batches for lane in np.flatnonzero(chunk.begins > 0)]
+    begins = [(chunk, lane) for chunk in batches for lane in np.flatnonzero(chunk.resets > 0)]
     assert begins
     for chunk, lane in begins:
-        assert not chunk.walked[lane, : chunk.begins[lane]].any()
+        assert not chunk.inside[lane, : chunk.resets[lane]].any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -62,10 +62,10 @@ def test_a_segment_begins_at_a_chunk_whose_steps_before_it_are_empty():
 def test_no_chunk_begins_or_ends_with_steps_that_no_lane_walks(seed, lanes):
     segments, batches = chunks(seed, lanes)
     for chunk in batches:
-        assert chunk.walked[:, 0].any()
-        assert chunk.walked[:, -1].any()
+        assert chunk.inside[:, 0].any()
+        assert chunk.inside[:, -1].any()
     if lanes == 1:  # one lane's chunks have nothing before a segment and nothing after it
-        assert sum(chunk.walked.size for chunk in batches) == (segments.end - segments.first).sum()
+        assert sum(chunk.inside.size for chunk in batches) == (segments.end - segments.first).sum()
 
 
 def test_warm_up_carries_no_loss_and_is_only_where_a_series_was_cut():
@@ -73,7 +73,7 @@ def test_warm_up_carries_no_loss_and_is_only_where_a_series_was_cut():
     warm = segments.trained_from - segments.first
     assert set(warm.tolist()) == {0, 20}
     assert warm[np.isin(segments.first, STARTS)].tolist() == [0] * len(STARTS)
-    walked_untrained = sum(int((chunk.walked & ~chunk.trained).sum()) for chunk in batches)
+    walked_untrained = sum(int((chunk.inside & ~chunk.trained).sum()) for chunk in batches)
     assert walked_untrained == warm.sum()
 
 
@@ -87,17 +87,17 @@ def test_truncation_points_move_from_epoch_to_epoch_except_where_nothing_is_cut(
 
 def test_one_series_a_lane_and_a_chunk_as_long_is_full_back_propagation():
     segments = cut_segments(STARTS, ENDS, lanes=4, chunk_steps=1450, warmup_steps=20)
-    batches = list(walk_chunks(segments, 4, 1450, np.random.default_rng(0)))
+    batches = list(lane_chunks(segments, 4, 1450, np.random.default_rng(0)))
     assert len(batches) == 1
     assert sorted(batches[0].rows[:, 0].tolist()) == STARTS.tolist()
-    assert batches[0].begins.tolist() == [0] * 4
+    assert batches[0].resets.tolist() == [0] * 4
 
 
 def test_lanes_are_of_about_equal_length():
     starts = np.cumsum([0, *([300, 20, 700] * 30)])
     segments = cut_segments(starts[:-1], starts[1:], lanes=8, chunk_steps=16, warmup_steps=16)
-    batches = list(walk_chunks(segments, 8, 16, np.random.default_rng(0)))
-    walked = sum(int(chunk.walked.sum()) for chunk in batches)
+    batches = list(lane_chunks(segments, 8, 16, np.random.default_rng(0)))
+    walked = sum(int(chunk.inside.sum()) for chunk in batches)
     assert walked / (len(batches) * 8 * 16) > 0.9
 
 

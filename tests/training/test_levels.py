@@ -9,8 +9,8 @@ from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
+from forecast.training.batches import training_epochs
 from forecast.training.data import network_data
-from forecast.training.loaders import training_epochs
 from forecast.training.settings import TrainingSettings
 
 HORIZON = 4

@@ -23,11 +23,11 @@ from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import with_features
-from forecast.training import moments as moments_module
+from forecast.training import ridge as moments_module
 from forecast.training.data import network_data
 from forecast.training.job import TrainingJob, fresh_network
-from forecast.training.moments import Moments, Ridge
 from forecast.training.readout import fit_readout, gather
+from forecast.training.ridge import Ridge, SufficientStatistics
 from forecast.training.settings import TrainingSettings
 
 HORIZON = 4
@@ -55,7 +55,7 @@ def collected(network, job):
     parts = []
     for i, (_, rows) in enumerate(job.data.past.series()):
         mine = np.arange(rows.start, rows.start + job.train_steps[i])
-        x = torch.from_numpy(job.data.readings.inputs(mine))[None]
+        x = torch.from_numpy(job.data.inputs.at(mine))[None]
         features, _ = network.features(x, torch.full(x.shape[:2], i), network.initial_state(1))
         parts.append((features[0].numpy(), *job.data.differences(mine, job.data.past.offsets[:-1] + job.train_steps)))
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
@@ -92,7 +92,7 @@ def some_forks(missing, known=0, forks=300, features=14):
 
 
 def summed(z, y, exists, known, *, forks_at_once=1000):
-    moments = Moments(z.shape[1], HORIZON, known.shape[2])
+    moments = SufficientStatistics(z.shape[1], HORIZON, known.shape[2])
     for first in range(0, len(z), forks_at_once):
         moments.add(*(part[first : first + forks_at_once] for part in (z, y, exists, known)))
     return moments

@@ -14,8 +14,8 @@ from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
 from forecast.reference.references import fit_reference
 from forecast.reference.scaling import fit_scale
-from forecast.training.data import begin, chunk_batch, network_data
-from forecast.training.loaders import training_epochs
+from forecast.training.batches import chunk_batch, training_epochs
+from forecast.training.data import begin, network_data
 from forecast.training.module import NetworkModule
 from forecast.training.settings import TrainingSettings
 
@@ -44,7 +44,7 @@ def data_of(past, train_steps, name="seasonal"):
 
 def with_random_head(settings, data, seed=0):
     torch.manual_seed(seed)
-    network = Network(settings, data.interface)
+    network = Network(settings, data.input_spec)
     torch.nn.init.normal_(network.decoder.out.weight)
     return network
 
@@ -74,7 +74,7 @@ def epoch_with_rows(data, ends, settings=SETTINGS, seed=3):
         return batch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("forecast.training.loaders.chunk_batch", spy)
+        patch.setattr("forecast.training.batches.chunk_batch", spy)
         list(training_epochs(data, ends, settings, context_steps=12, seed=seed))
     return made
 
@@ -113,12 +113,12 @@ def test_features_in_chunks_are_those_of_the_whole_walk(past, train_steps, setti
     checked = 0
     for batch, rows in epoch_with_rows(data, ends):
         state = network.initial_state(len(batch.x)) if state is None else state
-        features, state = network.segmented_features(batch.x, batch.series, state, batch.begins, batch.pieces)
+        features, state = network.features_with_resets(batch.x, batch.series, state, batch.resets, batch.reset_steps)
         for lane in range(len(rows)):
-            if batch.begins[lane] >= 0:
-                current[lane] = int(rows[lane, int(batch.begins[lane])])
+            if batch.resets[lane] >= 0:
+                current[lane] = int(rows[lane, int(batch.resets[lane])])
                 walked = np.arange(current[lane], ends[data.known.series(rows[lane, :1])[0]])
-                x = torch.from_numpy(data.readings.inputs(walked))
+                x = torch.from_numpy(data.inputs.at(walked))
                 series = torch.zeros(1, len(x), dtype=torch.int64)
                 walks[current[lane]], _ = network.features(x[None], series, network.initial_state(1))
             for step in np.flatnonzero((batch.exists[lane] > 0).any(dim=1).numpy()):
@@ -152,7 +152,7 @@ def test_the_gradient_of_a_chunk_is_that_of_its_slice_alone(past, train_steps):
         state = network.initial_state(len(batch.x)) if state is None else state
         outputs = []
         for step in range(batch.x.shape[1]):  # one step at a time, zero state where a lane begins
-            keep = (batch.begins != step).float()[:, None, None]
+            keep = (batch.resets != step).float()[:, None, None]
             state = tuple(part * keep for part in state)
             here = slice(step, step + 1)
             feature, state = network.features(batch.x[:, here], batch.series[:, here], state)
@@ -179,7 +179,7 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
     total, count = 0.0, 0
     for i in range(len(past)):
         rows = np.arange(past.offsets[i], ends[i])
-        x, series = torch.from_numpy(data.readings.inputs(rows)).double()[None], torch.full((1, len(rows)), i)
+        x, series = torch.from_numpy(data.inputs.at(rows)).double()[None], torch.full((1, len(rows)), i)
         features, _ = network.features(x, series, network.initial_state(1))
         target, exists = data.differences(rows, ends)
         errors = (network.forecast(features, None)[0, ..., 0] - torch.from_numpy(target)).abs() * torch.from_numpy(
@@ -196,7 +196,7 @@ def test_a_window_forks_at_its_last_step_from_a_zero_state(past, train_steps):
     ends = past.offsets[:-1] + train_steps
     settings = TrainingSettings(regime="windows", batch_size=8, batches_per_epoch=3)
     batches = list(training_epochs(data, ends, settings, context_steps=12, seed=0))
-    assert [batch.x.shape for batch in batches] == [(8, 12, data.interface.inputs)] * 3
+    assert [batch.x.shape for batch in batches] == [(8, 12, data.input_spec.inputs)] * 3
     network = with_random_head(LstmSettings(), data)
     module = NetworkModule(network, settings, str)
     module.on_train_epoch_start()
@@ -213,10 +213,10 @@ def test_units_are_root_mean_squares_of_the_training_split_alone(past, train_ste
     data = data_of(past, train_steps)
     ends = past.offsets[:-1] + train_steps
     trained = np.concatenate([np.arange(s, e) for s, e in zip(past.offsets[:-1], ends, strict=True)])
-    network = Network(LstmSettings(), data.interface)
+    network = Network(LstmSettings(), data.input_spec)
     begin(network, data, ends)
     input_unit, output_unit = network.input_unit, network.head.unit
-    np.testing.assert_allclose(input_unit, np.sqrt((data.readings.inputs(trained) ** 2).mean(axis=0)), rtol=1e-5)
+    np.testing.assert_allclose(input_unit, np.sqrt((data.inputs.at(trained) ** 2).mean(axis=0)), rtol=1e-5)
     target, exists = data.differences(trained, ends)
     np.testing.assert_allclose(
         output_unit, [np.sqrt((target[e, h] ** 2).mean()) for h, e in enumerate(exists.T)], rtol=1e-5
@@ -228,8 +228,8 @@ def test_an_epoch_depends_on_seed_and_number_alone(past, train_steps):
     ends = past.offsets[:-1] + train_steps
     first = training_epochs(data, ends, SETTINGS, 12, seed=1)
     second = training_epochs(data, ends, SETTINGS, 12, seed=1)
-    first_epochs = [[batch.begins.tolist() for batch in first] for _ in range(3)]
-    second_epochs = [[batch.begins.tolist() for batch in second] for _ in range(3)]
+    first_epochs = [[batch.resets.tolist() for batch in first] for _ in range(3)]
+    second_epochs = [[batch.resets.tolist() for batch in second] for _ in range(3)]
     assert first_epochs == second_epochs
     assert first_epochs[0] != first_epochs[1]
 

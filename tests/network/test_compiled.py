@@ -1,16 +1,15 @@
-"""Compiled layers against torch's own: outputs, states, and every gradient."""
+"""Compiled layers against torch's own: outputs, states and every gradient, with a gradient and without one."""
 
 from __future__ import annotations
-
-import importlib
 
 import pytest
 import torch
 from torch import nn
 
-from forecast.network import fused
 from forecast.network.cells import build_backbone
-from forecast.network.fused import FusedGru, FusedLstm, FusedRnn
+from forecast.network.compiled import layers as compiled_layers
+from forecast.network.compiled import modules
+from forecast.network.compiled.modules import FusedGru, FusedLstm, FusedRnn, compile_lstms
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 
 KINDS = {
@@ -21,12 +20,13 @@ KINDS = {
 }
 
 
-def pair(kind, layers=1, hidden=16, **options):
+def pair(kind, layers=1, hidden=16, inputs=3, **options):
     plain, ours, own = KINDS[kind]
     torch.manual_seed(0)
-    theirs = plain(3, hidden, num_layers=layers, batch_first=True, **own, **options)
-    mine = ours(3, hidden, num_layers=layers, batch_first=True, **own, **options)
+    theirs = plain(inputs, hidden, num_layers=layers, batch_first=True, **own, **options)
+    mine = ours(inputs, hidden, num_layers=layers, batch_first=True, **own, **options)
     mine.load_state_dict(theirs.state_dict())
+    compile_lstms(mine)
     return theirs, mine
 
 
@@ -54,11 +54,9 @@ def everything(core, x, state, through_outputs):
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Layers that were run compiled, an LSTM's from the first step on."""
-    kernels = importlib.import_module("forecast.network.kernels")
-    used, walked = [], kernels._walked
-    monkeypatch.setattr(kernels, "_walked", lambda *args: used.append(1) or walked(*args))
-    monkeypatch.setattr(fused, "_STEPS_THAT_PAY", 0)
+    """Layers that were run compiled, with a gradient."""
+    used, run = [], compiled_layers._run
+    monkeypatch.setattr(compiled_layers, "_run", lambda *args: used.append(1) or run(*args))
     return used
 
 
@@ -130,7 +128,7 @@ def test_elsewhere_it_is_torch_itself(where, kind, compiled, threads, monkeypatc
     asked |= ELSEWHERE[where]
     lanes, hidden, dtype = asked["lanes"], asked["hidden"], asked["dtype"]
     threads(asked["threads"])
-    monkeypatch.setattr(fused, "AVAILABLE", asked["available"])
+    monkeypatch.setattr(modules, "AVAILABLE", asked["available"])
     theirs, mine = (core.to(dtype) for core in pair(kind, hidden=hidden))
     x, *parts = (
         part.to(dtype) for part in (torch.randn(lanes, asked["steps"], 3), *parts_of(states(kind, 1, lanes, hidden)))
@@ -150,15 +148,17 @@ def test_with_one_thread_many_lanes_are_compiled_too(kind, compiled, threads):
     assert compiled
 
 
-def test_an_lstm_loads_what_is_compiled_once_it_pays(compiled, monkeypatch):
-    monkeypatch.setattr(fused, "_STEPS_THAT_PAY", 60)
-    _, mine = pair("lstm")
-    used = [len(compiled) for _ in range(4) if mine(torch.zeros(2, 10, 3), states("lstm", 1, 2))]
-    assert used == [0, 0, 1, 2]
+@pytest.mark.parametrize(("steps", "pays"), [(59, False), (60, True), (None, True)])
+def test_an_lstm_is_compiled_for_so_many_steps_that_it_pays(steps, pays, compiled, monkeypatch):
+    monkeypatch.setattr(modules, "_STEPS_THAT_PAY", 60)
+    core = FusedLstm(3, 16, batch_first=True)
+    compile_lstms(core, steps)
+    core(torch.zeros(2, 10, 3), states("lstm", 1, 2))
+    assert bool(compiled) is pays
 
 
 def test_a_blas_has_its_threads_back_after_it(compiled):
-    blas = importlib.import_module("forecast.network.kernels")._blas()
+    blas = compiled_layers._blas()
     before = [library["num_threads"] for library in blas.info()]
     _, mine = pair("gru")
     mine(torch.randn(4, 9, 3), states("gru", 1, 4))
@@ -191,7 +191,7 @@ def test_lanes_begin_anew_in_the_middle(kind, layers, compiled):
         return torch.cat(features), *(torch.cat(part, dim=1) for part in zip(*ends, strict=True))
 
     def at_once(x, *before):
-        assert mine.resets(x)
+        assert mine.can_reset(x)
         out, after = mine(x, before if kind == "lstm" else before[0], begins)
         return out, *parts_of(after)
 
@@ -212,6 +212,7 @@ def test_a_last_piece_of_one_step_begins_anew_as_well(name, compiled, monkeypatc
     """Long chunks are run in pieces, and a single step is else left to torch, which cannot begin anew."""
     torch.manual_seed(0)
     backbone = build_backbone({"lstm": LstmSettings, "gru": GruSettings, "rnn": RnnSettings}[name](hidden_size=4), 3)
+    compile_lstms(backbone)
     x, begins = torch.randn(5, 10, 3), torch.tensor([9, -1, 3, 0, 9])
     state = tuple(torch.rand_like(part) for part in backbone.initial_state(5))
     expected, after = backbone(x, state, begins)
@@ -220,3 +221,108 @@ def test_a_last_piece_of_one_step_begins_anew_as_well(name, compiled, monkeypatc
     torch.testing.assert_close(features, expected)
     torch.testing.assert_close(ends, after)
     assert len(compiled) == 1 + 4
+
+
+# Without a gradient: a loop of its own for an LSTM of few lanes.
+
+
+@pytest.fixture
+def inferred(monkeypatch):
+    """Layers that were run by the loop without a gradient."""
+    used, layer = [], compiled_layers.lstm_inference_layer
+    monkeypatch.setattr(compiled_layers, "lstm_inference_layer", lambda *args: used.append(1) or layer(*args))
+    return used
+
+
+def ends(answer):
+    """Outputs, h and c."""
+    outputs, (h, c) = answer
+    return outputs, h, c
+
+
+SHAPES = [(1, 2, 1, 16, 3), (1, 500, 1, 64, 3), (2, 40, 2, 64, 7), (5, 33, 3, 10, 1), (3, 12, 2, 7, 6), (4, 9, 1, 1, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@torch.no_grad()
+def test_without_a_gradient_numbers_are_torch_s(shape, inferred):
+    lanes, steps, layers, hidden, inputs = shape
+    theirs, mine = pair("lstm", layers, hidden, inputs=inputs)
+    x, state = 2.0 * torch.randn(lanes, steps, inputs), tuple(torch.randn(2, layers, lanes, hidden))
+    given = [part.clone() for part in (x, *state)]
+    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+        assert ours.shape == expected.shape
+        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    assert len(inferred) == layers
+    assert all(torch.equal(part, before) for part, before in zip((x, *state), given, strict=True))
+
+
+@torch.no_grad()
+def test_without_a_gradient_a_state_in_another_order_of_memory_and_inputs_seen_through_a_view(inferred):
+    theirs, mine = pair("lstm", hidden=8)
+    x = torch.randn(30, 3, 5)[..., 1:4].transpose(0, 1)
+    state = tuple(torch.randn(3, 1, 8).transpose(0, 1) for _ in range(2))
+    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6)
+    assert inferred
+
+
+@torch.no_grad()
+def test_without_a_gradient_large_inputs_saturate_as_torch_s_do(inferred):
+    theirs, mine = pair("lstm")
+    x, state = 300.0 * torch.randn(4, 10, 3), (torch.zeros(1, 4, 16),) * 2
+    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=2e-6, atol=2e-6 * float(expected.abs().max()))
+    assert inferred
+
+
+@torch.no_grad()
+def test_without_a_gradient_what_is_not_a_number_is_not_hidden(inferred):
+    _, mine = pair("lstm")
+    x = torch.zeros(2, 6, 3)
+    x[0, 3, 1] = torch.nan
+    outputs, _ = mine(x, (torch.zeros(1, 2, 16),) * 2)
+    assert torch.isfinite(outputs[0, :3]).all()
+    assert torch.isnan(outputs[0, 3:]).all()
+    assert torch.isfinite(outputs[1]).all()
+    assert inferred
+
+
+@torch.no_grad()
+def test_without_a_gradient_dropout_silences_in_training_alone(inferred):
+    _, mine = pair("lstm", 2, dropout=0.5)
+    x, state = torch.randn(4, 12, 3), (torch.zeros(2, 4, 16),) * 2
+    assert not torch.equal(mine(x, state)[0], mine(x, state)[0])
+    mine.eval()
+    assert torch.equal(mine(x, state)[0], mine(x, state)[0])
+    assert inferred
+
+
+NOT_INFERRED = {
+    "double": {"dtype": torch.float64},
+    "one step": {"steps": 1},
+    "many lanes": {"lanes": 100},
+    "without numba": {"available": False},
+    "before it pays to load numba": {"may_compile": False},
+}
+
+
+@pytest.mark.parametrize("where", NOT_INFERRED)
+@torch.no_grad()
+def test_without_a_gradient_elsewhere_it_is_torch_itself(where, inferred, monkeypatch):
+    asked = {"lanes": 2, "steps": 9, "dtype": torch.float32, "available": True, "may_compile": True}
+    asked |= NOT_INFERRED[where]
+    monkeypatch.setattr(modules, "AVAILABLE", asked["available"])
+    theirs, mine = (core.to(asked["dtype"]) for core in pair("lstm"))
+    mine.may_compile = asked["may_compile"]
+    x = torch.randn(asked["lanes"], asked["steps"], 3, dtype=asked["dtype"])
+    state = (torch.zeros(1, asked["lanes"], 16, dtype=asked["dtype"]),) * 2
+    assert all(map(torch.equal, ends(mine(x, state)), ends(theirs(x, state))))
+    assert not inferred
+
+
+def test_with_a_gradient_the_loop_without_one_is_not_used(inferred):
+    _, mine = pair("lstm")
+    outputs, _ = mine(torch.randn(2, 9, 3), (torch.zeros(1, 2, 16),) * 2)
+    assert outputs.requires_grad
+    assert not inferred

@@ -47,7 +47,7 @@ class Solution(NamedTuple):
     squares: Tensor
 
 
-class Moments:
+class SufficientStatistics:
     """Sums over forks, in double precision.
 
     Attributes
@@ -130,7 +130,7 @@ class Moments:
 class Ridge:
     """Solves for any penalty what was summed up."""
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, moments: SufficientStatistics) -> None:
         m = moments
         self.forks = max(int(m.count.sum()), 1)
         self._count = m.count.cpu().clamp(min=1)
@@ -169,7 +169,7 @@ class Ridge:
 class _Corrected:
     """Inverses of one matrix, with a correction of low rank for each horizon step."""
 
-    def __init__(self, m: Moments, sides: Tensor) -> None:
+    def __init__(self, m: SufficientStatistics, sides: Tensor) -> None:
         mean = m.centre.cpu() / max(m.complete, 1)
         values, self._vectors = torch.linalg.eigh(m.gram.cpu() - m.complete * torch.outer(mean, mean))
         self._values = values.clamp(min=0)[:, None]
@@ -202,7 +202,7 @@ def _spread(z: Tensor, there: Tensor, mean: Tensor, count: int) -> Tensor:
 class _Factored:
     """Inverses of a matrix for each horizon step."""
 
-    def __init__(self, m: Moments, own: Tensor, centre: Tensor, sides: Tensor) -> None:
+    def __init__(self, m: SufficientStatistics, own: Tensor, centre: Tensor, sides: Tensor) -> None:
         self._gram, self._own = m.gram.cpu(), own.cpu()
         self._count, self._centre, self._sides = m.count.cpu(), centre, sides
 

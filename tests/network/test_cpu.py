@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from forecast.network.denormals import without_denormals
+from forecast.network.cpu import flush_denormals
 
 TINY = torch.tensor([1e-40])
 
@@ -12,13 +12,13 @@ def halved():
 
 def test_within_the_block_they_are_zero_and_after_it_they_are_not():
     assert halved() > 0
-    with without_denormals():
+    with flush_denormals():
         assert halved() == 0
     assert halved() > 0
 
 
 def test_after_an_error_they_are_not_zero_either():
-    with pytest.raises(ValueError, match="oops"), without_denormals():
+    with pytest.raises(ValueError, match="oops"), flush_denormals():
         raise ValueError("oops")
     assert halved() > 0
 
@@ -26,7 +26,7 @@ def test_after_an_error_they_are_not_zero_either():
 def test_who_had_them_flushed_before_has_them_flushed_after():
     torch.set_flush_denormal(True)
     try:
-        with without_denormals():
+        with flush_denormals():
             pass
         assert halved() == 0
     finally:
