@@ -81,7 +81,7 @@ def epoch_with_rows(data, ends, settings=SETTINGS, seed=3):
 
 @pytest.mark.parametrize("kept", [0, 10**6], ids=["targets by chunk", "targets kept"])
 def test_an_epoch_trains_every_fork_once_and_none_that_does_not_exist(past, train_steps, kept, monkeypatch):
-    monkeypatch.setattr("forecast.training.data._TARGETS_KEPT", kept)
+    monkeypatch.setattr("forecast.training.batches._TARGETS_KEPT", kept)
     data = data_of(past, train_steps)
     forks = forks_of(epoch_with_rows(data, past.offsets[:-1] + train_steps))
     expected = {}
@@ -238,7 +238,7 @@ def test_large_data_are_read_batch_by_batch_as_small_ones_from_a_table(past, tra
     ends = past.offsets[:-1] + train_steps
     small = list(training_epochs(data_of(past, train_steps, "blend"), ends, SETTINGS, 12, seed=0))
     monkeypatch.setattr("forecast.training.data._INPUTS_KEPT", 0)
-    monkeypatch.setattr("forecast.training.data._TARGETS_KEPT", 0)
+    monkeypatch.setattr("forecast.training.batches._TARGETS_KEPT", 0)
     large = list(training_epochs(data_of(past, train_steps, "blend"), ends, SETTINGS, 12, seed=0))
     assert len(small) == len(large) > 3
     for one, other in zip(small, large, strict=True):
