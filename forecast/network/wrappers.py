@@ -150,7 +150,7 @@ class Bidirectional(nn.Module):
         return ()
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run over (lane, step, input) -> (lane, step, 2 hidden): the ends of both directions, the same at each step."""
+        """Run over (lane, step, input) -> (lane, step, 2 hidden): both ends, the same at each step."""
         out, _ = self.core(x)  # (lane, step, 2 hidden), forwards and backwards
         size = self.core.hidden_size
         both = torch.cat([out[:, -1, :size], out[:, 0, size:]], dim=-1)

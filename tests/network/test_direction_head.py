@@ -65,7 +65,7 @@ def test_a_fresh_network_learns_the_outcomes_and_says_their_base_rates(reference
     outcome = risen(past, rows, 4)
     np.testing.assert_array_equal(exists, ~np.isnan(outcome))
     np.testing.assert_array_equal(target[exists], outcome[exists])
-    network = Network(settings, data.interface)
+    network = Network(settings, data.input_spec)
     begin(network, data, past.offsets[:-1] + steps)
     with torch.no_grad():
         features = torch.randn(5, network.backbone.feature_size)
