@@ -28,9 +28,9 @@ def panel(job):
 
 def beside(job):
     """Covariates of the file: channels, and the values of those that describe series or are known ahead."""
-    made = load_source(job.data).panel
-    parts = [part for part in (made.ahead, made.static) if part is not None]
-    return made.channels, [(part.channels, part.values.tolist()) for part in parts]
+    panel = load_source(job.data).panel
+    parts = [part for part in (panel.ahead, panel.static) if part is not None]
+    return panel.channels, [(part.channels, part.values.tolist()) for part in parts]
 
 
 def ahead(job):
@@ -40,9 +40,9 @@ def ahead(job):
 
 
 def question(job):
-    asked = prepare(job).question
-    split = asked.split
-    return *(steps.tolist() for steps in (split.train, split.fitted, split.before_test)), asked.problem
+    task = prepare(job).task
+    split = task.split
+    return *(steps.tolist() for steps in (split.train, split.fitted, split.before_test)), task.problem
 
 
 def trained(job):
