@@ -70,8 +70,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     """
     flags, overrides = _sort(arguments)
     line = CommandLine(tuple(flags), tuple(overrides))
-    overrides = (_NO_BASELINE if override == "baseline=null" else override for override in line.overrides)
-    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in overrides)
+    understood = [_NO_BASELINE if override == "baseline=null" else override for override in line.overrides]
+    quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in understood)
     return _with_csv(CommandLine(line.flags, quoted))
 
 
