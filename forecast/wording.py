@@ -43,6 +43,15 @@ def decimals_for(size: float, digits: int = 3) -> int:
     return min(max(digits - 1 - math.floor(math.log10(size)), 0), 8)
 
 
+def percentage(share: float) -> str:
+    """Write a share from 0 to 1 in percent.
+
+    >>> percentage(0.12345)
+    '12.3 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
 def listed(names: Sequence[str]) -> str:
     """Join names for a sentence.
 

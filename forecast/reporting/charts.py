@@ -1,178 +1,321 @@
-"""The figures over time, and which figures a summary gives."""
+"""Chart primitives: panels and figures, axes, lines and legends.
+
+A figure is one or several panels (single Vega-Lite views that take any width). A page lays the panels out in a grid and
+a picture puts them side by side; neither changes what is in them. Fields of the data have fixed one-word names (`t`,
+`y`, `of`), so that no name from a user's file is ever read as a path or an expression.
+"""
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import altair as alt
-from altair.utils.schemapi import debug_mode
 
-from forecast.reporting import marks
-from forecast.reporting.diagnostics import PenaltySection
-from forecast.reporting.direction_charts import probability_figure, reliability_figure
-from forecast.reporting.error_charts import copy_figure, learning_figure, penalty_figure, residuals_figure, steps_figure
-from forecast.reporting.fan_charts import fan_keys, fan_layers, fan_rows
-from forecast.reporting.gradient_charts import gradients_figure
-from forecast.reporting.marks import TRUTH, Figure, Key, Panel
-from forecast.reporting.series_charts import exchange, spread_figure
-from forecast.reporting.symbol_charts import continuation_figure, symbol_figures
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.uncertainty_charts import calibration_figure
+from forecast.wording import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
-    from forecast.reporting.diagnostics import LearningSection
-    from forecast.reporting.lines import Clock
-    from forecast.reporting.sections import DataSection, ForecastSection, Roles, View
-    from forecast.reporting.summary import Summary
+    from forecast.reporting.lines import Clock, Line
+    from forecast.reporting.material import Roles
 
-_MOST_BYTES = 1_600_000
-"""Of charts of series to choose from; with Vega a page stays below 3 MB."""
-
-
-def draw(summary: Summary) -> tuple[Figure, ...]:
-    """Draw every section that the summary holds, in the order of the page."""
-    return tuple(draw_each(summary))
-
-
-def draw_each(summary: Summary) -> Iterator[Figure]:
-    """Draw one section after the other."""
-    # Altair checks each part of a chart against its schema while it is made; the tests do that once for all.
-    with debug_mode(False):
-        yield from _figures(summary)
-
-
-def _figures(summary: Summary) -> Iterator[Figure]:
-    roles, clock = summary.roles, summary.clock
-    if summary.spread is not None:
-        yield spread_figure(summary.spread, roles)
-    if summary.data is not None:
-        yield from _of_a_series(summary.series, (summary.data, summary.origins, summary.future), roles, clock)
-    if summary.symbols is not None:
-        yield from symbol_figures(summary.symbols, roles)
-    if summary.continuation is not None:
-        yield continuation_figure(summary.continuation, roles)
-    if summary.probabilities is not None:
-        yield probability_figure(summary.probabilities, roles, summary.series)
-    if summary.reliability is not None:
-        yield reliability_figure(summary.reliability, roles)
-    if summary.symbols is None or len(summary.steps.steps) > 1:
-        yield steps_figure(summary.steps, roles)
-    if summary.calibration is not None:
-        yield calibration_figure(summary.calibration, roles)
-    if summary.learning is not None:
-        yield _training_figure(summary.learning)
-    if summary.gradients is not None:
-        yield gradients_figure(summary.gradients)
-    if summary.residuals is not None:
-        yield residuals_figure(summary.residuals, clock, roles.network)
-    if summary.copy is not None:
-        yield copy_figure(summary.copy)
+TRUTH = "truth"
+DATES = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%-d %b",
+    "date": "%-d %b",
+    "day": "%-d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": ".%L s",
+}
+View: TypeAlias = "alt.Chart | alt.LayerChart"
+Values: TypeAlias = "list[dict[str, Any]]"
 
 
-def _training_figure(section: LearningSection | PenaltySection) -> Figure:
-    return penalty_figure(section) if isinstance(section, PenaltySection) else learning_figure(section)
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: what is drawn in which colour and opacity (`strength`), as a line or as an area."""
+
+    label: str
+    colour: str
+    area: bool = False
+    strength: float = 1.0
 
 
-def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Draw what the page exchanges when another series is chosen, by its label; the one shown at first comes as well.
+@dataclass(frozen=True)
+class Panel:
+    """One view in Vega-Lite, without a width, and the tables that it draws by name.
 
-    Where all of them would make the page too large, fewer are taken, evenly.
+    `height` is in pixels; a panel zooms where its x axis is time, and is `cut` where lines leave its value axis. A
+    `note` under its title says how to read it.
     """
-    with debug_mode(False):
-        drawn = {
-            one.label: exchange(
-                _of_a_series(one.name, (one.data, one.origins, one.future), summary.roles, summary.clock)
-            )
-            for one in summary.choices
-        }
-    size = sum(len(json.dumps(one, ensure_ascii=False)) for one in drawn.values())
-    every = max(-(-size // _MOST_BYTES), 1)
-    shown = next((one.label for one in summary.choices if one.name == summary.series), None)
-    ends = (0, (len(drawn) - 1) // 2, len(drawn) - 1, *range(0, len(drawn), every))
-    return {label: one for i, (label, one) in enumerate(drawn.items()) if i in ends or label == shown}
+
+    spec: dict[str, Any]
+    tables: dict[str, Values]
+    height: int
+    zooms: bool = False
+    title: str | None = None
+    cut: bool = False
+    note: str | None = None
 
 
-def _of_a_series(
-    name: str, sections: tuple[DataSection, ForecastSection | None, ForecastSection | None], roles: Roles, clock: Clock
-) -> Iterator[Figure]:
-    """Figures of a single series, which the page exchanges for those of another."""
-    data, origins, future = sections
-    yield data_figure(data, clock, name)
-    if origins is not None:
-        yield origins_figure(origins, roles, clock)
-    if future is not None:
-        yield future_figure(future, roles, clock, name)
+@dataclass(frozen=True)
+class Shaded:
+    """A piece of a text that the page writes in the shade `level`, with a `tip` for the pointer.
+
+    A `pill` stands apart from its neighbours; a piece that `breaks` ends its line; steps are left out before one
+    `after_gap`.
+    """
+
+    text: str
+    tip: str
+    level: int
+    pill: bool
+    breaks: bool
+    after_gap: bool
 
 
-def data_figure(section: DataSection, clock: Clock, name: str) -> Figure:
-    """Draw the series over its splits."""
-    tints = {"validation": LIGHT.validation, "calibration": LIGHT.calibration, "test": LIGHT.test}
-    ranges: marks.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.parts if s.name in tints]
-    tables = {"lines": marks.track_rows([(TRUTH, section.truth)]), "ranges": ranges}
-    path = marks.lines("lines", clock).encode(
-        y=marks.value_axis(name), color=marks.colour({TRUTH: LIGHT.truth}), strokeWidth=alt.value(1.4)
-    )
-    view: marks.View = path
-    if ranges:
-        shown: dict[str, str] = {r["of"]: tints[r["of"]] for r in ranges}
-        fill = alt.Fill("of:N", scale=alt.Scale(domain=list(shown), range=list(shown.values())))
-        shades = marks.chart("ranges").mark_rect(clip=True).encode(x=marks.time_axis(clock), x2="end", fill=fill)
-        view = marks.layered(shades, path)
-    keys = [Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges)]
-    only = marks.panel(view, tables, 240, zooms=True)
-    return Figure("data", "The data and its split", section.says, (only,), tuple(keys))
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page under its own heading.
+
+    Attributes
+    ----------
+    name : of its picture's file
+    says : the sentences under its heading
+    keys : its legend
+    columns : how many panels stand side by side where there is room
+    tokens, text : what the page writes in the place of the panels; a picture is of the panels, if there are any
+
+    """
+
+    name: str
+    title: str
+    says: str
+    panels: tuple[Panel, ...]
+    keys: tuple[Key, ...] = ()
+    columns: int = 1
+    tokens: tuple[Shaded, ...] = ()
+    text: str | None = None
 
 
-def origins_figure(section: ForecastSection, roles: Roles, clock: Clock) -> Figure:
-    """Draw the forecasts of network and baseline from several origins, with the network's intervals."""
-    panels = tuple(_view(view, roles, clock, 160, title=view.label) for view in section.views)
-    keys = (*marks.keys(marks.role_colours(roles)), *_fan_keys(section, roles))
-    return Figure("forecasts", "Forecasts against the truth", section.says, panels, keys, columns=3)
-
-
-def future_figure(section: ForecastSection, roles: Roles, clock: Clock, name: str) -> Figure:
-    """Draw the forecast after the end of the data, once for each fan."""
-    several = len(section.views) > 1
-    panels = tuple(
-        _view(
-            view, roles, clock, 240, name=name, title=f"intervals of {view.fan.model}" if several and view.fan else None
-        )
-        for view in section.views
-    )
-    shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
-    keys = tuple(key for key in marks.keys(marks.role_colours(roles)) if key.label in shown)
-    return Figure("future", "The forecast ahead", section.says, panels, (*keys, *_fan_keys(section, roles)), columns=2)
-
-
-def _fan_keys(section: ForecastSection, roles: Roles) -> tuple[Key, ...]:
-    fans = [view.fan for view in section.views if view.fan is not None]
-    return fan_keys(fans, marks.role_colours(roles)[fans[0].model]) if fans else ()
-
-
-def _view(
-    view: View, roles: Roles, clock: Clock, height: int, *, title: str | None = None, name: str | None = None
+def panel(
+    view: View,
+    tables: dict[str, Values],
+    height: int,
+    *,
+    zooms: bool = False,
+    title: str | None = None,
+    cut: bool = False,
+    note: str | None = None,
 ) -> Panel:
-    tracks = [(TRUTH, view.truth), *((track.model, track.path) for track in view.tracks)]
-    strokes = marks.widths(roles)
-    rows = [{**row, "wide": strokes[row["of"]]} for row in marks.track_rows(tracks)]
-    tables = {"lines": rows, "origin": [{"t": view.origin}]}
-    if view.fan is not None:
-        tables["bands"] = fan_rows(view.fan)
-    shown = frozenset(name for name, _ in tracks)
-    spec = marks.framed(_view_spec(shown, view.fan and view.fan.model, roles, clock, height), name, view.limits)
-    return Panel(spec, tables, height, zooms=True, title=title, cut=view.cut)
+    """Make a panel of an Altair chart and its tables."""
+    # The tables stay outside: Altair would copy and check every row of them several times, which costs seconds.
+    return Panel(specification(view, height), tables, height, zooms, title, cut, note)
 
 
-@lru_cache(maxsize=32)
-def _view_spec(shown: frozenset[str], fan_of: str | None, roles: Roles, clock: Clock, height: int) -> dict[str, Any]:
-    """Return the chart that all views alike have: Altair takes long to make it, and a page may have a hundred."""
-    colours = {name: colour for name, colour in marks.role_colours(roles).items() if name in shown}
-    paths = marks.lines("lines", clock).encode(y=marks.value_axis(None), color=marks.colour(colours))
-    paths = paths.encode(strokeWidth=alt.StrokeWidth("wide:Q", scale=None))
-    fan = fan_layers(colours[fan_of], clock) if fan_of is not None else ()
-    origin = marks.rule("origin").encode(x=marks.time_axis(clock))
-    return marks.specification(marks.layered(*fan, origin, paths), height)
+def specification(view: View, height: int) -> dict[str, Any]:
+    """Return an Altair chart as Vega-Lite, without what all charts of a page share."""
+    spec: dict[str, Any] = view.properties(height=height).to_dict(validate=False)
+    for unwanted in ("$schema", "config"):
+        spec.pop(unwanted, None)
+    return spec
+
+
+def framed(spec: dict[str, Any], title: str | None, limits: tuple[float, float]) -> dict[str, Any]:
+    """Give the value axis of all layers that have one this title and these limits."""
+    named = {"title": None if title is None else shortened(title, 40)}
+
+    def on_axis(layer: dict[str, Any]) -> dict[str, Any]:
+        y = layer["encoding"].get("y")
+        if y is None:
+            return layer
+        y = {**y, **named, "scale": {**y["scale"], "domain": list(limits), "nice": False}}
+        return {**layer, "encoding": {**layer["encoding"], "y": y}}
+
+    return {**spec, "layer": [on_axis(layer) for layer in spec["layer"]]}
+
+
+def layered(*views: alt.Chart) -> alt.LayerChart:
+    """Lay views over each other, the last on top."""
+    return alt.LayerChart(layer=list(views))
+
+
+def chart(table: str) -> alt.Chart:
+    """Begin a chart on a table of the panel."""
+    return alt.Chart(alt.NamedData(name=table))
+
+
+def time_axis(clock: Clock) -> alt.X:
+    """Return the time axis of field `t`."""
+    if clock.kind == "date":
+        # Wall-clock times of the data: drawn in UTC, lest the reader's own time zone move them.
+        return alt.X("t:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=alt.Axis(format=DATES))
+    return alt.X(
+        "t:Q", title="step", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(format=",d", tickMinStep=1)
+    )
+
+
+def value_axis(title: str | None, field: str = "y") -> alt.Y:
+    """Return the value axis of a field, its title lying above it; `framed` gives it limits."""
+    return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=alt.Scale(zero=False))
+
+
+def share_axis(title: str) -> alt.X:
+    """Return the axis of columns that stand side by side from 0 to 100 %, each from field `from`."""
+    return alt.X(
+        "from:Q",
+        bin="binned",
+        title=title,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".0%"),
+    )
+
+
+def whole_number_axis(title: str) -> alt.X:
+    """Return an axis of whole numbers, such as steps and epochs, of field `t`."""
+    axis = alt.Axis(tickMinStep=1, format="d")
+    return alt.X("t:Q", title=title, scale=alt.Scale(nice=False, zero=False), axis=axis)
+
+
+def symbol_axis() -> alt.Y:
+    """Return the axis of symbols below each other, in the order of the table, of field `text`."""
+    axis = alt.Axis(ticks=False, domain=False, grid=False, labelOverlap=False, labelLimit=110, labelColor=LIGHT.ink)
+    return alt.Y("text:N", title=None, sort=None, axis=axis)
+
+
+def bar_axis(field: str, title: str, scale: alt.Scale | None = None) -> alt.X:
+    """Return the axis of bars that lie on their sides."""
+    return alt.X(f"{field}:Q", title=title, scale=scale or alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
+
+
+def tip(field: str, title: str, written: str | None = None) -> alt.Tooltip:
+    """Return a line of a tooltip; `written` is a d3 number format."""
+    if written is None:
+        return alt.Tooltip(f"{field}:N", title=title)
+    return alt.Tooltip(f"{field}:Q", title=title, format=written)
+
+
+def track_rows(tracks: Sequence[tuple[str, Line]]) -> Values:
+    """Return the table of named lines, the last to be drawn on top."""
+    return [{"t": t, "y": y, "of": name} for name, line in tracks for t, y in zip(line.t, line.y, strict=True)]
+
+
+def lines(table: str, clock: Clock) -> alt.Chart:
+    """Draw a table of `track_rows` over time, with a tooltip on each point."""
+    tips = [
+        tip("of", "line"),
+        tip("when", "time" if clock.kind == "date" else "step"),
+        tip("y", "value", ",.5~g"),
+    ]
+    base = chart(table).transform_calculate(when=written_time(clock)).mark_line(clip=True, point=touchable())
+    drawn: alt.Chart = base.encode(x=time_axis(clock), detail="of:N", tooltip=tips)
+    return drawn
+
+
+def written_time(clock: Clock) -> str:
+    """Return the expression that writes field `t` for a tooltip."""
+    return f"utcFormat(datum.t, '{clock.format}')" if clock.kind == "date" else "format(datum.t, ',d')"
+
+
+def touchable(*, seen: bool = False) -> alt.OverlayMarkDef:
+    """Return points on a line for the pointer to find, invisible unless a line has nothing else to show."""
+    return alt.OverlayMarkDef(size=50, opacity=1 if seen else 0)
+
+
+def rule(table: str, *, dashed: bool = True) -> alt.Chart:
+    """Draw thin straight lines."""
+    drawn: alt.Chart = chart(table).mark_rule(color=LIGHT.quiet, strokeDash=[3, 3] if dashed else [1, 0], strokeWidth=1)
+    return drawn
+
+
+def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
+    """Give each name its colour, in the order in which the legend lists them."""
+    scale = alt.Scale(domain=list(names), range=list(names.values()))
+    return alt.Color(f"{field}:N", scale=scale)
+
+
+def widths(roles: Roles) -> dict[str, float]:
+    """Return the strokes of truth, network and baseline; the baseline's is thin, to lie on a network that equals it."""
+    strokes = {TRUTH: 1.4, roles.network: 3.0}
+    if roles.baseline is not None:
+        strokes[roles.baseline] = 1.5
+    return strokes
+
+
+def role_colours(roles: Roles) -> dict[str, str]:
+    """Return the colours of truth, network and baseline."""
+    colours = {TRUTH: LIGHT.truth, roles.network: LIGHT.network}
+    if roles.baseline is not None:
+        colours[roles.baseline] = LIGHT.baseline
+    return colours
+
+
+def keys(colours: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return the legend of lines in these colours."""
+    return tuple(Key(label, colour) for label, colour in colours.items())
+
+
+def model_inks(roles: Roles, *, paired: bool) -> dict[str, str]:
+    """Return the colours of the network and, where it is drawn beside it, of the baseline."""
+    colours = role_colours(roles)
+    return {name: colours[name] for name in (roles.named() if paired else (roles.network,))}
+
+
+def area_keys(inks: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return the legend of bars and dots in these colours."""
+    return tuple(Key(name, ink, area=True) for name, ink in inks.items())
+
+
+def paired_rows(rows: Values, inks: Mapping[str, str]) -> Values:
+    """Name in each row what its two marks are, `of` the first and `beside` the second, for `colour`."""
+    first, *others = inks
+    return [{**row, "of": first, "beside": others[0] if others else None} for row in rows]
+
+
+def distinct(texts: Sequence[str]) -> list[str]:
+    """Number symbols that are written alike, so that each has a row of its own.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    seen: dict[str, int] = {}
+    labels = []
+    for text in texts:
+        seen[text] = seen.get(text, 0) + 1
+        labels.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    return labels
+
+
+def in_percent(share: float) -> float:
+    """Return a share from 0 to 1 as a percentage for a chart."""
+    return round(100 * share, 3)
+
+
+def spread(places: Sequence[float], apart: float, height: float) -> list[float]:
+    """Move places on a line (pixels from its start) so that neighbours are `apart`, each as little as may be.
+
+    >>> spread([10, 12, 90], 10, 100)
+    [6.0, 16.0, 90.0]
+    """
+    groups: list[tuple[list[int], float]] = []
+    for i in sorted(range(len(places)), key=lambda i: places[i]):
+        members, start = [i], float(places[i])
+        # Labels that touch become one block, centred over where its members want to be.
+        while groups and groups[-1][1] + len(groups[-1][0]) * apart > start:
+            members = groups.pop()[0] + members
+            centre = sum(places[j] for j in members) / len(members)
+            start = centre - (len(members) - 1) / 2 * apart
+            start = min(max(start, 0.0), max(height - (len(members) - 1) * apart, 0.0))
+        groups.append((members, start))
+    result = [0.0] * len(places)
+    for members, start in groups:
+        for k, i in enumerate(members):
+            result[i] = start + k * apart
+    return result

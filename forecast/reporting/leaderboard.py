@@ -13,7 +13,7 @@ from rich.text import Text
 
 from forecast.evaluation.leaderboard import shown_columns
 from forecast.questions.kinds import RANKING_METRICS, question_of_scores
-from forecast.reporting.losses import losses
+from forecast.reporting.material import losses
 from forecast.wording import SMALLEST, decimals_for, number, shortened
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.columns import Column
-    from forecast.reporting.sections import Roles
+    from forecast.reporting.material import Roles
 
 
 @dataclass(frozen=True)

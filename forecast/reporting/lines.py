@@ -1,4 +1,4 @@
-"""Times and values as a picture takes them: plain numbers, thinned to what an eye can tell apart."""
+"""Times and values as charts take them: plain numbers, thinned to what an eye can tell apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECOND, _MINUTE, _DAY = 1_000, 60_000, 86_400_000
 
 @dataclass(frozen=True)
 class Clock:
-    """What the time axis counts, and how one of its points is written (`format` in the letters of strftime).
+    """What a time axis counts, and how its points are written (`format` as in strftime).
 
     Dates are milliseconds since 1970 in the wall-clock time of the data, steps are whole numbers.
     """
@@ -31,8 +31,8 @@ class Clock:
         """Write one point of the axis."""
         if self.kind == "step":
             return f"step {t:,.0f}"
-        moment = pd.Timestamp(0) + pd.Timedelta(microseconds=round(t * 1000))
-        return moment.strftime(self.format.replace(".%L", ".%f"))
+        time = pd.Timestamp(0) + pd.Timedelta(microseconds=round(t * 1000))
+        return time.strftime(self.format.replace(".%L", ".%f"))
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,22 @@ class Line:
     y: tuple[float | None, ...]
 
 
-def moments(ds: pd.Series) -> Array:
-    """Return times as numbers: milliseconds for dates, themselves for whole numbers, (row,)."""
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of values: `counts[i]` of them lie between `edges[i]` and `edges[i + 1]`."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def histogram(values: Array, bins: int, limits: tuple[float, float] | None = None) -> Histogram:
+    """Count values (value,) in bins of equal width, between `limits` or from the least to the greatest."""
+    counts, edges = np.histogram(values, bins=bins, range=limits)
+    return Histogram(tuple(significant(edge) for edge in edges), tuple(int(count) for count in counts))
+
+
+def axis_times(ds: pd.Series) -> Array:
+    """Return times (row,) as numbers of a time axis: milliseconds for dates, whole numbers as they are."""
     if not isinstance(ds.dtype, pd.DatetimeTZDtype) and not pd.api.types.is_datetime64_dtype(ds.dtype):
         return ds.to_numpy().astype(np.int64)
     wall = ds.dt.tz_localize(None) if isinstance(ds.dtype, pd.DatetimeTZDtype) else ds
@@ -54,13 +68,13 @@ def moments(ds: pd.Series) -> Array:
 
 
 def find_clock(ds: pd.Series) -> Clock:
-    """Say how the times of a table are to be written: no hours where all are midnight, and so on."""
+    """Choose how the times of a table are written: no hours where all are midnight, and so on."""
     if not isinstance(ds.dtype, pd.DatetimeTZDtype) and not pd.api.types.is_datetime64_dtype(ds.dtype):
         return Clock("step", "")
-    t = moments(ds)
-    for unit, written in ((_DAY, "%Y-%m-%d"), (_MINUTE, "%Y-%m-%d %H:%M"), (_SECOND, "%Y-%m-%d %H:%M:%S")):
+    t = axis_times(ds)
+    for unit, time_format in ((_DAY, "%Y-%m-%d"), (_MINUTE, "%Y-%m-%d %H:%M"), (_SECOND, "%Y-%m-%d %H:%M:%S")):
         if bool((t % unit == 0).all()):
-            return Clock("date", written)
+            return Clock("date", time_format)
     return Clock("date", "%Y-%m-%d %H:%M:%S.%L")
 
 
@@ -75,7 +89,7 @@ def thinned(y: Array, points: int) -> Array:
     """
     if len(y) <= points:
         return np.arange(len(y))
-    edges = np.linspace(0, len(y), points // 2 + 1).astype(np.int64)
+    edges = np.linspace(0, len(y), points // 2 + 1).astype(np.int64)  # two points a bin
     high = np.where(np.isnan(y), -np.inf, y)
     low = np.where(np.isnan(y), np.inf, y)
     kept = [
@@ -96,4 +110,13 @@ def line(t: Array, y: Array, points: int | None = None) -> Line:
 
 def rounded(y: Array) -> tuple[float | None, ...]:
     """Round to six digits, which no screen can tell from more; what is not finite becomes None."""
-    return tuple(float(f"{v:.6g}") if np.isfinite(v) else None for v in y.tolist())
+    return tuple(significant(v) if np.isfinite(v) else None for v in y.tolist())
+
+
+def significant(value: float, digits: int = 6) -> float:
+    """Round to so many significant digits.
+
+    >>> significant(1234.5678), significant(0.00123456, 2)
+    (1234.57, 0.0012)
+    """
+    return float(f"{value:.{digits}g}")

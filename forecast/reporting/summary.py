@@ -9,48 +9,41 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from forecast.errors import ForecastError
 from forecast.questions.kinds import SYMBOL, VALUE
-from forecast.reporting.choosing import choose_roles, choose_series
-from forecast.reporting.diagnostics import (
-    CopySection,
-    LearningSection,
-    PenaltySection,
-    ResidualSection,
-    StepSection,
-    errors_by_step,
-    learning_section,
-    penalty_section,
-    step_section,
-)
-from forecast.reporting.directions import ProbabilitySection, ReliabilitySection
-from forecast.reporting.fans import points_and_quantiles
-from forecast.reporting.gradients import GradientSection, gradient_section
-from forecast.reporting.leaderboard import Row, leaderboard_rows
-from forecast.reporting.lines import Clock
-from forecast.reporting.questions import SECTIONS, Material
-from forecast.reporting.sections import DataSection, ForecastSection, Roles
+from forecast.reporting.leaderboard import leaderboard_rows
+from forecast.reporting.material import Material, check_results, choose_roles, choose_series, with_codes
+from forecast.reporting.prediction_intervals import points_and_quantiles
+from forecast.reporting.sections import build_sections
+from forecast.reporting.sections.series import choices
 from forecast.reporting.settings import ReportSettings
-from forecast.reporting.several import Choice, SpreadSection, errors_by_series, spread_section
-from forecast.reporting.symbols import SymbolSections
-from forecast.reporting.uncertainty import CalibrationSection
 from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+
     from forecast.evaluation.intervals import Intervals
     from forecast.questions.kinds import Question
-
-RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
+    from forecast.reporting.leaderboard import Row
+    from forecast.reporting.lines import Clock
+    from forecast.reporting.material import Roles
+    from forecast.reporting.sections.series import Choice
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything that the page says and draws; a section that the tables cannot fill is None."""
+    """Everything that the page says and draws.
+
+    Attributes
+    ----------
+    roles : the two models drawn in colour
+    clock : how times are written
+    series : the series that is drawn
+    sections : data of the sections by name; one that the tables cannot fill is not in it
+    choices : series that the reader can choose instead
+
+    """
 
     title: str
     verdict: str | None
@@ -59,24 +52,11 @@ class Summary:
     series: str
     facts: tuple[str, ...]
     leaderboard: tuple[Row, ...]
-    steps: StepSection
-    learning: LearningSection | PenaltySection | None
+    sections: dict[str, Any]
+    choices: tuple[Choice, ...]
     found: dict[str, str]
     notes: tuple[str, ...]
     settings: dict[str, str]
-    spread: SpreadSection | None = None
-    gradients: GradientSection | None = None
-    data: DataSection | None = None
-    origins: ForecastSection | None = None
-    future: ForecastSection | None = None
-    residuals: ResidualSection | None = None
-    copy: CopySection | None = None
-    choices: tuple[Choice, ...] = ()
-    calibration: CalibrationSection | None = None
-    reliability: ReliabilitySection | None = None
-    probabilities: ProbabilitySection | None = None
-    symbols: SymbolSections | None = None
-    continuation: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -117,8 +97,8 @@ def build_summary(
     results : `model, unique_id, cutoff, ds, step, y, y_hat`; with a column `quantile` the rows where it is not null
         are quantiles, of which intervals are drawn; with a column `chance`, the probability given to what came, `y` and
         `y_hat` are symbols: codes, or categories as results.parquet has them
-    series : `unique_id, ds, y, part` with stretch training, validation or test; without it the truth is as much
-        as `results` holds
+    series : `unique_id, ds, y, split` with split training, validation, calibration or test; without it the truth is as
+        much as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
@@ -127,7 +107,8 @@ def build_summary(
     history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
         read-out in closed form it has `penalty` instead of `epoch`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
-    intervals : quantiles of the models in `results` and what was found of them
+    found : what was detected in the data, by name
+    intervals : quantiles of the models in `results`, and their scores
     gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
         largest norm of a gradient
     question : what `results` and `forecast` answer; of the direction `series` is needed, of symbols `results` has
@@ -144,109 +125,59 @@ def build_summary(
     """
     show = show or ReportSettings()
     check_results(results)
-    results, symbols = _coded(points_and_quantiles(results), tuple(symbols))
-    question = SYMBOL if SYMBOL.scored_column in results else question
+    results, texts = with_codes(points_and_quantiles(results), tuple(symbols))
     rows = leaderboard_rows(results, leaderboard)
     roles = choose_roles(rows, network, baseline)
     material = Material(
+        question=SYMBOL if SYMBOL.scored_column in results else question,
         results=results,
         series=series,
+        by_step=by_step,
+        by_series=by_series,
         forecast=forecast,
+        history=history,
+        chosen_epoch=chosen_epoch,
+        gradients=gradients,
+        gradient_clip=gradient_clip,
         uid=choose_series(results, roles.network, show.series),
         roles=roles,
         show=show,
-        spread=_spread(results, by_series, roles),
         intervals=intervals,
         copy_test=copy_test,
-        symbols=symbols,
+        symbols=texts,
         passage=passage,
         continuation=continuation,
     )
+    sections = build_sections(material)
+    what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"
     return Summary(
-        title=title or material.title,
+        title=title or f"{roles.network} on {what}",
         verdict=verdict,
         roles=roles,
         clock=material.clock,
         series=material.uid,
-        facts=_facts(results, symbols),
+        facts=_facts(material),
         leaderboard=rows,
-        steps=step_section(errors_by_step(results) if by_step is None else by_step, roles),
-        learning=_learning(history, chosen_epoch, question),
+        sections=sections,
+        choices=choices(material, sections["spread"]) if "spread" in sections else (),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
         settings=flattened(settings or {}),
-        spread=material.spread,
-        gradients=None if gradients is None else gradient_section(gradients, history, gradient_clip),
-        **SECTIONS[question.name](material),
     )
 
 
-def _spread(results: pd.DataFrame, by_series: pd.DataFrame | None, roles: Roles) -> SpreadSection | None:
-    """Show the errors of several series, from their table or else from the results; None of one series."""
-    if results["unique_id"].nunique() < 2:
-        return None
-    return spread_section(errors_by_series(results) if by_series is None else by_series, roles)
-
-
-def _coded(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Give results of symbols as codes, with the texts of these; values stay as they are."""
-    if "chance" not in results:
-        return results, ()
-    if isinstance(results["y"].dtype, pd.CategoricalDtype):
-        texts = tuple(map(str, results["y"].cat.categories))
-        codes = {name: results[name].cat.codes.astype(np.float64) for name in ("y", "y_hat")}
-        return results.assign(**{name: code.where(code >= 0) for name, code in codes.items()}), texts
-    most = int(np.nanmax(results[["y", "y_hat"]].to_numpy(dtype=np.float64))) + 1
-    if symbols and len(symbols) < most:
-        raise ForecastError(
-            f"`symbols` has a text for each code in the results: found {len(symbols)} texts, and codes up to "
-            f"{most - 1}: pass `panel.symbols` of the panel that was forecast"
-        )
-    return results, symbols or tuple(map(str, range(most)))
-
-
-def _learning(
-    history: pd.DataFrame | None, chosen: int | None, question: Question
-) -> LearningSection | PenaltySection | None:
-    if history is None or history.empty:
-        return None
-    if "penalty" in history:
-        return penalty_section(history)
-    if not question.categorical:
-        return learning_section(history, chosen)
-    # What is trained on is the bits in other units, nats.
-    losses = ["train_loss", "validation_loss"]
-    return learning_section(history.assign(**history[losses] / np.log(2)), chosen, unit="bits a symbol")
-
-
-def _facts(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[str, ...]:
-    facts = [
+def _facts(material: Material) -> tuple[str, ...]:
+    """Count what the report is about."""
+    results = material.results
+    # All models forecast from the same origins: one model's first steps count them.
+    first_steps = (results["model"] == results["model"].iloc[0]) & (results["step"] == results["step"].min())
+    return (
+        *([counted(material.series_count, "series")] if material.series_count > 1 else []),
+        *([counted(len(material.symbols), "symbol")] if material.symbols else []),
         counted(int(results["step"].max()), "step") + " ahead",
-        counted(_count_origins(results), "origin"),
+        counted(int(first_steps.sum()), "origin"),
         counted(int(results["model"].nunique()), "model"),
-    ]
-    if symbols:
-        facts.insert(0, counted(len(symbols), "symbol"))
-    series = int(results["unique_id"].nunique())
-    return tuple(facts if series == 1 else [counted(series, "series"), *facts])
-
-
-def _count_origins(results: pd.DataFrame) -> int:
-    """Count the rows of the first step of the first model, which forecast from the same origins as all others."""
-    first = (results["model"] == results["model"].iloc[0]) & (results["step"] == results["step"].min())
-    return int(first.sum())
-
-
-def check_results(results: pd.DataFrame) -> None:
-    """Refuse a table that is no results table, in one line."""
-    missing = [column for column in RESULT_COLUMNS if column not in results]
-    if missing:
-        raise ForecastError(
-            f"a results table has the columns {', '.join(RESULT_COLUMNS)}; {', '.join(missing)} missing, "
-            f"found {', '.join(map(str, results.columns))}: pass what `backtest` returned"
-        )
-    if results.empty:
-        raise ForecastError("the results table is empty, so there is nothing to report: backtest at least one origin")
+    )
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.backtest import successive_results
-from forecast.reporting.choosing import choose_series
 from forecast.reporting.html import write_report
-from forecast.reporting.passages import MOST_SYMBOLS
+from forecast.reporting.material import choose_series
+from forecast.reporting.sections.passage import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
 from forecast.wording import counted
 

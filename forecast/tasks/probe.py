@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from forecast.inspection.examination import Examination
     from forecast.inspection.smoothing import Smoothing
     from forecast.inspection.system import System
-    from forecast.reporting.marks import Figure
+    from forecast.reporting.charts import Figure
     from forecast.runs.run import Run
     from forecast.series.panel import Panel
 

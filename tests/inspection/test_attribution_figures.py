@@ -8,7 +8,7 @@ from forecast.inspection.pages.attribution_charts import attribution_figures
 from forecast.inspection.pages.attribution_words import method_says, shares
 from forecast.inspection.pages.spans import season_name, seasons_back
 from forecast.questions.split import Origins
-from forecast.reporting.render import picture_spec, write_pictures
+from forecast.reporting.pictures import picture_spec, write_pictures
 
 
 def made_up(**changes):

@@ -10,8 +10,8 @@ from forecast.inspection.following import follow
 from forecast.inspection.pages.unit_charts import unit_figures
 from forecast.inspection.pages.unit_words import kept_steps
 from forecast.inspection.units import Effects, UnitMap
-from forecast.reporting.marks import Figure
-from forecast.reporting.render import write_pictures
+from forecast.reporting.charts import Figure
+from forecast.reporting.pictures import write_pictures
 
 
 def made_up(units=4, steps=96, *, gates=True, layers=1):

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run
 
-from forecast.reporting.charts import draw
-from forecast.reporting.marks import Panel, spread
-from forecast.reporting.render import page_spec, picture_spec, write_pictures
+from forecast.reporting.charts import Panel, spread
+from forecast.reporting.html import page_spec
+from forecast.reporting.pictures import picture_spec, write_pictures
+from forecast.reporting.sections import draw
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 from forecast.reporting.theme import DARK, LIGHT, dark_twins
@@ -21,7 +22,7 @@ NAMES = ["data", "forecasts", "future", "error_by_step", "learning_curve", "resi
 
 @pytest.fixture(scope="module", params=["sine", "walk"])
 def figures(request):
-    return draw(build_summary(**made_up_run(request.param, uid=NASTY), show=ReportSettings(origins=2)))
+    return tuple(draw(build_summary(**made_up_run(request.param, uid=NASTY), show=ReportSettings(origins=2))))
 
 
 def _walk(node):

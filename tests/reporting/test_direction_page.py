@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from forecast.questions.kinds import DIRECTION
-from forecast.reporting.charts import draw
-from forecast.reporting.directions import reliability
 from forecast.reporting.html import report_html
+from forecast.reporting.sections import draw
+from forecast.reporting.sections.direction import reliability
 from forecast.reporting.summary import build_summary
 
 ORIGINS, STEPS = 300, 3
@@ -70,15 +70,15 @@ def test_parts_hold_what_was_said_and_what_came():
     found = reliability("m", said, came)
     assert sum(found.count) == 30
     assert found.count == (3,) * 10
-    np.testing.assert_allclose(found.said, said[:10])
-    np.testing.assert_allclose(found.came, came[:10])
+    np.testing.assert_allclose(found.predicted, said[:10])
+    np.testing.assert_allclose(found.observed, came[:10])
     np.testing.assert_allclose(found.miscalibration, np.mean((said - came) ** 2))
     np.testing.assert_allclose(found.resolution, np.var(came))
 
 
 def test_a_model_that_always_says_the_same_is_one_part():
     found = reliability("m", np.full(8, 0.6), np.array([1.0, 0, 1, 1, 0, 1, 1, 0]))
-    assert (found.said, found.came, found.count) == ((0.6,), (0.625,), (8,))
+    assert (found.predicted, found.observed, found.count) == ((0.6,), (0.625,), (8,))
     assert found.resolution == 0
 
 
@@ -97,14 +97,14 @@ def test_its_parts_make_the_brier_score():
 def test_the_summary_has_the_sections_of_the_question_and_no_others():
     summary = build_summary(**a_run())
     json.dumps(summary.as_dict(), allow_nan=False)
-    assert (summary.origins, summary.future, summary.residuals, summary.copy) == (None,) * 4
-    assert summary.steps.metric == "Brier score"
-    assert 0 < summary.steps.bottom < summary.steps.top < 0.3
-    assert [one.model for one in summary.reliability.models] == ["lstm", "base_rate"]
-    assert "base_rate always says 60.0 %" in summary.reliability.says
-    assert summary.probabilities.models[0].errors == (0.7, 0.3, 0.5)
-    assert summary.probabilities.steps == (1, 2, 3)
-    assert sum(summary.reliability.histogram.counts) == ORIGINS * STEPS
+    assert {"origins", "future", "residuals", "copy"}.isdisjoint(summary.sections)
+    assert summary.sections["steps"].metric == "Brier score"
+    assert 0 < summary.sections["steps"].bottom < summary.sections["steps"].top < 0.3
+    assert [one.model for one in summary.sections["reliability"].models] == ["lstm", "base_rate"]
+    assert "base_rate always predicts 60.0 %" in summary.sections["reliability"].says
+    assert summary.sections["probabilities"].models[0].probabilities == (0.7, 0.3, 0.5)
+    assert summary.sections["probabilities"].steps == (1, 2, 3)
+    assert sum(summary.sections["reliability"].histogram.counts) == ORIGINS * STEPS
     assert [figure.name for figure in draw(summary)] == ["data", "future", "reliability", "error_by_step"]
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.reporting.gradient_charts import gradients_figure
-from forecast.reporting.gradients import gradient_section, reach
-from forecast.reporting.render import page_spec
+from forecast.reporting.html import page_spec
+from forecast.reporting.sections.gradients import draw, gradient_section, reach
 
 
 def recorded(norms, shares, first=None, saturation=()):
@@ -89,7 +88,7 @@ def test_how_often_clipping_acted_is_said(clipped, clip, said):
 def test_the_panels_hold_the_numbers():
     table = pd.concat([FADING, recorded([], [], saturation=[("forget gate open", 0.25)])])
     section = gradient_section(table, history([3.0, 2.0], [1.0, 0.5]), 1.0)
-    norms, reached, steps, saturated = gradients_figure(section).panels
+    norms, reached, steps, saturated = draw(section, None).panels
     trained = [row["y"] for row in norms.tables["lines"] if row["of"] == "trained"]
     assert trained == pytest.approx(0.5 ** np.arange(11), rel=1e-4)
     shares = [row["y"] for row in reached.tables["lines"] if row["of"] == "trained"]
@@ -104,7 +103,7 @@ def test_the_panels_hold_the_numbers():
 
 def test_what_is_too_small_to_be_drawn_ends_the_line():
     section = gradient_section(recorded([1.0, 1e-5, 1e-30], [1.0, 1.0, 1.0]), None)
-    assert [row["t"] for row in gradients_figure(section).panels[0].tables["lines"]] == [0, 1, 0, 1]
+    assert [row["t"] for row in draw(section, None).panels[0].tables["lines"]] == [0, 1, 0, 1]
 
 
 def test_without_anything_recorded_there_is_no_section():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.reporting.lines import Clock, find_clock, line, moments, thinned
+from forecast.reporting.lines import Clock, axis_times, find_clock, line, thinned
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,17 @@ from forecast.reporting.lines import Clock, find_clock, line, moments, thinned
     [
         "wording",
         "reporting.characters",
+        "reporting.charts",
         "reporting.lines",
-        "reporting.sections",
-        "reporting.diagnostics",
-        "reporting.marks",
+        "reporting.prediction_intervals",
         "reporting.theme",
         "reporting.leaderboard",
-        "reporting.render",
+        "reporting.pictures",
+        "reporting.sections.direction",
+        "reporting.sections.forecasts",
+        "reporting.sections.gradients",
+        "reporting.sections.passage",
+        "reporting.sections.series",
         "reporting.html",
         "reporting.summary",
         "reporting.sweep",
@@ -66,20 +70,20 @@ def test_a_line_is_plain_and_says_holes_as_none():
 )
 def test_times_are_written_as_finely_as_they_are_known(times, written):
     ds = pd.Series(pd.to_datetime(times))
-    assert find_clock(ds).write(moments(ds)[-1]) == written
+    assert find_clock(ds).write(axis_times(ds)[-1]) == written
 
 
 def test_milliseconds_before_1970_and_time_zones_keep_their_wall_clock():
     early = pd.Series(pd.to_datetime(["1969-12-31 23:59:59.995", "1970-01-01 00:00:00.000"]))
-    assert moments(early).tolist() == [-5, 0]
+    assert axis_times(early).tolist() == [-5, 0]
     zoned = pd.Series(pd.to_datetime(["2024-06-01 09:00"])).dt.tz_localize("Asia/Seoul")
-    assert find_clock(zoned).write(moments(zoned)[0]) == "2024-06-01 09:00"
+    assert find_clock(zoned).write(axis_times(zoned)[0]) == "2024-06-01 09:00"
     fine = pd.Series(pd.to_datetime(["2024-01-01 00:00:00.000250"]))
-    assert moments(fine)[0] % 1 == pytest.approx(0.25)
+    assert axis_times(fine)[0] % 1 == pytest.approx(0.25)
 
 
 def test_whole_numbers_are_steps():
     ds = pd.Series([5, 6])
     assert find_clock(ds) == Clock("step", "")
     assert find_clock(ds).write(1234) == "step 1,234"
-    assert moments(ds).tolist() == [5, 6]
+    assert axis_times(ds).tolist() == [5, 6]

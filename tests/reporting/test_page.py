@@ -8,8 +8,8 @@ import pytest
 from made_up_runs import NASTY, made_up_run
 
 from forecast.reporting.html import write_report
-from forecast.reporting.library import bundle_library, read_library
 from forecast.reporting.summary import build_summary
+from forecast.reporting.vega import bundle_library, read_library
 
 
 class Page(HTMLParser):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import vl_convert
 
-from forecast.reporting import painting
-from forecast.reporting.painting import SCALE, Painters, painters_here
+from forecast.reporting import pictures
+from forecast.reporting.pictures import SCALE, Painters, painter_count
 
 CHARTS = [
     json.dumps({"data": {"values": [{"a": k}, {"a": 2}]}, "mark": "bar", "encoding": {"x": {"field": "a"}}})
@@ -23,7 +23,7 @@ PICTURES = [vl_convert.vegalite_to_png(json.loads(chart), scale=SCALE) for chart
 
 def painted(painters, folder):
     for k, chart in enumerate(CHARTS):
-        painters.forecast_task(chart, folder / "new" / f"{k}.png")
+        painters.submit(chart, folder / "new" / f"{k}.png")
     painters.finish()
     return [path.read_bytes() for path in sorted(folder.glob("new/*"))]
 
@@ -53,7 +53,7 @@ def test_where_no_painter_can_be_started_it_is_painted_here(executable, tmp_path
 
 def test_a_fault_in_a_chart_is_told_by_this_process_and_leaves_no_file(tmp_path):
     with Painters(1) as painters:
-        painters.forecast_task('{"mark": 3}', tmp_path / "0.png")
+        painters.submit('{"mark": 3}', tmp_path / "0.png")
         with pytest.raises(ValueError, match="PNG conversion failed"):
             painters.finish()
     assert list(tmp_path.iterdir()) == []
@@ -62,7 +62,7 @@ def test_a_fault_in_a_chart_is_told_by_this_process_and_leaves_no_file(tmp_path)
 def interrupted(painters, folder):
     with painters:
         for k in range(20):
-            painters.forecast_task(CHARTS[0], folder / f"{k}.png")
+            painters.submit(CHARTS[0], folder / f"{k}.png")
         raise KeyboardInterrupt
 
 
@@ -76,7 +76,7 @@ def test_painters_are_ended_whatever_they_do(tmp_path):
 
 KILLED = """
 import os, signal
-from forecast.reporting.painting import Painters
+from forecast.reporting.pictures import Painters
 print(Painters(1)._processes[0].pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -97,16 +97,16 @@ def test_a_painter_ends_with_a_process_that_is_killed():
 def test_a_part_of_a_picture_is_not_taken_for_all(tmp_path):
     whole = tmp_path / "whole"
     with whole.open("wb") as pipe:
-        painting.send(pipe, b"picture")
+        pictures.send(pipe, b"picture")
     content = whole.read_bytes()
     for length in range(len(content) + 1):
         (tmp_path / "part").write_bytes(content[:length])
         with (tmp_path / "part").open("rb") as pipe:
-            assert painting.receive(pipe) == (b"picture" if length == len(content) else None)
+            assert pictures.receive(pipe) == (b"picture" if length == len(content) else None)
 
 
 def test_a_painter_imports_nothing_heavy():
-    command = [sys.executable, "-P", "-X", "importtime", painting.__file__]
+    command = [sys.executable, "-P", "-X", "importtime", pictures.__file__]
     told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stderr
     names = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines()}
     assert "vl_convert" in names
@@ -117,4 +117,4 @@ def test_a_painter_imports_nothing_heavy():
 def test_one_core_needs_no_painters(monkeypatch):
     for cores, number in ((1, 0), (2, 2), (64, 2)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        assert painters_here() == number
+        assert painter_count() == number

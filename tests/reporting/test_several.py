@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run, with_intervals
 
-from forecast.reporting.charts import draw, draw_choices
-from forecast.reporting.html import report_html
-from forecast.reporting.sections import Roles
+from forecast.reporting.html import draw_choices, report_html
+from forecast.reporting.material import Roles
+from forecast.reporting.sections import draw
+from forecast.reporting.sections.series import MOST_CHOICES, chosen_ranks, spread_section
 from forecast.reporting.settings import ReportSettings
-from forecast.reporting.several import MOST_CHOICES, chosen_ranks, spread_section
 from forecast.reporting.summary import build_summary
 
 
@@ -50,7 +50,8 @@ def test_the_spread_is_sorted_and_said():
 
 def test_one_series_has_no_spread_and_no_choice():
     summary = build_summary(**made_up_run())
-    assert (summary.spread, summary.choices) == (None, ())
+    assert "spread" not in summary.sections
+    assert summary.choices == ()
     page = report_html(summary, draw(summary))
     assert "<select" not in page
     assert 'id="exchange"' not in page
@@ -67,14 +68,14 @@ def test_best_median_and_worst_can_always_be_chosen(count):
 def test_a_choice_draws_its_own_series():
     run, names = many(5)
     summary = build_summary(**run)
-    assert [one.name for one in summary.choices] == list(summary.spread.ids)
+    assert [one.name for one in summary.choices] == list(summary.sections["spread"].ids)
     assert {one.name for one in summary.choices} == set(names)
     for one in summary.choices:
         mine = run["series"][run["series"]["unique_id"] == one.name]
         assert one.data.truth.y == pytest.approx(mine["y"].tolist(), rel=1e-5)
         ahead = run["forecast"]
         theirs = ahead[(ahead["unique_id"] == one.name) & (ahead["model"] == "lstm")]["y_hat"]
-        assert one.future.views[0].tracks[0].path.y[1:] == pytest.approx(theirs.tolist(), rel=1e-5)
+        assert one.future.views[0].tracks[0].line.y[1:] == pytest.approx(theirs.tolist(), rel=1e-5)
     assert ", the best)" in summary.choices[0].label
     assert ", the worst)" in summary.choices[-1].label
     json.dumps(summary.as_dict())

@@ -6,8 +6,11 @@ import pytest
 from made_up_runs import made_up_run
 
 from forecast.errors import ForecastError
-from forecast.reporting.diagnostics import autocorrelation, copy_section, errors_by_step, step_section
-from forecast.reporting.sections import Roles, limits_around
+from forecast.reporting.material import Roles, mean_losses
+from forecast.reporting.sections.forecasts import limits_around
+from forecast.reporting.sections.last_value import copy_section
+from forecast.reporting.sections.residuals import autocorrelation
+from forecast.reporting.sections.steps import step_section
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 
@@ -26,8 +29,8 @@ def test_a_summary_is_plain_json(run):
 def test_results_alone_give_all_that_they_can(run):
     summary = build_summary(results=run["results"])
     assert summary.verdict is None
-    assert summary.future is None
-    assert summary.learning is None
+    assert "future" not in summary.sections
+    assert "learning" not in summary.sections
     assert summary.leaderboard[0].model == "lstm"
     mine = run["results"][run["results"]["model"] == "lstm"]
     assert summary.leaderboard[0].measures["mae"] == pytest.approx(float((mine["y"] - mine["y_hat"]).abs().mean()))
@@ -35,15 +38,15 @@ def test_results_alone_give_all_that_they_can(run):
 
 
 def test_the_splits_meet_and_are_counted(run):
-    data = build_summary(**run).data
-    assert [s.name for s in data.parts] == ["training", "validation", "test"]
-    assert data.parts[0].end == data.parts[1].start
-    assert data.parts[1].end == data.parts[2].start
+    data = build_summary(**run).sections["data"]
+    assert [s.name for s in data.splits] == ["training", "validation", "test"]
+    assert data.splits[0].end == data.splits[1].start
+    assert data.splits[1].end == data.splits[2].start
     assert "195 for training, 45 for validation and 60 for the test" in data.says
 
 
 def test_origins_are_spread_over_the_test_split(run):
-    section = build_summary(**run, show=ReportSettings(origins=3)).origins
+    section = build_summary(**run, show=ReportSettings(origins=3)).sections["origins"]
     assert len(section.views) == 3
     cutoffs = np.sort(run["results"]["cutoff"].unique())
     ends = [pd.Timestamp(view.origin, unit="ms") for view in section.views]
@@ -52,19 +55,19 @@ def test_origins_are_spread_over_the_test_split(run):
 
 
 def test_a_forecast_sets_out_from_the_last_known_value(run):
-    view = build_summary(**run).origins.views[0]
+    view = build_summary(**run).sections["origins"].views[0]
     series = run["series"].set_index("ds")["y"]
     known = series[pd.Timestamp(view.origin, unit="ms")]
     for track in view.tracks:
-        assert track.path.t[0] == view.origin
-        assert track.path.y[0] == pytest.approx(known, rel=1e-5)
-        assert len(track.path.t) == 9
+        assert track.line.t[0] == view.origin
+        assert track.line.y[0] == pytest.approx(known, rel=1e-5)
+        assert len(track.line.t) == 9
 
 
 def test_an_explosion_does_not_squash_the_picture(run):
     results = run["results"].copy()
     results.loc[results["model"] == "naive", "y_hat"] *= 1e6
-    section = build_summary(**{**run, "results": results}).origins
+    section = build_summary(**{**run, "results": results}).sections["origins"]
     truth = run["series"]["y"]
     for view in section.views:
         assert view.cut
@@ -81,7 +84,7 @@ def test_limits_hold_all_of_the_truth_and_every_sane_forecast():
 
 
 def test_errors_by_step_are_means_over_origins_and_series(run):
-    table = errors_by_step(run["results"])
+    table = mean_losses(run["results"], ["model", "step"])
     rows = run["results"].to_dict("records")
     for model, step, mae in table.itertuples(index=False):
         errors = [abs(r["y"] - r["y_hat"]) for r in rows if r["model"] == model and r["step"] == step]
@@ -119,9 +122,9 @@ def test_the_copy_picture_tells_a_copy_from_a_forecast(model, shift):
 
 def test_the_kept_epoch_is_said_as_it_was(run):
     summary = build_summary(**run)
-    assert summary.learning.chosen == 7
-    assert "epoch 7 were kept, where the validation loss is lowest" in summary.learning.says
-    other = build_summary(**run, chosen_epoch=3).learning
+    assert summary.sections["learning"].chosen == 7
+    assert "epoch 7 were kept, where the validation loss is lowest" in summary.sections["learning"].says
+    other = build_summary(**run, chosen_epoch=3).sections["learning"]
     assert other.chosen == 3
     assert "lowest" not in other.says
 
@@ -151,8 +154,8 @@ def of_penalties(*losses):
 )
 def test_a_read_out_in_closed_form_shows_its_penalties_instead_of_epochs(run, losses, kept, said):
     summary = build_summary(**run | {"history": of_penalties(*losses)}, chosen_epoch=1)
-    assert summary.learning.chosen == kept
-    assert summary.learning.says.endswith(said)
+    assert summary.sections["learning"].chosen == kept
+    assert summary.sections["learning"].says.endswith(said)
     json.dumps(summary.as_dict(), allow_nan=False)
 
 
@@ -163,7 +166,7 @@ def test_the_series_drawn_is_the_one_of_median_error():
     series = pd.concat([one["series"] for one in runs])
     summary = build_summary(results=results, series=series, network="lstm")
     assert summary.series == "c"
-    assert "one of 3 series" in summary.data.says
+    assert "one of 3 series" in summary.sections["data"].says
     assert summary.facts[0] == "3 series"
     assert build_summary(results=results, network="lstm", show=ReportSettings(series="b")).series == "b"
 
@@ -179,8 +182,8 @@ def test_holes_in_the_truth_are_drawn_as_holes_and_not_scored():
     series.loc[280, "y"] = np.nan
     results.loc[results["ds"] == series.loc[280, "ds"], "y"] = np.nan
     summary = build_summary(**{**run, "series": series, "results": results})
-    assert None in summary.data.truth.y
-    assert summary.residuals is not None
+    assert None in summary.sections["data"].truth.y
+    assert "residuals" in summary.sections
     json.dumps(summary.as_dict(), allow_nan=False)
 
 

@@ -6,9 +6,8 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from forecast.reporting.render import page_spec
-from forecast.reporting.sweep import sweep_html
-from forecast.reporting.sweep_curves import curves_figure, numeric_settings
+from forecast.reporting.html import page_spec
+from forecast.reporting.sweep import curves_figure, numeric_settings, sweep_html
 
 SCORES = {"4": (0.9, 0.8, 1.0), "16": (0.7, 0.6, 0.5), "64": (0.2, 0.4, 0.3)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from forecast.reporting.sweep_time import time_figure
+from forecast.reporting.sweep import time_figure
 from forecast.reporting.theme import LIGHT
 
 

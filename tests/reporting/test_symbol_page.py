@@ -16,11 +16,11 @@ from rich.console import Console
 
 from forecast.errors import ForecastError
 from forecast.reporting.characters import named, readable, written
-from forecast.reporting.charts import draw
-from forecast.reporting.html import report_html, write_report
+from forecast.reporting.html import page_spec, report_html, write_report
 from forecast.reporting.leaderboard import print_leaderboard
-from forecast.reporting.passages import MOST_SYMBOLS
-from forecast.reporting.render import page_spec, picture_spec
+from forecast.reporting.pictures import picture_spec
+from forecast.reporting.sections import draw
+from forecast.reporting.sections.passage import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
 from forecast.reporting.theme import DARK, LIGHT, SHADES, dark_twins, shade
 
@@ -53,7 +53,7 @@ def test_costs_add_up_the_bits_of_each_symbol(run, summary):
             told.setdefault(int(row["y"]), []).append(-math.log2(row["chance"]))
     order = sorted(bits["lstm"], key=lambda code: -sum(bits["lstm"][code]))
     every = sum(map(sum, bits["lstm"].values()))
-    costs = summary.symbols.costs
+    costs = summary.sections["costs"]
     assert costs.symbols == tuple(written(STRANGE[code]) for code in order)
     assert costs.count == tuple(len(bits["lstm"][code]) for code in order)
     np.testing.assert_allclose(costs.network, [np.mean(bits["lstm"][code]) for code in order], rtol=1e-5)
@@ -65,21 +65,21 @@ def test_costs_add_up_the_bits_of_each_symbol(run, summary):
 
 
 def test_a_small_alphabet_has_a_table_of_what_came_against_the_likeliest(run, summary):
-    for model, matrix in zip(("lstm", "bigram"), summary.symbols.confusions.matrices, strict=True):
+    for model, matrix in zip(("lstm", "bigram"), summary.sections["confusions"].matrices, strict=True):
         pairs = Counter((int(row["y"]), int(row["y_hat"])) for row in rows_of(run, model))
         for i in range(len(STRANGE)):
             came = sum(pairs[i, j] for j in range(len(STRANGE)))
             assert matrix.count[i] == tuple(pairs[i, j] for j in range(len(STRANGE)))
             np.testing.assert_allclose(matrix.shares[i], [pairs[i, j] / came for j in range(len(STRANGE))], rtol=1e-5)
     right = np.mean([row["y"] == row["y_hat"] for row in rows_of(run)])
-    assert summary.symbols.confusions.says.startswith(f"{100 * right:.1f} % of what came")
-    assert summary.symbols.confusions.pairs == ()
+    assert summary.sections["confusions"].says.startswith(f"{100 * right:.1f} % of what came")
+    assert summary.sections["confusions"].pairs == ()
 
 
 def test_of_a_large_alphabet_the_most_frequent_mistakes_are_named():
     symbols = tuple("abcdefghijklmnop")
     run, _ = made_up_symbols(symbols, origins=300)
-    found = build_summary(**run).symbols.confusions
+    found = build_summary(**run).sections["confusions"]
     pairs = Counter((int(r["y"]), int(r["y_hat"])) for r in rows_of(run) if r["y"] != r["y_hat"])
     came = Counter(int(row["y"]) for row in rows_of(run))
     best = sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:10]
@@ -94,7 +94,7 @@ def test_of_a_large_alphabet_the_most_frequent_mistakes_are_named():
 
 def test_the_passage_holds_the_bits_one_step_ahead(run, summary):
     first, theirs = rows_of(run, step=1), rows_of(run, "bigram", step=1)
-    tokens = summary.symbols.passage.tokens
+    tokens = summary.sections["passage"].tokens
     assert 10 < len(tokens) <= len(first)
     for token, mine, other in zip(tokens, first, theirs, strict=False):
         bits = -math.log2(mine["chance"])
@@ -105,25 +105,25 @@ def test_the_passage_holds_the_bits_one_step_ahead(run, summary):
         assert token.breaks == (STRANGE[int(mine["y"])] == "\n")
         assert token.after_gap == (mine["ds"] == 704)  # what came at 703 was not observed
     mean = np.mean([token.bits for token in tokens])
-    assert f"Here a symbol cost {mean:.2f} bits on average" in summary.symbols.passage.says
+    assert f"Here a symbol cost {mean:.2f} bits on average" in summary.sections["passage"].says
 
 
 def test_letters_fill_a_passage_and_origins_left_out_are_seen_as_gaps():
     run, _ = made_up_symbols(tuple("abc"), steps=1, origins=900)
-    passage = build_summary(**run).symbols.passage
+    passage = build_summary(**run).sections["passage"]
     assert len(passage.tokens) == MOST_SYMBOLS
     assert "700 of the 900 symbols" in passage.says
     assert sum(token.after_gap for token in passage.tokens) == 1
     thin, _ = made_up_symbols(tuple("abc"), steps=1, origins=50, stride=3)
-    tokens = build_summary(**thin).symbols.passage.tokens
+    tokens = build_summary(**thin).sections["passage"].tokens
     assert [token.after_gap for token in tokens] == [False] + [True] * (len(tokens) - 1)
-    given = build_summary(**thin, passage=run["results"]).symbols.passage
+    given = build_summary(**thin, passage=run["results"]).sections["passage"]
     assert len(given.tokens) == MOST_SYMBOLS
-    assert build_summary(**thin, passage=run["results"].iloc[:0]).symbols.passage is None
+    assert "passage" not in build_summary(**thin, passage=run["results"].iloc[:0]).sections
 
 
 def test_shares_are_counted_in_training_and_test(run, summary):
-    shares = summary.symbols.shares
+    shares = summary.sections["shares"]
     series = run["series"].dropna()
     for part, told in (("training", shares.training), ("test", shares.test)):
         counts = Counter(STRANGE[int(y)] for y in series.loc[series["split"] == part, "y"])
@@ -139,12 +139,12 @@ def test_a_symbol_that_never_came_in_training_is_named():
     share = (series.loc[series["split"] == "test", "y"].dropna() == 3).mean()
     assert (
         f"Of the test ‘d’ never came in training, {100 * share:.1f} % of it."
-        in build_summary(**run).symbols.shares.says
+        in build_summary(**run).sections["shares"].says
     )
 
 
 def test_chances_after_the_data_are_those_of_the_forecast(run, summary):
-    for step in summary.symbols.ahead.steps:
+    for step in summary.sections["ahead"].steps:
         rows = run["forecast"][run["forecast"]["ds"] == run["series"]["ds"].max() + step.step]
         told = {
             m: dict(zip(rows["symbol"][rows["model"] == m], rows["y_hat"][rows["model"] == m], strict=True))
@@ -171,22 +171,22 @@ def test_the_table_of_results_alone_is_scored_by_bits(run):
         mine = next(row for row in alone.leaderboard if row.model == "lstm")
         assert mine.measures["bits"] == pytest.approx(bits)
         assert mine.measures["perplexity"] == pytest.approx(2**bits)
-        assert alone.steps.metric == "bits a symbol"
+        assert alone.sections["steps"].metric == "bits a symbol"
         at = [np.mean([-math.log2(row["chance"]) for row in rows_of(run, step=h)]) for h in (1, 2, 3)]
-        told = next(model for model in alone.steps.models if model.model == "lstm")
+        told = next(model for model in alone.sections["steps"].models if model.model == "lstm")
         np.testing.assert_allclose(told.errors, at, rtol=1e-5)
-    assert alone.symbols.costs.symbols[0] in map(written, STRANGE)
+    assert alone.sections["costs"].symbols[0] in map(written, STRANGE)
 
 
 def test_losses_are_told_in_bits(summary):
-    assert summary.learning.unit == "bits a symbol"
-    assert summary.learning.validation[-1] == 2.0
-    assert summary.learning.says.endswith("Losses are in bits a symbol.")
+    assert summary.sections["learning"].unit == "bits a symbol"
+    assert summary.sections["learning"].validation[-1] == 2.0
+    assert summary.sections["learning"].says.endswith("Losses are in bits a symbol.")
 
 
 def test_the_sections_of_values_are_not_there_and_all_others_are(run, summary):
     json.dumps(summary.as_dict(), allow_nan=False)
-    assert (summary.data, summary.origins, summary.future, summary.residuals, summary.copy) == (None,) * 5
+    assert {"data", "origins", "future", "residuals", "copy"}.isdisjoint(summary.sections)
     names = [figure.name for figure in draw(summary)]
     together = ["data", "surprise", "costs", "confusions", "future", "continuation", "error_by_step", "learning_curve"]
     assert names == together
@@ -240,9 +240,9 @@ def test_symbols_are_text_and_nothing_else(page, summary):
     assert not set(re.findall("[\x00-\x08\u202e\u2028\ud800]", page))
     passage = page[page.index('<p class="passage">') :]
     passage = _Seen(passage[: passage.index("</p>")])
-    assert len(passage.titles) == len(summary.symbols.passage.tokens)
+    assert len(passage.titles) == len(summary.sections["passage"].tokens)
     assert "<script>alert(1)</scrip…" in passage.texts
-    first = summary.symbols.passage.tokens[0]
+    first = summary.sections["passage"].tokens[0]
     assert passage.titles[0].startswith(f"‘{first.text}’: ")
     assert passage.titles[0].endswith(f"likeliest was ‘{first.guess}’")
     assert "<b>and</b> so\non U+0007 U+D800 &amp;" in [text.strip() for text in seen.texts]

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from made_up_runs import LEVELS, long_results, made_up_run, with_intervals
 
-from forecast.reporting.charts import draw
-from forecast.reporting.fans import errors_needed, levels_of, pairs, points_and_quantiles
+from forecast.reporting.charts import TRUTH
 from forecast.reporting.html import report_html, write_report
 from forecast.reporting.leaderboard import table_columns, table_rows
-from forecast.reporting.marks import TRUTH
-from forecast.reporting.render import write_pictures
+from forecast.reporting.pictures import write_pictures
+from forecast.reporting.prediction_intervals import errors_needed, levels_of, pairs, points_and_quantiles
+from forecast.reporting.sections import draw
+from forecast.reporting.sections.calibration import coverage_of, pit_of
 from forecast.reporting.settings import ReportSettings
 from forecast.reporting.summary import build_summary
 from forecast.reporting.theme import LIGHT
-from forecast.reporting.uncertainty import coverage_of, pit_of
 
 SHARES = {"95 %": (0.025, 0.975), "90 %": (0.05, 0.95), "80 %": (0.1, 0.9), "50 %": (0.25, 0.75)}
 
@@ -133,7 +133,7 @@ def test_a_conformal_interval_needs_as_many_errors_as_its_rank():
 
 def test_wide_intervals_do_not_squash_the_truth(run):
     wild = with_intervals(made_up_run("walk"), wide=1e6)
-    section = build_summary(**wild).future
+    section = build_summary(**wild).sections["future"]
     truth = np.array(section.views[0].truth.y)
     low, high = section.views[0].limits
     assert high - low < 5 * np.ptp(truth)
@@ -157,7 +157,7 @@ def test_coverage_and_pit_are_drawn_as_they_stand_in_the_tables(run):
 
 def test_the_page_says_whether_intervals_are_too_narrow():
     run = with_intervals(made_up_run("walk", steps=1200, models={"lstm": 1.0, "naive": None, "ridge": 1.1}), wide=0.1)
-    says = build_summary(**run).calibration.says
+    says = build_summary(**run).sections["calibration"].says
     for name in ("lstm", "naive"):
         sentence = run["intervals"].sentences[name]
         assert sentence[0].upper() + sentence[1:] + "." in says
@@ -173,11 +173,12 @@ def test_a_results_table_with_quantiles_is_enough(run, tmp_path):
     long = long_results(run).sample(frac=1, random_state=0)
     summary = build_summary(results=long, network="lstm", baseline="naive")
     given = build_summary(results=run["results"], intervals=run["intervals"], network="lstm", baseline="naive")
-    assert [view.fan for view in summary.origins.views] == [view.fan for view in given.origins.views]
-    assert summary.calibration.nominal == given.calibration.nominal
-    for mine, theirs in zip(summary.calibration.models, given.calibration.models, strict=True):
+    drawn, expected = ([view.intervals for view in of.sections["origins"].views] for of in (summary, given))
+    assert drawn == expected
+    assert summary.sections["calibration"].nominal == given.sections["calibration"].nominal
+    for mine, theirs in zip(summary.sections["calibration"].models, given.sections["calibration"].models, strict=True):
         assert mine.coverage == pytest.approx(theirs.coverage, rel=1e-5)
-    assert summary.calibration.pit == pytest.approx(given.calibration.pit, rel=1e-5)
+    assert summary.sections["calibration"].pit == pytest.approx(given.sections["calibration"].pit, rel=1e-5)
     page = write_report(long, tmp_path, png=False).read_text(encoding="utf-8")
     assert "How sure the forecasts are" in page
     calibration = next(figure for figure in draw(summary) if figure.name == "calibration")
@@ -201,8 +202,9 @@ def test_coverage_and_pit_of_a_table_against_a_loop(run):
 
 def test_without_intervals_nothing_is_said_of_them():
     summary = build_summary(**made_up_run())
-    assert summary.calibration is None
-    assert all(view.fan is None for view in (*summary.origins.views, *summary.future.views))
+    assert "calibration" not in summary.sections
+    views = (*summary.sections["origins"].views, *summary.sections["future"].views)
+    assert all(view.intervals is None for view in views)
     page = report_html(summary, draw(summary))
     assert "interval" not in page.split('<script type="application/json"')[0]
     assert {"wql", "crps", "coverage_90", "width_90", "revision"}.isdisjoint(table_columns(summary.leaderboard))

@@ -92,8 +92,8 @@ def outcome_before(values, see, folder, content):
 def test_another_value_changes_what_comes_out(name, tmp_path, monkeypatch):
     change = TABLE[name]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("forecast.reporting.html.painters_here", lambda: 0)
-    monkeypatch.setattr("forecast.reporting.painting.png", lambda _: b"drawn")
+    monkeypatch.setattr("forecast.reporting.html.painter_count", lambda: 0)
+    monkeypatch.setattr("forecast.reporting.pictures.png", lambda _: b"drawn")
     content = change.text.encode() if isinstance(change.text, str) else change.text
     (tmp_path / "file.csv").write_bytes(content)
     (tmp_path / "other.csv").write_text(OTHER)

@@ -258,8 +258,8 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(run_folder, monkeypatch):
 
 
 def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("forecast.reporting.render.painters_here", lambda: 0)
-    monkeypatch.setattr("forecast.reporting.painting.png", lambda _: b"drawn")
+    monkeypatch.setattr("forecast.reporting.pictures.painter_count", lambda: 0)
+    monkeypatch.setattr("forecast.reporting.pictures.png", lambda _: b"drawn")
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "memory.png").write_text("mine")

@@ -10,16 +10,16 @@ import pandas as pd
 
 from forecast.inspection.affine import SEASONS
 from forecast.inspection.pages.attribution_words import attribution_says, method_says, shares
-from forecast.reporting import marks
-from forecast.reporting.lines import find_clock, moments
-from forecast.reporting.marks import Figure, Key
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import Figure, Key
+from forecast.reporting.lines import axis_times, find_clock
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number, shortened
 
 if TYPE_CHECKING:
     from forecast.inspection.attribution import Attribution
     from forecast.inspection.pages.attribution_words import Shares
-    from forecast.reporting.marks import Panel, Values
+    from forecast.reporting.charts import Panel, Values
 
 _LOW = 150
 _COVERED = 0.98
@@ -76,7 +76,7 @@ def _lag_figure(found: Attribution, says: str) -> Figure:
     answer = "Logit" if found.rises else "Forecast"
     margin = 0.04 * ((high - low) or 1.0)
     panels = []
-    for i, t in enumerate(moments(pd.Series(found.times)).tolist()):
+    for i, t in enumerate(axis_times(pd.Series(found.times)).tolist()):
         for j, ahead in enumerate(found.ahead.tolist()):
             title = f"from {clock.write(t)}, {counted(ahead, 'step')} ahead"
             further = float(found.by_lag[i, j, ranges:].sum())

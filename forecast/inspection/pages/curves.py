@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import altair as alt
 import numpy as np
 
-from forecast.reporting import marks
+from forecast.reporting import charts as marks
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reporting.marks import Panel, Values
+    from forecast.reporting.charts import Panel, Values
     from forecast.series.panel import FloatArray, IntArray
 
 _HEIGHT = 220

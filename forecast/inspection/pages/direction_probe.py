@@ -12,8 +12,8 @@ import numpy as np
 
 from forecast.inspection.answer import probabilities
 from forecast.inspection.pages.curves import NETWORK, Axis, Curve, panel
-from forecast.reporting import marks
-from forecast.reporting.marks import Figure
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.reporting.html import render_page
-from forecast.reporting.render import write_pictures
+from forecast.reporting.pictures import write_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from forecast.reporting.marks import Figure
+    from forecast.reporting.charts import Figure
 
 
 @dataclass(frozen=True)

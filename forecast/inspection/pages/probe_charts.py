@@ -12,8 +12,8 @@ from forecast.inspection.pages.curves import NETWORK, REFERENCE, Axis, Curve, bo
 from forecast.inspection.pages.direction_probe import probability_figure, rises_figure
 from forecast.inspection.pages.probe_terms import RISES, VALUES, Terms, terms_of
 from forecast.questions.kinds import QUESTIONS
-from forecast.reporting import marks
-from forecast.reporting.marks import Figure
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 
-from forecast.reporting import marks
+from forecast.reporting import charts as marks
 from forecast.reporting.characters import written
+from forecast.reporting.charts import Figure, Key
 from forecast.reporting.lines import rounded
-from forecast.reporting.marks import Figure, Key
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from forecast.inspection.memory import Fall
     from forecast.inspection.symbols import SymbolMemory, SymbolProbe
+    from forecast.reporting.charts import Panel, Values
     from forecast.reporting.lines import Array
-    from forecast.reporting.marks import Panel, Values
 
 LEFT_OUT = (
     "Symbols have no size: sections on sine waves, smoothing, constants, impulses and noise are for series of numbers, "

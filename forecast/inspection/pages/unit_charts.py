@@ -11,16 +11,16 @@ import pandas as pd
 
 from forecast.inspection.following import FOLLOWED
 from forecast.inspection.pages.unit_words import TOLD, effects_say, gates_say, map_says
-from forecast.reporting import marks
-from forecast.reporting.lines import Clock, find_clock, line, moments, rounded
-from forecast.reporting.marks import TRUTH, Figure, Key
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import TRUTH, Figure, Key
+from forecast.reporting.lines import Clock, axis_times, find_clock, line, rounded
 from forecast.reporting.theme import LIGHT
 from forecast.wording import shortened
 
 if TYPE_CHECKING:
     from forecast.inspection.units import UnitMap
+    from forecast.reporting.charts import Panel, Values
     from forecast.reporting.lines import Array
-    from forecast.reporting.marks import Panel, Values
 
 _MOST_UNITS, _MOST_STEPS, _FEWEST_STEPS = 128, 300, 96
 _CELLS = 12_000
@@ -68,7 +68,7 @@ def _drawn(units: UnitMap) -> _Drawn:
     count = min(max(_CELLS // len(order), _FEWEST_STEPS), _MOST_STEPS, len(units.times))
     ds = pd.Series(units.times)
     steps = slice(len(ds) - count, None)
-    return _Drawn(units, order, steps, moments(ds)[steps], find_clock(ds))
+    return _Drawn(units, order, steps, axis_times(ds)[steps], find_clock(ds))
 
 
 def _map_figure(drawn: _Drawn) -> Figure:

@@ -1,9 +1,9 @@
 """Vega and Vega-Lite as one script, which every page carries so that it opens without a network.
 
-vl-convert can bundle the script itself, from the same sources, but takes three seconds over it, a third of a whole run.
-So its answer lies beside this file as `vega.js`; a test compares it with what the installed version gives, and
+vl-convert bundles the script, but takes three seconds over it, a third of a whole run. So the bundle lies beside this
+file as `vega.js`; a test compares it with what the installed version gives, and
 
-    python -m forecast.reporting.library
+    python -m forecast.reporting.vega
 
 writes it anew after an update.
 """

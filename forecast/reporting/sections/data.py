@@ -1,0 +1,93 @@
+"""One series with the splits that it is cut into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+
+from forecast.reporting import charts
+from forecast.reporting.charts import TRUTH, Figure, Key
+from forecast.reporting.lines import Line, axis_times, line
+from forecast.reporting.material import SPLITS
+from forecast.reporting.theme import LIGHT
+from forecast.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.reporting.lines import Clock
+    from forecast.reporting.material import Material
+    from forecast.reporting.summary import Summary
+
+
+@dataclass(frozen=True)
+class SplitRange:
+    """A split of the data, from `start` to `end` of the time axis."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """The series called `series`, and its splits."""
+
+    says: str
+    series: str
+    truth: Line
+    splits: tuple[SplitRange, ...]
+
+
+def build(material: Material) -> DataSection | None:
+    """Show the series that is drawn; symbols have shares instead of a line."""
+    if material.question.categorical:
+        return None
+    return data_section(material.truth, material.clock, material.show.points, material.uid, material.name)
+
+
+def data_section(truth: pd.DataFrame, clock: Clock, points: int, uid: str, name: str) -> DataSection:
+    """Show a series (`ds, y, split`) whole, thinned to `points`; sentences call it `name`."""
+    t, y = axis_times(truth["ds"]), truth["y"].to_numpy(dtype=np.float64)
+    label = np.full(len(t), "training")
+    if "split" in truth:
+        label = truth["split"].astype(str).replace("train", "training").to_numpy()
+    rows_by_split = {split: rows for split in SPLITS if len(rows := np.flatnonzero(label == split))}
+    in_time = sorted(rows_by_split.items(), key=lambda item: int(item[1][0]))
+    starts = [float(t[rows[0]]) for _, rows in in_time]
+    ends = [*starts[1:], float(t[-1])]  # a split ends where the next one starts
+    says = f"{name}: {counted(len(t), 'step')} from {clock.write(t[0])} to {clock.write(t[-1])}"
+    if "split" in truth:
+        says += f": {listed([f'{len(rows):,} for {_with_article(split)}' for split, rows in in_time])}"
+    says += "."
+    if len(t) > points:
+        says += " Thinned for drawing; every peak is kept."
+    ranges = (SplitRange(split, *range_) for (split, _), *range_ in zip(in_time, starts, ends, strict=True))
+    return DataSection(says, uid, line(t, y, points), tuple(ranges))
+
+
+def _with_article(split: str) -> str:
+    return "the test" if split == "test" else split
+
+
+def draw(section: DataSection, summary: Summary) -> Figure:
+    """Draw the series over its splits."""
+    clock = summary.clock
+    tints = {"validation": LIGHT.validation, "calibration": LIGHT.calibration, "test": LIGHT.test}
+    ranges: charts.Values = [{"t": s.start, "end": s.end, "of": s.name} for s in section.splits if s.name in tints]
+    tables = {"lines": charts.track_rows([(TRUTH, section.truth)]), "ranges": ranges}
+    truth = charts.lines("lines", clock).encode(
+        y=charts.value_axis(section.series), color=charts.colour({TRUTH: LIGHT.truth}), strokeWidth=alt.value(1.4)
+    )
+    view: charts.View = truth
+    if ranges:
+        shown: dict[str, str] = {r["of"]: tints[r["of"]] for r in ranges}
+        fill = alt.Fill("of:N", scale=alt.Scale(domain=list(shown), range=list(shown.values())))
+        shades = charts.chart("ranges").mark_rect(clip=True).encode(x=charts.time_axis(clock), x2="end", fill=fill)
+        view = charts.layered(shades, truth)
+    keys = (Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges))
+    panel = charts.panel(view, tables, 240, zooms=True)
+    return Figure("data", "The data and its split", section.says, (panel,), keys)
