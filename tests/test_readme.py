@@ -180,7 +180,14 @@ def type_all(page, typist):
 
 
 SENTENCES = {
-    "README.md": ("on these data use", "best on validation", "no forecast moved", "20 steps after", "(MASE"),
+    "README.md": (
+        "on these data use",
+        "best on validation",
+        "no forecast moved",
+        "20 steps after",
+        "(MASE",
+        "sweep.csv",
+    ),
     "docs/symbols.md": ("forecast is the probability of each label",),
 }
 """What commands of a page print."""
