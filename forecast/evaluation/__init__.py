@@ -1,1 +1,1 @@
-"""Rolling origins, metrics, significance: how good a forecast was, and whether that can be chance."""
+"""Rolling origins, metrics, significance, intervals: how good forecasts are, and whether that can be chance."""

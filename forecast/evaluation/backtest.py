@@ -5,7 +5,7 @@
 
 One fit serves all splits: validation (which decides), calibration (which says how wide intervals have to be) and
 test (which is looked at once). The data that a forecaster receives end where its knowledge ends, so that it cannot see
-an answer. One that raises becomes a row with its reason and does not take the others down.
+an answer. A forecaster that raises becomes a row with its reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from forecast.questions.task import forecast_task
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins, Split
     from forecast.series.panel import FloatArray, IntArray, Panel
 
+_logger = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 SplitName: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
@@ -47,12 +49,12 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 OK = "ok"
 
 MOST_ORIGINS = 5_000
-"""Origins of a split, at most, where no stride is said: more cost minutes and change no figure that is shown."""
+"""Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one forecaster; `status` is "ok" or the reason of its failure."""
+    """How one forecaster fared: `status` is "ok" or the reason of its failure."""
 
     name: str
     kind: Kind
@@ -65,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Fits:
-    """Forecasters fitted on training and validation split: `attempts` of all, `fitted` of those that could."""
+    """Forecasters after fitting: `attempts` of all of them, `fitted` of those that did not fail."""
 
     attempts: tuple[Attempt, ...]
     fitted: dict[str, Fitted]
@@ -77,17 +79,18 @@ class Backtest:
 
     Attributes
     ----------
-    question : what of each step was forecast
+    part : the split of which these are the origins
     results : the tidy table of `forecast.evaluation.results`, without the forecasters that failed
     known : columns `unique_id`, `cutoff`, `y`: the last value that each origin knows
     attempts : one a forecaster, in the order in which they were given, failures included
-    fitted : what was fitted, by name
+    fitted : the fitted forecasters, by name
     scales : the denominators of MASE and RMSSE, from the training split
-    units : (series,) what the misses of a series are measured in: its scale on the training split
-    members : of each ensemble, by name, what its members forecast, (member, origin, horizon step); of symbols, how
-        likely each said that to be which came
-    quantiles : (origin, horizon step, level) by model, in the order of `results`, at `levels`: of `forecast_all` only
-        what models forecast by themselves, of `backtest` and `evaluate` the conformal ones of all models
+    units : (series,) scale of each series on the training split, the unit of its conformity scores
+    members : forecasts of the members of each ensemble, by name, (member, origin, step); of symbols the probability
+        that each member gave to the symbol that came
+    quantiles : (origin, step, level) by model, in the order of `results`, at `levels`: after `forecast_all` only
+        those that models forecast by themselves, after `backtest` and `evaluate` the conformal ones of all models
+    question : what is forecast of each step
 
     """
 
@@ -105,7 +108,7 @@ class Backtest:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Reasons of the forecasters that failed, by name."""
+        """Why forecasters failed, by name."""
         return {attempt.name: attempt.status for attempt in self.attempts if attempt.status != OK}
 
     def of_kind(self, *kinds: Kind) -> tuple[str, ...]:
@@ -140,17 +143,17 @@ def backtest(
     Raises
     ------
     ForecastError
-        Two forecasters of one name, or a split without an origin.
+        Two forecasters have one name, or a split has no origin.
 
     """
     if split is None or problem is None:
-        asked = forecast_task(panel, horizon)
-        split, problem = split or asked.split, problem or asked.problem
+        task = forecast_task(panel, horizon)
+        split, problem = split or task.split, problem or task.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
-    tested = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
+    forecast = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
     if part != "test" or problem.question.forecasts_probabilities:
-        return tested
-    return with_intervals(tested, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
+        return forecast
+    return with_intervals(forecast, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
 
 
 def fit_all(
@@ -161,21 +164,21 @@ def fit_all(
     *,
     on_progress: OnProgress | None = None,
 ) -> Fits:
-    """Fit each forecaster on training and validation split; calibration and test are not in the data at all.
+    """Fit each forecaster on training and validation split; the data that it receives end there.
 
-    The keys of a mapping are the names in all tables; otherwise the forecasters' own names are.
+    The keys of a mapping are the names in all tables; without one the forecasters' own names are.
     """
     past = panel.cut(split.fitted)
     attempts, fitted = [], {}
     for name, forecaster in _named(forecasters).items():
         if on_progress:
             on_progress("fit", name)
-        done, seconds = timed(partial(forecaster.fit, past, split.train, problem))
-        if isinstance(done, Exception):
-            attempts.append(Attempt(name, forecaster.kind, status=reason_of(done), error=done))
+        outcome, seconds = _timed(partial(forecaster.fit, past, split.train, problem))
+        if isinstance(outcome, Exception):
+            attempts.append(Attempt(name, forecaster.kind, status=_reason_of(outcome), error=outcome))
         else:
-            attempts.append(Attempt(name, forecaster.kind, notes=tuple(done.notes), fit_seconds=seconds))
-            fitted[name] = done
+            attempts.append(Attempt(name, forecaster.kind, notes=tuple(outcome.notes), fit_seconds=seconds))
+            fitted[name] = outcome
     return Fits(tuple(attempts), fitted)
 
 
@@ -189,7 +192,7 @@ def forecast_all(
     stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
-    """Let everything that was fitted forecast from the same origins; their past ends at the last of these."""
+    """Let all fitted forecasters forecast from the same origins; the data that they receive end at the last one."""
     origins = split_origins(panel, split, problem.horizon, part, stride)
     past, bounds = panel.cut(np.maximum(origins.last_known(len(panel)), split.train)), _bounds(panel, split, part)
     attempts, forecasts = [], {}
@@ -199,12 +202,12 @@ def forecast_all(
             continue
         if on_progress:
             on_progress("forecast", attempt.name)
-        done, seconds = timed(partial(checked_forecast, fits.fitted[attempt.name], past, origins, problem))
-        if isinstance(done, Exception):
-            attempts.append(replace(attempt, status=reason_of(done), error=done))
+        outcome, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem))
+        if isinstance(outcome, Exception):
+            attempts.append(replace(attempt, status=_reason_of(outcome), error=outcome))
         else:
             attempts.append(replace(attempt, forecast_seconds=seconds))
-            forecasts[attempt.name] = done
+            forecasts[attempt.name] = outcome
     return Backtest(
         part=part,
         results=_of_split(results_table(panel, origins, forecasts, problem.horizon, problem.question), panel, *bounds),
@@ -214,7 +217,7 @@ def forecast_all(
         scales=fit_scales(panel.cut(split.train), problem.season_steps),
         units=fit_scale(panel, split.train, problem.season_steps),
         members=_members(panel, origins, forecasts, problem),
-        quantiles={name: one.quantiles for name, one in forecasts.items() if one.quantiles is not None},
+        quantiles={name: of_model.quantiles for name, of_model in forecasts.items() if of_model.quantiles is not None},
         question=problem.question,
     )
 
@@ -228,14 +231,33 @@ def forecast_calibration(
     *,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
-    """Forecast from the origins of the calibration split; None where it has none."""
+    """Forecast from the origins of the calibration split; None where it has no origin."""
     if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
         return None
     return forecast_all(fits, panel, split, problem, part="calibration", stride=stride, on_progress=on_progress)
 
 
+def successive_results(
+    test: Backtest, panel: Panel, split: Split, problem: Problem, *, models: Sequence[str], uid: str, most: int
+) -> pd.DataFrame:
+    """Forecast from the first `most` origins of the test split of series `uid`, none left out, to be read as text.
+
+    The columns are those of the results table, which is empty where there are no such origins; it is not scored.
+    """
+    is_series = np.array([str(name) == uid for name in panel.ids])
+    ends = np.where(is_series, panel.lengths, 0)
+    origins = rolling_origins(panel, split.before_test, ends, problem.horizon)[:most]
+    if len(origins) == 0:
+        return test.results.iloc[:0]
+    past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
+    forecasts = {name: test.fitted[name].forecast(past, origins) for name in models}
+    return results_table(panel, origins, forecasts, problem.horizon, problem.question)
+
+
 def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None = None) -> Origins:
-    """Origins whose whole horizon lies in a split, every `stride`-th; None takes all, or an even part of very many.
+    """Return every `stride`-th origin whose whole horizon lies in a split.
+
+    A stride of None takes every origin, or an even part of them where there are more than `MOST_ORIGINS`.
 
     Raises
     ------
@@ -248,7 +270,7 @@ def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, str
         first, ends = _bounds(panel, split, part)
         if panel.at_end:
             raise ForecastError(
-                f"no series of the {part} stretch has a label: lengthen `split.{part}`, or give more series"
+                f"no series of the {part} split has a label: lengthen `split.{part}`, or give more series"
             )
         longest = int((ends - first).max())
         raise ForecastError(
@@ -267,7 +289,7 @@ def _origins_of(panel: Panel, split: Split, horizon: int, part: SplitName, strid
 
 
 def _bounds(panel: Panel, split: Split, part: SplitName) -> tuple[IntArray, IntArray]:
-    """First step of a split and the first after it, each (series,)."""
+    """First step of a split and the first step after it, each (series,)."""
     return {
         "validation": (split.train, split.fitted),
         "calibration": (split.fitted, split.before_test),
@@ -276,55 +298,51 @@ def _bounds(panel: Panel, split: Split, part: SplitName) -> tuple[IntArray, IntA
 
 
 def _of_split(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
-    """Let a table know nothing of series that have no steps in a split: nobody misses a score of theirs."""
-    elsewhere = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
-    return table.assign(unique_id=table["unique_id"].cat.remove_categories(elsewhere)) if elsewhere else table
+    """Drop series without rows in this split."""
+    without = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
+    return table.assign(unique_id=table["unique_id"].cat.remove_categories(without)) if without else table
 
 
 def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict[str, Forecaster]:
     if isinstance(forecasters, Mapping):
         return dict(forecasters)
-    wanted = tuple(forecasters)
-    names = [forecaster.name for forecaster in wanted]
+    in_order = tuple(forecasters)
+    names = [forecaster.name for forecaster in in_order]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ForecastError(f"{names.count(twice[0])} forecasters are called {twice[0]!r}: give each its own name")
-    return dict(zip(names, wanted, strict=True))
+    return dict(zip(names, in_order, strict=True))
 
 
 def _members(
     panel: Panel, origins: Origins, forecasts: Mapping[str, Forecasts], problem: Problem
 ) -> dict[str, FloatArray]:
-    """Gather what is compared of the members of each ensemble, (member, origin, horizon step)."""
+    """What is scored of the members of each ensemble, (member, origin, step)."""
     members = {name: forecast.members for name, forecast in forecasts.items() if forecast.members is not None}
     y = problem.question.outcomes(panel, origins.rows(panel), problem.horizon) if members else np.empty(0)
     return {name: problem.question.scored(of_model, y) for name, of_model in members.items()}
 
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-def timed(call: Callable[[], T]) -> tuple[T | Exception, float]:
-    """Return what a call gave or raised, and its seconds; an interrupt goes through."""
-    begun = time.perf_counter()
+def _timed(call: Callable[[], _T]) -> tuple[_T | Exception, float]:
+    """Return the result of a call, or the exception that it raised, and its seconds; Ctrl-C is not caught."""
+    begin = time.perf_counter()
     try:
-        return call(), time.perf_counter() - begun
-    except Exception as error:  # whatever a forecaster raises is its row's reason
-        logger.debug("a forecaster failed", exc_info=True)
-        return error, time.perf_counter() - begun
+        return call(), time.perf_counter() - begin
+    except Exception as error:  # whatever a forecaster raises is the status of its row
+        _logger.debug("a forecaster failed", exc_info=True)
+        return error, time.perf_counter() - begin
 
 
-def reason_of(error: Exception) -> str:
-    """Say in one line, for the leaderboard, why a call failed."""
-    said = " ".join(str(error).split())
+def _reason_of(error: Exception) -> str:
+    """Write an exception in one line, for the leaderboard."""
+    message = " ".join(str(error).split())
     if isinstance(error, ForecastError):
-        return said
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:
-    """Let a forecaster forecast, and demand the form that was asked for: nobody is scored on anything else.
+def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:
+    """Call `forecast` and validate the shape and range of its output.
 
     Raises
     ------
@@ -333,36 +351,19 @@ def checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pro
         quantiles of another shape or other levels.
 
     """
-    made = fitted.forecast(past, origins)
+    forecasts = fitted.forecast(past, origins)
     expected = (len(origins), problem.horizon)
-    if made.y_hat.shape != expected:
-        raise ValueError(f"the forecast has shape {made.y_hat.shape} where (origin, step) = {expected} was asked")
-    wrong = np.flatnonzero(~np.isfinite(made.y_hat).all(axis=1))
-    if len(wrong):
-        raise ValueError(f"the forecast is not finite at {len(wrong)} of {len(origins)} origins")
-    if message := problem.question.problem_with(made.y_hat, made.probabilities, len(past.symbols)):
+    if forecasts.y_hat.shape != expected:
+        raise ValueError(f"the forecast has shape {forecasts.y_hat.shape}, expected (origin, step) = {expected}")
+    not_finite = np.flatnonzero(~np.isfinite(forecasts.y_hat).all(axis=1))
+    if len(not_finite):
+        raise ValueError(f"the forecast is not finite at {len(not_finite)} of {len(origins)} origins")
+    if message := problem.question.problem_with(forecasts.y_hat, forecasts.probabilities, len(past.symbols)):
         raise ValueError(message)
-    if made.quantiles is None:
-        return made
+    quantiles = forecasts.quantiles
     expected_levels = (*expected, len(QUANTILES))
-    if made.quantiles.shape != expected_levels or not np.isfinite(made.quantiles).all():
-        found = made.quantiles.shape
-        raise ValueError(f"its quantiles have shape {found}, expected {expected_levels} finite ones of {QUANTILES}")
-    return made
-
-
-def successive_results(
-    test: Backtest, panel: Panel, split: Split, problem: Problem, *, models: Sequence[str], uid: str, most: int
-) -> pd.DataFrame:
-    """Let `models` that were fitted forecast from the first `most` origins of the test split of one series.
-
-    Columns as in the results table, which is empty where there are no such origins; no scores are made of it.
-    """
-    only = np.array([str(one) == uid for one in panel.ids])
-    ends = np.where(only, panel.lengths, 0)
-    origins = rolling_origins(panel, split.before_test, ends, problem.horizon)[:most]
-    if len(origins) == 0:
-        return test.results.iloc[:0]
-    past = panel.cut(np.maximum(origins.last_known(len(panel)), split.train))
-    made = {name: test.fitted[name].forecast(past, origins) for name in models}
-    return results_table(panel, origins, made, problem.horizon, problem.question)
+    if quantiles is not None and (quantiles.shape != expected_levels or not np.isfinite(quantiles).all()):
+        raise ValueError(
+            f"its quantiles have shape {quantiles.shape}, expected {expected_levels}, finite, at the levels {QUANTILES}"
+        )
+    return forecasts

@@ -1,15 +1,4 @@
-"""The copy test: whether a forecast is, up to little noise, the last known value shifted along.
-
-The usual self-deception with stock prices: drawn beside the truth such a forecast looks excellent, one step late.
-Two figures over all origins and horizon steps, in changes from the last known value (a = y_{t+k} - y_t happened,
-f = y_hat_{t+k} - y_t was forecast), each series in its own units:
-
-    moves     = sqrt(sum f^2 / sum a^2)            how far the forecast leaves the last value, 0 for a copy
-    explained = 1 - sum (a - f)^2 / sum a^2        share of the changes that it foresaw, 0 for a copy
-
-A forecast is a copy where it moves less than half as far as the series and foresees less than a tenth. One that moves
-more and foresees nothing is no copy, and no better for it.
-"""
+"""Two habits of forecasts that no error shows: copying the last value, and being revised from origin to origin."""
 
 from __future__ import annotations
 
@@ -21,19 +10,16 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import FloatArray, IntArray
 
-
-_MOVES = 0.5
-_EXPLAINED = 0.1
+_COPY_MOVES = 0.5
+_COPY_EXPLAINS = 0.1
 
 
 @dataclass(frozen=True)
 class CopyTest:
-    """What the test found; `copy` is None where nothing can be said, and `sentence` then says why."""
+    """Whether a model copies the last value; `copy` is None where that cannot be tested, and `sentence` says why."""
 
     model: str
     copy: bool | None
@@ -43,19 +29,33 @@ class CopyTest:
 
 
 def copy_test(results: pd.DataFrame, known: pd.DataFrame, model: str) -> CopyTest:
-    """Test one model of a results table; `known` has the last known value of each `unique_id` and `cutoff`."""
-    mine = results[(results["model"] == model) & results["y"].notna()]
-    last = known.set_index(["unique_id", "cutoff"])["y"]
-    y = last.reindex([mine["unique_id"], mine["cutoff"]]).to_numpy()
-    happened, forecast = (mine["y"] - y).to_numpy(), (mine["y_hat"] - y).to_numpy()
-    squares = mine[["unique_id"]].assign(a=happened**2, f=forecast**2, e=(happened - forecast) ** 2)
+    """Test whether a model's forecasts are, up to little noise, the last known value, as often with stock prices.
+
+    Drawn beside the truth such forecasts look excellent, one step late. Over all origins and horizon steps, with the
+    actual change a = y_{t+k} - y_t and the forecast change f = y_hat_{t+k} - y_t, each series in its own units:
+
+        moves     = sqrt(sum f^2 / sum a^2)            how far forecasts leave the last value, 0 for a copy
+        explained = 1 - sum (a - f)^2 / sum a^2        share of the changes that they foresee, 0 for a copy
+
+    A copy moves less than half as far as the series and foresees less than a tenth. A forecast that moves more and
+    foresees nothing is no copy, and no better for it.
+
+    `known` has the last known value `y` of each `unique_id` and `cutoff`.
+    """
+    rows = results[(results["model"] == model) & results["y"].notna()]
+    last_values = known.set_index(["unique_id", "cutoff"])["y"]
+    last = last_values.reindex([rows["unique_id"], rows["cutoff"]]).to_numpy()  # y_t
+    a, f = (rows["y"] - last).to_numpy(), (rows["y_hat"] - last).to_numpy()
+    squares = rows[["unique_id"]].assign(a=a**2, f=f**2, e=(a - f) ** 2)
     by_series = squares.groupby("unique_id", observed=True)[["a", "f", "e"]].sum()
     by_series = by_series[by_series["a"] > 0]
     if by_series.empty:
-        return CopyTest(model, None, math.nan, math.nan, f"copy test of {model}: empty, the series never moves")
-    shares = by_series.div(by_series["a"], axis=0).mean()
+        return CopyTest(
+            model, None, math.nan, math.nan, f"copy test of {model}: not possible, the series never changes"
+        )
+    shares = by_series.div(by_series["a"], axis=0).mean()  # series count alike
     moves, explained = float(np.sqrt(shares["f"])), float(1 - shares["e"])
-    copy = moves < _MOVES and explained < _EXPLAINED
+    copy = moves < _COPY_MOVES and explained < _COPY_EXPLAINS
     return CopyTest(model, copy, moves, explained, _sentence(model, moves, explained, copy=copy))
 
 
@@ -66,7 +66,7 @@ def _sentence(model: str, moves: float, explained: float, *, copy: bool) -> str:
             f"{model} copies the last value: its forecasts move {moves:.0%} as far from it as the series does "
             f"and foresee {foreseen} of the changes"
         )
-    if explained < _EXPLAINED:
+    if explained < _COPY_EXPLAINS:
         return (
             f"{model} does not copy the last value, but gains nothing by it: its forecasts move {moves:.0%} as far "
             f"from it as the series does and foresee {foreseen} of the changes"
@@ -76,12 +76,12 @@ def _sentence(model: str, moves: float, explained: float, *, copy: bool) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Revisions:
-    """Mean absolute revision.
+    """Mean absolute revisions.
 
     Attributes
     ----------
-    by_model : in units of the MASE's denominator, the mean of the series' means; NaN where there is none
-    stride : steps from one origin to the next; 0 where no two neighbours forecast the same date
+    by_model : mean over the series, in units of the MASE denominator; NaN where there is none
+    stride : steps from one origin to the next; 0 where no two successive origins forecast the same date
 
     """
 
@@ -90,46 +90,48 @@ class Revisions:
 
     @property
     def note(self) -> str:
-        """What is to be said of it, "" where each step is an origin."""
+        """Say why there are none, or that origins are more than one step apart; "" where neither is so."""
         if self.stride == 1:
             return ""
         if self.stride == 0:
             return "revision is empty: no two origins that follow one another forecast the same date"
-        return f"revision is from origins {self.stride} steps apart"
+        return f"revision compares origins that are {self.stride} steps apart"
 
 
 def revisions(results: pd.DataFrame, scales: Scales) -> Revisions:
-    """Measure |F(t + s, h - s) - F(t, h)| over all steps h and neighbouring origins s, the stride, apart.
+    """Measure the mean of |F(t + s, h - s) - F(t, h)| over all steps h and successive origins t and t + s.
 
-    F(t, h) is the forecast of step h that is made at t. `results` is ordered as `results_table` makes it. Where
-    origins are left out, so that two neighbours are further apart than most, that pair does not count.
+    F(t, h) is the forecast of step h from origin t; s is the stride. Of two forecasts that err alike the steadier one
+    is easier to act upon ("Forking-Sequences", arXiv 2510.04487). `results` is ordered as `results_table` makes it.
+    Successive origins that are further apart than most, as where some are missing, do not count.
     """
     models = list(results["model"].cat.categories)
     if not len(results):
         return Revisions(pd.Series(np.nan, index=models), 0)
     horizon = int(results["step"].max())
-    first = results.iloc[: len(results) // len(models)]
-    series: IntArray = first["unique_id"].cat.codes.to_numpy()[::horizon].astype(np.int64)
+    first = results.iloc[: len(results) // len(models)]  # rows of the first model: all have the same origins
+    series: IntArray = first["unique_id"].cat.codes.to_numpy()[::horizon].astype(np.int64)  # (origin,)
     apart = _steps_apart(first, series, horizon)
-    stride = int(np.bincount(apart)[1:].argmax()) + 1 if (apart > 0).any() else 0
+    stride = int(np.bincount(apart)[1:].argmax()) + 1 if (apart > 0).any() else 0  # the most frequent distance
     pairs = np.flatnonzero(apart == stride)
     if stride in (0, horizon):
         return Revisions(pd.Series(np.nan, index=models), 0)
     scale = scales.of(pd.Series(first["unique_id"].cat.categories))[0]
-    y_hat = results["y_hat"].to_numpy().reshape(len(models), -1, horizon)
-    found = [_mean_change(one, pairs, stride, series, scale) for one in y_hat]
-    return Revisions(pd.Series(found, index=models), stride)
+    y_hat = results["y_hat"].to_numpy().reshape(len(models), -1, horizon)  # (model, origin, step)
+    changes = [_mean_change(of_model, pairs, stride, series, scale) for of_model in y_hat]
+    return Revisions(pd.Series(changes, index=models), stride)
 
 
 def _steps_apart(rows: pd.DataFrame, series: IntArray, horizon: int) -> IntArray:
-    """Steps from each origin to the one after it; 0 where that is of another series, or beyond the horizon."""
+    """Steps from each origin to the next, (origin - 1,); 0 where that is of another series or beyond the horizon."""
     cutoff = rows["cutoff"].to_numpy()[::horizon]
-    same = (rows["ds"].to_numpy().reshape(-1, horizon)[:-1] == cutoff[1:, None]) & (series[:-1] == series[1:])[:, None]
+    ds = rows["ds"].to_numpy().reshape(-1, horizon)
+    same = (ds[:-1] == cutoff[1:, None]) & (series[:-1] == series[1:])[:, None]  # (origin - 1, step)
     return np.where(same.any(axis=1), same.argmax(axis=1) + 1, 0)
 
 
 def _mean_change(y_hat: FloatArray, pairs: IntArray, stride: int, series: IntArray, scale: FloatArray) -> float:
-    """Mean over series of the mean change between origins and those after them, `y_hat` (origin, horizon)."""
-    change = np.abs(y_hat[pairs + 1, :-stride] - y_hat[pairs, stride:]).mean(axis=1) / scale[series[pairs]]
-    of_series = pd.Series(change).groupby(series[pairs]).mean()
-    return float(of_series.mean())
+    """Mean over series of the mean change from the origins `pairs` to those after them, `y_hat` (origin, step)."""
+    later, earlier = y_hat[pairs + 1, :-stride], y_hat[pairs, stride:]  # the same dates, (pair, step)
+    change = np.abs(later - earlier).mean(axis=1) / scale[series[pairs]]
+    return float(pd.Series(change).groupby(series[pairs]).mean().mean())

@@ -1,4 +1,4 @@
-"""From fitted forecasters to the verdict: validation decides what is to be beaten, the test split says by whom."""
+"""From fitted forecasters to the verdict: the validation split chooses the baseline to beat, the test split judges."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All that is said about forecasters.
+    """Scores, tests and verdict.
 
     Attributes
     ----------
     leaderboard : one row a model, on the test split
-    verdict : of the network that is best on validation; None where there is no network
+    verdict : on the network that is best on validation; None where there is no network
     baseline : the baseline to beat, chosen on validation; None where there is none
     tests : each network against the baseline to beat
     copy_tests : one a network
-    intervals : how good the intervals of the test split are; None where nothing could forecast
-    offsets : (step, level) by model, in units of a series' scale: what makes quantiles of a forecast after the end of
-        the data, from the misses on calibration and test split
-    notes : sentences: why scores are empty, what forecasters had to say
+    intervals : how good the intervals on the test split are; None where no forecaster succeeded
+    offsets : (step, level) by model, in units of a series' scale: they turn forecasts after the end of the data into
+        quantiles, and come from the conformity scores on calibration and test split
+    notes : sentences: why scores are empty, notes of forecasters
 
     """
 
@@ -77,20 +77,20 @@ def evaluate(
     settings = settings or BacktestSettings()
     stride = settings.stride
     validation = forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
-    told = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
+    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
     validation_scores = score(validation.results, validation.scales, problem.question)
-    scores = score(told.results, told.scales, problem.question)
+    scores = score(test.results, test.scales, problem.question)
     if problem.question.forecasts_probabilities:
-        beside = _Beside(told, scores.by_model)
+        extras = _Extras(test, scores.by_model)
     else:
         calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
-        beside = _beside_values(told, calibration, scores)
-    test = beside.test
+        extras = _extras_of_values(test, calibration, scores)
+    test = extras.test
     baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
     losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
-    table = leaderboard(beside.by_model, test.attempts, baseline, tests)
+    table = leaderboard(extras.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
     spread = member_spread(test, best) if best in test.members else ""
     return Evaluation(
@@ -100,10 +100,10 @@ def evaluate(
         scores=scores,
         baseline=baseline,
         tests=tests,
-        copy_tests=beside.copy_tests,
+        copy_tests=extras.copy_tests,
         leaderboard=table,
-        intervals=beside.intervals,
-        offsets=beside.offsets,
+        intervals=extras.intervals,
+        offsets=extras.offsets,
         verdict=verdict(
             table,
             best,
@@ -119,15 +119,15 @@ def evaluate(
             *_thinned(panel, split, problem, test, stride),
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
-            *beside.notes,
+            *extras.notes,
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Beside:
-    """What is said beside the scores; probabilities have no intervals, no revisions, and nothing that they copy.
+class _Extras:
+    """What only forecasts of values have: intervals, revisions, copy tests; empty where probabilities are forecast.
 
     Attributes
     ----------
@@ -144,19 +144,19 @@ class _Beside:
     notes: tuple[str, ...] = ()
 
 
-def _beside_values(told: Backtest, calibration: Backtest | None, scores: Scores) -> _Beside:
-    """Give forecasts of values their intervals, and say how good these are, how steady all is, and whether copied."""
-    test = with_intervals(told, calibration)
+def _extras_of_values(forecast: Backtest, calibration: Backtest | None, scores: Scores) -> _Extras:
+    """Calibrate and score intervals, measure revisions, and test networks for copies of the last value."""
+    test = with_intervals(forecast, calibration)
     calibrated = 0 if calibration is None else len(calibration.known)
     intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
     by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
     revised = revisions(test.results, test.scales)
-    return _Beside(
+    return _Extras(
         test=test,
         by_model=by_model.assign(revision=revised.by_model),
         copy_tests={name: copy_test(test.results, test.known, name) for name in test.of_kind("network")},
         intervals=intervals,
-        offsets=offsets_of(*([told] if calibration is None else [calibration, told])),
+        offsets=offsets_of(*([forecast] if calibration is None else [calibration, forecast])),
         notes=(
             *(() if intervals is None else intervals.empty),
             *filter(None, [revised.note]),
@@ -168,34 +168,36 @@ def member_spread(test: Backtest, network: str) -> str:
     """Say between which scores the members of an ensemble lie by themselves, on the test split."""
     rows = test.results[test.results["model"] == network]
     column = test.question.scored_column
-    members = test.members[network]
-    alone = [score(rows.assign(**{column: told.ravel()}), test.scales, test.question).by_model for told in members]
-    metric = ranking_metric(alone[0])
-    scores = [float(one.loc[network, metric]) for one in alone]  # type: ignore[arg-type]  # a number, as all metrics are
+    tables = [
+        score(rows.assign(**{column: forecast.ravel()}), test.scales, test.question).by_model
+        for forecast in test.members[network]  # (origin, step)
+    ]
+    metric = ranking_metric(tables[0])
+    scores = [float(table.loc[network, metric]) for table in tables]  # type: ignore[arg-type]  # a number, as all metrics are
     what = "score in bits a symbol" if metric == "bits" else metric_label(metric)
     return spread_of(scores, f"the {what} of its {len(scores)} members alone")
 
 
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
-    """Say where not every origin was taken though nobody asked for a stride."""
-    all_of_them = len(split_origins(panel, split, problem.horizon, test.part, 1))
-    if stride is not None or all_of_them == len(test.known):
+    """Say that some origins were left out where no stride was set."""
+    every = len(split_origins(panel, split, problem.horizon, test.part, 1))
+    if stride is not None or every == len(test.known):
         return ()
-    taken = f"{len(test.known):,} of {all_of_them:,} origins, evenly spread"
+    taken = f"{len(test.known):,} of {every:,} origins, evenly spread"
     return (f"the backtest forecasts from {taken}: `backtest.stride=1` takes all",)
 
 
 def against_naive(
     losses: pd.DataFrame, overlap: int | None, networks: tuple[str, ...], baseline: str | None, plain: str = NAIVE
 ) -> dict[str, Comparison]:
-    """Test networks and baseline against the plain row; nothing where that is the baseline, or is not there."""
+    """Test networks and baseline against the plain baseline; empty where that is the baseline, or did not forecast."""
     if baseline in (None, plain) or plain not in losses or baseline not in losses:
         return {}
     return compare(losses, overlap, (*networks, baseline), plain)
 
 
 def best_network(validation: Backtest, scores: Scores) -> str | None:
-    """Name the network with the best validation score; one that failed where all did, None where there is none."""
+    """Return the network with the best validation score; one that failed where all did, None where there is none."""
     networks = validation.of_kind("network")
     if networks:
         return min(networks, key=lambda name: objective(scores, name))
@@ -203,5 +205,5 @@ def best_network(validation: Backtest, scores: Scores) -> str | None:
 
 
 def objective(scores: Scores, model: str) -> float:
-    """Give what a sweep minimises: the score of a model that models are ranked by."""
+    """Return what a sweep minimises: a model's score by the ranking metric."""
     return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from forecast.evaluation.columns import Column
+from forecast.evaluation.metrics import Column
 from forecast.evaluation.significance import horizon_overlap
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import BoolArray, FloatArray, IntArray
-
 
 NOMINAL = {0.5: (0.25, 0.75), 0.8: (0.1, 0.9), 0.9: (0.05, 0.95), 0.95: (0.025, 0.975)}
 """The intervals that are scored, and the levels of their ends."""
@@ -41,11 +40,19 @@ COLUMNS = {
 """What the leaderboard shows of them."""
 
 BINS = 10
+"""Of the PIT histogram."""
+
+Judgement: TypeAlias = Literal["too narrow", "too wide", "about right", "not known", "infinite"]
+
+_BLOCK_IN_OVERLAPS = 2
+_FEWEST_BLOCKS = 3
+_CONFIDENCE = 0.99
+"""Of the coverage test: four intervals of each of a dozen models are tested at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """The intervals of all models on the test split, and what is to be said of them.
+    """The intervals of all models on the test split, and how good they are.
 
     Attributes
     ----------
@@ -54,11 +61,9 @@ class Intervals:
         where the calibration split has too few origins
     scores : indexed by `model`, columns `COLUMNS`: `wql` without a unit, `crps` in the target's units, both empty where
         a quantile is infinite; `width_90` in units of the MASE denominator, infinite where an interval is
-    coverage : columns `model`, `nominal`, `coverage`, `width`, `tolerance` (what coverage may be off by chance; empty
-        where there are too few origins to tell) and `judged` ("too narrow", "too wide", "about right", "not known",
-        "infinite")
-    pit : columns `model`, `bin` (0 to 9), `share`: of all targets, how many had a probability in this tenth. The
-        probability of a target is interpolated linearly between the quantiles beside it. Empty where one is infinite.
+    coverage : the fields of `CoverageTest` by `model`
+    pit : columns `model`, `bin` (0 to 9), `share`: of all targets, the share whose probability integral transform lies
+        in this tenth; empty where a quantile is infinite
     sentences : one a model, by name: whether its intervals are too narrow
     empty : sentences that say why scores are empty
 
@@ -73,16 +78,54 @@ class Intervals:
     empty: tuple[str, ...]
 
 
+def score_intervals(
+    results: pd.DataFrame,
+    quantiles: Mapping[str, FloatArray],
+    levels: Sequence[float],
+    scales: Scales,
+    *,
+    calibrated: int = 0,
+) -> Intervals | None:
+    """Score quantiles (origin, step, level) by model, in the order of a results table; None where there are none.
+
+    `calibrated` is the number n of origins that they were calibrated on: conformal intervals cover up to 2 / (n + 1)
+    more than their nominal share by design.
+    """
+    if not quantiles:
+        return None
+    targets = _targets(results, scales)
+    tests = {name: _coverage_tests(targets, q, levels, 2 / (calibrated + 1)) for name, q in quantiles.items()}
+    rows = [{"model": name, **vars(test)} for name, of_model in tests.items() for test in of_model]
+    scores = [_scores(targets, q, levels, tests[name]) for name, q in quantiles.items()]
+    shares = {name: _pit_histogram(targets, q, levels) for name, q in quantiles.items()}
+    infinite = [name for name, q in quantiles.items() if not np.isfinite(q).all()]
+    return Intervals(
+        levels=tuple(levels),
+        quantiles=dict(quantiles),
+        scores=pd.DataFrame(scores, index=pd.Index(list(quantiles), name="model"), columns=list(COLUMNS)),
+        coverage=pd.DataFrame(rows),
+        pit=pd.DataFrame(
+            {
+                "model": np.repeat(np.array(list(shares), dtype=object), BINS),
+                "bin": np.tile(np.arange(BINS), len(shares)),
+                "share": np.concatenate(list(shares.values())),
+            }
+        ),
+        sentences={name: coverage_sentence(name, of_model) for name, of_model in tests.items()},
+        empty=_why_empty(infinite, len(quantiles)),
+    )
+
+
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """What the quantiles of all models are held against.
+class _Targets:
+    """What the quantiles of all models are compared with.
 
     Attributes
     ----------
     y : (origin, step), NaN where not observed
     series : (origin,) place among the ids
     unit : (series,) denominator of the MASE
-    overlap : origins whose horizons have a step in common
+    overlap : number of successive origins whose horizons have a step in common
 
     """
 
@@ -92,9 +135,9 @@ class Truth:
     overlap: int
 
     def per_series(self, values: FloatArray) -> FloatArray:
-        """Sum what is observed of (origin, step, ...) over each series: (series, ...)."""
-        seen = ~np.isnan(self.y)
-        masked = np.where(seen.reshape(seen.shape + (1,) * (values.ndim - 2)), values, 0.0)
+        """Sum values (origin, step, ...) of observed targets over each series: (series, ...)."""
+        observed = ~np.isnan(self.y)
+        masked = np.where(observed.reshape(observed.shape + (1,) * (values.ndim - 2)), values, 0.0)
         sums = np.zeros((len(self.unit), *values.shape[2:]))
         np.add.at(sums, self.series, masked.sum(axis=1))
         return sums
@@ -106,107 +149,77 @@ class Truth:
         return np.where(count > 0, count, np.nan)
 
 
-def score_intervals(
-    results: pd.DataFrame,
-    quantiles: Mapping[str, FloatArray],
-    levels: Sequence[float],
-    scales: Scales,
-    *,
-    calibrated: int = 0,
-) -> Intervals | None:
-    """Score quantiles (origin, step, level) by model, in the order of a results table; None where there are none.
-
-    `calibrated` is from how many origins they were made: the fewer, the more conformal intervals cover by design.
-    """
-    if not quantiles:
-        return None
-    truth = truth_of(results, scales)
-    judged = {name: _judged(truth, told, levels, 2 / (calibrated + 1)) for name, told in quantiles.items()}
-    rows = [{"model": name, **vars(one)} for name, found in judged.items() for one in found]
-    scored = [_scores(truth, told, levels, judged[name]) for name, told in quantiles.items()]
-    shares = {name: _histogram(truth, told, levels) for name, told in quantiles.items()}
-    infinite = [name for name, told in quantiles.items() if not np.isfinite(told).all()]
-    return Intervals(
-        levels=tuple(levels),
-        quantiles=dict(quantiles),
-        scores=pd.DataFrame(scored, index=pd.Index(list(quantiles), name="model"), columns=list(COLUMNS)),
-        coverage=pd.DataFrame(rows),
-        pit=pd.DataFrame(
-            {
-                "model": np.repeat(np.array(list(shares), dtype=object), BINS),
-                "bin": np.tile(np.arange(BINS), len(shares)),
-                "share": np.concatenate(list(shares.values())),
-            }
-        ),
-        sentences={name: sentence(name, found) for name, found in judged.items()},
-        empty=_why_empty(infinite, len(quantiles)),
-    )
-
-
-def truth_of(results: pd.DataFrame, scales: Scales) -> Truth:
+def _targets(results: pd.DataFrame, scales: Scales) -> _Targets:
     """Take the targets out of a results table; all models have the same."""
     steps = int(results["step"].max())
     first = results.iloc[: len(results) // results["model"].nunique()]
     ids = first["unique_id"].cat
     unit, _ = scales.of(ids.categories.to_series())
-    series = ids.codes.to_numpy()[::steps].astype(np.int64)
+    series = ids.codes.to_numpy()[::steps].astype(np.int64)  # (origin,)
     longest = first[ids.codes.to_numpy() == np.bincount(series).argmax()]
-    return Truth(
-        y=first["y"].to_numpy(dtype=np.float64).reshape(-1, steps),
+    return _Targets(
+        y=first["y"].to_numpy(dtype=np.float64).reshape(-1, steps),  # (origin, step)
         series=series,
         unit=unit,
         overlap=horizon_overlap(longest),
     )
 
 
-def _judged(truth: Truth, told: FloatArray, levels: Sequence[float], excess: float) -> list[Judged]:
-    """Coverage and width of each nominal interval."""
+def _coverage_tests(
+    targets: _Targets, quantiles: FloatArray, levels: Sequence[float], excess: float
+) -> list[CoverageTest]:
+    """Test each nominal interval; `quantiles` (origin, step, level)."""
     places = {level: i for i, level in enumerate(levels)}
-    found = []
+    observed = ~np.isnan(targets.y)
+    tests = []
     for nominal, ends in NOMINAL.items():
-        low, high = (told[:, :, places[end]] for end in ends)
-        width = truth.per_series(high - low) / truth.counts / truth.unit
-        hits = ((low <= truth.y) & (truth.y <= high)).astype(np.float64)
-        seen = ~np.isnan(truth.y)
-        found.append(judge(nominal, hits, seen, truth.series, truth.overlap, width=_mean(width), excess=excess))
-    return found
+        low, high = (quantiles[:, :, places[end]] for end in ends)  # (origin, step)
+        width = _mean(targets.per_series(high - low) / targets.counts / targets.unit)
+        hits = ((low <= targets.y) & (targets.y <= high)).astype(np.float64)
+        tests.append(
+            coverage_test(nominal, hits, observed, targets.series, targets.overlap, width=width, excess=excess)
+        )
+    return tests
 
 
-def _scores(truth: Truth, told: FloatArray, levels: Sequence[float], judged: list[Judged]) -> dict[str, float]:
-    losses = truth.per_series(pinball_loss(truth.y, told, levels))
-    absolute = truth.per_series(np.abs(truth.y))
-    ninety = next(one for one in judged if one.nominal == 0.9)
+def _scores(
+    targets: _Targets, quantiles: FloatArray, levels: Sequence[float], tests: list[CoverageTest]
+) -> dict[str, float]:
+    losses = targets.per_series(pinball_loss(targets.y, quantiles, levels))  # (series, level)
+    absolute = targets.per_series(np.abs(targets.y))  # (series,)
+    ninety = next(test for test in tests if test.nominal == 0.9)
     if not np.isfinite(losses).all():
         losses = np.full_like(losses, np.nan)
     return {
         "wql": _mean(weighted_quantile_loss(losses, absolute)),
-        "crps": _mean(crps(losses, levels) / truth.counts),
+        "crps": _mean(crps(losses, levels) / targets.counts),
         "coverage_90": ninety.coverage,
         "width_90": ninety.width,
     }
 
 
-def _histogram(truth: Truth, told: FloatArray, levels: Sequence[float]) -> FloatArray:
+def _pit_histogram(targets: _Targets, quantiles: FloatArray, levels: Sequence[float]) -> FloatArray:
     """Share of all targets in each tenth of probability, (bin,)."""
-    probability = probability_transform(truth.y, told, levels)
-    probability = probability[~np.isnan(truth.y) & ~np.isnan(probability)]
-    if len(probability) == 0:
+    pit = probability_transform(targets.y, quantiles, levels)  # (origin, step)
+    pit = pit[~np.isnan(targets.y) & ~np.isnan(pit)]
+    if len(pit) == 0:
         return np.full(BINS, np.nan)
-    counted, _ = np.histogram(probability, BINS, (0.0, 1.0))
-    shares: FloatArray = counted / len(probability)
+    counts, _ = np.histogram(pit, BINS, (0.0, 1.0))
+    shares: FloatArray = counts / len(pit)
     return shares
 
 
 def _mean(values: FloatArray) -> float:
     """Mean over the series that have a score; NaN where none has."""
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if len(there) else float("nan")
+    scored = values[~np.isnan(values)]
+    return float(scored.mean()) if len(scored) else float("nan")
 
 
 def _why_empty(infinite: list[str], models: int) -> tuple[str, ...]:
     if not infinite:
         return ()
     whose = "all models" if len(infinite) == models else ", ".join(infinite)
+    # Finite from n origins on: k = ceil((n + 1) tau) <= n at the highest level tau.
     needed = int(np.ceil(1 / (1 - max(NOMINAL[0.95])) - 1e-6)) - 1
     return (
         f"wQL and CRPS are empty for {whose}: with fewer than {needed} origins in the calibration split some "
@@ -214,8 +227,11 @@ def _why_empty(infinite: list[str], models: int) -> tuple[str, ...]:
     )
 
 
+# Scores of quantiles: `y` is (...,), `quantiles` (..., level) and increasing, `levels` are probabilities tau
+
+
 def pinball_loss(y: FloatArray, quantiles: FloatArray, levels: Sequence[float]) -> FloatArray:
-    """(y - q) * tau above the quantile, (q - y) * (1 - tau) below it: (..., level), in the target's units.
+    """Pinball loss, tau (y - q) above the quantile and (1 - tau) (q - y) below it, (..., level), in the target's units.
 
     An infinite quantile loses infinitely much.
 
@@ -231,40 +247,40 @@ def pinball_loss(y: FloatArray, quantiles: FloatArray, levels: Sequence[float]) 
 def crps(losses: FloatArray, levels: Sequence[float]) -> FloatArray:
     """Continuous ranked probability score (...,) from pinball losses (..., level): an absolute error of distributions.
 
-    It is twice the integral of the pinball loss over all levels (Gneiting and Ranjan 2011, "Comparing density forecasts
-    using threshold- and quantile-weighted scoring rules"), here by the trapezoid rule over those that there are; the
-    loss vanishes at the levels 0 and 1. With the nine levels of a run it is 3 % too small on a Gaussian.
+    CRPS = 2 integral_0^1 pinball(tau) dtau (Gneiting and Ranjan 2011, "Comparing density forecasts using threshold- and
+    quantile-weighted scoring rules"), by the trapezoid rule over the levels; the loss vanishes at 0 and 1. With the
+    nine levels of a run it is 3 % too small on a Gaussian.
     """
     score: FloatArray = 2 * losses @ trapezoid_weights(levels)
     return score
 
 
 def weighted_quantile_loss(losses: FloatArray, absolute: FloatArray) -> FloatArray:
-    """Twice the sum of the pinball losses over the sum of |y|, a mean over the levels; NaN where all targets are zero.
+    """WQL = mean over the levels of 2 sum(pinball) / sum |y|, (group,); NaN where all targets are zero.
 
-    Of each group of rows `losses` (group, level) and `absolute` (group,) are the sums. The score has no unit; GluonTS
-    calls it `mean_weighted_sum_quantile_loss`.
+    `losses` (group, level) and `absolute` (group,) are the sums over each group of rows. The score has no unit;
+    GluonTS calls it `mean_weighted_sum_quantile_loss`.
     """
-    scored: FloatArray = 2 * losses.mean(axis=-1) / np.where(absolute > 0, absolute, np.nan)
-    return scored
+    wql: FloatArray = 2 * losses.mean(axis=-1) / np.where(absolute > 0, absolute, np.nan)
+    return wql
 
 
 def trapezoid_weights(levels: Sequence[float]) -> FloatArray:
-    """Weights (level,) of the trapezoid rule over 0, the levels and 1, for what is zero at both ends.
+    """Weights (level,) of the trapezoid rule over 0, the levels and 1, for a function that is zero at both ends.
 
     >>> trapezoid_weights((0.25, 0.5, 0.75)).tolist()
     [0.25, 0.25, 0.25]
     """
-    ends = np.concatenate([[0.0], levels, [1.0]])
-    weights: FloatArray = (ends[2:] - ends[:-2]) / 2
+    nodes = np.concatenate([[0.0], levels, [1.0]])
+    weights: FloatArray = (nodes[2:] - nodes[:-2]) / 2
     return weights
 
 
 def probability_transform(y: FloatArray, quantiles: FloatArray, levels: Sequence[float]) -> FloatArray:
-    """Probability of a value up to `y`, (...,): the PIT, by linear interpolation between the levels.
+    """Probability integral transform F(y), (...,), by linear interpolation between the levels.
 
-    Beyond the outermost quantiles it is the middle of what probability is left there; on quantiles that coincide it is
-    the middle of their levels. NaN where any quantile is infinite.
+    Beyond the outermost quantiles it is the middle of the probability that is left there; on quantiles that coincide
+    it is the middle of their levels. NaN where any quantile is infinite.
     """
     target = np.asarray(y)[..., None]
     tau = np.concatenate([[0.0], levels, [1.0]])
@@ -273,26 +289,31 @@ def probability_transform(y: FloatArray, quantiles: FloatArray, levels: Sequence
     last = quantiles.shape[-1] - 1
     low = np.take_along_axis(quantiles, np.maximum(below - 1, 0)[..., None], axis=-1)[..., 0]
     high = np.take_along_axis(quantiles, np.minimum(below, last)[..., None], axis=-1)[..., 0]
-    between = (below > 0) & (below <= last) & (below == not_above)
+    between = (below > 0) & (below <= last) & (below == not_above)  # inside, and on no quantile
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(between, (target[..., 0] - low) / (high - low), 0.5)
-    touched = not_above > below
+    on_quantile = not_above > below
     middle = (tau[np.minimum(below + 1, len(tau) - 1)] + tau[not_above]) / 2
-    found: FloatArray = np.where(touched, middle, left + share * (right - left))
-    return np.where(np.isfinite(quantiles).all(axis=-1), found, np.nan)
+    pit: FloatArray = np.where(on_quantile, middle, left + share * (right - left))
+    return np.where(np.isfinite(quantiles).all(axis=-1), pit, np.nan)
 
 
-Judgement: TypeAlias = Literal["too narrow", "too wide", "about right", "not known", "infinite"]
-
-_BLOCK_IN_OVERLAPS = 2
-_FEWEST_BLOCKS = 3
-_CONFIDENCE = 0.99
-"""Four intervals of each of a dozen models are judged at once."""
+# The coverage test
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An interval's coverage and mean width, by how much chance may move the coverage, and what follows."""
+class CoverageTest:
+    """Whether an interval covers its nominal share.
+
+    Attributes
+    ----------
+    nominal : the share that it should cover
+    coverage : the share that it covers
+    width : mean width, in units of the MASE denominator
+    tolerance : how far coverage may be off by chance; NaN where there are too few origins to tell
+    judged : what follows
+
+    """
 
     nominal: float
     coverage: float
@@ -301,64 +322,69 @@ class Judged:
     judged: Judgement
 
 
-def judge(
+def coverage_test(
     nominal: float,
     hits: FloatArray,
-    seen: BoolArray,
+    observed: BoolArray,
     series: IntArray,
     overlap: int,
     *,
     width: float,
     excess: float = 0.0,
-) -> Judged:
-    """Judge a coverage from hits (origin, step), 0 or 1, of those targets that were `seen`; `series` is (origin,).
+) -> CoverageTest:
+    """Test a coverage from hits (origin, step), 0 or 1, of the targets that were `observed`; `series` is (origin,).
+
+    Horizons that overlap hit or miss together, so that origins are no independent draws. They are put into blocks, of
+    one series each and twice as long as horizons overlap, and the variance of the coverage is that of the blocks'
+    coverages (batch means; Schmeiser 1982), at least that of independent targets. Series count as independent.
 
     Origins are in the order of time within a series. The coverage is the mean over the series' coverages; it may lie
     by `excess` above the nominal one without being too wide.
     """
-    block = _blocks(series, overlap * _BLOCK_IN_OVERLAPS)
-    counts: FloatArray = np.bincount(block, weights=seen.sum(axis=1)).astype(np.float64)
-    hit = np.bincount(block, weights=(hits * seen).sum(axis=1))
+    block = _blocks(series, overlap * _BLOCK_IN_OVERLAPS)  # (origin,)
+    counts: FloatArray = np.bincount(block, weights=observed.sum(axis=1)).astype(np.float64)  # (block,)
+    hit = np.bincount(block, weights=(hits * observed).sum(axis=1))
     owner = np.zeros(len(counts), dtype=np.int64)
     owner[block] = series
     hit, counts, owner = hit[counts > 0], counts[counts > 0], owner[counts > 0]
     if len(counts) == 0:
-        return Judged(nominal, float("nan"), width, float("nan"), "not known")
+        return CoverageTest(nominal, float("nan"), width, float("nan"), "not known")
+    # A block weighs its share of the targets of its series, and all series alike.
     weights = counts / np.bincount(owner, weights=counts)[owner] / len(np.unique(owner))
     coverage = float(np.sum(weights * hit / counts))
     tolerance = _tolerance(nominal, weights, hit / counts, counts)
-    return Judged(nominal, coverage, width, tolerance, _judgement(coverage - nominal, width, tolerance, excess))
+    return CoverageTest(nominal, coverage, width, tolerance, _judgement(coverage - nominal, width, tolerance, excess))
 
 
-def sentence(model: str, judged: Sequence[Judged]) -> str:
+def coverage_sentence(model: str, tests: Sequence[CoverageTest]) -> str:
     """Say of a model whether its intervals are too narrow.
 
-    >>> sentence("lstm", [Judged(0.9, 0.81, 3.0, 0.04, "too narrow")])
+    >>> coverage_sentence("lstm", [CoverageTest(0.9, 0.81, 3.0, 0.04, "too narrow")])
     'the 90 % intervals of lstm cover 81 %: too narrow'
     """
-    one = _telling(judged)
-    which = f"the {_percent(one.nominal)} intervals of {model}"
-    if one.judged == "infinite":
+    shown = _most_telling(tests)
+    which = f"the {_percent(shown.nominal)} intervals of {model}"
+    if shown.judged == "infinite":
         return f"{which} are infinite: the calibration split has too few origins"
-    cover = f"{which} cover {_percent(one.coverage)}"
-    if one.judged == "not known":
-        return f"{cover}; whether that is chance cannot be said from so few origins"
-    others = [_percent(other.nominal) for other in judged if other.judged == one.judged and other is not one]
-    alike = f", and so are those of {', '.join(others)}" if others and one.judged != "about right" else ""
-    return f"{cover}: {one.judged}{alike}"
+    cover = f"{which} cover {_percent(shown.coverage)}"
+    if shown.judged == "not known":
+        return f"{cover}; there are too few origins to say whether that is by chance"
+    others = [_percent(test.nominal) for test in tests if test.judged == shown.judged and test is not shown]
+    alike = f", and so are those of {', '.join(others)}" if others and shown.judged != "about right" else ""
+    return f"{cover}: {shown.judged}{alike}"
 
 
-def _telling(judged: Sequence[Judged]) -> Judged:
+def _most_telling(tests: Sequence[CoverageTest]) -> CoverageTest:
     """The interval to speak of: of 90 % if it is off or nothing else is, else the one that is off the furthest."""
-    ninety = next(one for one in judged if one.nominal == 0.9)
-    off = [one for one in judged if one.judged in {"too narrow", "too wide"}]
+    ninety = next(test for test in tests if test.nominal == 0.9)
+    off = [test for test in tests if test.judged in {"too narrow", "too wide"}]
     if ninety in off or not off or ninety.judged == "infinite":
         return ninety
-    return max(off, key=lambda one: abs(one.coverage - one.nominal))
+    return max(off, key=lambda test: abs(test.coverage - test.nominal))
 
 
 def _blocks(series: IntArray, length: int) -> IntArray:
-    """Number the blocks of `length` origins that lie beside one another in a series, (origin,)."""
+    """Number the blocks of `length` successive origins of a series, (origin,)."""
     starts = np.flatnonzero(np.concatenate([[True], series[1:] != series[:-1]])) if len(series) else series
     place = np.arange(len(series)) - np.repeat(starts, np.diff(np.append(starts, len(series))))
     new = place % length == 0
@@ -366,13 +392,18 @@ def _blocks(series: IntArray, length: int) -> IntArray:
 
 
 def _tolerance(nominal: float, weights: FloatArray, shares: FloatArray, counts: FloatArray) -> float:
-    """What a coverage may be off by chance, if it is nominal; NaN where there are too few blocks to tell."""
+    """How far a coverage may be off by chance, t sqrt(V), if it is nominal; NaN where there are too few blocks.
+
+    With B blocks of weight w, coverage c and m targets, and p nominal: V = B / (B - 1) sum w^2 (c - p)^2, at least
+    p (1 - p) sum w^2 / m; t is the quantile of Student's t of B - 1 degrees of freedom.
+    """
     blocks = len(shares)
     if blocks < _FEWEST_BLOCKS:
         return float("nan")
-    scattered = float(np.sum(weights**2 * (shares - nominal) ** 2)) * blocks / (blocks - 1)
+    between_blocks = float(np.sum(weights**2 * (shares - nominal) ** 2)) * blocks / (blocks - 1)
     independent = nominal * (1 - nominal) * float(np.sum(weights**2 / counts))
-    return float(special.stdtrit(blocks - 1, (1 + _CONFIDENCE) / 2) * np.sqrt(max(scattered, independent)))
+    t = special.stdtrit(blocks - 1, (1 + _CONFIDENCE) / 2)
+    return float(t * np.sqrt(max(between_blocks, independent)))
 
 
 def _judgement(above: float, width: float, tolerance: float, excess: float) -> Judgement:

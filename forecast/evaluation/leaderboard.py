@@ -1,4 +1,10 @@
-"""The leaderboard: one row a model, best first, failures last with their reason."""
+"""The leaderboard, one row a model, and the verdict on it in one sentence: was the network worth it.
+
+It was where it beats the baseline to beat and naive, the tests say that this is hardly chance, and no plainer row of
+the leaderboard does better still. In all other cases the sentence says what to use instead, or what is not known. The
+baseline to beat is used instead only where it beats naive in turn: on a random walk validation has to choose some
+baseline, and whichever it is, nothing beats naive.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +15,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
-from forecast.evaluation.columns import Column
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
-from forecast.evaluation.metrics import METRICS_OF, ranking_metric
+from forecast.evaluation.metrics import METRICS_OF, Column, ranking_metric
 from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from forecast.evaluation.backtest import Attempt
     from forecast.evaluation.significance import Comparison
@@ -47,6 +50,11 @@ _SECONDS = {
 }
 _TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status")}
 _ROUNDING = 1e-9
+"""An error below this share of the largest one is rounding."""
+
+NAIVE = VALUE.plain_baseline
+"""The row that repeats the last value: it needs no choice, and on a random walk nothing beats it."""
+
 _PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
 
 
@@ -56,14 +64,14 @@ def leaderboard(
     baseline: str | None,
     tests: Mapping[str, Comparison],
 ) -> pd.DataFrame:
-    """Sort the models by what they are ranked by (`ranking_metric`).
+    """Rank the models by `ranking_metric`, the best first, failures last with their reason.
 
     `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals and the revisions
     where there are any. `skill` is 1 - MASE (Brier score, bits) / that of the baseline to beat, empty where there is
-    none or it errs by rounding alone; `dm_p` is the p-value of a network's test against it after Holm's correction.
+    none or its error is rounding; `dm_p` is the p-value of a network's test against it after Holm's correction.
     """
     ranked_by = ranking_metric(by_model)
-    to_beat = _error_to_beat(by_model, baseline)
+    error_to_beat = _error_to_beat(by_model, baseline)
     rows = []
     for attempt in attempts:
         scores = by_model.loc[attempt.name].to_dict() if attempt.status == OK else {}
@@ -73,7 +81,7 @@ def leaderboard(
                 "model": attempt.name,
                 "kind": attempt.kind,
                 **scores,
-                "skill": 1 - scores.get(ranked_by, math.nan) / to_beat,
+                "skill": 1 - scores.get(ranked_by, math.nan) / error_to_beat,
                 "dm_p": test.p_adjusted if test else math.nan,
                 "fit_seconds": attempt.fit_seconds,
                 "forecast_seconds": attempt.forecast_seconds,
@@ -112,17 +120,17 @@ def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:
 
 
 def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:
-    """Score of the baseline to beat, the denominator of the skill; NaN where it is nothing but rounding."""
+    """Score of the baseline to beat, the denominator of the skill; NaN where it is rounding."""
     scores = by_model[ranking_metric(by_model)]
     error = float(scores.get(baseline, math.nan))
     return error if error > _ROUNDING * scores.max() else math.nan
 
 
 def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str | None:
-    """Choose, on the scores of the validation split, the best of everything that is not a network.
+    """Choose the model with the best validation score that is not a network, of equals the plainest.
 
-    A network's untrained reference is among them: training that adds nothing to where it began was not worth it. Of
-    equals the plainest is named. None where nothing but networks could forecast.
+    A network's untrained reference is among them: training that adds nothing to its start was not worth it. None where
+    nothing but networks could forecast.
     """
     ranked_by = ranking_metric(by_model)
     kinds = {attempt.name: attempt.kind for attempt in attempts if attempt.status == OK}
@@ -137,10 +145,6 @@ def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str
     best = min(scores.values())
     equals = [name for name, value in scores.items() if math.isclose(value, best, rel_tol=1e-6)]
     return min(equals, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
-
-
-NAIVE = VALUE.plain_baseline
-"""The row that repeats the last value: what needs no choice, and what a random walk leaves unbeaten."""
 
 
 @dataclass(frozen=True)
@@ -161,15 +165,15 @@ def verdict(
     against_naive: Mapping[str, Comparison] | None = None,
     spread: str = "",
 ) -> Verdict:
-    """Say whether a network beats the baseline to beat, and with `spread` how far its members lie apart.
+    """Say whether a network beats the baseline to beat.
 
-    It does where its MASE is better, and the test's p-value (after Holm's correction) lies below `significance` with
+    It does where its MASE is better, and the p-value of `test` (after Holm's correction) lies below `significance` with
     the difference on the same side. `against_naive` are the tests of network and baseline against naive, by name,
-    where naive is not the baseline.
+    where naive is not the baseline; `spread` is appended, it says how far the members of an ensemble lie apart.
     """
     rows = leaderboard.set_index("model")
-    said = _verdict(rows, network, baseline, test, significance=significance, against_naive=against_naive or {})
-    return replace(said, sentence=f"{said.sentence}; {spread}") if spread else said
+    result = _verdict(rows, network, baseline, test, significance=significance, against_naive=against_naive or {})
+    return replace(result, sentence=f"{result.sentence}; {spread}") if spread else result
 
 
 def _verdict(
@@ -182,31 +186,70 @@ def _verdict(
     against_naive: Mapping[str, Comparison],
 ) -> Verdict:
     if rows["status"][network] != OK:
-        instead = f": use {_called(rows, baseline)}" if baseline else ""
+        instead = f": use {_display_name(rows, baseline)}" if baseline else ""
         return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
     metric = ranking_metric(rows)
-    mine, label = float(rows[metric][network]), metric_label(metric)
+    score, label = float(rows[metric][network]), metric_label(metric)
     if baseline is None or rows["status"][baseline] != OK or test is None:
-        return Verdict(f"{network} has nothing to be compared with ({label} {_number(mine)})", won=False)
-    theirs = float(rows[metric][baseline])
-    rival, figures = _called(rows, baseline), f"{label} {_against(mine, theirs)}"
+        return Verdict(f"{network} has nothing to be compared with ({label} {_number(score)})", won=False)
+    rival, rival_score = _display_name(rows, baseline), float(rows[metric][baseline])
+    figures = f"{label} {_score_pair(score, rival_score)}"
     if question_of_scores(rows).forecasts_probabilities:
-        figures = f"{label} {_against(mine, theirs, digits=4)}, {_apart(mine, theirs)}"
-    unbeaten = _naive_unbeaten(rows, against_naive, significance)
-    if not (mine < theirs and test.difference < 0):
-        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _chance(test)
-        return _instead(rows, f"{network} does not beat {rival} ({figures}, {chance})", rival, unbeaten.get(baseline))
+        figures = f"{label} {_score_pair(score, rival_score, digits=4)}, {_relative_to(score, rival_score)}"
+    naive_unbeaten = _naive_unbeaten(rows, against_naive, significance)
+    if not (score < rival_score and test.difference < 0):
+        chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p_text(test)
+        outcome = f"{network} does not beat {rival} ({figures}, {chance})"
+        return _lost(rows, outcome, rival, naive_unbeaten.get(baseline))
     ahead = f"{network} is ahead of {rival} ({figures}), but"
     if math.isnan(test.p_adjusted):
         return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
     if test.p_adjusted >= significance:
-        return _instead(rows, f"{ahead} that may be chance ({_chance(test)})", rival, unbeaten.get(baseline))
-    beats = f"{network} beats {rival} ({figures}, {_chance(test)})"
-    return _better(rows, network, beats, unbeaten.get(network))
+        outcome = f"{ahead} that may be chance ({_p_text(test)})"
+        return _lost(rows, outcome, rival, naive_unbeaten.get(baseline))
+    beats = f"{network} beats {rival} ({figures}, {_p_text(test)})"
+    return _beats_baseline(rows, network, beats, naive_unbeaten.get(network))
+
+
+def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:
+    """Name naive with its figures for each model that does not beat it; where there is no p the figures decide."""
+    metric, naive = ranking_metric(rows), _plain_baseline(rows)
+    unbeaten = {}
+    for name, test in against_naive.items():
+        no_p = math.isnan(test.p_adjusted)
+        if test.difference < 0 and (no_p or test.p_adjusted < significance):
+            continue
+        p = "" if no_p else f", {_p_text(test)}"
+        figures = f"{metric_label(metric)} {_number(float(rows[metric][naive]))}{p}"
+        unbeaten[name] = f"{_display_name(rows, naive)} ({figures})"
+    return unbeaten
+
+
+def _lost(rows: pd.DataFrame, outcome: str, rival: str, naive_unbeaten: str | None) -> Verdict:
+    """Recommend the baseline to beat, or naive where that one does not beat it."""
+    if naive_unbeaten is None:
+        return Verdict(f"{outcome}: on these data use {rival}", won=False)
+    naive = _display_name(rows, _plain_baseline(rows))
+    return Verdict(f"{outcome}, and {rival} does not beat {naive_unbeaten}: on these data use {naive}", won=False)
+
+
+def _beats_baseline(rows: pd.DataFrame, network: str, beats: str, naive_unbeaten: str | None) -> Verdict:
+    """Claim the win, unless a plainer row does better still or naive is not beaten."""
+    metric = ranking_metric(rows)
+    better = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
+    if not better.empty:
+        best = str(better[metric].idxmin())
+        name, figure = _display_name(rows, best), _number(float(better[metric][best]))
+        still = f"but {name}, not chosen on validation, does better still ({figure})"
+        return Verdict(f"{beats}, {still}: on these data use {name}", won=False)
+    if naive_unbeaten is not None:
+        naive = _display_name(rows, _plain_baseline(rows))
+        return Verdict(f"{beats}, but not {naive_unbeaten}: on these data use {naive}", won=False)
+    return Verdict(f"{beats}: on these data it is worth its training", won=True)
 
 
 def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str:
-    """Say how far runs that differ in their seed alone lie apart, to stand beside a verdict.
+    """Say how far the scores of runs that differ in their seed alone lie apart.
 
     >>> seed_spread([1.02, 0.98, 1.05])
     'over 3 seeds the validation MASE lies between 0.98 and 1.05'
@@ -220,78 +263,42 @@ def spread_of(scores: Sequence[float], what: str) -> str:
     >>> spread_of([1.02, 0.98, 1.05], "the MASE of its 3 members alone")
     'the MASE of its 3 members alone lies between 0.98 and 1.05'
     """
-    lowest, highest = _told_apart(min(scores), max(scores))
+    lowest, highest = _distinct(min(scores), max(scores))
     return f"{what} lies between {lowest} and {highest}"
 
 
-def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison], significance: float) -> dict[str, str]:
-    """Name naive with its figures for each model that does not beat it; where there is no p the figures decide."""
-    metric = ranking_metric(rows)
-    found = {}
-    for name, test in against_naive.items():
-        no_p = math.isnan(test.p_adjusted)
-        if test.difference < 0 and (no_p or test.p_adjusted < significance):
-            continue
-        chance = "" if no_p else f", {_chance(test)}"
-        plain = _plain(rows)
-        found[name] = f"{_called(rows, plain)} ({metric_label(metric)} {_number(float(rows[metric][plain]))}{chance})"
-    return found
-
-
-def _instead(rows: pd.DataFrame, outcome: str, rival: str, unbeaten: str | None) -> Verdict:
-    """Recommend the baseline to beat, or naive where that one does not beat it."""
-    if unbeaten is None:
-        return Verdict(f"{outcome}: on these data use {rival}", won=False)
-    plain = _called(rows, _plain(rows))
-    return Verdict(f"{outcome}, and {rival} does not beat {unbeaten}: on these data use {plain}", won=False)
-
-
-def _better(rows: pd.DataFrame, network: str, beats: str, unbeaten: str | None) -> Verdict:
-    metric = ranking_metric(rows)
-    plainer = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
-    if not plainer.empty:
-        best = str(plainer[metric].idxmin())
-        figure = _number(float(plainer[metric][best]))
-        still = f"but {_called(rows, best)}, passed over on validation, does better still ({figure})"
-        return Verdict(f"{beats}, {still}: on these data use {_called(rows, best)}", won=False)
-    if unbeaten is not None:
-        return Verdict(f"{beats}, but not {unbeaten}: on these data use {_called(rows, _plain(rows))}", won=False)
-    return Verdict(f"{beats}: on these data it is worth its training", won=True)
-
-
-def _called(rows: pd.DataFrame, baseline: str) -> str:
-    """Say that a reference is what the network starts from; other names speak for themselves."""
+def _display_name(rows: pd.DataFrame, baseline: str) -> str:
+    """Name a baseline in a sentence: a reference is the network untrained."""
     if question_of_scores(rows).forecasts_probabilities:
         return "the base rate" if baseline == BASE_RATE else baseline
     return f"the untrained {baseline}" if rows["kind"][baseline] == "reference" else baseline
 
 
-def _plain(rows: pd.DataFrame) -> str:
-    """Name the row that needs no choice."""
+def _plain_baseline(rows: pd.DataFrame) -> str:
     return question_of_scores(rows).plain_baseline
 
 
-def _apart(mine: float, theirs: float) -> str:
-    """Say by what part of it a score lies below another, or above.
+def _relative_to(score: float, other: float) -> str:
+    """Say by what share of the other a score lies below or above it.
 
-    >>> _apart(0.24, 0.25), _apart(0.2501, 0.25), _apart(0.5, 0.25), _apart(0.25, 1e-9)
+    >>> _relative_to(0.24, 0.25), _relative_to(0.2501, 0.25), _relative_to(0.5, 0.25), _relative_to(0.25, 1e-9)
     ('4.0 % below', 'less than 0.1 % above', '100 % above', 'more than ten times')
     """
-    if mine > 10 * theirs:
+    if score > 10 * other:
         return "more than ten times"
-    share = abs(mine - theirs) / theirs if theirs else 0.0
+    share = abs(score - other) / other if other else 0.0
     part = "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
-    return f"{part} {'below' if mine < theirs else 'above'}"
+    return f"{part} {'below' if score < other else 'above'}"
 
 
-def _against(mine: float, theirs: float, digits: int = 3) -> str:
-    return " against ".join(_told_apart(mine, theirs, digits))
+def _score_pair(score: float, other: float, digits: int = 3) -> str:
+    return " against ".join(_distinct(score, other, digits))
 
 
-def _told_apart(one: float, other: float, fewest: int = 3) -> tuple[str, str]:
-    """Two numbers with as many digits as tell them apart, six at most."""
-    written = [(_number(one, digits), _number(other, digits)) for digits in range(fewest, 7)]
-    return next((both for both in written if both[0] != both[1]), written[0])
+def _distinct(first: float, second: float, fewest: int = 3) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart, six at most."""
+    pairs = [(_number(first, digits), _number(second, digits)) for digits in range(fewest, 7)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 
 def _number(value: float, digits: int = 3) -> str:
@@ -309,15 +316,15 @@ def _number(value: float, digits: int = 3) -> str:
     return f"{value:#.{digits}g}"
 
 
-def _chance(test: Comparison) -> str:
-    """Write the p-value, with what it is over where that is not time."""
-    return _p(test.p_adjusted) + (f", paired over {test.series} series" if test.series else "")
+def _p_text(test: Comparison) -> str:
+    """Write the p-value, and the number of series where the test is paired over them."""
+    return _p_value(test.p_adjusted) + (f", paired over {test.series} series" if test.series else "")
 
 
-def _p(p: float) -> str:
+def _p_value(p: float) -> str:
     """Two decimals, three where the second might cross a threshold, never zero.
 
-    >>> _p(0.41), _p(0.0478), _p(0.00002)
+    >>> _p_value(0.41), _p_value(0.0478), _p_value(0.00002)
     ('p = 0.41', 'p = 0.048', 'p < 0.001')
     """
     if p < 0.001:

@@ -1,7 +1,8 @@
-"""The denominators of MASE and RMSSE: what seasonal naive errs by within the training split.
+"""The denominators of MASE and RMSSE: errors of the seasonal naive forecast within the training split.
 
-Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", equation 3; the squared form is that of
-the M5 competition. A series that repeats itself to within rounding, or is too short for one season, has none.
+With season m, Q = mean |y_t - y_{t-m}| (Hyndman and Koehler 2006, "Another look at measures of forecast accuracy") and
+Q2 = mean (y_t - y_{t-m})^2 (RMSSE, M5 competition). A series that repeats itself to within rounding, or is shorter
+than one season, has none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, Panel
 
 _ROUNDING = 1e-9
-"""A seasonal difference below this share of the largest value is rounding, not change."""
+"""A mean seasonal difference below this share of the series' largest value is rounding, not change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +27,9 @@ class Scales:
 
     Attributes
     ----------
-    ids : one a series
-    absolute : (series,) mean absolute seasonal difference, in the target's units
-    squared : (series,) mean squared seasonal difference, in the target's units squared
+    ids : of the series
+    absolute : (series,) mean absolute seasonal difference Q, in the target's units
+    squared : (series,) mean squared seasonal difference Q2, in the target's units squared
     reasons : why a series has none, by id
 
     """
@@ -39,21 +40,18 @@ class Scales:
     reasons: dict[str, str]
 
     def of(self, ids: pd.Series) -> tuple[FloatArray, FloatArray]:
-        """Give the absolute and squared denominators of each of these ids."""
+        """Return the absolute and squared denominators of these ids, (id,) each."""
         table = pd.DataFrame({"absolute": self.absolute, "squared": self.squared}, index=pd.Index(self.ids))
-        found = table.reindex(ids.astype(str))
-        return found["absolute"].to_numpy(), found["squared"].to_numpy()
+        rows = table.reindex(ids.astype(str))
+        return rows["absolute"].to_numpy(), rows["squared"].to_numpy()
 
 
 def fit_scales(training: Panel, season_steps: int) -> Scales:
-    """Measure the seasonal differences of a panel that holds the training split and nothing else.
-
-    Only differences of two observed values count.
-    """
+    """Measure the denominators on a panel that holds the training split alone, on pairs of two observed values."""
     y = np.where(training.target_observed, training.target, np.nan)
     series = np.repeat(np.arange(len(training)), training.lengths)
     pairs = pd.DataFrame({"series": series, "y": y})
-    pairs["seasonal_naive"] = pairs.groupby("series")["y"].shift(season_steps)
+    pairs["seasonal_naive"] = pairs.groupby("series")["y"].shift(season_steps)  # y_{t-m}
     pairs = pairs.dropna()
     absolute = _per_series(losses.mae(pairs, ["seasonal_naive"], id_col="series"), len(training))
     squared = _per_series(losses.mse(pairs, ["seasonal_naive"], id_col="series"), len(training))
@@ -72,8 +70,9 @@ def fit_scales(training: Panel, season_steps: int) -> Scales:
     )
 
 
-def _per_series(found: pd.DataFrame, series: int) -> FloatArray:
-    return found.set_index("series")["seasonal_naive"].reindex(range(series)).to_numpy(dtype=np.float64)
+def _per_series(scores: pd.DataFrame, series: int) -> FloatArray:
+    """Return the score of each series, (series,), NaN where it has no pairs."""
+    return scores.set_index("series")["seasonal_naive"].reindex(range(series)).to_numpy(dtype=np.float64)
 
 
 def _why(season_steps: int, *, missing: bool) -> str:

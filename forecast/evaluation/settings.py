@@ -1,4 +1,4 @@
-"""What of the evaluation may be set."""
+"""Settings of the backtest (`backtest.*`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from forecast.settings import Settings
 
 
 class BacktestSettings(Settings):
-    """From which origins forecasts are made, and how sure a claim has to be."""
+    """The origins that forecasts are made from, and the level of significance."""
 
     stride: int | None = Field(
         default=None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.evaluation.columns import Column
+    from forecast.evaluation.metrics import Column
     from forecast.reporting.material import Roles
 
 
@@ -208,7 +208,7 @@ def common_decimals(values: Sequence[float | None]) -> int | None:
 def cell_text(column: Column, value: float | None, decimals: int | None = None) -> str:
     """Write a number in the form of its column, "–" where there is none.
 
-    >>> from forecast.evaluation.columns import Column
+    >>> from forecast.evaluation.metrics import Column
     >>> cell_text(Column("skill", form="gain"), 0.123), cell_text(Column("p", form="p"), 1e-9)
     ('+12.3 %', '<0.001')
     """

@@ -3,13 +3,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split, after_training
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import backtest, fit_all, forecast_all, split_origins
-from forecast.forecasters.interface import Forecasts
+from forecast.evaluation.backtest import backtest, fit_all, forecast_all, split_origins, successive_results
+from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.questions.split import Split
+from forecast.questions.task import forecast_task
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Channel, single_series
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,9 @@ def test_a_forecaster_that_raises_is_a_row_with_its_reason(at):
     assert found.attempts[0].error is error
     assert list(found.results["model"].unique()) == ["naive"]
     assert found.of_kind("network", "naive") == ("naive",)
-    said = backtest([Raises(ForecastError("too short"))], panel, a_split(panel), PROBLEM)
-    assert said.failures == {"broken": "too short"}
-    assert said.results.empty
+    failed = backtest([Raises(ForecastError("too short"))], panel, a_split(panel), PROBLEM)
+    assert failed.failures == {"broken": "too short"}
+    assert failed.results.empty
 
 
 def test_an_interrupt_goes_through():
@@ -107,7 +111,7 @@ def test_forecasts_of_the_wrong_shape_or_not_finite_are_failures():
     given = [Answers(good, "good"), Answers(good[:, :-1], "short"), Answers(holed, "holed")]
     found = backtest(given, panel, a_split(panel), PROBLEM)
     assert found.failures == {
-        "short": "ValueError: the forecast has shape (12, 3) where (origin, step) = (12, 4) was asked",
+        "short": "ValueError: the forecast has shape (12, 3), expected (origin, step) = (12, 4)",
         "holed": "ValueError: the forecast is not finite at 1 of 12 origins",
     }
 
@@ -147,3 +151,58 @@ def test_scales_come_from_the_training_split():
     changed = after_training(panel, split, 50.0)
     first, second = (backtest([LastValue()], p, split, PROBLEM) for p in (panel, changed))
     np.testing.assert_array_equal(first.scales.absolute, second.scales.absolute)
+
+
+LENGTH, SYMBOL_HORIZON = 300, 2
+
+
+@dataclass(frozen=True)
+class Bigram:
+    """Counts what followed what in training."""
+
+    name: str = "bigram"
+    kind: str = "naive"
+    notes: tuple = ()
+    shares: object = None
+
+    def fit(self, past, train_steps, problem):
+        size = len(past.symbols)
+        counts = np.ones((problem.horizon, size, size))
+        for (_, rows), steps in zip(past.series(), train_steps, strict=True):
+            y = past.target[rows][:steps].astype(int)
+            for h in range(problem.horizon):
+                np.add.at(counts[h], (y[: -h - 1], y[h + 1 :]), 1)
+        return replace(self, shares=counts / counts.sum(axis=-1, keepdims=True))
+
+    def forecast(self, past, origins):
+        codes = past.target[origins.rows(past)].astype(int)
+        return of_probabilities(self.shares[:, codes].transpose(1, 0, 2))
+
+    def chosen(self):
+        return self
+
+
+def test_successive_results_are_those_of_the_first_of_all_origins():
+    rng = np.random.default_rng(0)
+    ids = ("a", "b")
+    one = single_series(np.zeros(LENGTH), np.arange(LENGTH), Calendar(freq=None), "s")
+    panel = replace(
+        one,
+        values=rng.integers(0, 3, (2 * LENGTH, 1)).astype(float),
+        observed=np.ones((2 * LENGTH, 1), dtype=bool),
+        offsets=np.array([0, LENGTH, 2 * LENGTH]),
+        times=np.tile(one.times, 2),
+        ids=ids,
+        channels=(Channel("s", "target", categories=("x", "y", "z")),),
+    )
+    task = forecast_task(panel, SYMBOL_HORIZON, target_type="symbol")
+    fits = fit_all([Bigram()], panel, task.split, task.problem)
+    thin = forecast_all(fits, panel, task.split, task.problem, stride=7)
+    every = forecast_all(fits, panel, task.split, task.problem, stride=1).results
+    for uid in ids:
+        found = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid=uid, most=20)
+        expected = every[every["unique_id"] == uid].head(20 * SYMBOL_HORIZON).reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected)
+    none = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid="c", most=20)
+    assert none.columns.tolist() == every.columns.tolist()
+    assert none.empty

@@ -6,31 +6,31 @@ import numpy as np
 import pytest
 from oracles.intervals import conformal_quantile
 
-from forecast.evaluation.conformal import conformal_offsets, conformal_quantiles, misses
+from forecast.evaluation.conformal import conformal_offsets, conformal_quantiles, conformity_scores
 from forecast.forecasters.interface import QUANTILES
 
 
-def quantiles_of(y, told, scale, new, new_scale):
-    return conformal_quantiles(new, new_scale, conformal_offsets(misses(y, told, scale), QUANTILES))
+def quantiles_of(y, forecast, scale, new, new_scale):
+    return conformal_quantiles(new, new_scale, conformal_offsets(conformity_scores(y, forecast, scale), QUANTILES))
 
 
-@pytest.mark.parametrize("levels_told", [1, len(QUANTILES)])
+@pytest.mark.parametrize("forecast_levels", [1, len(QUANTILES)])
 @pytest.mark.parametrize("origins", [0, 1, 3, 19, 38, 39, 57])
-def test_every_quantile_is_that_of_the_loop(origins, levels_told):
+def test_every_quantile_is_that_of_the_loop(origins, forecast_levels):
     rng = np.random.default_rng(origins)
     y = rng.normal(size=(origins, 3))
     y[rng.random(y.shape) < 0.2] = np.nan
-    told = np.sort(rng.normal(size=(origins, 3, levels_told)), axis=2)
-    new = np.sort(rng.normal(size=(4, 3, levels_told)), axis=2)
+    forecast = np.sort(rng.normal(size=(origins, 3, forecast_levels)), axis=2)
+    new = np.sort(rng.normal(size=(4, 3, forecast_levels)), axis=2)
     scale, new_scale = rng.uniform(0.5, 3, origins), rng.uniform(0.5, 3, 4)
-    found = quantiles_of(y, told, scale, new, new_scale)
+    found = quantiles_of(y, forecast, scale, new, new_scale)
     for o in range(4):
         for h in range(3):
             each = [
                 conformal_quantile(
-                    new[o, h, i % levels_told],
+                    new[o, h, i % forecast_levels],
                     new_scale[o],
-                    zip(y[:, h], told[:, h, i % levels_told], scale, strict=True),
+                    zip(y[:, h], forecast[:, h, i % forecast_levels], scale, strict=True),
                     level,
                 )
                 for i, level in enumerate(QUANTILES)
@@ -77,18 +77,18 @@ def test_quantiles_that_are_too_narrow_are_widened_to_their_level():
     rng = np.random.default_rng(0)
     own = np.array([-0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2])
     y = rng.normal(size=(4000, 1))
-    told = np.broadcast_to(own, (2000, 1, 9))
-    found = quantiles_of(y[:2000], told, np.ones(2000), told, np.ones(2000))
+    forecast = np.broadcast_to(own, (2000, 1, 9))
+    found = quantiles_of(y[:2000], forecast, np.ones(2000), forecast, np.ones(2000))
     shares = (y[2000:, :, None] <= found).mean(axis=(0, 1))
     np.testing.assert_allclose(shares, QUANTILES, atol=0.04)
 
 
 def test_units_of_the_data_are_units_of_the_quantiles():
     rng = np.random.default_rng(1)
-    y, told, scale = rng.normal(size=(50, 2)), rng.normal(size=(50, 2, 1)), rng.uniform(1, 2, 50)
+    y, forecast, scale = rng.normal(size=(50, 2)), rng.normal(size=(50, 2, 1)), rng.uniform(1, 2, 50)
     new, new_scale = rng.normal(size=(5, 2, 1)), rng.uniform(1, 2, 5)
-    one = quantiles_of(y, told, scale, new, new_scale)
-    other = quantiles_of(y * 7 + 3, told * 7 + 3, scale * 7, new * 7 + 3, new_scale * 7)
+    one = quantiles_of(y, forecast, scale, new, new_scale)
+    other = quantiles_of(y * 7 + 3, forecast * 7 + 3, scale * 7, new * 7 + 3, new_scale * 7)
     np.testing.assert_allclose(other, one * 7 + 3, rtol=1e-12)
 
 

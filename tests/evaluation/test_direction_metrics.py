@@ -40,7 +40,7 @@ ORACLES = {
 }
 
 
-def said(missing=0.0, lengths=(60, 45, 50)):
+def scored_directions(missing=0.0, lengths=(60, 45, 50)):
     panel = a_panel(lengths=lengths, missing=missing)
     split = a_split(panel)
     origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
@@ -60,28 +60,28 @@ def test_every_metric_has_an_oracle():
 @pytest.mark.parametrize("metric", ORACLES)
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_metrics_are_scikit_learn_s(metric, missing):
-    panel, results, scales = said(missing)
+    panel, results, scales = scored_directions(missing)
     scores = score(results, scales, DIRECTION)
     for model in ("sharp", "half"):
         each = []
         for name in panel.ids:
-            mine = results[(results["model"] == model) & (results["unique_id"] == name)].dropna()
-            y, p, step = (mine[column].to_numpy() for column in ("y", "y_hat", "step"))
+            rows = results[(results["model"] == model) & (results["unique_id"] == name)].dropna()
+            y, p, step = (rows[column].to_numpy() for column in ("y", "y_hat", "step"))
             each.append(ORACLES[metric](y, p, step))
             assert scores.by_series.loc[(model, name), metric] == pytest.approx(each[-1], nan_ok=True)
         assert scores.by_model.loc[model, metric] == pytest.approx(np.nanmean(each))
 
 
 def test_the_outcomes_are_one_where_the_target_rose():
-    panel, results, _ = said(lengths=(60,))
-    mine = results[results["model"] == "half"]
-    at = np.searchsorted(panel.times, mine["cutoff"].to_numpy())
-    expected = panel.target[at + mine["step"].to_numpy()] > panel.target[at]
-    np.testing.assert_array_equal(mine["y"].to_numpy(), expected)
+    panel, results, _ = scored_directions(lengths=(60,))
+    rows = results[results["model"] == "half"]
+    at = np.searchsorted(panel.times, rows["cutoff"].to_numpy())
+    expected = panel.target[at + rows["step"].to_numpy()] > panel.target[at]
+    np.testing.assert_array_equal(rows["y"].to_numpy(), expected)
 
 
 def test_they_are_ranked_by_the_brier_score_which_is_what_is_tested():
-    _, results, scales = said()
+    _, results, scales = scored_directions()
     scores = score(results, scales, DIRECTION)
     assert ranking_metric(scores.by_model) == "brier"
     assert metric_label("brier") == "Brier score"
@@ -92,7 +92,7 @@ def test_they_are_ranked_by_the_brier_score_which_is_what_is_tested():
 
 
 def test_outcomes_that_are_all_the_same_have_no_auc_and_the_reason_is_said():
-    _, results, scales = said(lengths=(60,))
+    _, results, scales = scored_directions(lengths=(60,))
     scores = score(results.assign(y=1.0), scales, DIRECTION)
     assert np.isnan(scores.by_model["auc"]).all()
     assert scores.empty == ("AUC is empty for series 's0': all outcomes are the same",)
@@ -116,15 +116,15 @@ class OfTheOrigin(Answers):
 def test_the_verdict_speaks_of_the_brier_score_and_the_base_rate():
     panel = a_panel(lengths=(300,))  # independent values around 5: from above it falls, from below it rises
     found = judged(panel, lambda level: 1 / (1 + np.exp(level - 5.0)))
-    mine, base = (found.scores.by_model.loc[name, "brier"] for name in ("answers", BASE_RATE))
-    below = 100 * (1 - mine / base)
+    brier, base = (found.scores.by_model.loc[name, "brier"] for name in ("answers", BASE_RATE))
+    below = 100 * (1 - brier / base)
     assert found.verdict.won
     assert found.verdict.sentence == (
-        f"answers beats the base rate (Brier score {mine:.3f} against {base:.3f}, {below:.0f} % below, p < 0.001): "
+        f"answers beats the base rate (Brier score {brier:.3f} against {base:.3f}, {below:.0f} % below, p < 0.001): "
         f"on these data it is worth its training"
     )
     assert list(found.leaderboard["model"]) == ["answers", BASE_RATE]
-    assert found.leaderboard["skill"][0] == pytest.approx(1 - mine / base)
+    assert found.leaderboard["skill"][0] == pytest.approx(1 - brier / base)
     assert found.intervals is None
     assert found.copy_tests == {}
 

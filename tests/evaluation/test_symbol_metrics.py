@@ -48,7 +48,7 @@ def probabilities_of(origins, seed):
     return made / made.sum(axis=-1, keepdims=True)
 
 
-def told():
+def scored_symbols():
     panel = a_panel()
     split = a_split(panel)
     origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
@@ -65,28 +65,28 @@ def test_every_metric_has_an_oracle():
 
 @pytest.mark.parametrize("metric", ORACLES)
 def test_metrics_are_scikit_learn_s(metric):
-    panel, origins, probabilities, results, scales = told()
+    panel, origins, probabilities, results, scales = scored_symbols()
     scores = score(results, scales, SYMBOL)
     rows = origins.rows(panel)
     for model, made in probabilities.items():
         each = []
         for i, name in enumerate(panel.ids):
-            mine = origins.series == i
-            y = panel.target[rows[mine][:, None] + [1, 2]].ravel().astype(int)
-            each.append(ORACLES[metric](y, made[mine].reshape(-1, SYMBOLS)))
+            of_series = origins.series == i
+            y = panel.target[rows[of_series][:, None] + [1, 2]].ravel().astype(int)
+            each.append(ORACLES[metric](y, made[of_series].reshape(-1, SYMBOLS)))
             assert scores.by_series.loc[(model, name), metric] == pytest.approx(each[-1])
         assert scores.by_model.loc[model, metric] == pytest.approx(np.mean(each))
 
 
 def test_they_are_ranked_by_bits_which_are_what_is_tested():
-    _, _, _, results, scales = told()
+    _, _, _, results, scales = scored_symbols()
     scores = score(results, scales, SYMBOL)
     assert ranking_metric(scores.by_model) == "bits"
     assert question_of_scores(scores.by_model) is SYMBOL
     assert metric_label("bits") == "bits a symbol"
     losses, _ = losses_to_compare(results, scales, SYMBOL)
-    mine = results[results["model"] == "one"]
-    bits = (-np.log2(mine["chance"])).groupby([mine["unique_id"], mine["cutoff"]], observed=True).mean()
+    rows = results[results["model"] == "one"]
+    bits = (-np.log2(rows["chance"])).groupby([rows["unique_id"], rows["cutoff"]], observed=True).mean()
     np.testing.assert_allclose(losses["one"], bits.groupby("cutoff").mean(), rtol=1e-12)
 
 
@@ -118,11 +118,11 @@ def judged(*forecasters):
 
 def test_the_verdict_speaks_of_bits():
     found = judged(Says((0.7, 0.2, 0.1)), Says((1 / 3, 1 / 3, 1 / 3), "uniform", "naive"))
-    mine = found.scores.by_model.loc["says", "bits"]
+    bits = found.scores.by_model.loc["says", "bits"]
     assert found.scores.by_model.loc["uniform", "bits"] == pytest.approx(np.log2(3))
     assert found.verdict.won
     assert found.verdict.sentence == (
-        f"says beats uniform (bits a symbol {mine:.3f} against 1.585, {100 * (1 - mine / np.log2(3)):.0f} % below, "
+        f"says beats uniform (bits a symbol {bits:.3f} against 1.585, {100 * (1 - bits / np.log2(3)):.0f} % below, "
         f"p < 0.001): on these data it is worth its training"
     )
     assert list(found.leaderboard.columns[:5]) == ["model", "kind", "bits", "accuracy", "perplexity"]
@@ -151,7 +151,7 @@ def test_a_forecaster_of_values_is_no_answer():
 
 
 def test_a_results_table_is_written_with_the_symbols_themselves():
-    panel, _, _, results, _ = told()
+    panel, _, _, results, _ = scored_symbols()
     written = with_symbol_texts(results.assign(y=results["y"].where(results.index != 3)), panel.symbols)
     assert written["y_hat"].tolist() == [panel.symbols[int(code)] for code in results["y_hat"]]
     assert pd.isna(written["y"][3])
@@ -159,7 +159,7 @@ def test_a_results_table_is_written_with_the_symbols_themselves():
     assert with_symbol_texts(results, ()) is results
 
 
-def test_a_forecast_of_symbols_comes_back_as_it_wwith_symbol_texts():
+def test_a_forecast_of_symbols_comes_back_as_it_was_written():
     rows = [
         ForecastRow("a", "2024-01-01", "lstm", 0.75, (), '",\n'),
         ForecastRow("a", "2024-01-01", "lstm", 0.25, (), ""),
@@ -176,7 +176,7 @@ def test_a_chance_that_is_none_is_refused(line):
 
 
 def test_what_was_certain_and_came_costs_nothing_and_no_negative_zero():
-    *_, results, scales = told()
+    *_, results, scales = scored_symbols()
     certain = score(results.assign(chance=1.0), scales, SYMBOL).by_model["bits"]
     assert (certain == 0).all()
     assert not np.signbit(certain).any()
