@@ -15,8 +15,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.forks import averaged
 from forecast.forecasters.interface import QUANTILES, Forecasts, of_probabilities
 from forecast.forecasters.recursion import Recursion, Standing
-from forecast.network.categorical import CategoricalHead
 from forecast.network.head import Level
+from forecast.network.heads import CategoricalHead
 from forecast.network.inference import head_on_cpu
 from forecast.network.single_step import WindowSteps, linear_readout, softmax_readout, steps_from
 from forecast.network.state import StateAtOrigin
@@ -227,7 +227,7 @@ class Live:
         ahead = self._beside.ahead(self._horizon)
         if self._reference.horizon < self._horizon:
             buffer = self._buffer
-            standing = Standing(buffer.features, buffer.rows, buffer.lived, self._steps.reached, ahead)
+            standing = Standing(buffer.features, buffer.rows, buffer.lived, self._steps.at_origin, ahead)
             return Recursion(self._network, self._reference, self._scale, self._horizon).forecast(standing)
         with torch.no_grad():
             told = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)

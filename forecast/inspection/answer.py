@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.network.direction import DirectionHead
+from forecast.network.heads import DirectionHead
 
 if TYPE_CHECKING:
     from torch import Tensor

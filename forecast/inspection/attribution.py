@@ -29,8 +29,7 @@ from forecast.forecasters.live import read_forecasts
 from forecast.inspection.affine import Handed, Lags, lag_edges
 from forecast.inspection.covariates import covariate_groups
 from forecast.inspection.paths import Forecasting, Place, integrate
-from forecast.network.direction import DirectionHead
-from forecast.network.heads import needs_level
+from forecast.network.heads import DirectionHead, needs_level
 from forecast.network.inference import forecast_by_unrolling, forecast_by_windows
 from forecast.training.data import network_data
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from forecast.inspection.activity import Activity, activity_by_walk, activity_by_windows
 from forecast.inspection.memory import SHARE, Fall, fall_of
-from forecast.network.categorical import CategoricalHead
+from forecast.network.heads import CategoricalHead
 from forecast.network.inference import states_by_unrolling, states_by_windows
 from forecast.questions.kinds import SYMBOL
 from forecast.training.data import network_data

@@ -6,8 +6,8 @@
     student_t           location, spread, tail           negative log-likelihood  mean
     negative_binomial   log mean, dispersion             negative log-likelihood  mean
 
-With raw numbers of zero the location is the reference and the spread that of the reference's errors in training. What
-must be above zero is what was measured there times softplus(raw + c), with c such that zero gives 1.
+With raw numbers of zero the location is the reference and the spread that of the reference's errors in training. A
+parameter that must be above zero is the one measured there times softplus(raw + c), with c such that zero gives 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SMALLEST_SPREAD = 1e-4
-"""In units of a series' scale: a reference that never erred in training would leave a spread of nothing."""
+"""In units of a series' scale: a reference without errors in training would leave a spread of zero."""
 
 SMALLEST_MEAN = 1e-2
 """Mean of a count, in units of the scale, where the reference forecasts less."""
@@ -43,10 +43,10 @@ _LARGEST_FACTOR = 20.0  # of a log mean: more would overflow before training cou
 
 
 class QuantileHead(Head):
-    """Quantiles at levels of the user's own, which cannot cross: gaps between neighbours are above zero.
+    """Quantiles at given levels, which cannot cross: gaps between neighbours are above zero.
 
     Trained by the pinball loss (Koenker and Bassett 1978), the mean over the levels times two, which with many levels
-    is the CRPS. Between its levels and beyond them the quantile function is a straight line in normal scores.
+    is the CRPS. Between its levels and beyond them the quantile function is linear in normal scores.
 
     Attributes
     ----------
@@ -67,24 +67,24 @@ class QuantileHead(Head):
     def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
         """Measure the gaps, too."""
         super().begin(differences, exists, level)
-        for step, (errors, there) in enumerate(zip(differences.numpy().T, exists.numpy().T, strict=True)):
-            if there.any():
-                self.gaps[step] = torch.from_numpy(np.diff(np.quantile(errors[there.astype(bool)], self.levels)))
+        for step, (errors, known) in enumerate(zip(differences.numpy().T, exists.numpy().T, strict=True)):
+            if known.any():
+                self.gaps[step] = torch.from_numpy(np.diff(np.quantile(errors[known.astype(bool)], self.levels)))
         self.gaps.clamp_(min=SMALLEST_SPREAD)
 
     def own_quantiles(self, raw: Tensor) -> Tensor:
         """Quantiles at its levels, (..., horizon, level)."""
         median = (raw[..., :1] * self.unit[:, None]).expand(*raw.shape[:-1], 1)
-        gaps = self.gaps * _positive(raw[..., 1:])
+        gaps = self.gaps * _positive(raw[..., 1:])  # (..., horizon, level - 1)
         below = median - gaps[..., : self.middle].flip(-1).cumsum(-1).flip(-1)
         above = median + gaps[..., self.middle :].cumsum(-1)
         return torch.cat([below, median, above], dim=-1)
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Twice the mean pinball loss."""
-        missed = target[..., None] - self.own_quantiles(raw)
-        levels = missed.new_tensor(self.levels)
-        pinball: Tensor = torch.maximum(levels * missed, (levels - 1.0) * missed)
+        errors = target[..., None] - self.own_quantiles(raw)  # (..., horizon, level)
+        levels = errors.new_tensor(self.levels)
+        pinball: Tensor = torch.maximum(levels * errors, (levels - 1.0) * errors)
         return 2.0 * pinball.mean(dim=-1)
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
@@ -92,16 +92,16 @@ class QuantileHead(Head):
         return raw[..., 0] * self.unit
 
     def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
-        """Interpolated between its levels in normal scores."""
+        """Interpolate between its levels, in normal scores."""
         own = self.own_quantiles(raw)
         scores, score = (_normal_scores(p) for p in (torch.tensor(self.levels), probability))
-        left = (torch.searchsorted(scores, score) - 1).clamp(0, self.size - 2)
+        left = (torch.searchsorted(scores, score) - 1).clamp(0, self.size - 2)  # level below the probability
         low, high = (own.gather(-1, (left + i)[..., None])[..., 0] for i in (0, 1))
         share = (score - scores[left]) / (scores[left + 1] - scores[left])
         return low + share * (high - low)
 
     def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
-        """Interpolated between its levels, as the quantiles are."""
+        """Interpolate between its levels, as the quantiles do."""
         own, scores = self.own_quantiles(raw).contiguous(), _normal_scores(torch.tensor(self.levels))
         left = (torch.searchsorted(own, target[..., None].contiguous()) - 1).clamp(0, self.size - 2)
         low, high = (own.gather(-1, left + i)[..., 0] for i in (0, 1))
@@ -123,7 +123,7 @@ class GaussianHead(Head):
         """Negative log-likelihood."""
         spread = self.spread(raw)
         z = (target - self.point(raw, level)) / spread
-        return 0.5 * z.square() + spread.log() + 0.5 * math.log(2 * math.pi)
+        return 0.5 * z.square() + spread.log() + 0.5 * math.log(2 * math.pi)  # z^2 / 2 + log sigma + log(2 pi) / 2
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
         """The mean."""
@@ -149,16 +149,16 @@ class StudentHead(Head):
         return _HEAVIEST + (_TAIL - _HEAVIEST) * _positive(raw[..., 2])
 
     def spread(self, raw: Tensor) -> Tensor:
-        """Scale of the t; at the beginning its standard deviation is the reference's."""
-        beginning = math.sqrt((_TAIL - 2) / _TAIL)
-        return self.unit.clamp(min=SMALLEST_SPREAD) * beginning * _positive(raw[..., 1])
+        """Scale of the t; untrained its standard deviation is that of the reference's errors."""
+        to_scale = math.sqrt((_TAIL - 2) / _TAIL)  # of a standard deviation: that of a t is sqrt(nu / (nu - 2))
+        return self.unit.clamp(min=SMALLEST_SPREAD) * to_scale * _positive(raw[..., 1])
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Negative log-likelihood."""
-        freedom, spread = self.freedom(raw), self.spread(raw)
+        freedom, spread = self.freedom(raw), self.spread(raw)  # nu, sigma
         z = (target - self.point(raw, level)) / spread
         half = (freedom + 1) / 2
-        shape = torch.lgamma(half) - torch.lgamma(freedom / 2) - 0.5 * (freedom * math.pi).log()
+        shape = torch.lgamma(half) - torch.lgamma(freedom / 2) - 0.5 * (freedom * math.pi).log()  # log density at 0
         return half * torch.log1p(z.square() / freedom) + spread.log() - shape
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
@@ -206,31 +206,31 @@ class NegativeBinomialHead(Head):
         error = known.reference + differences * known.scale - mean
         excess = (error.square() - mean) / mean.square()
         weights = mean.square() * exists  # small means say next to nothing of it
-        found = (excess * weights).sum(dim=0) / weights.sum(dim=0).clamp(min=1e-12)
-        self.dispersion.copy_(found.clamp(*_DISPERSIONS))
+        dispersion = (excess * weights).sum(dim=0) / weights.sum(dim=0).clamp(min=1e-12)
+        self.dispersion.copy_(dispersion.clamp(*_DISPERSIONS))
 
     def mean(self, raw: Tensor, level: Level | None) -> Tensor:
         """Mean, in the target's units."""
         return _floored(_needed(level)) * raw[..., 0].clamp(-_LARGEST_FACTOR, _LARGEST_FACTOR).exp()
 
     def shape(self, raw: Tensor) -> Tensor:
-        """R = 1 / a."""
+        """Size parameter r = 1 / a."""
         return 1.0 / (self.dispersion * _positive(raw[..., 1])).clamp(min=1e-6)
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
-        """Negative log-likelihood; a target that does not exist is taken for some count."""
+        """Negative log-likelihood; a target that does not exist counts as 0."""
         known = _needed(level)
         y = (known.reference + target * known.scale).round().clamp(min=0.0).nan_to_num()
         mean, r = self.mean(raw, level), self.shape(raw)
-        chosen = torch.lgamma(y + r) - torch.lgamma(r) - torch.lgamma(y + 1)
-        return -(chosen - r * torch.log1p(mean / r) + y * (mean.log() - (r + mean).log()))
+        binomial = torch.lgamma(y + r) - torch.lgamma(r) - torch.lgamma(y + 1)  # log of (y + r - 1 choose y)
+        return -(binomial - r * torch.log1p(mean / r) + y * (mean.log() - (r + mean).log()))
 
     def point(self, raw: Tensor, level: Level | None) -> Tensor:
         """The mean."""
         return self._difference(self.mean(raw, level), level)
 
     def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
-        """The least count that is reached with the probability."""
+        """The least count y with P(Y <= y) at least the probability."""
         from scipy import stats  # noqa: PLC0415  # takes half a second to import, and only counts need it
 
         mean, r = (part.numpy().astype(np.float64) for part in (self.mean(raw, level), self.shape(raw)))
@@ -238,13 +238,13 @@ class NegativeBinomialHead(Head):
         return self._difference(torch.from_numpy(count).to(raw.dtype), level)
 
     def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
-        """Of the middle between the probabilities of less, and of as much: a count covers a stretch of them."""
+        """Of the middle between P(Y < y) and P(Y <= y)."""
         known = _needed(level)
         mean, r = (part.numpy().astype(np.float64) for part in (self.mean(raw, level), self.shape(raw)))
         y = (known.reference + target * known.scale).round().clamp(min=0.0).nan_to_num().numpy().astype(np.float64)
-        as_much = special.betainc(r, y + 1, r / (r + mean))
+        at_most = special.betainc(r, y + 1, r / (r + mean))
         less = np.where(y > 0, special.betainc(r, np.maximum(y, 1), r / (r + mean)), 0.0)
-        return _scores_of((less + as_much) / 2)
+        return _scores_of((less + at_most) / 2)
 
     def _difference(self, count: Tensor, level: Level | None) -> Tensor:
         known = _needed(level)
@@ -266,11 +266,11 @@ def _positive(raw: Tensor) -> Tensor:
 
 
 def _floored(level: Level) -> Tensor:
-    """The reference, where it is a mean that a count can have."""
+    """The reference, but never below the smallest mean of a count."""
     return torch.maximum(level.reference, SMALLEST_MEAN * level.scale).nan_to_num(nan=1.0)
 
 
 def _needed(level: Level | None) -> Level:
     if level is None:
-        raise ValueError("counts need to know where the series stand")
+        raise ValueError("a head of counts needs the level of the series")
     return level

@@ -1,8 +1,8 @@
-"""What every head is: the meaning of the raw numbers of a horizon step.
+"""The interface of all heads: what the raw numbers of a horizon step mean.
 
 A head is a distribution of the difference to the reference, in units of a series' scale. Raw numbers are zero in an
-untrained network, and zero means: located at the reference, spread as the reference's errors in training. How raw
-numbers come out of features is the decoder's business (`decoders`).
+untrained network, and zero means: located at the reference, spread as the reference's errors in training. `decoders`
+compute raw numbers from features.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Level(NamedTuple):
-    """Where a series stands, for heads whose distribution is not one of differences (counts).
+    """The level of a series, for heads whose distribution is not one of differences (counts).
 
     Attributes
     ----------
@@ -36,15 +36,15 @@ class Level(NamedTuple):
 
 
 class Head(nn.Module):
-    """What every head has; all numbers but raw ones are differences in units of a series' scale.
+    """Base of all heads; all numbers but raw ones are differences in units of a series' scale.
 
     Attributes
     ----------
-    question : what it answers; all of this is said of values, and `DirectionHead` says what it does instead
+    question : what is forecast; the docstrings here speak of values, `heads` says what differs for other questions
     size : raw numbers a horizon step
-    needs_level : whether `level` has to be handed over
+    needs_level : whether methods need a `level`
     is_distribution : whether there are quantiles
-    location : which of the raw numbers says where the forecast lies, in units of `unit`
+    location : index of the raw number that is the location of the forecast, in units of `unit`
     unit : (horizon,) root mean square of the reference's errors in training; 0 where there is nothing to add
 
     """
@@ -61,7 +61,7 @@ class Head(nn.Module):
         self.register_buffer("unit", torch.ones(horizon))
 
     def begin(self, differences: Tensor, exists: Tensor, level: Level | None) -> None:
-        """Measure on forks of the training split, (fork, horizon) each, where an untrained network begins."""
+        """Measure the spread of the reference's errors on forks of the training split, (fork, horizon) each."""
         squares = (differences.double().square() * exists).sum(dim=0)
         self.unit.copy_((squares / exists.sum(dim=0).clamp(min=1)).sqrt())
 
@@ -78,20 +78,20 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
-        """Quantile of each distribution at a probability of its own, (..., horizon, size), (..., horizon) -> same."""
+        """Quantiles, each at its own probability, (..., horizon, size) and (..., horizon) -> (..., horizon)."""
         raise NotImplementedError
 
     def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
-        """Where in the distribution targets lie, as normal scores, (..., horizon, size) and (..., horizon) -> same.
+        """Normal scores Phi^-1(F(target)), (..., horizon, size) and (..., horizon) -> (..., horizon).
 
-        Standard normal, if the distribution is right.
+        They are standard normal if the distribution is right.
         """
         raise NotImplementedError
 
     def quantiles(self, raw: Tensor, probabilities: Sequence[float], level: Level | None) -> Tensor:
         """Quantiles of all at the same probabilities, (..., horizon, size) -> (..., horizon, probability)."""
-        told = [self.quantile(raw, torch.full(raw.shape[:-1], p), level) for p in probabilities]
-        return torch.stack(told, dim=-1)
+        quantiles = [self.quantile(raw, torch.full(raw.shape[:-1], p), level) for p in probabilities]
+        return torch.stack(quantiles, dim=-1)
 
 
 def mean_where(losses: Tensor, exists: Tensor) -> Tensor:

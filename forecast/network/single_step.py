@@ -1,6 +1,10 @@
-"""A network that goes on one step at a time: by the cells' own equations in numpy, or by torch where that is needed.
+"""Single steps of a network, for `Live` and generation: RNN, LSTM and GRU in numpy, any other backbone by torch.
 
-A call of torch costs more than the arithmetic of a small cell's step. All of these are of lanes side by side.
+A call of torch costs more than the arithmetic of a small cell's step: of one row and 64 units torch takes 60 us for a
+step and its head, numpy 12. So the cells' equations (`cells`) stand here once more. A call of numpy costs half a
+microsecond, as much as a small gate: [x, h] lie side by side in one array and meet [W'; U'] in one product, and as
+sigma(a) = (tanh(a / 2) + 1) / 2, one tanh with halved weights does for all gates. Everything is written into arrays
+that a layer keeps; what it hands out is a copy, except `hidden`, which the next step overwrites.
 """
 
 from __future__ import annotations
@@ -11,11 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from forecast.network.categorical import CategoricalHead
 from forecast.network.cells import Recurrent
-from forecast.network.compiled.modules import SigmoidRnn
+from forecast.network.compiled.modules import SigmoidRnn, layer_weights
 from forecast.network.decoders import DirectDecoder
-from forecast.network.heads import PointHead
+from forecast.network.heads import CategoricalHead, PointHead
 from forecast.network.state import StateAtOrigin
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Steps(Protocol):
-    """What goes on."""
+    """A network that is advanced step by step, all lanes side by side."""
 
     @property
     def features(self) -> Float32Array:
@@ -35,8 +38,8 @@ class Steps(Protocol):
         ...
 
     @property
-    def reached(self) -> StateAtOrigin:
-        """What is carried after the latest step."""
+    def at_origin(self) -> StateAtOrigin:
+        """Features and state after the latest step."""
         ...
 
     def advance(self, x: Float32Array) -> None:
@@ -44,54 +47,54 @@ class Steps(Protocol):
         ...
 
 
-def steps_from(network: Network, reached: StateAtOrigin) -> Steps:
-    """Go on from where every series of a network stands, (series, ...), the fastest way that there is."""
+def steps_from(network: Network, at_origin: StateAtOrigin) -> Steps:
+    """Return the fastest way to advance every series from its state, (series, ...)."""
     if isinstance(network.backbone, Recurrent) and network.device.type == "cpu":
-        return CellSteps(network, reached)
-    return TorchSteps(network, reached)
+        return CellSteps(network, at_origin)
+    return TorchSteps(network, at_origin)
 
 
 class TorchSteps:
     """Any network, step by step."""
 
-    def __init__(self, network: Network, reached: StateAtOrigin) -> None:
+    def __init__(self, network: Network, at_origin: StateAtOrigin) -> None:
         self._network = network
-        self.reached = reached
-        self._series = torch.arange(len(reached.features), device=network.device)[:, None]
+        self.at_origin = at_origin
+        self._series = torch.arange(len(at_origin.features), device=network.device)[:, None]
 
     @property
     def features(self) -> Float32Array:
         """Features at the latest step, (series, feature)."""
-        features: Float32Array = self.reached.features.cpu().numpy()
+        features: Float32Array = self.at_origin.features.cpu().numpy()
         return features
 
     @torch.no_grad()
     def advance(self, x: Float32Array) -> None:
         """Take one more step, (series, input)."""
         inputs = torch.from_numpy(x[:, None]).to(self._network.device)
-        features, state = self._network.features(inputs, self._series, self.reached.state)
-        self.reached = StateAtOrigin(features[:, -1], state)
+        features, state = self._network.features(inputs, self._series, self.at_origin.state)
+        self.at_origin = StateAtOrigin(features[:, -1], state)
 
 
 class WindowSteps:
-    """A network that reads a window anew at each step, from a zero state."""
+    """A network that reads its whole window at each step, from a zero state."""
 
     def __init__(self, network: Network, window: Float32Array) -> None:
-        """Begin with what was read last, (series, context step, input)."""
+        """Begin with the latest window, (series, context step, input)."""
         self._network = network
         self._window = window
-        self.reached = self._read()
+        self.at_origin = self._read()
 
     @property
     def features(self) -> Float32Array:
         """Features at the latest step, (series, feature)."""
-        features: Float32Array = self.reached.features.cpu().numpy()
+        features: Float32Array = self.at_origin.features.cpu().numpy()
         return features
 
     def advance(self, x: Float32Array) -> None:
         """Take one more step, (series, input)."""
         self._window = np.concatenate([self._window[:, 1:], x[:, None]], axis=1)
-        self.reached = self._read()
+        self.at_origin = self._read()
 
     @torch.no_grad()
     def _read(self) -> StateAtOrigin:
@@ -102,13 +105,13 @@ class WindowSteps:
 
 
 class CellSteps:
-    """An RNN, LSTM or GRU in the equations of `cells`, with the weights that the network has now."""
+    """An RNN, LSTM or GRU in numpy, with a copy of the network's weights."""
 
-    def __init__(self, network: Network, reached: StateAtOrigin) -> None:
+    def __init__(self, network: Network, at_origin: StateAtOrigin) -> None:
         backbone = network.backbone
         if not isinstance(backbone, Recurrent):
             raise TypeError(f"no equations for {type(backbone).__name__}")
-        states = [part.numpy() for part in reached.state]
+        states = [part.numpy() for part in at_origin.state]
         self._layers = [
             build_layer(backbone.core, layer, [part[:, layer] for part in states])
             for layer in range(backbone.core.num_layers)
@@ -120,8 +123,8 @@ class CellSteps:
         self.features: Float32Array = self._layers[-1].hidden  # each step writes there
 
     @property
-    def reached(self) -> StateAtOrigin:
-        """What is carried after the latest step."""
+    def at_origin(self) -> StateAtOrigin:
+        """Features and state after the latest step."""
         parts = zip(*(layer.state for layer in self._layers), strict=True)
         state = tuple(torch.from_numpy(np.stack(part, axis=1)) for part in parts)
         return StateAtOrigin(torch.from_numpy(self.features.copy()), state)
@@ -130,6 +133,171 @@ class CellSteps:
         """Take one more step, (series, input)."""
         for layer in self._layers:
             x = layer.step(x)
+
+
+def build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
+    """Build a layer of torch's core, with copies of its weights and of the state before, (lane, hidden) each."""
+    build = LstmLayer if isinstance(core, nn.LSTM) else GruLayer if isinstance(core, nn.GRU) else RnnLayer
+    return build(core, layer, state)
+
+
+class Layer:
+    """Base of the layers: gates are curves of W x + U h + b.
+
+    Attributes
+    ----------
+    hidden : (lane, hidden) outputs of the latest step; overwritten by the next
+
+    """
+
+    def __init__(self, w: Float32Array, u: Float32Array, bias: Float32Array, state: Sequence[Float32Array]) -> None:
+        """Take W (gate, input), U (gate, hidden), b (gate,), and the state before, (lane, hidden) each."""
+        self._w, self._u, self._bias = w.T, u.T, bias
+        self._of_symbols: Float32Array | None = None
+        self._begin(state[0])
+
+    def _begin(self, h: Float32Array) -> None:
+        """Lay inputs and state side by side, and their weights below each other."""
+        lanes, inputs = len(h), len(self._w)
+        self._weights = np.concatenate([self._w, self._u])  # (input + hidden, gate)
+        self._read = np.zeros((lanes, len(self._weights)), dtype=np.float32)  # (lane, [x, h])
+        self._inputs, self.hidden = self._read[:, :inputs], self._read[:, inputs:]
+        self.hidden[:] = h
+        self._gates = np.zeros((lanes, self._weights.shape[1]), dtype=np.float32)
+
+    @property
+    def state(self) -> tuple[Float32Array, ...]:
+        """State after the latest step, (lane, hidden) each."""
+        return (self.hidden.copy(),)
+
+    def fold(self, unit: Float32Array, static: Float32Array | None, embedded: Float32Array | None) -> None:
+        """Fold all that precedes the first layer into its weights.
+
+        Inputs are divided by their units, (input,); static inputs, (lane, column), become part of the bias. Where the
+        first input is the code of a symbol, with embeddings (symbol, number), W times them becomes a table, (symbol,
+        gate).
+        """
+        if embedded is not None:
+            size = embedded.shape[1]
+            self._of_symbols, self._w, unit = embedded @ self._w[:size], self._w[size:], unit[1:]
+        inputs = len(unit)
+        if static is not None:
+            self._bias = self._bias + static @ self._w[inputs:]
+        self._w = self._w[:inputs] / unit[:, None]
+        self._begin(self.hidden)
+
+    def sums(self, x: Float32Array) -> Float32Array:
+        """W x + U h + b of all gates, (lane, input) -> (lane, gate); overwritten by the next step."""
+        gates = self._gates
+        self._inputs[:] = x if self._of_symbols is None else x[:, 1:]
+        np.dot(self._read, self._weights, out=gates)
+        gates += self._bias
+        if self._of_symbols is not None:
+            gates += self._of_symbols[x[:, 0].astype(np.intp)]
+        return gates
+
+    def step(self, x: Float32Array) -> Float32Array:
+        """Take one step, (lane, input) -> `hidden`."""
+        raise NotImplementedError
+
+
+class LstmLayer(Layer):
+    """One layer of an LSTM; gates lie in the order i, f, o, g, those with sigma first."""
+
+    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
+        w, u, b_in, b = (part.detach().numpy() for part in layer_weights(core, layer))
+        size = core.hidden_size
+        order = np.concatenate([np.arange(2 * size), np.arange(3 * size, 4 * size), np.arange(2 * size, 3 * size)])
+        half = _halved(3 * size, 4 * size)
+        super().__init__(half[:, None] * w[order], half[:, None] * u[order], half * (b_in + b)[order], state)
+        self._c = state[1].copy()
+
+    def _begin(self, h: Float32Array) -> None:
+        super()._begin(h)
+        gates, size = self._gates, h.shape[1]
+        self._i_f_o = gates[:, : 3 * size]
+        self._i, self._f, self._o, self._g = (gates[:, at : at + size] for at in range(0, 4 * size, size))
+
+    @property
+    def state(self) -> tuple[Float32Array, ...]:
+        """Return h and c after the latest step."""
+        return self.hidden.copy(), self._c.copy()
+
+    def step(self, x: Float32Array) -> Float32Array:
+        """Take one step."""
+        gates, i_f_o, c, g, h = self.sums(x), self._i_f_o, self._c, self._g, self.hidden
+        np.tanh(gates, out=gates)
+        i_f_o *= 0.5  # sigma(a) = (tanh(a / 2) + 1) / 2
+        i_f_o += 0.5
+        g *= self._i
+        c *= self._f
+        c += g  # c = f c + i g
+        np.tanh(c, out=h)
+        h *= self._o  # h = o tanh(c)
+        return h
+
+
+class GruLayer(Layer):
+    """One layer of a GRU; gates are r, z, and the two parts of n: W x + b and U h + b'."""
+
+    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
+        w, u, b_in, b = (part.detach().numpy() for part in layer_weights(core, layer))
+        size = core.hidden_size
+        half = _halved(2 * size, 4 * size)
+        n, inner = slice(2 * size, 3 * size), slice(3 * size, 4 * size)
+        w, u, b_in, b = (np.concatenate([part, part[n]]) for part in (w, u, b_in, b))  # four gates: n twice
+        w[inner], b_in[inner] = 0.0, 0.0
+        u[n], b[n] = 0.0, 0.0
+        super().__init__(half[:, None] * w, half[:, None] * u, half * (b_in + b), state)
+
+    def _begin(self, h: Float32Array) -> None:
+        super()._begin(h)
+        gates, size = self._gates, h.shape[1]
+        self._r_z = gates[:, : 2 * size]
+        self._r, self._z, self._n, self._inner = (gates[:, at : at + size] for at in range(0, 4 * size, size))
+
+    def step(self, x: Float32Array) -> Float32Array:
+        """Take one step."""
+        self.sums(x)
+        r_z, n, inner, h = self._r_z, self._n, self._inner, self.hidden
+        np.tanh(r_z, out=r_z)
+        r_z *= 0.5
+        r_z += 0.5
+        inner *= self._r
+        n += inner
+        np.tanh(n, out=n)  # n = tanh(W x + b + r (U h + b'))
+        h -= n
+        h *= self._z
+        h += n  # h = n + z (h - n)
+        return h
+
+
+class RnnLayer(Layer):
+    """One layer of an RNN."""
+
+    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
+        w, u, b_in, b = (part.detach().numpy() for part in layer_weights(core, layer))
+        self._sigmoid = isinstance(core, SigmoidRnn)
+        self._relu = core.nonlinearity == "relu"
+        half = np.float32(0.5 if self._sigmoid else 1.0)
+        super().__init__(half * w, half * u, half * (b_in + b), state)
+
+    def step(self, x: Float32Array) -> Float32Array:
+        """Take one step."""
+        gates, h = self.sums(x), self.hidden
+        if self._relu and not self._sigmoid:
+            np.maximum(gates, 0.0, out=h)
+            return h
+        np.tanh(gates, out=h)
+        if self._sigmoid:
+            h *= 0.5  # sigma, of halved weights
+            h += 0.5
+        return h
+
+
+def _halved(first: int, gates: int) -> Float32Array:
+    """Factors of the weights, (gate,): 0.5 for the first gates, whose sigma is computed of a / 2, 1 for the others."""
+    return np.where(np.arange(gates) < first, np.float32(0.5), np.float32(1.0))
 
 
 class LinearReadout:
@@ -142,23 +310,23 @@ class LinearReadout:
     def of(self, features: Float32Array) -> Float32Array:
         """(lane, feature) -> (lane, horizon)."""
         # Of one lane: a vector times a matrix takes 1 us, a matrix of one row times a matrix 2.5.
-        told: Float32Array = features.dot(self._weight) if len(features) > 1 else features[0].dot(self._weight)[None]
-        told += self._bias
-        return told
+        points: Float32Array = features.dot(self._weight) if len(features) > 1 else features[0].dot(self._weight)[None]
+        points += self._bias
+        return points
 
 
 def linear_readout(network: Network) -> LinearReadout | None:
-    """Return how point forecasts follow from features; None where forecasts are made otherwise."""
-    straight, head = _straight(network), network.head
-    if straight is None or not isinstance(head, PointHead):
+    """Return the linear read-out of point forecasts; None where the decoder or the head is another."""
+    linear, head = _linear(network), network.head
+    if linear is None or not isinstance(head, PointHead):
         return None
     unit = head.unit.cpu().numpy()
-    weight, bias = straight
+    weight, bias = linear
     return LinearReadout(weight * unit[:, None], bias * unit)
 
 
 class SoftmaxReadout:
-    """Uniforms of symbols whose logarithms are, but for what they lack to add up to 1, linear in the features."""
+    """Probabilities of symbols: the softmax of logits that are linear in the features."""
 
     def __init__(self, weight: Float32Array, bias: Float32Array, base: FloatArray) -> None:
         """Take weights (horizon and symbol, feature), bias (same,) and logarithms of base rates (horizon, symbol)."""
@@ -175,190 +343,16 @@ class SoftmaxReadout:
 
 
 def softmax_readout(network: Network) -> SoftmaxReadout | None:
-    """Return how probabilities of symbols follow from features; None where forecasts are made otherwise."""
-    straight, head = _straight(network), network.head
-    if straight is None or not isinstance(head, CategoricalHead):
+    """Return the softmax read-out of symbols; None where the decoder or the head is another."""
+    linear, head = _linear(network), network.head
+    if linear is None or not isinstance(head, CategoricalHead):
         return None
-    return SoftmaxReadout(*straight, head.base.double().cpu().numpy())
+    return SoftmaxReadout(*linear, head.base.double().cpu().numpy())
 
 
-def _straight(network: Network) -> tuple[Float32Array, Float32Array] | None:
+def _linear(network: Network) -> tuple[Float32Array, Float32Array] | None:
     """Weights (raw number, feature) and bias (raw number,) of a decoder that is linear in the features alone."""
     decoder = network.decoder
     if not isinstance(decoder, DirectDecoder) or decoder.reader is not None:
         return None
     return decoder.out.weight.detach().cpu().numpy(), decoder.out.bias.detach().cpu().numpy()
-
-
-class Layer:
-    """What all of them have: gates come of own x + carried h + bias.
-
-    Attributes
-    ----------
-    hidden : (lane, hidden) outputs of the latest step; overwritten by the next
-
-    """
-
-    def __init__(
-        self, own: Float32Array, carried: Float32Array, bias: Float32Array, state: Sequence[Float32Array]
-    ) -> None:
-        """Take weights, (gate, input) and (gate, hidden), bias, (gate,), and the state before, (lane, hidden) each."""
-        self._own, self._carried, self._bias = own.T, carried.T, bias
-        self._of_symbols: Float32Array | None = None
-        self._begin(state[0])
-
-    def _begin(self, h: Float32Array) -> None:
-        """Lay inputs and state side by side, and their weights below each other."""
-        lanes, inputs = len(h), len(self._own)
-        self._weights = np.concatenate([self._own, self._carried])
-        self._seen = np.zeros((lanes, len(self._weights)), dtype=np.float32)
-        self._inputs, self.hidden = self._seen[:, :inputs], self._seen[:, inputs:]
-        self.hidden[:] = h
-        self._gates = np.zeros((lanes, self._weights.shape[1]), dtype=np.float32)
-
-    @property
-    def state(self) -> tuple[Float32Array, ...]:
-        """What is carried after the latest step, (lane, hidden) each."""
-        return (self.hidden.copy(),)
-
-    def fold(self, unit: Float32Array, static: Float32Array | None, embedded: Float32Array | None) -> None:
-        """Let the weights divide inputs by their units, (input,), and add what never changes, (lane, column).
-
-        Where the first input is the code of a symbol, `embedded` is what it is read as, (symbol, number): what gates
-        get of each symbol becomes a table, (symbol, gate).
-        """
-        if embedded is not None:
-            size = embedded.shape[1]
-            self._of_symbols, self._own, unit = embedded @ self._own[:size], self._own[size:], unit[1:]
-        inputs = len(unit)
-        if static is not None:
-            self._bias = self._bias + static @ self._own[inputs:]
-        self._own = self._own[:inputs] / unit[:, None]
-        self._begin(self.hidden)
-
-    def read(self, x: Float32Array) -> Float32Array:
-        """What gates get of inputs and state, (lane, input) -> (lane, gate); overwritten by the next step."""
-        gates = self._gates
-        self._inputs[:] = x if self._of_symbols is None else x[:, 1:]
-        np.dot(self._seen, self._weights, out=gates)
-        gates += self._bias
-        if self._of_symbols is not None:
-            gates += self._of_symbols[x[:, 0].astype(np.intp)]
-        return gates
-
-    def step(self, x: Float32Array) -> Float32Array:
-        """Take one step, (lane, input) -> `hidden`."""
-        raise NotImplementedError
-
-
-class LstmLayer(Layer):
-    """One layer of an LSTM; gates are kept in the order i, f, o, g."""
-
-    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
-        own, carried, bias, other = _weights(core, layer)
-        size = core.hidden_size
-        order = np.concatenate([np.arange(2 * size), np.arange(3 * size, 4 * size), np.arange(2 * size, 3 * size)])
-        half = _halved(3 * size, 4 * size)
-        super().__init__(
-            half[:, None] * own[order], half[:, None] * carried[order], half * (bias + other)[order], state
-        )
-        self._c = state[1].copy()
-
-    def _begin(self, h: Float32Array) -> None:
-        super()._begin(h)
-        gates, size = self._gates, h.shape[1]
-        self._opened = gates[:, : 3 * size]
-        self._i, self._f, self._o, self._g = (gates[:, at : at + size] for at in range(0, 4 * size, size))
-
-    @property
-    def state(self) -> tuple[Float32Array, ...]:
-        """Return h and c after the latest step."""
-        return self.hidden.copy(), self._c.copy()
-
-    def step(self, x: Float32Array) -> Float32Array:
-        """Take one step."""
-        gates, opened, c, added, h = self.read(x), self._opened, self._c, self._g, self.hidden
-        np.tanh(gates, out=gates)
-        opened *= 0.5
-        opened += 0.5
-        added *= self._i
-        c *= self._f
-        c += added
-        np.tanh(c, out=h)
-        h *= self._o
-        return h
-
-
-class GruLayer(Layer):
-    """One layer of a GRU; gates are r, z, and the two parts of n: of the input, and of the state."""
-
-    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
-        own, carried, bias, other = _weights(core, layer)
-        size = core.hidden_size
-        half = _halved(2 * size, 4 * size)
-        nothing, n = slice(3 * size, 4 * size), slice(2 * size, 3 * size)
-        wide = [np.concatenate([part, part[n]]) for part in (own, carried, bias, other)]
-        for part, without in zip(wide, (nothing, n, nothing, n), strict=True):
-            part[without] = 0.0
-        own, carried, bias, other = wide
-        super().__init__(half[:, None] * own, half[:, None] * carried, half * (bias + other), state)
-
-    def _begin(self, h: Float32Array) -> None:
-        super()._begin(h)
-        gates, size = self._gates, h.shape[1]
-        self._opened = gates[:, : 2 * size]
-        self._r, self._z, self._n, self._of_state = (gates[:, at : at + size] for at in range(0, 4 * size, size))
-
-    def step(self, x: Float32Array) -> Float32Array:
-        """Take one step."""
-        self.read(x)
-        opened, n, of_state, h = self._opened, self._n, self._of_state, self.hidden
-        np.tanh(opened, out=opened)
-        opened *= 0.5
-        opened += 0.5
-        of_state *= self._r
-        n += of_state
-        np.tanh(n, out=n)
-        h -= n
-        h *= self._z
-        h += n
-        return h
-
-
-class RnnLayer(Layer):
-    """One layer of an RNN."""
-
-    def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
-        own, carried, bias, other = _weights(core, layer)
-        self._sigmoid = isinstance(core, SigmoidRnn)
-        self._relu = core.nonlinearity == "relu"
-        half = np.float32(0.5 if self._sigmoid else 1.0)
-        super().__init__(half * own, half * carried, half * (bias + other), state)
-
-    def step(self, x: Float32Array) -> Float32Array:
-        """Take one step."""
-        gates, h = self.read(x), self.hidden
-        if self._relu and not self._sigmoid:
-            np.maximum(gates, 0.0, out=h)
-            return h
-        np.tanh(gates, out=h)
-        if self._sigmoid:
-            h *= 0.5
-            h += 0.5
-        return h
-
-
-def build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
-    """Build a layer of torch's, with copies of its weights and of the state before, (lane, hidden) each."""
-    build = LstmLayer if isinstance(core, nn.LSTM) else GruLayer if isinstance(core, nn.GRU) else RnnLayer
-    return build(core, layer, state)
-
-
-def _halved(first: int, gates: int) -> Float32Array:
-    """One half for the first gates, whose sigma is of tanh(a / 2), one for the others, (gate,)."""
-    return np.where(np.arange(gates) < first, np.float32(0.5), np.float32(1.0))
-
-
-def _weights(core: nn.RNNBase, layer: int) -> list[Float32Array]:
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return [getattr(core, f"{name}_l{layer}").detach().numpy() for name in names]

@@ -97,7 +97,7 @@ def test_the_cells_equations_look_symbols_up_as_torch_does(name):
         fast.advance(x)
         slow.advance(x)
         np.testing.assert_allclose(fast.features, slow.features, rtol=0, atol=1e-6)
-    for one, other in zip(fast.reached.state, slow.reached.state, strict=True):
+    for one, other in zip(fast.at_origin.state, slow.at_origin.state, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=0, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
-from forecast.network.categorical import CategoricalHead
+from forecast.network.heads import CategoricalHead
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
 from forecast.network.settings import GruSettings, LstmSettings

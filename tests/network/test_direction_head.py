@@ -8,8 +8,8 @@ import torch
 from oracles.panels import panel_of
 from sklearn.metrics import log_loss
 
-from forecast.network.direction import DirectionHead
 from forecast.network.head import mean_where
+from forecast.network.heads import DirectionHead
 from forecast.network.network import Network
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, Problem
