@@ -52,7 +52,7 @@ WALKS_A_TURN = 5
 """Forecasts from every origin before and after which libraries have their turn, which takes them seconds."""
 
 STEPS_TO_WARM_UP = 650_000
-"""What a network has walked before it is timed: only then are an LSTM's layers and walks compiled (`[fast]`)."""
+"""Steps of training before the timed ones: of so long a training an LSTM is compiled (`[fast]`)."""
 
 PROBLEM = Problem(horizon=24, context_steps=168, season_steps=24)
 OURS, BARE = "forecast", "bare loop"

@@ -10,8 +10,7 @@ The equations, with x_t the input, h_t the output, sigma the logistic function a
     gru   r, z = sigma(W x_t + U h_{t-1} + b)                    (Cho et al. 2014, as in cuDNN)
           n = tanh(W x_t + b + r * (U h_{t-1} + b')),  h_t = (1 - z) * n + z * h_{t-1}
 
-`scan` has the minGRU, `stack` and `dilation` what may lie around and between cells, `bidirectional` the reading of a
-window from both of its ends.
+`mingru` and `reservoir` have the other cells, `wrappers` what may lie around and between them.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Backbone(Protocol):
 
 
 class Recurrent(nn.Module):
-    """Stacked layers of an RNN, LSTM or GRU, with the fused kernels that there are: torch's, or those of `fused`.
+    """Stacked layers of an RNN, LSTM or GRU, with the fused kernels that there are: torch's, or those of `compiled`.
 
     Dropout silences features between the layers and after the last, while training.
     """
@@ -91,30 +90,30 @@ class Recurrent(nn.Module):
         return (zero,) * self.parts
 
     def can_reset(self, x: Tensor) -> bool:
-        """Whether lanes of these inputs may begin anew at any step, so that no piece has to be run for each."""
+        """Whether lanes of these inputs may be reset at any step, so that a chunk need not be cut there."""
         return self.core.can_reset(x)
 
-    def forward(self, x: Tensor, state: State, begins: Tensor | None = None) -> tuple[Tensor, State]:
-        """Run over (lane, step, input); where it `resets`, the state is zero before step `begins` of a lane, if any."""
-        parts, after = self._run(x, state, begins)
+    def forward(self, x: Tensor, state: State, resets: Tensor | None = None) -> tuple[Tensor, State]:
+        """Run over (lane, step, input); if it `can_reset`, the state of a lane is zero before its step in `resets`."""
+        parts, after = self._run(x, state, resets)
         features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return self.dropout(features), tuple(part.transpose(0, 1) for part in after)
 
     def last(self, x: Tensor, state: State) -> Tensor:
-        """Features of the last step alone, (lane, feature): its output is in the state that comes out.
+        """Features of the last step alone, (lane, feature), out of the state that comes out.
 
         A gradient that enters there needs no zeros for all the steps before.
         """
         last: Tensor = self.dropout(self._run(x, state)[1][0][-1])
         return last
 
-    def _run(self, x: Tensor, state: State, begins: Tensor | None = None) -> tuple[list[Tensor], State]:
+    def _run(self, x: Tensor, state: State, resets: Tensor | None = None) -> tuple[list[Tensor], State]:
         """Features piece by piece, (lane, step, feature), and the state after the last, (layer, lane, hidden)."""
         carried = tuple(part.transpose(0, 1).contiguous() for part in state)  # torch wants (layer, lane, hidden)
         parts, steps = [], self._steps_at_once(x)
         for number, piece in enumerate(torch.split(x, steps, dim=1)):
-            resets = () if begins is None else (begins - number * steps,)
-            features, after = self.core(piece, carried if self.parts > 1 else carried[0], *resets)
+            in_piece = () if resets is None else (resets - number * steps,)
+            features, after = self.core(piece, carried if self.parts > 1 else carried[0], *in_piece)
             carried = after if self.parts > 1 else (after,)
             parts.append(features)
         return parts, carried

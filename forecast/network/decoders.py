@@ -19,43 +19,46 @@ if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
 
 _CURVES = 16
-"""Bent combinations of what is known ahead, beside the plain ones."""
+"""Nonlinear combinations of what is known ahead, besides the columns themselves."""
 
 _PLACE_SIZE = 4
-"""Numbers that tell a recurrent decoder which step of the horizon it is at."""
+"""Size of the embedding of the horizon step that a recurrent decoder is at."""
 
 _NUMBERS_AT_ONCE = 4_000_000
-"""forks x horizon x hidden units that a recurrent decoder keeps for the gradient; of more it works a part at a time,
-and once more when the gradient comes back: a part takes about 150 MB."""
+"""forks x horizon x hidden units that a recurrent decoder keeps for the gradient; of more it decodes
+a part at a time, and once more for the gradient (checkpointing): a part takes about 150 MB."""
 
 
 class TeacherForcing(NamedTuple):
-    """What came, for decoders that read their own forecast of the step before: while training they may read this.
+    """Ground truth for decoders that feed back their own forecast of the step before.
 
     Attributes
     ----------
     truth : (..., horizon) differences to the reference, in units of raw numbers
-    told : (..., horizon) bool, at which steps it is read instead
+    forced : (..., horizon) bool, steps after which the truth is read instead of the forecast
 
     """
 
     truth: Tensor
-    told: Tensor
+    forced: Tensor
 
 
 class Decoder(Protocol):
-    """What makes raw numbers of features."""
+    """Raw numbers of the head from features."""
 
     feeds_back: bool
-    """Whether a step reads the forecast of the step before, so that there is something to be taught."""
+    """Whether a step reads the forecast of the step before, so that it can be teacher-forced."""
 
-    def __call__(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
+    def __call__(self, features: Tensor, ahead: Tensor | None, forcing: TeacherForcing | None = None) -> Tensor:
         """(..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size)."""
         ...
 
 
 class DirectDecoder(nn.Module):
-    """Every horizon step at once, linear in the features, and in what is known ahead of the step."""
+    """Every horizon step at once, linear in the features, and in what is known ahead of the step.
+
+    raw_h = V_h features + c_h + A(features) [known_h, tanh(B known_h)]
+    """
 
     feeds_back = False
 
@@ -66,8 +69,8 @@ class DirectDecoder(nn.Module):
         self.out = _zero_linear(feature_size, horizon * size)
         self.reader = AheadReader(feature_size, size, ahead_size) if ahead_size else None
 
-    def forward(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
-        """(..., feature), (..., horizon, column) -> (..., horizon, size); there is nothing to be taught."""
+    def forward(self, features: Tensor, ahead: Tensor | None, forcing: TeacherForcing | None = None) -> Tensor:
+        """(..., feature), (..., horizon, column) -> (..., horizon, size); nothing is fed back that could be forced."""
         raw: Tensor = self.out(features).unflatten(-1, (self.horizon, self.size))
         if self.reader is not None and ahead is not None:
             raw = raw + self.reader(features, ahead)
@@ -89,25 +92,26 @@ class AheadReader(nn.Module):
 
     def forward(self, features: Tensor, ahead: Tensor) -> Tensor:
         """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
-        known = self.read(ahead)
-        weights = self.weights(features).unflatten(-1, (known.shape[-1], self.size))
+        known = self.read(ahead)  # (..., horizon, column + curve)
+        weights = self.weights(features).unflatten(-1, (known.shape[-1], self.size))  # A, (..., column + curve, size)
         raw: Tensor = known @ weights
         return raw
 
     def read(self, ahead: Tensor) -> Tensor:
-        """What the weights are of, (..., column) -> (..., column and curve)."""
+        """[known, tanh(B known)], (..., column) -> (..., column + curve)."""
         return torch.cat([ahead, torch.tanh(self.curves(ahead))], dim=-1)
 
 
 class RecurrentDecoder(nn.Module):
-    """A GRU that walks over the horizon (Sutskever et al. 2014; Cho et al. 2014).
+    """A GRU that is unrolled over the horizon (Sutskever et al. 2014; Cho et al. 2014).
 
-    Its first state comes from the features at the origin. At each step it reads what is known ahead of the step, which
-    step it is, and the difference to the reference that was forecast for the step before (zero at the first).
+        s_0 = tanh(M features + m),   s_h = GRU([y_{h-1}, e_h, known_h], s_{h-1}),   raw_h = V s_h + c
+
+    y_{h-1} is the forecast difference to the reference of the step before (zero at the first), e_h an embedding of h.
 
     Attributes
     ----------
-    location : which raw number says where a forecast lies
+    location : index of the raw number that is fed back
 
     """
 
@@ -122,22 +126,22 @@ class RecurrentDecoder(nn.Module):
         self.cell = nn.GRUCell(1 + _PLACE_SIZE + ahead_size, feature_size)
         self.out = _zero_linear(feature_size, size)
 
-    def forward(self, features: Tensor, ahead: Tensor | None, taught: TeacherForcing | None = None) -> Tensor:
+    def forward(self, features: Tensor, ahead: Tensor | None, forcing: TeacherForcing | None = None) -> Tensor:
         """(..., feature), (..., horizon, column) -> (..., horizon, size)."""
         forks = features.shape[:-1]
         parts = max(-(-forks.numel() * self.horizon * features.shape[-1] // _NUMBERS_AT_ONCE), 1)
-        truth, told = (None, None) if taught is None else taught
-        cut = [_cut(whole, len(forks), parts) for whole in (features, ahead, truth, told)]
+        truth, forced = (None, None) if forcing is None else forcing
+        cut = [_cut(whole, len(forks), parts) for whole in (features, ahead, truth, forced)]
         if parts > 1 and torch.is_grad_enabled():
             raw = [checkpoint(self._decode, *part, use_reentrant=False) for part in zip(*cut, strict=True)]
         else:
             raw = [self._decode(*part) for part in zip(*cut, strict=True)]
         return torch.cat(raw).reshape(*forks, self.horizon, self.out.out_features)
 
-    def _decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, told: Tensor | None) -> Tensor:
+    def _decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, forced: Tensor | None) -> Tensor:
         """(fork, feature), (fork, horizon, column), (fork, horizon) twice -> (fork, horizon, size)."""
-        state = torch.tanh(self.first(features))
-        before = features.new_zeros(len(features), 1)
+        state = torch.tanh(self.first(features))  # s_0, (fork, feature)
+        before = features.new_zeros(len(features), 1)  # y_0
         steps = []
         for step, place in enumerate(self.places.weight):
             read = [before, place.expand(len(features), -1)]
@@ -147,8 +151,8 @@ class RecurrentDecoder(nn.Module):
             raw = self.out(state)
             steps.append(raw)
             before = raw[:, self.location, None]
-            if truth is not None and told is not None:
-                before = torch.where(told[:, step, None], truth[:, step, None], before)
+            if truth is not None and forced is not None:
+                before = torch.where(forced[:, step, None], truth[:, step, None], before)
         return torch.stack(steps, dim=1)
 
 
@@ -159,12 +163,12 @@ def build_decoder(settings: NetworkSettings, feature_size: int, input_spec: Inpu
 
 
 def _cut(whole: Tensor | None, axes: int, parts: int) -> Sequence[Any]:
-    """Make one axis of the first `axes`, and cut it; of nothing every part is nothing."""
+    """Flatten the first `axes` axes to one, and cut it into parts; None gives parts of None."""
     return [None] * parts if whole is None else torch.tensor_split(whole.flatten(0, axes - 1), parts)
 
 
 def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """Make a layer that begins at zero, so that an untrained network is its reference."""
+    """Build a layer of zeros, so that an untrained network forecasts its reference."""
     layer = nn.Linear(inputs, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -90,13 +90,13 @@ class Network(nn.Module):
             parts.append(part)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], state
 
-    def forecast(self, features: Tensor, ahead: Tensor | None, forced: TeacherForcing | None = None) -> Tensor:
+    def forecast(self, features: Tensor, ahead: Tensor | None, forcing: TeacherForcing | None = None) -> Tensor:
         """Raw numbers of the head for every step after an origin.
 
         (..., feature) and what is known ahead, (..., horizon, column) -> (..., horizon, size). While training the
         decoder may be teacher-forced.
         """
-        raw: Tensor = self.decoder(features, ahead, forced)
+        raw: Tensor = self.decoder(features, ahead, forcing)
         return raw
 
     def teacher_forcing(self, target: Tensor, exists: Tensor, ratio: float) -> TeacherForcing | None:

@@ -130,12 +130,12 @@ def _in_lanes(level: Level | None, lanes: int) -> Level | None:
     return None if level is None else Level(*(part.view(lanes, -1, part.shape[1]) for part in level))
 
 
-def fork_losses(network: Network, features: Tensor, batch: Batch, forced: TeacherForcing | None) -> Tensor:
+def fork_losses(network: Network, features: Tensor, batch: Batch, forcing: TeacherForcing | None) -> Tensor:
     """Loss of every fork of a batch, (lane, fork, horizon), from the features at its steps, (lane, step, feature)."""
     forks = batch.target.shape[1]
     if forks < features.shape[1]:  # even a slice of everything costs a copy of its gradient
         features = features[:, -forks:]
-    raw = network.forecast(features, batch.ahead, forced)  # (lane, fork, horizon, size)
+    raw = network.forecast(features, batch.ahead, forcing)  # (lane, fork, horizon, size)
     return network.head.loss(raw, batch.target, batch.level)
 
 

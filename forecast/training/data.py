@@ -1,4 +1,4 @@
-"""What a network reads and what it is trained on, row by row, and the batches made of them."""
+"""A past as a network sees it: inputs and targets of every row, and the units that they are measured in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _INPUTS_KEPT = 32_000_000
 """Numbers in a table of inputs, at most (128 MB); of larger data each batch computes its own."""
 
 _NUMBERS_AT_ONCE = 1_000_000
-"""Differences that are worked out in one piece."""
+"""Differences that are computed in one piece."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,21 +44,21 @@ Fused, where torch can on the CPU and on a GPU: one call for all weights instead
 
 
 _PLAIN = frozenset({"_current_fx_name", "_carried", "_latest", "_loss_sum", "_forks", "gradient_norm"})
-"""Attributes that change at every step; the first is the hook that Lightning calls, noted before and after each."""
+"""Attributes that change at every step; the first is set by Lightning before and after each hook."""
 
-_TEACHING_FALLS = 0.9
+_FORCING_DECAY = 0.9  # of the teacher-forcing ratio, from epoch to epoch
 
 
 def teacher_forcing_ratio(epoch: int) -> float:
-    """Share of the steps at which a decoder that reads itself is told what came instead; the first epoch is 0.
+    """Teacher-forcing probability at an epoch, the first being 0.
 
-    Scheduled sampling with exponential decay (Bengio et al. 2015): the truth at first, later its own forecasts, which
-    are all that it will have in use.
+    Scheduled sampling with exponential decay (Bengio et al. 2015): the truth at first, later the decoder's own
+    forecasts, as when forecasting.
 
     >>> teacher_forcing_ratio(0), round(teacher_forcing_ratio(20), 2)
     (1.0, 0.12)
     """
-    return float(_TEACHING_FALLS**epoch)
+    return float(_FORCING_DECAY**epoch)
 
 
 class NetworkModule(pl.LightningModule):
@@ -82,7 +82,7 @@ class NetworkModule(pl.LightningModule):
         self.graph_bytes: int | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set what is neither weight nor module without asking whether it is: some forty times a step."""
+        """Set plain attributes past torch's checks for weights and modules: some forty times a step."""
         if name in _PLAIN:
             object.__setattr__(self, name, value)
         else:
@@ -95,7 +95,7 @@ class NetworkModule(pl.LightningModule):
         )
 
     def on_train_epoch_start(self) -> None:
-        """Begin with zero states and an empty mean."""
+        """Reset the carried state and the sums of the epoch."""
         self._carried = None
         self._loss_sum = torch.zeros((), device=self.device)
         self._forks = 0
@@ -104,7 +104,7 @@ class NetworkModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state).
 
-        Of the first that has forks it is measured how many bytes its graph holds.
+        The memory of the graph is measured at the first batch with forks.
         """
         if self.graph_bytes is not None or not batch.forks:
             return self._loss(batch)
@@ -117,8 +117,9 @@ class NetworkModule(pl.LightningModule):
         features = self._features(batch)
         if not batch.forks:
             return None
-        taught = self.network.teacher_forcing(batch.target, batch.exists, teacher_forcing_ratio(self.current_epoch))
-        losses = fork_losses(self.network, features, batch, taught)
+        ratio = teacher_forcing_ratio(self.current_epoch)
+        forcing = self.network.teacher_forcing(batch.target, batch.exists, ratio)
+        losses = fork_losses(self.network, features, batch, forcing)  # (lane, fork, horizon)
         loss = mean_where(losses, batch.exists)
         self._latest = (batch, losses.detach(), loss.detach())
         self._loss_sum += loss.detach() * batch.forks
@@ -126,7 +127,7 @@ class NetworkModule(pl.LightningModule):
         return loss
 
     def _features(self, batch: Batch) -> Tensor:
-        """Features at the steps of a chunk, going on from the one before; or at the end of windows."""
+        """Features at the steps of a chunk, with the state of the chunk before; or at the end of windows."""
         if not batch.carried:
             return self.network.last_features(batch.x, batch.series)[:, None]
         state = self.network.initial_state(len(batch.x)) if self._carried is None else self._carried
@@ -137,7 +138,7 @@ class NetworkModule(pl.LightningModule):
         return features
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the norm of the gradient as it is before clipping; stop before a step that would spoil the weights."""
+        """Measure the norm of the gradient before clipping; stop if it or the loss is not finite."""
         gradients = [p.grad for p in self._weights if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
         if self.settings.record_gradients:
@@ -152,19 +153,19 @@ class NetworkModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the norm that has been measured: Lightning would measure it once more."""
+        """Clip by the norm measured above: Lightning would compute it again."""
         if gradient_clip_val is not None:
             nn.utils.clip_grads_with_norm_(self._weights, gradient_clip_val, self.gradient_norm)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Hand on what lies on the CPU already without looking into it."""
+        """Skip the transfer to the CPU, where batches are already."""
         if device.type == "cpu":
             return batch
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return moved
 
     def diverged(self, row: int, what: str, loss: float) -> ForecastError:
-        """Say where training came to its end, with a row of the series that is the worst."""
+        """Return an error that names epoch, step and the series of the worst row."""
         clip = "null" if self.settings.gradient_clip is None else f"{self.settings.gradient_clip:g}"
         return ForecastError(
             f"training diverged in epoch {self.current_epoch + 1}, step {self.global_step + 1}, at series "
@@ -180,14 +181,14 @@ class NetworkModule(pl.LightningModule):
 
     @property
     def epoch_norms(self) -> dict[str, float]:
-        """What `Epoch` says of the gradients of the epoch so far; nothing where they are not recorded."""
+        """Gradient norms of the epoch so far, by field of `Epoch`; empty where they are not recorded."""
         if not self._norms:
             return {}
         return norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
 
 
 def norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
-    """Sum up the norms of the gradients of some steps, (step,), of which those above `clip` were clipped.
+    """Mean, largest and clipped share of the gradient norms of some steps, (step,).
 
     >>> norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
     {'gradient_norm': 1.5, 'largest_gradient_norm': 3.0, 'clipped_share': 0.5}
@@ -208,7 +209,7 @@ def _worst_row(batch: Batch, losses: Tensor) -> int:
 
 @dataclass
 class GraphMemory:
-    """What a graph holds: its storages by address, each once; `bytes` without the parameters of the network."""
+    """Memory held by an autograd graph: storages by address, each once; `bytes` without the network's parameters."""
 
     storages: dict[int, torch.UntypedStorage] = field(default_factory=dict)
     bytes: int = 0
@@ -216,7 +217,7 @@ class GraphMemory:
 
 @contextmanager
 def graph_memory(network: nn.Module) -> Iterator[GraphMemory]:
-    """Count the bytes that what is computed inside the block keeps for the way back, on whatever device.
+    """Count the bytes that computations inside the block save for the backward pass, on whatever device.
 
     The peak of a process says little of a chunk: libraries take hundreds of MB, and jobs of a sweep share a process.
     """

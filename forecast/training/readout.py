@@ -1,7 +1,7 @@
 """Fit the read-out of an echo state network: one pass over the training split, then closed forms.
 
-Each series is walked once, from its first step on and uncut, as it will be in use; every step forks. What gradients
-need of the training settings (chunks, lanes, epochs, an optimizer) has no part in it.
+Each series is read once, from its first step on and uncut, as it is when forecasting; every step forks. Chunks, lanes,
+epochs and the optimizer of the training settings are not used.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 _LANES = 256
 _NUMBERS_AT_ONCE = 4_000_000
-"""Features, or numbers known ahead, of the forks that are summed up in one piece (32 MB)."""
+"""Features, or numbers known ahead, of the forks that are added in one piece (32 MB)."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A penalty that was tried: mean squared errors, in units of the series' scale; `seconds` since training began."""
+    """Losses of a penalty: mean squared errors in units of the series' scale; `seconds` since training began."""
 
     penalty: float
     train_loss: float
@@ -54,7 +54,7 @@ class Trial:
 
 
 def fit_readout(job: TrainingJob) -> Training:
-    """Fit the read-out for each penalty and keep the one that errs least on the validation split.
+    """Fit the read-out for each penalty and keep the one with the least loss on the validation split.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def fit_readout(job: TrainingJob) -> Training:
         The regime `windows`; no GPU where one is asked for, no forecast to validate on.
 
     """
-    settings, began = job.network, time.perf_counter()
+    settings, started = job.network, time.perf_counter()
     if not isinstance(settings, EsnSettings):
         raise TypeError(f"`{settings.name}` has no read-out in closed form")
     if job.training.regime == "windows":
         raise ForecastError(
-            "`model.name=esn` is fitted on every step of one walk over the data, found `training.regime=windows`, "
-            "which draws windows at random and reads each from a zero state: say `training.regime=stream`"
+            "`model.name=esn` is fitted on every step of one pass over the data, found `training.regime=windows`, "
+            "which draws windows at random and reads each from a zero state: set `training.regime=stream`"
         )
     accelerator = accelerator_for(job.training)
     seed = job.seed if settings.reservoir_seed is None else settings.reservoir_seed
@@ -80,10 +80,11 @@ def fit_readout(job: TrainingJob) -> Training:
         solutions = [ridge.solve(penalty) for penalty in penalties]
         losses = _validation_losses(job, network, solutions) if job.validates else [float("nan")] * len(solutions)
         forks = float(ridge.forks)
-        trained = [float(network.head.unit.double().cpu().square() @ one.squares) / forks for one in solutions]
+        unit = network.head.unit.double().cpu()  # (horizon,) raw numbers to units of the scale
+        trained = [float(unit.square() @ solution.squares) / forks for solution in solutions]
         best = int(np.nanargmin(losses)) if job.validates else 0
         _put(network, solutions[best])
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     trials = zip(penalties, trained, losses, strict=True)
     history = tuple(Trial(*trial, seconds) for trial in trials)
     return Training(network.cpu(), history, 1, reason, penalty=penalties[best])
@@ -92,42 +93,42 @@ def fit_readout(job: TrainingJob) -> Training:
 def gather(
     network: Network, data: NetworkData, ends: IntArray, numbers_at_once: int = _NUMBERS_AT_ONCE
 ) -> SufficientStatistics:
-    """Walk over the rows before `ends[i]` of each series and sum up every fork.
+    """Add up every fork of the rows before `ends[i]` of each series.
 
     Targets are in units of the head, as raw numbers are.
     """
     starts, targets = data.past.offsets[:-1], Targets(data, ends)
     known = _known_size(network)
-    moments = SufficientStatistics(network.backbone.feature_size, data.reference.horizon, known, network.device)
+    statistics = SufficientStatistics(network.backbone.feature_size, data.reference.horizon, known, network.device)
     segments = whole_segments(starts, ends)
     lanes = min(_LANES, len(segments))
-    width = max(moments.features.shape[1], moments.known.numel())
+    width = max(statistics.features.shape[1], statistics.known.numel())
     steps = min(max(numbers_at_once // (width * lanes), 1), int((ends - starts).max()))
     state = network.initial_state(lanes)
-    at_once = np.zeros(len(segments), dtype=np.int64)
-    for chunk in lane_chunks(segments, lanes, steps, np.random.default_rng(0), at_once):
+    no_offsets = np.zeros(len(segments), dtype=np.int64)
+    for chunk in lane_chunks(segments, lanes, steps, np.random.default_rng(0), no_offsets):
         batch = chunk_batch(data, targets, chunk)
         x, series, resets = (part.to(network.device) for part in (batch.x, batch.series, batch.resets))
         features, state = network.features_with_resets(x, series, state, resets, batch.reset_steps)
-        _add(moments, network, features, batch)
-    return moments
+        _add(statistics, network, features, batch)
+    return statistics
 
 
-def _add(moments: SufficientStatistics, network: Network, features: Tensor, batch: Batch) -> None:
+def _add(statistics: SufficientStatistics, network: Network, features: Tensor, batch: Batch) -> None:
     """Add the forks of a batch that have a target: (lane, step, feature)."""
     unit = network.head.unit
     target, exists = batch.target.to(unit.device), batch.exists.to(unit.device) * (unit > 0)
-    there = exists.any(dim=2)
+    forks = exists.any(dim=2)  # (lane, step)
     horizon = len(unit)
-    known = features.new_zeros(int(there.sum()), horizon, 0)
+    known = features.new_zeros(int(forks.sum()), horizon, 0)
     decoder = _decoder(network)
     if decoder.reader is not None and batch.ahead is not None:
-        known = decoder.reader.read(batch.ahead.to(unit.device)[there])
-    moments.add(features[there], (target / torch.where(unit > 0, unit, 1.0))[there], exists[there], known)
+        known = decoder.reader.read(batch.ahead.to(unit.device)[forks])
+    statistics.add(features[forks], (target / torch.where(unit > 0, unit, 1.0))[forks], exists[forks], known)
 
 
 def _penalties(job: TrainingJob, settings: EsnSettings) -> tuple[tuple[float, ...], str]:
-    """Give the penalties to try, and say why the one that is kept was taken."""
+    """Penalties to try, and the reason for the one that is kept."""
     if job.penalty is not None:
         return (job.penalty,), "as it was chosen"
     count = len(settings.penalties)
@@ -137,25 +138,25 @@ def _penalties(job: TrainingJob, settings: EsnSettings) -> tuple[tuple[float, ..
 
 
 def _validation_losses(job: TrainingJob, network: Network, solutions: Sequence[Solution]) -> list[float]:
-    """Loss on the validation split of each solution, of one walk over it."""
-    part, horizon = validation_split(job), network.input_spec.horizon
-    raw = torch.empty(len(solutions), len(part.rows), horizon, 1)
+    """Loss of each solution on the validation split, in one pass over it."""
+    split, horizon = validation_split(job), network.input_spec.horizon
+    raw = torch.empty(len(solutions), len(split.rows), horizon, 1)
     inputs = job.data.inputs
-    for which, features in unroll_features(network, inputs, part.starts, part.series, part.rows):
-        ahead = inputs.known_ahead(part.rows[which], horizon)
+    for which, features in unroll_features(network, inputs, split.starts, split.series, split.rows):
+        ahead = inputs.known_ahead(split.rows[which], horizon)
         ahead = None if ahead is None else ahead.to(network.device)
-        for one, solution in zip(raw, solutions, strict=True):
+        for of_solution, solution in zip(raw, solutions, strict=True):
             _put(network, solution)
-            one.numpy()[which] = network.forecast(features, ahead).cpu().numpy()
+            of_solution.numpy()[which] = network.forecast(features, ahead).cpu().numpy()
     head = head_on_cpu(network)
-    return [part.loss(head, one)[0] for one in raw]
+    return [split.loss(head, of_solution)[0] for of_solution in raw]
 
 
 def _put(network: Network, solution: Solution) -> None:
-    """Let the decoder forecast what was found.
+    """Write a solution into the decoder.
 
-    The weights of what is known ahead could depend on the features; here they are the same at every origin, which is
-    what keeps the problem linear and no larger than the reservoir.
+    The decoder's weights of what is known ahead could depend on the features; here they are the same at every origin,
+    which keeps the problem linear and no larger than the reservoir.
     """
     decoder = _decoder(network)
     decoder.out.weight.copy_(solution.weights)
@@ -167,7 +168,7 @@ def _put(network: Network, solution: Solution) -> None:
 
 def _decoder(network: Network) -> DirectDecoder:
     if not isinstance(network.decoder, DirectDecoder) or network.head.size != 1:
-        raise TypeError("a read-out in closed form is linear, of one number a step")
+        raise TypeError("a read-out in closed form needs a linear decoder of one number a step")
     return network.decoder
 
 

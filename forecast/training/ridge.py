@@ -4,14 +4,14 @@ For each horizon step h, over the forks t of which the target y_th exists,
 
     sum over h of [ sum over t of (y_th - w_h z_t - a u_th - b_h)^2 + r n_h |w_h|^2 ]  +  r n |a|^2
 
-is made as small as it can be: z the features, u what is known ahead of the step, n_h the forks with a target, n their
-sum over h, r the penalty. The intercept b_h is not penalised; a is the same for all steps, so that an effect that is
-seen at one of them is known at the others. All sums are of double precision and are added up piece by piece, so that
-memory does not grow with the length of the data.
+is minimised: z the features, u what is known ahead of the step, n_h the number of forks with a target, n their sum over
+h, r the penalty. The intercept b_h is not penalised; a is the same for all steps, so that an effect that is seen at one
+of them is known at the others. The sums (sufficient statistics) are of double precision and are added up piece by
+piece, so that memory does not grow with the length of the data.
 
-Forks of which every target exists share one Gram matrix. The others (at the end of the stretch, around holes) are kept
-as they are while they are few, and corrections of low rank (Woodbury 1950); beyond that each horizon step has a matrix
-of its own for them. Both are exact.
+Forks of which every target exists share one Gram matrix. The others (at the end of the split, around missing values)
+are corrections of low rank (Woodbury 1950) while they are few; beyond that each horizon step has its own Gram matrix.
+Both are exact.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from torch import Tensor
 from forecast.errors import ForecastError
 
 _MOST_ROWS = 256
-"""Forks that are kept as they are, at most; of half as many as there are features a correction no longer pays."""
+"""Incomplete forks that are corrections, at most; beyond half the number of features they no longer pay either."""
 _MOST_BYTES = 4 * 2**30
-"""Of the matrices that horizon steps have of their own, at most."""
+"""Of the horizon steps' own Gram matrices, at most."""
 
 
 class Solution(NamedTuple):
-    """What a ridge regression found.
+    """Weights of the ridge regression.
 
     Attributes
     ----------
     weights : (horizon, feature)
     bias : (horizon,)
     ahead : (known column,) weights of what is known ahead
-    squares : (horizon,) squared errors that are left, summed over the forks that it was fitted on
+    squares : (horizon,) sum of squared errors over the forks that it was fitted on
 
     """
 
@@ -57,9 +57,9 @@ class SufficientStatistics:
     targets, squares : (horizon,) sums of y, and of its square
     known, known_target : (horizon, known column) sums of u, and of u y
     known_cross, known_gram : (horizon, feature or known column, known column) sums of z u', and of u u'
-    gram, centre, complete : sum of z z' (feature, feature), sum of z (feature,) and number of the forks that share them
-    rest : the other forks, z (fork, feature) and which targets exist (fork, horizon); empty where there is `own`
-    own : (horizon, feature, feature) what z z' is more, or less, than `gram`; None while there are few other forks
+    gram, centre, complete : of complete forks sum of z z' (feature, feature), sum of z (feature,), and their number
+    rest : incomplete forks, z (fork, feature) and which targets exist (fork, horizon); empty where there is `own`
+    own : (horizon, feature, feature) difference of each step's sum of z z' to `gram`; None while such forks are few
 
     """
 
@@ -77,28 +77,28 @@ class SufficientStatistics:
 
     def add(self, features: Tensor, target: Tensor, exists: Tensor, known: Tensor) -> None:
         """Add forks: (fork, feature), (fork, horizon) twice, and (fork, horizon, known column)."""
-        z, there = features.double(), exists.double()
-        y = target.double() * there
-        self.count += there.sum(dim=0)
-        self.features += there.T @ z
-        self.cross += y.T @ z
+        z, mask = features.double(), exists.double()  # (fork, feature), (fork, horizon) 1 or 0
+        y = target.double() * mask
+        self.count += mask.sum(dim=0)
+        self.features += mask.T @ z  # sum of z, by horizon step
+        self.cross += y.T @ z  # sum of y z
         self.targets += y.sum(dim=0)
         self.squares += y.square().sum(dim=0)
         if known.shape[2]:
-            self._add_known(z, y, known.double() * there[..., None])
+            self._add_known(z, y, known.double() * mask[..., None])
         complete = exists.bool().all(dim=1)
         whole = z[complete]
         self.gram += whole.T @ whole
         self.centre += whole.sum(dim=0)
         self.complete += len(whole)
         partial = exists.bool().any(dim=1) & ~complete
-        self._add_rest(z[partial], there[partial])
+        self._add_rest(z[partial], mask[partial])
 
     def _add_known(self, z: Tensor, y: Tensor, u: Tensor) -> None:
         self.known += u.sum(dim=0)
         self.known_target += (u * y[..., None]).sum(dim=0)
-        self.known_cross += (z.T @ u.flatten(1)).view(-1, *u.shape[1:]).transpose(0, 1)
-        by_step = u.transpose(0, 1)
+        self.known_cross += (z.T @ u.flatten(1)).view(-1, *u.shape[1:]).transpose(0, 1)  # z u', by horizon step
+        by_step = u.transpose(0, 1)  # (horizon, fork, known column)
         self.known_gram += by_step.transpose(1, 2) @ by_step
 
     def _add_rest(self, z: Tensor, there: Tensor) -> None:
@@ -106,16 +106,16 @@ class SufficientStatistics:
             self.rest = torch.cat([self.rest[0], z]), torch.cat([self.rest[1], there])
             if len(self.rest[0]) <= min(len(self.centre) // 2, _MOST_ROWS):
                 return
-            self.own = self._room_of_their_own()
+            self.own = self._own_matrices()
             z, there = self.rest
             self.rest = z[:0], there[:0]
-        mostly = there.mean(dim=1) >= 0.5  # of these it is less work to take away what is not there
+        mostly = there.mean(dim=1) >= 0.5  # (fork,) added to the shared matrix, and subtracted where missing: less work
         self.gram += z[mostly].T @ z[mostly]
-        for step, here in enumerate(there.T.bool()):
-            more, less = z[here & ~mostly], z[~here & mostly]
+        for step, at_step in enumerate(there.T.bool()):
+            more, less = z[at_step & ~mostly], z[~at_step & mostly]
             self.own[step] += more.T @ more - less.T @ less
 
-    def _room_of_their_own(self) -> Tensor:
+    def _own_matrices(self) -> Tensor:
         horizon, size = self.features.shape
         needed = 8 * horizon * size**2
         if needed > _MOST_BYTES:
@@ -128,10 +128,11 @@ class SufficientStatistics:
 
 
 class Ridge:
-    """Solves for any penalty what was summed up."""
+    """Solves the regression for any penalty."""
 
-    def __init__(self, moments: SufficientStatistics) -> None:
-        m = moments
+    def __init__(self, statistics: SufficientStatistics) -> None:
+        """Centre all sums by horizon step: sum (z - mean z)(y - mean y) = sum z y - n mean z mean y."""
+        m = statistics
         self.forks = max(int(m.count.sum()), 1)
         self._count = m.count.cpu().clamp(min=1)
         n = self._count[:, None]
@@ -145,9 +146,13 @@ class Ridge:
         self._inverse = _Corrected(m, self._sides) if m.own is None else _Factored(m, m.own, self._centre, self._sides)
 
     def solve(self, penalty: float) -> Solution:
-        """Minimise the sum of squares with a penalty."""
-        shrunk = penalty * self._count
-        solved = self._inverse.solve(shrunk)
+        """Minimise the penalised sum of squares.
+
+        w_h = (G_h + r n_h)^-1 (c_h - P_h a), with centred Gram matrix G_h, cross products c_h of the target and P_h of
+        what is known ahead; put into the normal equations of `a` this leaves a system as small as `a`.
+        """
+        shrunk = penalty * self._count  # r n_h, (horizon,)
+        solved = self._inverse.solve(shrunk)  # (horizon, feature, 1 + known column)
         of_target, of_known = solved[..., 0], solved[..., 1:]
         ahead = self._known.new_zeros(self._known.shape[1])
         if len(ahead):
@@ -167,11 +172,12 @@ class Ridge:
 
 
 class _Corrected:
-    """Inverses of one matrix, with a correction of low rank for each horizon step."""
+    """Inverses of the shared Gram matrix, with a correction of low rank for each horizon step."""
 
     def __init__(self, m: SufficientStatistics, sides: Tensor) -> None:
         mean = m.centre.cpu() / max(m.complete, 1)
-        values, self._vectors = torch.linalg.eigh(m.gram.cpu() - m.complete * torch.outer(mean, mean))
+        centred = m.gram.cpu() - m.complete * torch.outer(mean, mean)
+        values, self._vectors = torch.linalg.eigh(centred)  # once for all penalties
         self._values = values.clamp(min=0)[:, None]
         self._sides = self._vectors.T @ sides
         z, there = (part.cpu() for part in m.rest)
@@ -179,9 +185,10 @@ class _Corrected:
 
     def solve(self, more: Tensor) -> Tensor:
         """Solve for all sides of each horizon step, with `more` on its diagonal: (horizon, feature, side)."""
-        each = self._values + more[:, None, None]  # (horizon, feature, 1)
-        solved = self._sides / each
-        scaled = self._rows.transpose(1, 2) / each
+        # Woodbury: (D + V'V)^-1 s = D^-1 s - D^-1 V' (1 + V D^-1 V')^-1 V D^-1 s, in the basis of eigenvectors
+        diagonal = self._values + more[:, None, None]  # D, (horizon, feature, 1)
+        solved = self._sides / diagonal
+        scaled = self._rows.transpose(1, 2) / diagonal
         core = self._rows @ scaled
         core.diagonal(dim1=1, dim2=2).add_(1)
         back: Tensor = self._vectors @ (solved - scaled @ torch.linalg.solve(core, self._rows @ solved))
@@ -189,18 +196,19 @@ class _Corrected:
 
 
 def _spread(z: Tensor, there: Tensor, mean: Tensor, count: int) -> Tensor:
-    """Rows whose squares are what some forks add to the squared deviations of `count` others of this mean.
+    """Rows V such that V'V is what some forks add to the centred Gram matrix of `count` others of this mean.
 
-    (row, feature), and which there are, (horizon, row) -> (horizon, row + 1, feature), zero where there is none.
+    (row, feature), and which exist, (horizon, row) -> (horizon, row + 1, feature), zero where a row does not exist. The
+    last row is the distance of the two means, as in the parallel formula of the variance (Chan et al. 1979).
     """
-    mine = there.sum(dim=1, keepdim=True)
-    own = (there @ z) / mine.clamp(min=1)  # (horizon, feature)
-    between = (count * mine / (count + mine).clamp(min=1)).sqrt() * (own - mean)
-    return torch.cat([(z - own[:, None]) * there[..., None], between[:, None]], dim=1)
+    rows = there.sum(dim=1, keepdim=True)
+    rows_mean = (there @ z) / rows.clamp(min=1)  # (horizon, feature)
+    between = (count * rows / (count + rows).clamp(min=1)).sqrt() * (rows_mean - mean)
+    return torch.cat([(z - rows_mean[:, None]) * there[..., None], between[:, None]], dim=1)
 
 
 class _Factored:
-    """Inverses of a matrix for each horizon step."""
+    """Inverses of each horizon step's own Gram matrix, by Cholesky factors."""
 
     def __init__(self, m: SufficientStatistics, own: Tensor, centre: Tensor, sides: Tensor) -> None:
         self._gram, self._own = m.gram.cpu(), own.cpu()
@@ -208,7 +216,7 @@ class _Factored:
 
     def solve(self, more: Tensor) -> Tensor:
         """Solve for all sides of each horizon step, with `more` on its diagonal: (horizon, feature, side)."""
-        return torch.stack([self._solve(step, float(one)) for step, one in enumerate(more)])
+        return torch.stack([self._solve(step, float(shrunk)) for step, shrunk in enumerate(more)])
 
     def _solve(self, step: int, more: float) -> Tensor:
         centre = self._centre[step]
