@@ -232,7 +232,7 @@ def test_an_ensemble_has_as_many_reservoirs_and_no_seed_that_they_share():
 
 def test_windows_are_refused_with_the_reason():
     windows = TRAINING.model_copy(update={"regime": "windows"})
-    with pytest.raises(ForecastError, match=r"regime=windows.*zero state.*say `training\.regime=stream`"):
+    with pytest.raises(ForecastError, match=r"regime=windows.*zero state.*set `training\.regime=stream`"):
         Recurrent(SETTINGS, windows).fit(a_panel(), STEPS, PROBLEM)
 
 
