@@ -1,0 +1,374 @@
+"""The table *Where do I add ...* of CONTRIBUTING.md: each row is really done in a copy, in the files that it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+class Copy:
+    """A copy of package and configuration, and which of its files were edited for which row of the table."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.edited: dict[str, set[str]] = {}
+        for name in ("forecast", "conf", "data"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def write(self, row: str, file: str, text: str) -> None:
+        """Write a new file."""
+        path = self.root / file
+        assert not path.exists()
+        path.write_text(text, encoding="utf-8")
+        self.edited.setdefault(row, set()).add(file)
+
+    def insert(self, row: str, file: str, text: str, *, before: str = "", after: str = "") -> None:
+        """Insert lines before or after the one line of a file that begins so."""
+        lines = (self.root / file).read_text(encoding="utf-8").splitlines(keepends=True)
+        (at,) = [i for i, line in enumerate(lines) if line.startswith(before or after)]
+        lines.insert(at + bool(after), text)
+        (self.root / file).write_text("".join(lines), encoding="utf-8")
+        self.edited.setdefault(row, set()).add(file)
+
+    def replace(self, row: str, file: str, old: str, new: str) -> None:
+        """Replace the one place of a file where a text stands."""
+        text = (self.root / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (self.root / file).write_text(text.replace(old, new), encoding="utf-8")
+        self.edited.setdefault(row, set()).add(file)
+
+    def python(self, code: str) -> str:
+        """Run code in the copy, and return what it prints."""
+        return self._run([sys.executable, "-c", code])
+
+    def command(self, *overrides: str) -> str:
+        """Run the command in the copy."""
+        return self._run([sys.executable, "-m", "forecast", *overrides])
+
+    def _run(self, command: list[str]) -> str:
+        variables = {**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "200"}
+        ran = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+
+METRIC = '''
+def bias(groups: Groups) -> FloatArray:
+    """Mean error: above 0 where forecasts are too high."""
+    errors = groups.rows["y_hat"] - groups.rows["y"]
+    return errors.groupby(groups.rows["group"]).mean().to_numpy()
+
+
+'''
+
+
+def add_metric(copy: Copy) -> None:
+    row, file = "a metric", "forecast/evaluation/metrics.py"
+    copy.insert(row, file, METRIC, before="METRICS: dict")
+    copy.insert(
+        row, file, '    "bias": Metric(bias, "mean bias", "mean error, above 0 if too high"),\n', after="METRICS: dict"
+    )
+
+
+CELL_SETTINGS = '''
+class LeakySettings(BackboneSettings):
+    """A leaky integrator of its inputs."""
+
+    name: Literal["leaky"] = "leaky"
+    leak: float = Field(0.5, gt=0, le=1)
+
+
+'''
+CELL = '''
+class LeakyCell(nn.Module):
+    """h_t = (1 - a) h_{t-1} + a tanh(W x_t + b)."""
+
+    def __init__(self, settings: Any, input_size: int) -> None:
+        super().__init__()
+        self.leak, self.feature_size = settings.leak, settings.hidden_size
+        self.input = nn.Linear(input_size, settings.hidden_size)
+
+    def initial_state(self, lanes: int) -> State:
+        return (self.input.weight.new_zeros(lanes, self.feature_size),)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        (h,), features = state, []
+        for step in torch.tanh(self.input(x)).unbind(dim=1):
+            h = (1 - self.leak) * h + self.leak * step
+            features.append(h)
+        return torch.stack(features, dim=1), (h,)
+
+
+'''
+CELL_YAML = "name: leaky\nlayers: 1\nhidden_size: 8\nleak: 0.5\nhead: point\nreference: auto\n"
+
+
+def add_cell(copy: Copy) -> None:
+    row = "a recurrent cell"
+    copy.insert(row, "forecast/network/cells.py", CELL, before="def build_backbone")
+    copy.insert(row, "forecast/network/settings.py", CELL_SETTINGS, before="class Cell(")
+    line = '    "leaky": Cell(LeakySettings, "forecast.network.cells:LeakyCell"),\n'
+    copy.insert(row, "forecast/network/settings.py", line, after="CELLS: dict")
+    copy.write(row, "conf/model/leaky.yaml", CELL_YAML)
+
+
+RULE = '''
+def last_change_halved(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
+    """The last value, and half of the last change."""
+    rows = origins.rows(past)
+    y = past.target[rows] + 0.5 * (past.target[rows] - past.target[rows - 1])
+    return np.repeat(y[:, None], problem.horizon, axis=1)
+
+
+'''
+
+
+def add_rule(copy: Copy) -> None:
+    row = "a naive rule"
+    copy.insert(row, "forecast/forecasters/naive.py", RULE, before="def last_value")
+    copy.insert(
+        row,
+        "forecast/forecasters/baselines.py",
+        '    "halved": _rule("last_change_halved", "value"),\n',
+        after="METHODS: dict",
+    )
+    copy.write(row, "conf/baseline/halved.yaml", "# @package baseline.halved\nname: halved\nmethod: halved\n")
+
+
+def add_regressor(copy: Copy) -> None:
+    row = "a regressor of scikit-learn"
+    line = '    "omp": Regressor("sklearn.linear_model", "OrthogonalMatchingPursuit", True),\n'
+    copy.insert(row, "forecast/forecasters/baselines.py", line, after="REGRESSORS: dict")
+    yaml = "# @package baseline.omp\nname: omp\nmethod: regression\nregressor: omp\nreference: ${model.reference}\n"
+    copy.write(row, "conf/baseline/omp.yaml", yaml)
+
+
+SOURCE_SETTINGS = '''
+class SawtoothSettings(SeriesSettings):
+    """A sawtooth."""
+
+    name: Literal["sawtooth"] = "sawtooth"
+    period: int = Field(default=10, ge=2)
+
+
+'''
+SOURCE = """
+def _load_sawtooth(settings: Any, _symbols: tuple[str, ...]) -> Source:
+    from forecast.series.calendar import Calendar
+    from forecast.series.panel import single_series
+
+    steps = np.arange(300)
+    panel = single_series((steps % settings.period).astype(float), steps, Calendar(freq=None), name="sawtooth")
+    return Source(panel, {"sawtooth of period": str(settings.period)}, (), fingerprint_panel(panel))
+
+
+"""
+
+
+def add_source(copy: Copy) -> None:
+    row = "a data source"
+    copy.insert(row, "forecast/reading/settings.py", SOURCE_SETTINGS, before="DATA = OneOf")
+    copy.insert(
+        row, "forecast/reading/settings.py", '        "sawtooth": SawtoothSettings,\n', after='        "sinewave":'
+    )
+    copy.insert(row, "forecast/reading/sources.py", SOURCE, before="SOURCES: dict")
+    copy.insert(row, "forecast/reading/sources.py", '    "sawtooth": _load_sawtooth,\n', after="SOURCES: dict")
+    copy.write(row, "conf/data/sawtooth.yaml", "name: sawtooth\nperiod: 7\ncontext_steps: null\nseason_steps: null\n")
+
+
+HEAD = '''
+class LaplaceHead(GaussianHead):
+    """A Laplace distribution."""
+
+    def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
+        spread = self.spread(raw)
+        return (target - self.point(raw, level)).abs() / spread + spread.log() + math.log(2)
+
+    def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
+        z = -torch.sign(probability - 0.5) * torch.log1p(-2 * (probability - 0.5).abs())
+        return self.point(raw, level) + self.spread(raw) * z
+
+
+'''
+
+
+def add_head(copy: Copy) -> None:
+    row = "a head"
+    copy.insert(row, "forecast/network/distributions.py", HEAD, before="class StudentHead")
+    copy.insert(
+        row,
+        "forecast/network/heads.py",
+        "from forecast.network.distributions import LaplaceHead\n",
+        before="HUBER_DELTA",
+    )
+    line = '    "laplace": lambda settings, input_spec: LaplaceHead(input_spec.horizon),\n'
+    copy.insert(row, "forecast/network/heads.py", line, after="HEADS: dict")
+    copy.replace(row, "forecast/questions/kinds.py", '= ("point",', '= ("point", "laplace",')
+
+
+SECTION = '''"""How many forecasts were scored."""
+
+from forecast.reporting.charts import Figure
+
+
+def build(material):
+    return {"count": int(material.results["y"].notna().sum())}
+
+
+def draw(contents, summary):
+    return Figure("scored", "Forecasts that were scored", f"{contents['count']} forecasts were scored.", ())
+'''
+
+
+def add_report_section(copy: Copy) -> None:
+    row, file = "a section of the report", "forecast/reporting/sections/__init__.py"
+    copy.write(row, "forecast/reporting/sections/scored.py", SECTION)
+    copy.insert(row, file, "    scored,\n", before="    residuals,")
+    copy.insert(row, file, '    Section("scored", scored.build, scored.draw),\n', after="SECTIONS = (")
+
+
+EXTENSIONS = '''"""A cell and a baseline of the user's own, in the folder of --config-dir."""
+
+from typing import Literal
+
+from forecast.forecasters.baselines import register_baseline
+from forecast.network.settings import BackboneSettings, register_cell
+
+
+class PlainSettings(BackboneSettings):
+    name: Literal["plain"] = "plain"
+
+
+def plain(settings, input_size):
+    from forecast.network.cells import rnn
+    from forecast.network.settings import RnnSettings
+
+    return rnn(RnnSettings(hidden_size=settings.hidden_size), input_size)
+
+
+def build_zeros(settings, seed):
+    from forecast.forecasters.naive import NaiveRule, last_value
+
+    return NaiveRule(settings.name, lambda *given: 0 * last_value(*given))
+
+
+register_cell("plain", PlainSettings, plain)
+register_baseline("zeros", build_zeros)
+'''
+
+
+def extend(root: Path) -> None:
+    """Write a configuration folder of the user's own."""
+    for folder in ("model", "baseline"):
+        (root / "mine" / folder).mkdir(parents=True)
+    (root / "mine" / "extensions.py").write_text(EXTENSIONS, encoding="utf-8")
+    (root / "mine" / "model" / "plain.yaml").write_text("name: plain\nhidden_size: 4\n", encoding="utf-8")
+    yaml = "# @package baseline.zeros\nname: zeros\nmethod: zeros\n"
+    (root / "mine" / "baseline" / "zeros.yaml").write_text(yaml, encoding="utf-8")
+
+
+ADDITIONS = {
+    "a metric": add_metric,
+    "a recurrent cell": add_cell,
+    "a naive rule": add_rule,
+    "a regressor of scikit-learn": add_regressor,
+    "a data source": add_source,
+    "a head": add_head,
+    "a section of the report": add_report_section,
+}
+
+
+@pytest.fixture(scope="module", name="copy")
+def make_copy(tmp_path_factory):
+    """A copy with all additions, and a run of a job that uses them."""
+    copy = Copy(tmp_path_factory.mktemp("copy"))
+    for add in ADDITIONS.values():
+        add(copy)
+    extend(copy.root)
+    chosen = ("--config-dir=mine", "data=sawtooth", "model=leaky", "model.head=laplace", "baseline=[halved,omp,zeros]")
+    copy.command(*chosen, "horizon=3", "training.max_epochs=2", "report.png=false", "hydra.run.dir=run")
+    return copy
+
+
+def rows_of_the_table() -> dict[str, set[str]]:
+    """Of each row what is added, and the files that it names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.search(r"## Where do I add.*?\n((?:\|.*\n)+)", text, re.DOTALL).group(1)
+    rows = [line.strip("|\n").split("|") for line in table.splitlines()[2:]]
+    return {
+        cells[0].strip(" *"): set(re.findall(r"`((?:forecast|conf)/[\w/<>.]+)`", "|".join(cells))) for cells in rows
+    }
+
+
+@pytest.mark.parametrize("row", ADDITIONS)
+def test_a_row_names_the_files_that_were_edited_and_no_others(copy, row):
+    edited = {re.sub(r"(conf/\w+|sections)/[a-z]+\.(yaml|py)", r"\1/<name>.\2", file) for file in copy.edited[row]}
+    assert edited == rows_of_the_table()[row]
+
+
+def test_every_addition_is_used(copy):
+    board = pd.read_csv(copy.root / "run" / "leaderboard.csv").set_index("model")
+    assert {"leaky", "halved", "omp", "zeros"} <= set(board.index)
+    assert (board["status"] == "ok").all()
+    assert board["bias"].notna().all()
+    page = (copy.root / "run" / "report.html").read_text(encoding="utf-8")
+    assert "mean bias" in page
+    assert "Forecasts that were scored" in page
+    record = json.loads((copy.root / "run" / "run.json").read_text(encoding="utf-8"))
+    assert record["settings"]["model"]["head"] == "laplace"
+    assert record["settings"]["data"]["name"] == "sawtooth"
+    assert "leaky" in copy.command("task=predict", "run=run", "hydra.run.dir=out")
+
+
+PARAMETERS = """
+from forecast.network.cells import build_backbone
+from forecast.network.settings import LeakySettings
+for layers in (1, 3):
+    print(sum(part.numel() for part in build_backbone(LeakySettings(layers=layers, hidden_size=8), 5).parameters()))
+"""
+
+
+def test_an_added_cell_is_stacked(copy):
+    one, three = (int(line) for line in copy.python(PARAMETERS).split())
+    assert one == 8 * (5 + 1)
+    assert three == one + 2 * 8 * (8 + 1)
+
+
+OF_THE_USER = """
+from pathlib import Path
+from forecast.app.composition import load_extensions
+from forecast.network.settings import NETWORKS
+load_extensions([Path("mine")])
+from forecast.network.cells import build_backbone
+settings = NETWORKS.check({"name": "plain", "layers": 2, "hidden_size": 4})
+print(type(settings).__name__, sum(part.numel() for part in build_backbone(settings, 3).parameters()))
+"""
+
+
+def test_a_cell_of_ones_own_needs_no_change_of_the_package(copy):
+    name, count = copy.python(OF_THE_USER).split()
+    assert name == "PlainSettings"
+    assert int(count) == 4 * (3 + 4 + 2) + 4 * (4 + 4 + 2)  # two layers, with two biases each
+    assert "zeros" in copy.command("--config-dir=mine", "--cfg=job", "model=plain", "baseline=[zeros]")
+
+
+def test_an_extension_that_fails_is_one_line(tmp_path):
+    (tmp_path / "extensions.py").write_text("1 / 0", encoding="utf-8")
+    command = [sys.executable, "-m", "forecast", f"--config-dir={tmp_path}", "--cfg=job"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "extensions.py` fails: ZeroDivisionError" in ran.stderr
+
+
+def test_what_is_added_is_written_down():
+    assert set(ADDITIONS) <= set(rows_of_the_table())
