@@ -327,7 +327,7 @@ def test_every_addition_is_used(copy):
     record = json.loads((copy.root / "run" / "run.json").read_text(encoding="utf-8"))
     assert record["settings"]["model"]["head"] == "laplace"
     assert record["settings"]["data"]["name"] == "sawtooth"
-    assert "leaky" in copy.command("task=predict", "run=run", "hydra.run.dir=out")
+    assert "leaky" in copy.command("--config-dir=mine", "task=predict", "run=run", "hydra.run.dir=out")
 
 
 PARAMETERS = """
