@@ -16,7 +16,7 @@ from forecast.reporting.theme import LIGHT
 from forecast.wording import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from forecast.reporting.lines import Clock, Line
     from forecast.reporting.material import Roles
@@ -128,7 +128,7 @@ def specification(view: View, height: int) -> dict[str, Any]:
     return spec
 
 
-def framed(spec: dict[str, Any], title: str | None, limits: tuple[float, float]) -> dict[str, Any]:
+def with_axis(spec: dict[str, Any], title: str | None, limits: tuple[float, float]) -> dict[str, Any]:
     """Give the value axis of all layers that have one this title and these limits."""
     named = {"title": None if title is None else shortened(title, 40)}
 
@@ -163,7 +163,7 @@ def time_axis(clock: Clock) -> alt.X:
 
 
 def value_axis(title: str | None, field: str = "y") -> alt.Y:
-    """Return the value axis of a field, its title lying above it; `framed` gives it limits."""
+    """Return the value axis of a field, its title lying above it; `with_axis` gives it limits."""
     return alt.Y(f"{field}:Q", title=None if title is None else shortened(title, 40), scale=alt.Scale(zero=False))
 
 
@@ -241,7 +241,7 @@ def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
     return alt.Color(f"{field}:N", scale=scale)
 
 
-def widths(roles: Roles) -> dict[str, float]:
+def stroke_widths(roles: Roles) -> dict[str, float]:
     """Return the strokes of truth, network and baseline; the baseline's is thin, to lie on a network that equals it."""
     strokes = {TRUTH: 1.4, roles.network: 3.0}
     if roles.baseline is not None:
@@ -255,6 +255,11 @@ def role_colours(roles: Roles) -> dict[str, str]:
     if roles.baseline is not None:
         colours[roles.baseline] = LIGHT.baseline
     return colours
+
+
+def role_keys(roles: Roles, shown: Container[str]) -> tuple[Key, ...]:
+    """Return the legend of truth, network and baseline, as far as they are `shown`."""
+    return tuple(key for key in keys(role_colours(roles)) if key.label in shown)
 
 
 def keys(colours: Mapping[str, str]) -> tuple[Key, ...]:
@@ -298,13 +303,13 @@ def in_percent(share: float) -> float:
     return round(100 * share, 3)
 
 
-def spread(places: Sequence[float], apart: float, height: float) -> list[float]:
+def spread_apart(places: Sequence[float], apart: float, height: float) -> list[float]:
     """Move places on a line (pixels from its start) so that neighbours are `apart`, each as little as may be.
 
-    >>> spread([10, 12, 90], 10, 100)
+    >>> spread_apart([10, 12, 90], 10, 100)
     [6.0, 16.0, 90.0]
     """
-    groups: list[tuple[list[int], float]] = []
+    groups: list[tuple[list[int], float]] = []  # (indices, start of the first)
     for i in sorted(range(len(places)), key=lambda i: places[i]):
         members, start = [i], float(places[i])
         # Labels that touch become one block, centred over where its members want to be.

@@ -295,10 +295,10 @@ def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float,
     return Figure("time", "Score against time", says, (charts.panel(view, tables, _HEIGHT),))
 
 
-def _rows(table: pd.DataFrame, *beside: str) -> charts.Values:
+def _rows(table: pd.DataFrame, *extra: str) -> charts.Values:
     y = table["y"] if "y" in table else table["score"]
     rows = pd.DataFrame({"x": table["seconds"].round(3), "y": y.map(significant), "of": table["of"]})
-    rows = rows.assign(**{name: table[name] for name in beside})
+    rows = rows.assign(**{name: table[name] for name in extra})
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
@@ -312,7 +312,7 @@ def _labels(middle: pd.DataFrame, seconds: pd.Series[float], limits: tuple[float
         across, span = np.log(across), float(np.log(seconds.max() / seconds.min()))
     order = np.argsort(across)
     for group in np.split(order, np.flatnonzero(np.diff(across[order]) > _APART * span) + 1):
-        moved[group] = charts.spread(places[group].tolist(), _LINE, _HEIGHT)
+        moved[group] = charts.spread_apart(places[group].tolist(), _LINE, _HEIGHT)
     labels: list[float] = (moved / scale + limits[0]).tolist()
     return labels
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run
 
-from forecast.reporting.charts import Panel, spread
+from forecast.reporting.charts import Panel, spread_apart
 from forecast.reporting.html import page_spec
 from forecast.reporting.pictures import picture_spec, write_pictures
 from forecast.reporting.sections import draw
@@ -106,7 +106,7 @@ def test_a_thing_has_one_colour_all_over_the_page(figures):
 
 def test_labels_that_would_overlap_are_moved_apart_in_order():
     places = [50.0, 52.0, 51.0, 200.0, 3.0, 3.0]
-    moved = spread(places, 13, 260)
+    moved = spread_apart(places, 13, 260)
     order = sorted(range(6), key=lambda i: moved[i])
     assert [places[i] for i in order] == sorted(places)
     gaps = [moved[b] - moved[a] for a, b in pairwise(order)]

@@ -113,12 +113,12 @@ def _others_in_words(coverage: pd.DataFrame, roles: Roles) -> str:
     ninety = coverage[np.isclose(coverage["nominal"], _COMPARED)]
     others = ninety[~ninety["model"].isin(roles.named())]
     counts = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", _RIGHT)]
-    found = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts if count]
+    some = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts if count]
     says, whose = "", f"the {percent(_COMPARED)} intervals of {counted(len(others), 'other model')}"
-    if len(found) == 1 and len(others) > 1:
+    if len(some) == 1 and len(others) > 1:
         says = f"T{whose[1:]} are {next(how for how, count in counts if count)}."
-    elif found:
-        says = f"Of {whose}, {listed(found)}."
+    elif some:
+        says = f"Of {whose}, {listed(some)}."
     if (ninety["judged"] == _RIGHT).any():
         says += (
             f" {_RIGHT.capitalize()} is what chance alone may explain: origins whose horizons overlap tell little new."
@@ -193,13 +193,13 @@ def draw(section: CalibrationSection, summary: Summary) -> Figure:
     roles = summary.roles
     panels = (_coverage_panel(section, roles), *([_pit_panel(section, roles)] if section.pit else []))
     models = {of.model for of in section.models}
-    keys = tuple(key for key in charts.keys(charts.role_colours(roles)) if key.label in models)
+    keys = charts.role_keys(roles, models)
     others = (Key(_OTHERS, LIGHT.other),) if models - set(roles.named()) else ()
     return Figure("calibration", "How sure the forecasts are", section.says, panels, (*keys, *others), columns=2)
 
 
 def _coverage_panel(section: CalibrationSection, roles: Roles) -> Panel:
-    colours, strokes = charts.role_colours(roles), charts.widths(roles)
+    colours, strokes = charts.role_colours(roles), charts.stroke_widths(roles)
     # What is drawn last lies on top, and that is to be what has a colour.
     models = sorted(section.models, key=lambda of: (of.model in colours, of.model == roles.network))
     rows: Values = [

@@ -104,7 +104,7 @@ def draw_probabilities(section: ProbabilitySection, summary: Summary) -> Figure:
     even = charts.rule("even").encode(y=y)
     tables: dict[str, Values] = {"lines": rows, "even": [{"y": 50}]}
     panel = charts.panel(charts.layered(even, paths), tables, _LOW)
-    keys = tuple(key for key in charts.keys(charts.role_colours(roles)) if key.label in colours)
+    keys = charts.role_keys(roles, colours)
     return Figure("future", f"How likely {section.series} will be higher", section.says, (panel,), keys)
 
 
@@ -195,7 +195,7 @@ def _column(rows: pd.DataFrame, name: str) -> Array:
 def draw_reliability(section: ReliabilitySection, summary: Summary) -> Figure:
     """Draw observed against predicted shares, and the distribution of the network's probabilities."""
     roles, models = summary.roles, {of.model for of in section.models}
-    keys = tuple(key for key in charts.keys(charts.role_colours(roles)) if key.label in models)
+    keys = charts.role_keys(roles, models)
     panels = (_diagram(section, roles), _histogram(section, roles.network))
     return Figure("reliability", "Is what is said what comes", section.says, panels, keys, columns=2)
 

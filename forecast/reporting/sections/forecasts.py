@@ -222,8 +222,7 @@ def draw_future(section: ForecastSection, summary: Summary) -> Figure:
         title = f"intervals of {view.intervals.model}" if len(section.views) > 1 and view.intervals else None
         panels.append(_panel(view, roles, summary.clock, 240, title=title, axis_title=section.series))
     shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
-    keys = tuple(key for key in charts.keys(charts.role_colours(roles)) if key.label in shown)
-    keys = (*keys, *_interval_keys(section, roles))
+    keys = (*charts.role_keys(roles, shown), *_interval_keys(section, roles))
     return Figure("future", "The forecast ahead", section.says, tuple(panels), keys, columns=2)
 
 
@@ -236,14 +235,14 @@ def _panel(
     view: View, roles: Roles, clock: Clock, height: int, *, title: str | None, axis_title: str | None = None
 ) -> Panel:
     tracks = [(TRUTH, view.truth), *((track.model, track.line) for track in view.tracks)]
-    strokes = charts.widths(roles)
+    strokes = charts.stroke_widths(roles)
     rows = [{**row, "wide": strokes[row["of"]]} for row in charts.track_rows(tracks)]
     tables = {"lines": rows, "origin": [{"t": view.origin}]}
     if view.intervals is not None:
         tables["bands"] = band_rows(view.intervals)
     shown = frozenset(name for name, _ in tracks)
     spec = _panel_spec(shown, view.intervals and view.intervals.model, roles, clock, height)
-    spec = charts.framed(spec, axis_title, view.limits)
+    spec = charts.with_axis(spec, axis_title, view.limits)
     return Panel(spec, tables, height, zooms=True, title=title, cut=view.cut)
 
 

@@ -162,8 +162,8 @@ def draw(section: PassageSection, summary: Summary) -> Figure:
 
 def _tip(token: Token, roles: Roles) -> str:
     text = "␣" if token.text == " " else token.text
-    beside = "" if token.baseline is None else f", {roles.baseline} {number(token.baseline)}"
-    return f"‘{text}’: {number(token.bits)} bits{beside}; likeliest was ‘{token.guess}’"
+    baseline = "" if token.baseline is None else f", {roles.baseline} {number(token.baseline)}"
+    return f"‘{text}’: {number(token.bits)} bits{baseline}; likeliest was ‘{token.guess}’"
 
 
 def _label(level: int) -> str:

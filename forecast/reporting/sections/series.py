@@ -103,7 +103,7 @@ def _in_words(table: pd.DataFrame, roles: Roles, metric: str, *, has_baseline: b
 def draw(section: SpreadSection, summary: Summary) -> Figure:
     """Draw the scores of all series: as distributions, and the network's against the baseline's."""
     roles = summary.roles
-    keys = tuple(key for key in charts.keys(charts.role_colours(roles)) if key.label != charts.TRUTH)
+    keys = charts.role_keys(roles, roles.named())
     panels = (_distribution(section, roles), *([_comparison(section, roles)] if section.baseline else []))
     return Figure("series", "Scores over the series", section.says, panels, keys, columns=2)
 

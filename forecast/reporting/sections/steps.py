@@ -103,7 +103,7 @@ def draw(section: StepSection, summary: Summary) -> Figure:
     models = sorted(section.models, key=lambda m: named.index(m.model) if m.model in named else -1)
     tables: dict[str, Values] = {"above": [], "lines": []}
     for m in models:
-        wide = charts.widths(roles).get(m.model, 1.1)
+        wide = charts.stroke_widths(roles).get(m.model, 1.1)
         rows = [
             {"t": step, "y": error, "of": m.model, "ink": colours[m.model], "wide": wide}
             for step, error in zip(section.steps, m.errors, strict=True)
@@ -142,7 +142,9 @@ def _end_labels(section: StepSection, colours: dict[str, str], named: tuple[str,
     ends = [(m.model, m.errors[-1]) for m in section.models]
     inside = [(model, error) for model, error in ends if error is not None and error <= section.top]
     span = section.top - section.bottom
-    places = charts.spread([_HEIGHT * (section.top - error) / span for _, error in inside], _LABEL_HEIGHT, _HEIGHT)
+    places = charts.spread_apart(
+        [_HEIGHT * (section.top - error) / span for _, error in inside], _LABEL_HEIGHT, _HEIGHT
+    )
     return [
         {"at": round(place, 1), "of": shortened(model, 22), "ink": colours[model] if model in named else LIGHT.quiet}
         for (model, _), place in zip(inside, places, strict=True)

@@ -146,8 +146,8 @@ def ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence
     steps = []
     for step, (network, baseline) in enumerate(tables, start=1):
         symbols_shown, probabilities = tuple(map(written, network.index)), tuple(map(significant, network))
-        beside = () if baseline is None else tuple(significant(baseline.get(name, 0.0)) for name in network.index)
-        steps.append(StepProbabilities(step, symbols_shown, probabilities, beside))
+        of_baseline = () if baseline is None else tuple(significant(baseline.get(name, 0.0)) for name in network.index)
+        steps.append(StepProbabilities(step, symbols_shown, probabilities, of_baseline))
     known = truth.loc[truth["y"].notna(), "y"]
     after = f"After {named(symbols[int(known.iloc[-1])])}, the last symbol" if len(known) else "After the data"
     likely = [f"{named(str(name))} ({percentage(share)})" for name, share in tables[0][0].head(3).items()]
@@ -182,10 +182,12 @@ def draw_ahead(section: AheadSection, summary: Summary) -> Figure:
 
 def _panel(step: StepProbabilities, roles: Roles, top: float, *, titled: bool) -> Panel:
     inks = charts.model_inks(roles, paired=bool(step.baseline))
-    beside: Sequence[float | None] = [charts.in_percent(share) for share in step.baseline] or [None] * len(step.symbols)
+    baselines: Sequence[float | None] = [None] * len(step.symbols)
+    if step.baseline:
+        baselines = [charts.in_percent(share) for share in step.baseline]
     rows: Values = [
         {"text": text, "y": charts.in_percent(network), "x": baseline}
-        for text, network, baseline in zip(charts.distinct(step.symbols), step.network, beside, strict=True)
+        for text, network, baseline in zip(charts.distinct(step.symbols), step.network, baselines, strict=True)
     ]
     scale = alt.Scale(domain=[0, top])
     tips = [charts.tip("text", "symbol"), charts.tip("y", f"{roles.network}, %", ".3~g")]
