@@ -153,7 +153,7 @@ def intervals_in_words(forecasts: Sequence[ModelIntervals]) -> str:
     if shares:
         models = listed(list(dict.fromkeys(intervals.model for intervals in forecasts if intervals.visible)))
         strongest = ", the narrowest in the strongest colour" if len(shares) > 1 else ""
-        says = f" Shaded are the intervals of {models} that should hold {_percents(shares)} of what comes{strongest}."
+        says = f" Shaded are the intervals of {models} that should cover {_percents(shares)} of what comes{strongest}."
     return says + _infinite_in_words(forecasts)
 
 

@@ -29,18 +29,20 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
     copy_test = evaluation.copy_tests.get(network)
     summary = build_summary(
         results=evaluation.test.results,
-        series=parts(run.source.panel, run.split),
+        series=label_splits(run.source.panel, run.split),
         leaderboard=evaluation.leaderboard,
         by_step=evaluation.scores.by_step.reset_index(),
         by_series=evaluation.scores.by_series.reset_index(),
         forecast=run.future,
-        history=pd.DataFrame([epoch.as_dict() for epoch in run.trained.members[0].history]),  # one is typical of all
+        history=pd.DataFrame(
+            [epoch.as_dict() for epoch in run.trained.members[0].history]
+        ),  # one member is typical of all
         chosen_epoch=run.trained.members[0].epochs,
         verdict=run.verdict,
         network=network,
         baseline=evaluation.baseline,
         copy_test=copy_test.sentence if copy_test else None,
-        found={**run.source.found, **_question(run)},
+        found={**run.source.found, **_season_and_context(run)},
         notes=(*run.source.notes, *run.notes),
         settings=run.settings,
         show=show,
@@ -56,7 +58,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
 
 
 def _passage(run: Finished, show: ReportSettings) -> pd.DataFrame:
-    """Let network and baseline forecast the symbols of a split of the test one by one, none left out."""
+    """Return forecasts of network and baseline from successive origins at the beginning of the test split."""
     evaluation, network = run.evaluation, run.kept.forecaster.name
     return successive_results(
         evaluation.test,
@@ -69,17 +71,17 @@ def _passage(run: Finished, show: ReportSettings) -> pd.DataFrame:
     )
 
 
-def _question(run: Finished) -> dict[str, str]:
-    """What was settled before anything was trained."""
+def _season_and_context(run: Finished) -> dict[str, str]:
+    """Return what was detected before anything was trained, as the report says it."""
     return {
         "season": f"{counted(run.problem.season_steps, 'step')} ({run.season.evidence})",
         "context": counted(run.problem.context_steps, "step"),
     }
 
 
-def parts(panel: Panel, split: Split) -> pd.DataFrame:
-    """Label every step with its stretch: columns `unique_id`, `ds`, `y` (NaN where not observed), `part`."""
-    step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)
+def label_splits(panel: Panel, split: Split) -> pd.DataFrame:
+    """Return all steps with their splits: columns `unique_id`, `ds`, `y` (NaN where not observed), `split`."""
+    step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)  # (row,), 0 at each series
     beyond_training = step >= np.repeat(split.train, panel.lengths)
     beyond_validation = step >= np.repeat(split.fitted, panel.lengths)
     beyond_calibration = step >= np.repeat(split.before_test, panel.lengths)

@@ -70,12 +70,14 @@ def with_intervals(run, *, wide=1.0, infinite=()):
     run = {**run, "results": run["results"].sort_values("model", kind="stable").reset_index(drop=True)}
     results, ahead = run["results"], run["forecast"]
     horizon = int(results["step"].max())
-    told = _quantiles(results["y_hat"], results["step"], wide, infinite)
+    all_quantiles = _quantiles(results["y_hat"], results["step"], wide, infinite)
     steps = ahead.groupby(["model", "unique_id"], sort=False).cumcount() + 1
     names = list(dict.fromkeys(results["model"]))
     ids = tuple(map(str, results["unique_id"].cat.categories))
     scales = Scales(ids, np.full(len(ids), 0.5), np.full(len(ids), 0.5), {})
-    quantiles = {name: told[(results["model"] == name).to_numpy()].reshape(-1, horizon, len(LEVELS)) for name in names}
+    quantiles = {
+        name: all_quantiles[(results["model"] == name).to_numpy()].reshape(-1, horizon, len(LEVELS)) for name in names
+    }
     columns = zip(LEVELS, _quantiles(ahead["y_hat"], steps, wide, infinite).T, strict=True)
     return {
         **run,
@@ -87,8 +89,10 @@ def with_intervals(run, *, wide=1.0, infinite=()):
 def long_results(run):
     """Return the table that a run folder holds: quantiles as rows, the point forecast's level null."""
     results, intervals = run["results"], run["intervals"]
-    told = np.concatenate([intervals.quantiles[name].reshape(-1, len(LEVELS)) for name in results["model"].unique()])
-    tables = [results.assign(y_hat=told[:, i], quantile=level) for i, level in enumerate(LEVELS)]
+    quantiles = np.concatenate(
+        [intervals.quantiles[name].reshape(-1, len(LEVELS)) for name in results["model"].unique()]
+    )
+    tables = [results.assign(y_hat=quantiles[:, i], quantile=level) for i, level in enumerate(LEVELS)]
     return pd.concat([results.assign(quantile=np.nan), *tables], ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""A made-up run of two models that forecast symbols, with chances drawn at random."""
+"""A made-up run of two models that forecast symbols, with probabilities drawn at random."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ STRANGE = (
 
 
 def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y",), seed=0):
-    """Return the keyword arguments of `build_summary`, and the chances (model, series, origin, step, symbol)."""
+    """Return the keyword arguments of `build_summary`, and the probabilities (model, series, origin, step, symbol)."""
     rng = np.random.default_rng(seed)
     size = len(symbols)
     probabilities = rng.dirichlet(np.full(size, 0.4), (2, len(ids), origins, steps)) * 0.98 + 0.02 / size
@@ -38,9 +38,9 @@ def made_up_symbols(symbols=STRANGE, *, steps=3, origins=120, stride=1, ids=("y"
             for k in range(origins):
                 cutoff = 699 + k * stride
                 for h in range(steps):
-                    came, told = y[i, cutoff + h + 1], probabilities[m, i, k, h]
-                    row = (model, uid, cutoff, cutoff + h + 1, h + 1, came, float(told.argmax()))
-                    tables.append((*row, np.nan if np.isnan(came) else told[int(came)]))
+                    code, p = y[i, cutoff + h + 1], probabilities[m, i, k, h]
+                    row = (model, uid, cutoff, cutoff + h + 1, h + 1, code, float(p.argmax()))
+                    tables.append((*row, np.nan if np.isnan(code) else p[int(code)]))
     columns = ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat", "chance"]
     results = pd.DataFrame(tables, columns=columns).astype({"model": "category", "unique_id": "category"})
     ahead = [

@@ -23,12 +23,12 @@ PANELS = 10
 
 
 def _find_browser(playwright):
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None and Path(playwright.chromium.executable_path).exists():
-        found = playwright.chromium.executable_path
-    if found is None:
+    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser_path is None and Path(playwright.chromium.executable_path).exists():
+        browser_path = playwright.chromium.executable_path
+    if browser_path is None:
         pytest.fail("the report's tests need Chromium: `apt-get install chromium` or `playwright install chromium`")
-    return found
+    return browser_path
 
 
 @pytest.fixture(scope="module")

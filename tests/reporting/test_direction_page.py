@@ -19,16 +19,16 @@ NASTY = "</script><b>north"
 
 
 def a_run(seed=0):
-    """Outcomes that come as often as the network says; the baseline always says 60 %."""
+    """Outcomes that come as often as the network predicts; the baseline always predicts 60 %."""
     rng = np.random.default_rng(seed)
-    said = rng.uniform(0.1, 0.9, (ORIGINS, STEPS))
-    rose = (rng.random(said.shape) < said).astype(float)
+    p = rng.uniform(0.1, 0.9, (ORIGINS, STEPS))
+    rose = (rng.random(p.shape) < p).astype(float)
     cutoff = np.repeat(np.arange(700, 700 + ORIGINS), STEPS)
     step = np.tile(np.arange(1, STEPS + 1), ORIGINS)
     base = {"unique_id": NASTY, "cutoff": cutoff, "ds": cutoff + step, "step": step, "y": rose.ravel()}
     tables = [
         pd.DataFrame({**base, "model": name, "y_hat": y_hat.ravel()})
-        for name, y_hat in (("lstm", said), ("base_rate", np.full(said.shape, 0.6)))
+        for name, y_hat in (("lstm", p), ("base_rate", np.full(p.shape, 0.6)))
     ]
     results = pd.concat(tables, ignore_index=True)
     squares = (results["y"] - results["y_hat"]) ** 2
@@ -65,33 +65,33 @@ def a_run(seed=0):
 
 
 def test_parts_hold_what_was_said_and_what_came():
-    said = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] * 3)
-    came = np.array([0, 0, 1, 0, 1, 0, 1, 1, 1, 1] * 3, dtype=float)
-    found = reliability("m", said, came)
-    assert sum(found.count) == 30
-    assert found.count == (3,) * 10
-    np.testing.assert_allclose(found.predicted, said[:10])
-    np.testing.assert_allclose(found.observed, came[:10])
-    np.testing.assert_allclose(found.miscalibration, np.mean((said - came) ** 2))
-    np.testing.assert_allclose(found.resolution, np.var(came))
+    p = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] * 3)
+    y = np.array([0, 0, 1, 0, 1, 0, 1, 1, 1, 1] * 3, dtype=float)
+    parts = reliability("m", p, y)
+    assert sum(parts.count) == 30
+    assert parts.count == (3,) * 10
+    np.testing.assert_allclose(parts.predicted, p[:10])
+    np.testing.assert_allclose(parts.observed, y[:10])
+    np.testing.assert_allclose(parts.miscalibration, np.mean((p - y) ** 2))
+    np.testing.assert_allclose(parts.resolution, np.var(y))
 
 
 def test_a_model_that_always_says_the_same_is_one_part():
-    found = reliability("m", np.full(8, 0.6), np.array([1.0, 0, 1, 1, 0, 1, 1, 0]))
-    assert (found.predicted, found.observed, found.count) == ((0.6,), (0.625,), (8,))
-    assert found.resolution == 0
+    parts = reliability("m", np.full(8, 0.6), np.array([1.0, 0, 1, 1, 0, 1, 1, 0]))
+    assert (parts.predicted, parts.observed, parts.count) == ((0.6,), (0.625,), (8,))
+    assert parts.resolution == 0
 
 
 def test_its_parts_make_the_brier_score():
     """Uncertainty + miscalibration - resolution, but for what differs within a part (Murphy 1973)."""
     run = a_run()
-    mine = run["results"].query("model == 'lstm'")
-    found = reliability("lstm", mine["y_hat"].to_numpy(), mine["y"].to_numpy())
-    rate = mine["y"].mean()
-    whole = rate * (1 - rate) + found.miscalibration - found.resolution
-    assert whole == pytest.approx(((mine["y_hat"] - mine["y"]) ** 2).mean(), abs=0.005)
-    assert found.miscalibration < 0.01
-    assert found.resolution > 0.04
+    rows = run["results"].query("model == 'lstm'")
+    parts = reliability("lstm", rows["y_hat"].to_numpy(), rows["y"].to_numpy())
+    rate = rows["y"].mean()
+    whole = rate * (1 - rate) + parts.miscalibration - parts.resolution
+    assert whole == pytest.approx(((rows["y_hat"] - rows["y"]) ** 2).mean(), abs=0.005)
+    assert parts.miscalibration < 0.01
+    assert parts.resolution > 0.04
 
 
 def test_the_summary_has_the_sections_of_the_question_and_no_others():

@@ -48,7 +48,7 @@ def test_how_far_back_it_reaches_is_said():
 
 
 @pytest.mark.parametrize(
-    ("norms", "said"),
+    ("norms", "message"),
     [
         (
             1.5 ** np.arange(11),
@@ -58,8 +58,8 @@ def test_how_far_back_it_reaches_is_said():
         ([1.0, 0.5, *[0.0] * 9], "Gradients vanish: nothing of one is left 2 steps back"),
     ],
 )
-def test_whether_gradients_vanish_or_explode_is_said(norms, said):
-    assert said in gradient_section(recorded(norms, np.ones(11)), None).says
+def test_whether_gradients_vanish_or_explode_is_said(norms, message):
+    assert message in gradient_section(recorded(norms, np.ones(11)), None).says
 
 
 def test_a_gradient_that_is_cut_off_is_not_said_to_fade():
@@ -74,15 +74,15 @@ def test_a_network_that_learnt_nothing_is_said_to_have_no_gradient():
 
 
 @pytest.mark.parametrize(
-    ("clipped", "clip", "said"),
+    ("clipped", "clip", "message"),
     [
         ([1.0, 0.5, 0.0], 1.0, "Of all updates 50 % were clipped to a norm of 1, in the last epoch 0 %."),
         ([0.0, 0.0, 0.0], 2.5, "No update was clipped: no gradient was larger than 2.5."),
         ([0.0, 0.0, 0.0], None, "Gradients were not clipped (training.gradient_clip=null)."),
     ],
 )
-def test_how_often_clipping_acted_is_said(clipped, clip, said):
-    assert gradient_section(FADING, history([3.0, 2.0, 1.0], clipped), clip).says.endswith(said)
+def test_how_often_clipping_acted_is_said(clipped, clip, message):
+    assert gradient_section(FADING, history([3.0, 2.0, 1.0], clipped), clip).says.endswith(message)
 
 
 def test_the_panels_hold_the_numbers():

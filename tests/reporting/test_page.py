@@ -72,7 +72,7 @@ def test_the_page_needs_no_network(source):
 
 def test_the_page_says_what_the_issue_asks_for(source):
     texts = " ".join(Page(source).texts)
-    for said in (
+    for text in (
         "lstm beats naive (MASE 0.40 against 1.00, p = 0.001)",
         "Leaderboard",
         "The data and its split",
@@ -86,7 +86,7 @@ def test_the_page_says_what_the_issue_asks_for(source):
         "ridge was fitted on 5,000 of 25,180 windows",
         "data.name",
     ):
-        assert said in texts
+        assert text in texts
 
 
 def test_all_numbers_of_the_leaderboard_are_there(source):

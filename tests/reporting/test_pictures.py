@@ -107,13 +107,13 @@ def test_a_part_of_a_picture_is_not_taken_for_all(tmp_path):
 
 def test_a_painter_imports_nothing_heavy():
     command = [sys.executable, "-P", "-X", "importtime", pictures.__file__]
-    told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stderr
-    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines()}
+    log = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stderr
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in log.splitlines()}
     assert "vl_convert" in names
     assert not names & {"forecast", "altair", "numpy", "pandas", "torch", "multiprocessing"}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the cores of a process cannot be told")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the cores of a process are not known")
 def test_one_core_needs_no_painters(monkeypatch):
     for cores, number in ((1, 0), (2, 2), (64, 2)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))

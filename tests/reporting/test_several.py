@@ -36,16 +36,16 @@ def scores(rng, count):
 
 def test_the_spread_is_sorted_and_said():
     table, long = scores(np.random.default_rng(0), 101)
-    found = spread_section(long, Roles("lstm", "naive"))
+    spread = spread_section(long, Roles("lstm", "naive"))
     order = table["lstm"].sort_values().index
-    assert found.ids == tuple(order)
-    assert found.network == pytest.approx(sorted(table["lstm"]), rel=1e-5)
-    assert found.baseline == pytest.approx(table["naive"][order].tolist(), rel=1e-5)
+    assert spread.ids == tuple(order)
+    assert spread.network == pytest.approx(sorted(table["lstm"]), rel=1e-5)
+    assert spread.baseline == pytest.approx(table["naive"][order].tolist(), rel=1e-5)
     ahead = int((table["lstm"] < table["naive"]).sum())
-    assert f"median {np.median(table['lstm']):.3g}"[:9] in found.says
-    assert f"Best on {order[0]}" in found.says
-    assert f"worst on {order[-1]}" in found.says
-    assert found.says.endswith(f"Ahead of naive on {ahead} of them.")
+    assert f"median {np.median(table['lstm']):.3g}"[:9] in spread.says
+    assert f"Best on {order[0]}" in spread.says
+    assert f"worst on {order[-1]}" in spread.says
+    assert spread.says.endswith(f"Ahead of naive on {ahead} of them.")
 
 
 def test_one_series_has_no_spread_and_no_choice():
@@ -71,11 +71,11 @@ def test_a_choice_draws_its_own_series():
     assert [one.name for one in summary.choices] == list(summary.sections["spread"].ids)
     assert {one.name for one in summary.choices} == set(names)
     for one in summary.choices:
-        mine = run["series"][run["series"]["unique_id"] == one.name]
-        assert one.data.truth.y == pytest.approx(mine["y"].tolist(), rel=1e-5)
+        of_series = run["series"][run["series"]["unique_id"] == one.name]
+        assert one.data.truth.y == pytest.approx(of_series["y"].tolist(), rel=1e-5)
         ahead = run["forecast"]
-        theirs = ahead[(ahead["unique_id"] == one.name) & (ahead["model"] == "lstm")]["y_hat"]
-        assert one.future.views[0].tracks[0].line.y[1:] == pytest.approx(theirs.tolist(), rel=1e-5)
+        forecast = ahead[(ahead["unique_id"] == one.name) & (ahead["model"] == "lstm")]["y_hat"]
+        assert one.future.views[0].tracks[0].line.y[1:] == pytest.approx(forecast.tolist(), rel=1e-5)
     assert ", the best)" in summary.choices[0].label
     assert ", the worst)" in summary.choices[-1].label
     json.dumps(summary.as_dict())

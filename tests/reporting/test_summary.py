@@ -32,8 +32,8 @@ def test_results_alone_give_all_that_they_can(run):
     assert "future" not in summary.sections
     assert "learning" not in summary.sections
     assert summary.leaderboard[0].model == "lstm"
-    mine = run["results"][run["results"]["model"] == "lstm"]
-    assert summary.leaderboard[0].measures["mae"] == pytest.approx(float((mine["y"] - mine["y_hat"]).abs().mean()))
+    rows = run["results"][run["results"]["model"] == "lstm"]
+    assert summary.leaderboard[0].measures["mae"] == pytest.approx(float((rows["y"] - rows["y_hat"]).abs().mean()))
     assert summary.roles == Roles("lstm", "ridge")
 
 
@@ -135,7 +135,7 @@ def of_penalties(*losses):
 
 
 @pytest.mark.parametrize(
-    ("losses", "kept", "said"),
+    ("losses", "kept", "message"),
     [
         (
             (0.5, 0.4, 0.6),
@@ -152,10 +152,10 @@ def of_penalties(*losses):
         ((float("nan"),), 1e-3, "with the penalty 0.001."),
     ],
 )
-def test_a_read_out_in_closed_form_shows_its_penalties_instead_of_epochs(run, losses, kept, said):
+def test_a_read_out_in_closed_form_shows_its_penalties_instead_of_epochs(run, losses, kept, message):
     summary = build_summary(**run | {"history": of_penalties(*losses)}, chosen_epoch=1)
     assert summary.sections["learning"].chosen == kept
-    assert summary.sections["learning"].says.endswith(said)
+    assert summary.sections["learning"].says.endswith(message)
     json.dumps(summary.as_dict(), allow_nan=False)
 
 
@@ -188,7 +188,7 @@ def test_holes_in_the_truth_are_drawn_as_holes_and_not_scored():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda run: {"results": run["results"].drop(columns="step")}, "step missing"),
         (lambda run: {"results": run["results"].iloc[:0]}, "the results table is empty"),
@@ -196,7 +196,7 @@ def test_holes_in_the_truth_are_drawn_as_holes_and_not_scored():
         (lambda run: {"show": ReportSettings(series="z")}, "no series is called 'z'; there are y"),
     ],
 )
-def test_what_cannot_be_shown_is_said_in_one_line(run, change, said):
+def test_what_cannot_be_shown_is_said_in_one_line(run, change, message):
     with pytest.raises(ForecastError, match=r"^[^\n]*$") as error:
         build_summary(**{**run, **change(run)})
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -48,9 +48,9 @@ def rows_of(run, model="lstm", step=None):
 
 def test_costs_add_up_the_bits_of_each_symbol(run, summary):
     bits = {model: {} for model in ("lstm", "bigram")}
-    for model, told in bits.items():
+    for model, by_code in bits.items():
         for row in rows_of(run, model):
-            told.setdefault(int(row["y"]), []).append(-math.log2(row["chance"]))
+            by_code.setdefault(int(row["y"]), []).append(-math.log2(row["chance"]))
     order = sorted(bits["lstm"], key=lambda code: -sum(bits["lstm"][code]))
     every = sum(map(sum, bits["lstm"].values()))
     costs = summary.sections["costs"]
@@ -79,31 +79,33 @@ def test_a_small_alphabet_has_a_table_of_what_came_against_the_likeliest(run, su
 def test_of_a_large_alphabet_the_most_frequent_mistakes_are_named():
     symbols = tuple("abcdefghijklmnop")
     run, _ = made_up_symbols(symbols, origins=300)
-    found = build_summary(**run).sections["confusions"]
+    confusions = build_summary(**run).sections["confusions"]
     pairs = Counter((int(r["y"]), int(r["y_hat"])) for r in rows_of(run) if r["y"] != r["y_hat"])
     came = Counter(int(row["y"]) for row in rows_of(run))
     best = sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:10]
-    assert found.matrices == ()
-    assert [(p.came, p.likeliest, p.count) for p in found.pairs] == [
+    assert confusions.matrices == ()
+    assert [(p.came, p.likeliest, p.count) for p in confusions.pairs] == [
         (symbols[i], symbols[j], pairs[i, j]) for i, j in best
     ]
-    np.testing.assert_allclose([p.share for p in found.pairs], [pairs[i, j] / came[i] for i, j in best], rtol=1e-5)
+    np.testing.assert_allclose([p.share for p in confusions.pairs], [pairs[i, j] / came[i] for i, j in best], rtol=1e-5)
     i, j = best[0]
-    assert f"‘{symbols[j]}’ where ‘{symbols[i]}’ came ({100 * pairs[i, j] / came[i]:.1f} % of the time)" in found.says
+    assert (
+        f"‘{symbols[j]}’ where ‘{symbols[i]}’ came ({100 * pairs[i, j] / came[i]:.1f} % of the time)" in confusions.says
+    )
 
 
 def test_the_passage_holds_the_bits_one_step_ahead(run, summary):
-    first, theirs = rows_of(run, step=1), rows_of(run, "bigram", step=1)
+    network, baseline = rows_of(run, step=1), rows_of(run, "bigram", step=1)
     tokens = summary.sections["passage"].tokens
-    assert 10 < len(tokens) <= len(first)
-    for token, mine, other in zip(tokens, first, theirs, strict=False):
-        bits = -math.log2(mine["chance"])
+    assert 10 < len(tokens) <= len(network)
+    for token, row, other in zip(tokens, network, baseline, strict=False):
+        bits = -math.log2(row["chance"])
         assert token.bits == pytest.approx(bits, rel=1e-3, abs=1e-9)
         assert token.baseline == pytest.approx(-math.log2(other["chance"]), rel=1e-3, abs=1e-9)
         assert token.level == sum(bits >= edge for edge in (0.5, 1, 2, 4, 8))
-        assert token.guess == written(STRANGE[int(mine["y_hat"])])
-        assert token.breaks == (STRANGE[int(mine["y"])] == "\n")
-        assert token.after_gap == (mine["ds"] == 704)  # what came at 703 was not observed
+        assert token.guess == written(STRANGE[int(row["y_hat"])])
+        assert token.breaks == (STRANGE[int(row["y"])] == "\n")
+        assert token.after_gap == (row["ds"] == 704)  # what came at 703 was not observed
     mean = np.mean([token.bits for token in tokens])
     assert f"Here a symbol cost {mean:.2f} bits on average" in summary.sections["passage"].says
 
@@ -125,10 +127,10 @@ def test_letters_fill_a_passage_and_origins_left_out_are_seen_as_gaps():
 def test_shares_are_counted_in_training_and_test(run, summary):
     shares = summary.sections["shares"]
     series = run["series"].dropna()
-    for part, told in (("training", shares.training), ("test", shares.test)):
-        counts = Counter(STRANGE[int(y)] for y in series.loc[series["split"] == part, "y"])
+    for split, shown in (("training", shares.training), ("test", shares.test)):
+        counts = Counter(STRANGE[int(y)] for y in series.loc[series["split"] == split, "y"])
         expected = {written(symbol): count / sum(counts.values()) for symbol, count in counts.items()}
-        assert dict(zip(shares.symbols, told, strict=True)) == pytest.approx(expected, rel=1e-5)
+        assert dict(zip(shares.symbols, shown, strict=True)) == pytest.approx(expected, rel=1e-5)
     assert "500 for training, 200 for validation and" in shares.says
 
 
@@ -143,17 +145,17 @@ def test_a_symbol_that_never_came_in_training_is_named():
     )
 
 
-def test_chances_after_the_data_are_those_of_the_forecast(run, summary):
+def test_probabilities_after_the_data_are_those_of_the_forecast(run, summary):
     for step in summary.sections["ahead"].steps:
         rows = run["forecast"][run["forecast"]["ds"] == run["series"]["ds"].max() + step.step]
-        told = {
+        given = {
             m: dict(zip(rows["symbol"][rows["model"] == m], rows["y_hat"][rows["model"] == m], strict=True))
             for m in ("lstm", "bigram")
         }
-        likeliest = sorted(told["lstm"], key=lambda symbol: -told["lstm"][symbol])[:10]
+        likeliest = sorted(given["lstm"], key=lambda symbol: -given["lstm"][symbol])[:10]
         assert step.symbols == tuple(map(written, likeliest))
-        np.testing.assert_allclose(step.network, [told["lstm"][symbol] for symbol in likeliest], rtol=1e-5)
-        np.testing.assert_allclose(step.baseline, [told["bigram"][symbol] for symbol in likeliest], rtol=1e-5)
+        np.testing.assert_allclose(step.network, [given["lstm"][symbol] for symbol in likeliest], rtol=1e-5)
+        np.testing.assert_allclose(step.baseline, [given["bigram"][symbol] for symbol in likeliest], rtol=1e-5)
 
 
 def test_the_table_of_results_alone_is_scored_by_bits(run):
@@ -168,17 +170,17 @@ def test_the_table_of_results_alone_is_scored_by_bits(run):
     ):
         alone = build_summary(results=results)
         bits = np.mean([-math.log2(row["chance"]) for row in rows_of(run)])
-        mine = next(row for row in alone.leaderboard if row.model == "lstm")
-        assert mine.measures["bits"] == pytest.approx(bits)
-        assert mine.measures["perplexity"] == pytest.approx(2**bits)
+        network = next(row for row in alone.leaderboard if row.model == "lstm")
+        assert network.measures["bits"] == pytest.approx(bits)
+        assert network.measures["perplexity"] == pytest.approx(2**bits)
         assert alone.sections["steps"].metric == "bits a symbol"
         at = [np.mean([-math.log2(row["chance"]) for row in rows_of(run, step=h)]) for h in (1, 2, 3)]
-        told = next(model for model in alone.sections["steps"].models if model.model == "lstm")
-        np.testing.assert_allclose(told.errors, at, rtol=1e-5)
+        network = next(model for model in alone.sections["steps"].models if model.model == "lstm")
+        np.testing.assert_allclose(network.errors, at, rtol=1e-5)
     assert alone.sections["costs"].symbols[0] in map(written, STRANGE)
 
 
-def test_losses_are_told_in_bits(summary):
+def test_losses_are_in_bits(summary):
     assert summary.sections["learning"].unit == "bits a symbol"
     assert summary.sections["learning"].validation[-1] == 2.0
     assert summary.sections["learning"].says.endswith("Losses are in bits a symbol.")
@@ -267,12 +269,12 @@ def test_text_can_be_read_on_every_shade(palette):
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    found = []
+    contrasts = []
     for level in range(len(SHADES)):
         lighter, darker = sorted([luminance(palette.ink), luminance(shade(palette, level))], reverse=True)
-        found.append((lighter + 0.05) / (darker + 0.05))
-    assert min(found) >= 4.5
-    assert found == sorted(found, reverse=True)
+        contrasts.append((lighter + 0.05) / (darker + 0.05))
+    assert min(contrasts) >= 4.5
+    assert contrasts == sorted(contrasts, reverse=True)
 
 
 def test_pictures_come_out_with_nothing_said(summary, tmp_path, capfd):

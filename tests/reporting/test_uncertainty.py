@@ -45,9 +45,9 @@ def test_bands_from_test_origins_are_the_quantiles_of_the_network(run):
     for panel, place in zip(figure.panels, places, strict=True):
         drawn = bands(panel)
         assert list(drawn) == sorted(SHARES)
-        told = run["intervals"].quantiles["lstm"][place]
+        quantiles = run["intervals"].quantiles["lstm"][place]
         for label, ends in SHARES.items():
-            assert drawn[label] == pytest.approx(told[:, [LEVELS.index(end) for end in ends]], rel=1e-5)
+            assert drawn[label] == pytest.approx(quantiles[:, [LEVELS.index(end) for end in ends]], rel=1e-5)
 
 
 def test_bands_start_at_the_last_known_value(run):
@@ -77,9 +77,9 @@ def test_legend_and_words_say_what_the_bands_are(run):
     assert keys == [(label, LIGHT.network) for label in ("50 % interval", "80 %", "90 %", "95 %")]
     strengths = [key.strength for key in figures["forecasts"].keys if key.area]
     assert strengths == sorted(strengths, reverse=True)
-    said = "Shaded are the intervals of {} that should hold 50, 80, 90 and 95 % of what comes"
-    assert said.format("lstm") in figures["forecasts"].says
-    assert said.format("lstm and naive") in figures["future"].says
+    sentence = "Shaded are the intervals of {} that should cover 50, 80, 90 and 95 % of what comes"
+    assert sentence.format("lstm") in figures["forecasts"].says
+    assert sentence.format("lstm and naive") in figures["future"].says
 
 
 def test_an_infinite_interval_has_no_band_and_a_reason():
@@ -87,7 +87,7 @@ def test_an_infinite_interval_has_no_band_and_a_reason():
     for panel in (*figures["forecasts"].panels, *figures["future"].panels):
         assert set(bands(panel)) == {"50 %", "80 %"}
     assert [key.label for key in figures["future"].keys if key.area] == ["50 % interval", "80 %"]
-    assert "that should hold 50 and 80 % of what comes" in figures["future"].says
+    assert "that should cover 50 and 80 % of what comes" in figures["future"].says
     assert "The 90 and 95 % intervals of lstm and naive are infinite and have no band" in figures["future"].says
     assert "it takes 19 and 39 errors at each step" in figures["future"].says
 
@@ -176,8 +176,10 @@ def test_a_results_table_with_quantiles_is_enough(run, tmp_path):
     drawn, expected = ([view.intervals for view in of.sections["origins"].views] for of in (summary, given))
     assert drawn == expected
     assert summary.sections["calibration"].nominal == given.sections["calibration"].nominal
-    for mine, theirs in zip(summary.sections["calibration"].models, given.sections["calibration"].models, strict=True):
-        assert mine.coverage == pytest.approx(theirs.coverage, rel=1e-5)
+    for model, expected in zip(
+        summary.sections["calibration"].models, given.sections["calibration"].models, strict=True
+    ):
+        assert model.coverage == pytest.approx(expected.coverage, rel=1e-5)
     assert summary.sections["calibration"].pit == pytest.approx(given.sections["calibration"].pit, rel=1e-5)
     page = write_report(long, tmp_path, png=False).read_text(encoding="utf-8")
     assert "How sure the forecasts are" in page
@@ -189,14 +191,14 @@ def test_coverage_and_pit_of_a_table_against_a_loop(run):
     rows = points_and_quantiles(long_results(run))
     assert tuple(levels_of(rows)) == LEVELS
     assert len(rows) == len(run["results"])
-    mine = rows[rows["model"] == "naive"].to_dict("records")
-    found = coverage_of(rows).set_index(["model", "nominal"])
+    naive = rows[rows["model"] == "naive"].to_dict("records")
+    coverage = coverage_of(rows).set_index(["model", "nominal"])
     for low, high in pairs(LEVELS):
-        inside = [row[f"q{low:g}"] <= row["y"] <= row[f"q{high:g}"] for row in mine]
-        assert found.loc[("naive", round(high - low, 9)), "coverage"] == pytest.approx(sum(inside) / len(inside))
+        inside = [row[f"q{low:g}"] <= row["y"] <= row[f"q{high:g}"] for row in naive]
+        assert coverage.loc[("naive", round(high - low, 9)), "coverage"] == pytest.approx(sum(inside) / len(inside))
     shares = pit_of(rows).set_index(["model", "bin"])["share"]
     assert shares.groupby("model").sum().tolist() == pytest.approx([1.0] * 4)
-    below = [row["y"] < row["q0.1"] for row in mine]
+    below = [row["y"] < row["q0.1"] for row in naive]
     assert shares[("naive", 0)] == pytest.approx(sum(below) / len(below))
 
 

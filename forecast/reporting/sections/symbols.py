@@ -192,22 +192,12 @@ def _panel(step: StepProbabilities, roles: Roles, top: float, *, titled: bool) -
     scale = alt.Scale(domain=[0, top])
     tips = [charts.tip("text", "symbol"), charts.tip("y", f"{roles.network}, %", ".3~g")]
     tips += [charts.tip("x", f"{roles.baseline}, %", ".3~g")] if step.baseline else []
+    y, title = charts.symbol_axis(), "% likely"
     bars = charts.chart("rows").mark_bar(size=12)
-    bars = bars.encode(
-        x=charts.bar_axis("y", "% likely", scale), y=charts.symbol_axis(), color=charts.colour(inks), tooltip=tips
-    )
-    layers = [bars]
+    layers = [bars.encode(x=charts.bar_axis("y", title, scale), y=y, color=charts.colour(inks), tooltip=tips)]
     if step.baseline:
-        dots = charts.chart("rows").mark_point(filled=True, opacity=1, size=55)
-        layers.append(
-            dots.encode(
-                x=charts.bar_axis("x", "% likely", scale),
-                y=charts.symbol_axis(),
-                color=charts.colour(inks, "beside"),
-                tooltip=tips,
-            )
-        )
-    title = f"{counted(step.step, 'step')} ahead" if titled else None
-    return charts.panel(
-        charts.layered(*layers), {"rows": charts.paired_rows(rows, inks)}, _ROW * len(rows), title=title
-    )
+        dots, ink = charts.chart("rows").mark_point(filled=True, opacity=1, size=55), charts.colour(inks, "beside")
+        layers.append(dots.encode(x=charts.bar_axis("x", title, scale), y=y, color=ink, tooltip=tips))
+    tables = {"rows": charts.paired_rows(rows, inks)}
+    heading = f"{counted(step.step, 'step')} ahead" if titled else None
+    return charts.panel(charts.layered(*layers), tables, _ROW * len(rows), title=heading)
