@@ -120,7 +120,7 @@ def _probe(job: JobSettings, data: Mapping[str, Any]) -> None:
     with importing():
         from forecast.tasks.probe import probe
 
-    print("\n".join(probe(run, data, show=job.report, asked=job.probe).lines))
+    print("\n".join(probe(run, data, show=job.report, settings=job.probe).lines))
 
 
 def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

@@ -1,57 +1,50 @@
 """Which inputs, at which lags, the forecasts at some origins rest on: integrated gradients through time.
 
-Of a function F of inputs x and a baseline x' (Sundararajan, Taly and Yan 2017)
-
-    A_j = (x_j - x'_j) * integral over a from 0 to 1 of dF/dx_j (x' + a (x - x')),      sum_j A_j = F(x) - F(x')
-
-Here x are the past values of the target, by lag, and the covariates; F is the forecast, with the reference that the
-network's output is added to and the differences to it that the network reads. The baseline is the series held at its
+Inputs x are the past values of the target, by lag, and the covariates; F is the forecast, with the reference that the
+network's output is added to and the differences to it that the network reads. The baseline x' is the series held at its
 mean of the training split, at every step since its first, with each covariate at its mean of training (a category:
 none). What describes the series and never changes, its embedding too, is the same on both ends.
 
-The differences and the reference are affine in the values (`lags`), so that they go straight from x' to x as the values
-do: gradients are taken of the network along that path (`paths`), and carried on to the values by what these change.
-
-Where rises are asked for F is the logit of a rise, to which no reference is added: it takes part in what is read alone.
+Where rises are forecast F is the logit of a rise, to which no reference is added: it takes part in what is read alone.
 """
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import altair as alt
 import numpy as np
-import torch
+import pandas as pd
 
 from forecast.errors import ForecastError
-from forecast.forecasters.live import read_forecasts
-from forecast.inspection.affine import Handed, Lags, lag_edges
-from forecast.inspection.covariates import covariate_groups
-from forecast.inspection.paths import Forecasting, Place, integrate
-from forecast.network.heads import DirectionHead, needs_level
-from forecast.network.inference import forecast_by_unrolling, forecast_by_windows
+from forecast.inspection.answers import VALUES, AnswerKind, answer_kind
+from forecast.inspection.integrated_gradients import READ_STEPS, Attributor, enough_steps, forecasts_after
+from forecast.inspection.page import Section, season_name, seasons_back
+from forecast.inspection.past_values import SEASONS, lag_edges
+from forecast.network.heads import needs_level
+from forecast.questions.split import Origins
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import Figure, Key
+from forecast.reporting.lines import axis_times, find_clock
+from forecast.reporting.theme import LIGHT
 from forecast.training.data import network_data
+from forecast.wording import counted, listed, number, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.forecasters.fitted_network import FittedNetwork
-    from forecast.network.network import Network
-    from forecast.questions.split import Origins
-    from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
-    from forecast.training.data import NetworkData
-
-WALKED_STEPS = (64, 128, 256, 512)
-"""Steps before an origin over which a streamed network is walked from a state of zero: the least that are enough,"""
-_ENOUGH = 1e-3
-"""which is when forecasts differ from those after the whole past by this part of the series' deviation at most, or of a
-logit."""
+    from forecast.inspection.system import System
+    from forecast.reporting.charts import Panel, Values
+    from forecast.reporting.lines import Array
+    from forecast.series.panel import FloatArray, IntArray, TimeArray
+    from forecast.series.panel import Panel as SeriesPanel
 
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What forecasts rest on, in the target's units, or in logits of a rise (`rises`).
+    """What forecasts rest on, in the target's units, or in logits of a rise.
 
     Attributes
     ----------
@@ -62,17 +55,17 @@ class Attribution:
     edges : (range + 1,) of lags: range r is of the lags `edges[r]` to `edges[r + 1] - 1`; lag 0 is the origin itself
     by_lag : (origin, ahead, range) of past values of the target
     by_reference : (origin, ahead, range) the part of it that goes through the reference's forecast alone
-    covariates : names of the groups of what the network reads beside the target
+    covariates : names of the groups of columns that the network reads in addition to the target
     by_covariate : (origin, ahead, group)
     forecast, baseline : (origin, ahead) the forecasts that are compared
-    whole_walk : (origin, ahead) forecast of the network that has walked over the whole past
+    with_whole_past : (origin, ahead) forecast of the network that has read the whole past
     held : (origin,) the value at which the baseline holds the series
-    walked_steps : (origin,) steps that the network has read, the origin's the last, from a state of zero
-    points : of the path that gradients were taken at, at most
+    read_steps : (origin,) steps that the network has read, the origin's the last, from a state of zero
+    points : of a path that gradients were taken at, at most
     season_steps : of the reference
     streamed : whether the network could have read more than it was let
     fed_back : whether the network forecasts the next step alone, and longer forecasts are its own fed back
-    rises : whether forecasts are logits of a rise
+    kind : what of a forecast is attributed
 
     """
 
@@ -87,14 +80,14 @@ class Attribution:
     by_covariate: FloatArray
     forecast: FloatArray
     baseline: FloatArray
-    whole_walk: FloatArray
+    with_whole_past: FloatArray
     held: FloatArray
-    walked_steps: IntArray
+    read_steps: IntArray
     points: int
     season_steps: int
     streamed: bool
     fed_back: bool
-    rises: bool = False
+    kind: AnswerKind = VALUES
 
     @property
     def left_over(self) -> FloatArray:
@@ -103,18 +96,24 @@ class Attribution:
         return self.forecast - self.baseline - attributed
 
 
+def attribution_of(system: System) -> Attribution:
+    """Attribute forecasts from the first, the middle and the last origin on the test split."""
+    steps = system.origins[[0, len(system.origins) // 2, -1]]
+    return attribute(system.single, system.past, Origins(np.zeros(len(steps), dtype=np.int64), steps))
+
+
 def attribute(
     fitted: FittedNetwork,
-    past: Panel,
+    past: SeriesPanel,
     origins: Origins,
     ahead: Sequence[int] | None = None,
-    walked_steps: Sequence[int] = WALKED_STEPS,
+    read_steps: Sequence[int] = READ_STEPS,
 ) -> Attribution:
-    """Say what the forecasts `ahead` steps after each origin rest on; None: the first, the middle and the last step.
+    """Attribute the forecasts `ahead` steps after each origin; None: the first, the middle and the last step.
 
     Of a network whose forecasts are fed back it is the next step alone. Forecasts are those of each origin by itself,
-    without `model.fork_ensemble`. A network on streams reads the least of `walked_steps` that tells it all that it
-    knows, the most of them if none does; one on windows reads its context.
+    without `model.fork_ensemble`. A network on streams reads the least of `read_steps` after which it forecasts as
+    after the whole past, the most of them if none does; one on windows reads its context.
 
     Raises
     ------
@@ -122,142 +121,45 @@ def attribute(
         No origin, one with too short a past for a network on windows, or a step beyond the horizon.
 
     """
-    steps = _asked(fitted.reference.horizon, ahead)
+    steps = _steps_ahead(fitted.reference.horizon, ahead)
     windows = fitted.forecaster.training.regime == "windows"
     _check_origins(origins, fitted.problem.context_steps if windows else 1)
     past = past.cut(origins.last_known(len(past)))
     leveled = needs_level(fitted.forecaster.settings)
     data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
-    whole_walk = _walked(fitted, data, origins, None)
-    walked = fitted.problem.context_steps if windows else _enough(fitted, data, origins, whole_walk, walked_steps)
-    edges = lag_edges(int(origins.steps.max()) + 1, fitted.reference.season_steps, steps)
-    asked = _Asked(fitted, data, steps, edges, walked)
-    each = [asked.about(i, step) for i, step in zip(origins.series.tolist(), origins.steps.tolist(), strict=True)]
-    by_lag, by_reference, by_covariate, forecast, baseline = (
-        np.stack(parts) for parts in zip(*(one.arrays for one in each), strict=True)
+    with_whole_past = forecasts_after(fitted, data, origins, None)
+    enough = (
+        fitted.problem.context_steps if windows else enough_steps(fitted, data, origins, with_whole_past, read_steps)
     )
+    edges = lag_edges(int(origins.steps.max()) + 1, fitted.reference.season_steps, steps)
+    attributor = Attributor(fitted, data, steps, edges, enough)
+    each = [
+        attributor.attribute(i, step) for i, step in zip(origins.series.tolist(), origins.steps.tolist(), strict=True)
+    ]
     return Attribution(
         origins=origins,
         times=past.times[origins.rows(past)],
         past_times=past.times[past.offsets[origins.series[0]] : past.offsets[origins.series[0] + 1]],
         ahead=steps,
         edges=edges,
-        by_lag=by_lag,
-        by_reference=by_reference,
-        covariates=asked.groups.names,
-        by_covariate=by_covariate,
-        forecast=forecast,
-        baseline=baseline,
-        whole_walk=whole_walk[:, steps - 1],
+        by_lag=np.stack([origin.by_lag for origin in each]),
+        by_reference=np.stack([origin.by_reference for origin in each]),
+        covariates=attributor.groups.names,
+        by_covariate=np.stack([origin.by_covariate for origin in each]),
+        forecast=np.stack([origin.forecast for origin in each]),
+        baseline=np.stack([origin.baseline for origin in each]),
+        with_whole_past=with_whole_past[:, steps - 1],
         held=fitted.reference.centre[origins.series],
-        walked_steps=np.minimum(origins.steps + 1, walked),
-        points=max(one.points for one in each),
+        read_steps=np.minimum(origins.steps + 1, enough),
+        points=max(origin.points for origin in each),
         season_steps=fitted.reference.season_steps,
         streamed=not windows,
         fed_back=fitted.reference.horizon < fitted.problem.horizon,
-        rises=fitted.problem.question.binary,
+        kind=answer_kind(fitted),
     )
 
 
-class _OfOrigin(NamedTuple):
-    """Attributions of one origin: by lag, of it by the reference, by covariate, forecast, forecast at the baseline."""
-
-    arrays: tuple[FloatArray, ...]
-    points: int
-
-
-class _Asked:
-    """What is asked about every origin alike."""
-
-    def __init__(self, fitted: FittedNetwork, data: NetworkData, ahead: IntArray, edges: IntArray, walked: int) -> None:
-        self.data = data
-        self.groups = covariate_groups(fitted.encoding)
-        self._fitted = fitted
-        self._network = _in_double_precision(fitted.network)
-        self._ahead = ahead
-        self._edges = edges
-        self._walked = walked
-
-    def about(self, series: int, step: int) -> _OfOrigin:
-        """Attribute the forecasts made at a step of a series."""
-        reference, scale = self._fitted.reference, float(self._fitted.scale[series])
-        mine = self.data.past.target_alone().take(np.array([series])).cut(np.array([step + 1]))
-        walked = min(self._walked, step + 1)
-        lags = Lags(reference, mine, series, float(reference.centre[series]), walked)
-        held, actual = lags.ends()
-        row = int(self.data.past.offsets[series]) + step
-        begin, end = self._places(held, actual, np.arange(row - walked + 1, row + 1), scale)
-        found = integrate(Forecasting(self._network, series, scale, self._ahead), begin, end)
-        of_inputs, of_known, of_reference = found.gradients.numpy()
-        differences = reference.input_size
-        by_lag, by_reference = self._by_lag(lags, of_inputs[..., :differences] / scale, of_reference)
-        x, known, _ = end.numpy()
-        by_covariate = self.groups.summed(
-            (of_inputs * x)[..., differences:].sum(axis=1), (of_known * known).sum(axis=1)
-        )
-        return _OfOrigin((by_lag, by_reference, by_covariate, found.end, found.begin), found.points)
-
-    def _places(self, held: Handed, actual: Handed, rows: IntArray, scale: float) -> tuple[Place, Place]:
-        """Both ends of the path: at the baseline all covariates are zero, their mean or no category."""
-        beside = self.data.inputs.at(rows)[:, held.inputs.shape[1] :]
-        known = self.data.inputs.known_ahead(rows[-1:], self._fitted.reference.horizon)
-        ahead = np.zeros((self._fitted.reference.horizon, 0)) if known is None else known[0].numpy()
-        return (
-            _place(np.concatenate([held.inputs / scale, np.zeros_like(beside)], axis=1), np.zeros_like(ahead), held),
-            _place(np.concatenate([actual.inputs / scale, beside], axis=1), ahead, actual),
-        )
-
-    def _by_lag(self, lags: Lags, of_inputs: FloatArray, of_reference: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Carry gradients, (ahead, step, difference) and (ahead, horizon), on to lags: each (ahead, range)."""
-        by_reference = np.zeros((len(self._ahead), len(self._edges) - 1))
-        by_inputs = np.zeros_like(by_reference)
-        for which, first, changes in lags.responses(self._edges):
-            by_reference[:, which] = of_reference @ changes.forecast.T
-            by_inputs[:, which] = np.tensordot(of_inputs[:, first:], changes.inputs, axes=((1, 2), (1, 2)))
-        return by_inputs + by_reference, by_reference
-
-
-def _place(inputs: FloatArray, known: FloatArray, handed: Handed) -> Place:
-    return Place(*(torch.from_numpy(part.astype(np.float64)) for part in (inputs, known, handed.forecast)))
-
-
-def _in_double_precision(network: Network) -> Network:
-    """Copy a network to where it can be differentiated as exactly as may be; its weights need no gradient."""
-    return copy.deepcopy(network).cpu().double().eval().requires_grad_(requires_grad=False)
-
-
-def _walked(fitted: FittedNetwork, data: NetworkData, origins: Origins, steps: int | None) -> FloatArray:
-    """What is forecast after reading so many steps from a state of zero, None: all ever read, (origin, horizon)."""
-    rows, network = origins.rows(data.past), copy.deepcopy(fitted.network).cpu()
-    if fitted.forecaster.training.regime == "windows":
-        raw = forecast_by_windows(network, data.inputs, fitted.problem.context_steps, rows)
-    elif steps is None:
-        raw = forecast_by_unrolling(network, data.inputs, data.past.offsets[:-1], origins.series, rows)
-    else:  # each origin walks as a lane of its own
-        starts = np.maximum(rows - steps + 1, data.past.offsets[origins.series])
-        raw = forecast_by_unrolling(network, data.inputs, starts, np.arange(len(rows)), rows)
-    if isinstance(network.head, DirectionHead):
-        return network.head.logit(torch.from_numpy(raw)).numpy()
-    reference = fitted.reference.at(data.known, rows)
-    return read_forecasts(network.head, torch.from_numpy(raw), reference, fitted.scale[origins.series]).y_hat
-
-
-def _enough(
-    fitted: FittedNetwork, data: NetworkData, origins: Origins, whole: FloatArray, walked_steps: Sequence[int]
-) -> int:
-    """Find the least steps after which forecasts are as good as those of the whole past."""
-    offsets = data.past.offsets
-    binary = fitted.problem.question.binary
-    spans = [data.past.target[offsets[i] : offsets[i + 1]] for i in origins.series]
-    deviation = [1.0 if binary else float(span.std()) for span in spans]
-    near = _ENOUGH * np.array(deviation)[:, None]
-    for steps in sorted(walked_steps):
-        if bool((np.abs(_walked(fitted, data, origins, steps) - whole) <= near).all()):
-            return steps
-    return max(walked_steps)
-
-
-def _asked(horizon: int, ahead: Sequence[int] | None) -> IntArray:
+def _steps_ahead(horizon: int, ahead: Sequence[int] | None) -> IntArray:
     """Steps of the horizon, increasing."""
     steps = np.unique(np.array((1, (horizon + 1) // 2, horizon) if ahead is None else tuple(ahead), dtype=np.int64))
     if not len(steps) or steps[0] < 1 or steps[-1] > horizon:
@@ -276,3 +178,272 @@ def _check_origins(origins: Origins, needed: int) -> None:
             f"a network trained on windows needs {needed} steps before an origin, found {shortest}: "
             f"ask about later origins"
         )
+
+
+_NAMED, _SMALLEST = 3, 0.05
+"""Groups that a sentence names, at most, and the least share that it does so for."""
+
+_LAST, _EARLIER = "the last value", "earlier values"
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Shares of the sizes of all attributions, the mean over the origins, of the forecasts for one step ahead.
+
+    Attributes
+    ----------
+    groups : what is attributed to: ranges of the past, covariates
+    of_each : (group,) adding up to 1, or all 0 where nothing is attributed
+
+    """
+
+    ahead: int
+    groups: tuple[str, ...]
+    of_each: Array
+
+
+def shares(attribution: Attribution) -> tuple[Shares, ...]:
+    """Sum attributions over groups, for each step ahead."""
+    season = season_name(attribution.season_steps, attribution.past_times)
+    starts, lengths = attribution.edges[:-1].tolist(), np.diff(attribution.edges).tolist()
+    result = []
+    for i, ahead in enumerate(attribution.ahead.tolist()):
+        # (origin, range) and (origin, group), as shares of all of an origin
+        by_lag, by_covariate = np.abs(attribution.by_lag[:, i]), np.abs(attribution.by_covariate[:, i])
+        total = by_lag.sum(axis=1) + by_covariate.sum(axis=1)
+        scale = np.where(total > 0, total, 1.0)[:, None]
+        of_lags, of_covariates = (by_lag / scale).mean(axis=0), (by_covariate / scale).mean(axis=0)
+        named = [
+            _recent(lag)
+            if attribution.season_steps == 1
+            else _seasonal(lag, steps, ahead, attribution.season_steps, season)
+            for lag, steps in zip(starts, lengths, strict=True)
+        ]
+        sums: dict[str, float] = {}
+        for name, share in zip((*named, *attribution.covariates), (*of_lags, *of_covariates), strict=True):
+            sums[name] = sums.get(name, 0.0) + float(share)
+        result.append(Shares(ahead, tuple(sums), np.array(list(sums.values()))))
+    return tuple(result)
+
+
+def _recent(lag: int) -> str:
+    """Name what a range of lags belongs to that begins at this one, in a series without a season."""
+    if lag == 0:
+        return _LAST
+    return next(
+        (name for below, name in ((10, "the 9 values before it"), (100, "10 to 99 steps back")) if lag < below),
+        _EARLIER,
+    )
+
+
+def _seasonal(lag: int, steps: int, ahead: int, season_steps: int, season: str) -> str:
+    """Name what a range of so many lags from this one on belongs to, of a forecast so many steps ahead."""
+    seasons, off = divmod(lag + ahead, season_steps)
+    latest = -(-ahead // season_steps)
+    if off == 0 and seasons == latest:  # the latest value of that phase
+        before = seasons_back(seasons, season)
+        return f"{_LAST} ({before})" if lag == 0 else f"the value {before}"
+    if off == 0 and steps == 1 and lag > 0:
+        return f"the same place in earlier {season}s"
+    names = (
+        f"the rest of the last {season}",
+        f"the rest of the {season} before",
+        *[f"{season}s 3 to {SEASONS} back"] * (SEASONS - 2),
+    )
+    return _LAST if lag == 0 else (*names, _EARLIER)[min(lag // season_steps, SEASONS)]
+
+
+def _shares_say(of_steps: tuple[Shares, ...], kind: AnswerKind) -> str:
+    """Say what the forecasts rest on."""
+    return " ".join(_rests(step, kind.name) for step in of_steps)
+
+
+def _rests(step: Shares, answer: str) -> str:
+    order = np.argsort(-step.of_each, kind="stable")[:_NAMED]
+    parts = [f"for {100 * step.of_each[i]:.0f} % on {step.groups[i]}" for i in order if step.of_each[i] >= _SMALLEST]
+    if not parts:
+        return f"The {answer} {counted(step.ahead, 'step')} ahead rests on nothing that was read."
+    return f"The {answer} {counted(step.ahead, 'step')} ahead rests {listed(parts)}."
+
+
+def method_says(attribution: Attribution) -> str:
+    """Say what was compared, and how well it adds up."""
+    noun = attribution.kind.noun
+    held = listed([number(value, 4) for value in dict.fromkeys(attribution.held.tolist())])
+    covariates = ", covariates at their means" if attribution.covariates else ""
+    reference = (
+        "no reference is added to it"
+        if attribution.kind.binary
+        else "the reference's path from the past to the forecast is in it"
+    )
+    read = ""
+    if attribution.streamed and bool((attribution.read_steps <= attribution.origins.steps).any()):
+        gap = float(np.abs(attribution.forecast - attribution.with_whole_past).max())
+        read = (
+            f" The network has read {counted(int(attribution.read_steps.max()), 'step')} from an empty state; after "
+            f"the whole past its {noun}s are others by {number(gap)} at most."
+        )
+    fed_back = " The network forecasts the next step alone; longer forecasts are its own, fed back."
+    return (
+        f"Integrated gradients: what each input adds to the {noun}'s difference from the {noun} at a baseline, the "
+        f"series held at its training mean ({held}){covariates}; {reference}. {_adds_up(attribution)} Shares are of "
+        f"the sizes of all contributions, means over {counted(len(attribution.origins), 'origin')}.{read}"
+        f"{fed_back if attribution.fed_back else ''}"
+    )
+
+
+def _adds_up(attribution: Attribution) -> str:
+    difference, left_over = np.abs(attribution.forecast - attribution.baseline), np.abs(attribution.left_over)
+    worst = float(np.max(left_over / np.where(difference > 0, difference, np.inf), initial=0.0))
+    if worst <= 0.01:
+        return f"They add up to that difference within {max(100 * worst, 0.01):.2f} %."
+    return f"They add up to that difference within {number(float(left_over.max()))}; it is small, and they cancel."
+
+
+_LOW = 150
+
+_COVERED = 0.98
+"""Of the sizes of all attributions to lags: so much is drawn at least, what lies further back is left out."""
+
+_FEWEST_LAGS, _MOST_LAGS = 12, 100
+"""That are drawn, or as many seasons as a reference looks back: many old values that add next to nothing each may add
+up to more than the rest, and would leave no room for what can be seen."""
+
+_BARS = 10
+
+_SHOWN, _VISIBLE = 0.005, 0.01
+
+
+def attribution_figures(attribution: Attribution) -> tuple[Figure, ...]:
+    """Draw the shares of what forecasts rest on, and what each lag adds."""
+    of_steps = shares(attribution)
+    return _share_figure(of_steps, _shares_say(of_steps, attribution.kind)), _lag_figure(attribution)
+
+
+def _share_figure(of_steps: tuple[Shares, ...], says: str) -> Figure:
+    top = max(float(step.of_each.max()) for step in of_steps)
+    panels = tuple(_share_panel(step, top) for step in of_steps)
+    return Figure("attribution", "What the forecasts rest on", says, panels, columns=len(panels))
+
+
+def _share_panel(step: Shares, top: float) -> Panel:
+    kept = np.sort(np.argsort(-step.of_each, kind="stable")[:_BARS])
+    shown = [(step.groups[i], float(step.of_each[i])) for i in kept if step.of_each[i] >= _SHOWN]
+    rows: Values = [{"of": shortened(name, 44), "y": round(100 * share, 1)} for name, share in shown]
+    names = alt.Y("of:N", title=None, sort=None, axis=None)
+    x = alt.X("y:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 100 * (top or 1.0)], nice=False))
+    tips = [marks.tip("of", "rests on"), marks.tip("y", "%", ".1f")]
+    bars = marks.chart("rows").mark_bar(color=LIGHT.network, height=9, yOffset=7).encode(x=x, y=names, tooltip=tips)
+    labels = (
+        marks.chart("rows")
+        .transform_calculate(label="format(datum.y, '.0f') + ' % ' + datum.of")
+        .mark_text(align="left", baseline="bottom", color=LIGHT.ink, fontSize=11, dy=1)
+        .encode(x=alt.value(0), y=names, text="label:N")
+    )
+    return marks.panel(
+        marks.layered(bars, labels), {"rows": rows}, 32 * len(rows), title=f"{counted(step.ahead, 'step')} ahead"
+    )
+
+
+def _lag_figure(attribution: Attribution) -> Figure:
+    clock, ranges = find_clock(pd.Series(attribution.past_times)), _drawn_ranges(attribution)
+    drawn = np.stack([part[..., :ranges] for part in (attribution.by_lag, attribution.by_reference)])
+    per_step = drawn / np.diff(attribution.edges)[:ranges]
+    low, high = min(float(per_step.min()), 0.0), max(float(per_step.max()), 0.0)
+    margin = 0.04 * ((high - low) or 1.0)
+    limits = (low - margin, high + margin)
+    panels = []
+    for i, t in enumerate(axis_times(pd.Series(attribution.times)).tolist()):
+        for j, ahead in enumerate(attribution.ahead.tolist()):
+            title = f"from {clock.write(t)}, {counted(ahead, 'step')} ahead"
+            panels.append(
+                _lag_panel(_lag_rows(attribution, i, j, ranges), limits, title, _note(attribution, i, j, ranges))
+            )
+    alone = () if attribution.kind.binary else (Key("by way of the reference alone", LIGHT.baseline, area=True),)
+    keys = (Key("in all", LIGHT.network, area=True), *alone)
+    says, columns = method_says(attribution), len(attribution.ahead)
+    return Figure("attribution_lags", "What each past value adds", says, tuple(panels), keys, columns=columns)
+
+
+def _note(attribution: Attribution, origin: int, ahead: int, ranges: int) -> str:
+    """Write the forecast and what is not drawn of it."""
+    forecast, baseline = attribution.forecast[origin, ahead], attribution.baseline[origin, ahead]
+    note = f"{attribution.kind.noun.capitalize()} {number(forecast, 4)}, at the baseline {number(baseline, 4)}"
+    if ranges < attribution.by_lag.shape[-1]:
+        note += f"; further back {number(float(attribution.by_lag[origin, ahead, ranges:].sum()))}"
+    if attribution.covariates:
+        note += f"; covariates {number(float(attribution.by_covariate[origin, ahead].sum()))}"
+    return f"{note}."
+
+
+def _drawn_ranges(attribution: Attribution) -> int:
+    """How many ranges of lags are drawn, in all panels alike."""
+    edges, season = attribution.edges, attribution.season_steps
+    size = np.abs(attribution.by_lag).reshape(-1, len(edges) - 1)
+    # share of all attributions to lags that lies up to each range
+    behind = size.cumsum(axis=1) / np.maximum(size.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    needed = int((behind < _COVERED).sum(axis=1).max()) + 1
+    most = int(np.searchsorted(edges, max(_MOST_LAGS, SEASONS * season)))
+    least = int(np.searchsorted(edges, max(_FEWEST_LAGS, season if season < 100 else 0)))
+    return min(max(needed, least), max(most, 1), size.shape[1])
+
+
+def _lag_rows(attribution: Attribution, origin: int, ahead: int, ranges: int) -> Values:
+    """One bar a range; of a range of several lags it is as high as each adds on average."""
+    return [
+        {
+            "from": -high + 0.5,
+            "to": -low + 0.5,
+            "y": _plain(whole / (high - low)),
+            "r": _plain(alone / (high - low)),
+            "of": str(low) if high == low + 1 else f"{low} to {high - 1}",
+            "all": _plain(whole),
+        }
+        for low, high, whole, alone in zip(
+            attribution.edges[:ranges].tolist(),
+            attribution.edges[1 : ranges + 1].tolist(),
+            attribution.by_lag[origin, ahead].tolist(),
+            attribution.by_reference[origin, ahead].tolist(),
+            strict=False,
+        )
+    ]
+
+
+def _plain(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _lag_panel(rows: Values, limits: tuple[float, float], title: str, note: str) -> Panel:
+    x = _back("from", rows)
+    scale = alt.Scale(domain=list(limits), nice=False)
+    tips = [
+        marks.tip("of", "steps back"),
+        marks.tip("all", "adds", ".4~g"),
+        marks.tip("r", "by the reference alone, a step", ".4~g"),
+    ]
+    y = alt.Y("y:Q", title=None, scale=scale)
+    bars = marks.chart("rows").mark_rect(color=LIGHT.network)
+    bars = bars.encode(x=x, x2="to", y=y, y2=alt.datum(0), tooltip=tips)
+    # What is next to nothing would lie on the zero line as a line of its own.
+    visible = f"abs(datum.r) > {_VISIBLE * (limits[1] - limits[0])}"
+    alone = marks.chart("rows").transform_filter(visible).transform_calculate(mid="(datum.from + datum.to) / 2")
+    alone = alone.mark_point(color=LIGHT.baseline, filled=True, opacity=1, size=14)
+    alone = alone.encode(x=_back("mid", rows), y=alt.Y("r:Q", title=None, scale=scale), tooltip=tips)
+    zero = marks.rule("zero", dashed=False).encode(y="y:Q")
+    tables: dict[str, Values] = {"rows": rows, "zero": [{"y": 0}]}
+    return marks.panel(marks.layered(bars, zero, alone), tables, _LOW, title=title, note=note)
+
+
+def _back(field: str, rows: Values) -> alt.X:
+    """Steps back, the past on the left."""
+    return alt.X(
+        f"{field}:Q",
+        title="steps back",
+        scale=alt.Scale(domain=[rows[-1]["from"], 0.5], nice=False, zero=False),
+        axis=alt.Axis(labelExpr="format(-datum.value, 'd')", tickMinStep=1, tickCount=5),
+    )
+
+
+SECTION: Section[System, Attribution] = Section(
+    "attribution", measure=attribution_of, figures=lambda attribution, _: attribution_figures(attribution)
+)

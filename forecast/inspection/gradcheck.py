@@ -17,36 +17,57 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
-from forecast.inspection.copies import batch_as, doubled, examined
-from forecast.inspection.sample import Sample, sample_of
+from forecast.inspection.gradients import batch_as, doubled, examined, lanes_of
 from forecast.network.compiled.modules import compile_lstms
-from forecast.network.head import mean_where
+from forecast.network.head import Level, mean_where
+from forecast.network.state import detach_state
 from forecast.training.batches import fork_losses
+from forecast.wording import counted, listed, number, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from forecast.network.decoders import TeacherForcing
     from forecast.network.network import Network
+    from forecast.network.state import State
     from forecast.training.batches import Batch
+
 
 TOLERANCE = 1e-4
 """Relative error of a slope by autograd, at most."""
+
 SINGLE_TOLERANCE = 1e-2
 """Relative error of a tensor's gradient in single precision, at most."""
+
 _STEPS = (1e-5, 1e-6, 1e-7)
+
 _ENTRIES = 5
+
 _DIRECTIONS = 3
+
 _ROUNDING = 10 * torch.finfo(torch.float64).eps
 """Of a loss, relative to it."""
+
 _TAUGHT = 0.5
+"""Teacher-forcing probability of a decoder that reads its own forecasts."""
+
+_MOST_LANES = 8
+_MOST_LENGTH = 128
+_MOST_NUMBERS = 40_000
+"""Lanes x steps x horizon of the sample, at most."""
+
+_SHOWN = 3
+"""Tensors that a sentence names."""
 
 
 @dataclass(frozen=True)
 class TensorCheck:
-    """What was found of one parameter tensor.
+    """The check of one parameter tensor.
 
     Attributes
     ----------
@@ -86,6 +107,9 @@ class _Point(NamedTuple):
     corner: bool
 
 
+# Why not `torch.autograd.gradcheck`: in its fast mode it says of all parameters together whether they pass; in its slow
+# mode it moves every weight (of 176 weights three times as long as this) and stops at the first that fails. It has no
+# error by tensor, takes a corner for a fault, and never sees the single precision and the compiled kernels of training.
 def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -> Checked | None:
     """Check the gradients of the training loss of `network`, as it stands, on a batch of an epoch.
 
@@ -104,15 +128,17 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
     for name, parameter in double.named_parameters():
         if name not in gradients:
             continue
-        mine = gradients[name]
+        gradient = gradients[name]
         points = [
-            _compare(parameter, mine, direction, lambda: float(_loss(double, sample, taught)))
-            for direction in _directions(mine, generator)
+            _compare(parameter, gradient, direction, lambda: float(_loss(double, sample, taught)))
+            for direction in _directions(gradient, generator)
         ]
-        known = [point.error for point in points if not point.corner]
-        apart = float((singles[name] - mine).norm()) / max(float(mine.norm()), 1e-6 * whole, 1e-300)
-        corners = len(points) - len(known)
-        tensors.append(TensorCheck(name, tuple(mine.shape), max(known, default=math.nan), apart, len(points), corners))
+        errors = [point.error for point in points if not point.corner]
+        # relative to the tensor's own gradient, but not to one that is next to nothing of the whole
+        single = float((singles[name] - gradient).norm()) / max(float(gradient.norm()), 1e-6 * whole, 1e-300)
+        corners = len(points) - len(errors)
+        error = max(errors, default=math.nan)
+        tensors.append(TensorCheck(name, tuple(gradient.shape), error, single, len(points), corners))
     return Checked(tuple(tensors), sample.size)
 
 
@@ -130,23 +156,23 @@ def _loss(network: Network, sample: Sample, taught: TeacherForcing | None) -> Te
 
 def _gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradient of each parameter that is trained, zeros where the loss does not depend on it."""
-    parameters = {name: one for name, one in network.named_parameters() if one.requires_grad}
+    parameters = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     with torch.enable_grad():
         loss = _loss(network, sample, taught)
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     return {
-        name: torch.zeros_like(one) if gradient is None else gradient.detach()
-        for (name, one), gradient in zip(parameters.items(), gradients, strict=True)
+        name: torch.zeros_like(weight) if gradient is None else gradient.detach()
+        for (name, weight), gradient in zip(parameters.items(), gradients, strict=True)
     }
 
 
 def _single_gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradients of the same loss as training computes them, a long one of an LSTM included."""
-    told = None if taught is None else taught._replace(truth=taught.truth.float())
+    forced = None if taught is None else taught._replace(truth=taught.truth.float())
     single = batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state), sample.size
     copied = examined(network)
     compile_lstms(copied)
-    return {name: one.double() for name, one in _gradients(copied, Sample(*single), told).items()}
+    return {name: gradient.double() for name, gradient in _gradients(copied, Sample(*single), forced).items()}
 
 
 def _directions(gradient: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
@@ -166,15 +192,15 @@ def _compare(parameter: Tensor, gradient: Tensor, direction: Tensor, loss: Calla
     """Compare the slope along a direction with ever smaller steps, until it agrees."""
     slope = float((gradient * direction).sum())
     typical = float(gradient.norm()) / math.sqrt(gradient.numel())
-    kept, here = parameter.detach().clone(), loss()
+    kept, at_w = parameter.detach().clone(), loss()
     point = _Point(math.inf, corner=False)
     for step in _STEPS:
         ahead, behind = (_moved(parameter, kept, sign * step * direction, loss) for sign in (1, -1))
-        found = (ahead - behind) / (2 * step)
-        noise = _ROUNDING * abs(here) / step
-        error = abs(slope - found) / max(abs(slope), abs(found), typical, noise / TOLERANCE, 1e-300)
-        bend = abs((ahead - here) - (here - behind)) / step
-        point = _Point(error, corner=error > TOLERANCE and bend > abs(slope - found))
+        central = (ahead - behind) / (2 * step)  # (f(w + h v) - f(w - h v)) / 2h
+        noise = _ROUNDING * abs(at_w) / step
+        error = abs(slope - central) / max(abs(slope), abs(central), typical, noise / TOLERANCE, 1e-300)
+        bend = abs((ahead - at_w) - (at_w - behind)) / step  # difference of the slopes to both sides
+        point = _Point(error, corner=error > TOLERANCE and bend > abs(slope - central))
         if error <= TOLERANCE:
             break
     return point
@@ -185,3 +211,140 @@ def _moved(parameter: Tensor, kept: Tensor, by: Tensor, loss: Callable[[], float
     value = loss()
     parameter.copy_(kept)
     return value
+
+
+# The sample: a chunk of the job's own data, cut down where that would take long.
+
+
+class Sample(NamedTuple):
+    """A batch, and the state that is carried into it; `size` says what of the job's own batch it is."""
+
+    batch: Batch
+    state: State
+    size: str
+
+
+def sample_of(network: Network, batches: Iterable[Batch]) -> Sample | None:
+    """Take the second batch of an epoch, into which a state is carried, or the first that has forks.
+
+    `batches` are in the precision of `network`. None where no batch has forks.
+    """
+    chosen = None
+    carried: State | None = None
+    for i, batch in enumerate(batches):
+        state = network.initial_state(len(batch.x)) if carried is None or not batch.carried else carried
+        sample, carried = _unroll(network, batch, state)
+        chosen = sample if sample.batch.forks else chosen
+        if chosen is not None and i:
+            break
+    return chosen
+
+
+@torch.no_grad()
+def _unroll(network: Network, batch: Batch, state: State) -> tuple[Sample, State]:
+    """Give the end of a batch as a sample, and the state after the batch."""
+    lanes, steps = batch.x.shape[:2]
+    kept = min(steps, _MOST_LENGTH)
+    some = max(min(lanes, _MOST_LANES, _MOST_NUMBERS // (kept * batch.target.shape[2])), 1)
+    before, piece = _part(batch, 0, steps - kept), _part(batch, steps - kept, steps)
+    if kept < steps:
+        _, state = network.features_with_resets(before.x, before.series, state, before.resets, before.reset_steps)
+    _, after = network.features_with_resets(piece.x, piece.series, state, piece.resets, piece.reset_steps)
+    begin = tuple(part[:some] for part in detach_state(state))
+    return Sample(
+        lanes_of(piece, slice(some)), begin, f"{_of(some, lanes, 'lane')} x {_of(kept, steps, 'step')}"
+    ), after
+
+
+def _part(batch: Batch, start: int, end: int) -> Batch:
+    """Cut steps `start` to `end` out of a batch."""
+    resets = torch.where((batch.resets >= start) & (batch.resets < end), batch.resets - start, -1)
+    forks = batch.target.shape[1]
+    first = max(start - (batch.x.shape[1] - forks), 0)
+    last = max(end - (batch.x.shape[1] - forks), 0)
+    return batch._replace(
+        x=batch.x[:, start:end],
+        series=batch.series[:, start:end],
+        resets=resets,
+        reset_steps=tuple(torch.unique(resets[resets >= 0]).tolist()),
+        target=batch.target[:, first:last],
+        exists=batch.exists[:, first:last],
+        ahead=None if batch.ahead is None else batch.ahead[:, first:last],
+        level=None if batch.level is None else Level(*(part[:, first:last] for part in batch.level)),
+    )
+
+
+def _of(some: int, whole: int, thing: str) -> str:
+    """Say how many of how many."""
+    plural = thing if whole == 1 else thing + "s"
+    return f"{some} {plural}" if some == whole else f"{some} of {whole} {plural}"
+
+
+# The table, and the verdict in words.
+
+
+def print_gradcheck(tensors: Sequence[TensorCheck], sentence: str, console: Console | None = None) -> None:
+    """Print a row a parameter tensor, and the verdict as the last line."""
+    console = console or Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("parameter", no_wrap=True)
+    table.add_column("shape", no_wrap=True)
+    for heading in ("error", "single", "points", "corners"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for tensor in tensors:
+        shape = " x ".join(map(str, tensor.shape))
+        errors = (_error(tensor.error), _error(tensor.single), str(tensor.points), str(tensor.corners))
+        style = "" if tensor.verdict == "ok" else "bold red"
+        table.add_row(Text(shortened(tensor.name, 30)), shape, *errors, tensor.verdict, style=style)
+    console.print(table)
+    console.print(Text(sentence, style="bold"), soft_wrap=True)
+
+
+def gradcheck_in_words(checked: Checked, network: str) -> str:
+    """Say whether the gradients are right."""
+    wrong = [tensor for tensor in checked.tensors if tensor.verdict == "wrong"]
+    if wrong:
+        return f"the gradients of {network} are WRONG: {_named(wrong, 'error')} from finite differences"
+    single = [tensor for tensor in checked.tensors if tensor.verdict == "wrong in single"]
+    if single:
+        return (
+            f"the gradients of {network} as training computes them are WRONG: in single precision {_named(single)} "
+            f"from those in double precision, which agree with finite differences"
+        )
+    undecided = [tensor.name for tensor in checked.tensors if tensor.verdict == "undecided"]
+    if undecided:
+        return f"nothing can be said of the gradient of {_some(undecided)}: every point lies at a corner of the loss"
+    return _right(checked, network)
+
+
+def _right(checked: Checked, network: str) -> str:
+    points, corners = (sum(getattr(tensor, what) for tensor in checked.tensors) for what in ("points", "corners"))
+    left_out = f", {corners} of them left out as corners of the loss" if corners else ""
+    largest = max(tensor.error for tensor in checked.tensors)
+    single = max(tensor.single for tensor in checked.tensors)
+    return (
+        f"the gradients of {network} agree with finite differences on {checked.size}: {counted(points, 'point')} in "
+        f"{counted(len(checked.tensors), 'tensor')}{left_out}, relative error at most {number(largest, 1)} (allowed "
+        f"{number(TOLERANCE, 1)}); as training computes them, in single precision, within {number(single, 1)} of these"
+    )
+
+
+def _named(tensors: Sequence[TensorCheck], what: str = "single") -> str:
+    """Name the tensors whose gradients are furthest off, with the error of the worst."""
+    ranked = sorted(tensors, key=lambda tensor: -float(getattr(tensor, what)))
+    allowed = TOLERANCE if what == "error" else SINGLE_TOLERANCE
+    differ = "differs" if len(tensors) == 1 else "differ"
+    worst = number(float(getattr(ranked[0], what)), 2)
+    names = _some([tensor.name for tensor in ranked])
+    return f"{names} {differ} by up to {worst} of their size (allowed {number(allowed, 1)})"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return listed([*names[:_SHOWN], *more])
+
+
+def _error(value: float) -> str:
+    """Write an error as a power of ten: what counts is its size."""
+    return "–" if value != value else f"{value:.0e}".replace("e-0", "e-").replace("-", "−")  # noqa: PLR0124 - NaN

@@ -1,34 +1,34 @@
-"""How a forecast answers an impulse, a step and a constant, and how long its answer lasts.
+"""How a forecast answers an impulse and a step, and how long its answer lasts.
 
-Impulse and step come after a flat series, and their answer is the forecast less that of the flat series. The constant
-comes after the data themselves, as a series that stops moving, at a height above the last values. Where rises are asked
-for the answer is the logit of a rise: it is told as it is, what else would be in spreads or in the target's units.
+Both come after a flat series, and their answer is the forecast less that of the flat series: in spreads, or in logits
+where rises are forecast.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.reference.causal_features import filled_target
+from forecast.inspection.answers import VALUES, AnswerKind
+from forecast.inspection.curves import NETWORK, REFERENCE, Axis, both, panel
+from forecast.inspection.page import Section
+from forecast.reporting import charts as marks
+from forecast.reporting.charts import Figure
+from forecast.reporting.theme import LIGHT
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from forecast.inspection.system import Answers, System
     from forecast.series.panel import FloatArray
 
-Course: TypeAlias = Literal["damps", "rings", "drifts", "swings"]
-
-SMALL = 0.05
-_MOST_BEFORE = 20_000
-_RINGING = 3
-"""Changes of sign, beyond a twentieth of the largest distance, from which on an answer is said to ring."""
+_SMALL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """The answer to an impulse or a step, in spreads, by steps since then.
+    """The answer to an impulse or a step, in spreads or in logits, by steps since then.
 
     Attributes
     ----------
@@ -47,47 +47,25 @@ class Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
-    """The answer to a series that stops moving.
+class Responses:
+    """The answers to both."""
 
-    Attributes
-    ----------
-    height : at which it stands, in the target's units
-    before : the last values that there were
-    network, reference : (step since, horizon step), in the target's units
-    course : what the first horizon step does: it damps to a fixed point, rings down to it, drifts on, or keeps swinging
-    fixed_point : mean over the last quarter
-    settled : steps until it stays within a twentieth of its largest distance from there, or of a spread; None where it
-        does not
-    crossings : how often it crosses the fixed point before
-    course_of_reference : what the reference does alone
-
-    """
-
-    steps: tuple[int, ...]
-    height: float
-    before: FloatArray
-    network: FloatArray
-    reference: FloatArray
-    course: Course
-    fixed_point: float
-    settled: int | None
-    crossings: int
-    course_of_reference: Course
+    impulse: Response
+    step: Response
 
 
 def impulse_of(system: System) -> Response:
     """One value stands a spread above a flat series."""
-    told = _after_flat(system, np.eye(1, system.span + 1)[0])
-    lasting = np.abs(told.network[1, :, 0] - told.network[0, :, 0])
-    return _response(system, told, lasting)
+    answers = _after_flat(system, np.eye(1, system.span + 1)[0])
+    lasting = np.abs(answers.network[1, :, 0] - answers.network[0, :, 0])
+    return _response(system, answers, lasting)
 
 
 def step_of(system: System) -> Response:
     """From one step on all values stand a spread above what was flat before."""
-    told = _after_flat(system, np.ones(system.span + 1))
-    moved = told.network[1, :, 0] - told.network[0, :, 0]
-    return _response(system, told, np.abs(moved - moved[-1]))
+    answers = _after_flat(system, np.ones(system.span + 1))
+    moved = answers.network[1, :, 0] - answers.network[0, :, 0]
+    return _response(system, answers, np.abs(moved - moved[-1]))
 
 
 def _after_flat(system: System, course: FloatArray) -> Answers:
@@ -97,9 +75,9 @@ def _after_flat(system: System, course: FloatArray) -> Answers:
     return system.answers(values, system.warmup)
 
 
-def _response(system: System, told: Answers, lasting: FloatArray) -> Response:
-    network, reference = ((answer[1] - answer[0]) / system.answer_unit for answer in told)
-    return Response(system.steps, network, reference, _stays_below(lasting, 1 / np.e), _stays_below(lasting, SMALL))
+def _response(system: System, answers: Answers, lasting: FloatArray) -> Response:
+    network, reference = ((answer[1] - answer[0]) / system.answer_unit for answer in answers)
+    return Response(system.steps, network, reference, _stays_below(lasting, 1 / np.e), _stays_below(lasting, _SMALL))
 
 
 def _stays_below(values: FloatArray, share: float) -> int | None:
@@ -110,33 +88,57 @@ def _stays_below(values: FloatArray, share: float) -> int | None:
     return int(above[-1]) + 1 if above[-1] + 1 < len(values) else None
 
 
-def constant_of(system: System, before: FloatArray | None = None) -> Constant:
-    """Let the series stand still, a spread above its mean, after the data or what is handed over as `before`."""
-    y = filled_target(system.past) if before is None else before
-    y = y[-_MOST_BEFORE:]
-    height = system.centre + system.spread if before is not None else float(y[-system.warmup :].mean()) + system.spread
-    steps = max(2 * system.span, system.warmup)
-    start = max(len(system.past.target) - len(y), 0) if before is None else 0
-    told = system.answers(np.concatenate([y, np.full(steps, height)])[None], len(y), start)
-    network, reference = (answer[0] for answer in told)
-    course, fixed_point, settled, crossings = _course(network[:, 0], system.answer_unit)
-    alone, *_ = _course(reference[:, 0], system.answer_unit)
-    shown = y[-min(len(y), steps // 3) :]
-    return Constant(system.steps, height, shown, network, reference, course, fixed_point, settled, crossings, alone)
+def _impulse_says(impulse: Response, kind: AnswerKind) -> str:
+    """Say how large the answer to an impulse is, and how long it lasts."""
+    peak = float(abs(impulse.network[:, 0]).max())
+    if not peak > 0:
+        return "To an impulse there is no answer."
+    return (
+        f"An impulse of one spread moves the {kind.moved} by {number(peak, 2)} {kind.unit}s at most; the answer stays "
+        f"below 1/e of that {_after(impulse, impulse.to_e)}, below 5 % {_after(impulse, impulse.to_small)}."
+    )
 
 
-def _course(answer: FloatArray, unit: float) -> tuple[Course, float, int | None, int]:
-    """Tell damping, ringing, drifting and swinging apart."""
-    last = answer[-max(len(answer) // 4, 2) :]
-    fixed_point = float(last.mean())
-    apart = answer - fixed_point
-    largest = max(float(np.abs(apart).max()), unit)
-    outside = np.flatnonzero(np.abs(apart) > SMALL * largest)
-    settled = int(outside[-1]) + 1 if len(outside) else 0
-    sides = np.sign(apart[outside])
-    crossings = int((np.diff(sides) != 0).sum())
-    if settled <= len(answer) - len(last):
-        return ("rings" if crossings >= _RINGING else "damps"), fixed_point, settled, crossings
-    half = len(last) // 2
-    moved = abs(float(last[half:].mean() - last[:half].mean()))  # half the range where it moves on evenly
-    return ("drifts" if moved > float(np.ptp(last)) / 4 else "swings"), fixed_point, None, crossings
+def _step_says(step: Response) -> str:
+    """Say how long the answer to a step needs."""
+    if not float(abs(step.network[:, 0]).max()) > 0:
+        return "To a step there is no answer."
+    return (
+        f"After a step the answer is within 1/e of its way from where it ends {_after(step, step.to_e)}, within 5 % "
+        f"{_after(step, step.to_small)}."
+    )
+
+
+def _after(response: Response, steps: int | None) -> str:
+    longest = len(response.network) - 1
+    return f"not within {counted(longest, 'step')}" if steps is None else f"after {counted(steps, 'step')}"
+
+
+def responses_figure(responses: Responses, kind: AnswerKind = VALUES) -> Figure:
+    """Draw the answers to an impulse and to a step."""
+    # An untrained network forecasts the base rate of rises whatever comes: a line at zero that shows nothing.
+    lines = 1 if kind.binary else 2
+    panels = tuple(
+        panel(
+            both(np.arange(len(response.network)), response.network[:, 0], response.reference[:, 0])[:lines],
+            Axis("steps since"),
+            Axis(f"{kind.unit}s"),
+            title=f"{name}, 1 step ahead",
+        )
+        for name, response in (("an impulse", responses.impulse), ("a step", responses.step))
+    )
+    says = (
+        f"{_step_says(responses.step)} Both, of one spread, come after a flat series; drawn is the {kind.name} less "
+        f"that of the flat series."
+    )
+    keys = marks.keys({NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline})[:lines]
+    return Figure("responses", "Impulse and step", says, panels, keys, columns=2)
+
+
+SECTION: Section[System, Responses] = Section(
+    "responses",
+    measure=lambda system: Responses(impulse_of(system), step_of(system)),
+    figures=lambda responses, system: (responses_figure(responses, system.kind),),
+    sentences=lambda responses, system: (_impulse_says(responses.impulse, system.kind),),
+    numbers=lambda responses: {"found": {"impulse": responses.impulse, "step": responses.step} if responses else {}},
+)

@@ -3,7 +3,7 @@
 Small networks of one cell are trained on sine waves with noise, from a base in which one thing is changed at a time.
 They have no reference to lean on (`none`, the mean), so that all of the forecast is theirs. How much a network smooths
 is one number: white noise is added to what it reads, and the standard deviation of what that changes in the forecast of
-the next step is told in units of the noise. The last value as forecast has 1, the mean of n values 1 / sqrt(n).
+the next step is measured in units of the noise. The last value as forecast has 1, the mean of n values 1 / sqrt(n).
 """
 
 from __future__ import annotations
@@ -14,25 +14,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.forecasters.recurrent import Recurrent
-from forecast.inspection.system import system_of
+from forecast.inspection.curves import Axis, Curve, panel
+from forecast.inspection.page import Section
+from forecast.inspection.system import System, system_of
 from forecast.questions.kinds import Problem
+from forecast.reporting.charts import Figure
+from forecast.reporting.theme import LIGHT
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings
+from forecast.wording import number
 
 if TYPE_CHECKING:
-    from forecast.inspection.system import System
     from forecast.network.settings import NetworkSettings
     from forecast.series.panel import Panel
 
+
 NOISE, HIDDEN, CHUNK, FREQUENCY = "noise", "hidden size", "chunk", "frequency"
+
 _SAMPLING_RATE, _SECONDS = 200.0, 5.0
+
 _TRAINED = 800
+
 _HORIZON = 4
+
 _SMALL_NOISE = 0.05
+
 _DRAWS = 8
+
 _EPOCHS, _LEARNING_RATE = 40, 0.01
+
 _SEEDS = (0, 1)
+
 _SMALL: dict[str, Any] = {
     "reference": "none",
     "cross_fit": 0,
@@ -113,9 +126,9 @@ def noise_gain(system: System, seed: int = 0) -> float:
     first, steps = system.warmup, system.warmup + 400
     y = system.data.known.y
     wave = np.tile(y, -(-steps // len(y)))[:steps]
-    noise = _SMALL_NOISE * system.spread * rng.normal(size=(_DRAWS, steps))
-    told = system.answers(np.concatenate([wave[None], wave + noise]), first).network[:, :, 0]
-    return float((told[1:] - told[0]).std() / noise[:, first:].std())
+    noise = _SMALL_NOISE * system.spread * rng.normal(size=(_DRAWS, steps))  # (draw, step)
+    answers = system.answers(np.concatenate([wave[None], wave + noise]), first).network[:, :, 0]  # (lane, origin)
+    return float((answers[1:] - answers[0]).std() / noise[:, first:].std())
 
 
 def _noisy_wave(case: Case) -> Panel:
@@ -139,3 +152,40 @@ def _trained(settings: NetworkSettings, case: Case, seed: int) -> System:
     )
     fitted = Recurrent(model, training, seed).fit(panel, train, problem)
     return system_of(fitted, panel, 0, _TRAINED, _TRAINED)
+
+
+def _smoothing_says(smoothing: Smoothing) -> str:
+    """Say which factor moves the gain of noise most."""
+    ranges = {name: float(max(points.gains) - min(points.gains)) for name, points in smoothing.factors.items()}
+    most = max(ranges, key=lambda name: ranges[name])
+    others = ", ".join(f"{name} {number(size, 2)}" for name, size in ranges.items() if name != most)
+    return (
+        f"How much of white noise comes out again in the forecast of the next step (1: all, as from the last value), "
+        f"for small {smoothing.cell} networks on sine waves, one thing changed at a time. {most} governs it: over its "
+        f"values the share moves by {number(ranges[most], 2)} ({others})."
+    )
+
+
+def smoothing_figure(smoothing: Smoothing) -> Figure:
+    """Draw the gain of noise against each factor, the others at their base."""
+    top = max(max(points.gains) for points in smoothing.factors.values()) * 1.08
+    panels = tuple(
+        panel(
+            [Curve("share", LIGHT.network, np.array(points.values), np.array(points.gains), 2.2)],
+            Axis(points.unit, log=True),
+            Axis("share of noise", limits=(0.0, top)),
+            title=name,
+            dots=True,
+        )
+        for name, points in smoothing.factors.items()
+    )
+    return Figure("smoothing", "What governs how much it smooths", _smoothing_says(smoothing), panels, columns=2)
+
+
+SECTION: Section[System, Smoothing] = Section(
+    "smoothing",
+    measure=lambda system: smoothing_of(system.fitted.forecaster.settings),
+    figures=lambda smoothing, _: (smoothing_figure(smoothing),),
+    numbers=lambda smoothing: {"smoothing": smoothing},
+    wanted=lambda _, settings: settings.smoothing,
+)

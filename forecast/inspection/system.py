@@ -1,11 +1,8 @@
-"""The system under examination: a reference and what a network adds to it, on one series, fed whatever one likes.
-
-Where the direction is asked for there is no reference in the forecast: the base rate, which an untrained network says,
-stands in its place, and what is examined is the logit of a rise (`answer`).
+"""The system under examination: a reference and what a network adds to it, on one series, fed any made-up series.
 
 A made-up series takes the place of the target; covariates stay what they were in the data at the same steps, and after
-the data's end the user's own stand still while those of the date go on. Several made-up series are walked side by side,
-as lanes. Where the network was trained on logarithms all numbers here are logarithms.
+the data's end the user's own stand still while those of the date go on. Several made-up series are unrolled side by
+side, as lanes. Where the network was trained on logarithms all numbers here are logarithms.
 """
 
 from __future__ import annotations
@@ -20,11 +17,9 @@ import torch
 from torch import nn
 
 from forecast.forecasters.live import read_forecasts
-from forecast.inspection.answer import logits
+from forecast.inspection.answers import answer_kind
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu, states_by_unrolling, states_by_windows
-from forecast.network.state import StateAtOrigin
-from forecast.questions.outcomes import risen
 from forecast.questions.split import Origins, rolling_origins
 from forecast.reference.causal_features import filled_target
 from forecast.series.date_features import features_of, with_features
@@ -33,7 +28,9 @@ from forecast.training.data import NetworkData, network_data
 
 if TYPE_CHECKING:
     from forecast.forecasters.fitted_network import FittedNetwork
+    from forecast.inspection.answers import AnswerKind
     from forecast.network.network import Network
+    from forecast.network.state import StateAtOrigin
     from forecast.series.panel import FloatArray, IntArray
 
 _NUMBERS_AT_ONCE = 4_000_000
@@ -45,11 +42,11 @@ _LOCAL_STEPS = 32
 
 
 class Answers(NamedTuple):
-    """What is answered to made-up series, each (lane, origin, examined step) in the target's units or in logits.
+    """Answers to made-up series, each (lane, origin, examined step), in the target's units or in logits.
 
     Attributes
     ----------
-    reference : what an untrained network would say: the reference's forecast, or the base rate
+    reference : what an untrained network answers: the reference's forecast, or the base rate
 
     """
 
@@ -64,9 +61,9 @@ class System:
     Attributes
     ----------
     fitted : as it was trained, on all its series
-    number : of the series that is examined
+    number : of the examined series
     past : this series alone, as the network sees it
-    centre, spread : around which made-up series lie, and how far they go, in the target's units
+    centre, spread : mean and deviation of made-up series, in the target's units
     train_steps : steps of the training split
     seen_steps : steps before the test split
 
@@ -102,9 +99,9 @@ class System:
         return self.fitted.problem.context_steps if windows else None
 
     @property
-    def rises(self) -> bool:
-        """Whether rises are asked for: answers are logits then, and forecasts probabilities."""
-        return self.fitted.problem.question.binary
+    def kind(self) -> AnswerKind:
+        """What of its forecasts is examined: values, or logits of a rise."""
+        return answer_kind(self.fitted)
 
     @property
     def carries_state(self) -> bool:
@@ -113,12 +110,12 @@ class System:
 
     @property
     def answer_unit(self) -> float:
-        """Unit in which answers are told: a spread, or one logit."""
-        return 1.0 if self.rises else self.spread
+        """Unit of answers: a spread, or one logit."""
+        return self.kind.unit_size(self.spread)
 
     @property
     def span(self) -> int:
-        """Lags that are walked on the data: four seasons, in bounds, and no more than a third of the series."""
+        """Lags that are measured on the data: four seasons, in bounds, and at most a third of the series."""
         longest = min(max(4 * self.season_steps, _SHORTEST_SPAN), _LONGEST_SPAN, len(self.past.target) // 3)
         longest = max(longest, 1)
         return longest if self.window_steps is None else min(longest, self.window_steps - 1)
@@ -145,15 +142,15 @@ class System:
         length = int(self.past.lengths[0])
         first = min(self.seen_steps, max(self.span + 1, length - self.horizon - _FEWEST_ORIGINS))
         first = max(first, self.span + 1, self.window_steps or 0)
-        found = rolling_origins(self.past, np.array([first]), np.array([length]), self.horizon).steps
-        stride = max(-(-len(found) // _MOST_ORIGINS), 1)
-        while stride > 1 and np.gcd(stride, self.season_steps) > 1:
+        steps = rolling_origins(self.past, np.array([first]), np.array([length]), self.horizon).steps
+        stride = max(-(-len(steps) // _MOST_ORIGINS), 1)
+        while stride > 1 and np.gcd(stride, self.season_steps) > 1:  # so that every phase of the season is met
             stride += 1
-        return found[::stride]
+        return steps[::stride]
 
     def lanes(self, count: int) -> FittedNetwork:
         """The network on so many copies of the examined series."""
-        which = np.full(count, self.number)
+        which = np.full(count, self.number)  # (lane,)
         fitted = self.fitted
         settings = fitted.forecaster.settings.model_copy(update={"fork_ensemble": 1})
         reference = replace(
@@ -180,7 +177,7 @@ class System:
         """Put made-up targets, (lane, step), into the place of the data's, from step `start` of them on."""
         lanes, steps = values.shape
         length = len(self.past.target)
-        rows = np.tile(np.minimum(np.arange(start, start + steps), length - 1), lanes)
+        rows = np.tile(np.minimum(np.arange(start, start + steps), length - 1), lanes)  # of the data, (lane * step,)
         beyond = self.past.calendar.after(self.past.times[-1], max(start + steps - length, 0))
         panel = Panel(
             values=np.column_stack([values.reshape(-1), self.past.values[rows, 1:]]),
@@ -202,7 +199,7 @@ class System:
     def _given_ahead(self, lanes: int, start: int, steps: int) -> KnownAhead | None:
         """The user's own covariates that are known ahead, standing still after their end."""
         known = self.past.ahead
-        given = [] if known is None else [j for j, one in enumerate(known.channels) if one.computed is None]
+        given = [] if known is None else [j for j, channel in enumerate(known.channels) if channel.computed is None]
         if known is None or not given:
             return None
         rows = np.tile(np.minimum(np.arange(start, start + steps), len(known.values) - 1), lanes)
@@ -227,35 +224,22 @@ class System:
         lanes, panel = len(values), self.made_up(values, start)
         fitted = self.lanes(lanes)
         origins = Origins(np.repeat(np.arange(lanes), len(steps)), np.tile(steps, lanes))
-        looked_at = np.array(self.steps) - 1
-        shape = (lanes, len(steps), len(looked_at))
-        made = fitted.forecast(panel, origins).y_hat[:, looked_at]
-        if self.rises:
-            untrained = np.broadcast_to(logits(self.base_rates)[looked_at], made.shape)
-            return Answers(logits(made).reshape(shape), untrained.reshape(shape))
-        untrained = fitted.reference.forecast(panel, origins)[:, looked_at]
-        return Answers(made.reshape(shape), untrained.reshape(shape))
-
-    @property
-    def base_rates(self) -> FloatArray:
-        """What an untrained network says of a rise, (horizon,)."""
-        head = head_on_cpu(self.fitted.network)
-        nothing = torch.zeros(1, self.horizon, head.size)
-        rates: FloatArray = head.point(nothing, None).numpy()[0]
-        return rates
+        y_hat = fitted.forecast(panel, origins).y_hat  # (lane * origin, horizon)
+        reference = self.kind.without_network(
+            head_on_cpu(self.fitted.network), fitted.reference.forecast(panel, origins)
+        )
+        examined, shape = np.array(self.steps) - 1, (lanes, len(steps), len(self.steps))
+        network, untrained = (self.kind.from_forecast(part[:, examined]).reshape(shape) for part in (y_hat, reference))
+        return Answers(network, untrained)
 
     def untrained(self, rows: IntArray) -> FloatArray:
         """What an untrained network forecasts from some rows of the data, (origin, horizon)."""
-        if self.rises:
-            return np.tile(self.base_rates, (len(rows), 1))
-        return self.data.reference.at(self.data.known, rows)
+        reference = self.data.reference.at(self.data.known, rows)
+        return self.kind.without_network(head_on_cpu(self.fitted.network), reference)
 
     def outcomes(self, rows: IntArray) -> FloatArray:
         """What came after some rows of the data, (origin, horizon): values, or 1 for a rise; NaN where not observed."""
-        if self.rises:
-            return risen(self.past, rows, self.horizon)
-        ahead = rows[:, None] + np.arange(1, self.horizon + 1)
-        return np.where(self.past.target_observed[ahead], self.data.known.y[ahead], np.nan)
+        return self.fitted.problem.question.outcomes(self.past, rows, self.horizon)
 
     def reach(self, rows: IntArray) -> StateAtOrigin:
         """What the network carries after some rows of the data, as it does in use."""
@@ -265,7 +249,7 @@ class System:
         return states_by_unrolling(self.single.network, self.data.inputs, self.past.offsets[:-1], series, rows)
 
     def forecast_from(self, reached: StateAtOrigin, rows: IntArray) -> FloatArray:
-        """Forecasts from where the network stands at some rows of the data, (origin, horizon): values or chances."""
+        """Forecasts from states at some rows of the data, (origin, horizon): values or probabilities."""
         network, data = self.single.network, self.data
         ahead = data.inputs.known_ahead(rows, self.horizon)
         with torch.no_grad():
@@ -275,7 +259,7 @@ class System:
 
 
 def system_of(fitted: FittedNetwork, panel: Panel, number: int, train_steps: int, seen_steps: int) -> System:
-    """Take one series of a panel to examine a network on; the first `train_steps` of it say where it lies.
+    """Take one series of a panel to examine a network on; centre and spread are those of its first `train_steps`.
 
     The spread is the standard deviation about a moving mean of two seasons, at least 32 steps: how far a series strays
     within the past that matters, also where it wanders off in the long run.
@@ -285,7 +269,7 @@ def system_of(fitted: FittedNetwork, panel: Panel, number: int, train_steps: int
     known = filled_target(past)[:train_steps]
     steps = min(max(2 * fitted.problem.season_steps, _LOCAL_STEPS), len(known))
     running = np.concatenate([[0.0], np.cumsum(known - known[0])])
-    local = known[0] + (running[steps:] - running[:-steps]) / steps
+    local = known[0] + (running[steps:] - running[:-steps]) / steps  # moving mean, by differences of running sums
     middle = known[steps // 2 : steps // 2 + len(local)]
     spread = float(np.sqrt(np.mean((middle - local) ** 2)))
     return System(fitted, number, past, float(known.mean()), spread or 1.0, train_steps, seen_steps)
@@ -301,10 +285,10 @@ def _repeated(static: Statics | None, lanes: int) -> Statics | None:
 
 def _with_statics(network: Network, which: IntArray) -> Network:
     """Copy a network, for series that are copies of some of its own, (lane,)."""
-    mine = copy.deepcopy(network).cpu().eval()
+    copied = copy.deepcopy(network).cpu().eval()
     rows = torch.from_numpy(which)
-    mine.statics.table = mine.statics.table[rows]
-    if mine.statics.own is not None:
-        learnt = mine.statics.own.weight.detach()[rows]
-        mine.statics.own = nn.Embedding(len(learnt), learnt.shape[1], _weight=learnt)
-    return mine
+    copied.statics.table = copied.statics.table[rows]
+    if copied.statics.own is not None:
+        learnt = copied.statics.own.weight.detach()[rows]  # (lane, number of the embedding)
+        copied.statics.own = nn.Embedding(len(learnt), learnt.shape[1], _weight=learnt)
+    return copied

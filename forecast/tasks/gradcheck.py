@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.forecasters.transformed import log_target
-from forecast.inspection.copies import with_random_head
-from forecast.inspection.gradcheck import check_gradients
-from forecast.inspection.pages.gradcheck import gradcheck_in_words, print_gradcheck
+from forecast.inspection.gradcheck import check_gradients, gradcheck_in_words, print_gradcheck
+from forecast.inspection.gradients import with_random_head
 from forecast.tasks.prepare import prepare, recurrent
 from forecast.training.job import initial_network
 
@@ -33,8 +32,8 @@ class GradientsChecked:
 
     @property
     def exit_status(self) -> int:
-        """What the command leaves with: 1 where a gradient is wrong, or none could be told."""
-        return int(any(one.verdict != "ok" for one in self.checked.tensors))
+        """What the command leaves with: 1 where a gradient is wrong, or nothing could be decided."""
+        return int(any(tensor.verdict != "ok" for tensor in self.checked.tensors))
 
 
 def gradcheck(job: JobSettings, source: Source | None = None, console: Console | None = None) -> GradientsChecked:

@@ -1,4 +1,4 @@
-"""Attributions against weights worked out by hand, and that they add up to what they should."""
+"""Attributions against weights worked out by hand, that they add up, and what is said and drawn of them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from oracles.panels import noisy_sine, panel_of, random_walk
 
 from forecast.errors import ForecastError
 from forecast.forecasters.recurrent import Recurrent
-from forecast.inspection.affine import lag_edges
-from forecast.inspection.attribution import attribute
-from forecast.inspection.paths import Forecasting, Place, integrate
+from forecast.inspection.answers import RISES, VALUES
+from forecast.inspection.attribution import Attribution, attribute, attribution_figures, method_says, shares
+from forecast.inspection.integrated_gradients import Forecasting, Point, integrate
+from forecast.inspection.page import season_name, seasons_back
+from forecast.inspection.past_values import lag_edges
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, split_panel
+from forecast.reporting.pictures import picture_spec, write_pictures
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import with_features
 from forecast.training.settings import TrainingSettings
 
 CELLS = {"rnn": RnnSettings, "lstm": LstmSettings, "gru": GruSettings}
+
 SEASON = 20
+
 PROBLEM = Problem(horizon=5, context_steps=24, season_steps=SEASON)
+
 QUICK = TrainingSettings(max_epochs=2, batches_per_epoch=8)
 
 
@@ -129,7 +135,7 @@ def test_a_linear_network_gives_each_value_its_weight_exactly(walk):
         network.decoder.out.bias.zero_()
 
     fitted, t = changed(fitted, by_hand), 100
-    found = attribute(fitted, panel, at(t), ahead=(1, 2), walked_steps=(walk,))
+    found = attribute(fitted, panel, at(t), ahead=(1, 2), read_steps=(walk,))
     lags = np.arange(walk + 1)
     # h_t holds w u^k of the change k steps back, which is a value less the one before it
     of_h = np.where(lags < walk, u**lags, 0.0) - np.where(lags > 0, u ** (lags - 1.0), 0.0)
@@ -154,7 +160,7 @@ def test_attributions_of_a_trained_network_add_up(panel, cell, regime, reference
     assert found.ahead.tolist() == [1, 3, 5]
     assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
     whole = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
-    np.testing.assert_allclose(found.whole_walk, whole, rtol=1e-6)
+    np.testing.assert_allclose(found.with_whole_past, whole, rtol=1e-6)
     tolerance = 1e-5 if regime == "windows" else 2e-3
     deviation = np.array([1.0, 10.0, 1.0])[:, None]
     assert (np.abs(found.forecast - whole) <= tolerance * deviation).all()
@@ -187,12 +193,12 @@ def test_logits_of_a_rise_are_attributed_as_they_are(panel, changes):
     fitted = fitted_on(panel, GruSettings(hidden_size=6, head="direction", **changes), training, problem)
     origins = Origins(np.array([0, 1]), np.array([200, 240]))
     found = attribute(fitted, panel, origins)
-    assert found.rises
+    assert found.kind is RISES
     assert not found.by_reference.any()
     assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
     p = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
-    np.testing.assert_allclose(found.whole_walk, np.log(p / (1 - p)), atol=1e-5)
-    np.testing.assert_allclose(found.forecast, found.whole_walk, atol=2e-3)
+    np.testing.assert_allclose(found.with_whole_past, np.log(p / (1 - p)), atol=1e-5)
+    np.testing.assert_allclose(found.forecast, found.with_whole_past, atol=2e-3)
 
 
 def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(panel):
@@ -200,7 +206,7 @@ def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(pane
     found = attribute(fitted, panel, at(250))
     assert found.fed_back
     assert found.ahead.tolist() == [1]
-    np.testing.assert_allclose(found.whole_walk[:, 0], fitted.forecast(panel, at(250)).y_hat[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(found.with_whole_past[:, 0], fitted.forecast(panel, at(250)).y_hat[:, 0], rtol=1e-6)
     with pytest.raises(ForecastError, match="from 1 to 1 steps ahead"):
         attribute(fitted, panel, at(250), ahead=(2,))
 
@@ -256,19 +262,19 @@ def test_ranges_of_lags_are_fine_near_by_and_hold_whole_seasons_alone():
 
 
 class _Turning(Forecasting):
-    """A forecast that turns sharply in the first hundredths of the way, as where a network falls in with its input."""
+    """A forecast that turns sharply in the first hundredths of the path, as where a network falls in with its input."""
 
-    def at(self, place):
-        share = place.x[:, 0, 0]
+    def at(self, point):
+        share = point.x[:, 0, 0]
         return torch.stack([torch.tanh(800 * (share - 0.013)) + share, share**2], dim=1)
 
 
-def test_the_way_is_cut_where_the_forecast_turns():
+def test_the_path_is_cut_where_the_forecast_turns():
     zero, one = (torch.full((1, 1), value, dtype=torch.float64) for value in (0.0, 1.0))
     begin, end = (
-        Place(x, torch.zeros(2, 0, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)) for x in (zero, one)
+        Point(x, torch.zeros(2, 0, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)) for x in (zero, one)
     )
-    found = integrate(_Turning(None, 0, 1.0, np.array([1, 2])), begin, end)
+    found = integrate(_Turning(None, 0, 1.0, np.array([1, 2]), VALUES), begin, end)
     np.testing.assert_allclose(found.gradients.x[:, 0, 0].numpy(), found.end - found.begin, rtol=0.005)
     assert 16 < found.points < 500
 
@@ -296,3 +302,111 @@ def test_nothing_is_changed_and_later_values_are_never_read(panel):
     for name, part in fitted.network.state_dict().items():
         assert torch.equal(part, weights[name])
         assert part.dtype == weights[name].dtype
+
+
+def made_attribution(**changes):
+    """Of a forecast one step ahead and one a day ahead, lags of two days."""
+    hours = np.datetime64("2024-01-01", "ns") + np.arange(100) * np.timedelta64(3600, "s")
+    by_lag = np.zeros((2, 2, 60))
+    by_lag[:, 0, 0], by_lag[:, 0, 23], by_lag[:, 0, 5], by_lag[:, 0, 30], by_lag[:, 0, 47] = 6.0, -2.0, 0.5, 0.25, 0.25
+    by_lag[:, 1, 0], by_lag[:, 1, 24] = 3.0, 6.0
+    by_covariate = np.array([[[1.0], [-1.0]], [[1.0], [-1.0]]])
+    fields = {
+        "origins": Origins(np.array([0, 0]), np.array([90, 95])),
+        "times": hours[[90, 95]],
+        "past_times": hours,
+        "ahead": np.array([1, 24]),
+        "edges": np.arange(61),
+        "by_lag": by_lag,
+        "by_reference": by_lag / 2,
+        "covariates": ("temp <b>",),
+        "by_covariate": by_covariate,
+        "forecast": 10 + by_lag.sum(axis=2) + by_covariate.sum(axis=2) + 0.01,
+        "baseline": np.full((2, 2), 10.0),
+        "with_whole_past": 10.5 + by_lag.sum(axis=2) + by_covariate.sum(axis=2),
+        "held": np.array([10.0, 10.0]),
+        "read_steps": np.array([64, 64]),
+        "points": 16,
+        "season_steps": 24,
+        "streamed": True,
+        "fed_back": False,
+    }
+    return Attribution(**(fields | changes))
+
+
+def test_shares_are_of_the_sizes_of_all():
+    one, day = shares(made_attribution())
+    assert dict(zip(one.groups, one.of_each.tolist(), strict=True)) == pytest.approx(
+        {
+            "the last value": 0.6,
+            "the rest of the last day": 0.05,
+            "the value a day before": 0.2,
+            "the rest of the day before": 0.025,
+            "the same place in earlier days": 0.025,
+            "days 3 to 7 back": 0.0,
+            "temp <b>": 0.1,
+        }
+    )
+    assert dict(zip(day.groups, day.of_each.tolist(), strict=True)) == pytest.approx(
+        {
+            "the last value (a day before)": 0.3,
+            "the rest of the last day": 0.0,
+            "the same place in earlier days": 0.6,
+            "the rest of the day before": 0.0,
+            "days 3 to 7 back": 0.0,
+            "temp <b>": 0.1,
+        }
+    )
+
+
+def test_groups_of_a_series_without_a_season_are_distances():
+    (one,) = shares(
+        made_attribution(
+            season_steps=1, ahead=np.array([1]), by_lag=np.ones((2, 1, 60)), by_covariate=np.zeros((2, 1, 1))
+        )
+    )
+    assert one.groups == ("the last value", "the 9 values before it", "10 to 99 steps back", "temp <b>")
+    np.testing.assert_allclose(one.of_each, [1 / 60, 9 / 60, 50 / 60, 0])
+
+
+def test_figures_say_what_is_drawn(tmp_path):
+    rests, lags = attribution_figures(made_attribution())
+    assert rests.says == (
+        "The forecast 1 step ahead rests for 60 % on the last value, for 20 % on the value a day before and for 10 % "
+        "on temp <b>. The forecast 24 steps ahead rests for 60 % on the same place in earlier days, for 30 % on the "
+        "last value (a day before) and for 10 % on temp <b>."
+    )
+    assert [panel.title for panel in lags.panels] == [
+        f"from 2024-01-04 {hour}:00, {ahead}" for hour in (18, 23) for ahead in ("1 step ahead", "24 steps ahead")
+    ]
+    rows = lags.panels[1].tables["rows"]
+    assert len(rows) == 48  # 98 % of what the forecasts one step ahead rest on
+    assert (rows[24]["from"], rows[24]["to"], rows[24]["y"], rows[24]["r"]) == (-24.5, -23.5, 6.0, 3.0)
+    assert min(path.stat().st_size for path in write_pictures((rests, lags), tmp_path)) > 10_000
+    for figure in (rests, lags):
+        assert picture_spec(figure)["columns"] >= 2
+
+
+def test_how_well_it_adds_up_is_said():
+    assert "add up to that difference within 0.17 %" in method_says(made_attribution())
+    assert "The network has read 64 steps from an empty state; after the whole past its forecasts" in method_says(
+        made_attribution()
+    )
+    assert "by 0.490 at most" in method_says(made_attribution())
+    assert "empty state" not in method_says(made_attribution(streamed=False))
+    equal = made_attribution(baseline=made_attribution().forecast - 0.02)
+    assert "it is small, and they cancel" in method_says(equal)
+    assert "forecasts the next step alone" in method_says(made_attribution(fed_back=True))
+
+
+def test_what_rests_on_nothing_is_said():
+    nothing = made_attribution(by_lag=np.zeros((2, 2, 60)), by_covariate=np.zeros((2, 2, 1)))
+    rests, _ = attribution_figures(nothing)
+    assert rests.says.startswith("The forecast 1 step ahead rests on nothing that was read.")
+
+
+def test_seasons_have_the_names_of_their_lengths():
+    days = np.arange(30).astype("datetime64[D]")
+    months = np.arange(30).astype("datetime64[M]").astype("datetime64[ns]")
+    assert [season_name(7, days), season_name(12, months), season_name(5, days)] == ["week", "year", "season"]
+    assert [seasons_back(1, "week"), seasons_back(3, "season")] == ["a week before", "3 seasons before"]

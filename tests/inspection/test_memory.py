@@ -1,4 +1,4 @@
-"""Memory lengths of networks that are known by construction, from all three sides."""
+"""Memory lengths of networks that are known by construction, from all three sides, and the headline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from known_networks import both_ways, delay_line, leaky, rising, white
 
-from forecast.inspection.memory import cut_of, echo_of, fall_of, gradient_of, memory_of
+from forecast.inspection.answers import VALUES
+from forecast.inspection.memory import Cut, Fall, cut_of, echo_of, fall_of, gradient_of, headline, memory_of
 
 
 @pytest.mark.parametrize("tau", [5.9, 12.0, 30.0, 80.0])
@@ -37,8 +38,8 @@ def test_errors_of_a_cut_are_those_of_the_integrator_over_fewer_values():
     cut = cut_of(system)
     for lag, rmse in zip(cut.fall.lags, cut.rmse, strict=True):
         weights = gain * a ** np.arange(lag + 1)
-        told = [weights @ y[t - np.arange(lag + 1)] for t in system.origins]
-        assert rmse == pytest.approx(np.sqrt(np.mean((y[system.origins + 1] - told) ** 2)), rel=1e-4)
+        forecasts = [weights @ y[t - np.arange(lag + 1)] for t in system.origins]
+        assert rmse == pytest.approx(np.sqrt(np.mean((y[system.origins + 1] - forecasts) ** 2)), rel=1e-4)
     assert cut.reference == pytest.approx(np.sqrt(np.mean(y[system.origins + 1] ** 2)))
     assert cut.origins == len(system.origins) > 300
 
@@ -140,3 +141,18 @@ def test_a_long_window_is_read_whole_where_fewer_lags_are_looked_at():
     assert gradient.walked == 96
     expected = b ** (steps - 1 - gradient.lags) + (gradient.lags == 0)
     np.testing.assert_allclose(gradient.values, expected, rtol=0.02)  # tanh of a long sum is no straight line
+
+
+@pytest.mark.parametrize(
+    ("length", "bare", "expected"),
+    [
+        (3, 1.5, "gru on y remembers 3 steps"),
+        (3, 1.009, "gru on y remembers 3 steps, and hardly anything hangs on it"),
+        (None, 1.5, "gru on y remembers more than 96 steps"),
+        (0, 0.999, "gru on y remembers nothing that makes its forecasts better"),
+    ],
+)
+def test_the_headline_does_not_make_much_of_a_memory_on_which_nothing_hangs(length, bare, expected):
+    fall = Fall(np.array([0, 96]), np.array([1.0, 0.0]), length, 96, 0, None)
+    cut = Cut(fall, np.array([bare, 1.0]), whole=1.0, reference=2.0, origins=10)
+    assert headline(cut, VALUES, "gru", "y") == expected

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from known_networks import leaky, made_system, rising, white
 
+from forecast.inspection.constant import constant_of
 from forecast.inspection.frequency import frequencies_of
-from forecast.inspection.responses import constant_of, impulse_of, step_of
+from forecast.inspection.responses import impulse_of, step_of
 
 A = np.exp(-1 / 8)
 

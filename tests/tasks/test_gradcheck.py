@@ -15,9 +15,8 @@ from torch import nn
 
 from forecast.errors import ForecastError
 from forecast.inspection import gradcheck as module
-from forecast.inspection.copies import with_random_head
-from forecast.inspection.gradcheck import TensorCheck
-from forecast.inspection.pages.gradcheck import gradcheck_in_words
+from forecast.inspection.gradcheck import TensorCheck, gradcheck_in_words
+from forecast.inspection.gradients import with_random_head
 from forecast.network.cells import build_backbone
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network

@@ -59,7 +59,7 @@ def test_a_sine_wave(run_folder):
     told = numbers(run_folder)
     assert told["series"] == "sinewave"
     assert told["headline"] in page
-    assert told["memory_steps"]["data"] == made.found.memory.cut.fall.length
+    assert told["memory_steps"]["data"] == made.measured["memory"].cut.fall.length
     assert told["found"]["frequencies"]["steps"] == [1, 4]
     assert told["found"]["noise"]["strengths"][0] == 0
     assert len(told["sentences"]) == 7
@@ -71,7 +71,7 @@ def test_the_error_with_the_whole_past_is_that_of_the_network_in_use(trained, ru
     panel, steps = trained.prepared.panel, made.system.origins
     forecasts = trained.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
     errors = forecasts - panel.target[steps[:, None] + np.arange(1, 5)]
-    assert made.found.memory.cut.whole == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
+    assert made.measured["memory"].cut.whole == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
     assert steps.max() == 200 - 1 - 4  # the last with all its targets
 
 
@@ -176,7 +176,7 @@ def test_a_network_that_is_asked_for_rises(tmp_path):
     panel, steps = result.prepared.panel, made.system.origins
     probabilities = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
     rose = panel.target[steps[:, None] + np.arange(1, 5)] > panel.target[steps][:, None]
-    assert made.found.memory.cut.whole**2 == pytest.approx(np.mean((probabilities - rose) ** 2), rel=1e-5)
+    assert made.measured["memory"].cut.whole ** 2 == pytest.approx(np.mean((probabilities - rose) ** 2), rel=1e-5)
     told = made.system.answers(np.stack([panel.target[:140]] * 2), 100)
     at = np.arange(100, 140)
     expected = result.final["lstm"].forecast(panel, Origins(np.zeros_like(at), at)).y_hat[:, [0, 3]]
@@ -207,7 +207,7 @@ def test_a_network_that_reads_windows_from_both_ends(tmp_path, changes):
     ):
         assert said in page
     assert numbers(folder)["memory_steps"]["echo"] is None
-    assert made.found.starts is None
+    assert made.measured["starts"] is None
 
 
 def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
@@ -280,9 +280,9 @@ def test_the_grid_is_trained_on_request(run_folder, monkeypatch):
         asked.append(settings.name)
         return Smoothing("lstm", smoothing.Case(), {"noise": Points("sd", (0.0, 1.0), (0.9, 0.3))})
 
-    monkeypatch.setattr("forecast.tasks.probe.smoothing_of", grid)
+    monkeypatch.setattr("forecast.inspection.smoothing.smoothing_of", grid)
     assert '<section id="smoothing">' not in probe(run_folder, show=BARE).path.read_text(encoding="utf-8")
-    made = probe(run_folder, show=BARE, asked=ProbeSettings(smoothing=True))
+    made = probe(run_folder, show=BARE, settings=ProbeSettings(smoothing=True))
     assert '<section id="smoothing">' in made.path.read_text(encoding="utf-8")
     assert asked == ["lstm"]
     assert numbers(run_folder)["smoothing"]["factors"]["noise"]["gains"] == [0.9, 0.3]

@@ -8,8 +8,7 @@ import pytest
 import torch
 from small_jobs import small_job
 
-from forecast.inspection.excerpt import excerpt
-from forecast.inspection.gradients import COLUMNS, record_gradients
+from forecast.inspection.gradients import COLUMNS, excerpt, record_gradients
 from forecast.network.network import Network
 from forecast.runs import files
 from forecast.tasks.prepare import prepare, recurrent

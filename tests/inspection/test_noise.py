@@ -1,16 +1,13 @@
-"""The best linear filter against Wiener's, noise through a known filter, and states that forget or do not."""
+"""The best linear filter against Wiener's, and noise through a known filter."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from known_networks import LINEAR, leaky, made_system, reservoir_of, rising, white
+from known_networks import made_system, rising, white
 from scipy.linalg import solve_toeplitz
 
 from forecast.inspection.noise import filtered, fit_filter, noise_of
-from forecast.inspection.pages.probe_words import starts_says
-from forecast.inspection.starts import starts_of
-from forecast.network.reservoir import spectral_radius
 
 
 def wave(steps, period=20.0):
@@ -34,9 +31,9 @@ def test_the_filter_is_least_squares_by_hand():
     y, lags, step = 3 + white(80), 4, 3
     rows = [[*y[t - np.arange(lags)], 1.0] for t in range(lags - 1, len(y) - step)]
     by_hand, *_ = np.linalg.lstsq(np.array(rows), y[lags - 1 + step :], rcond=None)
-    mine = fit_filter(y[None], y, lags, step)
-    np.testing.assert_allclose(mine, by_hand, atol=1e-10)
-    assert filtered(mine, y[10 - np.arange(lags)]) == pytest.approx(np.dot(by_hand, [*y[10 - np.arange(lags)], 1]))
+    weights = fit_filter(y[None], y, lags, step)
+    np.testing.assert_allclose(weights, by_hand, atol=1e-10)
+    assert filtered(weights, y[10 - np.arange(lags)]) == pytest.approx(np.dot(by_hand, [*y[10 - np.arange(lags)], 1]))
 
 
 def test_errors_grow_with_noise_as_a_known_filter_says():
@@ -53,53 +50,6 @@ def test_the_linear_filter_averages_noise_on_a_wave_away():
     assert found.linear[0, 0] < 1e-6
     assert found.linear[1, 0] < 0.35 * np.sqrt(0.5**2 + found.network[0, 0] ** 2)
     assert found.network[1, 0] == pytest.approx(np.sqrt(0.5**2 + found.network[0, 0] ** 2), rel=0.1)
-
-
-def test_a_contraction_forgets_where_it_began():
-    found = starts_of(leaky(0.9, white(700)))
-    steps = np.arange(len(found.widest))
-    assert found.apart == 0
-    assert found.forgotten is not None
-    assert found.forgotten <= np.log(1e-3) / np.log(0.9) + 1  # tanh shrinks no less than its slope of 1
-    assert (found.widest <= 0.9**steps + 1e-6).all()
-
-
-def test_a_bistable_unit_is_found_out():
-    """tanh(2 h) has fixed points at 0.9575 and -0.9575: half of all states end at one, half at the other."""
-    found = starts_of(made_system(white(700), [[2.0]], [1.0], [[1.0]]))
-    assert found.forgotten is None
-    assert 8 < found.apart <= 32
-    zero = starts_of(made_system(np.zeros(700), [[2.0]], [1.0], [[LINEAR]]))
-    assert zero.apart == 32  # the state that begins at zero stays there, all others leave
-
-
-def test_a_spectral_radius_of_0_9_is_no_proof():
-    """The second unit holds the first back at rest; where its input is strong it is full, and the first has two states.
-
-    Then h_1 = tanh(2 h_1), as above, though both eigenvalues of the weights have the size 0.9.
-    """
-    across = np.sqrt(1.81)
-    carried = np.array([[2.0, -across], [across, -0.5]])
-    np.testing.assert_allclose(np.abs(np.linalg.eigvals(carried)), 0.9)
-    at_rest = starts_of(made_system(white(700), 0.5 * carried, [1.0, 0.0], [[1.0, 0.0]]))
-    assert at_rest.apart == 0
-    driven = starts_of(made_system(white(700), carried, [1.0, 0.0], [[1.0, 0.0]], bias=[across, 10.0]))
-    assert driven.forgotten is None
-    assert 0 < driven.apart < 32
-
-
-def test_a_reservoir_of_spectral_radius_0_9_without_the_echo_state_property_is_found_out():
-    """The weights of above as a reservoir's: not its radius tells, but what it does with its inputs."""
-    across = np.sqrt(1.81)
-    carried = np.array([[2.0, -across], [across, -0.5]])
-    driven = reservoir_of(white(700), carried, [LINEAR, 0.0], [across, 10.0])
-    assert spectral_radius(driven.fitted.network.backbone.weight) == pytest.approx(0.9)
-    found = starts_of(driven)
-    assert found.forgotten is None
-    assert 0 < found.apart < 32
-    assert "does not forget where it began" in starts_says(found)
-    calm = starts_of(reservoir_of(white(700), 0.5 * carried, [LINEAR, 0.0], [across, 10.0]))
-    assert (calm.apart, calm.forgotten is None) == (0, False)
 
 
 def test_errors_of_probabilities_are_brier_scores_beside_the_linear_probability():

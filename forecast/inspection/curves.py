@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import altair as alt
 import numpy as np
 
+from forecast.inspection.answers import VALUES
 from forecast.reporting import charts as marks
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray
 
 _HEIGHT = 220
-NETWORK, REFERENCE = "with the network", "reference alone"
+NETWORK, REFERENCE = "with the network", VALUES.untrained
+PERFECT = "perfect forecast"
 
 
 class Curve(NamedTuple):
-    """A line of a panel: its name in the legend, its colour, and its points."""
+    """A line of a panel: its name in the legend, its colour, its points, and its width in pixels."""
 
     of: str
     colour: str
@@ -32,7 +34,7 @@ class Curve(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis: its title, whether it is logarithmic, and how numbers stand at it."""
+    """An axis: its title, whether it is logarithmic, and the format of its numbers."""
 
     title: str
     log: bool = False
@@ -56,7 +58,7 @@ def panel(
     down: float | None = None,
     dots: bool = False,
 ) -> Panel:
-    """Make a panel of curves over numbers; `across` and `down` are places of dashed lines."""
+    """Make a panel of curves over numbers, with dashed lines `across` at a height and `down` at a place."""
     low, high = x.limits or (-np.inf, np.inf)
     rows: Values = [
         {"t": at, "y": value, "of": curve.of, "ink": curve.colour, "wide": curve.wide}
@@ -91,7 +93,7 @@ def _y(axis: Axis) -> alt.Y:
 
 
 def _scale(axis: Axis) -> alt.Scale:
-    scale = alt.Scale(type="log") if axis.log else alt.Scale(zero=False)  # a logarithm has no zero to be told of
+    scale = alt.Scale(type="log") if axis.log else alt.Scale(zero=False)
     if axis.limits is not None:
         scale.domain, scale.nice = list(axis.limits), False
     return scale

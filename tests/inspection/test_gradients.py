@@ -1,4 +1,4 @@
-"""How far back gradients reach, against matrices and differences worked out by hand."""
+"""How far back gradients reach, against matrices and differences worked out by hand, and what is saturated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from forecast.inspection.lags import lag_shares, recurrent_weights, state_norms, step_gradients
+from forecast.inspection.gradients import lag_shares, recurrent_weights, saturation, state_norms, step_gradients
 from forecast.network.head import mean_where
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
@@ -26,7 +26,7 @@ def network_of(settings, seed=0):
 
 
 def batch_of(lanes, steps, seed=0):
-    """Stretches of which only the last step forks."""
+    """Spans of which only the last step forks."""
     generator = torch.Generator().manual_seed(seed)
     return Batch(
         x=torch.rand(lanes, steps, INPUTS, generator=generator, dtype=torch.float64),
@@ -195,3 +195,59 @@ def test_a_network_whose_head_is_zero_has_no_shares():
 def test_a_backbone_without_recurrent_weights_is_looked_at_as_a_whole():
     assert recurrent_weights(torch.nn.Linear(2, 3)) == ("weight", "bias")
     assert recurrent_weights(torch.nn.GRU(2, 3, num_layers=2)) == ("weight_hh_l0", "weight_hh_l1")
+
+
+def set_to_zero(network):
+    with torch.no_grad():
+        for one in network.backbone.parameters():
+            one.zero_()
+    return network.backbone.core.bias_ih_l0
+
+
+def shares(network):
+    return saturation(network, batch_of(2, 5), tuple(torch.zeros_like(part) for part in state_of(network, 2)))
+
+
+def test_gates_of_an_lstm_are_counted_by_name():
+    network = network_of(LstmSettings(hidden_size=4))
+    bias = set_to_zero(network)
+    with torch.no_grad():
+        bias[0:3] = -9.0  # three of four input gates shut
+        bias[4:6] = 9.0  # half of the forget gates open
+        bias[8:9] = 9.0  # one candidate at its end, whose gate is shut
+    assert shares(network) == {
+        "input gate shut": 0.75,
+        "input gate open": 0.0,
+        "forget gate shut": 0.0,
+        "forget gate open": 0.5,
+        "output gate shut": 0.0,
+        "output gate open": 0.0,
+        "candidate at its end": 0.25,
+        "cell at its end": 0.0,
+    }
+
+
+def test_units_of_a_relu_that_are_off_and_states_of_a_tanh_at_its_end():
+    off = network_of(RnnSettings(hidden_size=4, activation="relu"))
+    bias = set_to_zero(off)
+    with torch.no_grad():
+        bias[:] = torch.tensor([1.0, -1.0, 1.0, 1.0])
+    assert shares(off) == {"units off": 0.25}
+    at_end = network_of(RnnSettings(hidden_size=4))
+    bias = set_to_zero(at_end)
+    with torch.no_grad():
+        bias[:] = torch.tensor([5.0, -5.0, 1.0, 5.0])
+    assert shares(at_end) == {"state at its end": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(LstmSettings(hidden_size=4, segment_steps=2), "cell"), (GruSettings(hidden_size=4, segment_steps=2), "state")],
+    ids=["lstm", "gru"],
+)
+def test_where_segments_are_read_state_and_gates_are_known_too(settings, name):
+    found = list(shares(network_of(settings)))
+    assert found[-1] == f"{name} at its end"
+    assert found[:2] == (
+        ["input gate shut", "input gate open"] if name == "cell" else ["reset gate shut", "reset gate open"]
+    )

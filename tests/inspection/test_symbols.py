@@ -8,8 +8,9 @@ import torch
 from oracles.symbols import chain_text, symbols_panel
 
 from forecast.forecasters.recurrent import Recurrent
-from forecast.inspection.pages import probe_symbols as words
-from forecast.inspection.symbols import explained_by, holding_steps, probe_symbols
+from forecast.inspection.sections import SYMBOL_SECTIONS
+from forecast.inspection.symbol_units import explained_by, holding_steps, symbol_units_of
+from forecast.inspection.symbols import SymbolSystem, headline, symbol_memory_of
 from forecast.network.settings import LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
@@ -29,50 +30,60 @@ def fitted():
 
 
 @pytest.fixture(scope="module")
-def found(fitted):
-    return probe_symbols(fitted, PANEL, 0, 300, 400)
+def system(fitted):
+    return SymbolSystem(fitted, PANEL, 0, 300, 400)
+
+
+@pytest.fixture(scope="module")
+def units(system):
+    return symbol_units_of(system)
+
+
+@pytest.fixture(scope="module")
+def memory(system):
+    return symbol_memory_of(system)
 
 
 def bits_of(probabilities, came):
     return -np.log2(probabilities[np.arange(len(came)), came]).mean()
 
 
-def test_bits_of_the_whole_are_those_of_the_forecasts(fitted, found):
+def test_bits_of_the_whole_are_those_of_the_forecasts(fitted, units, memory):
     steps = np.arange(300, 399)
     probabilities = fitted.forecast(PANEL, Origins(np.zeros(99, dtype=np.int64), steps)).probabilities[:, 0]
-    assert found.units.bits == pytest.approx(bits_of(probabilities, PANEL.target[steps + 1].astype(int)), rel=1e-5)
-    assert found.memory.origins == 99
+    assert units.bits == pytest.approx(bits_of(probabilities, PANEL.target[steps + 1].astype(int)), rel=1e-5)
+    assert memory.origins == 99
 
 
-def test_bits_with_the_past_cut_off_are_those_of_short_panels(fitted, found):
+def test_bits_with_the_past_cut_off_are_those_of_short_panels(fitted, memory):
     for i, lag in ((0, 0), (2, 2)):
         costs = []
         for step in range(300, 399):
             tail = symbols_panel("".join("abc"[int(c)] for c in PANEL.target[step - lag : step + 1]), alphabet="abc")
-            told = fitted.forecast(tail, Origins(np.array([0]), np.array([lag]))).probabilities[0, 0]
-            costs.append(-np.log2(told[int(PANEL.target[step + 1])]))
-        assert found.memory.cut.lags[i] == lag
-        assert found.memory.bits[i] == pytest.approx(np.mean(costs), rel=1e-5)
+            forecast = fitted.forecast(tail, Origins(np.array([0]), np.array([lag]))).probabilities[0, 0]
+            costs.append(-np.log2(forecast[int(PANEL.target[step + 1])]))
+        assert memory.cut.lags[i] == lag
+        assert memory.bits[i] == pytest.approx(np.mean(costs), rel=1e-5)
 
 
-def test_base_rates_are_those_of_training(found):
+def test_base_rates_are_those_of_training(memory):
     counts = np.bincount(PANEL.target[1:250].astype(int), minlength=3) + 0.5
     came = PANEL.target[301:400].astype(int)
-    assert found.memory.base == pytest.approx(-np.log2((counts / counts.sum())[came]).mean(), rel=1e-5)
+    assert memory.base == pytest.approx(-np.log2((counts / counts.sum())[came]).mean(), rel=1e-5)
 
 
-def test_a_unit_that_is_switched_off_is_held_at_its_mean(fitted, found):
-    outputs = found.units.outputs[:-1].astype(np.float32)
+def test_a_unit_that_is_switched_off_is_held_at_its_mean(fitted, units):
+    outputs = units.outputs[:-1].astype(np.float32)
     for unit in (0, 3):
         held = torch.from_numpy(outputs.copy())
-        held[:, unit] = float(found.units.outputs[:, unit].mean())
+        held[:, unit] = float(units.outputs[:, unit].mean())
         with torch.no_grad():
             raw = fitted.network.forecast(held, None)
         probabilities = fitted.network.head.probabilities(raw)[:, 0].numpy()
         without = bits_of(probabilities, PANEL.target[301:400].astype(int))
-        assert found.units.added[unit] == pytest.approx(without - found.units.bits, abs=1e-6)
-    assert sorted(found.units.order.tolist()) == list(range(5))
-    assert (np.diff(found.units.added[found.units.order]) <= 0).all()
+        assert units.added[unit] == pytest.approx(without - units.bits, abs=1e-6)
+    assert sorted(units.order.tolist()) == list(range(5))
+    assert (np.diff(units.added[units.order]) <= 0).all()
 
 
 def test_what_the_symbol_explains_against_a_loop():
@@ -128,14 +139,15 @@ def delaying():
 
 def test_the_memory_of_a_delay_is_found():
     fitted, panel = delaying()
-    found = probe_symbols(fitted, panel, 0, 400, 600)
-    assert found.memory.cut.length == DELAY
-    assert found.memory.gradient.peak == DELAY
-    assert found.memory.bits[DELAY] == pytest.approx(found.memory.whole, abs=1e-6)
-    assert found.units.order[0] == DELAY  # what is read is the last of the line
-    assert found.units.added[:DELAY] == pytest.approx(0, abs=1e-9)
-    assert found.units.explained[0] == pytest.approx(1.0)
-    assert "remembers 3 symbols" in words.headline(found, "rnn", "text")
+    system = SymbolSystem(fitted, panel, 0, 400, 600)
+    memory, units = symbol_memory_of(system), symbol_units_of(system)
+    assert memory.cut.length == DELAY
+    assert memory.gradient.peak == DELAY
+    assert memory.bits[DELAY] == pytest.approx(memory.whole, abs=1e-6)
+    assert units.order[0] == DELAY  # what is read is the last of the line
+    assert units.added[:DELAY] == pytest.approx(0, abs=1e-9)
+    assert units.explained[0] == pytest.approx(1.0)
+    assert "remembers 3 symbols" in headline(memory, "rnn", "text")
 
 
 def test_windows_remember_no_more_than_they_read():
@@ -144,18 +156,21 @@ def test_windows_remember_no_more_than_they_read():
     fitted = Recurrent(settings, training).fit(
         PANEL.cut(np.array([300])), np.array([250]), Problem(1, 9, target_type="symbol")
     )
-    found = probe_symbols(fitted, PANEL, 0, 300, 400)
-    assert found.memory.cut.walked == 8
-    assert found.memory.bits[-1] == pytest.approx(found.memory.whole, abs=1e-6)
+    memory = symbol_memory_of(SymbolSystem(fitted, PANEL, 0, 300, 400))
+    assert memory.cut.walked == 8
+    assert memory.bits[-1] == pytest.approx(memory.whole, abs=1e-6)
 
 
-def test_every_section_is_drawn(found):
-    figures = words.symbol_figures(found)
+def test_every_section_is_drawn(system, units):
+    measured = [(section, section.measure(system)) for section in SYMBOL_SECTIONS]
+    figures = [figure for section, part in measured for figure in section.figures(part, system)]
     names = ["memory", "units", "unit_effects", "unit_text", "unit_symbols"]
     assert [figure.name for figure in figures] == names
     cells = figures[3].panels[0].tables["cells"]
     assert "".join(cell["text"] for cell in cells) == "".join("abc"[int(c)] for c in PANEL.target[300:400])
-    unit = found.units.order[0]
-    values = found.units.outputs[:, unit]
+    unit = units.order[0]
+    values = units.outputs[:, unit]
     assert cells[7]["z"] == pytest.approx((values[7] - values.mean()) / values.std(), abs=0.051)
-    assert all(len(sentence) > 20 for sentence in words.sentences(found))
+    sentences = [words for section, part in measured for words in section.sentences(part, system)]
+    assert len(sentences) == 3
+    assert all(len(words) > 20 for words in sentences)
