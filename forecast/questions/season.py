@@ -1,13 +1,17 @@
-"""Whether a series has a season, and how long it is.
+"""Season detection by autocorrelation.
 
-The frequency says which seasons are worth a look (hours: a day, a week), the data say which of them are there. A series
-is first freed of slow movement by a moving average as long as the season, which a season passes untouched (the first
-step of the classical decomposition); what remains must repeat itself: its autocorrelation r at one season must exceed
-chance. Chance is Bartlett's bound (1946): var r = sum of r_j^2 over |j| < half a season, / n, because
-neighbouring steps are alike. A random walk does not pass: less its moving average it is forgotten within a season.
+The frequency suggests seasons (hours: a day, a week), the data decide. A moving average as long as the season is
+subtracted first, which removes slow movement and leaves a season untouched (the first step of classical
+decomposition). Of what remains the autocorrelation r_m at one season m must be significant: Bartlett (1946) gives its
+variance under no season as
 
-Where steps have no calendar every length is possible. Then the strongest lines of the spectrum, and multiples of them,
-are the candidates, and the bound is stricter, because there are many; of lengths that repeat equally well the shortest
+    var r_m = (1 + 2 sum_{j=1}^{m/2} r_j^2) / n,
+
+larger than 1 / n because neighbouring steps are alike. A random walk does not pass: less its moving average it is
+forgotten within a season.
+
+Without a calendar every length is possible. Candidates are then the strongest lines of the spectrum and multiples of
+their periods, and the threshold is stricter because there are many; of lengths that repeat equally well the shortest
 wins, so that a sine has its period and not twice that.
 """
 
@@ -26,24 +30,24 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, Panel
 
 CYCLES = 3  # seasons that a series must hold
-SIGNIFICANT = 2.3  # standard deviations, one candidate or two
+SIGNIFICANT = 2.3  # threshold in standard deviations, with one candidate or two
 STRICT = 3.5  # the same where every length is a candidate
-WEAKEST = 0.1  # autocorrelation below which a season is of no use
-EQUAL = 0.15  # of the best autocorrelation: how much less is as good
-_MOST_SERIES, _MOST_STEPS = 50, 200_000  # looked at; the latest steps
-_LINES, _MULTIPLES, _TRIED = 3, 40, 3  # of the spectrum; of each line; of these, the best and the shortest
+WEAKEST = 0.1  # least autocorrelation of a useful season
+EQUAL = 0.15  # an autocorrelation that is less than the best by at most this share counts as equal
+_MOST_SERIES, _MOST_STEPS = 50, 200_000  # at most so many are examined; the latest steps
+_LINES, _MULTIPLES, _TRIED = 3, 40, 3  # lines of the spectrum; multiples of each period; of these, tried by each rule
 
 
 @dataclass(frozen=True)
 class Season:
-    """Steps of a season, 1 where there is none, and what speaks for it in a few words."""
+    """Steps of a season, 1 where there is none, and the evidence in a few words."""
 
     steps: int
     evidence: str
 
 
 def find_season(training: Panel) -> Season:
-    """Find the season of a panel, of all its series together; give it the training split and nothing more.
+    """Return the common season of the series of a training split.
 
     Examples
     --------
@@ -84,12 +88,12 @@ def seasons_of(calendar: Calendar) -> tuple[tuple[str, int], ...]:
 
 
 def _distinct(seasons: list[tuple[str, float]]) -> tuple[tuple[str, int], ...]:
-    """Keep seasons of at least four whole steps; years of weeks are rounded."""
+    """Keep seasons of at least four steps that are nearly whole (a year is 52.18 weeks), rounded."""
     return tuple((name, round(steps)) for name, steps in seasons if steps >= 4 and abs(steps - round(steps)) < 0.2)
 
 
 def _series(panel: Panel) -> list[FloatArray]:
-    """Standardised series that vary, a spread of them where there are many."""
+    """Standardised series that are not constant, evenly chosen where there are many."""
     usable = [panel.target[rows] for _, rows in panel.series() if rows.stop - rows.start >= 8]
     chosen = usable[:: max(1, -(-len(usable) // _MOST_SERIES))]
     latest = [y[-_MOST_STEPS:] for y in chosen]
@@ -97,29 +101,29 @@ def _series(panel: Panel) -> list[FloatArray]:
 
 
 def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, int], ...]) -> Season:
-    """Take the first candidate that repeats itself, and a longer one if it leaves half as much unexplained."""
+    """Take the shortest significant candidate; a longer one if its 1 - r is less than half as large."""
     longest = max(len(y) for y in series)
-    found: tuple[str, int, float] | None = None
+    best: tuple[str, int, float] | None = None
     weak = []
     for name, steps in candidates:
         if longest < CYCLES * steps:
             weak.append(f"{name} {steps} needs {CYCLES * steps:,} steps, there are {longest:,}")
             continue
-        r, chance = repetition(series, steps)
-        if r <= max(SIGNIFICANT * chance, WEAKEST):
+        r, deviation = seasonal_autocorrelation(series, steps)
+        if r <= max(SIGNIFICANT * deviation, WEAKEST):
             weak.append(f"{name} {steps} has autocorrelation {r:.2f}")
-        elif found is None or 1 - r < (1 - found[2]) / 2:
-            found = (name, steps, r)
-    if found is None:
+        elif best is None or 1 - r < (1 - best[2]) / 2:
+            best = (name, steps, r)
+    if best is None:
         return Season(1, f"none: {', '.join(weak)}" if weak else "none: the frequency suggests none")
-    return Season(found[1], f"{found[0]}, autocorrelation {found[2]:.2f}")
+    return Season(best[1], f"{best[0]}, autocorrelation {best[2]:.2f}")
 
 
 def _free_season(series: list[FloatArray]) -> Season:
-    """Find a season of any length: the strongest line of the spectrum that repeats itself."""
+    """Find a season of any length: that of the strongest line of the spectrum with a significant autocorrelation."""
     longest = max(len(y) for y in series)
     white = [_whitened(y) for y in series]
-    rough = np.zeros(longest // CYCLES + 1)
+    rough = np.zeros(longest // CYCLES + 1)  # pooled autocovariance by lag, to choose the multiples to test
     for y in white:
         rough[: len(y) // CYCLES + 1] += autocovariance(y, len(y) // CYCLES)
     best = (0, 0.0)
@@ -128,11 +132,11 @@ def _free_season(series: list[FloatArray]) -> Season:
         multiples = multiples[(multiples >= 3) & (multiples <= longest // CYCLES)]
         near_best = multiples[rough[multiples] >= 0.7 * rough[multiples].max(initial=0.0)]
         lengths = {*multiples[:1], *near_best[:_TRIED], *multiples[np.argsort(rough[multiples])[-_TRIED:]]}
-        tried = {int(steps): repetition(series, int(steps)) for steps in lengths}
-        good = {steps: r for steps, (r, chance) in tried.items() if r > max(STRICT * chance, 2 * WEAKEST)}
+        tried = {int(steps): seasonal_autocorrelation(series, int(steps)) for steps in lengths}
+        good = {steps: r for steps, (r, deviation) in tried.items() if r > max(STRICT * deviation, 2 * WEAKEST)}
         if good:
             enough = max(r - max(EQUAL * r, 2 * tried[steps][1]) for steps, r in good.items())
-            steps = min(steps for steps, r in good.items() if r >= enough)
+            steps = min(steps for steps, r in good.items() if r >= enough)  # the shortest of equals
             return Season(steps, f"found, autocorrelation {good[steps]:.2f}")
         best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda one: one[1])
     if best[0] == 0:
@@ -153,30 +157,30 @@ def _lines(white: list[FloatArray], longest: int) -> list[float]:
 
 
 def _summit(heights: FloatArray, middle: int) -> float:
-    """Where a parabola through three neighbours has its summit."""
+    """Place of the maximum of a parabola through three neighbours, in fractions of a bin."""
     left, top, right = (float(height) for height in heights)
     return middle + 0.5 * (left - right) / (left - 2 * top + right)
 
 
 def _whitened(y: FloatArray) -> FloatArray:
-    """Take off what the step before explains: a random walk becomes noise, a wave stays a wave."""
+    """Return the residuals of an AR(1) on the detrended series: a random walk becomes noise, a wave stays a wave."""
     y = _without_trend(y)
-    r = float(y[1:] @ y[:-1] / (y @ y))
+    r = float(y[1:] @ y[:-1] / (y @ y))  # lag-one autocorrelation
     return np.diff(y, prepend=y[0]) if r > 0.999 else y - r * np.concatenate([y[:1], y[:-1]])
 
 
 def _without_trend(y: FloatArray) -> FloatArray:
-    """Take off the straight line of least squares."""
+    """Subtract the least-squares straight line."""
     t = np.arange(len(y)) - (len(y) - 1) / 2
     centred = y - y.mean()
     rest: FloatArray = centred - t * (t @ centred / (t @ t))
     return rest
 
 
-def repetition(series: list[FloatArray], steps: int) -> tuple[float, float]:
-    """Autocorrelation at one season of what is left of slow movement, and its standard deviation under chance.
+def seasonal_autocorrelation(series: list[FloatArray], steps: int) -> tuple[float, float]:
+    """Return r_m at the season m = `steps`, and its standard deviation by Bartlett's formula.
 
-    Pooled over the series that hold at least `CYCLES` seasons, weighted by their lengths.
+    Of the series less their moving average, pooled over those that hold at least `CYCLES` seasons.
     """
     covariance = np.zeros(steps + 1)
     total = 0
@@ -184,18 +188,21 @@ def repetition(series: list[FloatArray], steps: int) -> tuple[float, float]:
         if len(y) < CYCLES * steps:
             continue
         rest = y - _moving_average(y, steps)
-        rest = rest[steps // 2 : len(rest) - steps // 2]
+        rest = rest[steps // 2 : len(rest) - steps // 2]  # no average half a season from the edges
         covariance += autocovariance(rest, steps)
         total += len(rest)
     if covariance[0] <= 0:
         return 0.0, 1.0
     r = covariance / covariance[0]
-    near = r[1 : steps // 2 + 1]
+    near = r[1 : steps // 2 + 1]  # r_j, 1 <= j <= m / 2
     return float(r[steps]), float(np.sqrt((1 + 2 * np.sum(near**2)) / total))
 
 
 def _moving_average(y: FloatArray, steps: int) -> FloatArray:
-    """Centred over `steps` steps, half weight at both ends where they are even; zero half a season from the edges."""
+    """Centred mean over `steps` steps, (step,); an even number has half weights at both ends (a 2 x m average).
+
+    Zero within half a season of the edges.
+    """
     half = steps // 2
     sums = np.concatenate([[0.0], np.cumsum(y)])
     average = np.zeros(len(y))
@@ -208,8 +215,9 @@ def _moving_average(y: FloatArray, steps: int) -> FloatArray:
 
 
 def autocovariance(y: FloatArray, most: int) -> FloatArray:
-    """Sums of products of a series about its mean with itself, lags 0 to `most`, (lag,); each scaled to all n rows."""
+    """Return n / (n - k) sum_t (y_t - mean) (y_{t+k} - mean) for the lags k = 0 to `most`, (lag,), by FFT."""
     n = len(y)
+    # Padded with `most` zeros, so that the circular correlation does not wrap around (Wiener and Khinchin).
     spectrum = fft.rfft(y - y.mean(), fft.next_fast_len(n + most, real=True))
     sums = fft.irfft(np.abs(spectrum) ** 2, fft.next_fast_len(n + most, real=True))[: most + 1]
     return sums * n / (n - np.arange(most + 1))

@@ -1,8 +1,8 @@
-"""How a panel is split, and rolling origins.
+"""Training, validation, calibration and test split of a panel, and rolling origins.
 
-Over time every series is cut at its own steps into a training, a validation, a calibration and a test split, in this
-order. Over series each of them is in one stretch as a whole, and has no steps in the others. Everything is fitted and
-chosen on the first two; the calibration split only says how wide intervals have to be, and may be empty.
+Over time every series is cut at its own steps into the four splits, in this order. Over series each series belongs to
+one split as a whole and has no steps in the others. Everything is fitted and chosen on training and validation; the
+calibration split only sets the width of intervals, and may be empty.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 Over: TypeAlias = Literal["time", "series"]
 
-Stretches: TypeAlias = "tuple[IntArray, IntArray, IntArray, IntArray]"
-"""Steps of training, validation, calibration and test, each (series,)."""
+_SplitSteps: TypeAlias = "tuple[IntArray, IntArray, IntArray, IntArray]"
+"""Steps of each series in training, validation, calibration and test, each (series,)."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """How many steps of every series are training, validation and calibration; the rest is test. Each (series,)."""
+    """Steps of each series in training, validation and calibration, each (series,); the rest is test."""
 
     train: IntArray
     validation: IntArray
@@ -45,7 +45,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Origins:
-    """Where forecasts are made: the last known step of a series, counted from the series' first. Each (origin,)."""
+    """Last known step of each forecast, counted from the first of its series. Both (origin,)."""
 
     series: IntArray
     steps: IntArray
@@ -55,7 +55,7 @@ class Origins:
         return len(self.series)
 
     def rows(self, panel: Panel) -> IntArray:
-        """Rows of the panel at which the forecasts are made, (origin,)."""
+        """Rows of the panel, (origin,)."""
         return panel.offsets[self.series] + self.steps
 
     def __getitem__(self, which: slice | BoolArray | IntArray) -> Origins:
@@ -63,10 +63,10 @@ class Origins:
         return Origins(self.series[which], self.steps[which])
 
     def last_known(self, series: int) -> IntArray:
-        """Steps that the latest origin of each of `series` series knows (0 where it has none), (series,)."""
-        known = np.zeros(series, dtype=np.int64)
-        np.maximum.at(known, self.series, self.steps + 1)
-        return known
+        """Steps up to the latest origin of each of `series` series, 0 where it has none, (series,)."""
+        steps = np.zeros(series, dtype=np.int64)
+        np.maximum.at(steps, self.series, self.steps + 1)
+        return steps
 
 
 def split_panel(
@@ -79,16 +79,16 @@ def split_panel(
     calibration: float | None = 0,
     over: Over = "time",
 ) -> Split:
-    """Split a panel; `validation`, `test` and `calibration` are shares below 1 or whole steps, or numbers of series.
+    """Split a panel; `validation`, `test` and `calibration` are shares below 1, or whole steps (over series: series).
 
-    Without a number the last half of a series' validation split is for calibration, where both halves keep a
-    horizon; over series the last half of the validation series.
+    With `calibration=None` it is the last half of each validation split, where both halves keep a horizon; over
+    series, the last half of the validation series.
 
     Raises
     ------
     ForecastError
-        A series whose training split is shorter than context + horizon, or another stretch than the horizon; over
-        series a stretch without a series, or a series of fewer steps than the horizon and one more.
+        A series whose training split is shorter than context + horizon, or another of its splits shorter than the
+        horizon; over series, a split without a series, or a series without a step before the horizon.
 
     """
     if over == "series":
@@ -106,17 +106,17 @@ def split_panel(
 def long_enough(
     panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
 ) -> tuple[BoolArray, IntArray]:
-    """Whether `split_panel` over time takes each series, and the steps of training it would have; both (series,)."""
+    """Return whether each series is long enough for `split_panel` over time, and its training steps; both (series,)."""
     parts = _splits(panel, validation, test, calibration)
     return _horizons_that_fit(parts, context_steps) >= horizon, parts[0]
 
 
 def _split_series(panel: Panel, validation: float, test: float, horizon: int, calibration: float | None) -> Split:
-    """Put whole series into stretches, in their order; those whose label nobody knows are scored nowhere: the last."""
+    """Put whole series into splits, in their order; a series without a known label cannot be scored: test."""
     _check_one_origin(panel, horizon)
     counted = np.flatnonzero(has_label(panel))
-    asked = (validation, calibration or 0.0, test)
-    validated, calibrated, tested = (max(int(_steps(size, len(counted))), int(size > 0)) for size in asked)
+    sizes = (validation, calibration or 0.0, test)
+    validated, calibrated, tested = (max(int(_steps(size, len(counted))), int(size > 0)) for size in sizes)
     trained = len(counted) - validated - calibrated - tested
     if trained < 1:
         kind = "series with a label" if panel.at_end else "series"
@@ -130,13 +130,13 @@ def _split_series(panel: Panel, validation: float, test: float, horizon: int, ca
         calibrated = validated // 2
         validated -= calibrated
     borders = np.cumsum([trained, validated, calibrated])
-    part = np.full(len(panel), len(borders))
+    part = np.full(len(panel), len(borders))  # number of each series' split, 3: test
     part[counted] = np.searchsorted(borders, np.arange(len(counted)), side="right")
     return Split(*(np.where(part == number, panel.lengths, 0) for number in range(len(borders))))
 
 
 def _check_one_origin(panel: Panel, horizon: int) -> None:
-    """Refuse series that have no step left before a whole horizon."""
+    """Refuse series without a step before the horizon."""
     short = np.flatnonzero(panel.lengths <= horizon)
     if len(short) == 0:
         return
@@ -150,48 +150,50 @@ def _check_one_origin(panel: Panel, horizon: int) -> None:
 
 
 def has_label(panel: Panel) -> BoolArray:
-    """Whether a series can be scored, (series,): all of them, but for labels at the end that nobody knows."""
+    """Return whether each series can be scored, (series,): only an unknown label at the end prevents it."""
     if not panel.at_end:
         return np.ones(len(panel), dtype=np.bool_)
     return panel.target_observed[panel.offsets[1:] - 1]
 
 
-def _splits(panel: Panel, validation: float, test: float, calibration: float | None) -> Stretches:
-    """Steps of each stretch, without those that are taken off validation; the first may be negative."""
+def _splits(panel: Panel, validation: float, test: float, calibration: float | None) -> _SplitSteps:
+    """Steps of each split, before calibration is taken off validation; training may be negative."""
     lengths = panel.lengths
     validated, calibrated, tested = (_steps(size, lengths) for size in (validation, calibration or 0, test))
     return lengths - validated - calibrated - tested, validated, calibrated, tested
 
 
-def _horizons_that_fit(parts: Stretches, context_steps: int) -> IntArray:
+def _horizons_that_fit(parts: _SplitSteps, context_steps: int) -> IntArray:
+    """Longest horizon that each series has room for in every split, (series,)."""
     train, validation, calibration, test = parts
     longest = np.minimum(np.minimum(train - context_steps, validation), test)
     return np.where(calibration > 0, np.minimum(longest, calibration), longest)
 
 
 def rolling_origins(panel: Panel, first: IntArray, ends: IntArray, horizon: int, stride: int = 1) -> Origins:
-    """Origins whose whole horizon lies in the steps `first[i] <= step < ends[i]` of series i.
+    """Return every `stride`-th origin whose whole horizon lies in the steps `first[i] <= step < ends[i]` of series i.
 
-    The first target of the first origin is step `first[i]`; where that is a series' first step, of which nobody can
-    know anything, it is the step after. Rows whose target was not observed are no origins. Where labels stand at the
-    end the origins are the rows before labels that are known, and the stride is from series to series.
+    The first target of the first origin is step `first[i]`, but at the earliest a series' second step. Rows whose
+    target was not observed are no origins. Where the target is one label at the end of each series, the origins are
+    the rows before the known labels, and `stride` counts series.
     """
     series, steps = [], []
     for i in range(len(panel)):
         every = 1 if panel.at_end else stride
-        mine = np.arange(max(int(first[i]) - 1, 0), int(ends[i]) - horizon, every, dtype=np.int64)
-        mine = mine[panel.target_observed[panel.offsets[i] + mine + int(panel.at_end)]]
-        series.append(np.full(len(mine), i, dtype=np.int64))
-        steps.append(mine)
+        candidates = np.arange(max(int(first[i]) - 1, 0), int(ends[i]) - horizon, every, dtype=np.int64)
+        observed = panel.target_observed[panel.offsets[i] + candidates + int(panel.at_end)]
+        origin_steps = candidates[observed]
+        series.append(np.full(len(origin_steps), i, dtype=np.int64))
+        steps.append(origin_steps)
     origins = Origins(np.concatenate(series), np.concatenate(steps))
     return origins[::stride] if panel.at_end else origins
 
 
 def last_origins(panel: Panel) -> Origins:
-    """Return the end of every series: the origins of the forecast after the data.
+    """Return the last step of every series: the origins of the forecast after the data.
 
-    Where labels stand at the end it is the row before each that nobody knows, and there is nothing after the others;
-    the panel is a whole one then, not cut before its labels.
+    Where the target is one label at the end of each series, the origins are the rows before the unknown labels; the
+    panel must not be cut before them.
     """
     ends = Origins(np.arange(len(panel), dtype=np.int64), panel.lengths - 1)
     if not panel.at_end:
@@ -200,13 +202,13 @@ def last_origins(panel: Panel) -> Origins:
 
 
 def _steps(size: float, lengths: IntArray | int) -> IntArray:
-    """Steps of a stretch: a share, or so many; of each length."""
+    """Steps of a split: a share of each length, or a fixed number."""
     if size < 1:
         return np.round(np.asarray(lengths) * size).astype(np.int64)
     return np.full(np.shape(lengths), int(size), dtype=np.int64)
 
 
-def _check_long_enough(panel: Panel, parts: Stretches, context_steps: int, horizon: int) -> None:
+def _check_long_enough(panel: Panel, parts: _SplitSteps, context_steps: int, horizon: int) -> None:
     train, validation, calibration, test = parts
     longest = _horizons_that_fit(parts, context_steps)
     short = np.flatnonzero(longest < horizon)
@@ -223,7 +225,7 @@ def _check_long_enough(panel: Panel, parts: Stretches, context_steps: int, horiz
 
 
 def _remedies(longest: int, context_steps: int, short: int, series: int) -> str:
-    """Say what makes `short` of so many series long enough; `longest` is the horizon that fits into all of them."""
+    """Say what helps where `short` of so many series are too short; `longest` is the horizon that fits into all."""
     shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
     context = ", shorten `data.context_steps`" if context_steps > 1 else ""
     left_out = f", leave out the {short} of {series} series that are too short (`data.on_short_series=drop`)"

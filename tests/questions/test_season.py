@@ -10,7 +10,7 @@ import pytest
 from oracles.seasons import repetition as slow_repetition
 from scipy.signal import lfilter
 
-from forecast.questions.season import Season, autocovariance, find_season, repetition, seasons_of
+from forecast.questions.season import Season, autocovariance, find_season, seasonal_autocorrelation, seasons_of
 from forecast.reading.settings import SinewaveSettings, StockSettings
 from forecast.reading.sources import load_source, make_panel
 from forecast.series.calendar import Calendar
@@ -41,7 +41,7 @@ def wave(period: float, steps: int = 2_000) -> np.ndarray:
 @pytest.mark.parametrize("steps", [5, 12, 24, 31])
 def test_repetition_is_the_textbook_s(steps: int) -> None:
     y = np.cumsum(noise(steps, 200)) + 3 * wave(steps, 200)
-    r, chance = repetition([y], steps)
+    r, chance = seasonal_autocorrelation([y], steps)
     slow_r, slow_probability = slow_repetition(y.tolist(), steps)
     assert r == pytest.approx(slow_r, abs=1e-9)
     assert chance == pytest.approx(slow_probability, abs=1e-9)
@@ -56,9 +56,9 @@ def test_autocovariance_by_fft_is_that_by_loops() -> None:
 
 def test_several_series_count_by_their_lengths() -> None:
     y = wave(12, 120)
-    both, _ = repetition([y, noise(0, 240)], 12)
-    alone, _ = repetition([y], 12)
-    none, _ = repetition([noise(0, 240)], 12)
+    both, _ = seasonal_autocorrelation([y, noise(0, 240)], 12)
+    alone, _ = seasonal_autocorrelation([y], 12)
+    none, _ = seasonal_autocorrelation([noise(0, 240)], 12)
     assert none < both < alone
 
 
