@@ -21,6 +21,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.draws import in_blocks
 from forecast.network.head import Level
 from forecast.network.settings import EsnSettings
+from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
     from forecast.forecasters.draws import Uniforms
@@ -94,13 +95,14 @@ def _positive(correlation: FloatArray) -> FloatArray:
     return positive
 
 
-NOT_OF_VALUES = ("point", "direction", "categorical")
-"""Heads that are no distribution of values."""
+def _is_distribution(head: str) -> bool:
+    """Whether a head forecasts a distribution of values."""
+    return head != "point" and not question_of_head(head).forecasts_probabilities
 
 
 def keeps_copula(settings: NetworkSettings, horizon: int) -> bool:
     """Whether a network of these settings has a copula: a distribution whose steps are forecast at once."""
-    return settings.head not in NOT_OF_VALUES and settings.strategy != "recursive" and horizon <= MOST_STEPS
+    return _is_distribution(settings.head) and settings.strategy != "recursive" and horizon <= MOST_STEPS
 
 
 def check_paths(settings: NetworkSettings, horizon: int) -> None:
@@ -117,7 +119,7 @@ def check_paths(settings: NetworkSettings, horizon: int) -> None:
             "paths are drawn from a distribution, and `model=esn` forecasts points alone: choose another `model` with "
             "`model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
         )
-    if settings.head in NOT_OF_VALUES:
+    if not _is_distribution(settings.head):
         raise ForecastError(
             f"paths are drawn from a distribution, found `model.head={settings.head}`: "
             "say `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"

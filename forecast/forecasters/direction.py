@@ -15,12 +15,12 @@ import numpy as np
 
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.questions.kinds import BASE_RATE
-from forecast.questions.outcomes import bounded_rate, rise_rates, risen
+from forecast.questions.outcomes import bounded_rate
 from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted, Forecaster
-    from forecast.questions.kinds import Problem
+    from forecast.questions.kinds import Problem, Question
     from forecast.questions.split import Origins
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
@@ -42,7 +42,7 @@ class BaseRate:
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedBaseRate:
         """Count over the training splits of all series."""
-        return FittedBaseRate(self, rise_rates(past, train_steps, problem.horizon))
+        return FittedBaseRate(self, _base_rates(past, train_steps, problem))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +75,14 @@ class FittedLeaning:
     Attributes
     ----------
     fitted : what forecasts the values
+    question : the question with two outcomes
     rates : (2, horizon) how often the target rose in training, where the value forecast did not lie above the
         origin's, and where it did; at steps where it always lies on one side the base rate, twice
 
     """
 
     fitted: Fitted
+    question: Question
     rates: FloatArray
 
     @property
@@ -94,7 +96,7 @@ class FittedLeaning:
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Say how often the target rose where the value forecast lay on the same side."""
-        return Forecasts(np.where(_leans_up(self.fitted, past, origins), self.rates[1], self.rates[0]))
+        return Forecasts(np.where(_leans_up(self.fitted, past, origins, self.question), self.rates[1], self.rates[0]))
 
     def chosen(self) -> Forecaster:
         """Return the forecaster of the values: it is asked for the direction again by the problem."""
@@ -106,17 +108,24 @@ def leaning(fitted: Fitted, past: Panel, train_steps: IntArray, problem: Problem
     train = past.cut(train_steps)
     origins = rolling_origins(train, np.ones_like(train_steps), train_steps, problem.horizon)
     origins = origins[:: max(-(-len(origins) // _COUNTED), 1)]
-    outcome = risen(train, origins.rows(train), problem.horizon)
-    up = _leans_up(fitted, train, origins)
+    outcome = problem.question.outcomes(train, origins.rows(train), problem.horizon)
+    up = _leans_up(fitted, train, origins, problem.question)
     counted = np.stack([_rates(outcome, ~up), _rates(outcome, up)])
     same = up.all(axis=0) | ~up.any(axis=0)
-    return FittedLeaning(fitted, np.where(same, rise_rates(past, train_steps, problem.horizon), counted))
+    return FittedLeaning(fitted, problem.question, np.where(same, _base_rates(past, train_steps, problem), counted))
 
 
-def _leans_up(fitted: Fitted, past: Panel, origins: Origins) -> BoolArray:
-    """Whether a value forecast lies above the value at its origin, (origin, horizon)."""
-    above: BoolArray = fitted.forecast(past, origins).y_hat > past.target[origins.rows(past)][:, None]
-    return above
+def _base_rates(past: Panel, train_steps: IntArray, problem: Problem) -> FloatArray:
+    """Base rates of a question with two outcomes, (horizon,)."""
+    rates = problem.question.base_rates(past, train_steps, problem.horizon)
+    if rates is None:
+        raise ValueError(f"{problem.question} has no base rates")
+    return rates
+
+
+def _leans_up(fitted: Fitted, past: Panel, origins: Origins, question: Question) -> BoolArray:
+    """Whether a value forecast implies the outcome 1, (origin, horizon)."""
+    return question.implied(fitted.forecast(past, origins).y_hat, past.target[origins.rows(past)])
 
 
 def _rates(outcome: FloatArray, where: BoolArray) -> FloatArray:

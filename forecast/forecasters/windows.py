@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.questions.outcomes import risen
 from forecast.reference.encoding import CovariateEncoding, ahead_shifts, fit_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
@@ -131,7 +130,7 @@ class Directions(Differences):
 
     def targets(self, read: Read, rows: IntArray) -> FloatArray:
         """What has come after each origin, (origin, horizon)."""
-        return risen(read.past, rows, self.problem.horizon) - 0.5
+        return self.problem.question.outcomes(read.past, rows, self.problem.horizon) - 0.5
 
     def restore(self, read: Read, rows: IntArray, predicted: FloatArray) -> FloatArray:
         """Uniforms from predicted targets, both (origin, horizon)."""

@@ -1,8 +1,7 @@
 """The questions that a forecast can answer: value, direction, symbol. One object each; the layers ask it.
 
 A question says what the outcome of a step is, how a forecast of it is scored and ranked, which heads and baselines
-answer it, what it refuses, and how it is called. To add one: a class below, its line in `QUESTIONS`, a head
-(`network/heads.py`) and its metrics (`evaluation/metrics.py`).
+answer it, what it refuses and why, and how it is called. CONTRIBUTING.md (A fourth question) says how to add one.
 
 The command line reads names from here before numpy is loaded, so that arithmetic is imported where it is used.
 """
@@ -25,31 +24,31 @@ TargetType: TypeAlias = Literal["value", "direction", "symbol"]
 symbol it is, as a probability of each."""
 
 BASE_RATE = "base_rate"
-"""The row of the leaderboard that says how often each outcome came in training, and knows no past."""
+"""The baseline that forecasts each outcome by its share in training, whatever the past."""
 
 
 class Question:
-    """The question of values, and what every other question may answer differently.
+    """The question of values, and the base class of the others.
 
     Attributes
     ----------
     name : its name in settings and tables
     phrase : what is forecast, in sentences ("left out of the direction: ...")
-    says : what its baselines say ("says how likely a rise is, and is asked for the value")
+    says : what a forecaster of it says ("says how likely a rise is, and is asked for the value")
     noun : one outcome ("3 symbols can be compared")
-    announcement : what is said before training, "" where it goes without saying
+    announcement : printed before training, "" where it goes without saying
     heads : names of `model.head` that answer it
-    baselines : names of baselines that are asked beside those that a job chooses
+    baselines : names of baselines that run besides those that a job names
     ranked_by, shown_beside : the metric that models are ranked by, and the one that stands beside it in a sentence
-    plain_baseline : the forecaster without a choice that a network has to beat as well
+    plain_baseline : the parameter-free forecaster that a network has to beat as well
     scored_column : the column of a results table that is scored against `y`
-    forecasts_probabilities : `Forecasts.y_hat` holds probabilities or codes, and so has no intervals, no revisions and
-        nothing that is copied from the last value
+    forecasts_probabilities : `Forecasts.y_hat` holds probabilities or codes, so that there are no intervals, no
+        revisions and no test for copies of the last value
     binary : the outcome is 0 or 1, the forecast the probability of 1
     categorical : the outcome is one of several symbols, the forecast a probability of each
     not_fed_back, not_averaged : why a forecast is not fed back into the network, or averaged over origins; "" where it
         can be
-    refused, values_refused : why a baseline does not answer, by its name, and of all others that forecast values
+    refused, values_refused : why a baseline does not answer, by its name; why no forecaster of values does
 
     """
 
@@ -73,30 +72,37 @@ class Question:
     values_refused: ClassVar[str] = ""
 
     def __repr__(self) -> str:
-        """Name it as settings do."""
+        """Show its name."""
         return f"<question {self.name}>"
 
     def symbols(self, categories: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the symbols that are forecast, of the categories of the target; none where numbers are forecast."""
+        """Return the symbols that are forecast: the target's categories, or none where numbers are forecast."""
         return categories if self.categorical else ()
 
     def outcomes(self, panel: Panel, rows: IntArray, horizon: int) -> FloatArray:
-        """Return what came after some rows, (row, horizon), NaN where it was not observed."""
+        """Return the outcomes of the steps after some rows, (row,) -> (row, horizon), NaN where not observed."""
         import numpy as np
 
         ahead = rows[:, None] + np.arange(1, horizon + 1)  # (row, horizon)
         return np.where(panel.target_observed[ahead], panel.target[ahead], np.nan)
 
+    def implied(self, values: FloatArray, origin: FloatArray) -> BoolArray:
+        """Return whether forecasts of values imply the outcome 1; (origin, horizon) and the origins' values (origin,).
+
+        Only a question with two outcomes (`binary`) has an answer.
+        """
+        raise NotImplementedError
+
     def loss(self, results: pd.DataFrame) -> pd.Series:
-        """Loss of each row of a results table: what is averaged by `ranked_by` and tested."""
+        """Return the loss of each row of a results table: `ranked_by` averages it, significance tests compare it."""
         return (results["y"] - results["y_hat"]).abs()
 
     def scored(self, forecasts: FloatArray, y: FloatArray) -> FloatArray:
-        """Return what `scored_column` holds, (..., origin, step), of forecasts of `y`, (origin, step)."""
+        """Return the values of `scored_column`, (..., origin, step), for forecasts of `y`, (origin, step)."""
         return forecasts
 
     def problem_with(self, y_hat: FloatArray, probabilities: FloatArray | None, symbols: int) -> str:
-        """Say what is wrong with forecasts of finite numbers, "" where they are of the right kind."""
+        """Say what is wrong with (finite) forecasts, "" where they are of the right kind."""
         return ""
 
     def training_targets(
@@ -106,27 +112,24 @@ class Question:
         origin: tuple[FloatArray, BoolArray],
         reference: Callable[[], tuple[FloatArray, FloatArray]],
     ) -> tuple[FloatArray, BoolArray]:
-        """Return what a network learns of each fork, and where it exists; both (row, horizon).
+        """Return the training target of each fork, and whether it exists; both (row, horizon).
 
-        Of values the difference to the reference in units of the scale. `ahead` is overwritten. `origin` holds the
-        value at each row and whether it was observed, (row,); `reference()` gives the reference's forecasts,
-        (row, horizon), and the scale, (row,).
+        For values it is (y - reference) / scale. `ahead`, the values after each row, is overwritten. `origin` holds
+        the value at each row and whether it was observed, both (row,); `reference()` returns the reference's
+        forecasts, (row, horizon), and the scale, (row,).
         """
         forecast, scale = reference()
         ahead -= forecast
-        ahead /= scale[:, None]
+        ahead /= scale[:, None]  # (row, horizon)
         ahead[~exists] = 0.0
         return ahead, exists
 
     def base_rates(self, past: Panel, train_steps: IntArray, horizon: int) -> FloatArray | None:
-        """Return how often each outcome came in training: where an untrained head begins. None: at the reference."""
+        """Return the share of each outcome in training, where an untrained head begins; None: at the reference."""
         return None
 
     def refusal(self, baseline: str, answers: tuple[TargetType, ...]) -> str:
-        """Say why a baseline (its rule, regressor or method) that answers these questions does not answer this one.
-
-        "" where it does.
-        """
+        """Say why a baseline, by its name and the questions it answers, does not answer this one; "" if it does."""
         if self.name in answers:
             return ""
         if baseline in self.refused:
@@ -167,6 +170,11 @@ class Direction(Question):
 
         return risen(panel, rows, horizon)
 
+    def implied(self, values: FloatArray, origin: FloatArray) -> BoolArray:
+        """Return whether a forecast lies above the value at its origin."""
+        higher: BoolArray = values > origin[:, None]
+        return higher
+
     def loss(self, results: pd.DataFrame) -> pd.Series:
         """Squared error of the probability: its mean is the Brier score."""
         return (results["y"] - results["y_hat"]).abs() ** 2
@@ -184,7 +192,7 @@ class Direction(Question):
         origin: tuple[FloatArray, BoolArray],
         reference: Callable[[], tuple[FloatArray, FloatArray]],
     ) -> tuple[FloatArray, BoolArray]:
-        """Return 1 where the series stands higher than at the row; it exists where both were observed."""
+        """Return 1 where the value is higher than at the row, else 0; it exists where both were observed."""
         value, observed = origin
         exists = exists & observed[:, None]
         return (exists & (ahead > value[:, None])).astype(ahead.dtype), exists
@@ -220,14 +228,14 @@ class Symbol(Question):
     values_refused = "for values, and symbols have none"
 
     def loss(self, results: pd.DataFrame) -> pd.Series:
-        """Bits that the symbol that came was worth, -log2 p."""
+        """Return the bits that coding the symbol would have cost, -log2 p."""
         import numpy as np
 
         bits: pd.Series = -np.log2(results["chance"])
         return bits
 
     def scored(self, forecasts: FloatArray, y: FloatArray) -> FloatArray:
-        """Return the probability that was given to the symbol that came, of (..., origin, step, symbol)."""
+        """Return the probability of the symbol that came, (..., origin, step, symbol) -> (..., origin, step)."""
         from forecast.questions.outcomes import probability_of
 
         return probability_of(forecasts, y)
@@ -303,7 +311,7 @@ def metric_label(name: str) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """How far ahead, with how much past at least, how long a season (all in steps), and what of each step.
+    """The forecasting problem that every forecaster is given: horizon, context, season (in steps), and question.
 
     Attributes
     ----------
