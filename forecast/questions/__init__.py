@@ -1,1 +1,1 @@
-"""What is asked: a value, a direction or a symbol; split, season and horizon."""
+"""What is forecast: a value, a direction or a symbol; splits, season and horizon of a forecast task."""

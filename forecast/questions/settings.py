@@ -1,4 +1,4 @@
-"""How a job says where its data are cut."""
+"""Settings of the split (`split.*`)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from forecast.settings import Settings
 
 
 class SplitSettings(Settings):
-    """How the data are cut into stretches; what is neither validation nor test is training.
+    """Sizes of the splits; what is in none of them is training.
 
     Attributes
     ----------
     over : time: every series is cut in time; series: whole series are training, validation or test, in their order
-    validation, test : a share below 1, or whole steps; over series a share of the series, or so many of them
+    validation, test : a share below 1, or whole steps; over series, a share or a number of the series
     calibration : the same, after the validation split, or 0; null: the last half of the validation split, where
         both halves keep a horizon
 

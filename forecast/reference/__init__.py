@@ -1,1 +1,1 @@
-"""Closed forms known at an origin, the causal features that they and the networks read, scaling, encoding."""
+"""Forecasts in closed form (references), the causal features that they and networks read, scaling and encodings."""

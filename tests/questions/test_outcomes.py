@@ -23,14 +23,14 @@ from forecast.series.panel import Channel
 
 def test_a_value_that_is_the_same_again_has_not_risen():
     panel = panel_of([3.0, 3.0, 4.0, 2.0, 3.0, 5.0])
-    found = risen(panel, np.array([0, 1, 2]), 3)
-    np.testing.assert_array_equal(found, [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    outcome = risen(panel, np.array([0, 1, 2]), 3)
+    np.testing.assert_array_equal(outcome, [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
 
 
 def test_an_outcome_is_known_where_both_values_were_observed():
     seen = np.array([True, False, True, True])
-    found = risen(panel_of([1.0, 2.0, 3.0, 0.0], observed=[seen]), np.array([0, 1]), 2)
-    np.testing.assert_array_equal(found, [[np.nan, 1], [np.nan, np.nan]])
+    outcome = risen(panel_of([1.0, 2.0, 3.0, 0.0], observed=[seen]), np.array([0, 1]), 2)
+    np.testing.assert_array_equal(outcome, [[np.nan, 1], [np.nan, np.nan]])
 
 
 def counted(series, observed, train_steps, horizon):
@@ -53,12 +53,12 @@ def test_base_rates_are_counted_over_the_training_splits_of_all_series():
     observed = [rng.random(len(y)) > 0.2 for y in series]
     steps = np.array([30, 18, 31])
     panel = panel_of(*series, observed=observed)
-    found = rise_rates(panel, steps, 6)
-    np.testing.assert_allclose(found, counted(series, observed, steps, 6), rtol=1e-12)
+    rates = rise_rates(panel, steps, 6)
+    np.testing.assert_allclose(rates, counted(series, observed, steps, 6), rtol=1e-12)
     later = panel.values.copy()
     later[30:40] = -1e6
     changed = panel_of(later[:40, 0], *series[1:], observed=observed)
-    np.testing.assert_array_equal(rise_rates(changed, steps, 6), found)
+    np.testing.assert_array_equal(rise_rates(changed, steps, 6), rates)
 
 
 def test_what_always_or_never_came_is_no_certainty():

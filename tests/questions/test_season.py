@@ -69,14 +69,14 @@ def test_a_sine_has_its_period_and_no_multiple(period: int) -> None:
 
 @pytest.mark.parametrize("steps", [500, 1_400, 2_000])
 def test_a_sine_under_noise_as_strong_as_itself_has_its_period(steps: int) -> None:
-    found = [season(wave(20, steps) + noise(seed, steps)).steps for seed in range(20)]
-    assert found.count(20) >= 19
+    seasons = [season(wave(20, steps) + noise(seed, steps)).steps for seed in range(20)]
+    assert seasons.count(20) >= 19
 
 
 def test_the_default_sine_wave_has_20_steps() -> None:
-    found = find_season(load_source(SinewaveSettings()).panel.cut(np.array([1_300])))
-    assert found.steps == 20
-    assert "autocorrelation 0.9" in found.evidence
+    detected = find_season(load_source(SinewaveSettings()).panel.cut(np.array([1_300])))
+    assert detected.steps == 20
+    assert "autocorrelation 0.9" in detected.evidence
 
 
 def test_a_pattern_without_a_sine_s_shape() -> None:
@@ -95,8 +95,8 @@ def test_a_wave_on_a_walk_and_on_a_trend() -> None:
 @pytest.mark.parametrize("kind", ["walk", "noise", "autoregression"])
 def test_what_has_no_season_mostly_gets_none(freq: str | None, kind: str) -> None:
     make = {"walk": np.cumsum, "noise": lambda e: e, "autoregression": lambda e: lfilter([1], [1, -0.9], e)}[kind]
-    found = [season(make(noise(seed, 600)), freq).steps for seed in range(25)]
-    assert found.count(1) >= 22
+    seasons = [season(make(noise(seed, 600)), freq).steps for seed in range(25)]
+    assert seasons.count(1) >= 22
 
 
 def garch_price(seed: int, steps: int = 1_500) -> np.ndarray:
@@ -110,8 +110,8 @@ def garch_price(seed: int, steps: int = 1_500) -> np.ndarray:
 
 
 def test_prices_have_no_season() -> None:
-    found = [season(garch_price(seed), freq).steps for seed in range(20) for freq in ("B", None)]
-    assert found.count(1) >= 38
+    seasons = [season(garch_price(seed), freq).steps for seed in range(20) for freq in ("B", None)]
+    assert seasons.count(1) >= 38
     stock = find_season(load_source(StockSettings()).panel)
     assert stock == Season(1, "none: weekly 5 has autocorrelation -0.01")
 

@@ -83,18 +83,18 @@ def test_origins_begin_at_the_first_row_of_a_series(horizon, part):
     hole[panel.offsets[8] + 1] = False
     panel = replace(panel, observed=hole)
     split = split_panel(panel, 2, 3, 1, horizon, over="series")
-    first, ends, mine = {
+    first, ends, series = {
         "validation": (split.train, split.fitted, (5, 6)),
         "test": (split.before_test, panel.lengths, (7, 8, 9)),
     }[part]
-    found = rolling_origins(panel, first, ends, horizon)
+    origins = rolling_origins(panel, first, ends, horizon)
     expected = [
         (i, t)
-        for i in mine
+        for i in series
         for t in range(LENGTHS[i])
         if t + horizon < LENGTHS[i] and panel.observed[panel.offsets[i] + t, 0]
     ]
-    assert list(zip(found.series.tolist(), found.steps.tolist(), strict=True)) == expected
+    assert list(zip(origins.series.tolist(), origins.steps.tolist(), strict=True)) == expected
 
 
 def test_a_panel_is_cut_down_to_the_series_of_a_split():
@@ -110,9 +110,9 @@ def test_a_panel_is_cut_down_to_the_series_of_a_split():
 def test_the_context_is_of_the_shortest_training_series():
     lengths = (200, 150, 30, 100, 20)
     panel = symbols(*lengths)
-    found = forecast_task(panel, 4, validation=1, test=2, target_type="symbol", over="series")
-    assert (found.problem.season_steps, found.problem.context_steps) == (1, 64)
-    assert splits_of(found.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
+    task = forecast_task(panel, 4, validation=1, test=2, target_type="symbol", over="series")
+    assert (task.problem.season_steps, task.problem.context_steps) == (1, 64)
+    assert splits_of(task.split, lengths)[1:] == [[150, 0, 0, 0], [0, 30, 0, 0], [0, 0, 0, 100], [0, 0, 0, 20]]
     assert (
         forecast_task(panel, 4, validation=1, test=1, target_type="symbol", over="series").problem.context_steps == 17
     )  # of 30 steps

@@ -23,22 +23,22 @@ def seasonal(steps=400, season=12):
 
 
 def several(*lengths):
-    one = seasonal(max(lengths))
+    longest = seasonal(max(lengths))
     return Panel(
-        values=np.concatenate([one.values[:steps] for steps in lengths]),
+        values=np.concatenate([longest.values[:steps] for steps in lengths]),
         observed=np.ones((sum(lengths), 1), dtype=np.bool_),
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        times=np.concatenate([one.times[:steps] for steps in lengths]),
+        times=np.concatenate([longest.times[:steps] for steps in lengths]),
         ids=tuple(f"s{i}" for i in range(len(lengths))),
-        channels=one.channels,
-        calendar=one.calendar,
+        channels=longest.channels,
+        calendar=longest.calendar,
     )
 
 
 def test_what_is_not_said_is_found():
-    found = forecast_task(seasonal(), horizon=10)
-    assert (found.problem.horizon, found.problem.season_steps, found.problem.context_steps) == (10, 12, 24)
-    parts = (found.split.train, found.split.validation, found.split.calibration)
+    task = forecast_task(seasonal(), horizon=10)
+    assert (task.problem.horizon, task.problem.season_steps, task.problem.context_steps) == (10, 12, 24)
+    parts = (task.split.train, task.split.validation, task.split.calibration)
     assert [steps.tolist() for steps in parts] == [[260], [30], [30]]
 
 
@@ -46,23 +46,23 @@ def test_only_values_are_calibrated_without_being_told():
     """However often a run splits its data: a prediction chooses its baseline on the same steps as the training did."""
     panel = seasonal()
     for target_type in ("value", "direction"):
-        found = forecast_task(panel, 10, target_type=target_type)
-        again = split_as_asked(panel, SplitSettings(), QUESTIONS[target_type], found.problem.context_steps, 10)
+        task = forecast_task(panel, 10, target_type=target_type)
+        again = split_as_asked(panel, SplitSettings(), QUESTIONS[target_type], task.problem.context_steps, 10)
         assert (again.train, again.validation, again.calibration) == (
-            found.split.train,
-            found.split.validation,
-            found.split.calibration,
+            task.split.train,
+            task.split.validation,
+            task.split.calibration,
         )
         assert again.validation.tolist() == [30 if target_type == "value" else 60]
-    said = SplitSettings(calibration=20)
-    assert split_as_asked(panel, said, QUESTIONS["direction"], 1, 10).calibration.tolist() == [20]
+    given = SplitSettings(calibration=20)
+    assert split_as_asked(panel, given, QUESTIONS["direction"], 1, 10).calibration.tolist() == [20]
 
 
 def test_what_is_said_holds():
-    found = forecast_task(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
-    assert (found.problem.context_steps, found.problem.season_steps) == (7, 5)
-    assert (found.split.train.tolist(), found.split.validation.tolist()) == ([270], [15])
-    assert found.season.evidence == "given as data.season_steps"
+    task = forecast_task(seasonal(), 10, context_steps=7, season_steps=5, validation=30, test=0.25)
+    assert (task.problem.context_steps, task.problem.season_steps) == (7, 5)
+    assert (task.split.train.tolist(), task.split.validation.tolist()) == ([270], [15])
+    assert task.season.evidence == "given as data.season_steps"
 
 
 def test_the_season_is_found_without_what_comes_after_training():
@@ -106,21 +106,21 @@ def test_no_horizon_fits_where_the_context_takes_everything():
         forecast_task(seasonal(), 10, context_steps=300)
 
 
-@pytest.mark.parametrize("said", [{"horizon": 0}, {"horizon": -3}, {"context_steps": 0}, {"season_steps": 0}])
-def test_a_length_below_one_step_is_the_users_mistake(said):
-    (name, steps), *_ = said.items()
+@pytest.mark.parametrize("lengths", [{"horizon": 0}, {"horizon": -3}, {"context_steps": 0}, {"season_steps": 0}])
+def test_a_length_below_one_step_is_the_users_mistake(lengths):
+    (name, steps), *_ = lengths.items()
     with pytest.raises(ForecastError, match=f"`{name}` should be at least 1 step, found {steps}"):
-        forecast_task(seasonal(), **{"horizon": 10, **said})
+        forecast_task(seasonal(), **{"horizon": 10, **lengths})
 
 
 @pytest.mark.parametrize(
-    "said",
+    "settings",
     [{"test": -1}, {"validation": 0.0}, {"validation": 2.5}, {"test": 0.9}, {"calibration": 1.5}, {"calibration": -1}],
 )
-def test_splits_are_checked_in_a_notebook_too(said):
-    (name, _), *_ = said.items()
+def test_splits_are_checked_in_a_notebook_too(settings):
+    (name, _), *_ = settings.items()
     with pytest.raises(ForecastError, match=rf"`split\.{name}` should be"):
-        forecast_task(seasonal(), 10, **said)
+        forecast_task(seasonal(), 10, **settings)
 
 
 def test_calibration_takes_half_of_validation_where_both_keep_a_horizon():

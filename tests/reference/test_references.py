@@ -124,8 +124,8 @@ def test_a_blend_is_ridge_regression_on_terms_looked_up_one_by_one(panel):
             weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ target)
             np.testing.assert_allclose(reference.weights[i, h - 1], weights, rtol=1e-6, atol=1e-8)
             t = len(y) - 9
-            mine = reference.forecast(panel, Origins(np.array([i]), np.array([t])))[0, h - 1]
-            assert mine == pytest.approx(y[t] + weights @ blend_terms(y, t, h, reference.smoothing))
+            forecasts = reference.forecast(panel, Origins(np.array([i]), np.array([t])))[0, h - 1]
+            assert forecasts == pytest.approx(y[t] + weights @ blend_terms(y, t, h, reference.smoothing))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -213,9 +213,9 @@ def test_a_series_moved_and_stretched_moves_and_stretches_its_reference(panel, n
     train_steps = np.array([60, 50, 90])
     moved = panel_of(*(panel.target[rows] * 1000 + 5000 for _, rows in panel.series()))
     origins = every_origin(panel, H)
-    mine = fit_reference(name, moved, train_steps, PROBLEM).forecast(moved, origins)
-    theirs = fit_reference(name, panel, train_steps, PROBLEM).forecast(panel, origins)
-    np.testing.assert_allclose(mine, theirs * 1000 + 5000, rtol=1e-7)
+    forecasts = fit_reference(name, moved, train_steps, PROBLEM).forecast(moved, origins)
+    unmoved = fit_reference(name, panel, train_steps, PROBLEM).forecast(panel, origins)
+    np.testing.assert_allclose(forecasts, unmoved * 1000 + 5000, rtol=1e-7)
 
 
 @pytest.mark.parametrize(
