@@ -48,13 +48,14 @@ class Reservoir(nn.Module):
         self.register_buffer("weight_in", torch.zeros(size, input_size))
         self.register_buffer("weight", torch.zeros(size, size))
         self.register_buffer("bias", torch.zeros(size))
-        if not self.weight.is_meta:  # there, only shapes are asked for
+        if not self.weight.is_meta:  # on that device only shapes matter
             self._draw(settings)
 
     def _draw(self, settings: EsnSettings) -> None:
         size = settings.hidden_size
         self.weight_in.uniform_(-settings.input_scale, settings.input_scale)
         self.bias.uniform_(-settings.input_scale, settings.input_scale)
+        # Each unit reads as many others as the sparsity leaves, (unit, read).
         read = torch.rand(size, size).topk(max(round((1 - settings.sparsity) * size), 1), dim=1).indices
         self.weight.scatter_(1, read, torch.empty(read.shape).uniform_(-1, 1))
         radius = spectral_radius(self.weight)
@@ -67,10 +68,10 @@ class Reservoir(nn.Module):
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over (lane, step, input)."""
-        own = functional.linear(x, self.weight_in, self.bias).transpose(0, 1)  # (step, lane, hidden)
-        before = state[0][:, 0]
-        plain = own.device.type == "cpu" and not (own.requires_grad or before.requires_grad)
-        states = (_walk_in_place if plain else _walk)(own, before, self.weight.t(), self.leak)
+        driven = functional.linear(x, self.weight_in, self.bias).transpose(0, 1)  # V x_t + b, (step, lane, hidden)
+        before = state[0][:, 0]  # (lane, hidden)
+        plain = driven.device.type == "cpu" and not (driven.requires_grad or before.requires_grad)
+        states = (_unroll_in_place if plain else _unroll)(driven, before, self.weight.t(), self.leak)
         return torch.cat([states.transpose(0, 1), x], dim=-1), (states[-1][:, None],)
 
 
@@ -83,28 +84,28 @@ def spectral_radius(weight: Tensor) -> float:
     return float(torch.linalg.eigvals(weight.double()).abs().max())
 
 
-def _walk(own: Tensor, before: Tensor, weight: Tensor, leak: float) -> Tensor:
-    """States of all steps, (step, lane, hidden), of what they get from the inputs; `weight` is W transposed."""
+def _unroll(driven: Tensor, before: Tensor, weight: Tensor, leak: float) -> Tensor:
+    """h_t of all steps, (step, lane, hidden), from V x_t + b; `weight` is W transposed."""
     states = []
-    for driven in own:
-        before = torch.lerp(before, torch.tanh(torch.addmm(driven, before, weight)), leak)
+    for now in driven:
+        before = torch.lerp(before, torch.tanh(torch.addmm(now, before, weight)), leak)  # (1 - a) h + a h~
         states.append(before)
     return torch.stack(states)
 
 
-def _walk_in_place(own: Tensor, before: Tensor, weight: Tensor, leak: float) -> Tensor:
+def _unroll_in_place(driven: Tensor, before: Tensor, weight: Tensor, leak: float) -> Tensor:
     """Do the same on a CPU without a gradient, in half the time: numpy's calls cost less than torch's.
 
     The product is torch's, whose threads are those that were asked for.
     """
-    states, change = torch.empty(own.shape, dtype=own.dtype), torch.empty_like(before)
-    driven, old, new, moved = own.numpy(), before.numpy(), states.numpy(), change.numpy()
+    states, change = torch.empty(driven.shape, dtype=driven.dtype), torch.empty_like(before)
+    inputs, old, new, moved = driven.numpy(), before.numpy(), states.numpy(), change.numpy()
     for step, now in enumerate(states):
-        torch.mm(before, weight, out=change)
-        np.add(moved, driven[step], out=moved)
-        np.tanh(moved, out=moved)
+        torch.mm(before, weight, out=change)  # W h_{t-1}
+        np.add(moved, inputs[step], out=moved)
+        np.tanh(moved, out=moved)  # h~_t
         np.subtract(moved, old, out=moved)
         np.multiply(moved, leak, out=moved)
-        np.add(old, moved, out=new[step])
+        np.add(old, moved, out=new[step])  # h_t = h_{t-1} + a (h~_t - h_{t-1})
         before, old = now, new[step]
     return states

@@ -1,4 +1,4 @@
-"""What goes on inside a network while it reads: features, states, and outputs and gates of every cell at every step."""
+"""Inner values of a network while it reads: features, states, outputs and gates of every cell at every step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.cells import Recurrent
+from forecast.network.compiled.modules import layer_weights
 from forecast.network.mingru import MinGru
 
 if TYPE_CHECKING:
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 
 
 class Trace(NamedTuple):
-    """What was inside.
+    """Inner values at every step.
 
     Attributes
     ----------
     features : (lane, step, feature)
     states : the parts of the state after each step, (lane, step, ...)
-    outputs : h of every layer, (lane, step, layer, hidden), from the first to the last; no layers where there are no
-        cells that are known
+    outputs : h of every layer, (lane, step, layer, hidden), from the first to the last; no layers of unknown cells
     gates : by name, each (lane, step, layer, hidden); an LSTM has `input`, `forget`, `output` and `candidate`, a GRU
         `reset`, `update` and `candidate`, a minGRU `forget`, the share of h that it keeps; none where the cell has none
 
@@ -39,7 +39,7 @@ class Trace(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What a cell met at one step: what it read, (lane, 1, input), and its state before and after."""
+    """One call of a cell: its input, (lane, 1, input), and its state before and after."""
 
     x: Tensor
     before: State
@@ -47,14 +47,14 @@ class _Step(NamedTuple):
 
 
 def trace(network: Network, x: Tensor, series: Tensor, state: State) -> Trace:
-    """Run over (lane, step, input), step by step; `series` is (lane, step), `state` what is carried in.
+    """Run over (lane, step, input) from `state`, step by step; `series` is (lane, step).
 
-    Of a network that carries a state: one that reads a window from both of its ends has to be handed it whole.
+    Only for networks that carry a state: a bidirectional one reads its window as a whole.
     """
     read = network.read(x, series)
     features, states = [], []
     carried = state
-    with _watched(network.backbone) as cells:
+    with _recorded(network.backbone) as cells:
         for step in range(x.shape[1]):
             feature, carried = network.backbone(read[:, step : step + 1], carried)
             features.append(feature[:, 0])
@@ -69,10 +69,10 @@ def trace(network: Network, x: Tensor, series: Tensor, state: State) -> Trace:
 
 
 @contextmanager
-def _watched(backbone: Any) -> Iterator[list[tuple[nn.Module, list[_Step]]]]:
-    """Note what every cell of a backbone meets, in the order of the layers, wherever it lies in stacks and segments.
+def _recorded(backbone: Any) -> Iterator[list[tuple[nn.Module, list[_Step]]]]:
+    """Record the calls of every cell of a backbone, in the order of the layers, also inside stacks and patches.
 
-    Each is called once a step where a backbone is handed one step at a time.
+    Each is called once a step if the backbone is called for one step at a time.
     """
     cells: list[tuple[nn.Module, list[_Step]]] = []
     handles = []
@@ -80,7 +80,7 @@ def _watched(backbone: Any) -> Iterator[list[tuple[nn.Module, list[_Step]]]]:
         if isinstance(module, (Recurrent, MinGru)):
             steps: list[_Step] = []
             cells.append((module, steps))
-            handles.append(module.register_forward_hook(_noting(steps)))
+            handles.append(module.register_forward_hook(_recorder(steps)))
     try:
         yield cells
     finally:
@@ -88,15 +88,15 @@ def _watched(backbone: Any) -> Iterator[list[tuple[nn.Module, list[_Step]]]]:
             handle.remove()
 
 
-def _noting(steps: list[_Step]) -> Any:
-    def note(_: nn.Module, given: tuple[Tensor, State], made: tuple[Tensor, State]) -> None:
-        steps.append(_Step(given[0], given[1], made[1]))
+def _recorder(steps: list[_Step]) -> Any:
+    def record(_: nn.Module, arguments: tuple[Tensor, State], results: tuple[Tensor, State]) -> None:
+        steps.append(_Step(arguments[0], arguments[1], results[1]))
 
-    return note
+    return record
 
 
 def _layers(cell: nn.Module, steps: Sequence[_Step]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Outputs of the layers of a cell, (lane, step, layer, hidden), and gates, worked out by the equations of cells."""
+    """Outputs of the layers of a cell, (lane, step, layer, hidden), and gates, by the equations in `cells`."""
     own = torch.cat([step.x for step in steps], dim=1)
     before, after = (torch.stack(part, dim=1) for part in zip(*((s.before[0], s.after[0]) for s in steps), strict=True))
     if isinstance(cell, MinGru):
@@ -111,15 +111,15 @@ def _layers(cell: nn.Module, steps: Sequence[_Step]) -> tuple[Tensor, dict[str, 
     return after, {name: torch.stack([gates[name] for gates in layers], dim=2) for name in layers[0]}
 
 
-def _layer_gates(core: nn.RNNBase, layer: int, own: Tensor, before: Tensor) -> dict[str, Tensor]:
-    weights = (getattr(core, f"{name}_l{layer}") for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh"))
-    own_weight, own_bias, weight, bias = weights
-    of_input = nn.functional.linear(own, own_weight, own_bias)
-    of_state = nn.functional.linear(before, weight, bias)
+def _layer_gates(core: nn.RNNBase, layer: int, x: Tensor, h_before: Tensor) -> dict[str, Tensor]:
+    """Gates of a layer, (lane, step, hidden) each."""
+    w, u, b_in, b = layer_weights(core, layer)
+    of_input = nn.functional.linear(x, w, b_in)  # W x_t + b, (lane, step, gate * hidden)
+    of_state = nn.functional.linear(h_before, u, b)  # U h_{t-1} + b'
     if isinstance(core, nn.LSTM):
         i, f, g, o = (of_input + of_state).chunk(4, dim=-1)
-        opened = {"input": i, "forget": f, "output": o}
-        return {**{name: torch.sigmoid(gate) for name, gate in opened.items()}, "candidate": torch.tanh(g)}
+        sigmoids = {"input": i, "forget": f, "output": o}
+        return {**{name: torch.sigmoid(gate) for name, gate in sigmoids.items()}, "candidate": torch.tanh(g)}
     size = core.hidden_size
     r, z = torch.sigmoid(of_input[..., : 2 * size] + of_state[..., : 2 * size]).chunk(2, dim=-1)
     n = torch.tanh(of_input[..., 2 * size :] + r * of_state[..., 2 * size :])

@@ -1,4 +1,4 @@
-"""Backbones over segments against a loop, in pieces of every length, and one step at a time."""
+"""Dilations and patches against a loop, in pieces of every length, and one step at a time."""
 
 from __future__ import annotations
 
