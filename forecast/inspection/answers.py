@@ -159,7 +159,8 @@ class _Rises(AnswerKind):
 
     def without_network(self, head: Head, reference: FloatArray) -> FloatArray:
         """The base rates, at every origin."""
-        rates = head.point(torch.zeros(1, reference.shape[-1], head.size), None).numpy()  # (1, horizon)
+        # A decoder of zeros leaves the head's base rates, (1, horizon).
+        rates = head.point(torch.zeros(1, reference.shape[-1], head.size), None).numpy()
         return np.repeat(rates, len(reference), axis=0)
 
     def unit_size(self, spread: float) -> float:
@@ -216,7 +217,7 @@ def logits(p: FloatArray) -> FloatArray:
     [0.0, 2.0]
     """
     p = np.clip(p, _NEAREST, 1 - _NEAREST)
-    return np.log(p) - np.log1p(-p)
+    return np.log(p) - np.log1p(-p)  # log(p / (1 - p))
 
 
 def probabilities(logit: FloatArray) -> FloatArray:

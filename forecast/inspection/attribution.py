@@ -301,7 +301,6 @@ def _adds_up(attribution: Attribution) -> str:
 
 
 _LOW = 150
-
 _COVERED = 0.98
 """Of the sizes of all attributions to lags: so much is drawn at least, what lies further back is left out."""
 
@@ -310,7 +309,6 @@ _FEWEST_LAGS, _MOST_LAGS = 12, 100
 up to more than the rest, and would leave no room for what can be seen."""
 
 _BARS = 10
-
 _SHOWN, _VISIBLE = 0.005, 0.01
 
 
@@ -347,6 +345,7 @@ def _share_panel(step: Shares, top: float) -> Panel:
 
 def _lag_figure(attribution: Attribution) -> Figure:
     clock, ranges = find_clock(pd.Series(attribution.past_times)), _drawn_ranges(attribution)
+    # (2, origin, ahead, range): in all, and by way of the reference
     drawn = np.stack([part[..., :ranges] for part in (attribution.by_lag, attribution.by_reference)])
     per_step = drawn / np.diff(attribution.edges)[:ranges]
     low, high = min(float(per_step.min()), 0.0), max(float(per_step.max()), 0.0)

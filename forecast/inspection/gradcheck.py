@@ -47,9 +47,7 @@ SINGLE_TOLERANCE = 1e-2
 _STEPS = (1e-5, 1e-6, 1e-7)
 
 _ENTRIES = 5
-
 _DIRECTIONS = 3
-
 _ROUNDING = 10 * torch.finfo(torch.float64).eps
 """Of a loss, relative to it."""
 

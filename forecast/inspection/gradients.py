@@ -76,11 +76,8 @@ def _measured(network: Network, spans: Excerpt, seed: int) -> list[tuple[str, st
 # The spans.
 
 _MOST_STEPS = 1024
-
 _WARMUP_STEPS = 512
-
 _ENDS = 8
-
 _STEPS_IN_ALL = 2048
 
 

@@ -33,11 +33,8 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Standard deviations of the noise, in spreads."""
 
 _MOST_LAGS = 256
-
 _ROWS_A_LAG = 4
-
 _MOST_PAST = 20_000
-
 _DRAWS = 4
 
 
@@ -75,7 +72,7 @@ def noise_of(system: System, strengths: tuple[float, ...] = STRENGTHS, seed: int
     target = system.outcomes(system.origins)[:, np.array(system.steps) - 1]
     rng = np.random.default_rng(seed)
     lags = _lags(system, train)
-    shape = (len(strengths), len(system.steps))
+    shape = (len(strengths), len(system.steps))  # (strength, horizon step)
     network, reference, linear = (np.zeros(shape) for _ in range(3))
     for i, strength in enumerate(strengths):
         noisy = y + strength * system.spread * rng.normal(size=(_DRAWS if strength else 1, len(y)))  # (draw, step)
@@ -98,7 +95,7 @@ def _linear(system: System, clean: FloatArray, noisy: FloatArray, origins: IntAr
     The training split, clean, has as many noisy copies as there are series, the same of which it was part.
     """
     copies = noisy[:, : len(clean)]
-    windows = _windows(noisy, origins, lags)
+    windows = _windows(noisy, origins, lags)  # (draw, origin, lag)
     weights = [fit_filter(copies, clean, lags, step, system.kind) for step in system.steps]
     return system.kind.bounded(np.stack([filtered(part, windows) for part in weights], axis=-1))
 
@@ -111,7 +108,7 @@ def fit_filter(inputs: FloatArray, target: FloatArray, lags: int, step: int, kin
     origins = np.arange(lags - 1, len(target) - step)
     x = _windows(inputs, origins, lags).reshape(-1, lags)  # (draw * origin, lag)
     y = np.tile(kind.linear_target(target[origins + step], target[origins]), len(inputs))
-    centre = x.mean(axis=0)
+    centre = x.mean(axis=0)  # the constant follows from the means
     weights, *_ = np.linalg.lstsq(x - centre, y - y.mean(), rcond=1e-9)
     return np.append(weights, y.mean() - centre @ weights)
 

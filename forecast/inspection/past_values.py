@@ -26,7 +26,6 @@ SEASONS = 7
 _NEAR = 200
 """Lags that have a range each; further back ranges are wider, each this share longer than its lag:"""
 _WIDER = 0.1
-
 _VALUES_AT_ONCE = 2_000_000
 """values of the series x ranges of lags that are changed in one piece (some 100 MB)."""
 
@@ -50,12 +49,12 @@ def lag_edges(length: int, season_steps: int, ahead: IntArray) -> IntArray:
 
     Lags whole seasons before the steps `ahead` have a range of their own, and a season's end is a border.
     """
-    edges = list(range(min(_NEAR, length) + 1))
+    edges = list(range(min(_NEAR, length) + 1))  # one lag a range
     while edges[-1] < length:
         edges.append(min(edges[-1] + max(int(_WIDER * edges[-1]), 1), length))
     if season_steps > 1:
         seasons = season_steps * np.arange(1, SEASONS + -(-int(ahead.max()) // season_steps) + 1)
-        same = (seasons[:, None] - ahead).reshape(-1)
+        same = (seasons[:, None] - ahead).reshape(-1)  # lags of the same phase as a step ahead
         edges += [int(lag) for lag in (*same, *(same + 1), *seasons) if 0 <= lag < length]
     return np.unique(np.array(edges, dtype=np.int64))
 
@@ -81,7 +80,7 @@ class PastValues:
 
     def ends(self) -> tuple[Handed, Handed]:
         """What is handed on at the baseline, and at the values of the series."""
-        held = np.full_like(self.past.target, self.baseline)
+        held = np.full_like(self.past.target, self.baseline)  # (step,)
         both = self._handed(np.stack([held, self.past.target]), np.arange(len(held) - self.read_steps, len(held)))
         return Handed(both.inputs[0], both.forecast[0]), Handed(both.inputs[1], both.forecast[1])
 
@@ -110,7 +109,7 @@ class PastValues:
         panel, reference = _several(self.past, values), _repeated(self.reference, self.number, courses)
         known = reference.causal_features(panel)
         starts = np.arange(courses) * length
-        inputs = reference.inputs(known, (starts[:, None] + steps).reshape(-1))
+        inputs = reference.inputs(known, (starts[:, None] + steps).reshape(-1))  # (course * step, difference)
         return Handed(inputs.reshape(courses, len(steps), -1), reference.at(known, starts + length - 1))
 
 

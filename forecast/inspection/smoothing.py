@@ -33,17 +33,11 @@ if TYPE_CHECKING:
 NOISE, HIDDEN, CHUNK, FREQUENCY = "noise", "hidden size", "chunk", "frequency"
 
 _SAMPLING_RATE, _SECONDS = 200.0, 5.0
-
 _TRAINED = 800
-
 _HORIZON = 4
-
 _SMALL_NOISE = 0.05
-
 _DRAWS = 8
-
 _EPOCHS, _LEARNING_RATE = 40, 0.01
-
 _SEEDS = (0, 1)
 
 _SMALL: dict[str, Any] = {
@@ -125,7 +119,7 @@ def noise_gain(system: System, seed: int = 0) -> float:
     rng = np.random.default_rng(seed)
     first, steps = system.warmup, system.warmup + 400
     y = system.data.known.y
-    wave = np.tile(y, -(-steps // len(y)))[:steps]
+    wave = np.tile(y, -(-steps // len(y)))[:steps]  # (step,)
     noise = _SMALL_NOISE * system.spread * rng.normal(size=(_DRAWS, steps))  # (draw, step)
     answers = system.answers(np.concatenate([wave[None], wave + noise]), first).network[:, :, 0]  # (lane, origin)
     return float((answers[1:] - answers[0]).std() / noise[:, first:].std())

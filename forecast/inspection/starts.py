@@ -32,7 +32,6 @@ _NOTHING = 1e-3
 """Share of the first distance that counts as none."""
 
 _STARTS = 32
-
 _MOST_STEPS = 600
 
 
@@ -73,7 +72,7 @@ def starts_of(system: System, seed: int = 0) -> Starts:
     first = distance(tuple(part[:, None] for part in others), tuple(part[:, None] for part in zero))
     distances = np.concatenate([first, after], axis=1) / first  # (start, step)
     above = distances > _NOTHING
-    lasting = int(above[:, -max(steps // 20, 1) :].any(axis=1).sum())
+    lasting = int(above[:, -max(steps // 20, 1) :].any(axis=1).sum())  # still apart in the last twentieth
     forgotten = None if lasting else int(np.flatnonzero(above.any(axis=0))[-1]) + 1
     return Starts(_STARTS, distances.max(axis=0), np.median(distances, axis=0), forgotten, lasting)
 

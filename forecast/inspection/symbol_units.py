@@ -130,9 +130,7 @@ def holding_steps(outputs: FloatArray, furthest: int = FURTHEST) -> IntArray:
 
 
 _TEXT, _COLUMNS, _ROW = 600, 46, 22
-
 _BARS, _COLOURED, _ENDS = 12, 4, 6
-
 _SPREADS = 2.0
 """Standard deviations at which a colour is full."""
 

@@ -119,7 +119,7 @@ def map_units(fitted: FittedNetwork, past: SeriesPanel, series: int, first: int,
     leveled = needs_level(fitted.forecaster.settings)
     data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
     start = int(past.offsets[series])
-    rows = start + np.arange(first, end)
+    rows = start + np.arange(first, end)  # (step,) of the panel
     if windows:
         activity = activity_by_windows(fitted.network, data.inputs, fitted.problem.context_steps, rows)
     else:
@@ -235,12 +235,11 @@ def kept_steps(gate: np.ndarray) -> float:
     >>> kept_steps(np.array([0.25, 1.0]))
     1.0
     """
-    lost = -float(np.log(np.maximum(gate, 1e-12)).mean())
-    return math.log(2) / lost if lost > 0 else math.inf
+    lost = -float(np.log(np.maximum(gate, 1e-12)).mean())  # a step, as an exponent
+    return math.log(2) / lost if lost > 0 else math.inf  # exp(-lost * n) = 1/2
 
 
 _DRAWN_UNITS, _DRAWN_STEPS, _FEWEST_STEPS = 128, 300, 96
-
 _CELLS = 12_000
 """Drawn of a map, at most: some 450 kB of a page."""
 
@@ -251,7 +250,6 @@ _LEFT = 76
 """Pixels that the labels of a value axis take, so that maps and lines above each other have the same time axis."""
 
 _BARS = 12
-
 _LOW = 150
 
 
@@ -317,7 +315,7 @@ def _map_panel(drawn: _Drawn) -> Panel:
     units, following = drawn.units, drawn.units.following
     outputs = units.activity.outputs
     spread = np.where(following.silent, 1.0, outputs.std(axis=0))
-    z = ((outputs - outputs.mean(axis=0)) / spread)[drawn.steps].round(1)
+    z = ((outputs - outputs.mean(axis=0)) / spread)[drawn.steps].round(1)  # (drawn step, unit)
     t = drawn.t.tolist()
     rows: Values = [
         {"t": moment, "u": place, "z": value}

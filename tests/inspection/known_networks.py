@@ -46,9 +46,9 @@ def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="str
     weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
     weights |= {"input_unit": torch.ones(reference.input_size), "head.unit": torch.ones(horizon)}
     weights[HIDDEN + "weight_hh_l0"] = torch.tensor(carried, dtype=torch.float32)
-    own = torch.zeros(len(read), reference.input_size)
-    own[:, -1] = LINEAR * torch.tensor(read, dtype=torch.float32)  # the difference to the mean
-    weights[HIDDEN + "weight_ih_l0"] = own
+    weight_in = torch.zeros(len(read), reference.input_size)
+    weight_in[:, -1] = LINEAR * torch.tensor(read, dtype=torch.float32)  # the difference to the mean
+    weights[HIDDEN + "weight_ih_l0"] = weight_in
     if bias is not None:
         weights[HIDDEN + "bias_hh_l0"] = torch.tensor(bias, dtype=torch.float32)
     weights[OUT + "weight"] = torch.tensor(np.array(out), dtype=torch.float32).reshape(horizon, -1) / LINEAR

@@ -63,6 +63,6 @@ def test_errors_of_probabilities_are_brier_scores_beside_the_linear_probability(
     lags = found.lags
     x = np.stack([y[np.arange(lags - 1, 599) - lag] for lag in range(lags)] + [np.ones(600 - lags)], axis=1)
     weights, *_ = np.linalg.lstsq(x, (y[lags:600] > y[lags - 1 : 599]).astype(float), rcond=1e-9)
-    told = np.stack([y[origins - lag] for lag in range(lags)] + [np.ones(len(origins))], axis=1) @ weights
-    brier = np.mean((np.clip(told, 0, 1) - (y[origins + 1] > y[origins])) ** 2)
+    linear = np.stack([y[origins - lag] for lag in range(lags)] + [np.ones(len(origins))], axis=1) @ weights
+    brier = np.mean((np.clip(linear, 0, 1) - (y[origins + 1] > y[origins])) ** 2)
     assert found.linear[0, 0] ** 2 == pytest.approx(brier, rel=1e-3)

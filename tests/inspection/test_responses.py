@@ -114,5 +114,5 @@ def test_a_logit_that_is_the_last_change_is_right_about_slow_waves_and_early_or_
         t = system.warmup + np.arange(120)
         sine = np.sin(2 * np.pi * np.outer(waves, t)), np.sin(2 * np.pi * np.outer(waves, t - 1))
         later = np.sin(2 * np.pi * np.outer(waves, t + step))
-        told = [(((a - b) > 0) == (c > a))[np.abs(c - a) > 1e-9].mean() for a, b, c in zip(*sine, later, strict=True)]
-        np.testing.assert_allclose(found.right[:, j], told, atol=0.01)
+        right = [(((a - b) > 0) == (c > a))[np.abs(c - a) > 1e-9].mean() for a, b, c in zip(*sine, later, strict=True)]
+        np.testing.assert_allclose(found.right[:, j], right, atol=0.01)

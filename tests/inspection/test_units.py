@@ -165,7 +165,7 @@ def test_a_unit_that_nothing_reads_changes_nothing_and_one_that_alone_is_read_ch
     assert effects.change[0] == effects.change_without_any
     assert effects.error[0] == effects.error_without_any
     output = units.activity.outputs[:, 2]
-    away = (output[:67] - output.mean())[:, None] * weights  # of the 70 steps 67 have their horizon in the stretch
+    away = (output[:67] - output.mean())[:, None] * weights  # of the 70 steps 67 have their horizon within them
     expected = np.abs(away * network.head.unit.numpy() * fitted.scale[1]).mean()
     assert effects.change[0] == pytest.approx(expected, rel=1e-4)
 

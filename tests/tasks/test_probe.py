@@ -51,27 +51,27 @@ def numbers(folder):
 
 
 def test_a_sine_wave(run_folder):
-    made = probe(run_folder, show=BARE)
-    page = made.path.read_text(encoding="utf-8")
+    probed = probe(run_folder, show=BARE)
+    page = probed.path.read_text(encoding="utf-8")
     for name in SECTIONS:
         assert f'<section id="{name}">' in page
     assert "lane 0" not in page
-    told = numbers(run_folder)
-    assert told["series"] == "sinewave"
-    assert told["headline"] in page
-    assert told["memory_steps"]["data"] == made.measured["memory"].cut.fall.length
-    assert told["found"]["frequencies"]["steps"] == [1, 4]
-    assert told["found"]["noise"]["strengths"][0] == 0
-    assert len(told["sentences"]) == 7
+    written = numbers(run_folder)
+    assert written["series"] == "sinewave"
+    assert written["headline"] in page
+    assert written["memory_steps"]["data"] == probed.measured["memory"].cut.fall.length
+    assert written["found"]["frequencies"]["steps"] == [1, 4]
+    assert written["found"]["noise"]["strengths"][0] == 0
+    assert len(written["sentences"]) == 7
     assert not [path for path in run_folder.iterdir() if path.name.startswith(".")]
 
 
 def test_the_error_with_the_whole_past_is_that_of_the_network_in_use(trained, run_folder):
-    made = probe(run_folder, show=BARE)
-    panel, steps = trained.prepared.panel, made.system.origins
+    probed = probe(run_folder, show=BARE)
+    panel, steps = trained.prepared.panel, probed.system.origins
     forecasts = trained.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
     errors = forecasts - panel.target[steps[:, None] + np.arange(1, 5)]
-    assert made.measured["memory"].cut.whole == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
+    assert probed.measured["memory"].cut.whole == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
     assert steps.max() == 200 - 1 - 4  # the last with all its targets
 
 
@@ -80,9 +80,9 @@ def test_answers_to_the_data_are_the_forecasts_of_the_data(trained, run_folder):
     system = probe(run_folder, show=BARE).system
     panel = trained.prepared.panel
     steps = np.arange(100, 140)
-    told = system.answers(np.stack([panel.target[:140]] * 2), 100)
+    answers = system.answers(np.stack([panel.target[:140]] * 2), 100)
     expected = trained.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
-    np.testing.assert_allclose(told.network[1], expected[:, [0, 3]], atol=1e-6)
+    np.testing.assert_allclose(answers.network[1], expected[:, [0, 3]], atol=1e-6)
 
 
 KINDS = {
@@ -102,24 +102,24 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_network(kind, tmp_path):
     folder = quick(tmp_path, **KINDS[kind])
-    made = probe(folder, show=BARE)
-    assert made.path.is_file()
-    said = " ".join(made.page.notes)
-    assert ("feeds it back" in said) == (kind == "recursive")
-    assert ("windows of" in said) == (kind == "windows")
-    assert ("fork_ensemble" in said) == kind.startswith("forks")
+    probed = probe(folder, show=BARE)
+    assert probed.path.is_file()
+    notes = " ".join(probed.page.notes)
+    assert ("feeds it back" in notes) == (kind == "recursive")
+    assert ("windows of" in notes) == (kind == "windows")
+    assert ("fork_ensemble" in notes) == kind.startswith("forks")
 
 
 def test_a_panel_names_the_series_that_it_examines_and_escapes_it(tmp_path):
     data = hourly(tmp_path / "panel.csv", (NASTY, "b"), static=[1] * 300)
     folder = quick(tmp_path, data={**data, "static": "static"}, ensemble=2, model__id_embedding=2)
-    made = probe(folder, show=BARE)
-    page = made.path.read_text(encoding="utf-8")
+    probed = probe(folder, show=BARE)
+    page = probed.path.read_text(encoding="utf-8")
     assert NASTY not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert any("One of 2 series was examined" in note and "the first" in note for note in made.page.notes)
-    assert any("Of the ensemble's 2 networks the first" in note for note in made.page.notes)
-    assert any("Covariates stayed" in note for note in made.page.notes)
+    assert any("One of 2 series was examined" in note and "the first" in note for note in probed.page.notes)
+    assert any("Of the ensemble's 2 networks the first" in note for note in probed.page.notes)
+    assert any("Covariates stayed" in note for note in probed.page.notes)
     other = probe(folder, show=ReportSettings(series="b", png=False))
     assert (other.system.number, numbers(folder)["series"]) == (1, "b")
     assert other.system.centre == pytest.approx(20, abs=1)
@@ -130,32 +130,32 @@ def test_the_second_series_of_a_panel_is_answered_as_in_the_panel(tmp_path, embe
     """Scale, reference and embedding of the examined series, and its own calendar and covariates."""
     hot = (np.arange(300) % 7).tolist()
     data = hourly(tmp_path / "panel.csv", ("a", "b"), heat=hot, wind=hot[::-1])
-    said = {**data, "past": "wind", "future": "heat", "calendar": "hour"}
+    settings = {**data, "past": "wind", "future": "heat", "calendar": "hour"}
     known = pd.read_csv(data["path"])
     beyond = [{"t": HOURS[-1] + pd.Timedelta(hours=k), "id": i, "heat": 1} for i in ("a", "b") for k in range(1, 5)]
     pd.concat([known, pd.DataFrame(beyond)]).to_csv(data["path"], index=False)
     result = train(
-        small_job(training__max_epochs=1, baseline={}, data=said, model__id_embedding=embedded),
+        small_job(training__max_epochs=1, baseline={}, data=settings, model__id_embedding=embedded),
         tmp_path / "run",
         silent(),
     )
     system = probe(result.folder, show=ReportSettings(series="b", png=False)).system
     panel, steps = result.prepared.panel, np.arange(200, 230)
-    told = system.answers(panel.target[300:][None, :230], 200)
+    answers = system.answers(panel.target[300:][None, :230], 200)
     expected = result.final["lstm"].forecast(panel, Origins(np.ones_like(steps), steps)).y_hat
-    np.testing.assert_allclose(told.network[0], expected[:, [0, 3]], atol=1e-5)
+    np.testing.assert_allclose(answers.network[0], expected[:, [0, 3]], atol=1e-5)
 
 
 def test_logarithms_are_examined_as_logarithms(tmp_path):
     folder = quick(tmp_path, data={**hourly(tmp_path / "y.csv"), "transform": "log"})
-    made = probe(folder, show=BARE)
-    assert made.system.centre == pytest.approx(np.log(10), abs=0.05)
-    assert any("logarithms" in note for note in made.page.notes)
+    probed = probe(folder, show=BARE)
+    assert probed.system.centre == pytest.approx(np.log(10), abs=0.05)
+    assert any("logarithms" in note for note in probed.page.notes)
 
 
 def test_the_bundled_prices(tmp_path):
-    made = probe(quick(tmp_path, data={"name": "stock"}, horizon=2, model__hidden_size=2), show=BARE)
-    assert "Close" in made.page.headline
+    probed = probe(quick(tmp_path, data={"name": "stock"}, horizon=2, model__hidden_size=2), show=BARE)
+    assert "Close" in probed.page.headline
 
 
 def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
@@ -163,29 +163,29 @@ def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
     (run_folder / files.PROBE_FIGURES).mkdir()
     (run_folder / files.PROBE_FIGURES / "old.png").touch()  # of a probe before, which is replaced as a whole
     main(["task=probe", f"run={run_folder}"])
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == numbers(run_folder)["headline"] + "."
-    assert said[-1] == f"page: {run_folder / files.PROBE}"
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == numbers(run_folder)["headline"] + "."
+    assert printed[-1] == f"page: {run_folder / files.PROBE}"
     assert {path.name for path in (run_folder / files.PROBE_FIGURES).iterdir()} == {f"{n}.png" for n in SECTIONS}
 
 
 def test_a_network_that_is_asked_for_rises(tmp_path):
     """Errors on the data are the Brier scores of its forecasts, answers are logits, and the page says so."""
     result = train(small_job(baseline={}, model__head="direction"), tmp_path / "run", silent())
-    made = probe(result.folder, show=BARE)
-    panel, steps = result.prepared.panel, made.system.origins
+    probed = probe(result.folder, show=BARE)
+    panel, steps = result.prepared.panel, probed.system.origins
     probabilities = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
     rose = panel.target[steps[:, None] + np.arange(1, 5)] > panel.target[steps][:, None]
-    assert made.measured["memory"].cut.whole ** 2 == pytest.approx(np.mean((probabilities - rose) ** 2), rel=1e-5)
-    told = made.system.answers(np.stack([panel.target[:140]] * 2), 100)
+    assert probed.measured["memory"].cut.whole ** 2 == pytest.approx(np.mean((probabilities - rose) ** 2), rel=1e-5)
+    answers = probed.system.answers(np.stack([panel.target[:140]] * 2), 100)
     at = np.arange(100, 140)
     expected = result.final["lstm"].forecast(panel, Origins(np.zeros_like(at), at)).y_hat[:, [0, 3]]
-    np.testing.assert_allclose(told.network[1], np.log(expected / (1 - expected)), atol=1e-5)
-    page = made.path.read_text(encoding="utf-8")
-    for said in ("Brier score", "logit of a rise", "probability of a rise", "it is right about a rise", "base rate"):
-        assert said in page
-    for said in ("RMSE", "smoother", "by way of the reference alone"):
-        assert said not in page
+    np.testing.assert_allclose(answers.network[1], np.log(expected / (1 - expected)), atol=1e-5)
+    page = probed.path.read_text(encoding="utf-8")
+    for words in ("Brier score", "logit of a rise", "probability of a rise", "it is right about a rise", "base rate"):
+        assert words in page
+    for words in ("RMSE", "smoother", "by way of the reference alone"):
+        assert words not in page
     assert {name for name in SECTIONS if f'<section id="{name}">' in page} == set(SECTIONS)
     assert numbers(result.folder)["found"]["asks"] == "direction"
 
@@ -196,18 +196,18 @@ def test_a_network_that_is_asked_for_rises(tmp_path):
 def test_a_network_that_reads_windows_from_both_ends(tmp_path, changes):
     windows = {"training__regime": "windows", "training__batches_per_epoch": 2, "training__batch_size": 8}
     folder = quick(tmp_path, model__bidirectional=True, **windows, **changes)
-    made = probe(folder, show=BARE)
-    page = made.path.read_text(encoding="utf-8")
+    probed = probe(folder, show=BARE)
+    page = probed.path.read_text(encoding="utf-8")
     left_out = {"starts", "unit_gates"}
     assert {name for name in SECTIONS if f'<section id="{name}">' in page} == set(SECTIONS) - left_out
-    for said in (
+    for words in (
         "no state is carried on",
         "both measures are left out",
         "Gates are not shown where both ways are read",
     ):
-        assert said in page
+        assert words in page
     assert numbers(folder)["memory_steps"]["echo"] is None
-    assert made.measured["starts"] is None
+    assert probed.measured["starts"] is None
 
 
 def test_questions_without_measurements_are_refused(run_folder, monkeypatch):
@@ -239,10 +239,10 @@ def test_mistakes_are_one_line_and_leave_nothing(run_folder, capsys, monkeypatch
     before = sorted(run_folder.iterdir())
     with pytest.raises(SystemExit) as end:
         main(["task=probe", *(one.replace("RUN", str(run_folder)) for one in typed)])
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert end.value.code == 2
-    assert answer in said.err
-    assert said.err.count("\n") == 1
+    assert answer in printed.err
+    assert printed.err.count("\n") == 1
     assert sorted(run_folder.iterdir()) == before
 
 
@@ -274,15 +274,15 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(run_folder, tmp_path,
 
 
 def test_the_grid_is_trained_on_request(run_folder, monkeypatch):
-    asked = []
+    trained_cells = []
 
     def grid(settings):
-        asked.append(settings.name)
+        trained_cells.append(settings.name)
         return Smoothing("lstm", smoothing.Case(), {"noise": Points("sd", (0.0, 1.0), (0.9, 0.3))})
 
     monkeypatch.setattr("forecast.inspection.smoothing.smoothing_of", grid)
     assert '<section id="smoothing">' not in probe(run_folder, show=BARE).path.read_text(encoding="utf-8")
-    made = probe(run_folder, show=BARE, settings=ProbeSettings(smoothing=True))
-    assert '<section id="smoothing">' in made.path.read_text(encoding="utf-8")
-    assert asked == ["lstm"]
+    probed = probe(run_folder, show=BARE, settings=ProbeSettings(smoothing=True))
+    assert '<section id="smoothing">' in probed.path.read_text(encoding="utf-8")
+    assert trained_cells == ["lstm"]
     assert numbers(run_folder)["smoothing"]["factors"]["noise"]["gains"] == [0.9, 0.3]
