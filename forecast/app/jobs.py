@@ -71,13 +71,13 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
     """
     if job.task == "predict":
-        _predict(job, data_overrides(job, overrides), folder)
+        _predict(job, _data_overrides(job, overrides), folder)
         return
     if job.task == "probe":
-        _probe(job, data_overrides(job, overrides, *_PROBE_KEYS))
+        _probe(job, _data_overrides(job, overrides, *_PROBE_KEYS))
         return
     if job.task == "continue":
-        _continue(job, data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
+        _continue(job, _data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
         return
     source = _read_first(job)
     if job.task == "check":
@@ -148,7 +148,7 @@ def _read_first(job: JobSettings) -> Source:
     return source
 
 
-def data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:
+def _data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:
     """Return the overridden settings of the data; of a trained run only they and `others` may be overridden.
 
     Raises
@@ -175,13 +175,13 @@ def data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> 
 
 def report_error(error: ForecastError) -> int:
     """Print the one line that a user's mistake gets; return the exit status."""
-    if user_wants_traceback():
+    if _user_wants_traceback():
         raise error
     print("forecast: " + " ".join(str(error).split("\n")), file=sys.stderr)
     return 2
 
 
-def user_wants_traceback() -> bool:
+def _user_wants_traceback() -> bool:
     """Whether the user, and not we, set HYDRA_FULL_ERROR=1."""
     return os.environ.get(FULL_ERROR) == "1" and _MARK not in os.environ
 
@@ -189,7 +189,7 @@ def user_wants_traceback() -> bool:
 @contextmanager
 def full_errors() -> Iterator[None]:
     """Make Hydra raise its errors instead of printing them and leaving with status 1."""
-    if user_wants_traceback():
+    if _user_wants_traceback():
         yield
         return
     before = os.environ.get(FULL_ERROR)

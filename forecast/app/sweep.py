@@ -35,9 +35,9 @@ def finish_sweep(folder: Path) -> None:
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
     check_one_question(outcome.question.name for outcome in outcomes if outcome.status == "ok")
-    write_sweep(sweep_table(outcomes), folder)
+    _write_sweep(sweep_table(outcomes), folder)
     if (winner := best(outcomes)) is not None:
-        evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
+        _evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
     print(f"all jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
 
 
@@ -57,7 +57,7 @@ def swept_questions(overrides: Sequence[str]) -> set[str]:
     return {question_of_head(head.strip()).name for value in heads for head in value.split(",")}
 
 
-def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
+def _evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
     """Run the winner to the end, the test split included, and print the spread over seeds."""
     from forecast.evaluation.leaderboard import seed_spread
 
@@ -68,7 +68,7 @@ def evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) 
         print(seed_spread(over_seeds, measure))
 
 
-def write_sweep(table: pd.DataFrame, folder: Path) -> None:
+def _write_sweep(table: pd.DataFrame, folder: Path) -> None:
     """Write the table over all jobs, and the page that compares them."""
     from forecast.reporting.sweep import write_sweep_page
 
@@ -80,7 +80,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return one row a job, the best first: `job`, a column for each key that differs, score, costs, status."""
     import pandas as pd
 
-    swept = swept_keys(outcomes)
+    swept = _swept_keys(outcomes)
     question = next((one.question for one in outcomes if one.question is not VALUE), VALUE)
     score = f"validation_{question.ranked_by}"
     rows = [
@@ -99,7 +99,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return table.sort_values([score, "job"], na_position="last", ignore_index=True)
 
 
-def swept_keys(outcomes: Sequence[Outcome]) -> list[str]:
+def _swept_keys(outcomes: Sequence[Outcome]) -> list[str]:
     """Return the overridden keys whose value is not the same in every job, in their order on the command line."""
     overridden = [_overridden(outcome) for outcome in outcomes]
     keys = dict.fromkeys(key for settings in overridden for key in settings)
@@ -122,7 +122,7 @@ def keep_interrupted(folder: Path) -> None:
     """Write the table of those jobs that were done before an interrupt; nothing goes to the test split."""
     outcomes = take_outcomes(folder)
     if outcomes:
-        write_sweep(sweep_table(outcomes), folder)
+        _write_sweep(sweep_table(outcomes), folder)
         done = "1 job was done" if len(outcomes) == 1 else f"{len(outcomes)} jobs were done"
         print(f"{done}, none is evaluated on the test split: {folder / 'sweep.csv'}")
 

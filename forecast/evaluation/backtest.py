@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-SplitName: TypeAlias = Literal["validation", "calibration", "test"]
+_SplitName: TypeAlias = Literal["validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
@@ -94,7 +94,7 @@ class Backtest:
 
     """
 
-    part: SplitName
+    part: _SplitName
     results: pd.DataFrame
     known: pd.DataFrame
     attempts: tuple[Attempt, ...]
@@ -123,7 +123,7 @@ def backtest(
     problem: Problem | None = None,
     *,
     horizon: int = 20,
-    part: SplitName = "test",
+    part: _SplitName = "test",
     stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
@@ -188,7 +188,7 @@ def forecast_all(
     split: Split,
     problem: Problem,
     *,
-    part: SplitName = "test",
+    part: _SplitName = "test",
     stride: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
@@ -254,7 +254,7 @@ def successive_results(
     return results_table(panel, origins, forecasts, problem.horizon, problem.question)
 
 
-def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None = None) -> Origins:
+def split_origins(panel: Panel, split: Split, horizon: int, part: _SplitName, stride: int | None = None) -> Origins:
     """Return every `stride`-th origin whose whole horizon lies in a split.
 
     A stride of None takes every origin, or an even part of them where there are more than `MOST_ORIGINS`.
@@ -280,7 +280,7 @@ def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, str
     return origins
 
 
-def _origins_of(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None) -> Origins:
+def _origins_of(panel: Panel, split: Split, horizon: int, part: _SplitName, stride: int | None) -> Origins:
     first, ends = _bounds(panel, split, part)
     origins = rolling_origins(panel, first, ends, horizon, stride or 1)
     if stride is None and len(origins) > MOST_ORIGINS:
@@ -288,7 +288,7 @@ def _origins_of(panel: Panel, split: Split, horizon: int, part: SplitName, strid
     return origins
 
 
-def _bounds(panel: Panel, split: Split, part: SplitName) -> tuple[IntArray, IntArray]:
+def _bounds(panel: Panel, split: Split, part: _SplitName) -> tuple[IntArray, IntArray]:
     """First step of a split and the first step after it, each (series,)."""
     return {
         "validation": (split.train, split.fitted),

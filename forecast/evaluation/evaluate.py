@@ -92,7 +92,7 @@ def evaluate(
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     table = leaderboard(extras.by_model, test.attempts, baseline, tests)
     best = best_network(validation, validation_scores)
-    spread = member_spread(test, best) if best in test.members else ""
+    spread = _member_spread(test, best) if best in test.members else ""
     return Evaluation(
         validation=validation,
         validation_scores=validation_scores,
@@ -164,7 +164,7 @@ def _extras_of_values(forecast: Backtest, calibration: Backtest | None, scores: 
     )
 
 
-def member_spread(test: Backtest, network: str) -> str:
+def _member_spread(test: Backtest, network: str) -> str:
     """Say between which scores the members of an ensemble lie by themselves, on the test split."""
     rows = test.results[test.results["model"] == network]
     column = test.question.scored_column

@@ -160,7 +160,7 @@ def brier(groups: Groups) -> FloatArray:
     return groups.mean((groups.rows["y"] - groups.rows["y_hat"]) ** 2)
 
 
-def direction_accuracy(groups: Groups) -> FloatArray:
+def _direction_accuracy(groups: Groups) -> FloatArray:
     """Share of outcomes that were given more than a half; a probability of exactly a half says "no rise"."""
     return groups.mean((groups.rows["y_hat"] > 0.5) == (groups.rows["y"] > 0.5))
 
@@ -192,7 +192,7 @@ _DIRECTION_METRICS: dict[str, Metric] = {
         brier, "Brier", "mean squared error of the probabilities of a rise: 0.25 is what a coin has, 0 is best"
     ),
     "accuracy": Metric(
-        direction_accuracy,
+        _direction_accuracy,
         "right",
         "share of outcomes given more than a half (a half says that there is no rise)",
         percent=True,
@@ -220,7 +220,7 @@ def bits(groups: Groups) -> FloatArray:
     return groups.mean(0.0 - np.log2(groups.rows["chance"]))  # 0.0: a probability of 1 costs 0, and not -0
 
 
-def symbol_accuracy(groups: Groups) -> FloatArray:
+def _symbol_accuracy(groups: Groups) -> FloatArray:
     """Share of symbols that were the likeliest."""
     return groups.mean(groups.rows["y_hat"] == groups.rows["y"])
 
@@ -234,7 +234,7 @@ _SYMBOL_METRICS: dict[str, Metric] = {
     "bits": Metric(
         bits, "bits", "bits a symbol: what the symbols that came cost in an ideal code of the probabilities"
     ),
-    "accuracy": Metric(symbol_accuracy, "right", "share of symbols that were the likeliest", percent=True),
+    "accuracy": Metric(_symbol_accuracy, "right", "share of symbols that were the likeliest", percent=True),
     "perplexity": Metric(
         perplexity, "perplexity", "2 to the power of the bits: as hard as a choice among so many alike"
     ),

@@ -113,7 +113,7 @@ def diebold_mariano(first: FloatArray, second: FloatArray, overlap: int) -> Comp
     variance = long_run_variance(d, cosines)  # V
     correction = (n + 1 - 2 * h + h * (h - 1) / n) / n  # of Harvey, Leybourne and Newbold
     statistic = math.inf if variance == 0 else abs(mean) * math.sqrt(correction * n / variance)  # |S|
-    p = two_sided(statistic, cosines)
+    p = _two_sided(statistic, cosines)
     return Comparison(mean, p, p, n, h)
 
 
@@ -133,14 +133,14 @@ def paired_over_series(first: FloatArray, second: FloatArray) -> Comparison:
         return Comparison(mean, math.nan, math.nan, 0, 0, reason, series=n)
     s = float(d.std(ddof=1))
     statistic = math.inf if s == 0 else abs(mean) / s * math.sqrt(n)  # |t| = |mean(d)| / (s / sqrt(n))
-    p = two_sided(statistic, n - 1)
+    p = _two_sided(statistic, n - 1)
     return Comparison(mean, p, p, 0, 0, series=n)
 
 
-def two_sided(statistic: float, freedom: int) -> float:
+def _two_sided(statistic: float, freedom: int) -> float:
     """Two-sided p of Student's t; `scipy.stats` takes long to import.
 
-    >>> round(two_sided(2.228, 10), 3)
+    >>> round(_two_sided(2.228, 10), 3)
     0.05
     """
     return float(2 * special.stdtr(freedom, -abs(statistic)))
@@ -215,8 +215,8 @@ def horizon_overlap(results: pd.DataFrame) -> int:
 
 
 def origin_losses(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
-    """Losses (`scaled_errors`) averaged over the horizon, then over series: (cutoff, model)."""
-    errors = scaled_errors(results, scales, question)
+    """Losses (`_scaled_errors`) averaged over the horizon, then over series: (cutoff, model)."""
+    errors = _scaled_errors(results, scales, question)
     per_origin = errors.groupby(["model", "unique_id", "cutoff"], observed=True)["error"].mean()
     return (
         per_origin.groupby(["cutoff", "model"], observed=True)
@@ -227,9 +227,9 @@ def origin_losses(results: pd.DataFrame, scales: Scales, question: Question = VA
 
 
 def series_losses(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
-    """Losses (`scaled_errors`) averaged over the origins and steps of each series: (unique_id, model)."""
+    """Losses (`_scaled_errors`) averaged over the origins and steps of each series: (unique_id, model)."""
     return (
-        scaled_errors(results, scales, question)
+        _scaled_errors(results, scales, question)
         .groupby(["unique_id", "model"], observed=True)["error"]
         .mean()
         .reset_index()
@@ -237,7 +237,7 @@ def series_losses(results: pd.DataFrame, scales: Scales, question: Question = VA
     )
 
 
-def scaled_errors(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
+def _scaled_errors(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
     """Loss (`Question.loss`) of each observed target, columns `model, unique_id, cutoff, error`.
 
     Absolute errors of several series are in units of each series' MASE denominator, so that tests and MASE weigh series

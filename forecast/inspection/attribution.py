@@ -96,7 +96,7 @@ class Attribution:
         return self.forecast - self.baseline - attributed
 
 
-def attribution_of(system: System) -> Attribution:
+def _attribution_of(system: System) -> Attribution:
     """Attribute forecasts from the first, the middle and the last origin on the test split."""
     steps = system.origins[[0, len(system.origins) // 2, -1]]
     return attribute(system.single, system.past, Origins(np.zeros(len(steps), dtype=np.int64), steps))
@@ -444,5 +444,5 @@ def _back(field: str, rows: Values) -> alt.X:
 
 
 SECTION: Section[System, Attribution] = Section(
-    "attribution", measure=attribution_of, figures=lambda attribution, _: attribution_figures(attribution)
+    "attribution", measure=_attribution_of, figures=lambda attribution, _: attribution_figures(attribution)
 )

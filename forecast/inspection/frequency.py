@@ -104,7 +104,7 @@ def frequencies_of(system: System, frequencies: FloatArray | None = None) -> Fre
     # Phase of what is to be forecast less that of the input, (frequency, horizon step): of the wave, or of its change.
     perfect = np.angle(system.kind.perfect(np.exp(2j * np.pi * np.outer(waves, system.steps))))
     unit = system.kind.unit_size(amplitude)
-    network, reference = (bode(answer[:-1] - answer[-1], waves, perfect, system.warmup, unit) for answer in answers)
+    network, reference = (_bode(answer[:-1] - answer[-1], waves, perfect, system.warmup, unit) for answer in answers)
     right = _share_right(answers.network[:-1], waves, system) if system.kind.binary else None
     return Frequencies(waves, season, system.steps, network, reference, right)
 
@@ -131,7 +131,7 @@ def _waves(season: float | None) -> FloatArray:
     return np.sort(waves)
 
 
-def bode(answer: FloatArray, waves: FloatArray, perfect: FloatArray, first: int, unit: float) -> Bode:
+def _bode(answer: FloatArray, waves: FloatArray, perfect: FloatArray, first: int, unit: float) -> Bode:
     """Gain and phase of answers, (frequency, origin, horizon step), to sines that began `first` steps earlier.
 
     `perfect` is the phase of a perfect forecast, (frequency, horizon step), `unit` the amplitude that is a gain of 1.

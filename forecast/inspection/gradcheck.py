@@ -106,7 +106,7 @@ class _Point(NamedTuple):
 
 
 # Why not `torch.autograd.gradcheck`: in its fast mode it says of all parameters together whether they pass; in its slow
-# mode it moves every weight (of 176 weights three times as long as this) and stops at the first that fails. It has no
+# mode it moves every weight and stops at the first that fails. It has no
 # error by tensor, takes a corner for a fault, and never sees the single precision and the compiled kernels of training.
 def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -> Checked | None:
     """Check the gradients of the training loss of `network`, as it stands, on a batch of an epoch.
@@ -114,7 +114,7 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
     Dropout is left out, and what a decoder is taught is drawn once. None where no batch has a target.
     """
     double = doubled(network)
-    sample = sample_of(double, (batch_as(batch, torch.float64) for batch in batches))
+    sample = _sample_of(double, (batch_as(batch, torch.float64) for batch in batches))
     if sample is None:
         return None
     taught = _taught(double, sample.batch, seed)
@@ -222,7 +222,7 @@ class Sample(NamedTuple):
     size: str
 
 
-def sample_of(network: Network, batches: Iterable[Batch]) -> Sample | None:
+def _sample_of(network: Network, batches: Iterable[Batch]) -> Sample | None:
     """Take the second batch of an epoch, into which a state is carried, or the first that has forks.
 
     `batches` are in the precision of `network`. None where no batch has forks.

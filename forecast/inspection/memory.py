@@ -249,7 +249,7 @@ def _lost(cut: Cut, kind: AnswerKind) -> float:
     return bare / whole - 1 if whole > 0 else 0.0
 
 
-def cut_says(cut: Cut, kind: AnswerKind = VALUES) -> str:
+def _cut_says(cut: Cut, kind: AnswerKind = VALUES) -> str:
     """Say what cutting the past off costs."""
     bare, whole = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
     alone = f"{kind.error} {number(bare, 4)} where only the origin's own row is read"
@@ -290,7 +290,7 @@ def _length(fall: Fall) -> str:
     return steps if fall.monotone else f"{steps} (it does not fall steadily)"
 
 
-def memory_figure(memory: Memory, kind: AnswerKind = VALUES) -> Figure:
+def _memory_figure(memory: Memory, kind: AnswerKind = VALUES) -> Figure:
     """Draw how three measures fall with the lag, and the error on data without what lies before it."""
     falls = {
         _CUT: (memory.cut.fall, LIGHT.network, 2.6),
@@ -359,7 +359,7 @@ def _interesting(memory: Memory, longest: int) -> int:
 
 def _sentences(memory: Memory, system: System) -> tuple[str, ...]:
     return (
-        cut_says(memory.cut, system.kind),
+        _cut_says(memory.cut, system.kind),
         f"{_echo_says(memory.echo)} {_gradient_says(memory.gradient, system.kind)}",
     )
 
@@ -379,7 +379,7 @@ def _numbers(memory: Memory | None) -> dict[str, Any]:
 SECTION: Section[System, Memory] = Section(
     "memory",
     measure=memory_of,
-    figures=lambda memory, system: (memory_figure(memory, system.kind),),
+    figures=lambda memory, system: (_memory_figure(memory, system.kind),),
     sentences=_sentences,
     numbers=_numbers,
     headline=lambda memory, system, network, series: headline(memory.cut, system.kind, network, series),

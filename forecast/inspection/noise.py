@@ -145,7 +145,7 @@ def _noise_says(noise: Noise, kind: AnswerKind) -> str:
     )
 
 
-def noise_figure(noise: Noise, kind: AnswerKind = VALUES) -> Figure:
+def _noise_figure(noise: Noise, kind: AnswerKind = VALUES) -> Figure:
     """Draw errors against the strength of the noise."""
     panels = tuple(
         panel(
@@ -172,7 +172,7 @@ def noise_figure(noise: Noise, kind: AnswerKind = VALUES) -> Figure:
 SECTION: Section[System, Noise] = Section(
     "noise",
     measure=noise_of,
-    figures=lambda noise, system: (noise_figure(noise, system.kind),),
+    figures=lambda noise, system: (_noise_figure(noise, system.kind),),
     sentences=lambda noise, system: (_noise_says(noise, system.kind),),
     numbers=lambda noise: {"found": {"noise": noise}},
 )

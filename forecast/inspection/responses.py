@@ -114,7 +114,7 @@ def _after(response: Response, steps: int | None) -> str:
     return f"not within {counted(longest, 'step')}" if steps is None else f"after {counted(steps, 'step')}"
 
 
-def responses_figure(responses: Responses, kind: AnswerKind = VALUES) -> Figure:
+def _responses_figure(responses: Responses, kind: AnswerKind = VALUES) -> Figure:
     """Draw the answers to an impulse and to a step."""
     # An untrained network forecasts the base rate of rises whatever comes: a line at zero that shows nothing.
     lines = 1 if kind.binary else 2
@@ -138,7 +138,7 @@ def responses_figure(responses: Responses, kind: AnswerKind = VALUES) -> Figure:
 SECTION: Section[System, Responses] = Section(
     "responses",
     measure=lambda system: Responses(impulse_of(system), step_of(system)),
-    figures=lambda responses, system: (responses_figure(responses, system.kind),),
+    figures=lambda responses, system: (_responses_figure(responses, system.kind),),
     sentences=lambda responses, system: (_impulse_says(responses.impulse, system.kind),),
     numbers=lambda responses: {"found": {"impulse": responses.impulse, "step": responses.step} if responses else {}},
 )

@@ -92,7 +92,7 @@ def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothi
 
     def gain(case: Case) -> float:
         if case not in known:
-            known[case] = float(np.mean([noise_gain(_trained(settings, case, seed)) for seed in _SEEDS]))
+            known[case] = float(np.mean([_noise_gain(_trained(settings, case, seed)) for seed in _SEEDS]))
         return known[case]
 
     grid: dict[str, tuple[str, dict[float, Case]]] = {
@@ -114,7 +114,7 @@ def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothi
     return Smoothing(settings.name, base, factors)
 
 
-def noise_gain(system: System, seed: int = 0) -> float:
+def _noise_gain(system: System, seed: int = 0) -> float:
     """Standard deviation of what small white noise on a wave changes in the next forecast, in units of the noise."""
     rng = np.random.default_rng(seed)
     first, steps = system.warmup, system.warmup + 400
@@ -160,7 +160,7 @@ def _smoothing_says(smoothing: Smoothing) -> str:
     )
 
 
-def smoothing_figure(smoothing: Smoothing) -> Figure:
+def _smoothing_figure(smoothing: Smoothing) -> Figure:
     """Draw the gain of noise against each factor, the others at their base."""
     top = max(max(points.gains) for points in smoothing.factors.values()) * 1.08
     panels = tuple(
@@ -179,7 +179,7 @@ def smoothing_figure(smoothing: Smoothing) -> Figure:
 SECTION: Section[System, Smoothing] = Section(
     "smoothing",
     measure=lambda system: smoothing_of(system.fitted.forecaster.settings),
-    figures=lambda smoothing, _: (smoothing_figure(smoothing),),
+    figures=lambda smoothing, _: (_smoothing_figure(smoothing),),
     numbers=lambda smoothing: {"smoothing": smoothing},
     wanted=lambda _, settings: settings.smoothing,
 )

@@ -97,7 +97,7 @@ def starts_says(starts: Starts) -> str:
     )
 
 
-def starts_figure(starts: Starts) -> Figure:
+def _starts_figure(starts: Starts) -> Figure:
     """Draw how the distances to other starting states shrink."""
     steps = np.arange(len(starts.widest))
     shown = len(steps) if starts.forgotten is None else min(max(2 * starts.forgotten, 24), len(steps))
@@ -122,7 +122,7 @@ def starts_figure(starts: Starts) -> Figure:
 SECTION: Section[System, Starts] = Section(
     "starts",
     measure=starts_of,
-    figures=lambda starts, _: (starts_figure(starts),),
+    figures=lambda starts, _: (_starts_figure(starts),),
     sentences=lambda starts, _: (starts_says(starts),),
     numbers=lambda starts: {"found": {"starts": starts}},
     wanted=lambda system, _: system.carries_state,

@@ -172,7 +172,7 @@ def _longest_holding(units: SymbolUnits) -> int | None:
     return int(np.argmax(holds)) if holds.max() > 0 else None
 
 
-def symbol_unit_figures(units: SymbolUnits, system: SymbolSystem) -> tuple[Figure, ...]:
+def _symbol_unit_figures(units: SymbolUnits, system: SymbolSystem) -> tuple[Figure, ...]:
     """Draw what units follow, what they are worth, a text in their colours, and the symbols that they respond to."""
     shown = [int(i) for i in units.order[:_COLOURED]]
     longest = _longest_holding(units)
@@ -313,7 +313,7 @@ def _numbers(units: SymbolUnits | None) -> dict[str, Any]:
 SECTION: Section[SymbolSystem, SymbolUnits] = Section(
     "units",
     measure=symbol_units_of,
-    figures=symbol_unit_figures,
+    figures=_symbol_unit_figures,
     sentences=lambda units, _: (_units_say(units), _effects_say(units)),
     numbers=_numbers,
 )

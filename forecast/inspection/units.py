@@ -89,7 +89,7 @@ class UnitMap:
         return unit_name(self.activity.layer, unit)
 
 
-def units_of(system: System) -> UnitMap:
+def _units_of(system: System) -> UnitMap:
     """Map the units on the test split of the examined series."""
     first = min(system.seen_steps, int(system.origins[0]))
     units = map_units(system.single, system.past, 0, first=first, end=int(system.past.lengths[0]))
@@ -443,4 +443,4 @@ def _gates_figure(drawn: _Drawn) -> Figure:
     )
 
 
-SECTION: Section[System, UnitMap] = Section("units", measure=units_of, figures=lambda units, _: unit_figures(units))
+SECTION: Section[System, UnitMap] = Section("units", measure=_units_of, figures=lambda units, _: unit_figures(units))

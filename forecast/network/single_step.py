@@ -113,7 +113,7 @@ class CellSteps:
             raise TypeError(f"no equations for {type(backbone).__name__}")
         states = [part.numpy() for part in at_origin.state]
         self._layers = [
-            build_layer(backbone.core, layer, [part[:, layer] for part in states])
+            _build_layer(backbone.core, layer, [part[:, layer] for part in states])
             for layer in range(backbone.core.num_layers)
         ]
         with torch.no_grad():
@@ -135,7 +135,7 @@ class CellSteps:
             x = layer.step(x)
 
 
-def build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
+def _build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
     """Build a layer of torch's core, with copies of its weights and of the state before, (lane, hidden) each."""
     build = LstmLayer if isinstance(core, nn.LSTM) else GruLayer if isinstance(core, nn.GRU) else RnnLayer
     return build(core, layer, state)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, Panel
 
 CYCLES = 3  # seasons that a series must hold
-SIGNIFICANT = 2.3  # threshold in standard deviations, with one candidate or two
-STRICT = 3.5  # the same where every length is a candidate
-WEAKEST = 0.1  # least autocorrelation of a useful season
-EQUAL = 0.15  # an autocorrelation that is less than the best by at most this share counts as equal
+_SIGNIFICANT = 2.3  # threshold in standard deviations, with one candidate or two
+_STRICT = 3.5  # the same where every length is a candidate
+_WEAKEST = 0.1  # least autocorrelation of a useful season
+_EQUAL = 0.15  # an autocorrelation that is less than the best by at most this share counts as equal
 _MOST_SERIES, _MOST_STEPS = 50, 200_000  # at most so many are examined; the latest steps
 _LINES, _MULTIPLES, _TRIED = 3, 40, 3  # lines of the spectrum; multiples of each period; of these, tried by each rule
 
@@ -110,7 +110,7 @@ def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, int], ...]
             weak.append(f"{name} {steps} needs {CYCLES * steps:,} steps, there are {longest:,}")
             continue
         r, deviation = seasonal_autocorrelation(series, steps)
-        if r <= max(SIGNIFICANT * deviation, WEAKEST):
+        if r <= max(_SIGNIFICANT * deviation, _WEAKEST):
             weak.append(f"{name} {steps} has autocorrelation {r:.2f}")
         elif best is None or 1 - r < (1 - best[2]) / 2:
             best = (name, steps, r)
@@ -133,9 +133,9 @@ def _free_season(series: list[FloatArray]) -> Season:
         near_best = multiples[rough[multiples] >= 0.7 * rough[multiples].max(initial=0.0)]
         lengths = {*multiples[:1], *near_best[:_TRIED], *multiples[np.argsort(rough[multiples])[-_TRIED:]]}
         tried = {int(steps): seasonal_autocorrelation(series, int(steps)) for steps in lengths}
-        good = {steps: r for steps, (r, deviation) in tried.items() if r > max(STRICT * deviation, 2 * WEAKEST)}
+        good = {steps: r for steps, (r, deviation) in tried.items() if r > max(_STRICT * deviation, 2 * _WEAKEST)}
         if good:
-            enough = max(r - max(EQUAL * r, 2 * tried[steps][1]) for steps, r in good.items())
+            enough = max(r - max(_EQUAL * r, 2 * tried[steps][1]) for steps, r in good.items())
             steps = min(steps for steps, r in good.items() if r >= enough)  # the shortest of equals
             return Season(steps, f"found, autocorrelation {good[steps]:.2f}")
         best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda one: one[1])

@@ -115,7 +115,7 @@ class PanelFeatures(CausalFeatures):
     @cached_property
     def mean(self) -> FloatArray:
         """Expanding mean."""
-        return self._by_series(expanding_mean, 1)
+        return self._by_series(_expanding_mean, 1)
 
     @cached_property
     def level(self) -> FloatArray:
@@ -125,7 +125,7 @@ class PanelFeatures(CausalFeatures):
     @cached_property
     def phase_mean(self) -> FloatArray:
         """Expanding mean of the row's seasonal phase."""
-        return self._by_series(expanding_mean, self.season_steps)
+        return self._by_series(_expanding_mean, self.season_steps)
 
     @cached_property
     def running(self) -> FloatArray:
@@ -304,7 +304,7 @@ def by_series(past: Panel, y: FloatArray, compute: Callable[..., FloatArray], *s
     return result
 
 
-def expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
+def _expanding_mean(y: FloatArray, season_steps: int) -> FloatArray:
     """Mean of each value and those whole seasons before it, (step,); with a season of 1, of all values so far."""
     seasons = -(-len(y) // season_steps)  # the last may be incomplete
     table = np.zeros(seasons * season_steps)

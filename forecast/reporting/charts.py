@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Roles
 
 TRUTH = "truth"
-DATES = {
+_DATES = {
     "year": "%Y",
     "quarter": "%b %Y",
     "month": "%b %Y",
@@ -156,7 +156,7 @@ def time_axis(clock: Clock) -> alt.X:
     """Return the time axis of field `t`."""
     if clock.kind == "date":
         # Wall-clock times of the data: drawn in UTC, lest the reader's own time zone move them.
-        return alt.X("t:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=alt.Axis(format=DATES))
+        return alt.X("t:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=alt.Axis(format=_DATES))
     return alt.X(
         "t:Q", title="step", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(format=",d", tickMinStep=1)
     )

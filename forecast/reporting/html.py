@@ -40,7 +40,7 @@ _MANY_ROWS = 900
 _MOST_BYTES = 1_600_000
 """Of charts of series to choose from; with Vega a page stays below 3 MB."""
 _PACKED_TABLES, _NUMBERS = ("lines", "bands"), ("t", "y", "low", "high")
-TEMPLATES = Environment(
+_TEMPLATES = Environment(
     loader=PackageLoader("forecast", "reporting/templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -90,7 +90,7 @@ def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
         choices=(drawn := draw_choices(summary)),
         chosen=next((choice.label for choice in summary.choices if choice.name == summary.series), None),
         series_count=0 if spread is None else len(spread.ids),
-        exchange=script_json(drawn),
+        exchange=_script_json(drawn),
     )
 
 
@@ -101,10 +101,10 @@ def render_page(template: str, figures: Iterable[Figure], **values: Any) -> str:
         described.append(_described(figure))
         for i, panel in enumerate(_on_page(figure)):
             panels[f"{figure.name}-{i}"] = {"spec": page_spec(panel), "renderer": _renderer(panel)}
-    return TEMPLATES.get_template(template).render(
+    return _TEMPLATES.get_template(template).render(
         figures=described,
-        panels=script_json(panels),
-        twins=script_json(dark_twins()),
+        panels=_script_json(panels),
+        twins=_script_json(dark_twins()),
         library=Markup(read_library()),  # noqa: S704 - our own file
         css=_source("page.css"),
         js=_source("page.js"),
@@ -152,10 +152,10 @@ def _source(name: str) -> Markup:
     return Markup(Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8"))  # noqa: S704
 
 
-def script_json(value: Any) -> Markup:
+def _script_json(value: Any) -> Markup:
     r"""Write JSON so that it can stand inside a script element, whatever names are in it.
 
-    >>> print(script_json({"of": "</script><!--"}))
+    >>> print(_script_json({"of": "</script><!--"}))
     {"of":"\u003c/script\u003e\u003c!--"}
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

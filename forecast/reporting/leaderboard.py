@@ -103,7 +103,7 @@ def table_rows(rows: Sequence[Row], roles: Roles) -> tuple[TableRow, ...]:
     ranked_by = next((name for name in RANKING_METRICS if name in filled), "mae")
     reach = _reach([row.measures.get(ranked_by) for row in rows])
     columns = table_columns(rows)
-    decimals = {name: common_decimals([row.measures.get(name) for row in rows]) for name in columns}
+    decimals = {name: _common_decimals([row.measures.get(name) for row in rows]) for name in columns}
 
     def cell(row: Row, name: str) -> Cell:
         if columns[name].form == "text":
@@ -112,7 +112,7 @@ def table_rows(rows: Sequence[Row], roles: Roles) -> tuple[TableRow, ...]:
         if name == "width_90" and value is None and row.measures.get("coverage_90") is not None:
             return Cell("∞")
         bar = round(100 * min(value / reach, 1.0), 1) if name == ranked_by and value is not None else None
-        return Cell(cell_text(columns[name], value, decimals[name]), bar=bar)
+        return Cell(_cell_text(columns[name], value, decimals[name]), bar=bar)
 
     def role(row: Row) -> str:
         if all(value is None for value in row.measures.values()):
@@ -157,7 +157,7 @@ def print_leaderboard(
 def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str]) -> Table:
     columns = shown_columns(question_of_scores(leaderboard))
     columns = {name: column for name, column in columns.items() if column.terminal and name in leaderboard}
-    decimals = {name: common_decimals([_known(value) for value in leaderboard[name]]) for name in columns}
+    decimals = {name: _common_decimals([_known(value) for value in leaderboard[name]]) for name in columns}
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("model", no_wrap=True)
     for heading in (*(column.terminal for column in columns.values()), "seconds"):
@@ -177,7 +177,7 @@ def _terminal_cells(
     # An infinite interval covers everything, so that its coverage says nothing.
     infinite = math.isinf(float(row.get("width_90", 0.0)))
     cells = [
-        "∞" if infinite and name == "coverage_90" else cell_text(column, _known(row[name]), decimals[name])
+        "∞" if infinite and name == "coverage_90" else _cell_text(column, _known(row[name]), decimals[name])
         for name, column in columns.items()
     ]
     return [*cells, f"{float(row['fit_seconds']) + float(row['forecast_seconds']):.2f}"]
@@ -190,12 +190,12 @@ def _known(value: float) -> float | None:
 # Both
 
 
-def common_decimals(values: Sequence[float | None]) -> int | None:
+def _common_decimals(values: Sequence[float | None]) -> int | None:
     """Return the decimals of a column, so that its numbers align: three digits for the smaller ones.
 
     None where these are so small that decimals would show nothing but zeros: then each number stands for itself.
 
-    >>> common_decimals([0.85, 12.3, 1e9, None]), common_decimals([2.3e-13, 8.4e-13])
+    >>> _common_decimals([0.85, 12.3, 1e9, None]), _common_decimals([2.3e-13, 8.4e-13])
     (3, None)
     """
     sizes = sorted(abs(value) for value in values if value)
@@ -205,11 +205,11 @@ def common_decimals(values: Sequence[float | None]) -> int | None:
     return decimals_for(smaller) if smaller >= SMALLEST else None
 
 
-def cell_text(column: Column, value: float | None, decimals: int | None = None) -> str:
+def _cell_text(column: Column, value: float | None, decimals: int | None = None) -> str:
     """Write a number in the form of its column, "–" where there is none.
 
     >>> from forecast.evaluation.metrics import Column
-    >>> cell_text(Column("skill", form="gain"), 0.123), cell_text(Column("p", form="p"), 1e-9)
+    >>> _cell_text(Column("skill", form="gain"), 0.123), _cell_text(Column("p", form="p"), 1e-9)
     ('+12.3 %', '<0.001')
     """
     if value is None:

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 SCALE = 2
 PICTURE_WIDTH, GAP = 900, 60
-LINE_LENGTH = 140
+_LINE_LENGTH = 140
 """Letters that a line of text has in a picture."""
-MOST_PAINTERS = 2
-LENGTH_BYTES = 8
-FIRST = '{"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {"x": {"field": "a"}}}'
+_MOST_PAINTERS = 2
+_LENGTH_BYTES = 8
+_FIRST = '{"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {"x": {"field": "a"}}}'
 """A chart that is drawn for nothing: a painter's first one takes half a second more than all others."""
 
 
@@ -62,7 +62,7 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
     texts = json.dumps([figure.says, symbols, *(panel.spec for panel in figure.panels)], ensure_ascii=False)
     return {
         "$schema": SCHEMA,
-        "title": {"text": figure.title, "subtitle": wrapped(figure.says), "fontSize": 16, "offset": 14},
+        "title": {"text": figure.title, "subtitle": _wrapped(figure.says), "fontSize": 16, "offset": 14},
         "concat": [
             {**_keyed(_still(panel, str(i)), figure), "width": width, **_heading(panel, width)}
             for i, panel in enumerate(figure.panels)
@@ -80,7 +80,7 @@ def picture_spec(figure: Figure) -> dict[str, Any]:
 def _heading(panel: Panel, width: int) -> dict[str, Any]:
     if panel.title is None:
         return {}
-    note = {"subtitle": wrapped(panel.note, width * LINE_LENGTH // PICTURE_WIDTH)} if panel.note else {}
+    note = {"subtitle": _wrapped(panel.note, width * _LINE_LENGTH // PICTURE_WIDTH)} if panel.note else {}
     return {"title": {"text": panel.title, **note}}
 
 
@@ -130,10 +130,10 @@ def _keyed(spec: dict[str, Any], figure: Figure) -> dict[str, Any]:
     return {**with_names(spec), **layers}
 
 
-def wrapped(text: str, length: int = LINE_LENGTH) -> list[str]:
+def _wrapped(text: str, length: int = _LINE_LENGTH) -> list[str]:
     """Break a text into lines that a picture has room for.
 
-    >>> wrapped("one two three", 8)
+    >>> _wrapped("one two three", 8)
     ['one two', 'three']
     """
     lines = [""]
@@ -227,7 +227,7 @@ class Painters:
 def painter_count() -> int:
     """Return how many processes are of use: none on one core."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, MOST_PAINTERS) if cores > 1 else 0
+    return min(cores, _MOST_PAINTERS) if cores > 1 else 0
 
 
 def _started(number: int) -> list[Popen[bytes]]:
@@ -245,14 +245,14 @@ def _started(number: int) -> list[Popen[bytes]]:
 
 def send(pipe: IO[bytes], content: bytes) -> None:
     """Write bytes after their number, so that a part of them is never taken for all."""
-    pipe.write(len(content).to_bytes(LENGTH_BYTES, "big") + content)
+    pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
     pipe.flush()
 
 
 def receive(pipe: IO[bytes]) -> bytes | None:
     """Read what was sent; None where the pipe ends before all of it has come."""
-    length = pipe.read(LENGTH_BYTES)
-    if len(length) < LENGTH_BYTES:
+    length = pipe.read(_LENGTH_BYTES)
+    if len(length) < _LENGTH_BYTES:
         return None
     content = pipe.read(expected := int.from_bytes(length, "big"))
     return content if len(content) == expected else None
@@ -264,12 +264,12 @@ def png(chart: str) -> bytes:
     return picture
 
 
-def serve(charts: IO[bytes], pictures: IO[bytes]) -> None:
+def _serve(charts: IO[bytes], pictures: IO[bytes]) -> None:
     """Paint charts until no more come: the whole life of a painter."""
-    png(FIRST)
+    png(_FIRST)
     while (chart := receive(charts)) is not None:
         send(pictures, png(chart.decode()))
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    _serve(sys.stdin.buffer, sys.stdout.buffer)

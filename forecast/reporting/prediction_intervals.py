@@ -77,10 +77,10 @@ def percent(share: float) -> str:
     return f"{round(100 * share, 4):g} %"
 
 
-def column_of(level: float) -> str:
+def _column_of(level: float) -> str:
     """Name the column of a quantile.
 
-    >>> column_of(0.05), column_of(0.975)
+    >>> _column_of(0.05), _column_of(0.975)
     ('q0.05', 'q0.975')
     """
     return f"q{level:g}"
@@ -112,7 +112,7 @@ def with_quantiles(rows: pd.DataFrame, quantiles: Mapping[str, Array], levels: S
         is_model = models == model
         if is_model.any():
             values[is_model] = of_model.reshape(-1, len(levels))
-    return rows.assign(**{column_of(level): values[:, i] for i, level in enumerate(levels)})
+    return rows.assign(**{_column_of(level): values[:, i] for i, level in enumerate(levels)})
 
 
 def points_and_quantiles(results: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def points_and_quantiles(results: pd.DataFrame) -> pd.DataFrame:
         return results
     points = results[results["quantile"].isna()].drop(columns="quantile").reset_index(drop=True)
     for level, rows in results.dropna(subset=["quantile"]).groupby("quantile", sort=True):
-        column = rows[[*_KEYS, "y_hat"]].rename(columns={"y_hat": column_of(float(str(level)))})
+        column = rows[[*_KEYS, "y_hat"]].rename(columns={"y_hat": _column_of(float(str(level)))})
         points = points.merge(column, on=_KEYS, how="left", validate="one_to_one")
     return points
 

@@ -162,7 +162,7 @@ def build_summary(
         choices=choices(material, sections["spread"]) if "spread" in sections else (),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
-        settings=flattened(settings or {}),
+        settings=_flattened(settings or {}),
     )
 
 
@@ -180,17 +180,17 @@ def _facts(material: Material) -> tuple[str, ...]:
     )
 
 
-def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Write nested settings as dotted names.
 
-    >>> flattened({"data": {"name": "stock", "season_steps": None}, "seed": 0})
+    >>> _flattened({"data": {"name": "stock", "season_steps": None}, "seed": 0})
     {'data.name': 'stock', 'data.season_steps': 'null', 'seed': '0'}
     """
     flat: dict[str, str] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
-            flat |= flattened(value, f"{name}.")
+            flat |= _flattened(value, f"{name}.")
         else:
             flat[name] = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return flat

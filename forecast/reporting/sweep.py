@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 SCORES = {f"validation_{name}": metric_label(name) for name in RANKING_METRICS}
 """Columns of a score, of which the table of a sweep has one, and the metric's name."""
-FIXED = ("job", "run", *SCORES, "seconds", "graph_mb", "status")
-WORSE_THAN_SHOWN = 4.0
+_FIXED = ("job", "run", *SCORES, "seconds", "graph_mb", "status")
+_WORSE_THAN_SHOWN = 4.0
 """A score that lies above the best by this many times as much as the median does is not drawn."""
-MANY_VALUES = 12
-FEWEST_VALUES = 3
+_MANY_VALUES = 12
+_FEWEST_VALUES = 3
 """Of a number that is drawn as an axis."""
 _WIDE = 8
 """A number, or seconds, whose largest value is this many times its smallest lies on a logarithmic axis."""
@@ -66,7 +66,7 @@ def write_sweep_page(sweep: pd.DataFrame, folder: str | Path) -> Path:
 def sweep_html(sweep: pd.DataFrame) -> str:
     """Return the page of a sweep."""
     swept = swept_settings(sweep)
-    score = score_column(sweep)
+    score = _score_column(sweep)
     scored = sweep[np.isfinite(sweep[score])].sort_values(score, kind="stable")
     figures = _figures(scored, swept) if len(scored) and swept else []
     failures = len(sweep) - len(scored)
@@ -74,10 +74,10 @@ def sweep_html(sweep: pd.DataFrame) -> str:
         "sweep.html",
         figures,
         title=f"Sweep over {', '.join(swept)}" if swept else "Sweep",
-        verdict=best_in_words(scored, swept),
+        verdict=_best_in_words(scored, swept),
         facts=[counted(len(sweep), "job"), *([counted(failures, "failure")] if failures else [])],
         spread=spread_over_seeds(scored, swept),
-        columns=[column for column in sweep.columns if column in (*FIXED, *swept)],
+        columns=[column for column in sweep.columns if column in (*_FIXED, *swept)],
         rows=[_cells(row, swept) for row in sweep.to_dict("records")],
     )
 
@@ -94,23 +94,23 @@ def _figures(scored: pd.DataFrame, swept: Sequence[str]) -> list[Figure]:
         return [*curves, sweep_figure(scored, others), *([] if against_time is None else [against_time])]
 
 
-def score_column(sweep: pd.DataFrame) -> str:
+def _score_column(sweep: pd.DataFrame) -> str:
     """Return the column of the score."""
     return next(name for name in SCORES if name in sweep)
 
 
 def swept_settings(sweep: pd.DataFrame) -> list[str]:
     """Return the columns of the settings that were swept."""
-    return [str(column) for column in sweep.columns if column not in FIXED]
+    return [str(column) for column in sweep.columns if column not in _FIXED]
 
 
-def best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
+def _best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
     """Say which job was best on validation."""
     if scored.empty:
         return "No job of this sweep has a score."
     best = scored.iloc[0]
     chosen = ", ".join(f"{name}={best[name]}" for name in swept)
-    score = score_column(scored)
+    score = _score_column(scored)
     return f"Best on validation: {chosen or 'the only setting'}, {SCORES[score]} {number(float(best[score]))}."
 
 
@@ -120,7 +120,7 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
         return None
     others = [name for name in swept if name != "seed"]
     as_best = (scored[others] == scored[others].iloc[0]).all(axis=1)
-    score = score_column(scored)
+    score = _score_column(scored)
     scores = scored.loc[as_best, score].tolist()
     if len(scores) < 2:
         return None
@@ -129,7 +129,7 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
 
 
 def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
-    cells = {str(name): str(value) for name, value in row.items() if name in (*FIXED, *swept)}
+    cells = {str(name): str(value) for name, value in row.items() if name in (*_FIXED, *swept)}
     for name in (*SCORES, "seconds", "graph_mb"):
         if name in row:
             cells[name] = number(float(row[name]))
@@ -141,7 +141,7 @@ def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
 
 def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
     """Draw the score of every job against each swept setting, a panel a setting, the best job in colour."""
-    score, limits = score_column(scored), _limits(scored)
+    score, limits = _score_column(scored), _limits(scored)
     settings = [name for name in swept if name != "seed"] or list(swept)
     panels = tuple(_setting_panel(scored, name, limits) for name in settings)
     says = f"Validation {SCORES[score]} of every job; lower is better."
@@ -154,21 +154,21 @@ def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
 
 def _limits(scored: pd.DataFrame) -> tuple[float, float]:
     """Return the limits of the scores that are drawn: a job that exploded does not flatten all others."""
-    scores = scored[score_column(scored)].to_numpy(dtype=np.float64)
+    scores = scored[_score_column(scored)].to_numpy(dtype=np.float64)
     best, typical = float(scores.min()), float(np.median(scores))
-    top = min(float(scores.max()), best + WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
+    top = min(float(scores.max()), best + _WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
     margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
     return best - margin, top + margin
 
 
 def _setting_panel(scored: pd.DataFrame, name: str, limits: tuple[float, float]) -> Panel:
-    score = score_column(scored)
+    score = _score_column(scored)
     values = pd.to_numeric(scored[name], errors="coerce")
     numeric = bool(values.notna().all())
     shown = scored.assign(at=values if numeric else scored[name].astype(str))
     shown = shown[shown[score] <= limits[1]]
     middle = shown.groupby("at")[score].median()
-    continuous = numeric and len(middle) > MANY_VALUES
+    continuous = numeric and len(middle) > _MANY_VALUES
     x = alt.X("at:Q", title=name, scale=alt.Scale(zero=False))
     if not continuous:
         x = alt.X("at:N", title=name, sort=middle.index.tolist(), axis=alt.Axis(labelAngle=0, labelLimit=90))
@@ -186,7 +186,7 @@ def _setting_panel(scored: pd.DataFrame, name: str, limits: tuple[float, float])
 
 def _dots(shown: pd.DataFrame) -> charts.Values:
     """Return a dot a job; the best stands first in the table and is drawn last, so that it lies on top."""
-    scores = shown[score_column(shown)].tolist()
+    scores = shown[_score_column(shown)].tolist()
     rows: charts.Values = [
         {"at": at, "y": significant(score), "of": str(job), "ink": LIGHT.other, "size": 45}
         for at, score, job in zip(shown["at"].tolist(), scores, _jobs(shown), strict=True)
@@ -206,7 +206,7 @@ def _jobs(table: pd.DataFrame) -> list[Any]:
 
 def numeric_settings(scored: pd.DataFrame, swept: Sequence[str]) -> list[str]:
     """Return the swept settings, the seed apart, whose values are numbers, and enough of them for an axis."""
-    return [name for name in swept if name != "seed" and len(_values(scored, name).dropna().unique()) >= FEWEST_VALUES]
+    return [name for name in swept if name != "seed" and len(_values(scored, name).dropna().unique()) >= _FEWEST_VALUES]
 
 
 def _values(scored: pd.DataFrame, name: str) -> pd.Series:
@@ -228,7 +228,7 @@ def curves_figure(scored: pd.DataFrame, name: str) -> Figure:
 
 
 def _curve_in_words(table: pd.DataFrame, name: str) -> str:
-    score = score_column(table)
+    score = _score_column(table)
     middle = table.groupby("at")[score].median()
     best, smallest, largest = middle.idxmin(), middle.index.min(), middle.index.max()
     scores = ", ".join(f"{number(float(middle[at]))} at {at:g}" for at in dict.fromkeys((smallest, best, largest)))
@@ -273,7 +273,7 @@ def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float,
     settings = [name for name in swept if name != "seed"]
     if not settings:
         return None
-    score = score_column(scored)
+    score = _score_column(scored)
     scored = scored.rename(columns={score: "score"})
     jobs = scored.assign(of=scored[settings].astype(str).agg(", ".join, axis=1))
     middle = jobs.groupby("of", sort=False)[["seconds", "score"]].median().reset_index()

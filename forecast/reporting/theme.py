@@ -14,8 +14,8 @@ PAGE_FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', 'Noto Sans CJK KR', "
     "'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 )
-PICTURE_FONT = "Arial, sans-serif"
-EAST_ASIAN_FONT = "Noto Sans CJK KR, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, Arial, sans-serif"
+_PICTURE_FONT = "Arial, sans-serif"
+_EAST_ASIAN_FONT = "Noto Sans CJK KR, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, Arial, sans-serif"
 """Fonts of pictures: vl-convert brings one like Arial; one with Hangul makes a picture take twice as long."""
 
 
@@ -107,11 +107,11 @@ def shade_variables(palette: Palette) -> dict[str, str]:
 def picture_font(texts: str) -> str:
     """Choose the font that has the letters of `texts`.
 
-    >>> picture_font("Close (−3 %)") == PICTURE_FONT, picture_font("종가") == EAST_ASIAN_FONT
+    >>> picture_font("Close (−3 %)") == _PICTURE_FONT, picture_font("종가") == _EAST_ASIAN_FONT
     (True, True)
     """
     east_asian = any("\u1100" <= letter <= "\u11ff" or letter >= "\u2e80" for letter in texts)
-    return EAST_ASIAN_FONT if east_asian else PICTURE_FONT
+    return _EAST_ASIAN_FONT if east_asian else _PICTURE_FONT
 
 
 def chart_config(font: str) -> dict[str, Any]:

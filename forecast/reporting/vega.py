@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("vega.js")
-NOTICE = """/*! Vega {vega} and Vega-Lite {vega_lite}, bundled by vl-convert.
+_NOTICE = """/*! Vega {vega} and Vega-Lite {vega_lite}, bundled by vl-convert.
 Copyright (c) 2015-2025, University of Washington Interactive Data Lab and contributors;
 D3 modules copyright (c) Mike Bostock (ISC). All rights reserved.
 Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
@@ -33,7 +33,7 @@ THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE. */
 
 VERSIONS = {"vega": "6.2.0", "vega_lite": "6.4.1"}
 """Those that vl-convert 1.9 carries; its import paths name them to the last digit."""
-EXPORTS = """
+_EXPORTS = """
 import {{View, parse}} from "/npm/vega@{vega}/+esm";
 import {{compile}} from "/npm/vega-lite@{vega_lite}/+esm";
 window.vega = {{View, parse}};
@@ -50,7 +50,7 @@ def bundle_library() -> str:
     """Bundle the script anew, which takes seconds."""
     import vl_convert  # noqa: PLC0415 - only a maintainer needs it
 
-    return NOTICE.format(**VERSIONS) + vl_convert.javascript_bundle(EXPORTS.format(**VERSIONS))
+    return _NOTICE.format(**VERSIONS) + vl_convert.javascript_bundle(_EXPORTS.format(**VERSIONS))
 
 
 if __name__ == "__main__":

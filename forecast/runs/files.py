@@ -41,13 +41,13 @@ PROBE_FIGURES = "probe"
 CONTINUATION = "continuation.txt"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
-POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
+_POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
 """Columns of `forecast.csv` where no quantiles are forecast: the probability that the target rises."""
 
 SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
 """Columns where symbols are forecast, one line for each symbol at each step; `chance` is its probability."""
 
-FORECAST_COLUMNS = (*POINT_COLUMNS, *QUANTILE_COLUMNS)
+FORECAST_COLUMNS = (*_POINT_COLUMNS, *QUANTILE_COLUMNS)
 
 MAX_WEIGHTS_BYTES = 4 << 30
 _MAX_HEADER_BYTES = 4 << 20
@@ -90,7 +90,7 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
         writer.writerows((row.unique_id, row.ds, row.model, row.symbol, repr(float(row.y_hat))) for row in rows)
         return text.getvalue()
     has_quantiles = not rows or any(row.quantiles for row in rows)
-    writer.writerow(FORECAST_COLUMNS if has_quantiles else POINT_COLUMNS)
+    writer.writerow(FORECAST_COLUMNS if has_quantiles else _POINT_COLUMNS)
     for row in rows:
         quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
         writer.writerow((row.unique_id, row.ds, row.model, repr(float(row.y_hat)), *quantiles))
@@ -120,7 +120,7 @@ def _rows(lines: list[list[str]]) -> tuple[ForecastRow, ...]:
     header = tuple(lines[0]) if lines else ()
     if header == SYMBOL_COLUMNS:
         return tuple(_symbol_row(line, number) for number, line in enumerate(lines[1:], start=2))
-    if header not in (FORECAST_COLUMNS, POINT_COLUMNS):
+    if header not in (FORECAST_COLUMNS, _POINT_COLUMNS):
         raise ValueError(f"its columns should be {', '.join(FORECAST_COLUMNS)}")
     return tuple(_row(line, number, len(header)) for number, line in enumerate(lines[1:], start=2))
 

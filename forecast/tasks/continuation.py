@@ -84,9 +84,9 @@ def continue_run(
 
     """
     opened, asked, data = open_run(run, outputs), asked or ContinuationSettings(), data or {}
-    network = continued_network(opened)
+    network = _continued_network(opened)
     ids = opened.record.data.ids
-    target, jamo = channels_of(opened.record)[0], reads_jamo(opened.record.settings)
+    target, jamo = channels_of(opened.record)[0], _reads_jamo(opened.record.settings)
     beginning = () if asked.beginning is None else split_beginning(asked.beginning, target.categories, jamo=jamo)
     which = series_number(ids, series)
     with new_folder(folder) as draft:
@@ -115,10 +115,10 @@ def sample(fitted: FittedNetwork | FittedEnsemble, panel: Panel, settings: Mappi
     if windows and panel.lengths.min() < network.problem.context_steps:
         return None
     drawn = continue_from(fitted, panel, steps=_SAMPLED, seed=seed)
-    return put_together(drawn, panel.symbols, jamo=reads_jamo(settings))
+    return put_together(drawn, panel.symbols, jamo=_reads_jamo(settings))
 
 
-def continued_network(run: Run) -> FittedNetwork | FittedEnsemble:
+def _continued_network(run: Run) -> FittedNetwork | FittedEnsemble:
     """Return the network of a run on symbols; whatever it reads beside them is looked at as well.
 
     Raises
@@ -174,7 +174,7 @@ def put_together(drawn: Sequence[str], symbols: tuple[str, ...], *, jamo: bool =
     return compose_jamo(text) if jamo else text
 
 
-def reads_jamo(settings: Mapping[str, Any]) -> bool:
+def _reads_jamo(settings: Mapping[str, Any]) -> bool:
     """Whether a job with these settings breaks Hangul syllables into letters."""
     return bool(settings.get("data", {}).get("jamo", False))
 

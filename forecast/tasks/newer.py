@@ -100,7 +100,7 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
             f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
             f"give a file that holds all of its {len(known)} series"
         )
-    return in_order(panel, known)
+    return _in_order(panel, known)
 
 
 def series_number(ids: tuple[str, ...], series: str | None) -> int:
@@ -122,7 +122,7 @@ def series_number(ids: tuple[str, ...], series: str | None) -> int:
     raise ForecastError(f"`report.series={series}` should be one of the {len(ids)} series: did you mean {near[0]!r}?")
 
 
-def in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
+def _in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
     """Return the same series in another order."""
     if panel.ids == ids:
         return panel

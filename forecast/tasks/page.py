@@ -29,7 +29,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
     copy_test = evaluation.copy_tests.get(network)
     summary = build_summary(
         results=evaluation.test.results,
-        series=label_splits(run.source.panel, run.split),
+        series=_label_splits(run.source.panel, run.split),
         leaderboard=evaluation.leaderboard,
         by_step=evaluation.scores.by_step.reset_index(),
         by_series=evaluation.scores.by_series.reset_index(),
@@ -79,7 +79,7 @@ def _season_and_context(run: Finished) -> dict[str, str]:
     }
 
 
-def label_splits(panel: Panel, split: Split) -> pd.DataFrame:
+def _label_splits(panel: Panel, split: Split) -> pd.DataFrame:
     """Return all steps with their splits: columns `unique_id`, `ds`, `y` (NaN where not observed), `split`."""
     step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)  # (row,), 0 at each series
     beyond_training = step >= np.repeat(split.train, panel.lengths)

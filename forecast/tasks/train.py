@@ -90,7 +90,7 @@ def train(
     console = console or Console(highlight=False)
     with new_folder(folder) as draft:
         prepared = prepare(job, source)
-        say(console, introduction(prepared))
+        say(console, _introduction(prepared))
         with working(console, job.training.max_epochs) as work:
             fits = fit(prepared, work)
             evaluation = judge(prepared, fits, work)
@@ -103,7 +103,7 @@ def train(
     say(console, finished.notes)
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
     print_leaderboard(evaluation.leaderboard, finished.verdict, console, **roles)
-    say(console, whereabouts(finished, draft.final))
+    say(console, _whereabouts(finished, draft.final))
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 
 
@@ -247,7 +247,7 @@ def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> p
     return record_gradients(trained.members[0], scaled, split.train)
 
 
-def introduction(prepared: Prepared) -> list[str]:
+def _introduction(prepared: Prepared) -> list[str]:
     """Describe the data and the forecasting task, before anything is trained."""
     task, problem = prepared.task, prepared.task.problem
     counts = split_counts(prepared)
@@ -272,7 +272,7 @@ def split_counts(prepared: Prepared) -> list[int]:
     return [int(count) for count in steps.sum(axis=1)]
 
 
-def whereabouts(finished: Finished, folder: Path) -> list[str]:
+def _whereabouts(finished: Finished, folder: Path) -> list[str]:
     """Say where the run lies, and after a Ctrl-C where the weights are."""
     lines = [f"run folder: {folder}"]
     if _was_interrupted(finished.trained):

@@ -184,13 +184,13 @@ class NetworkModule(pl.LightningModule):
         """Gradient norms of the epoch so far, by field of `Epoch`; empty where they are not recorded."""
         if not self._norms:
             return {}
-        return norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
+        return _norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
 
 
-def norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
+def _norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
     """Mean, largest and clipped share of the gradient norms of some steps, (step,).
 
-    >>> norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
+    >>> _norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
     {'gradient_norm': 1.5, 'largest_gradient_norm': 3.0, 'clipped_share': 0.5}
     """
     clipped = torch.zeros_like(norms) if clip is None else (norms > clip).float()

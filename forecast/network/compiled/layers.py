@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Weights: TypeAlias = tuple[Tensor, ...]
+_Weights: TypeAlias = tuple[Tensor, ...]
 """torch's of a layer: W, (gate * hidden, input), U, (gate * hidden, hidden), and the biases of both."""
 
 
 def lstm_layer(
-    x: Tensor, weights: Weights, h0: Tensor, c0: Tensor, resets: Tensor | None = None
+    x: Tensor, weights: _Weights, h0: Tensor, c0: Tensor, resets: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run over (step, lane, input) -> outputs, (step, lane, hidden), and the last h and c, (lane, hidden).
 
@@ -39,19 +39,19 @@ def lstm_layer(
     return _run(_LSTM, x, weights, h0, c0, resets)
 
 
-def gru_layer(x: Tensor, weights: Weights, h0: Tensor, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def gru_layer(x: Tensor, weights: _Weights, h0: Tensor, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Outputs, (step, lane, hidden), and the last; as `lstm_layer`."""
     return _run(_GRU, x, weights, h0, None, resets)[:2]
 
 
 def rnn_layer(
-    x: Tensor, weights: Weights, h0: Tensor, resets: Tensor | None = None, *, relu: bool = False
+    x: Tensor, weights: _Weights, h0: Tensor, resets: Tensor | None = None, *, relu: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Outputs, (step, lane, hidden), and the last, with tanh or ReLU; as `lstm_layer`."""
     return _run(_RELU if relu else _TANH, x, weights, h0, None, resets)[:2]
 
 
-def lstm_inference_layer(x: Tensor, weights: Weights, h0: Tensor, c0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def lstm_inference_layer(x: Tensor, weights: _Weights, h0: Tensor, c0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Like `lstm_layer`, without a gradient: for few lanes."""
     w, u, b_in, b = (part.numpy() for part in weights)
     inputs = x.shape[2]
@@ -172,7 +172,7 @@ def _input_gradient(by_gate: Tensor, w: Tensor) -> Tensor:
 
 
 def _run(
-    cell: _Cell, x: Tensor, weights: Weights, h0: Tensor, c0: Tensor | None, resets: Tensor | None
+    cell: _Cell, x: Tensor, weights: _Weights, h0: Tensor, c0: Tensor | None, resets: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps = np.full(x.shape[1], -1) if resets is None else resets.numpy()
     c0 = h0.new_empty(0, 0) if c0 is None else c0

@@ -62,11 +62,11 @@ def build(material: Material) -> CalibrationSection | None:
         return None
     scored, results = material.intervals, material.results
     if scored is None:
-        return calibration_section(coverage_of(results), pit_of(results), {}, material.roles)
-    return calibration_section(scored.coverage, scored.pit, scored.sentences, material.roles)
+        return _calibration_section(coverage_of(results), pit_of(results), {}, material.roles)
+    return _calibration_section(scored.coverage, scored.pit, scored.sentences, material.roles)
 
 
-def calibration_section(
+def _calibration_section(
     coverage: pd.DataFrame, pit: pd.DataFrame, sentences: Mapping[str, str], roles: Roles
 ) -> CalibrationSection | None:
     """Show `coverage` (`model, nominal, coverage, width`) and `pit` (`model, bin, share`); None where there is none.

@@ -57,10 +57,10 @@ def build_probabilities(material: Material) -> ProbabilitySection | None:
     """Show the forecast of the direction after the end of the data, where there is one."""
     if not material.question.binary or material.ahead is None:
         return None
-    return probability_section(material.truth, material.ahead, material.roles, material.clock, material.uid)
+    return _probability_section(material.truth, material.ahead, material.roles, material.clock, material.uid)
 
 
-def probability_section(
+def _probability_section(
     truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock, uid: str
 ) -> ProbabilitySection:
     """Show the probabilities after the end of one series (`ds, model, y_hat`)."""
@@ -149,10 +149,10 @@ class ReliabilitySection:
 
 def build_reliability(material: Material) -> ReliabilitySection | None:
     """Compare the probabilities of rises on the test split with what came."""
-    return reliability_section(material.results, material.roles) if material.question.binary else None
+    return _reliability_section(material.results, material.roles) if material.question.binary else None
 
 
-def reliability_section(results: pd.DataFrame, roles: Roles) -> ReliabilitySection | None:
+def _reliability_section(results: pd.DataFrame, roles: Roles) -> ReliabilitySection | None:
     """Compare the probabilities of `results` with the outcomes; None where none was observed."""
     known = results.dropna(subset=["y", "y_hat"])
     tables = {name: known[known["model"] == name] for name in roles.named()}

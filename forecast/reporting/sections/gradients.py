@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from forecast.reporting.summary import Summary
 
 NETWORKS = ("initialised", "trained")
-MOST_OF_IT = 0.9
+_MOST_OF_IT = 0.9
 """A gradient reaches as far back as the lags that hold this share of it."""
 _NEAR_THE_END = 0.8
 """A gradient that reaches further than this part of the lags there are was cut off rather than faded."""
@@ -142,7 +142,7 @@ def reach(shares: Array) -> int | None:
     """
     if not shares.sum() > 0:
         return None
-    return int(np.argmax(np.cumsum(shares) >= MOST_OF_IT * shares.sum() * (1 - 1e-12)))
+    return int(np.argmax(np.cumsum(shares) >= _MOST_OF_IT * shares.sum() * (1 - 1e-12)))
 
 
 def _reach_in_words(shares: dict[str, Array]) -> list[str]:
@@ -263,7 +263,7 @@ def _reached_panel(curves: Sequence[LagCurve]) -> Panel:
     view = charts.layered(charts.rule("most").encode(y=y), _lines(y, ".1%", lags))
     note = "Of the gradient of the recurrent weights, the share that comes from these many steps; dashed: nine tenths."
     return charts.panel(
-        view, {"lines": rows, "most": [{"y": MOST_OF_IT}]}, _HEIGHT, title="From how far back weights learn", note=note
+        view, {"lines": rows, "most": [{"y": _MOST_OF_IT}]}, _HEIGHT, title="From how far back weights learn", note=note
     )
 
 

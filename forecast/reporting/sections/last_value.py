@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHIFTS = range(-3, 7)
 """Steps back from the step that was forecast: 0 is the truth, 1 the last known value, -1 the step after."""
-MOST_CHANGES = 600
+_MOST_CHANGES = 600
 _HEIGHT = 180
 _TRUTH, _LAST, _OTHER = "what came (0)", "last known value (1)", "another step"
 
@@ -57,7 +57,7 @@ def copy_section(truth: pd.DataFrame, results: pd.DataFrame, network: str, verdi
     if len(at) < 3:
         return None
     distances = np.array([float(np.abs(y_hat - y[at - shift]).mean()) for shift in SHIFTS])
-    every, last = max(len(at) // MOST_CHANGES, 1), y[at - 1]
+    every, last = max(len(at) // _MOST_CHANGES, 1), y[at - 1]
     return CopySection(
         _in_words(SHIFTS[int(np.argmin(distances))], verdict),
         tuple(SHIFTS),

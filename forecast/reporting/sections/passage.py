@@ -73,10 +73,10 @@ def build(material: Material) -> PassageSection | None:
     if not material.question.categorical:
         return None
     results = rows_of(material.results if material.passage is None else material.passage, material.uid)
-    return passage_section(results, material.truth, material.symbols, material.roles, material.name)
+    return _passage_section(results, material.truth, material.symbols, material.roles, material.name)
 
 
-def passage_section(
+def _passage_section(
     results: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles, name: str
 ) -> PassageSection | None:
     """Show the first symbols of the test split of one series; None where fewer than two were observed.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from forecast.reporting.summary import Summary
 
 MOST_SHOWN, MOST_PAIRS = 15, 10
-LARGEST_MATRIX = 12
+_LARGEST_MATRIX = 12
 """Symbols that a table of what came against the likeliest has room for."""
 _ROW = 22
 _DEEPEST = 0.55
@@ -52,10 +52,10 @@ def build_costs(material: Material) -> CostSection | None:
     """Add up the bits of symbols on the test split."""
     if not material.question.categorical:
         return None
-    return cost_section(material.results, material.symbols, material.roles)
+    return _cost_section(material.results, material.symbols, material.roles)
 
 
-def cost_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> CostSection | None:
+def _cost_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> CostSection | None:
     """Add up the bits of each symbol over all series and steps ahead; None where none came."""
     known = results[results["y"].notna()]
     tables = {model: _costs(known[known["model"] == model], len(symbols)) for model in roles.named()}
@@ -177,15 +177,15 @@ def build_confusions(material: Material) -> ConfusionSection | None:
     """Compare the symbols that came on the test split with the likeliest."""
     if not material.question.categorical:
         return None
-    return confusion_section(material.results, material.symbols, material.roles)
+    return _confusion_section(material.results, material.symbols, material.roles)
 
 
-def confusion_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> ConfusionSection | None:
+def _confusion_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> ConfusionSection | None:
     """Compare what came with the likeliest, over all series and steps ahead; None where there is nothing to draw."""
     known = results[results["y"].notna()]
     counts = {model: _confusions(known[known["model"] == model], len(symbols)) for model in roles.named()}
     count = counts[roles.network]  # (came, likeliest)
-    small = len(symbols) <= LARGEST_MATRIX
+    small = len(symbols) <= _LARGEST_MATRIX
     mistakes = _mistakes(count)
     if not count.sum() or not (small or mistakes):
         return None

@@ -49,10 +49,10 @@ def build_shares(material: Material) -> ShareSection | None:
         targets = material.results[["unique_id", "ds", "y"]]
         series = targets.drop_duplicates(["unique_id", "ds"]).assign(split="test")
     count = series["unique_id"].nunique()
-    return share_section(series, material.symbols, material.uid if count == 1 else f"{count:,} series")
+    return _share_section(series, material.symbols, material.uid if count == 1 else f"{count:,} series")
 
 
-def share_section(series: pd.DataFrame, symbols: Sequence[str], name: str) -> ShareSection:
+def _share_section(series: pd.DataFrame, symbols: Sequence[str], name: str) -> ShareSection:
     """Count the symbols of all series (`unique_id, ds, y, split`)."""
     known = series[series["y"].notna()]
     label = known["split"].astype(str).replace("train", "training")
@@ -136,10 +136,10 @@ def build_ahead(material: Material) -> AheadSection | None:
     """Show the probabilities of symbols after the end of the data, where there is a forecast of them."""
     if not material.question.categorical or material.ahead is None:
         return None
-    return ahead_section(material.ahead, material.truth, material.symbols, material.roles)
+    return _ahead_section(material.ahead, material.truth, material.symbols, material.roles)
 
 
-def ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> AheadSection:
+def _ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> AheadSection:
     """Show the probabilities after the end of one series (`ds, model, symbol, y_hat`), of at most six steps."""
     times = np.sort(forecast["ds"].unique())
     tables = [_likeliest(forecast[forecast["ds"] == ds], roles) for ds in times[:MOST_STEPS]]

@@ -47,15 +47,15 @@ def build(material: Material) -> LearningSection | None:
     if history is None or history.empty:
         return None
     if "penalty" in history:
-        return penalty_section(history)
+        return _penalty_section(history)
     if not material.question.categorical:
-        return learning_section(history, material.chosen_epoch)
+        return _learning_section(history, material.chosen_epoch)
     # The loss of symbols is their cross entropy in nats; the report shows it in bits.
     losses = ["train_loss", "validation_loss"]
-    return learning_section(history.assign(**history[losses] / np.log(2)), material.chosen_epoch, unit="bits a symbol")
+    return _learning_section(history.assign(**history[losses] / np.log(2)), material.chosen_epoch, unit="bits a symbol")
 
 
-def learning_section(history: pd.DataFrame, chosen: int | None, unit: str = "loss") -> LearningSection:
+def _learning_section(history: pd.DataFrame, chosen: int | None, unit: str = "loss") -> LearningSection:
     """Show the losses of `history` (`epoch, train_loss, validation_loss`), which are in `unit`."""
     train, validation, logarithmic = _losses(history)
     lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
@@ -69,7 +69,7 @@ def learning_section(history: pd.DataFrame, chosen: int | None, unit: str = "los
     return LearningSection(says, "epoch", epochs, rounded(train), rounded(validation), chosen, logarithmic, unit)
 
 
-def penalty_section(history: pd.DataFrame) -> LearningSection:
+def _penalty_section(history: pd.DataFrame) -> LearningSection:
     """Show the losses of `history` (`penalty, train_loss, validation_loss`), mean squared errors."""
     train, validation, logarithmic = _losses(history)
     penalties = tuple(map(float, history["penalty"]))
