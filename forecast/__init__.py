@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import evaluate as evaluate
     from forecast.evaluation.metrics import score as score
     from forecast.forecasters.baselines import build_baseline as build_baseline
-    from forecast.forecasters.continuation import continue_from as continue_from
-    from forecast.forecasters.continuation import past_of as past_of
+    from forecast.forecasters.generation import continue_from as continue_from
+    from forecast.forecasters.generation import past_of as past_of
     from forecast.forecasters.interface import Fitted as Fitted
     from forecast.forecasters.interface import Forecaster as Forecaster
     from forecast.forecasters.interface import Forecasts as Forecasts
@@ -56,7 +56,7 @@ _WHERE = {
     "evaluation.backtest": ("Backtest", "backtest"),
     "evaluation.evaluate": ("Evaluation", "evaluate"),
     "evaluation.metrics": ("score",),
-    "forecasters.continuation": ("continue_from", "past_of"),
+    "forecasters.generation": ("continue_from", "past_of"),
     "forecasters.interface": ("Fitted", "Forecaster", "Forecasts"),
     "forecasters.live": ("Forecast", "Live"),
     "forecasters.recurrent": ("Recurrent",),

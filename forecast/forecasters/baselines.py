@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Regressor(NamedTuple):
-    """Where a regressor is imported from, whether it predicts several outputs by itself, and what it answers."""
+    """Where a regressor is imported from, whether it predicts several outputs, and the questions it answers."""
 
     module: str
     cls: str
@@ -42,7 +42,7 @@ class Regressor(NamedTuple):
     answers: tuple[TargetType, ...] = ("value", "direction")
 
 
-# Written down rather than asked of scikit-learn: the tag of MLPRegressor says one output, and it has many.
+# `multi_output` is not taken from tags of scikit-learn: that of MLPRegressor says one output, and it has many.
 REGRESSORS: dict[str, Regressor] = {
     "ada_boost": Regressor("sklearn.ensemble", "AdaBoostRegressor", False),
     "bayesian_ridge": Regressor("sklearn.linear_model", "BayesianRidge", False),
@@ -58,7 +58,7 @@ REGRESSORS: dict[str, Regressor] = {
     "lasso": Regressor("sklearn.linear_model", "Lasso", True),
     "linear": Regressor("sklearn.linear_model", "LinearRegression", True),
     "linear_support_vector": Regressor("sklearn.svm", "LinearSVR", False),
-    "logistic": Regressor("forecast.forecasters.classifiers", "LogisticProbability", False, ("direction",)),
+    "logistic": Regressor("forecast.forecasters.estimators", "LogisticProbability", False, ("direction",)),
     "mlp": Regressor("sklearn.neural_network", "MLPRegressor", True),
     "partial_least_squares": Regressor("sklearn.cross_decomposition", "PLSRegression", True),
     "random_forest": Regressor("sklearn.ensemble", "RandomForestRegressor", True),
@@ -68,7 +68,7 @@ REGRESSORS: dict[str, Regressor] = {
 
 
 class ClassifierEntry(NamedTuple):
-    """Where a classifier is imported from, whether it takes no sparse columns, and what holds where nothing is said.
+    """Where a classifier is imported from, whether it takes no sparse columns, and its defaults.
 
     `params` and `choose` stand here rather than in `conf/`: another classifier has not the same parameters.
     """
@@ -97,7 +97,7 @@ Entry = TypeVar("Entry", Regressor, ClassifierEntry)
 
 
 class Method(NamedTuple):
-    """What can be set of a baseline of this method, how it is built with a seed, and which questions it answers."""
+    """Settings of a baseline of this method, how it is built with a seed, and the questions it answers."""
 
     settings: type[NamedSettings]
     build: Callable[[Any, int], Forecaster]
@@ -105,7 +105,7 @@ class Method(NamedTuple):
 
 
 def _rule(function: str, *answers: TargetType) -> Method:
-    """A rule of `naive.py`, which has nothing to set but its name."""
+    """Return the method of a rule of `naive.py`, which has no settings but its name."""
 
     def build(settings: NamedSettings, seed: int) -> Forecaster:
         from forecast.forecasters import naive  # noqa: PLC0415
@@ -141,7 +141,7 @@ def _ngram(settings: NgramSettings, seed: int) -> Forecaster:
 
 def _of_scikit_learn(settings: RegressionSettings | ClassifierSettings, seed: int) -> Forecaster:
     # scikit-learn takes a second to import; a job without it does not pay that.
-    from forecast.forecasters.classifying import Classifier  # noqa: PLC0415
+    from forecast.forecasters.classification import Classifier  # noqa: PLC0415
     from forecast.forecasters.regression import Regression  # noqa: PLC0415
 
     shared: dict[str, Any] = {
@@ -207,7 +207,7 @@ def register_baseline(
     settings: type[NamedSettings] = RuleSettings,
     answers: tuple[TargetType, ...] = ("value",),
 ) -> None:
-    """Make a baseline of one's own known, as `baseline.<name>.method`.
+    """Register a baseline of one's own as `baseline.<name>.method`.
 
     `build(settings, seed)` returns an untrained `Forecaster`. A registered method can be registered again.
 
@@ -221,7 +221,7 @@ def register_baseline(
 
 
 def refusal(settings: BaselineSettings, question: Question) -> str:
-    """Say why a baseline does not answer a question, "" where it does."""
+    """Return why a baseline does not answer a question, "" where it does."""
     if isinstance(settings, RegressionSettings):
         entry = REGRESSORS.get(settings.regressor)
         return question.refusal(settings.regressor, entry.answers if entry else METHODS["regression"].answers)
@@ -243,14 +243,14 @@ def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
 
 
 def _entry(settings: BaselineSettings, key: str, name: str, table: Mapping[str, Entry]) -> Entry:
-    """Look up a name of a table that a key says."""
+    """Look up a name in a table."""
     if name not in table:
         raise ForecastError(f"`baseline.{settings.name}.{key}` {_no_such(name, table)}")
     return table[name]
 
 
 def _estimator(settings: RegressionSettings | ClassifierSettings, entry: Regressor | ClassifierEntry) -> Any:
-    """Make the unfitted estimator of a table's line; what is chosen of it has to be there as well."""
+    """Return the unfitted estimator of a table's line, after a check of the names of its parameters."""
     where = f"`baseline.{settings.name}"
     estimator = cast("Any", getattr(import_module(entry.module), entry.cls))()
     known = estimator.get_params()

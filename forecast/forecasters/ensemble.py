@@ -1,10 +1,9 @@
-"""Networks that differ in their seed alone, and forecast together.
+"""Ensembles: networks that differ in their seed alone, and whose forecasts are combined.
 
 Each learns the same data from other weights and another order of batches; the median or mean of their forecasts errs
 less than one of them does on average (Breiman 1996, "Bagging predictors", without the bags; Lakshminarayanan et al.
-2017, "deep ensembles"). They are trained one after the other: in a batched call the LSTM would lose its fused kernel
-(five members at the default sizes: 18 ms a step one after the other, 80 to 100 batched, `benchmarks/ensembles.py`). A
-GRU, which has none on a CPU, would win (137 ms against 75); what it lacks is a kernel, and a batch would hide that.
+2017, "deep ensembles"). They are trained one after the other: batched over members the LSTM would lose its fused kernel
+(five members at the default sizes: 18 ms a step one after the other, 80 to 100 batched, `benchmarks/ensembles.py`).
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ from forecast.errors import ForecastError
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings
 from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -33,12 +31,12 @@ if TYPE_CHECKING:
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.reference.references import Reference
-    from forecast.series.panel import Channel, FloatArray, IntArray, Panel
+    from forecast.series.panel import FloatArray, IntArray, Panel
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Several untrained networks, at least one; `combine` makes one forecast of theirs.
+    """Several untrained networks, at least one, and how their forecasts are combined.
 
     Examples
     --------
@@ -58,11 +56,11 @@ class Ensemble:
 
     @property
     def kind(self) -> Kind:
-        """What they are."""
+        """The sort of forecaster."""
         return "network"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedEnsemble:
-        """Train the members one after the other; what the first chooses for its reference holds for all."""
+        """Train the members one after the other, all on the reference that the first chooses."""
         first = self.members[0].fit(past, train_steps, problem)
         others = (replace(member, reference=member.reference or first.reference) for member in self.members[1:])
         return FittedEnsemble(self, (first, *(member.fit(past, train_steps, problem) for member in others)))
@@ -77,7 +75,7 @@ class FittedEnsemble:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which reference was taken, and how many members there are."""
+        """Say which reference was taken, and how many members there are."""
         first, *_ = self.members[0].notes
         together = f"the {self.forecaster.combine} of {len(self.members)} networks that differ in their seed"
         penalties = ", ".join(f"{member.penalty:g}" for member in self.members if member.penalty is not None)
@@ -88,25 +86,30 @@ class FittedEnsemble:
 
     @property
     def reference(self) -> Reference:
-        """The reference that all members add to: it has no chance in it."""
+        """The reference that all members add to: nothing in it depends on the seed."""
         return self.members[0].reference
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Combine what the members forecast at each origin; `members` of the result has them one by one."""
-        told = [member.forecast(past, origins) for member in self.members]
-        probabilities = [one.probabilities for one in told if one.probabilities is not None]
-        if probabilities:
+        by_member = [member.forecast(past, origins) for member in self.members]
+        probabilities = [forecasts.probabilities for forecasts in by_member if forecasts.probabilities is not None]
+        if probabilities:  # (member, origin, horizon, symbol)
             return replace(of_probabilities(np.mean(probabilities, axis=0)), members=np.stack(probabilities))
-        y_hat = np.stack([one.y_hat for one in told])
-        own = [one.quantiles for one in told if one.quantiles is not None]
-        return Forecasts(self._combined(y_hat), self._combined(np.stack(own)) if own else None, members=y_hat)
+        y_hat = np.stack([forecasts.y_hat for forecasts in by_member])  # (member, origin, horizon)
+        quantiles = [forecasts.quantiles for forecasts in by_member if forecasts.quantiles is not None]
+        return Forecasts(
+            self._combined(y_hat), self._combined(np.stack(quantiles)) if quantiles else None, members=y_hat
+        )
 
-    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
-        """Draw paths of all members in turn, (origin, path, horizon): which of them is right is open as well."""
+    def sample_trajectories(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Sample trajectories of all members in turn, (origin, trajectory, horizon): which of them is right is open."""
         each = -(-count // len(self.members))
-        drawn = [member.paths(past, origins, each, member_seed(seed, i)) for i, member in enumerate(self.members)]
+        by_member = [
+            member.sample_trajectories(past, origins, each, member_seed(seed, i))
+            for i, member in enumerate(self.members)
+        ]
         shape = len(origins), each * len(self.members), -1
-        return np.stack(drawn, axis=2).reshape(shape)[:, :count]
+        return np.stack(by_member, axis=2).reshape(shape)[:, :count]  # (origin, each, member, horizon) -> ...
 
     def start(self, past: Panel) -> LiveEnsemble:
         """Warm the members over a past, to go on one row at a time."""
@@ -117,49 +120,50 @@ class FittedEnsemble:
         return replace(self.forecaster, members=tuple(member.chosen() for member in self.members))
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-        """Every array that `restore_ensemble` needs: what the members share once, then the weights of each."""
-        shared = {name: array for name, array in self.members[0].tensors().items() if not _is_own(name)}
-        own = {
+        """Every array that `load_ensemble` needs: what the members share once, then the weights of each."""
+        shared = {name: array for name, array in self.members[0].tensors().items() if not _differs(name)}
+        per_member = {
             f"member{i}.{name}": array
             for i, member in enumerate(self.members)
             for name, array in member.tensors().items()
-            if _is_own(name)
+            if _differs(name)
         }
-        return {**shared, **own}
+        return {**shared, **per_member}
 
-    def _combined(self, told: npt.NDArray[np.float64]) -> FloatArray:
+    def _combined(self, by_member: FloatArray) -> FloatArray:
         """(member, ...) -> (...)."""
-        together: FloatArray = (np.median if self.forecaster.combine == "median" else np.mean)(told, axis=0)
-        return together
+        combined: FloatArray = (np.median if self.forecaster.combine == "median" else np.mean)(by_member, axis=0)
+        return combined
 
 
 @dataclass(frozen=True, eq=False)
 class LiveEnsemble:
-    """An ensemble in use: a row comes in, the members' combined forecast goes out."""
+    """An ensemble in use: a row comes in, the combined forecast of its members goes out."""
 
     members: tuple[Live, ...]
-    combine: Callable[[npt.NDArray[np.float64]], FloatArray]
+    combine: Callable[[FloatArray], FloatArray]
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, with covariates as `Live.update` does, and forecast."""
-        return self._together([member.update(row, past) for member in self.members])
+        return self._combined([member.update(row, past) for member in self.members])
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        return self._together([member.forecast() for member in self.members])
+        return self._combined([member.forecast() for member in self.members])
 
-    def _together(self, told: Sequence[Forecast]) -> Forecast:
-        probabilities = [one.probabilities for one in told if one.probabilities is not None]
+    def _combined(self, by_member: Sequence[Forecast]) -> Forecast:
+        first = by_member[0]
+        probabilities = [forecast.probabilities for forecast in by_member if forecast.probabilities is not None]
         if probabilities:
-            together = of_probabilities(np.mean(probabilities, axis=0))
-            return replace(told[0], y_hat=together.y_hat, probabilities=together.probabilities)
-        own = [one.quantiles for one in told if one.quantiles is not None]
-        quantiles = self.combine(np.stack(own)) if own else None
-        return replace(told[0], y_hat=self.combine(np.stack([one.y_hat for one in told])), quantiles=quantiles)
+            mean = of_probabilities(np.mean(probabilities, axis=0))
+            return replace(first, y_hat=mean.y_hat, probabilities=mean.probabilities)
+        y_hat = self.combine(np.stack([forecast.y_hat for forecast in by_member]))
+        quantiles = [forecast.quantiles for forecast in by_member if forecast.quantiles is not None]
+        return replace(first, y_hat=y_hat, quantiles=self.combine(np.stack(quantiles)) if quantiles else None)
 
 
 def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> Recurrent | Ensemble:
-    """Make `members` networks of one; the first is the network itself, and a single one stays alone.
+    """Make an ensemble of `members` networks; the first is the network itself, and a single one stays alone.
 
     Raises
     ------
@@ -179,57 +183,19 @@ def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> R
 
 
 def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
-    """Return how members are combined; where nothing is said values by the median, probabilities by the mean.
+    """Return how members are combined; by default values by the median, probabilities by the mean.
 
-    The mean of probabilities is what a mixture of the members says; of those of symbols it is always taken, since
-    medians do not add up to one.
+    The mean of probabilities is that of a mixture of the members. For symbols it is always taken: medians of
+    probabilities do not add up to one.
     """
     return combine or ("mean" if question_of_head(settings.head).forecasts_probabilities else "median")
 
 
 def member_seed(seed: int, member: int) -> int:
-    """Seed of a member, counted from 0; other seeds have other members."""
+    """Return the seed of a member, counted from 0; another seed of the ensemble has other members."""
     return seed if member == 0 else int(np.random.SeedSequence((seed, member)).generate_state(1)[0])
 
 
-def restore_ensemble(
-    forecaster: Recurrent | Ensemble,
-    problem: Problem,
-    ids: tuple[str, ...],
-    *,
-    channels: tuple[Channel, ...],
-    facts: Mapping[str, Any],
-    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
-    epochs: Sequence[int],
-) -> FittedNetwork | FittedEnsemble:
-    """Put saved arrays into the skeleton that the settings describe; `epochs` has one number a member.
-
-    Raises
-    ------
-    ForecastError
-        As `restore`.
-
-    """
-    if isinstance(forecaster, Recurrent):
-        return restore(forecaster, problem, ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs[0])
-    members = tuple(
-        restore(
-            member, problem, ids, channels=channels, facts=facts, tensors=_arrays_of(tensors, i, len(epochs)), epochs=n
-        )
-        for i, (member, n) in enumerate(zip(forecaster.members, epochs, strict=True))
-    )
-    return FittedEnsemble(forecaster, members)
-
-
-def _arrays_of(
-    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]], member: int, members: int
-) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """Arrays that all members share, with those of one."""
-    prefixes = tuple(f"member{i}." for i in range(members))
-    shared = {name: array for name, array in tensors.items() if not name.startswith(prefixes)}
-    mine = prefixes[member]
-    return shared | {name.removeprefix(mine): array for name, array in tensors.items() if name.startswith(mine)}
-
-
-def _is_own(name: str) -> bool:
+def _differs(name: str) -> bool:
+    """Whether a saved array differs between members."""
     return name.startswith(("network.", "copula.", "readout."))

@@ -1,21 +1,27 @@
-"""What regressors and classifiers of scikit-learn have in common: their copies, candidates, threads and warnings."""
+"""What regressors and classifiers of scikit-learn share: copies, candidates, threads, warnings; and a logistic one."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
+
+from forecast.questions.outcomes import bounded_rate
 
 if TYPE_CHECKING:
     import warnings
     from collections.abc import Mapping, Sequence
 
+    from forecast.series.panel import FloatArray, IntArray
+
 
 def copied(estimator: Any, params: Mapping[str, Any], seed: int) -> Any:
-    """Return an unfitted copy with these parameters, and the seed where it draws at random and none is said."""
+    """Return an unfitted copy with these parameters, and the seed where it draws at random and has none."""
     model = clone(estimator).set_params(**params)
     unseeded = {k: seed for k, v in model.get_params().items() if k.endswith("random_state") and v is None}
     return model.set_params(**unseeded)
@@ -31,18 +37,48 @@ def candidates(choose: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def one_thread() -> threadpool_limits:
-    """Keep OpenMP to one thread: on a busy machine two that wait for each other cost tenfold on windows so few."""
+    """Limit OpenMP to one thread: on a busy machine two that wait for each other cost tenfold on so few windows."""
     return threadpool_limits(limits=1, user_api="openmp")
 
 
 def by_category(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
-    """Take the first warning of each category, with how often there were such: one model a step warns once a step."""
-    first = {w.category: first_line(w.message) for w in reversed(caught)}
-    often = Counter(w.category for w in caught)
-    return tuple(f"{line} ({often[c]} times)" if often[c] > 1 else line for c, line in first.items())
+    """Return the first warning of each category, and how often there were such: one model a step warns once a step."""
+    first = {warning.category: first_line(warning.message) for warning in reversed(caught)}
+    counts = Counter(warning.category for warning in caught)
+    return tuple(f"{line} ({counts[c]} times)" if counts[c] > 1 else line for c, line in first.items())
 
 
 def first_line(message: object) -> str:
     """Return the first line of a message, without a full stop."""
     lines = str(message).splitlines() or [type(message).__name__]
     return lines[0].rstrip(". ")
+
+
+class LogisticProbability(LogisticRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """Logistic regression as a regressor of an outcome (1/2 where it came, else -1/2): it predicts P(outcome) - 1/2.
+
+    Where all outcomes of the training windows are the same there is nothing to regress on, and it predicts their rate.
+    """
+
+    def fit(self, x: FloatArray, y: FloatArray, sample_weight: FloatArray | None = None) -> Self:
+        """Fit on windows (window, column) and outcomes (window,)."""
+        outcome = y > 0
+        self.rate_ = bounded_rate(int(outcome.sum()), len(outcome))
+        self.varied_ = bool(outcome.any() and not outcome.all())
+        if self.varied_:
+            super().fit(x, outcome, sample_weight)
+        return self
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Probability less a half, (window,)."""
+        probability: Any = self.predict_proba(x)[:, 1] if self.varied_ else np.full(len(x), self.rate_)
+        predicted: FloatArray = probability - 0.5
+        return predicted
+
+
+def thin(rows: IntArray, count: int, seed: int) -> IntArray:
+    """At most `count` of the rows, drawn at random: every k-th would always meet the same phase of a season."""
+    if len(rows) <= count:
+        return rows
+    drawn: IntArray = np.random.default_rng(seed).choice(rows, size=count, replace=False)
+    return np.sort(drawn)

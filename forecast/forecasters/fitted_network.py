@@ -1,4 +1,4 @@
-"""A trained network as a forecaster: what it reads of a past, and the ways of forecasting from it."""
+"""A trained network as a forecaster: forecasts, sample trajectories, going on row by row, and its saved arrays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.beside import Beside
-from forecast.forecasters.copula import MOST_SCORES, Copula, check_paths, fit_copula, keeps_copula, sample_paths
-from forecast.forecasters.draws import independent_uniforms
-from forecast.forecasters.forks import earlier_forecasts, forecast_by_forks
-from forecast.forecasters.live import Live, level_of, read_forecasts
-from forecast.forecasters.recursion import Recursion, standing_at
+from forecast.forecasters.live import CovariateStream, Live
+from forecast.forecasters.strategies import (
+    Recursion,
+    earlier_forecasts,
+    forecast_by_forks,
+    level_of,
+    read_forecasts,
+    starting_point,
+)
+from forecast.forecasters.trajectories import (
+    MOST_SCORES,
+    Copula,
+    check_trajectories,
+    fit_copula,
+    independent_uniforms,
+    keeps_copula,
+    sample_from_copula,
+)
 from forecast.network.heads import needs_level
 from forecast.network.inference import (
     forecast_by_unrolling,
@@ -32,7 +44,7 @@ from forecast.training.job import Epoch
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts
     from forecast.forecasters.recurrent import Recurrent
-    from forecast.forecasters.recursion import Standing
+    from forecast.forecasters.strategies import StartingPoint
     from forecast.network.network import Network
     from forecast.network.settings import NetworkSettings
     from forecast.questions.kinds import Problem
@@ -47,7 +59,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """A trained network with all that its forecasts need.
+    """A trained network and all that it needs to forecast.
 
     Attributes
     ----------
@@ -55,10 +67,10 @@ class FittedNetwork:
     scale : (series,)
     reference : of as many steps as the network itself forecasts
     history : the epochs of training, or the penalties that were tried; empty in one that was opened from a run folder
-    epochs : how many of them the weights have seen
+    epochs : how many of them trained the weights that were kept
     penalty : of the ridge regression that fitted the read-out; None of a network that was trained by its gradient
-    copula : how the steps of the horizon hang together; None where nothing asks for it
-    graph_bytes : what the graph of a training step held in memory; 0 in one that was opened from a run folder
+    copula : dependence between the steps of the horizon; None where the head is no distribution of values
+    graph_bytes : memory that the graph of a training step took; 0 in one that was opened from a run folder
 
     """
 
@@ -78,12 +90,12 @@ class FittedNetwork:
 
     @property
     def members(self) -> tuple[FittedNetwork, ...]:
-        """Itself: as an ensemble it would be one of one."""
+        """Itself, as an ensemble of one."""
         return (self,)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which reference was taken, and how training ended."""
+        """Say which reference it adds to, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
         if self.penalty is not None:
             ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
@@ -94,12 +106,12 @@ class FittedNetwork:
         return (f"adds to the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
-        """Forecast from each origin; a streamed network walks each series once from its first step.
+        """Forecast from each origin; a streamed network is unrolled over each series once, from its first step.
 
         Raises
         ------
         ForecastError
-            Other series than those that were fitted on; in the regime `windows`, an origin with too short a past.
+            Other series than it was fitted on; with `training.regime=windows`, an origin with too short a past.
 
         """
         if self.forecaster.training.regime == "windows":
@@ -113,10 +125,10 @@ class FittedNetwork:
         return self.problem.context_steps - 1 if self.forecaster.training.regime == "windows" else 0
 
     def _forecast(self, data: NetworkData, origins: Origins) -> Forecasts:
-        """Forecast from each origin alone: at once, or fed back where the network itself forecasts fewer steps."""
+        """Forecast from each origin alone, without forks: at once, or fed back where the network forecasts one step."""
         if self.reference.horizon < self.problem.horizon:
-            recursion, standing = self._fed_back(data, origins)
-            return recursion.forecast(standing)
+            recursion, start = self._recursion(data, origins)
+            return recursion.forecast(start)
         rows = origins.rows(data.past)
         reference, scale = self.reference.at(data.known, rows), self.scale[data.known.series(rows)]
         return read_forecasts(head_on_cpu(self.network), self._raw(data, origins), reference, scale)
@@ -130,49 +142,49 @@ class FittedNetwork:
             raw = forecast_by_unrolling(self.network, data.inputs, data.past.offsets[:-1], origins.series, rows)
         return torch.from_numpy(raw)
 
-    def _fed_back(self, data: NetworkData, origins: Origins) -> tuple[Recursion, Standing]:
-        """Give what feeds forecasts back, and where it begins."""
+    def _recursion(self, data: NetworkData, origins: Origins) -> tuple[Recursion, StartingPoint]:
+        """Return what feeds forecasts back, and where it begins."""
         rows = origins.rows(data.past)
         if self.forecaster.training.regime == "windows":
             reached = states_by_windows(self.network, data.inputs, self.problem.context_steps, rows)
         else:
             reached = states_by_unrolling(self.network, data.inputs, data.past.offsets[:-1], origins.series, rows)
         recursion = Recursion(self.network, self.reference, self.scale, self.problem.horizon)
-        return recursion, standing_at(data.known, data.inputs, rows, reached, self.problem.horizon)
+        return recursion, starting_point(data.known, data.inputs, rows, reached, self.problem.horizon)
 
-    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
-        """Draw what may come after each origin, each path one continuation as a whole: (origin, path, horizon).
+    def sample_trajectories(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Sample trajectories after each origin, (origin, trajectory, horizon), in the target's units.
 
-        They are of the forecast that each origin makes alone, without `model.fork_ensemble`. Paths of two series, or of
-        two origins, share nothing.
+        They follow the forecast that each origin makes alone, without `model.fork_ensemble`. Those of two series, or of
+        two origins, share no random numbers.
 
         Raises
         ------
         ForecastError
-            A head that is no distribution, or a horizon too long.
+            A head that is no distribution of values, or a horizon too long.
 
         """
-        check_paths(self.forecaster.settings, self.problem.horizon)
+        check_trajectories(self.forecaster.settings, self.problem.horizon)
         if self.forecaster.training.regime == "windows":
             self._check_windows(origins)
         data = self._data(past)
         if self.copula is None:
-            recursion, standing = self._fed_back(data, origins)
-            return recursion.paths(standing, count, seed)
+            recursion, start = self._recursion(data, origins)
+            return recursion.sample_trajectories(start, count, seed)
         rows = origins.rows(past)
         level = level_of(self.reference.at(data.known, rows), self.scale[data.known.series(rows)])
         uniforms = independent_uniforms(origins, count, self.problem.horizon, seed)
-        return sample_paths(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, uniforms)
+        return sample_from_copula(head_on_cpu(self.network), self._raw(data, origins), level, self.copula, uniforms)
 
-    def measured_copula(self, past: Panel, train_steps: IntArray) -> Copula | None:
-        """Measure how steps hang together, on the validation split or, where there is none, in training."""
+    def fitted_copula(self, past: Panel, train_steps: IntArray) -> Copula | None:
+        """Estimate the dependence between steps on the validation split or, where there is none, in training."""
         if not keeps_copula(self.forecaster.settings, self.problem.horizon):
             return None
         first = np.where(train_steps.sum() < past.lengths.sum(), train_steps, 0)
         origins = rolling_origins(past, np.maximum(first, self._first_step + 1), past.lengths, self.problem.horizon)
         origins = origins[:: max(-(-len(origins) * self.problem.horizon // MOST_SCORES), 1)]
         data, rows = self._data(past), origins.rows(past)
-        target, exists = data.differences(rows, past.offsets[1:])
+        target, exists = data.differences(rows, past.offsets[1:])  # (origin, horizon)
         with torch.no_grad():
             raw = self._raw(data, origins)
             scores = head_on_cpu(self.network).scores(raw, torch.from_numpy(target), data.level(rows))
@@ -190,7 +202,7 @@ class FittedNetwork:
             self.network,
             data,
             self.reference,
-            beside=Beside(self.encoding, past),
+            covariates=CovariateStream(self.encoding, past),
             context_steps=context_steps,
             horizon=self.problem.horizon,
             earlier=earlier,
@@ -205,7 +217,7 @@ class FittedNetwork:
         return replace(fixed, learning_rates=tuple(epoch.learning_rate for epoch in epochs))
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-        """Every array that `restore` needs: weights and units (float32), scale and reference (float64)."""
+        """Every array that `load_network` needs: weights and units (float32), scale and reference (float64)."""
         weights = {f"network.{name}": part.cpu().numpy() for name, part in self.network.state_dict().items()}
         reference = {f"reference.{name}": array for name, array in self.reference.arrays().items()}
         encoding = {f"encoding.{name}": array for name, array in self.encoding.arrays().items()}
@@ -214,17 +226,14 @@ class FittedNetwork:
         return {**weights, **reference, **encoding, **copula, **penalty, "scale": self.scale}
 
     def _data(self, past: Panel) -> NetworkData:
-        """What the network reads of a past."""
-        return data_of(self.forecaster.settings, self._known(past), self.reference, self.scale, self.encoding)
-
-    def _known(self, past: Panel) -> Panel:
+        """Turn a past into what the network reads, after a check of its series."""
         if past.ids != self.ids:
             new = [name for name in past.ids if name not in self.ids] or list(past.ids)
             raise ForecastError(
                 f"the network was fitted on the series {_listed(self.ids)} and cannot forecast {_listed(tuple(new))}: "
                 f"hand it the same series in the same order, or train on these"
             )
-        return past
+        return data_of(self.forecaster.settings, past, self.reference, self.scale, self.encoding)
 
     def _check_windows(self, origins: Origins) -> None:
         shortest = int(origins.steps.min(initial=self.problem.context_steps)) + 1
@@ -242,9 +251,15 @@ def data_of(
     scale: FloatArray,
     encoding: CovariateEncoding,
 ) -> NetworkData:
-    """What a network of these settings reads of a past, and what its targets are."""
-    asked: dict[str, Any] = {"needs_level": needs_level(settings), "question": question_of_head(settings.head)}
-    return network_data(past, reference, scale, encoding, **asked)
+    """Turn a past into what a network of these settings reads, and its targets."""
+    return network_data(
+        past,
+        reference,
+        scale,
+        encoding,
+        needs_level=needs_level(settings),
+        question=question_of_head(settings.head),
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The two types that everything which forecasts has in common: before fitting, and after.
+"""The two types that all forecasters share: before fitting, and after.
 
 `Forecaster.fit(past) -> Fitted` and `Fitted.forecast(past, origins) -> Forecasts`. Fitting never changes the
 forecaster, forecasting never changes the fitted object, and the data handed to a call end at its last origin.
@@ -20,21 +20,21 @@ Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "stat
 
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-"""Uniforms of the quantiles that are forecast: the ends of the 50, 80, 90 and 95 % intervals, and the median."""
+"""Levels of the quantiles that are forecast: the ends of the 50, 80, 90 and 95 % intervals, and the median."""
 
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Forecasts in the target's own units; where the problem asks for the direction, probabilities of a rise.
+    """Forecasts in the target's units, or of directions and symbols their probabilities.
 
     Attributes
     ----------
     y_hat : (origin, horizon step) float64, point forecasts, or probabilities of a rise, or the codes of symbols
-    quantiles : (origin, horizon step, probability) float64 at `QUANTILES`, never crossing; None: points alone
-    members : (member, origin, horizon step) float64, what each member of an ensemble forecasts, of symbols its
-        `probabilities`; None: it is none
-    probabilities : (origin, horizon step, symbol) float64, probability of each symbol by its code, where the problem
-        asks for symbols: `y_hat` is then the likeliest, of equals the first; None elsewhere
+    quantiles : (origin, horizon step, level) float64 at `QUANTILES`, never crossing; None: points alone
+    members : (member, origin, horizon step) float64, forecasts of each member of an ensemble, of symbols its
+        `probabilities`; None: not an ensemble
+    probabilities : (origin, horizon step, symbol) float64, probability of each symbol by its code, where symbols are
+        forecast: `y_hat` is then the likeliest, of equals the first; None elsewhere
 
     """
 
@@ -50,11 +50,11 @@ def of_probabilities(probabilities: FloatArray) -> Forecasts:
 
 
 class Fitted(Protocol):
-    """Something that has learnt from a past and can forecast from any later one."""
+    """A fitted forecaster: it forecasts from any later past, and never changes."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the leaderboard should know, a sentence each ("fitted on 20000 of 91333 windows")."""
+        """Remarks for the leaderboard, a sentence each ("fitted on 20000 of 91333 windows")."""
         ...
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
@@ -73,7 +73,7 @@ class Fitted(Protocol):
 
 
 class Forecaster(Protocol):
-    """Something that can be fitted: settings only, nothing learnt."""
+    """An unfitted forecaster: settings only."""
 
     @property
     def name(self) -> str:
@@ -88,8 +88,7 @@ class Forecaster(Protocol):
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> Fitted:
         """Fit on the first `train_steps[i]` steps of each series.
 
-        What of `past` lies after them is the validation split: it chooses (when to stop, a ridge constant, a
-        reference) and is never fitted on. Where `train_steps` covers all of `past` nothing can be chosen, and a
-        forecaster falls back on its setting's default.
+        The rest of `past` is the validation split: it chooses (when to stop, a ridge constant, a reference) and is
+        never fitted on. Where `train_steps` covers all of `past` nothing can be chosen, and defaults hold.
         """
         ...

@@ -1,4 +1,4 @@
-"""Recurrent networks as forecasters: a reference, and what a network learns to add to it."""
+"""Recurrent networks as forecasters: y_hat = reference + scale * network, the first two in closed form."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.forecasters.asked import check_asked
-from forecast.forecasters.copula import Copula
-from forecast.forecasters.counts import check_counts
 from forecast.forecasters.fitted_network import FittedNetwork, data_of
 from forecast.forecasters.interface import Kind
-from forecast.forecasters.recursion import check_fed_back, own_problem
+from forecast.forecasters.strategies import check_fed_back, network_problem
+from forecast.forecasters.trajectories import Copula
 from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings
+from forecast.questions.kinds import question_of_head
 from forecast.reference.blends import cross_fitted
 from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
 from forecast.reference.references import Reference, fit_reference
@@ -25,6 +24,7 @@ from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
+    from forecast.network.settings import NetworkSettings
     from forecast.questions.kinds import Problem
     from forecast.series.panel import IntArray, Panel
     from forecast.training.job import Training
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recurrent:
-    """An RNN, LSTM, GRU or echo state network that forecasts the whole horizon, at once or step by step.
+    """An untrained RNN, LSTM, GRU or echo state network that forecasts the whole horizon, at once or step by step.
 
     `reference`, `learning_rates`, `penalty` and `copula` are None until something has been chosen on validation; a
     forecaster that `FittedNetwork.chosen` returns has those that it needs, and trains exactly as many epochs as there
@@ -62,11 +62,11 @@ class Recurrent:
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The sort of forecaster."""
         return "network"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
-        """Fit scale and reference in closed form, then train the network; what lies after `train_steps` stops it."""
+        """Fit scale and reference in closed form, then train the network; the validation split says when to stop."""
         reference, job = self.training_job(past, train_steps, problem)
         training = _train(job)
         fitted = FittedNetwork(
@@ -84,24 +84,24 @@ class Recurrent:
             copula=self.copula,
             graph_bytes=training.graph_bytes,
         )
-        return fitted if self.copula else replace(fitted, copula=fitted.measured_copula(past, train_steps))
+        return fitted if self.copula else replace(fitted, copula=fitted.fitted_copula(past, train_steps))
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
-        """Fit scale and reference in closed form; give the reference, and what is left for the network to learn."""
+        """Fit scale and reference in closed form; return the reference, and what is left for the network to learn."""
         check_regime(self.settings, self.training)
-        check_asked(self.settings, problem)
+        check_answered(self.settings, problem)
         reference = self._fit_reference(past, train_steps, problem)
         if self.settings.head == "negative_binomial":
-            check_counts(past)
+            _check_counts(past)
         valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps)
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
-        _check_read(self.settings, reference, encoding)
-        crossed = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
+        _check_inputs(self.settings, reference, encoding)
+        targets_from = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
         return reference, TrainingJob(
-            data=data_of(self.settings, past, crossed, scale, encoding),
+            data=data_of(self.settings, past, targets_from, scale, encoding),
             train_steps=train_steps,
             network=self.settings,
             training=self.training,
@@ -120,7 +120,7 @@ class Recurrent:
             )
         if self.reference is None:
             return fit_reference(
-                self.settings.reference, past, train_steps, own_problem(self.settings.strategy, problem)
+                self.settings.reference, past, train_steps, network_problem(self.settings.strategy, problem)
             )
         return self.reference.refit(past, train_steps)
 
@@ -135,10 +135,65 @@ def _train(job: TrainingJob) -> Training:
     return fit_network(job)
 
 
-def _check_read(settings: NetworkSettings, reference: Reference, encoding: CovariateEncoding) -> None:
-    """Refuse a network that would read nothing at all."""
+def _check_inputs(settings: NetworkSettings, reference: Reference, encoding: CovariateEncoding) -> None:
+    """Refuse a network without any input."""
     if reference.input_size + encoding.input_size + encoding.static.size + settings.id_embedding == 0:
         raise ForecastError(
-            "`model.autoregressive=false` leaves nothing to be read, as there is nothing beside the symbols: name "
+            "`model.autoregressive=false` leaves nothing to be read, as the data hold nothing but the symbols: name "
             "covariates (`data.past`, `data.future`), or say `model.autoregressive=true`"
         )
+
+
+def check_answered(settings: NetworkSettings, problem: Problem) -> None:
+    """Refuse a problem that the network's head does not answer, and settings that its answer leaves no room for.
+
+    Raises
+    ------
+    ForecastError
+        The head answers another question; a strategy that feeds forecasts back, or forecasts of several origins that
+        are averaged, with a head that answers with probabilities.
+
+    """
+    answered = question_of_head(settings.head).name
+    if answered != problem.target_type:
+        raise ForecastError(
+            f"the problem asks for the {problem.target_type}, and `model.head={settings.head}` answers the {answered}: "
+            f"say so in the task (`forecast_task(panel, horizon, target_type={answered!r})`), or say another head"
+        )
+    check_head(settings)
+
+
+def check_head(settings: NetworkSettings) -> None:
+    """Refuse to feed back, or to average over origins, probabilities of a rise or of symbols."""
+    question = question_of_head(settings.head)
+    if question.not_fed_back and settings.strategy != "direct":
+        raise ForecastError(
+            f"`model.head={settings.head}` {question.not_fed_back}, found `model.strategy={settings.strategy}`: say "
+            f"`model.strategy=direct`"
+        )
+    if question.not_averaged and settings.fork_ensemble > 1:
+        raise ForecastError(
+            f"`model.head={settings.head}` {question.not_averaged}, found `model.fork_ensemble="
+            f"{settings.fork_ensemble}`: say `model.fork_ensemble=1`"
+        )
+
+
+def _check_counts(past: Panel) -> None:
+    """Refuse targets that are not counts.
+
+    Raises
+    ------
+    ForecastError
+        The first value that is below zero or no whole number, with its series and time.
+
+    """
+    wrong = past.target_observed & ((past.target < 0) | (past.target != np.round(past.target)))
+    if not wrong.any():
+        return
+    row = int(np.flatnonzero(wrong)[0])
+    series = past.ids[int(np.searchsorted(past.offsets, row, side="right")) - 1]
+    when = past.calendar.write(past.times[row : row + 1])[0]
+    raise ForecastError(
+        f"`model.head=negative_binomial` forecasts counts (0, 1, 2, ..., without a `data.transform`), and series "
+        f"{series!r} has {past.target[row]:g} at {when}: say `model.head=gaussian`, `student_t` or `quantile`"
+    )

@@ -1,4 +1,4 @@
-"""What can be said of a baseline, one class a method, so that no key is there that its method does not use."""
+"""Settings of baselines, one class a method, so that no key is there that its method does not use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_MEMBERS = 1_000
 
 
 class NamedSettings(Settings):
-    """What every baseline has."""
+    """Settings that every baseline has."""
 
     name: str = Field(min_length=1)
     """The name of its row in the leaderboard."""
@@ -69,12 +69,12 @@ class StatisticalSettings(NamedSettings):
 
 
 class ContinuationSettings(Settings):
-    """What `task=continue` draws."""
+    """Settings of `task=continue`."""
 
     beginning: str | tuple[str, ...] | None = None
-    """What is continued: a text, each character a symbol, or a list of symbols; null: the data, after their end."""
+    """The symbols to continue: a text, each character a symbol, or a list; null: the data, after their end."""
     steps: int = Field(200, ge=1, le=1_000_000)
-    """Symbols that are drawn."""
+    """How many symbols are drawn."""
     temperature: float = Field(1.0, ge=0, le=1_000)
     """1: symbols come as often as they are forecast; lower: likely ones more often; 0: the likeliest each time."""
 
@@ -87,11 +87,11 @@ class ContinuationSettings(Settings):
 
 
 class NgramSettings(NamedSettings):
-    """How likely each symbol is after the last ones, counted in training."""
+    """An n-gram: how often each symbol came after the last ones in training."""
 
     method: Literal["ngram"]
     order: int | None = Field(None, ge=1, le=16)
-    """Symbols that are known together, the next one among them; null: the best of 1 to 6 on validation."""
+    """n: symbols that are counted together, the next one among them; null: the best of 1 to 6 on validation."""
 
 
 class ClassifierSettings(NamedSettings):

@@ -1,8 +1,8 @@
 """Statistical models as forecasters, one model a series: exponential smoothing, ARIMA, Theta and a structural model.
 
 Form and parameters come from the training split. After that they are fixed: at a later origin the Kalman filter has
-only gone on over what is known by then, so that all origins of a series cost one pass over it. The models are those
-of statsmodels, which the extra `[statistical]` brings.
+gone on over what is known by then and nothing else, so that all origins of a series cost one pass over it
+(`state_space`). How the form is found: `model_search`. The models are those of statsmodels (extra `[statistical]`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
 
 if TYPE_CHECKING:
-    from forecast.forecasters.orders import Search
-    from forecast.forecasters.statespace import Estimate
+    from forecast.forecasters.model_search import Search
+    from forecast.forecasters.state_space import Estimate
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
@@ -34,7 +34,7 @@ _NAMED_FORMS = 3
 
 @dataclass(frozen=True)
 class Statistical:
-    """A method by name ("auto_ets", "auto_arima", "auto_theta" or "kalman"), not fitted.
+    """An unfitted method by name: "auto_ets", "auto_arima", "auto_theta" or "kalman".
 
     `max_steps` is how many steps, the last of the training split, a model is estimated on at most.
     """
@@ -51,12 +51,12 @@ class Statistical:
         Raises
         ------
         ForecastError
-            statsmodels is not there, or the time limit was reached.
+            statsmodels is not installed, or the time limit was reached.
 
         """
         search, models = _search(self.method), []
-        clock = Clock(self.name, self.time_limit_s, len(past))
-        target = observed_target(past)
+        clock = _Clock(self.name, self.time_limit_s, len(past))
+        target = _observed_target(past)
         with quietly():
             for i, (_, rows) in enumerate(past.series()):
                 y = target[rows][: train_steps[i]]
@@ -66,7 +66,7 @@ class Statistical:
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class _Model:
     """The model of one series: of z = (y - origin) / scale; without an estimate it repeats the last value."""
 
     origin: float
@@ -77,8 +77,8 @@ class Model:
         """Forecasts of a series (step,) after some of its steps, (origin, horizon)."""
         z = (y - self.origin) / self.scale
         if self.estimate is None:
-            known = np.maximum.accumulate(np.where(np.isfinite(z), np.arange(len(z)), -1))[steps]
-            ahead = np.repeat(np.where(known >= 0, z[known], 0.0)[:, None], horizon, axis=1)
+            latest = np.maximum.accumulate(np.where(np.isfinite(z), np.arange(len(z)), -1))[steps]  # observed
+            ahead = np.repeat(np.where(latest >= 0, z[latest], 0.0)[:, None], horizon, axis=1)
         else:
             ahead = self.estimate.forecast(z, steps, horizon)
         return self.origin + self.scale * ahead
@@ -90,18 +90,18 @@ class FittedStatistical:
 
     forecaster: Statistical
     horizon: int
-    models: tuple[Model, ...]
+    models: tuple[_Model, ...]
     notes: tuple[str, ...]
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Filter each series once, up to its last origin, and forecast from the states on the way."""
         y_hat = np.zeros((len(origins), self.horizon))
-        target = observed_target(past)
+        target = _observed_target(past)
         with quietly():
             for i, (_, rows) in enumerate(past.series()):
-                mine = origins.series == i
-                if mine.any():
-                    y_hat[mine] = self.models[i].forecast(target[rows], origins.steps[mine], self.horizon)
+                which = origins.series == i
+                if which.any():
+                    y_hat[which] = self.models[i].forecast(target[rows], origins.steps[which], self.horizon)
         return Forecasts(y_hat)
 
     def chosen(self) -> Statistical:
@@ -110,7 +110,7 @@ class FittedStatistical:
 
 
 @dataclass
-class Clock:
+class _Clock:
     """Seconds since a fit began, and how many of its series are done."""
 
     name: str
@@ -132,7 +132,7 @@ class Clock:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep to oneself what statsmodels and numpy say on the way to the best parameters, and to one thread.
+    """Silence warnings of statsmodels and numpy during an estimation, and limit BLAS to one thread.
 
     The matrices are small: where another program is on the second core, two threads of BLAS wait for each other at
     every step, and a fit takes ten times as long.
@@ -142,7 +142,7 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def observed_target(past: Panel) -> FloatArray:
+def _observed_target(past: Panel) -> FloatArray:
     """The target with NaN where it was not observed, (row,)."""
     return np.where(past.target_observed, past.target, np.nan)
 
@@ -155,39 +155,39 @@ def _search(method: str) -> Search:
             "statistical models need statsmodels, which is not installed: pip install 'forecast[statistical]'"
         ) from error
     # statsmodels takes seconds to import; only who asks for it pays.
-    from forecast.forecasters.orders import SEARCHES  # noqa: PLC0415
+    from forecast.forecasters.model_search import SEARCHES  # noqa: PLC0415
 
     return SEARCHES[method]
 
 
-def _fit_series(y: FloatArray, search: Search, max_steps: int, season_steps: int, clock: Clock) -> Model:
+def _fit_series(y: FloatArray, search: Search, max_steps: int, season_steps: int, clock: _Clock) -> _Model:
     """Find the model of one series from its training split, (step,)."""
-    from forecast.forecasters.orders import Task  # noqa: PLC0415 -- after `_search` has found statsmodels
+    from forecast.forecasters.model_search import Task  # noqa: PLC0415 -- after `_search` has found statsmodels
 
     clock.check()
     seen = np.flatnonzero(np.isfinite(y))
     if len(seen) == 0:
-        return Model(0.0, 1.0, None)
-    # By differences alone, so that the same data at another level or in another unit are the same z.
+        return _Model(0.0, 1.0, None)
+    # z = (y - first) / RMS of changes: the same data at another level or in another unit are the same z.
     origin, changes = float(y[seen[0]]), np.diff(y[seen])
     scale = float(np.sqrt(np.mean(changes**2))) if len(changes) else 0.0
     if not scale > 0:
-        return Model(origin, 1.0, None)
+        return _Model(origin, 1.0, None)
     begin = max(int(seen[0]), len(y) - max_steps)
     task = Task((y[begin:] - origin) / scale, begin, season_steps, clock.check)
-    return Model(origin, scale, search(task))
+    return _Model(origin, scale, search(task))
 
 
-def _notes(forecaster: Statistical, models: list[Model], train_steps: IntArray) -> tuple[str, ...]:
-    """Which forms were found, and what they were estimated on."""
+def _notes(forecaster: Statistical, models: list[_Model], train_steps: IntArray) -> tuple[str, ...]:
+    """Say which forms were found, and what they were estimated on."""
     labels = Counter(model.estimate.form.label if model.estimate else "the last value" for model in models)
     if len(models) == 1:
         notes = [f"found by AICc: {next(iter(labels))}"]
     else:
-        said = [f"{label} for {count}" for label, count in labels.most_common(_NAMED_FORMS)]
-        rest = len(labels) - len(said)
+        named = [f"{label} for {count}" for label, count in labels.most_common(_NAMED_FORMS)]
+        rest = len(labels) - len(named)
         others = f", and {rest} other forms" if rest > 0 else ""
-        notes = [f"found by AICc, of {len(models)} series: {'; '.join(said)}{others}"]
+        notes = [f"found by AICc, of {len(models)} series: {'; '.join(named)}{others}"]
     if (longest := int(train_steps.max(initial=0))) > forecaster.max_steps:
         notes.append(f"estimated on the last {forecaster.max_steps} of {longest} training steps")
     return tuple(notes)

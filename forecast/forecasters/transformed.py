@@ -1,7 +1,7 @@
-"""A forecaster that sees a transformed target, and whose forecast is transformed back.
+"""A forecaster of a transformed target, whose forecasts are transformed back.
 
-With the log, growth by a factor becomes growth by a step. Back in the target's units a forecast is the
-exponential of a forecast of the log: a median rather than a mean.
+In logs, growth by a factor is growth by a step. Back in the target's units a forecast is the exponential of a forecast
+of the log: a median rather than a mean.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Transformed:
 
 @dataclass(frozen=True)
 class FittedTransformed:
-    """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights live in log units.
+    """What was fitted on the log; `fitted` is the wrapped object, whose losses and weights are in log units.
 
-    The log rises where the target does: where that is the `question`, its probabilities are the target's.
+    The log rises where the target does: probabilities of a rise (`question`) need no transform.
     """
 
     fitted: Fitted
@@ -68,34 +68,36 @@ class FittedTransformed:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the wrapped object notes."""
+        """The notes of the wrapped object."""
         return self.fitted.notes
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast the log and take the exponential; a forecast beyond the range of floats is infinite."""
-        told = self.fitted.forecast(log_target(past), origins)
+        forecasts = self.fitted.forecast(log_target(past), origins)
         if self.question.binary:
-            return told
+            return forecasts
         with np.errstate(over="ignore"):
             return Forecasts(
-                np.exp(told.y_hat),
-                None if told.quantiles is None else np.exp(told.quantiles),
-                None if told.members is None else np.exp(told.members),
+                np.exp(forecasts.y_hat),
+                None if forecasts.quantiles is None else np.exp(forecasts.quantiles),
+                None if forecasts.members is None else np.exp(forecasts.members),
             )
 
-    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
-        """Draw paths of the log and take the exponential.
+    def sample_trajectories(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Sample trajectories of the log and take the exponential, (origin, trajectory, horizon).
 
         Raises
         ------
         ForecastError
-            What was wrapped is no network, or none that has paths.
+            What was wrapped is not a network, or one without sample trajectories.
 
         """
-        if not isinstance(self.fitted, HasPaths):
-            raise ForecastError(f"only a network has paths, found {type(self.fitted).__name__}: use `forecast`")
+        if not isinstance(self.fitted, HasTrajectories):
+            raise ForecastError(
+                f"only a network has sample trajectories, found {type(self.fitted).__name__}: use `forecast`"
+            )
         with np.errstate(over="ignore"):
-            drawn: FloatArray = np.exp(self.fitted.paths(log_target(past), origins, count, seed))
+            drawn: FloatArray = np.exp(self.fitted.sample_trajectories(log_target(past), origins, count, seed))
         return drawn
 
     def start(self, past: Panel) -> LiveTransformed:
@@ -104,7 +106,7 @@ class FittedTransformed:
         Raises
         ------
         ForecastError
-            What was wrapped is no network.
+            What was wrapped is not a network.
 
         """
         if not isinstance(self.fitted, Startable):
@@ -128,17 +130,17 @@ class Startable(Protocol):
 
 
 @runtime_checkable
-class HasPaths(Protocol):
-    """Something fitted that forecasts distributions of whole paths."""
+class HasTrajectories(Protocol):
+    """Something fitted that gives sample trajectories."""
 
-    def paths(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
-        """Draw what may come after each origin, (origin, path, horizon)."""
+    def sample_trajectories(self, past: Panel, origins: Origins, count: int, seed: int = 0) -> FloatArray:
+        """Sample what may come after each origin, (origin, trajectory, horizon)."""
         ...
 
 
 @dataclass(frozen=True)
 class LiveTransformed:
-    """A network of the log of the target in use: rows come and forecasts go in the target's own units."""
+    """A network of the log in use: rows and forecasts are in the units of the target."""
 
     live: Live
     question: Question = VALUE
@@ -148,20 +150,18 @@ class LiveTransformed:
         y = np.asarray(row, dtype=np.float64)
         if (y <= 0).any():
             raise ForecastError(f"`data.transform=log` needs values above zero, found {row!r}: train without it")
-        return self._in_own_units(self.live.update(np.log(y), past))
+        return self._in_target_units(self.live.update(np.log(y), past))
 
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
-        return self._in_own_units(self.live.forecast())
+        return self._in_target_units(self.live.forecast())
 
-    def _in_own_units(self, told: Forecast) -> Forecast:
-        return told if self.question.binary else _exponential(told)
-
-
-def _exponential(forecast: Forecast) -> Forecast:
-    with np.errstate(over="ignore"):
-        quantiles = None if forecast.quantiles is None else np.exp(forecast.quantiles)
-        return replace(forecast, y_hat=np.exp(forecast.y_hat), quantiles=quantiles)
+    def _in_target_units(self, forecast: Forecast) -> Forecast:
+        if self.question.binary:
+            return forecast
+        with np.errstate(over="ignore"):
+            quantiles = None if forecast.quantiles is None else np.exp(forecast.quantiles)
+            return replace(forecast, y_hat=np.exp(forecast.y_hat), quantiles=quantiles)
 
 
 def transformed(forecaster: Forecaster, transform: Transform) -> Forecaster:
@@ -178,15 +178,16 @@ def log_target(panel: Panel) -> Panel:
         A target that is not above zero, with its series and time.
 
     """
-    hidden = np.zeros(len(panel.target), dtype=np.bool_) if panel.masked is None else panel.masked[:, 0]
-    bad = np.flatnonzero(~(panel.target > 0) & ~hidden)
-    if len(bad):
-        i = int(np.searchsorted(panel.offsets, bad[0], side="right")) - 1
-        when = panel.calendar.write(panel.times[bad[:1]])[0]
+    masked = np.zeros(len(panel.target), dtype=np.bool_) if panel.masked is None else panel.masked[:, 0]
+    refused = np.flatnonzero(~(panel.target > 0) & ~masked)
+    if len(refused):
+        row = refused[0]
+        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
+        when = panel.calendar.write(panel.times[refused[:1]])[0]
         raise ForecastError(
-            f"`data.transform=log` needs targets above zero: series {panel.ids[i]!r} has "
-            f"{panel.target[bad[0]]:g} at {when}, {len(bad)} of {len(panel.target)} values are zero or below: "
+            f"`data.transform=log` needs targets above zero: series {panel.ids[series]!r} has "
+            f"{panel.target[row]:g} at {when}, {len(refused)} of {len(panel.target)} values are zero or below: "
             f"say `data.transform=none`"
         )
-    log = np.log(np.where(hidden, 1.0, panel.target))
+    log = np.log(np.where(masked, 1.0, panel.target))
     return replace(panel, values=np.column_stack([log, panel.values[:, 1:]]))

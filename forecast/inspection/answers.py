@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.live import read_forecasts
+from forecast.forecasters.strategies import read_forecasts
 
 if TYPE_CHECKING:
     from forecast.forecasters.fitted_network import FittedNetwork

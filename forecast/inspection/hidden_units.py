@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forecast.forecasters.live import read_forecasts
+from forecast.forecasters.strategies import read_forecasts
 from forecast.inspection.answers import answer_kind
 from forecast.network.cells import Recurrent
 from forecast.network.inference import head_on_cpu

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from forecast.forecasters.live import read_forecasts
+from forecast.forecasters.strategies import read_forecasts
 from forecast.inspection.answers import answer_kind
 from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu, states_by_unrolling, states_by_windows

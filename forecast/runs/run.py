@@ -14,11 +14,12 @@ import torch
 from pydantic import ConfigDict, Field
 
 from forecast.errors import ForecastError
-from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble, restore_ensemble
+from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble
 from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.forecasters.loading import load_ensemble
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.recursion import own_problem
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
+from forecast.forecasters.strategies import network_problem
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
@@ -137,7 +138,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
             f"the file was changed; train again"
         )
     channels = channels_of(record)
-    fitted = restore_ensemble(
+    fitted = load_ensemble(
         forecaster, problem, record.data.ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs
     )
     return FittedTransformed(fitted, problem.question) if settings.data.transform == "log" else fitted
@@ -171,7 +172,7 @@ class _UsedSettings(Settings):
 
 def _check_size(network: Recurrent, members: int, problem: Problem, record: RunRecord, tensors: Arrays) -> None:
     """Refuse settings of a network that is larger than the stored arrays, before anything is allocated."""
-    horizon = own_problem(network.settings.strategy, problem).horizon
+    horizon = network_problem(network.settings.strategy, problem).horizon
     symbols = len(problem.question.symbols(record.data.channels[0].categories))
     if problem.question.categorical and not symbols:
         raise ForecastError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
-from forecast.forecasters.continuation import codes_of, continue_from, no_past, past_of, why_not_continued
+from forecast.forecasters.generation import continue_from, empty_past, encode_symbols, past_of, why_not_continued
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.reading.files import plain_line_ends
@@ -128,7 +128,7 @@ def _continued_network(run: Run) -> FittedNetwork | FittedEnsemble:
 
     """
     target, *others = channels_of(run.record)
-    like = no_past(target, run.record.data.ids, run.calendar)
+    like = empty_past(target, run.record.data.ids, run.calendar)
     if isinstance(run.network, FittedTransformed):
         raise ForecastError("task=continue goes on with symbols, and this run's network forecasts logarithms")
     why = why_not_continued(run.network, like)
@@ -157,7 +157,7 @@ def split_beginning(beginning: str | Sequence[str], symbols: tuple[str, ...], *,
     else:
         parts = tuple(beginning)
     try:
-        codes_of(parts, symbols)
+        encode_symbols(parts, symbols)
     except ForecastError as error:
         several = "" if single or not isinstance(beginning, str) else "; several are a list, as in [a,b]"
         raise ForecastError(f"`continuation.beginning`: {error}{several}") from None
@@ -183,7 +183,7 @@ def _past(run: Run, beginning: tuple[str, ...], data: Mapping[str, Any]) -> tupl
     """What is known before the first symbol is drawn, and what of the beginning is still to be fed."""
     target, *others = channels_of(run.record)
     if beginning and not data and not others:
-        return past_of(beginning, no_past(target, run.record.data.ids, run.calendar)), ()
+        return past_of(beginning, empty_past(target, run.record.data.ids, run.calendar)), ()
     panel = fitting_panel(run, newer_source(run, newer_job(run, data, "continue")).panel)
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
     if beginning and not data:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.forecasters.interface import Fitted
-    from forecast.forecasters.transformed import HasPaths
+    from forecast.forecasters.transformed import HasTrajectories
     from forecast.questions.kinds import Problem
     from forecast.series.panel import FloatArray, Panel, TimeArray
 
@@ -82,10 +82,10 @@ def _of_symbols(
     return pd.DataFrame({"unique_id": ids, "ds": ds, "model": model, "symbol": names, "y_hat": y_hat})
 
 
-def future_paths(name: str, fitted: HasPaths, panel: Panel, count: int, seed: int) -> pd.DataFrame:
+def future_paths(name: str, fitted: HasTrajectories, panel: Panel, count: int, seed: int) -> pd.DataFrame:
     """Draw sample trajectories after the end of the data: columns `unique_id`, `ds`, `model`, `path`, `y_hat`."""
     origins = last_origins(panel)
-    drawn = fitted.paths(panel, origins, count, seed)  # (series, path, horizon)
+    drawn = fitted.sample_trajectories(panel, origins, count, seed)  # (series, path, horizon)
     horizon = drawn.shape[2]
     ds = np.stack([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
     series = np.repeat(np.arange(len(panel)), count * horizon)

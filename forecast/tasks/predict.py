@@ -11,7 +11,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.evaluation.metrics import score
 from forecast.evaluation.scales import fit_scales
-from forecast.forecasters.transformed import HasPaths
+from forecast.forecasters.transformed import HasTrajectories
 from forecast.questions.kinds import metric_label
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
@@ -89,7 +89,7 @@ def predict(
         ahead = future(final, panel, opened.problem.horizon, offsets=calibrated, scale=scale)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
-        if job.report.paths and isinstance(opened.network, HasPaths):
+        if job.report.paths and isinstance(opened.network, HasTrajectories):
             drawn = future_paths(opened.record.network.name, opened.network, panel, job.report.paths, job.seed)
             write_results(drawn, draft.staging / files.PATHS)
         if scores is not None:

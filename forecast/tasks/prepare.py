@@ -9,15 +9,12 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import OK
-from forecast.forecasters.asked import check_head
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
-from forecast.forecasters.copula import check_paths
-from forecast.forecasters.direction import BaseRate
 from forecast.forecasters.ensemble import combined_by, ensemble
-from forecast.forecasters.naive import UntrainedReference
-from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
+from forecast.forecasters.recurrent import Recurrent, check_head
 from forecast.forecasters.settings import NgramSettings
-from forecast.forecasters.symbols import SymbolRates
+from forecast.forecasters.trajectories import check_trajectories
 from forecast.forecasters.transformed import transformed
 from forecast.questions.kinds import BASE_RATE, question_of_head
 from forecast.questions.task import check_splits, forecast_task, without_short
@@ -72,7 +69,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     _check_counted(job)
     check_question(job)
     if job.report.paths:
-        check_paths(job.model, job.horizon)
+        check_trajectories(job.model, job.horizon)
     source = source or load_source(job.data)
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))

@@ -13,7 +13,7 @@ from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
-from forecast.forecasters.transformed import FittedTransformed, HasPaths, log_target
+from forecast.forecasters.transformed import FittedTransformed, HasTrajectories, log_target
 from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import EsnSettings
@@ -232,7 +232,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
 
 def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
     job = prepared.job
-    if not job.report.paths or not isinstance(fitted, HasPaths):
+    if not job.report.paths or not isinstance(fitted, HasTrajectories):
         return None
     return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed)
 

@@ -45,7 +45,8 @@ def fit_network(job: TrainingJob) -> Training:
     threads = threads_for(lanes, job.network.hidden_size, training.threads)
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
-        validate = _validation(job, network) if job.validates else None
+        # Epochs that were chosen before are repeated as they are: validation has no second say.
+        validate = _validation(job, network) if job.validates and job.repeated is None else None
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
         module = NetworkModule(network, job.training, job.series_name)
         trainer = pl.Trainer(

@@ -61,7 +61,7 @@ class TrainingJob:
     Attributes
     ----------
     train_steps : (series,) the first steps of each series are trained on; those after them validate
-    repeated : the learning rate of each epoch, where no steps validate
+    repeated : the learning rate of each epoch, where they were chosen before
     penalty : of a read-out, where it was chosen before
 
     """

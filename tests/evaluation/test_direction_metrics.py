@@ -13,9 +13,8 @@ from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales
 from forecast.evaluation.significance import losses_to_compare
-from forecast.forecasters.direction import BASE_RATE, BaseRate
 from forecast.forecasters.interface import Forecasts
-from forecast.forecasters.naive import NaiveRule, last_value
+from forecast.forecasters.naive import BASE_RATE, BaseRate, NaiveRule, last_value
 from forecast.questions.kinds import DIRECTION, Problem, metric_label
 from forecast.questions.split import rolling_origins
 

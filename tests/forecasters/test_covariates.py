@@ -12,9 +12,9 @@ from sklearn.linear_model import Ridge
 from test_contract import FORECASTERS
 
 from forecast.errors import ForecastError
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
@@ -90,36 +90,36 @@ def fit(request):
     return READERS[request.param].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEM)
 
 
-def told(fitted, panel=PANEL, origins=ORIGINS):
+def predicted(fitted, panel=PANEL, origins=ORIGINS):
     return fitted.forecast(panel, origins).y_hat
 
 
 def test_what_comes_after_an_origin_reaches_its_forecast_only_where_it_is_known_ahead(fitted):
-    before = told(fitted)
+    before = predicted(fitted)
     row = int(ORIGINS.rows(PANEL)[0])
     values = PANEL.values.copy()
     values[row + 1 : int(LENGTHS[0])] += 50.0
     values[row + 1 : int(LENGTHS[0]), 2] = 1.0
-    np.testing.assert_allclose(told(fitted, replace(PANEL, values=values))[0], before[0], rtol=1e-5)
+    np.testing.assert_allclose(predicted(fitted, replace(PANEL, values=values))[0], before[0], rtol=1e-5)
 
     known = PANEL.ahead.values.copy()
     known[row + PROBLEM.horizon + 1 : LENGTHS[0] + BEYOND] += 50.0  # beyond the horizon
-    beyond = told(fitted, replace(PANEL, ahead=replace(PANEL.ahead, values=known)))
+    beyond = predicted(fitted, replace(PANEL, ahead=replace(PANEL.ahead, values=known)))
     np.testing.assert_allclose(beyond[0], before[0], rtol=1e-5)
     known[row + 1 : row + PROBLEM.horizon + 1, 0] += 5.0  # the price of each step of the horizon
-    moved = np.abs(told(fitted, replace(PANEL, ahead=replace(PANEL.ahead, values=known)))[0] - before[0])
+    moved = np.abs(predicted(fitted, replace(PANEL, ahead=replace(PANEL.ahead, values=known)))[0] - before[0])
     assert (moved > 1e-4).all()
     cut = PANEL.cut(ORIGINS[:1].last_known(2))
-    np.testing.assert_allclose(told(fitted, cut, ORIGINS[:1]), before[:1], rtol=1e-5)
+    np.testing.assert_allclose(predicted(fitted, cut, ORIGINS[:1]), before[:1], rtol=1e-5)
 
 
 def test_what_is_known_up_to_an_origin_reaches_its_forecast(fitted):
-    before = told(fitted)
+    before = predicted(fitted)
     row = int(ORIGINS.rows(PANEL)[0])
     for channel, value in ((1, 60.0), (2, 2.0 if PANEL.values[row, 2] != 2 else 0.0)):
         values, masked = PANEL.values.copy(), PANEL.masked.copy()
         values[row, channel], masked[row, channel] = value, False
-        other = told(fitted, replace(PANEL, values=values, masked=masked))
+        other = predicted(fitted, replace(PANEL, values=values, masked=masked))
         assert np.abs(other[0] - before[0]).max() > 1e-5
 
 
@@ -143,7 +143,7 @@ def test_filling_a_hole_with_any_value_changes_nothing(name):
         panel = replace(PANEL, values=np.where(PANEL.masked, noise, PANEL.values))
         if isinstance(forecaster, Recurrent) and forecaster.settings.strategy == "recursive":
             panel = without_past(panel)  # which nobody could feed back
-        results.append(told(forecaster.fit(panel.cut(TRAIN + 10), TRAIN, PROBLEM), panel))
+        results.append(predicted(forecaster.fit(panel.cut(TRAIN + 10), TRAIN, PROBLEM), panel))
     np.testing.assert_array_equal(*results)
 
 
@@ -152,19 +152,19 @@ def test_a_hole_is_marked_and_not_taken_for_a_value(fitted):
     row = int(ORIGINS.rows(PANEL)[0]) - 1
     values, masked = PANEL.values.copy(), PANEL.masked.copy()
     values[row, 0] = values[row - 1, 0]
-    seen = told(fitted, replace(PANEL, values=values))
+    seen = predicted(fitted, replace(PANEL, values=values))
     masked[row, 0] = True
-    assert np.abs(told(fitted, replace(PANEL, values=values, masked=masked))[0] - seen[0]).max() > 1e-6
+    assert np.abs(predicted(fitted, replace(PANEL, values=values, masked=masked))[0] - seen[0]).max() > 1e-6
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_and_opened_it_says_the_same(name):
     fitted = NETWORKS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEM)
     parts = saved_parts(fitted, PANEL)
-    opened = restore(fitted.forecaster, PROBLEM, PANEL.ids, **parts)
-    np.testing.assert_array_equal(told(opened), told(fitted))
+    opened = load_network(fitted.forecaster, PROBLEM, PANEL.ids, **parts)
+    np.testing.assert_array_equal(predicted(opened), predicted(fitted))
     with pytest.raises(ForecastError, match="should be"):
-        restore(fitted.forecaster, PROBLEM, PANEL.ids, **(parts | {"channels": PANEL.channels}))
+        load_network(fitted.forecaster, PROBLEM, PANEL.ids, **(parts | {"channels": PANEL.channels}))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -185,7 +185,7 @@ def test_row_by_row_it_is_what_it_is_on_the_whole_past(name):
         now = live.update(y, past)
     masked = PANEL.masked.copy()
     masked[84, 0] = True
-    whole = told(fitted, replace(PANEL, masked=masked), last_origins(PANEL))
+    whole = predicted(fitted, replace(PANEL, masked=masked), last_origins(PANEL))
     np.testing.assert_allclose(now.y_hat, whole, rtol=1e-4)
     with pytest.raises(ForecastError, match=r"takes the covariates temperature, sky of each of 2 series as `past=`"):
         live.update(y)
@@ -199,11 +199,11 @@ def test_row_by_row_it_is_what_it_is_on_the_whole_past(name):
 def test_other_covariates_than_in_training_are_refused(fitted):
     renamed = replace(PANEL, channels=(PANEL.channels[0], Channel("wind", "past"), PANEL.channels[2]))
     with pytest.raises(ForecastError, match="should be temperature, sky, as in training, found wind, sky"):
-        told(fitted, renamed)
+        predicted(fitted, renamed)
     with pytest.raises(
         ForecastError, match=r"should be price, sin\(weekday\), cos\(weekday\), as in training, found none"
     ):
-        told(fitted, replace(PANEL, ahead=None))
+        predicted(fitted, replace(PANEL, ahead=None))
 
 
 def test_columns_are_those_of_pandas():

@@ -7,20 +7,17 @@ from functools import cache
 
 import numpy as np
 import pytest
-import yaml
 from oracles.panels import autoregression, panel_of, random_walk
-from pydantic import TypeAdapter
 from scipy import stats
 from sklearn.linear_model import LogisticRegression, Ridge
-from test_contract import ORIGINS, PANEL, TRAIN, TRAINING, VALIDATION, WINDOWS, YAMLS, changed_after
+from test_contract import ORIGINS, PANEL, TRAIN, TRAINING, VALIDATION, WINDOWS, YAMLS, changed_after, settings_of
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.leaks import find_leaks
-from forecast.forecasters.baselines import SHIPPED, BaselineSettings, build_baseline, refusal
-from forecast.forecasters.direction import BaseRate
+from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble
-from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_change
+from forecast.forecasters.naive import BaseRate, NaiveRule, UntrainedReference, last_change
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import Transformed, log_target
@@ -33,13 +30,8 @@ from forecast.training.settings import TrainingSettings
 
 OF_DIRECTION = tuple(SHIPPED[name] for name in DIRECTION.baselines)
 
-PROBLEM = Problem(horizon=5, context_steps=9, season_steps=6, target_type="direction")
+PROBLEM = Problem(horizon=5, context_steps=9, season_steps=4, target_type="direction")
 LSTM = LstmSettings(hidden_size=4, head="direction")
-
-
-def settings_of(path):
-    values = yaml.safe_load(path.read_text(encoding="utf-8").replace("${model.reference}", "auto"))
-    return TypeAdapter(BaselineSettings).validate_python(values)
 
 
 CHOSEN = [one for one in map(settings_of, YAMLS) if not refusal(one, DIRECTION)]
@@ -51,6 +43,7 @@ FORECASTERS = {
     "gru": Recurrent(GruSettings(hidden_size=4, head="direction", reference="blend"), TRAINING),
     "rnn windows": Recurrent(RnnSettings(hidden_size=4, head="direction"), WINDOWS),
     "ensemble": ensemble(Recurrent(LSTM, TRAINING), 2, "mean"),
+    "median ensemble": ensemble(Recurrent(LSTM, TRAINING), 3, "median"),
     "log lstm": Transformed(Recurrent(LSTM, TRAINING)),
     "log ridge": Transformed(Regression("ridge", Ridge())),
 }
@@ -77,11 +70,11 @@ def tolerance(name):
 
 @every
 def test_they_are_probabilities(name):
-    told = fitted(name).forecast(PANEL, ORIGINS)
-    assert told.y_hat.shape == (len(ORIGINS), 5)
-    assert told.y_hat.dtype == np.float64
-    assert ((told.y_hat >= 0) & (told.y_hat <= 1)).all()
-    assert told.quantiles is None
+    predicted = fitted(name).forecast(PANEL, ORIGINS)
+    assert predicted.y_hat.shape == (len(ORIGINS), 5)
+    assert predicted.y_hat.dtype == np.float64
+    assert ((predicted.y_hat >= 0) & (predicted.y_hat <= 1)).all()
+    assert predicted.quantiles is None
     assert all(note and "\n" not in note for note in fitted(name).notes)
 
 
@@ -101,8 +94,8 @@ def test_the_tripwire_finds_nothing_and_would_find_a_leak():
 
     class Leaking(type(fitted("base_rate"))):
         def forecast(self, past, origins):
-            told = super().forecast(past, origins)
-            return type(told)(told.y_hat + 1e-3 * np.tanh(past.target[-1] / 100))
+            predicted = super().forecast(past, origins)
+            return type(predicted)(predicted.y_hat + 1e-3 * np.tanh(past.target[-1] / 100))
 
     (leak,) = find_leaks({"one": Leaking(BaseRate(), fitted("base_rate").rates)}, PANEL, split, PROBLEM)
     assert leak.model == "one"
@@ -118,8 +111,8 @@ def test_what_was_chosen_is_all_that_the_validation_split_decides(name):
 @every
 def test_neither_the_unit_nor_the_level_of_the_data_changes_a_probability(name):
     other = replace(PANEL, values=PANEL.values * 1024.0)
-    told = fit(FORECASTERS[name], other).forecast(other, ORIGINS).y_hat
-    np.testing.assert_allclose(told, forecasts(name), atol=1e-4)
+    predicted = fit(FORECASTERS[name], other).forecast(other, ORIGINS).y_hat
+    np.testing.assert_allclose(predicted, forecasts(name), atol=1e-4)
 
 
 def test_the_base_rate_says_what_was_counted():
@@ -130,8 +123,8 @@ def test_an_untrained_network_is_the_base_rate():
     """A learning rate of next to nothing leaves it where it begins."""
     training = TRAINING.model_copy(update={"learning_rate": 1e-12, "max_epochs": 1})
     for settings in (LSTM, GruSettings(hidden_size=4, head="direction", reference="blend")):
-        told = fit(Recurrent(settings, training)).forecast(PANEL, ORIGINS).y_hat
-        np.testing.assert_allclose(told, forecasts("base_rate"), atol=1e-6)
+        predicted = fit(Recurrent(settings, training)).forecast(PANEL, ORIGINS).y_hat
+        np.testing.assert_allclose(predicted, forecasts("base_rate"), atol=1e-6)
 
 
 def test_a_rule_is_as_sure_as_it_was_right_in_training():
@@ -143,8 +136,8 @@ def test_a_rule_is_as_sure_as_it_was_right_in_training():
         slope = y[t] - y[t - 1] if t else 0.0
         cases[slope > 0].append([y[t + h] > y[t] for h in (1, 2, 3)])
     for t in (150, 157, 163, 180):
-        told = rule.forecast(panel_of(y), Origins(np.array([0]), np.array([t]))).y_hat[0]
-        np.testing.assert_allclose(told, np.mean(cases[bool(y[t] > y[t - 1])], axis=0))
+        predicted = rule.forecast(panel_of(y), Origins(np.array([0]), np.array([t]))).y_hat[0]
+        np.testing.assert_allclose(predicted, np.mean(cases[bool(y[t] > y[t - 1])], axis=0))
 
 
 def windows(y, context, horizon, steps):
@@ -161,24 +154,24 @@ def test_logistic_regression_is_scikit_learn_s_step_by_step():
     x, rose = windows(y, 6, 3, 300)
     scale = fitted_ours.differences.scale[0]
     later, _ = windows(y[300:], 6, 3, 100)
-    told = fitted_ours.forecast(panel_of(y), Origins(np.zeros(92, dtype=int), np.arange(305, 397))).y_hat
+    predicted = fitted_ours.forecast(panel_of(y), Origins(np.zeros(92, dtype=int), np.arange(305, 397))).y_hat
     for h in range(3):
         theirs = LogisticRegression(max_iter=1000).fit(x / scale, rose[:, h])
-        np.testing.assert_allclose(told[: len(later), h], theirs.predict_proba(later / scale)[:92, 1], atol=2e-3)
+        np.testing.assert_allclose(predicted[: len(later), h], theirs.predict_proba(later / scale)[:92, 1], atol=2e-3)
 
 
 def test_a_regressor_of_the_outcome_is_cut_off_at_certainty():
     y = np.sin(np.arange(300) * 0.7) * 5
     problem, train = Problem(2, 4, target_type="direction"), np.array([250])
-    told = Regression("ridge", Ridge(1e-6), reference="last").fit(panel_of(y), train, problem)
+    trained = Regression("ridge", Ridge(1e-6), reference="last").fit(panel_of(y), train, problem)
     x, rose = windows(y, 4, 2, 250)
-    scale = told.differences.scale[0]
+    scale = trained.differences.scale[0]
     model = Ridge(1e-6).fit(x / scale, rose.astype(float) - 0.5)
     at, _ = windows(y[250:], 4, 2, 50)
     expected = np.clip(model.predict(at / scale) + 0.5, 0, 1)
-    made = told.forecast(panel_of(y), Origins(np.zeros(len(at), dtype=int), np.arange(253, 253 + len(at)))).y_hat
-    np.testing.assert_allclose(made, expected, atol=1e-8)
-    assert {0.0, 1.0} & set(made.ravel())
+    forecast = trained.forecast(panel_of(y), Origins(np.zeros(len(at), dtype=int), np.arange(253, 253 + len(at)))).y_hat
+    np.testing.assert_allclose(forecast, expected, atol=1e-8)
+    assert {0.0, 1.0} & set(forecast.ravel())
 
 
 def test_a_series_that_only_rises_is_no_fault_of_a_classifier():
@@ -190,25 +183,35 @@ def test_a_series_that_only_rises_is_no_fault_of_a_classifier():
 
 
 def test_the_direction_of_a_logarithm_is_that_of_the_target():
-    told = fitted("log lstm").forecast(PANEL, ORIGINS).y_hat
+    predicted = fitted("log lstm").forecast(PANEL, ORIGINS).y_hat
     inner = Recurrent(LSTM, TRAINING).fit(log_target(PANEL.cut(TRAIN + VALIDATION)), TRAIN, PROBLEM)
-    np.testing.assert_allclose(told, inner.forecast(log_target(PANEL), ORIGINS).y_hat, atol=1e-6)
+    np.testing.assert_allclose(predicted, inner.forecast(log_target(PANEL), ORIGINS).y_hat, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "rnn windows", "ensemble", "log lstm"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn windows", "ensemble", "median ensemble", "log lstm"])
 def test_row_by_row_it_says_the_same(name):
     past = PANEL.cut(np.array([100, 100]))
     live = fitted(name).start(past.cut(np.array([90, 90])))
     for step in range(90, 100):
-        told = live.update(PANEL.target[PANEL.offsets[:-1] + step])
+        rows = PANEL.offsets[:-1] + step
+        predicted = live.update(np.where(PANEL.masked[rows, 0], np.nan, PANEL.target[rows]))
         origins = Origins(np.array([0, 1]), np.array([step, step]))
-        np.testing.assert_allclose(told.y_hat, fitted(name).forecast(PANEL, origins).y_hat, atol=1e-5)
-    assert told.quantiles is None
+        np.testing.assert_allclose(predicted.y_hat, fitted(name).forecast(PANEL, origins).y_hat, atol=1e-5)
+    assert predicted.quantiles is None
 
 
-def test_an_ensemble_says_the_mean_of_its_members():
-    told = fitted("ensemble").forecast(PANEL, ORIGINS)
-    np.testing.assert_allclose(told.y_hat, told.members.mean(axis=0))
+@pytest.mark.parametrize(("name", "combine"), [("ensemble", np.mean), ("median ensemble", np.median)])
+def test_an_ensemble_combines_networks_of_different_seeds(name, combine):
+    members = FORECASTERS[name].members
+    assert len({member.seed for member in members}) == len(members)
+    alone = [fit(member).forecast(PANEL, ORIGINS).y_hat for member in members]
+    assert np.abs(alone[0] - alone[1]).max() > 1e-5
+    forecast = fitted(name).forecast(PANEL, ORIGINS)
+    np.testing.assert_array_equal(forecast.members, alone)
+    np.testing.assert_allclose(forecast.y_hat, combine(alone, axis=0), rtol=1e-12)
+
+
+def test_probabilities_are_averaged_and_values_combined_by_the_median():
     assert combined_by(None, LSTM) == "mean"
     assert combined_by(None, LstmSettings()) == "median"
     assert combined_by("median", LSTM) == "median"
@@ -240,13 +243,13 @@ def test_where_the_direction_is_predictable_it_comes_near_the_best_that_there_is
     phi, horizon = 0.5, 3
     y = autoregression(3000, phi)
     panel = panel_of(y + 50)
-    asked = forecast_task(panel, horizon, target_type="direction")
+    task = forecast_task(panel, horizon, target_type="direction")
     training = TrainingSettings(accelerator="cpu", threads=1, patience=6)
     network = Recurrent(LstmSettings(hidden_size=8, head="direction"), training)
-    fits = fit_all([network, BaseRate()], panel, asked.split, asked.problem)
-    results = forecast_all(fits, panel, asked.split, asked.problem).results
+    fits = fit_all([network, BaseRate()], panel, task.split, task.problem)
+    results = forecast_all(fits, panel, task.split, task.problem).results
     h = np.arange(1, horizon + 1)
-    origins = rolling_origins(panel, asked.split.before_test, panel.lengths, horizon)
+    origins = rolling_origins(panel, task.split.before_test, panel.lengths, horizon)
     known = y[origins.rows(panel)][:, None]
     spread = np.sqrt((1 - phi ** (2 * h)) / (1 - phi**2))
     best = stats.norm.sf((known - known * phi**h) / spread)

@@ -47,13 +47,13 @@ ROWS, OTHERS = np.random.default_rng(1).normal(size=(2, 40)).tolist()
 def test_forecasts_that_were_handed_out_never_change(settings):
     fitted, panel = fitted_on(settings)
     live = fitted.start(panel)
-    told = [live.forecast(), *(live.update(row) for row in ROWS[:20])]
-    before = [copy.deepcopy((one.y_hat, one.quantiles)) for one in told]
+    predicted = [live.forecast(), *(live.update(row) for row in ROWS[:20])]
+    before = [copy.deepcopy((one.y_hat, one.quantiles)) for one in predicted]
     all_of(live, OTHERS)
-    for one, (y_hat, quantiles) in zip(told, before, strict=True):
+    for one, (y_hat, quantiles) in zip(predicted, before, strict=True):
         np.testing.assert_array_equal(one.y_hat, y_hat)
         assert quantiles is None or np.array_equal(one.quantiles, quantiles)
-    assert len({one.y_hat.tobytes() for one in told}) == len(told)
+    assert len({one.y_hat.tobytes() for one in predicted}) == len(predicted)
 
 
 @pytest.mark.parametrize("settings", CELLS.values(), ids=CELLS)
@@ -76,9 +76,9 @@ def test_two_of_them_and_new_weights_do_not_disturb_each_other(settings):
 
 def test_a_number_is_a_number_however_it_is_handed_over():
     fitted, panel = fitted_on(CELLS["lstm"])
-    told = [fitted.start(panel).update(row).y_hat for row in (2.0, 2, [2.0], np.float64(2.0), np.array(2.0))]
-    for one in told[1:]:
-        np.testing.assert_array_equal(one, told[0])
+    predicted = [fitted.start(panel).update(row).y_hat for row in (2.0, 2, [2.0], np.float64(2.0), np.array(2.0))]
+    for one in predicted[1:]:
+        np.testing.assert_array_equal(one, predicted[0])
 
 
 @pytest.mark.parametrize("row", [float("nan"), float("inf"), -float("inf"), [1.0, 2.0], []])

@@ -9,7 +9,7 @@ import pytest
 from oracles.ngrams import counts_of, probabilities_of
 from oracles.symbols import markov_text, symbols_panel
 
-from forecast.forecasters.ngrams import MOST_TRIED, UNCHOSEN, Ngram
+from forecast.forecasters.ngrams import DEFAULT_ORDER, LONGEST_ORDER, Ngram
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 
@@ -49,29 +49,29 @@ def test_it_is_what_dictionaries_count():
     train = [[codes.get(c) for c in text[:n]] for text, n in zip(TEXTS, TRAIN, strict=True)]
     origins = Origins(np.repeat([0, 1, 2, 3], [119, 89, 1, 39]), np.r_[0:119, 0:89, 0, 0:39])
     for order in (1, 2, 3, 5, 16):
-        made = said(Ngram("n", order), PANEL, TRAIN, origins, horizon=3)
+        forecast = said(Ngram("n", order), PANEL, TRAIN, origins, horizon=3)
         for h in (1, 2, 3):
             counts = counts_of(train, order - 1, h)
             slow = [
                 probabilities_of(counts, [codes.get(c) for c in TEXTS[i][: t + 1]], order - 1, 4)
                 for i, t in zip(origins.series, origins.steps, strict=True)
             ]
-            np.testing.assert_allclose(made[:, h - 1], slow, rtol=1e-12)
+            np.testing.assert_allclose(forecast[:, h - 1], slow, rtol=1e-12)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_the_order_is_the_one_with_the_fewest_bits_on_validation(horizon):
     fitted = Ngram("n").fit(PANEL.cut(KNOWN), TRAIN, problem(horizon))
     bits = []
-    for order in range(1, MOST_TRIED + 1):
-        told = Ngram("n", order).fit(PANEL, TRAIN, problem(horizon))
+    for order in range(1, LONGEST_ORDER + 1):
+        trained = Ngram("n", order).fit(PANEL, TRAIN, problem(horizon))
         lost = []
         for i, (first, end) in enumerate(zip(TRAIN, KNOWN, strict=True)):
             for step in range(first, end):
                 row = PANEL.offsets[i] + step
                 for h in range(1, min(step, horizon) + 1):
                     if PANEL.target_observed[row]:
-                        probabilities = told.forecast(PANEL, at(i, step - h)).probabilities[0, h - 1]
+                        probabilities = trained.forecast(PANEL, at(i, step - h)).probabilities[0, h - 1]
                         lost.append(-np.log2(probabilities[int(PANEL.target[row])]))
         bits.append(np.mean(lost))
     assert fitted.order == np.argmin(bits) + 1
@@ -84,7 +84,7 @@ def test_what_was_chosen_is_kept_and_nothing_to_choose_on_leaves_the_default():
     fitted = Ngram("n").fit(PANEL.cut(KNOWN), TRAIN, problem())
     assert fitted.chosen() == Ngram("n", fitted.order)
     whole = Ngram("n").fit(PANEL, PANEL.lengths, problem())
-    assert (whole.order, len(whole.notes)) == (UNCHOSEN, 1)
+    assert (whole.order, len(whole.notes)) == (DEFAULT_ORDER, 1)
 
 
 def test_it_says_how_many_contexts_it_knows():

@@ -83,8 +83,8 @@ def test_closed_forms_know_no_order_of_a_panel_either(settings):
     panel = panel_of(*(random_walk(120 + 9 * i, seed=i) for i in range(4)))
     order = np.array([2, 0, 3, 1])
     forecaster = build_baseline(settings, 0)
-    found = forecasts(forecaster, panel.take(order))
-    np.testing.assert_allclose(found, forecasts(forecaster, panel)[order], rtol=1e-9, atol=1e-9)
+    actual = forecasts(forecaster, panel.take(order))
+    np.testing.assert_allclose(actual, forecasts(forecaster, panel)[order], rtol=1e-9, atol=1e-9)
 
 
 def test_a_row_a_series_and_a_row_a_step_are_the_same_panel(tmp_path):

@@ -12,8 +12,8 @@ from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins, rolling_origins, split_panel
@@ -201,7 +201,7 @@ def test_what_was_saved_is_restored_to_the_same_numbers():
     panel = panel_of(noisy_sine(300), noisy_sine(280, seed=1))
     fitted, _ = fitted_on(panel)
     parts = saved_parts(fitted, panel)
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
+    opened = load_network(fitted.forecaster, PROBLEM, panel.ids, **parts)
     origins = last_origins(panel)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)
     for spoilt in (
@@ -210,7 +210,7 @@ def test_what_was_saved_is_restored_to_the_same_numbers():
         parts["tensors"] | {"scale": np.zeros(3)},
     ):
         with pytest.raises(ForecastError, match="should be"):
-            restore(fitted.forecaster, PROBLEM, panel.ids, **(parts | {"tensors": spoilt}))
+            load_network(fitted.forecaster, PROBLEM, panel.ids, **(parts | {"tensors": spoilt}))
 
 
 def test_other_series_than_those_it_was_fitted_on_are_refused():
@@ -241,10 +241,10 @@ def test_counts_are_forecast_as_counts():
     panel = panel_of(counts(), counts(350, seed=1))
     settings = GruSettings(hidden_size=4, head="negative_binomial", reference="seasonal")
     fitted, _ = fitted_on(panel, settings, TrainingSettings(max_epochs=4, accelerator="cpu", threads=1))
-    told = fitted.forecast(panel, Origins(np.zeros(60, dtype=int), np.arange(330, 390)))
-    np.testing.assert_allclose(told.quantiles, np.round(told.quantiles), atol=1e-4)
-    assert told.quantiles.min() > -1e-4
-    assert (told.y_hat > 0).all()
+    predicted = fitted.forecast(panel, Origins(np.zeros(60, dtype=int), np.arange(330, 390)))
+    np.testing.assert_allclose(predicted.quantiles, np.round(predicted.quantiles), atol=1e-4)
+    assert predicted.quantiles.min() > -1e-4
+    assert (predicted.y_hat > 0).all()
     live = fitted.start(panel)
     np.testing.assert_allclose(live.forecast().y_hat, fitted.forecast(panel, last_origins(panel)).y_hat, rtol=1e-5)
 
@@ -265,8 +265,8 @@ def test_a_width_that_comes_and_goes_is_learnt():
     settings = LstmSettings(hidden_size=16, head="gaussian", reference="mean")
     fitted, _ = fitted_on(panel, settings, TrainingSettings(max_epochs=60, learning_rate=0.02, accelerator="cpu"))
     steps = np.arange(2600, 2900)
-    told = fitted.forecast(panel, Origins(np.zeros(300, dtype=int), steps)).quantiles[:, 0]
-    width = (told[:, QUANTILES.index(0.95)] - told[:, QUANTILES.index(0.05)]) / (2 * 1.6449)
+    predicted = fitted.forecast(panel, Origins(np.zeros(300, dtype=int), steps)).quantiles[:, 0]
+    width = (predicted[:, QUANTILES.index(0.95)] - predicted[:, QUANTILES.index(0.05)]) / (2 * 1.6449)
     calm = spread[steps + 1] < 0.5
     settled = (steps + 1) % 10 > 1  # the first steps of a stretch are told apart only by counting
     assert np.median(width[calm & settled]) == pytest.approx(0.2, rel=0.35)
@@ -302,9 +302,9 @@ def test_of_a_sine_whose_noise_comes_and_goes_the_intervals_cover_what_they_say(
     fitted, split = fitted_on(panel, GruSettings(hidden_size=16, head=head), training)
     origins = rolling_origins(panel, split.before_test, panel.lengths, PROBLEM.horizon)
     ahead = origins.rows(panel)[:, None] + np.arange(1, PROBLEM.horizon + 1)
-    told, y = fitted.forecast(panel, origins).quantiles, panel.target[ahead]
+    predicted, y = fitted.forecast(panel, origins).quantiles, panel.target[ahead]
     for low, nominal in ((0, 0.95), (1, 0.9), (2, 0.8), (3, 0.5)):
-        covered = np.mean((told[..., low] <= y) & (y <= told[..., -1 - low]))
+        covered = np.mean((predicted[..., low] <= y) & (y <= predicted[..., -1 - low]))
         assert covered == pytest.approx(nominal, abs=0.1 if nominal == 0.5 else 0.06)
-    width = told[..., QUANTILES.index(0.95)] - told[..., QUANTILES.index(0.05)]
+    width = predicted[..., QUANTILES.index(0.95)] - predicted[..., QUANTILES.index(0.05)]
     assert np.corrcoef(width.ravel(), spread[ahead].ravel())[0, 1] > 0.9

@@ -7,8 +7,8 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 from oracles.saved import saved_parts
 
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, rolling_origins, split_panel
@@ -59,6 +59,6 @@ def test_it_learns_what_lies_further_back_than_a_chunk_of_single_steps():
 def test_what_was_saved_forecasts_the_same():
     panel = panel_of(noisy_sine(300), noisy_sine(250, seed=3))
     fitted, _ = fitted_on(panel, GruSettings(hidden_size=6, segment_steps=7))
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **saved_parts(fitted, panel))
+    opened = load_network(fitted.forecaster, PROBLEM, panel.ids, **saved_parts(fitted, panel))
     origins = Origins(np.arange(2), panel.lengths - 1)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)

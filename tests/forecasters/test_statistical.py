@@ -11,11 +11,19 @@ from oracles.smoothing import arma_forecast, holt_winters, local_level, smoothed
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import backtest
-from forecast.forecasters.arima import Orders, arima, conditional_fit, differences, find_orders
+from forecast.forecasters.model_search import SEARCHES, Orders, Task, arima, conditional_fit, differences, find_orders
 from forecast.forecasters.naive import NaiveRule, last_season, last_value
-from forecast.forecasters.orders import SEARCHES, Task
-from forecast.forecasters.pattern import Pattern, fit_season, line_slope, moving_mean, season_strength
-from forecast.forecasters.statespace import Estimate, estimate, smoothing, structural
+from forecast.forecasters.state_space import (
+    Estimate,
+    Pattern,
+    estimate,
+    fit_season,
+    line_slope,
+    moving_mean,
+    season_strength,
+    smoothing,
+    structural,
+)
 from forecast.forecasters.statistical import Statistical, quietly
 from forecast.forecasters.transformed import Transformed
 from forecast.questions.kinds import Problem
@@ -110,9 +118,9 @@ def test_theta_is_the_mean_of_the_line_and_of_smoothing():
     model = fitted.models[0]
     with quietly():
         form = smoothing(pattern=Pattern(slope=0.5 * line_slope((y - y[0]) / model.scale)), unscored=3)
-        found = estimate(form, (y - y[0]) / model.scale, 0, nothing)
-        classical = replace(model, estimate=found).forecast(y, np.array([149]), 5)
-    np.testing.assert_allclose(classical[0], theta_forecast(y, found.params[0], 5), rtol=1e-6)
+        estimated = estimate(form, (y - y[0]) / model.scale, 0, nothing)
+        classical = replace(model, estimate=estimated).forecast(y, np.array([149]), 5)
+    np.testing.assert_allclose(classical[0], theta_forecast(y, estimated.params[0], 5), rtol=1e-6)
     assert fitted.notes[0].startswith("found by AICc: Theta")
 
 
@@ -126,8 +134,8 @@ def test_the_smoothing_that_made_the_data_is_found():
         z.append(levels + error)
         levels += 0.3 * error
     with quietly():
-        found = estimate(smoothing(unscored=3), np.array(z), 0, nothing)
-    assert abs(found.params[0] - 0.3) < 0.03
+        estimated = estimate(smoothing(unscored=3), np.array(z), 0, nothing)
+    assert abs(estimated.params[0] - 0.3) < 0.03
 
 
 def test_the_search_by_squares_and_the_likelihood_agree():

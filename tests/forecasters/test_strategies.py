@@ -10,10 +10,10 @@ from oracles.panels import autoregression, noisy_sine, panel_of
 from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
-from forecast.forecasters.forks import forecast_by_forks
 from forecast.forecasters.interface import Forecasts
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
+from forecast.forecasters.strategies import forecast_by_forks
 from forecast.network.settings import GruSettings, LstmSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, rolling_origins, split_panel
@@ -116,13 +116,13 @@ def test_what_was_saved_is_restored_to_the_same_numbers(strategy):
     panel = some_panel()
     fitted, _ = fitted_on(panel, LstmSettings(hidden_size=4, strategy=strategy))
     parts = saved_parts(fitted, panel)
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
+    opened = load_network(fitted.forecaster, PROBLEM, panel.ids, **parts)
     origins = Origins(np.array([0, 1]), panel.lengths - 1)
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)
     other = replace(fitted.forecaster, settings=LstmSettings(hidden_size=4, strategy="direct"))
     if strategy != "direct":
         with pytest.raises(ForecastError, match="should"):
-            restore(other, PROBLEM, panel.ids, **parts)
+            load_network(other, PROBLEM, panel.ids, **parts)
 
 
 class Known:
@@ -143,17 +143,17 @@ class Known:
 def test_forks_are_averaged_as_a_loop_does(forks, first_step):
     horizon, known = 5, Known(5)
     origins = Origins(np.array([0, 0, 1, 0, 1]), np.array([4, 0 + first_step, 9, 5, 20]))
-    found = forecast_by_forks(known, origins, forks, first_step)
+    actual = forecast_by_forks(known, origins, forks, first_step)
     assert known.calls == 1
     for i, (series, step) in enumerate(zip(origins.series, origins.steps, strict=True)):
         for h in range(1, horizon + 1):
-            told = []
+            predicted = []
             for age in range(forks):
                 if h + age <= horizon and (age == 0 or step - age >= first_step):
                     one = known(Origins(np.array([series]), np.array([step - age])))
-                    told.append(one.quantiles[0, h + age - 1])
-            np.testing.assert_allclose(found.quantiles[i, h - 1], np.mean(told, axis=0))
-            assert found.y_hat[i, h - 1] == pytest.approx(np.mean(told, axis=0)[1])
+                    predicted.append(one.quantiles[0, h + age - 1])
+            np.testing.assert_allclose(actual.quantiles[i, h - 1], np.mean(predicted, axis=0))
+            assert actual.y_hat[i, h - 1] == pytest.approx(np.mean(predicted, axis=0)[1])
 
 
 def on_ar1():
@@ -204,14 +204,14 @@ def test_distributions_that_are_fed_back_widen_as_those_of_the_process(head):
     problem = Problem(PROBLEM.horizon, 24, 1)
     fitted, split = fitted_on(panel_of(y), GruSettings(strategy="recursive", head=head), training, problem)
     origins = rolling_origins(panel_of(y), split.before_test, np.array([3000]), PROBLEM.horizon)
-    told = fitted.forecast(panel_of(y), origins)
+    predicted = fitted.forecast(panel_of(y), origins)
     h = np.arange(1, PROBLEM.horizon + 1)
     spread = np.sqrt((1 - 0.8 ** (2 * h)) / (1 - 0.8**2))
-    width = (told.quantiles[..., -2] - told.quantiles[..., 1]).mean(axis=0) / (2 * 1.645)
+    width = (predicted.quantiles[..., -2] - predicted.quantiles[..., 1]).mean(axis=0) / (2 * 1.645)
     np.testing.assert_allclose(width, spread, rtol=0.12)
-    assert (np.diff(told.quantiles, axis=-1) >= 0).all()
+    assert (np.diff(predicted.quantiles, axis=-1) >= 0).all()
     expected = y[origins.steps, None] * 0.8**h
     truth = y[origins.steps[:, None] + h]
-    assert np.mean((truth - told.y_hat) ** 2) <= 1.05**2 * np.mean((truth - expected) ** 2)
+    assert np.mean((truth - predicted.y_hat) ** 2) <= 1.05**2 * np.mean((truth - expected) ** 2)
     alone = fitted.forecast(panel_of(y), origins[[7]])
-    np.testing.assert_allclose(alone.quantiles[0], told.quantiles[7], atol=1e-4)
+    np.testing.assert_allclose(alone.quantiles[0], predicted.quantiles[7], atol=1e-4)

@@ -12,8 +12,8 @@ from oracles.symbols import chain_text, entropy_rate, symbols_panel
 
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import combined_by, ensemble
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split, rolling_origins
@@ -47,64 +47,64 @@ def fitted(name):
 
 @every
 def test_they_are_probabilities(name):
-    made = fitted(name).forecast(PANEL, ORIGINS)
-    assert made.probabilities.shape == (len(ORIGINS), 2, 3)
-    assert (made.probabilities > 0).all()
-    np.testing.assert_allclose(made.probabilities.sum(axis=-1), 1.0, rtol=1e-12)
-    np.testing.assert_array_equal(made.y_hat, made.probabilities.argmax(axis=-1))
+    forecast = fitted(name).forecast(PANEL, ORIGINS)
+    assert forecast.probabilities.shape == (len(ORIGINS), 2, 3)
+    assert (forecast.probabilities > 0).all()
+    np.testing.assert_allclose(forecast.probabilities.sum(axis=-1), 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(forecast.y_hat, forecast.probabilities.argmax(axis=-1))
 
 
 @every
 def test_each_is_made_of_nothing_later(name):
-    told = fitted(name).forecast(PANEL, ORIGINS).probabilities
+    predicted = fitted(name).forecast(PANEL, ORIGINS).probabilities
     for which in (0, 7, 20, 44):
         origin = ORIGINS[[which]]
         cut = PANEL.cut(np.where(np.arange(2) == origin.series, origin.steps + 1, PANEL.lengths))
-        np.testing.assert_allclose(fitted(name).forecast(cut, origin).probabilities[0], told[which], rtol=2e-5)
+        np.testing.assert_allclose(fitted(name).forecast(cut, origin).probabilities[0], predicted[which], rtol=2e-5)
 
 
 @every
 def test_a_network_that_is_saved_says_the_same_again(name):
     members = fitted(name).members
     for one in members:
-        again = restore(one.forecaster, PROBLEM, PANEL.ids, **saved_parts(one, PANEL))
-        told = again.forecast(PANEL, ORIGINS).probabilities
-        np.testing.assert_array_equal(told, one.forecast(PANEL, ORIGINS).probabilities)
+        again = load_network(one.forecaster, PROBLEM, PANEL.ids, **saved_parts(one, PANEL))
+        predicted = again.forecast(PANEL, ORIGINS).probabilities
+        np.testing.assert_array_equal(predicted, one.forecast(PANEL, ORIGINS).probabilities)
 
 
 def test_an_ensemble_says_the_mean_of_its_members():
     together = fitted("ensemble")
     each = [member.forecast(PANEL, ORIGINS).probabilities for member in together.members]
-    told = together.forecast(PANEL, ORIGINS)
-    np.testing.assert_allclose(told.probabilities, np.mean(each, axis=0), rtol=1e-12)
-    np.testing.assert_array_equal(told.members, each)
+    predicted = together.forecast(PANEL, ORIGINS)
+    np.testing.assert_allclose(predicted.probabilities, np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(predicted.members, each)
     assert np.abs(each[0] - each[1]).max() > 1e-4
 
 
 def test_a_chain_is_learnt_as_well_as_whoever_knows_it_can():
     """Bits a symbol over the test split lie within 2 % of the entropy rate of the chain."""
     panel = symbols_panel(chain_text(8000))
-    asked = forecast_task(panel, 1, target_type="symbol")
+    task = forecast_task(panel, 1, target_type="symbol")
     training = TrainingSettings(max_epochs=30, learning_rate=0.01, accelerator="cpu", threads=1)
     network = Recurrent(GruSettings(hidden_size=16, head="categorical"), training)
-    found = network.fit(panel.cut(asked.split.fitted), asked.split.train, asked.problem)
-    origins = rolling_origins(panel, asked.split.before_test, panel.lengths, 1)
-    came = panel.target[origins.rows(panel) + 1].astype(int)
-    probabilities = found.forecast(panel, origins).probabilities[:, 0]
-    known = -np.log2(probabilities[np.arange(len(came)), came]).mean()
+    trained = network.fit(panel.cut(task.split.fitted), task.split.train, task.problem)
+    origins = rolling_origins(panel, task.split.before_test, panel.lengths, 1)
+    outcomes = panel.target[origins.rows(panel) + 1].astype(int)
+    probabilities = trained.forecast(panel, origins).probabilities[:, 0]
+    known = -np.log2(probabilities[np.arange(len(outcomes)), outcomes]).mean()
     assert known == pytest.approx(entropy_rate(), rel=0.02)
 
 
 def test_after_h_e_l_l_comes_e_l_l_o():
     panel = symbols_panel("hello" * 60)
-    asked = forecast_task(panel, 1, target_type="symbol")
+    task = forecast_task(panel, 1, target_type="symbol")
     training = TrainingSettings(chunk_steps=20, max_epochs=60, learning_rate=0.02, accelerator="cpu", threads=1)
-    found = Recurrent(RnnSettings(hidden_size=8, head="categorical"), training).fit(
-        panel.cut(asked.split.fitted), asked.split.train, asked.problem
+    trained = Recurrent(RnnSettings(hidden_size=8, head="categorical"), training).fit(
+        panel.cut(task.split.fitted), task.split.train, task.problem
     )
-    told = found.forecast(panel, Origins(np.zeros(4, dtype=np.int64), np.arange(250, 254)))
-    assert [panel.symbols[int(code)] for code in told.y_hat[:, 0]] == list("ello")
-    assert told.probabilities.max(axis=-1).min() > 0.9
+    predicted = trained.forecast(panel, Origins(np.zeros(4, dtype=np.int64), np.arange(250, 254)))
+    assert [panel.symbols[int(code)] for code in predicted.y_hat[:, 0]] == list("ello")
+    assert predicted.probabilities.max(axis=-1).min() > 0.9
 
 
 def with_bits_ahead(panel):
@@ -117,33 +117,33 @@ def with_bits_ahead(panel):
 def test_where_the_symbols_before_are_not_read_they_change_nothing():
     panel = with_bits_ahead(PANEL)
     settings = LstmSettings(hidden_size=4, head="categorical", autoregressive=False)
-    found = Recurrent(settings, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
-    told = found.forecast(panel, ORIGINS).probabilities
+    trained = Recurrent(settings, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
+    predicted = trained.forecast(panel, ORIGINS).probabilities
     other = replace(panel, values=2.0 - panel.values)
-    np.testing.assert_array_equal(found.forecast(other, ORIGINS).probabilities, told)
-    assert np.abs(told - told[:1]).max() > 1e-6  # the bits do
+    np.testing.assert_array_equal(trained.forecast(other, ORIGINS).probabilities, predicted)
+    assert np.abs(predicted - predicted[:1]).max() > 1e-6  # the bits do
 
 
 def test_whole_series_train_and_others_validate():
     """A series of which no step is trained, as in a split over series."""
     panel = symbols_panel(chain_text(90), chain_text(80, 1), chain_text(70, 2))
     split = Split(np.array([90, 0, 0]), np.array([0, 80, 0]))
-    found = Recurrent(LSTM, TRAINING).fit(panel.cut(split.fitted), split.train, PROBLEM)
+    trained = Recurrent(LSTM, TRAINING).fit(panel.cut(split.fitted), split.train, PROBLEM)
     origins = rolling_origins(panel, split.fitted, panel.lengths, 2)
     assert set(origins.series) == {2}
     assert origins.steps[0] == 0
-    assert np.isfinite(found.forecast(panel, origins).probabilities).all()
+    assert np.isfinite(trained.forecast(panel, origins).probabilities).all()
 
 
 def test_a_masked_symbol_is_read_as_the_one_before_with_a_mark():
     masked = np.zeros((230, 1), dtype=np.bool_)
     masked[[0, 40, 150]] = True
     panel = replace(PANEL, masked=masked, observed=~masked)
-    found = Recurrent(LSTM, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
+    trained = Recurrent(LSTM, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
     hidden = panel.values.copy()
     hidden[masked] = 2.0 - hidden[masked]  # what stands there is not to be read
-    told = found.forecast(panel, ORIGINS).probabilities
-    np.testing.assert_array_equal(found.forecast(replace(panel, values=hidden), ORIGINS).probabilities, told)
+    predicted = trained.forecast(panel, ORIGINS).probabilities
+    np.testing.assert_array_equal(trained.forecast(replace(panel, values=hidden), ORIGINS).probabilities, predicted)
 
 
 def test_numbers_are_no_symbols():
@@ -152,7 +152,7 @@ def test_numbers_are_no_symbols():
 
 
 def test_symbols_have_no_season():
-    asked = forecast_task(PANEL, 1, target_type="symbol")
-    assert (asked.problem.season_steps, asked.season.evidence) == (1, "symbols have none")
+    task = forecast_task(PANEL, 1, target_type="symbol")
+    assert (task.problem.season_steps, task.season.evidence) == (1, "symbols have none")
     with pytest.raises(ForecastError, match="symbols have no season, found 7"):
         forecast_task(PANEL, 1, target_type="symbol", season_steps=7)

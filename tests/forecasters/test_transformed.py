@@ -116,6 +116,6 @@ def test_quantiles_and_members_come_back_in_the_targets_units():
             y_hat = np.repeat(last[:, None], 4, axis=1)
             return Forecasts(y_hat, y_hat[:, :, None] + np.arange(-4, 5), members=y_hat[None] + 1)
 
-    told = FittedTransformed(Knows()).forecast(panel, Origins(np.array([0]), np.array([50])))
-    np.testing.assert_allclose(told.quantiles[0, 0], panel.target[50] * np.exp(np.arange(-4.0, 5.0)))
-    np.testing.assert_allclose(told.members[0, 0], panel.target[50] * np.e)
+    predicted = FittedTransformed(Knows()).forecast(panel, Origins(np.array([0]), np.array([50])))
+    np.testing.assert_allclose(predicted.quantiles[0, 0], panel.target[50] * np.exp(np.arange(-4.0, 5.0)))
+    np.testing.assert_allclose(predicted.members[0, 0], panel.target[50] * np.e)

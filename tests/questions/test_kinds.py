@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forecast.evaluation.metrics import METRICS_OF
-from forecast.forecasters.copula import keeps_copula
+from forecast.forecasters.trajectories import keeps_copula
 from forecast.network.heads import HEADS as HEAD_CLASSES
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, HEADS, QUESTIONS, RANKING_METRICS, TargetType, question_of_head

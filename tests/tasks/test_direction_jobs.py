@@ -17,8 +17,7 @@ from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.metrics import score
 from forecast.forecasters.baselines import SHIPPED, build_baseline
-from forecast.forecasters.direction import BaseRate
-from forecast.forecasters.naive import NaiveRule, last_change
+from forecast.forecasters.naive import BaseRate, NaiveRule, last_change
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION

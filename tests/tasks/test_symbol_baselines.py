@@ -6,10 +6,10 @@ import pytest
 from small_jobs import small_job
 
 from forecast.errors import ForecastError
-from forecast.forecasters.asked import check_asked
 from forecast.forecasters.baselines import SHIPPED, refusal
+from forecast.forecasters.naive import SymbolRates
+from forecast.forecasters.recurrent import check_answered
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
-from forecast.forecasters.symbols import SymbolRates
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, SYMBOL, Problem
 from forecast.tasks.prepare import check_question, chosen_baselines, forecasters, omitted_baselines, reference
@@ -106,9 +106,9 @@ def test_what_makes_no_sense_is_refused(changes, said):
 
 
 def test_a_network_is_asked_what_its_head_answers():
-    check_asked(LstmSettings(head="categorical"), Problem(2, 4, target_type="symbol"))
+    check_answered(LstmSettings(head="categorical"), Problem(2, 4, target_type="symbol"))
     with pytest.raises(ForecastError, match=r"asks for the symbol, and `model.head=direction` answers the direction"):
-        check_asked(LstmSettings(head="direction"), Problem(2, 4, target_type="symbol"))
+        check_answered(LstmSettings(head="direction"), Problem(2, 4, target_type="symbol"))
 
 
 def test_the_files_are_what_is_added():

@@ -251,7 +251,7 @@ def test_paths_that_were_asked_for_are_written(tmp_path):
     future = made.finished.future
     assert all(ds == future[future.model == "lstm"]["ds"].tolist() for ds in each)
     panel = made.prepared.panel
-    drawn = open_run(made.folder).network.paths(panel, last_origins(panel), 7, job.seed)
+    drawn = open_run(made.folder).network.sample_trajectories(panel, last_origins(panel), 7, job.seed)
     np.testing.assert_allclose(table.y_hat, drawn.ravel(), rtol=1e-6)
     again = predict(made.folder, {}, tmp_path / "ahead")
     np.testing.assert_allclose(pd.read_parquet(again.folder / files.PATHS).y_hat, table.y_hat, rtol=1e-6)
@@ -264,7 +264,9 @@ def test_logarithms_are_refused_by_a_head_of_counts(tmp_path):
 
 
 def test_paths_of_points_are_refused_before_anything_is_trained(tmp_path):
-    with pytest.raises(ForecastError, match=r"paths are drawn from a distribution, found `model\.head=point`"):
+    with pytest.raises(
+        ForecastError, match=r"sample trajectories .* come from a distribution, found `model\.head=point`"
+    ):
         train(small_job(report__paths=7), tmp_path / "run", silent())
     assert not list(tmp_path.iterdir())
 

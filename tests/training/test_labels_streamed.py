@@ -12,7 +12,7 @@ from forecast.errors import ForecastError
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.leaks import find_leaks
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.windows import window_rows
+from forecast.forecasters.regression import whole_window_rows
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings, GruSettings
 from forecast.questions.kinds import Problem
@@ -186,7 +186,7 @@ def test_windows_end_before_labels_and_nowhere_else():
     epochs = training_epochs(data_of(panel, panel.lengths), panel.offsets[1:], windows, context_steps=9, seed=0)
     at_least = [i for i, n in enumerate(LENGTHS) if n >= 9 and i != 3]
     assert sorted(epochs.origin_rows.tolist()) == [int(panel.offsets[i + 1]) - 2 for i in at_least]
-    every = window_rows(panel, np.zeros(10, dtype=np.int64), panel.lengths, ONE)
+    every = whole_window_rows(panel, np.zeros(10, dtype=np.int64), panel.lengths, ONE)
     assert every.tolist() == [int(panel.offsets[i + 1]) - 2 for i in range(10) if i != 3]
     short = split_panel(panel, 7, 1, 1, 1, over="series")
     with pytest.raises(ForecastError, match=r"needs 20 steps up to an origin, found 1 in validation"):

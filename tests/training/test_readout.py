@@ -13,8 +13,8 @@ from sklearn.linear_model import Ridge as PlainRidge
 
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import FittedEnsemble, ensemble
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
 from forecast.network.settings import EsnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
@@ -192,7 +192,7 @@ def fitted_on(panel, settings=SETTINGS, **options):
 def test_saved_and_opened_again_it_forecasts_the_same_and_knows_its_penalty():
     panel = a_panel()
     fitted = fitted_on(panel)
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **saved_parts(fitted, panel))
+    opened = load_network(fitted.forecaster, PROBLEM, panel.ids, **saved_parts(fitted, panel))
     origins = Origins(np.array([0, 0, 1]), np.array([50, 299, 269]))
     np.testing.assert_array_equal(opened.forecast(panel, origins).y_hat, fitted.forecast(panel, origins).y_hat)
     assert opened.chosen().penalty == fitted.chosen().penalty == fitted.penalty
@@ -239,7 +239,7 @@ def test_windows_are_refused_with_the_reason():
 def test_paths_are_refused_with_the_reason():
     fitted = fitted_on(a_panel())
     with pytest.raises(ForecastError, match=r"model=esn.*points alone"):
-        fitted.paths(a_panel(), Origins(np.array([0]), np.array([299])), 3)
+        fitted.sample_trajectories(a_panel(), Origins(np.array([0]), np.array([299])), 3)
 
 
 def test_what_is_known_ahead_is_used():

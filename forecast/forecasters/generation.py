@@ -1,6 +1,6 @@
-"""A continuation: symbols drawn one after the other from what a network forecasts of the next, each fed back to it.
+"""Generation of symbols: each is drawn from what a network forecasts of the next step, and fed back to it.
 
-The chances p of the next symbol are sharpened or flattened by a temperature T: p^(1/T), made to add up to 1 again. At
+The probabilities p of the next symbol are sharpened or flattened by a temperature T: p_i^(1/T) / sum_j p_j^(1/T). At
 T = 1 symbols are drawn as often as they are forecast, at T = 0 the likeliest comes each time, and the larger T is, the
 more alike all become. Each symbol costs one step of the cell (`Live`).
 """
@@ -41,15 +41,15 @@ def continue_from(
 ) -> tuple[str, ...]:
     """Draw `steps` symbols that may come after a past and, after that, a beginning.
 
-    `past` is handed over as to `FittedNetwork.start`; to begin out of nothing make it of the beginning
+    `past` is handed over as to `FittedNetwork.start`; to begin with nothing but the beginning, make it of that
     (`past_of`). What is drawn for one of its series, number `series`, is fed to all of them. The same seed draws the
     same.
 
     Raises
     ------
     ForecastError
-        A network that cannot be continued (`why_not_continued`), a symbol that is none of its own, a temperature below
-        0, or, for a network on windows, a past that is shorter than one.
+        A network that cannot be continued (`why_not_continued`), a symbol that is not in its alphabet, a temperature
+        below 0, or, for a network on windows, a past that is shorter than one.
 
     """
     if why := why_not_continued(fitted, past):
@@ -57,69 +57,68 @@ def continue_from(
     if not (temperature >= 0 and np.isfinite(temperature)):
         raise ForecastError(f"a temperature is a number from 0 on, found {temperature!r}")
     live = fitted.start(past)
-    for symbol in codes_of(beginning, past.symbols):
-        live.update(np.full(len(past), float(symbol)))
-    drawn = draw(live, steps, temperature, np.random.default_rng(seed), series)
+    for code in encode_symbols(beginning, past.symbols):
+        live.update(np.full(len(past), float(code)))
+    drawn = _generate(live, steps, temperature, np.random.default_rng(seed), series)
     return tuple(past.symbols[code] for code in drawn)
 
 
-def draw(
-    live: Live | LiveEnsemble, steps: int, temperature: float, rng: np.random.Generator, series: int = 0
+def _generate(
+    live: Live | LiveEnsemble, steps: int, temperature: float, rng: np.random.Generator, series: int
 ) -> list[int]:
-    """Draw codes, one after the other, and feed each back; the last one has been fed as well."""
+    """Draw codes one after the other, and feed each back, the last one too."""
     drawn: list[int] = []
-    told = live.forecast()
+    forecast = live.forecast()
     for _ in range(steps):
-        if told.probabilities is None:
+        if forecast.probabilities is None:
             raise ForecastError("this network forecasts no symbols (`model.head=categorical`)")
-        code = draw_code(told.probabilities[series, 0], temperature, rng)
+        code = sample_code(forecast.probabilities[series, 0], temperature, rng)  # (series, horizon, symbol)
         drawn.append(code)
-        told = live.update(np.full(len(told.ids), float(code)))
+        forecast = live.update(np.full(len(forecast.ids), float(code)))
     return drawn
 
 
-def draw_code(probabilities: FloatArray, temperature: float, rng: np.random.Generator) -> int:
-    """Draw one of some symbols, (symbol,), with its chance at a temperature; at 0 the likeliest, of equals the first.
+def sample_code(probabilities: FloatArray, temperature: float, rng: np.random.Generator) -> int:
+    """Draw a code by the probabilities of all symbols, (symbol,); at temperature 0 the likeliest, of equals the first.
 
-    >>> draw_code(np.array([0.2, 0.5, 0.3]), 0.0, np.random.default_rng(0))
+    >>> sample_code(np.array([0.2, 0.5, 0.3]), 0.0, np.random.default_rng(0))
     1
     """
     if temperature == 0:
         return int(probabilities.argmax())
     if temperature != 1:
         probabilities = tempered(probabilities, temperature)
-    sums = np.cumsum(probabilities)
+    sums = np.cumsum(probabilities)  # of the distribution function; its last place is not 1 to the last digit
     return min(int(np.searchsorted(sums, rng.random() * sums[-1], side="right")), len(probabilities) - 1)
 
 
 def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
-    """Chances to the power 1 / T, adding up to 1, (symbol,); T is above 0.
+    """Probabilities to the power 1 / T, adding up to 1, (symbol,); T is above 0.
 
     >>> tempered(np.array([0.2, 0.8]), 0.5).round(4).tolist()
     [0.0588, 0.9412]
     """
-    powers: FloatArray = (probabilities / probabilities.max()) ** (
-        1 / temperature
-    )  # the largest is 1: nothing overflows
+    relative = probabilities / probabilities.max()  # the largest is 1: nothing overflows
+    powers: FloatArray = relative ** (1 / temperature)
     powers /= powers.sum()
     return powers
 
 
 def past_of(beginning: Sequence[str], like: Panel, steps_ahead: int = 1) -> Panel:
-    """Make a past of a beginning alone: each series of a panel begins with it, and before it there is nothing.
+    """Make a past of a beginning alone: each series of a panel consists of it.
 
-    Its times are those after the end of the panel, or from 0 on where that has no rows (`no_past`); what follows from
-    the date is worked out for them, and for `steps_ahead` more.
+    Its times are those after the end of the panel, or from 0 on where that has no rows (`empty_past`); features of the
+    date are computed for them, and for `steps_ahead` more.
 
     Raises
     ------
     ForecastError
-        No beginning at all, or a symbol that is not the panel's.
+        No beginning at all, or a symbol that is not in the panel's alphabet.
 
     """
     if not beginning:
-        raise ForecastError("a beginning out of nothing needs a symbol at least")
-    codes = codes_of(beginning, like.symbols)
+        raise ForecastError("a beginning without data before it needs at least one symbol")
+    codes = encode_symbols(beginning, like.symbols)
     count = len(like)
     panel = replace(
         like.target_alone(),
@@ -134,7 +133,7 @@ def past_of(beginning: Sequence[str], like: Panel, steps_ahead: int = 1) -> Pane
     return with_features(panel, computed, steps_ahead)
 
 
-def no_past(channel: Channel, ids: tuple[str, ...], calendar: Calendar) -> Panel:
+def empty_past(channel: Channel, ids: tuple[str, ...], calendar: Calendar) -> Panel:
     """Make a panel of series that have no rows yet, of symbols alone."""
     times = np.zeros(0, dtype=np.int64 if calendar.freq is None else "datetime64[ns]")
     return Panel(
@@ -149,7 +148,7 @@ def no_past(channel: Channel, ids: tuple[str, ...], calendar: Calendar) -> Panel
 
 
 def _last_times(panel: Panel) -> TimeArray:
-    """Time of the last row of each series, (series,); before 0, or some date, where there is none."""
+    """Time of the last row of each series, (series,); a step before 0, or some date, where there is none."""
     if len(panel.times):
         return panel.times[panel.offsets[1:] - 1]
     calendar = panel.calendar
@@ -159,9 +158,9 @@ def _last_times(panel: Panel) -> TimeArray:
 
 
 def why_not_continued(fitted: FittedNetwork | FittedEnsemble, past: Panel) -> str | None:
-    """Say why what comes next does not follow from symbols alone; None where it does.
+    """Say why a network cannot generate from symbols alone; None where it can.
 
-    Covariates that are computed from the time go on by themselves; of others nobody knows what they would be.
+    Features of the date are known for every step; other covariates are not.
     """
     network = fitted.members[0]
     if not network.problem.question.categorical:
@@ -177,27 +176,27 @@ def why_not_continued(fitted: FittedNetwork | FittedEnsemble, past: Panel) -> st
     return None
 
 
-def codes_of(symbols: Sequence[str], alphabet: tuple[str, ...]) -> list[int]:
-    """Codes of symbols, their places in the alphabet.
+def encode_symbols(symbols: Sequence[str], alphabet: tuple[str, ...]) -> list[int]:
+    """Encode symbols as their places in the alphabet.
 
     Raises
     ------
     ForecastError
-        A symbol that is not in it, with what is near.
+        A symbol that is not in it, with the nearest ones.
 
     """
-    place = {symbol: code for code, symbol in enumerate(alphabet)}
+    code_of = {symbol: code for code, symbol in enumerate(alphabet)}
     for symbol in symbols:
-        if symbol not in place:
+        if symbol not in code_of:
             raise ForecastError(
                 f"the network was trained on {len(alphabet)} symbols, and {symbol!r} is none of them"
                 f"{_near_symbols(symbol, alphabet)}"
             )
-    return [place[symbol] for symbol in symbols]
+    return [code_of[symbol] for symbol in symbols]
 
 
 def _near_symbols(text: str, symbols: Sequence[str]) -> str:
-    """Name the symbols that a text may have been meant for, or the first of all, as the end of a sentence.
+    """Name the nearest symbols, or the first of all, as the end of a sentence.
 
     >>> _near_symbols("é", ("a", "e", "E")), _near_symbols("suny", ("rain", "sunny"))
     (": near it are 'e', 'E'", ": near it are 'sunny'")

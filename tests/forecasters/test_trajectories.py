@@ -8,11 +8,11 @@ from oracles.panels import noisy_sine, panel_of
 from oracles.saved import saved_parts
 
 from forecast.errors import ForecastError
-from forecast.forecasters.copula import fit_copula
 from forecast.forecasters.ensemble import ensemble
 from forecast.forecasters.interface import QUANTILES
+from forecast.forecasters.loading import load_network
 from forecast.forecasters.recurrent import Recurrent
-from forecast.forecasters.restoring import restore
+from forecast.forecasters.trajectories import fit_copula
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
@@ -64,7 +64,7 @@ def test_paths_of_an_autoregression_hang_together_as_theory_says(settings):
     training = TrainingSettings(max_epochs=8, accelerator="cpu", threads=1)
     fitted = fitted_on(panel, settings, training)
     origins = last_origins(panel)
-    paths = fitted.paths(panel, origins, 1000, seed=3)
+    paths = fitted.sample_trajectories(panel, origins, 1000, seed=3)
     assert paths.shape == (2, 1000, 6)
     np.testing.assert_allclose(correlation_of(paths), correlation_of_errors(0.8, 6), atol=0.08)
     spread = np.sqrt(np.cumsum(0.8 ** (2 * np.arange(6))))
@@ -79,20 +79,22 @@ def test_paths_of_an_autoregression_hang_together_as_theory_says(settings):
 def test_each_step_of_paths_has_the_quantiles_of_the_forecast(name):
     panel = panel_of(noisy_sine(400), noisy_sine(380, seed=1) + 5)
     fitted = fitted_on(panel, RnnSettings(hidden_size=4, head=name))
-    told = fitted.forecast(panel, last_origins(panel)).quantiles
-    paths = fitted.paths(panel, last_origins(panel), 1024)
-    found = np.moveaxis(np.quantile(paths, QUANTILES, axis=1), 0, -1)
-    width = told[..., -1:] - told[..., :1]
-    assert (np.abs(found - told) / width).max() < 0.06
+    predicted = fitted.forecast(panel, last_origins(panel)).quantiles
+    paths = fitted.sample_trajectories(panel, last_origins(panel), 1024)
+    actual = np.moveaxis(np.quantile(paths, QUANTILES, axis=1), 0, -1)
+    width = predicted[..., -1:] - predicted[..., :1]
+    assert (np.abs(actual - predicted) / width).max() < 0.06
 
 
 def test_the_same_seed_draws_the_same_paths_whatever_else_is_asked_for():
     panel = panel_of(noisy_sine(400), noisy_sine(380, seed=1))
     fitted = fitted_on(panel, LstmSettings(hidden_size=4, head="gaussian"))
     both = Origins(np.array([0, 0, 1]), np.array([380, 399, 379]))
-    paths = fitted.paths(panel, both, 10, seed=4)
-    np.testing.assert_allclose(fitted.paths(panel, both[np.array([1])], 10, seed=4), paths[1:2], rtol=1e-5)
-    assert not np.array_equal(fitted.paths(panel, both, 10, seed=5), paths)
+    paths = fitted.sample_trajectories(panel, both, 10, seed=4)
+    np.testing.assert_allclose(
+        fitted.sample_trajectories(panel, both[np.array([1])], 10, seed=4), paths[1:2], rtol=1e-5
+    )
+    assert not np.array_equal(fitted.sample_trajectories(panel, both, 10, seed=5), paths)
 
 
 def counts(steps, seed=0):
@@ -102,7 +104,7 @@ def counts(steps, seed=0):
 def test_paths_of_counts_are_counts():
     panel = panel_of(counts(400), counts(300, seed=1))
     fitted = fitted_on(panel, GruSettings(hidden_size=4, head="negative_binomial", reference="mean"))
-    paths = fitted.paths(panel, last_origins(panel), 200)
+    paths = fitted.sample_trajectories(panel, last_origins(panel), 200)
     np.testing.assert_allclose(paths, np.round(paths), atol=1e-3)
     assert paths.min() > -1e-3
     assert np.abs(fitted.copula.correlation - np.eye(6)).max() < 0.35  # independent counts
@@ -114,14 +116,16 @@ def test_saved_and_fitted_again_it_keeps_how_steps_hang_together(name):
     panel = panel_of(counts(400), counts(380, seed=1))
     fitted = fitted_on(panel, LstmSettings(hidden_size=4, head=name))
     parts = saved_parts(fitted, panel)
-    opened = restore(fitted.forecaster, PROBLEM, panel.ids, **parts)
+    opened = load_network(fitted.forecaster, PROBLEM, panel.ids, **parts)
     forecast_task = panel, last_origins(panel), 20
-    np.testing.assert_array_equal(opened.paths(*forecast_task), fitted.paths(*forecast_task))
+    np.testing.assert_array_equal(
+        opened.sample_trajectories(*forecast_task), fitted.sample_trajectories(*forecast_task)
+    )
     again = fitted.chosen().fit(panel, panel.lengths, PROBLEM)
     np.testing.assert_array_equal(again.copula.factor, fitted.copula.factor)
     wrong = parts["tensors"] | {"copula.factor": np.eye(5)}
     with pytest.raises(ForecastError, match=r"copula\.factor.*\(6, 6\).*\(5, 5\)"):
-        restore(fitted.forecaster, PROBLEM, panel.ids, **(parts | {"tensors": wrong}))
+        load_network(fitted.forecaster, PROBLEM, panel.ids, **(parts | {"tensors": wrong}))
 
 
 def test_an_ensemble_draws_from_its_members_in_turn_and_a_log_is_taken_back():
@@ -129,11 +133,13 @@ def test_an_ensemble_draws_from_its_members_in_turn_and_a_log_is_taken_back():
     split = split_panel(panel, 0.2, 0.1, 24, 6)
     bare = Recurrent(GruSettings(hidden_size=4, head="gaussian"), QUICK)
     members = ensemble(bare, 2).fit(panel.cut(split.fitted), split.train, PROBLEM)
-    paths = members.paths(panel, last_origins(panel), 5, seed=2)
+    paths = members.sample_trajectories(panel, last_origins(panel), 5, seed=2)
     assert paths.shape == (1, 5, 6)
-    np.testing.assert_array_equal(paths[:, ::2], members.members[0].paths(panel, last_origins(panel), 3, seed=2))
+    np.testing.assert_array_equal(
+        paths[:, ::2], members.members[0].sample_trajectories(panel, last_origins(panel), 3, seed=2)
+    )
     log = Transformed(bare).fit(panel.cut(split.fitted), split.train, PROBLEM)
-    assert (log.paths(panel, last_origins(panel), 50) > 0).all()
+    assert (log.sample_trajectories(panel, last_origins(panel), 50) > 0).all()
 
 
 def test_without_a_distribution_there_are_no_paths():
@@ -141,7 +147,7 @@ def test_without_a_distribution_there_are_no_paths():
     fitted = fitted_on(panel, GruSettings(hidden_size=4))
     assert fitted.copula is None
     with pytest.raises(ForecastError, match=r"model\.head=point.*say `model\.head=quantile"):
-        fitted.paths(panel, last_origins(panel), 3)
+        fitted.sample_trajectories(panel, last_origins(panel), 3)
 
 
 def scores_of(forks, correlation, seed=0):
@@ -161,8 +167,8 @@ def test_the_correlation_is_that_of_the_scores_where_there_are_many():
 @pytest.mark.parametrize("forks", [0, 1, 3, 20])
 def test_of_few_forks_it_is_positive_definite_and_nearer_to_independence(forks):
     scores = scores_of(forks, correlation_of_errors(0.9, 12)) if forks else np.zeros((0, 12))
-    found = fit_copula(scores, np.ones(scores.shape, dtype=bool)).correlation
-    np.testing.assert_allclose(np.diag(found), 1.0)
-    assert np.linalg.eigvalsh(found).min() > 1e-4
+    actual = fit_copula(scores, np.ones(scores.shape, dtype=bool)).correlation
+    np.testing.assert_allclose(np.diag(actual), 1.0)
+    assert np.linalg.eigvalsh(actual).min() > 1e-4
     if forks == 0:
-        np.testing.assert_array_equal(found, np.eye(12))
+        np.testing.assert_array_equal(actual, np.eye(12))

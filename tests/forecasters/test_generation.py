@@ -12,8 +12,8 @@ from oracles.symbols import chain_text, symbols_panel
 from scipy.stats import chisquare
 
 from forecast.errors import ForecastError
-from forecast.forecasters.continuation import codes_of, continue_from, draw_code, no_past, past_of, tempered
 from forecast.forecasters.ensemble import combined_by, ensemble
+from forecast.forecasters.generation import continue_from, empty_past, encode_symbols, past_of, sample_code, tempered
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.network.single_step import CellSteps, TorchSteps, steps_from
@@ -64,10 +64,10 @@ def test_symbol_by_symbol_it_forecasts_as_from_the_whole_past(name):
     network, first = fitted(name), 10 if name == "windows" else 1
     live = network.start(PANEL.cut(np.full(2, first)))
     steps = np.arange(first, 100)
-    told = [live.update(PANEL.target[PANEL.offsets[:-1] + step]).probabilities for step in steps]
+    predicted = [live.update(PANEL.target[PANEL.offsets[:-1] + step]).probabilities for step in steps]
     origins = Origins(np.tile([0, 1], len(steps)), np.repeat(steps, 2))
     expected = network.forecast(PANEL, origins).probabilities.reshape(len(steps), 2, 2, 3)
-    np.testing.assert_allclose(told, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-6)
 
 
 def test_a_symbol_that_is_missing_is_handed_over_as_missing():
@@ -79,9 +79,11 @@ def test_a_symbol_that_is_missing_is_handed_over_as_missing():
     for name in ("lstm", "mingru"):
         network = fit(name, panel, np.array([60]), np.array([80]))
         live = network.start(panel.cut(np.array([1])))
-        told = [live.update([None if text[step] == "?" else text[step]]).probabilities[0] for step in range(1, 100)]
+        predicted = [
+            live.update([None if text[step] == "?" else text[step]]).probabilities[0] for step in range(1, 100)
+        ]
         expected = network.forecast(panel, Origins(np.zeros(99, dtype=np.int64), np.arange(1, 100))).probabilities
-        np.testing.assert_allclose(told, expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-6)
         assert len(continue_from(network, past_of("ab", panel), steps=5)) == 5
 
 
@@ -106,8 +108,8 @@ def alternating():
     panel = symbols_panel("abacab" * 20)
     settings = RnnSettings(hidden_size=2, head="categorical", embedding_size=2)
     one = TRAINING.model_copy(update={"max_epochs": 1})
-    found = Recurrent(settings, one).fit(panel, np.array([100]), Problem(1, 5, target_type="symbol"))
-    network = found.network
+    trained = Recurrent(settings, one).fit(panel, np.array([100]), Problem(1, 5, target_type="symbol"))
+    network = trained.network
     with torch.no_grad():
         for part in network.parameters():
             part.zero_()
@@ -116,12 +118,12 @@ def alternating():
         network.symbols.embedding.weight[1] = torch.tensor([0.0, 5.0])  # b the second
         network.backbone.core.weight_ih_l0.copy_(torch.eye(2))
         network.decoder.out.weight.copy_(torch.tensor([[0.0, 2.0], [2.0, 0.0], [0.0, 0.0]]))
-    return found, panel
+    return trained, panel
 
 
 def test_a_network_that_alternates_goes_on_alternating():
     network, panel = alternating()
-    nothing = no_past(panel.channels[0], panel.ids, panel.calendar)
+    nothing = empty_past(panel.channels[0], panel.ids, panel.calendar)
     assert "".join(continue_from(network, past_of("a", nothing), steps=6, temperature=0)) == "bababa"
     assert "".join(continue_from(network, past_of("ab", nothing), steps=3, temperature=0)) == "aba"
     assert "".join(continue_from(network, panel, steps=4, temperature=0)) == "abab"  # after the b of its end
@@ -131,7 +133,7 @@ def test_a_network_that_alternates_goes_on_alternating():
 def test_symbols_come_as_often_as_they_are_forecast():
     """After a the logits are 0, 2 and 0 times the first unit: chances of 1, e^u and 1 over their sum."""
     network, panel = alternating()
-    nothing = no_past(panel.channels[0], panel.ids, panel.calendar)
+    nothing = empty_past(panel.channels[0], panel.ids, panel.calendar)
     logits = np.array([0.0, 2.0 * np.tanh(5.0), 0.0])
     for temperature in (1.0, 0.5, 2.0):
         drawn = [
@@ -146,22 +148,22 @@ def test_symbols_come_as_often_as_they_are_forecast():
 def test_draws_follow_the_chances_at_a_temperature():
     rng = np.random.default_rng(0)
     probabilities = np.array([0.05, 0.6, 0.0, 0.35])
-    drawn = np.bincount([draw_code(probabilities, 1.0, rng) for _ in range(20_000)], minlength=4)
+    drawn = np.bincount([sample_code(probabilities, 1.0, rng) for _ in range(20_000)], minlength=4)
     assert drawn[2] == 0
     assert chisquare(drawn[[0, 1, 3]], 20_000 * probabilities[[0, 1, 3]]).pvalue > 0.01
     np.testing.assert_allclose(tempered(probabilities, 0.5), probabilities**2 / (probabilities**2).sum(), rtol=1e-12)
     assert tempered(probabilities, 1e-6).tolist() == [0, 1, 0, 0]
-    assert draw_code(np.array([0.4, 0.4, 0.2]), 0.0, rng) == 0
-    assert {draw_code(np.array([0.0, 1.0]), 5.0, rng) for _ in range(100)} == {1}
+    assert sample_code(np.array([0.4, 0.4, 0.2]), 0.0, rng) == 0
+    assert {sample_code(np.array([0.0, 1.0]), 5.0, rng) for _ in range(100)} == {1}
 
 
 @every
 def test_the_same_seed_draws_the_same_and_another_does_not(name):
     network, panel = of_one_text(name), symbols_panel(chain_text(100))
-    told = [continue_from(network, panel, steps=40, seed=seed) for seed in (1, 1, 2)]
-    assert told[0] == told[1] != told[2]
-    assert len(told[0]) == 40
-    assert set(told[0]) <= set("abc")
+    predicted = [continue_from(network, panel, steps=40, seed=seed) for seed in (1, 1, 2)]
+    assert predicted[0] == predicted[1] != predicted[2]
+    assert len(predicted[0]) == 40
+    assert set(predicted[0]) <= set("abc")
 
 
 @pytest.mark.parametrize("name", ["lstm", "ensemble"])
@@ -170,8 +172,8 @@ def test_what_is_drawn_is_what_the_network_says_of_its_own_text(name):
     network, panel = of_one_text(name), symbols_panel(chain_text(100))
     drawn = "".join(continue_from(network, past_of("cab", panel), steps=20, temperature=0))
     whole = symbols_panel("cab" + drawn, alphabet="abc")
-    told = network.forecast(whole, Origins(np.zeros(20, dtype=np.int64), np.arange(2, 22))).y_hat[:, 0]
-    assert drawn == "".join("abc"[int(code)] for code in told)
+    predicted = network.forecast(whole, Origins(np.zeros(20, dtype=np.int64), np.arange(2, 22))).y_hat[:, 0]
+    assert drawn == "".join("abc"[int(code)] for code in predicted)
 
 
 def test_of_several_series_one_is_drawn_for():
@@ -222,4 +224,4 @@ def test_networks_that_read_no_symbols_are_not_continued():
 
 
 def test_codes_are_places():
-    assert codes_of(["rain", "dry", "rain"], ("dry", "rain")) == [1, 0, 1]
+    assert encode_symbols(["rain", "dry", "rain"], ("dry", "rain")) == [1, 0, 1]

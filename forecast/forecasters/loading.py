@@ -1,4 +1,7 @@
-"""A trained network out of saved arrays: our own code builds the skeleton, and the arrays have to fit it."""
+"""Load a trained network from saved arrays: our own code builds the skeleton, and the arrays have to fit it.
+
+Nothing else comes from a run folder: no code, no class path, no array of another name, shape or type.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.copula import Copula, keeps_copula
+from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
-from forecast.forecasters.recursion import own_problem
+from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.strategies import network_problem
+from forecast.forecasters.trajectories import Copula, keeps_copula
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings
@@ -25,14 +30,14 @@ from forecast.reference.encoding import (
 from forecast.reference.references import Reference, term_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from forecast.forecasters.recurrent import Recurrent
+    from forecast.forecasters.ensemble import Ensemble
     from forecast.questions.kinds import Problem
     from forecast.series.panel import Channel
 
 
-def restore(
+def load_network(
     forecaster: Recurrent,
     problem: Problem,
     ids: tuple[str, ...],
@@ -42,7 +47,7 @@ def restore(
     tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
     epochs: int,
 ) -> FittedNetwork:
-    """Put saved arrays into the skeleton that the settings describe.
+    """Load a network: put saved arrays into the skeleton that the settings describe.
 
     `channels` are all of the panel that was fitted on, `facts` is what `Reference.facts` gave.
 
@@ -54,7 +59,7 @@ def restore(
     """
     reference = _empty_reference(forecaster, problem, len(ids), facts)
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
-    interface = InputSpec(
+    input_spec = InputSpec(
         inputs=reference.input_size + encoding.input_size,
         horizon=reference.horizon,
         ahead=encoding.ahead.size,
@@ -63,8 +68,8 @@ def restore(
         symbols=len(problem.question.symbols(channels[0].categories)),
         reads_symbols=reference.name == SYMBOLS_READ,
     )
-    with torch.device("meta"):  # its own weights would be drawn for nothing
-        network = Network(forecaster.settings, interface)
+    with torch.device("meta"):  # initial weights would be drawn for nothing
+        network = Network(forecaster.settings, input_spec)
     network.to_empty(device="cpu")
     kept = keeps_copula(forecaster.settings, problem.horizon)
     skeleton = FittedNetwork(
@@ -93,38 +98,79 @@ def restore(
 
 
 def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts: Mapping[str, Any]) -> Reference:
-    """Make the reference that the facts tell of, before its arrays are there."""
-    own = own_problem(forecaster.settings.strategy, problem)
-    if facts["horizon"] != own.horizon:
+    """Make the reference that the facts describe, with zeros in its arrays."""
+    answered = network_problem(forecaster.settings.strategy, problem)
+    if facts["horizon"] != answered.horizon:
         raise ForecastError(
-            f"the reference should forecast {own.horizon} steps, found {facts['horizon']}: it is not of these settings"
+            f"the reference should forecast {answered.horizon} steps, found {facts['horizon']}: "
+            "it does not belong to these settings"
         )
     if problem.question.categorical != (facts["name"] in (SYMBOLS_READ, SYMBOLS_UNREAD)):
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
     if problem.question.categorical:
-        return make_label_encoding(series, own.horizon, read=facts["name"] == SYMBOLS_READ)
+        return make_label_encoding(series, answered.horizon, read=facts["name"] == SYMBOLS_READ)
     terms = term_count(facts["name"], problem.season_steps)
-    return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, own.horizon, terms)))
+    return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, answered.horizon, terms)))
 
 
 def _encoding_arrays(
     channels: tuple[Channel, ...], tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 ) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """Take the arrays of the encoding, of which the size of the network depends, after a check of their shapes."""
+    """Return the arrays of the encoding, which the size of the network depends on, after a check of their shapes."""
     empty = {f"encoding.{name}": array for name, array in empty_encoding(channels).arrays().items()}
-    mine = {name: array for name, array in tensors.items() if name.startswith("encoding.")}
-    _check_arrays(empty, mine)
-    return {name.removeprefix("encoding."): array for name, array in mine.items()}
+    saved = {name: array for name, array in tensors.items() if name.startswith("encoding.")}
+    _check_arrays(empty, saved)
+    return {name.removeprefix("encoding."): array for name, array in saved.items()}
 
 
 def _check_arrays(
-    expected: Mapping[str, np.ndarray[Any, np.dtype[Any]]], found: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+    expected: Mapping[str, np.ndarray[Any, np.dtype[Any]]], saved: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 ) -> None:
-    for name in sorted(expected.keys() | found.keys()):
+    """Demand the same names, types and shapes."""
+    for name in sorted(expected.keys() | saved.keys()):
         want, have = (
-            f"{side[name].dtype} {side[name].shape}" if name in side else "nothing" for side in (expected, found)
+            f"{side[name].dtype} {side[name].shape}" if name in side else "nothing" for side in (expected, saved)
         )
         if want != have:
             raise ForecastError(
                 f"saved array {name!r} should be {want}, found {have}: the weights do not belong to these settings"
             )
+
+
+def load_ensemble(
+    forecaster: Recurrent | Ensemble,
+    problem: Problem,
+    ids: tuple[str, ...],
+    *,
+    channels: tuple[Channel, ...],
+    facts: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
+    epochs: Sequence[int],
+) -> FittedNetwork | FittedEnsemble:
+    """Load an ensemble, or the network alone; `epochs` has one number a member.
+
+    Raises
+    ------
+    ForecastError
+        As `load_network`.
+
+    """
+    if isinstance(forecaster, Recurrent):
+        return load_network(forecaster, problem, ids, channels=channels, facts=facts, tensors=tensors, epochs=epochs[0])
+    members = tuple(
+        load_network(
+            member, problem, ids, channels=channels, facts=facts, tensors=_arrays_of(tensors, i, len(epochs)), epochs=n
+        )
+        for i, (member, n) in enumerate(zip(forecaster.members, epochs, strict=True))
+    )
+    return FittedEnsemble(forecaster, members)
+
+
+def _arrays_of(
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]], member: int, members: int
+) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """Return the arrays that all members share, with those of one."""
+    prefixes = tuple(f"member{i}." for i in range(members))
+    shared = {name: array for name, array in tensors.items() if not name.startswith(prefixes)}
+    prefix = prefixes[member]
+    return shared | {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

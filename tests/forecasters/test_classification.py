@@ -11,9 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from forecast.errors import ForecastError
 from forecast.forecasters.baselines import CLASSIFIERS, build_baseline
-from forecast.forecasters.classifying import Classifier
+from forecast.forecasters.classification import MOST_WEIGHTS, BagOfSteps, Classifier, LastSymbols, fit_inputs
 from forecast.forecasters.settings import ClassifierSettings
-from forecast.forecasters.symbol_windows import MOST_WEIGHTS, BagOfSteps, LastSymbols, fit_inputs
 from forecast.questions.kinds import Problem
 from forecast.questions.outcomes import symbol_base_rates
 from forecast.questions.split import Origins
@@ -44,9 +43,9 @@ def windows(codes, steps, lags, size):
 
 
 def mixed(model, x, rates, fitted_on):
-    told = np.zeros((len(x), len(rates)))
-    told[:, model.classes_] = model.predict_proba(x)
-    return (fitted_on * told + rates) / (fitted_on + 1)
+    predicted = np.zeros((len(x), len(rates)))
+    predicted[:, model.classes_] = model.predict_proba(x)
+    return (fitted_on * predicted + rates) / (fitted_on + 1)
 
 
 def test_it_is_scikit_learn_s_step_by_step_with_the_base_rates_as_one_window_more():
@@ -54,15 +53,15 @@ def test_it_is_scikit_learn_s_step_by_step_with_the_base_rates_as_one_window_mor
     panel, train = symbols_panel(text, alphabet=list("abcde")), np.array([100])
     codes = [None if c == "?" else "abcde".index(c) for c in text]
     fitted = Classifier("softmax", LOGISTIC, lags=3).fit(panel, train, problem(2))
-    told = fitted.forecast(panel, at(*range(100, 138))).probabilities
+    predicted = fitted.forecast(panel, at(*range(100, 138))).probabilities
     for h in (1, 2):
         steps = [t for t in range(100 - h) if codes[t + h] is not None]
         model = LogisticRegression(C=2.0, max_iter=1000)
         model.fit(windows(codes, steps, 3, 5), [codes[t + h] for t in steps])
         rates = symbol_base_rates(panel, train, 2, 5)[h - 1]
         expected = mixed(model, windows(codes, range(100, 138), 3, 5), rates, len(steps))
-        np.testing.assert_allclose(told[:, h - 1], expected, atol=2e-4)
-        np.testing.assert_allclose(told[:, h - 1, 4], rates[4] / (len(steps) + 1))  # "e" never came
+        np.testing.assert_allclose(predicted[:, h - 1], expected, atol=2e-4)
+        np.testing.assert_allclose(predicted[:, h - 1, 4], rates[4] / (len(steps) + 1))  # "e" never came
     assert fitted.notes == ("reads the last 3 symbols",)
 
 
@@ -72,10 +71,10 @@ def test_the_penalty_with_the_fewest_bits_at_both_ends_of_the_horizon_is_taken()
     chosen = Classifier("softmax", LOGISTIC, {"C": tried}, lags=3).fit(panel.cut(known), train, problem(3))
     bits = []
     for c in tried:
-        told = Classifier("softmax", LogisticRegression(C=c, max_iter=1000), lags=3).fit(panel, train, problem(3))
+        trained = Classifier("softmax", LogisticRegression(C=c, max_iter=1000), lags=3).fit(panel, train, problem(3))
         lost = []
         for h in (1, 3):
-            probabilities = told.forecast(panel, at(*range(100 - h, 130 - h))).probabilities[:, h - 1]
+            probabilities = trained.forecast(panel, at(*range(100 - h, 130 - h))).probabilities[:, h - 1]
             lost.append(-np.log2(probabilities[np.arange(30), panel.target[100:130].astype(int)]).mean())
         bits.append(sum(lost))
     best = tried[int(np.argmin(bits))]
@@ -111,16 +110,16 @@ def test_a_label_of_a_series_is_read_off_the_relative_counts_of_its_words():
     x = [[text.count(w) / len(text) for w in "xgb"] + [float(text[-1] == w) for w in "xgb"] for text in TEXTS]
     model = LogisticRegression(C=2.0, max_iter=1000).fit(x[:12], [label == "+" for label in LABELS[:12]])
     origins = Origins(np.arange(12, 18), panel.lengths[12:] - 2)
-    told = fitted.forecast(panel, origins).probabilities[:, 0]
-    np.testing.assert_allclose(told, (12 * model.predict_proba(x[12:]) + 0.5) / 13, atol=1e-4)
-    assert (told.argmax(axis=1) == [label == "+" for label in LABELS[12:]]).all()
+    predicted = fitted.forecast(panel, origins).probabilities[:, 0]
+    np.testing.assert_allclose(predicted, (12 * model.predict_proba(x[12:]) + 0.5) / 13, atol=1e-4)
+    assert (predicted.argmax(axis=1) == [label == "+" for label in LABELS[12:]]).all()
 
 
 def test_means_are_the_same_in_blocks(monkeypatch):
     panel = label_panel(TEXTS, LABELS)
     rows = panel.offsets[1:] - 2
     whole = fit_inputs(panel, 4, None).inputs(panel, rows, 1).toarray()
-    monkeypatch.setattr("forecast.forecasters.symbol_windows._STEPS_AT_ONCE", 7)
+    monkeypatch.setattr("forecast.forecasters.classification._STEPS_AT_ONCE", 7)
     np.testing.assert_array_equal(fit_inputs(panel, 4, None).inputs(panel, rows, 1).toarray(), whole)
     assert fit_inputs(panel, 4, None).inputs(panel, rows[:0], 1).shape == (0, whole.shape[1])
 
@@ -167,7 +166,7 @@ def test_of_more_windows_as_many_are_drawn():
 @pytest.mark.parametrize("text", ["aaaaaaaaab", "a", "?????a????"])
 def test_where_there_is_nothing_to_tell_apart_the_base_rates_remain(text):
     panel = symbols_panel(text, alphabet=["a", "b"])
-    told = (
+    predicted = (
         Classifier("softmax", LOGISTIC, lags=2)
         .fit(panel, np.array([9]), problem(2))
         .forecast(panel, at(0))
@@ -176,7 +175,7 @@ def test_where_there_is_nothing_to_tell_apart_the_base_rates_remain(text):
     rates = symbol_base_rates(panel, np.array([9]), 2, 2)
     seen = [sum(c != "?" for c in text[h:9]) for h in (1, 2)]
     expected = [(n * np.array([n > 0, 0]) + r) / (n + 1) for n, r in zip(seen, rates, strict=True)]
-    np.testing.assert_allclose(told[0], expected)
+    np.testing.assert_allclose(predicted[0], expected)
 
 
 def test_what_it_warns_of_is_a_note():
