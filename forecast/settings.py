@@ -78,7 +78,7 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known are {', '.join(known)}"
         return f"`{name}` is not a setting: {hint}"
     if error["type"] == "missing":
-        return f"`{name}` is missing: say it, as in `{name}=...`"
+        return f"`{name}` is missing: set it, as in `{name}=...`"
     if error["type"] == _ONE_OF:
         context = error["ctx"]
         return f"`{name}.{context['key']}` should be one of {context['known']}, found {context['value']!r}"

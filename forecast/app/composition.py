@@ -113,7 +113,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ForecastError(f"`{error.full_key}` cannot be worked out: {str(error).splitlines()[0]}") from error
     if missing:
-        raise ForecastError(f"`{missing[0]}` is missing: say it, as in `{missing[0]}=...`")
+        raise ForecastError(f"`{missing[0]}` is missing: set it, as in `{missing[0]}=...`")
     return dict(values)
 
 

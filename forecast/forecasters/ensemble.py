@@ -176,7 +176,7 @@ def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> R
     if isinstance(network.settings, EsnSettings) and network.settings.reservoir_seed is not None:
         raise ForecastError(
             f"`ensemble={members}` networks differ in their seed alone, and with "
-            f"`model.reservoir_seed={network.settings.reservoir_seed}` all of them are the same: say "
+            f"`model.reservoir_seed={network.settings.reservoir_seed}` all of them are the same: set "
             f"`model.reservoir_seed=null`, or `ensemble=1`"
         )
     return Ensemble(tuple(replace(network, seed=member_seed(network.seed, i)) for i in range(members)), combine)

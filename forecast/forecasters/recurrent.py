@@ -140,7 +140,7 @@ def _check_inputs(settings: NetworkSettings, reference: Reference, encoding: Cov
     if reference.input_size + encoding.input_size + encoding.static.size + settings.id_embedding == 0:
         raise ForecastError(
             "`model.autoregressive=false` leaves nothing to be read, as the data hold nothing but the symbols: name "
-            "covariates (`data.past`, `data.future`), or say `model.autoregressive=true`"
+            "covariates (`data.past`, `data.future`), or set `model.autoregressive=true`"
         )
 
 
@@ -158,7 +158,7 @@ def check_answered(settings: NetworkSettings, problem: Problem) -> None:
     if answered != problem.target_type:
         raise ForecastError(
             f"the problem asks for the {problem.target_type}, and `model.head={settings.head}` answers the {answered}: "
-            f"say so in the task (`forecast_task(panel, horizon, target_type={answered!r})`), or say another head"
+            f"say so in the task (`forecast_task(panel, horizon, target_type={answered!r})`), or choose another head"
         )
     check_head(settings)
 
@@ -168,13 +168,13 @@ def check_head(settings: NetworkSettings) -> None:
     question = question_of_head(settings.head)
     if question.not_fed_back and settings.strategy != "direct":
         raise ForecastError(
-            f"`model.head={settings.head}` {question.not_fed_back}, found `model.strategy={settings.strategy}`: say "
+            f"`model.head={settings.head}` {question.not_fed_back}, found `model.strategy={settings.strategy}`: set "
             f"`model.strategy=direct`"
         )
     if question.not_averaged and settings.fork_ensemble > 1:
         raise ForecastError(
             f"`model.head={settings.head}` {question.not_averaged}, found `model.fork_ensemble="
-            f"{settings.fork_ensemble}`: say `model.fork_ensemble=1`"
+            f"{settings.fork_ensemble}`: set `model.fork_ensemble=1`"
         )
 
 
@@ -195,5 +195,5 @@ def _check_counts(past: Panel) -> None:
     when = past.calendar.write(past.times[row : row + 1])[0]
     raise ForecastError(
         f"`model.head=negative_binomial` forecasts counts (0, 1, 2, ..., without a `data.transform`), and series "
-        f"{series!r} has {past.target[row]:g} at {when}: say `model.head=gaussian`, `student_t` or `quantile`"
+        f"{series!r} has {past.target[row]:g} at {when}: set `model.head=gaussian`, `student_t` or `quantile`"
     )

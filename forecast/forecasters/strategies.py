@@ -248,7 +248,7 @@ def check_fed_back(encoding: CovariateEncoding) -> None:
         names = ", ".join(repr(channel.name) for channel in encoding.past.channels[:3])
         raise ForecastError(
             f"`model.strategy=recursive` feeds forecasts of the target back and has no forecast of the covariates that "
-            f"are known up to the origin alone, found {names}: say `model.strategy=direct` or `seq2seq`, or leave them "
+            f"are known up to the origin alone, found {names}: set `model.strategy=direct` or `seq2seq`, or leave them "
             f"out"
         )
 

@@ -92,12 +92,12 @@ def check_trajectories(settings: NetworkSettings, horizon: int) -> None:
     if not _is_distribution(settings.head):
         raise ForecastError(
             f"sample trajectories (`report.paths`) come from a distribution, found `model.head={settings.head}`: "
-            "say `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
+            "set `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
         )
     if settings.strategy != "recursive" and horizon > _MOST_STEPS:
         raise ForecastError(
             f"sample trajectories (`report.paths`) are at most {_MOST_STEPS} steps long, found `horizon={horizon}`: "
-            f"shorten it, or say `model.strategy=recursive`"
+            f"shorten it, or set `model.strategy=recursive`"
         )
 
 

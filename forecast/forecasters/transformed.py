@@ -187,7 +187,7 @@ def log_target(panel: Panel) -> Panel:
         raise ForecastError(
             f"`data.transform=log` needs targets above zero: series {panel.ids[series]!r} has "
             f"{panel.target[row]:g} at {when}, {len(refused)} of {len(panel.target)} values are zero or below: "
-            f"say `data.transform=none`"
+            f"set `data.transform=none`"
         )
     log = np.log(np.where(masked, 1.0, panel.target))
     return replace(panel, values=np.column_stack([log, panel.values[:, 1:]]))

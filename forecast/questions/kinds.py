@@ -137,7 +137,7 @@ class Question:
         if self.values_refused and "value" in answers:
             return self.values_refused
         other = QUESTIONS[answers[0]]
-        return f"says {other.says}, and is asked for the {self.name}: say `model.head={other.heads[0]}`, or drop it"
+        return f"says {other.says}, and is asked for the {self.name}: set `model.head={other.heads[0]}`, or drop it"
 
 
 class Direction(Question):

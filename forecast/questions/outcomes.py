@@ -68,8 +68,8 @@ def alphabet_size(panel: Panel) -> int:
     target = panel.channels[0]
     if not target.categories:
         raise ForecastError(
-            f"the target {target.name!r} should be a column of symbols, found numbers: say another `model.head` than "
-            f"categorical"
+            f"the target {target.name!r} should be a column of symbols, found numbers: choose another "
+            f"`model.head` than categorical"
         )
     return len(target.categories)
 

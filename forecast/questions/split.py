@@ -141,7 +141,7 @@ def _check_one_origin(panel: Panel, horizon: int) -> None:
     if len(short) == 0:
         return
     i, longest = int(short[0]), int(panel.lengths.min()) - 1
-    shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
+    shorter = f"set `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
     others = f", or leave out the {len(short)} of {len(panel)} series that are too short" if len(short) > 1 else ""
     raise ForecastError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} steps; with `split.over=series` each needs horizon {horizon} "
@@ -226,7 +226,7 @@ def _check_long_enough(panel: Panel, parts: _SplitSteps, context_steps: int, hor
 
 def _remedies(longest: int, context_steps: int, short: int, series: int) -> str:
     """Say what helps where `short` of so many series are too short; `longest` is the horizon that fits into all."""
-    shorter = f"say `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
+    shorter = f"set `horizon={longest}` or less" if longest > 0 else "shorten `horizon`"
     context = ", shorten `data.context_steps`" if context_steps > 1 else ""
     left_out = f", leave out the {short} of {series} series that are too short (`data.on_short_series=drop`)"
     left_out = left_out if series > short else ""

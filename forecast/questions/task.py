@@ -146,7 +146,7 @@ def check_splits(panel: Panel, horizon: int, question: Question, over: Over) -> 
     if over == "series" and not question.categorical:
         raise ForecastError(
             f"`split.over=series` is for symbols (`model.head=categorical`), not for {question.phrase}: the reference "
-            "and the scale of each series come from its own training split, and series of the test have none: say "
+            "and the scale of each series come from its own training split, and series of the test have none: set "
             "`split.over=time`"
         )
 
@@ -162,7 +162,7 @@ def _no_season(panel: Panel, season_steps: int | None) -> Season:
     """Return no season; refuse a target of numbers, or a given season."""
     if not panel.symbols:
         raise ForecastError(
-            f"`model.head=categorical` forecasts symbols, and {panel.channels[0].name!r} holds numbers: say "
+            f"`model.head=categorical` forecasts symbols, and {panel.channels[0].name!r} holds numbers: set "
             f"`data.symbols=true` to read each number as a symbol, or choose another `model.head`"
         )
     if season_steps not in (None, 1):
@@ -206,12 +206,12 @@ def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> 
             "columns with `data.past`"
         )
     if horizon != 1:
-        raise ForecastError(f"`data.target_at=end` is one label a series, found `horizon={horizon}`: say `horizon=1`")
+        raise ForecastError(f"`data.target_at=end` is one label a series, found `horizon={horizon}`: set `horizon=1`")
     if not question.categorical:
-        raise ForecastError("`data.target_at=end` forecasts one label a series: say `model.head=categorical`")
+        raise ForecastError("`data.target_at=end` forecasts one label a series: set `model.head=categorical`")
     if not panel.channels[0].categories:
         raise ForecastError(
-            f"`data.target_at=end` is for labels, and {panel.channels[0].name!r} holds numbers: say "
+            f"`data.target_at=end` is for labels, and {panel.channels[0].name!r} holds numbers: set "
             "`data.symbols=true` if they are labels"
         )
     if len(panel.channels[0].categories) == 1:
@@ -221,7 +221,7 @@ def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> 
         )
     if over != "series":
         raise ForecastError(
-            "`data.target_at=end` is one label a series, so that no series can be split in time: say "
+            "`data.target_at=end` is one label a series, so that no series can be split in time: set "
             "`split.over=series`"
         )
 

@@ -138,7 +138,7 @@ def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, setti
     shortest, widest = (int(np.argmin(distance)), int(np.argmax(distance)))
     spans = [_span(longest, i) for i in (shortest, widest)]
     raise ForecastError(
-        f"series {longest.id!r} has no frequency: neighbours are between {spans[0]} and {spans[1]} apart: say "
+        f"series {longest.id!r} has no frequency: neighbours are between {spans[0]} and {spans[1]} apart: set "
         "`data.freq`, `data.resample=` a coarser one, or `data.on_gaps=ignore` to take rows as neighbours"
     )
 
@@ -194,7 +194,7 @@ def _with_holidays(
     if off.doubtful:
         notes.append(
             f"Of these {name_some(list(off.doubtful[:_NAMED]), len(off.doubtful))} come in no other year: if they are "
-            "holes rather than holidays, say `data.holiday_run=1`."
+            "holes rather than holidays, set `data.holiday_run=1`."
         )
     known = f"less the {ahead} given in" if ahead else "later holidays being unknown: name them in"
     notes.append(f"The days after {last} are the next trading days, {known} `data.holidays`.")

@@ -46,7 +46,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
-            f"there, say `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
+            f"there, set `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
         )
     # Parts of the date (hour, weekday, month) are features, and targets only if there is nothing else.
     candidates = [name for name in candidates if not _says_when(name)] or candidates
@@ -59,7 +59,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         return varying[0], "the only column of numbers that varies"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
-        f"say `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
+        f"set `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
     )
 
 
@@ -80,7 +80,7 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of symbols to forecast: its columns are {listed(grid.names)}; if symbols are "
-            f"there, say `data.target`, `data.delimiter` or `data.header`"
+            f"there, set `data.target`, `data.delimiter` or `data.header`"
         )
     if len(candidates) == 1:
         return candidates[0], f"the only column of {what}"
@@ -88,7 +88,7 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
         return usual, "by its name"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold {what}: {listed(candidates)}; "
-        f"say `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
+        f"set `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
     )
 
 

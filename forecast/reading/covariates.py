@@ -81,7 +81,7 @@ def check_known_ahead(panel: Panel, horizon: int) -> None:
         raise ForecastError(
             f"series {name!r} lacks {', '.join(map(repr, names))} for {len(steps)} of the {horizon} steps to forecast: "
             f"{name_some(panel.calendar.write(times[:_NAMED]), len(steps))}: give rows for them with an empty target, "
-            f"or say `data.past=` for what is not known ahead"
+            f"or set `data.past=` for what is not known ahead"
         )
 
 
@@ -129,7 +129,7 @@ def _static(series: list[RawSeries], which: IntArray, channels: tuple[Channel, .
                 first, second = (texts[int(v)] if texts else f"{v:g}" for v in different[:2])
                 raise ForecastError(
                     f"`data.static={name}` should be the same in all rows of series {raw.id!r}, found {first!r} and "
-                    f"{second!r}: say `data.past={name}` or `data.future={name}`"
+                    f"{second!r}: set `data.past={name}` or `data.future={name}`"
                 )
             values[i, j] = different[0] if len(different) else np.nan
     missing = np.isnan(values)

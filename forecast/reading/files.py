@@ -313,7 +313,7 @@ def _refuse_damaged(data: bytes, error: UnicodeDecodeError, name: str) -> None:
     line = data.count(b"\n", 0, error.start) + 1
     raise ForecastError(
         f"{name!r} is UTF-8 but for {wrong} damaged characters, the first in line {line}: correct them, "
-        f"or say `data.encoding`"
+        f"or set `data.encoding`"
     )
 
 

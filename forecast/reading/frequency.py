@@ -90,7 +90,7 @@ def given_frequency(text: str, times: TimeArray, timezone: str | None = None) ->
         return Frequency(Calendar(freq=None, step=int(text)))
     if numbered:
         raise ForecastError(
-            f"`data.freq={text}` is given, but the rows have no times: leave it out, or say `data.time`"
+            f"`data.freq={text}` is given, but the rows have no times: leave it out, or set `data.time`"
         )
     alias = parse_alias(text)
     calendar = Calendar(str(alias), timezone=timezone)

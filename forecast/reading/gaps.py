@@ -112,7 +112,7 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
     before, after = rows.writer.write(rows.times[wrong[0] : wrong[0] + 2])
     raise ForecastError(
         f"series {rows.id!r} does not go in steps of {calendar.freq or calendar.step} at "
-        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): say another "
+        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): choose another "
         "`data.freq`, or `data.resample` to make the series coarser"
     )
 
@@ -151,11 +151,11 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
     if how == "error":
         raise ForecastError(
             f"series {rows.id!r} has {gaps}{_gap_hint(rows, missing)}: "
-            "say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
+            "set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
         )
     if missing.sum() > _FILLED_AT_MOST * len(rows):
         raise ForecastError(
-            f"series {rows.id!r} has {len(rows)} rows but {gaps}: too many to be filled in; correct the times, or say "
+            f"series {rows.id!r} has {len(rows)} rows but {gaps}: too many to be filled in; correct the times, or set "
             "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
         )
     filled = _with_steps(rows, missing, calendar)

@@ -170,7 +170,7 @@ def _refuse_open_quote(text: str, dialect: Dialect) -> None:
         last = row
     if any("\n" in cell for cell in last.cells):
         raise ForecastError(
-            f"line {last.line} opens a quote ({dialect.quote}) that is never closed: close it, or say `data.quote=none`"
+            f"line {last.line} opens a quote ({dialect.quote}) that is never closed: close it, or set `data.quote=none`"
         )
 
 

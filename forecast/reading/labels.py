@@ -108,6 +108,6 @@ def _only_label(values: FloatArray, name: str, categories: tuple[str, ...]) -> f
         first, second = (repr(categories[int(code)]) if categories else f"{code:g}" for code in codes[:2])
         raise ForecastError(
             f"series {name!r} has the labels {first} and {second}, and `data.target_at=end` takes one a series: "
-            "correct the file, or say `data.target_at=every`"
+            "correct the file, or set `data.target_at=every`"
         )
     return float(codes[0]) if len(codes) else None

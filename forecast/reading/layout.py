@@ -57,7 +57,7 @@ def find_layout(grid: Grid, settings: FileSettings) -> Layout:
             raise ForecastError(
                 f"`data.layout={settings.layout}` and `data.{name}` contradict each other: "
                 + ("each column is a series, so that none holds ids" if name == "id" else "all columns hold steps")
-                + f"; leave out `data.{name}`, or say another layout"
+                + f"; leave out `data.{name}`, or choose another layout"
             )
     return settings.layout
 
@@ -73,9 +73,9 @@ def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> t
     """
     series = plain_columns(grid, taken) if settings.symbols else numeric_columns(grid, taken)
     if not series and settings.symbols:
-        raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; say `data.delimiter`")
+        raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; set `data.delimiter`")
     if not series:
-        raise ForecastError("`data.layout=columns`: no column holds numbers; say `data.decimal` or `data.delimiter`")
+        raise ForecastError("`data.layout=columns`: no column holds numbers; set `data.decimal` or `data.delimiter`")
     out = [name for name in grid.names if name not in series and name not in taken]
     shown = ", ".join(map(repr, out[:5])) + (f" and {len(out) - 5} more" if len(out) > 5 else "")
     return tuple(in_order_of_ids(series)), (f"columns that hold no series left out: {shown}",) if out else ()
@@ -195,6 +195,6 @@ def _refuse_twice(ids: pa.Array, grid: Grid) -> None:
         if text in seen:
             raise ForecastError(
                 f"lines {seen[text]} and {line} are both called {text!r}, and each row should be a series of its own: "
-                "rename one, or say `data.layout=long`"
+                "rename one, or set `data.layout=long`"
             )
         seen[text] = line

@@ -98,7 +98,7 @@ def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
     if len(skipped):
         raise ForecastError(
             f"series {rows.id!r} has {counted(len(skipped), 'time')} that the clocks of {timezone} skip: "
-            f"{rows.name_rows(skipped)}: correct them, or say another `data.timezone`"
+            f"{rows.name_rows(skipped)}: correct them, or choose another `data.timezone`"
         )
     return replace(rows, times=times, writer=replace(rows.writer, timezone=timezone))
 
@@ -138,7 +138,7 @@ def one_row_per_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
     if how == "error":
         raise ForecastError(
             f"series {rows.id!r} has {duplicates}{_duplicate_hint(rows, again, start)}: "
-            "say `data.on_duplicates=first`, `last` or `mean`, or correct the file"
+            "set `data.on_duplicates=first`, `last` or `mean`, or correct the file"
         )
     kept = _one_per_run(rows, np.flatnonzero(start), how)
     return kept, f"Series {rows.id!r} has {duplicates}; of rows with the same time {_KEPT[how]}."
@@ -189,7 +189,7 @@ def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
     known = np.flatnonzero(~np.isnan(rows.values))
     if len(known) == 0:
         raise ForecastError(
-            f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or say another "
+            f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or choose another "
             "`data.target`"
         )
     first, last = int(known[0]), int(known[-1]) + 1
@@ -215,7 +215,7 @@ def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tup
 
     """
     if rows.times.dtype.kind != "M":
-        raise ForecastError("`data.resample` needs times, and the rows have none: leave it out, or say `data.time`")
+        raise ForecastError("`data.resample` needs times, and the rows have none: leave it out, or set `data.time`")
     zone = calendar.timezone if _on_wall_clock(coarser) else None
     around = np.concatenate([calendar.go(rows.times[0], np.array([-1])), rows.times, calendar.after(rows.times[-1], 1)])
     buckets = _buckets(around if zone is None else to_wall(around, zone), coarser)
@@ -227,7 +227,7 @@ def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tup
     if len(starts) == 0 or len(starts) == len(kept):
         raise ForecastError(
             f"`data.resample={coarser}` is not coarser than series {rows.id!r} ({calendar.freq}, {len(rows)} rows), or "
-            "leaves nothing of it: say a coarser frequency, or leave it out"
+            "leaves nothing of it: choose a coarser frequency, or leave it out"
         )
     times = inside[whole][starts]  # (coarser step,)
     return replace(_aggregated(kept, starts, how), times=times if zone is None else to_utc(times, zone)), notes

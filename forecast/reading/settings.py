@@ -322,5 +322,5 @@ def check_not_averaged(settings: RowSettings) -> None:
     for (setting, wrong), better in zip(averages.items(), instead, strict=True):
         if wrong:
             raise ForecastError(
-                f"`{setting}` calculates with values, and symbols have none (`data.symbols=true`): say {better}"
+                f"`{setting}` calculates with values, and symbols have none (`data.symbols=true`): choose {better}"
             )

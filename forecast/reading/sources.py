@@ -191,7 +191,7 @@ def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
     named = name_unknown(list(raw.unknown), raw.unknown)
     if settings.on_gaps == "error":
         raise ForecastError(
-            f"{settings.path!r} holds {named}, which training did not know: say `data.on_gaps=mask` to leave them "
+            f"{settings.path!r} holds {named}, which training did not know: set `data.on_gaps=mask` to leave them "
             "open, correct the file, or train again"
         )
     return replace(raw, notes=(*raw.notes, f"{named}, which training did not know, are missing values."))

@@ -75,7 +75,7 @@ def read_table(path: str | Path, settings: FileSettings, symbols: tuple[str, ...
         columns = [replace(column, bad=spread(column.bad, grid.column(identity))) for column in columns]
     series = _series(grid, times, identity, columns, covariates)
     if not any(len(raw.values) for raw in series):
-        raise ForecastError(f"{file!r} has no row that can be read: say `data.time_format` or `data.decimal`")
+        raise ForecastError(f"{file!r} has no row that can be read: set `data.time_format` or `data.decimal`")
     found = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
         found["id"] = f"{identity} ({len(series) // len(columns)} series)"

@@ -73,7 +73,7 @@ def choose_time(grid: Grid, settings: FileSettings, named: tuple[str, ...] | Non
         form = form_of_format(settings.time_format)
         fitting = [name for name in names if _share(grid, name, form) >= _ENOUGH]
         if not fitting:
-            raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: say `data.time` as well")
+            raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: set `data.time` as well")
         return TimeChoice("column", (fitting[0],), form=form)
     return _detected(grid, names)
 
@@ -173,7 +173,7 @@ def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
         if cells:
             what = "is a time of day without a date" if _is_clock(grid, name) else "is no known time"
             raise ForecastError(
-                f"{name!r} should hold times, but {cells[0][:40]!r} {what}: say `data.time_format` (such as "
+                f"{name!r} should hold times, but {cells[0][:40]!r} {what}: set `data.time_format` (such as "
                 f"%d.%m.%Y), name another column with `data.time`, or `data.time=none` to count rows"
             )
 
@@ -195,7 +195,7 @@ def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeCh
         return TimeChoice("steps", named)
     shown = repr(cells[0]) if cells else "nothing"
     raise ForecastError(
-        f"`data.time` {name!r} holds no times, found {shown}: name another column, say `data.time_format` "
+        f"`data.time` {name!r} holds no times, found {shown}: name another column, set `data.time_format` "
         f"(such as %d.%m.%Y), or `data.time=none` to count rows"
     )
 

@@ -120,7 +120,7 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
     infinite = np.isinf(numbers.values)
     if infinite.any():
         raise ForecastError(
-            f"{name!r} of {file!r} is infinite in {line_list(grid.lines[infinite])}: correct it, or say "
+            f"{name!r} of {file!r} is infinite in {line_list(grid.lines[infinite])}: correct it, or set "
             f"`data.missing=[inf,-inf]` if that means no value"
         )
     notes = (f"{note} in {name!r}",) if note else ()

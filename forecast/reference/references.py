@@ -202,7 +202,7 @@ def _check_name(name: str, problem: Problem) -> None:
         raise ForecastError(f"`model.reference` should be one of {', '.join(NAMES)} or auto, found {name!r}")
     if name == "seasonal" and problem.season_steps == 1:
         raise ForecastError(
-            "`model.reference=seasonal` needs a season, and none was found: say `data.season_steps=...`"
+            "`model.reference=seasonal` needs a season, and none was found: set `data.season_steps=...`"
         )
 
 

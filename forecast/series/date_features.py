@@ -90,7 +90,7 @@ def choose_features(panel: Panel, chosen: str | Sequence[str] | None, country: s
     dated = panel.times.dtype.kind == "M"
     if not dated and (country or chosen not in {None, "none"}):
         what = f"data.country={country}" if country else "data.calendar"
-        raise ForecastError(f"`{what}` needs dates, and the rows have step numbers: say `data.time`, or leave it out")
+        raise ForecastError(f"`{what}` needs dates, and the rows have step numbers: set `data.time`, or leave it out")
     if chosen == "none" or not dated:
         return holiday
     if chosen is None:
@@ -133,7 +133,7 @@ def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel
     channels = tuple(channel for name in names for channel in _channels(name))
     taken = {channel.name for channel in (*panel.channels[1:], *before)}
     if both := [channel.name for channel in channels if channel.name in taken]:
-        raise ForecastError(f"the covariate {both[0]!r} has the name of a calendar feature: say `data.calendar=none`")
+        raise ForecastError(f"the covariate {both[0]!r} has the name of a calendar feature: set `data.calendar=none`")
     known = lengthened(panel, steps_ahead)
     times = [
         np.concatenate([panel.times[rows], panel.calendar.after(panel.times[rows.stop - 1], int(length - steps))])

@@ -103,11 +103,11 @@ def check_question(job: JobSettings) -> None:
     if job.split.calibration:
         raise ForecastError(
             f"`split.calibration` is for the intervals of forecast values, and `model.head={head}` has none, "
-            f"found {job.split.calibration:g}: say `split.calibration=null`"
+            f"found {job.split.calibration:g}: set `split.calibration=null`"
         )
     if question.categorical and job.combine == "median":
         raise ForecastError(
-            f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: say "
+            f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: set "
             f"`combine=mean`, or nothing"
         )
 
@@ -117,7 +117,7 @@ def _check_counted(job: JobSettings) -> None:
     if job.model.head == "negative_binomial" and job.data.transform == "log":
         raise ForecastError(
             "`model.head=negative_binomial` forecasts counts, which logarithms are not, found `data.transform=log`: "
-            "say `data.transform=none`, or `model.head=quantile`"
+            "set `data.transform=none`, or `model.head=quantile`"
         )
 
 
@@ -180,7 +180,7 @@ def check_whole_series(job: JobSettings, panel: Panel, task: ForecastTask) -> No
     if getattr(job.model, "id_embedding", 0):
         raise ForecastError(
             f"`model.id_embedding={job.model.id_embedding}` learns something of each series, and with "
-            "`split.over=series` those of validation and test are never trained on: say `model.id_embedding=0`"
+            "`split.over=series` those of validation and test are never trained on: set `model.id_embedding=0`"
         )
     if job.training.regime == "windows":
         _check_windows(panel, task.problem.context_steps)
@@ -196,7 +196,7 @@ def _check_windows(panel: Panel, context_steps: int) -> None:
     i = int(short[0])
     raise ForecastError(
         f"`training.regime=windows` needs {context_steps} steps up to an origin (`data.context_steps`), and with "
-        f"`split.over=series` series {panel.ids[i]!r} {what} {known[i]}: say `training.regime=stream`"
+        f"`split.over=series` series {panel.ids[i]!r} {what} {known[i]}: set `training.regime=stream`"
         + (f", or `data.context_steps={int(known.min())}`" if panel.at_end else "")
     )
 

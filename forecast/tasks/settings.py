@@ -106,12 +106,12 @@ def _match_symbols(data: DataSettings, head: str, *, wanted: bool) -> DataSettin
         given, setting = isinstance(data, (TextSettings, AdditionSettings)), f"data={data.name}"
     if given and not wanted:
         raise ForecastError(
-            f"`{setting}` reads symbols, and `model.head={head}` forecasts numbers: say `model.head=categorical`"
+            f"`{setting}` reads symbols, and `model.head={head}` forecasts numbers: set `model.head=categorical`"
             + (", or `data.symbols=false`" if isinstance(data, CsvSettings) else "")
         )
     if wanted and not given:
         raise ForecastError(
-            f"`model.head={head}` forecasts symbols, and `{setting}` reads numbers: say another `model.head`, or "
+            f"`model.head={head}` forecasts symbols, and `{setting}` reads numbers: choose another `model.head`, or "
             + ("`data.symbols=true`" if isinstance(data, CsvSettings) else "give symbols (`data.path=`, `data=text`)")
         )
     return data

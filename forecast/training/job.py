@@ -219,7 +219,7 @@ def validation_split(job: TrainingJob) -> ValidationSplit:
     if job.training.regime == "windows" and known < job.context_steps:
         raise ForecastError(
             f"a network trained on windows needs {job.context_steps} steps up to an origin, found {known} in "
-            "validation: say `training.regime=stream`, or fewer `data.context_steps`"
+            "validation: set `training.regime=stream`, or fewer `data.context_steps`"
         )
     warmup = max(_WARMUP_STEPS, job.context_steps)
     starts = past.offsets[:-1] + np.maximum(job.train_steps - warmup, 0)

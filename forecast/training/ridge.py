@@ -122,7 +122,7 @@ class SufficientStatistics:
             raise ForecastError(
                 f"where targets are missing, a read-out of {size} features and {horizon} horizon steps needs "
                 f"{needed / 2**30:.1f} GB, more than {_MOST_BYTES / 2**30:.0f}: lower `model.hidden_size` or "
-                f"`horizon`, or say `model.strategy=recursive`"
+                f"`horizon`, or set `model.strategy=recursive`"
             )
         return self.gram.new_zeros(horizon, size, size)
 

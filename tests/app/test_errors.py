@@ -32,7 +32,7 @@ MISTAKES = {
     "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe' or 'continue', found 'prdict'",
     "split=3": "`split` should be a group of settings",
     "baseline.ridge.regressor=3": "`baseline.ridge.regressor` should be a valid string, found 3",
-    "data=csv": "`data.path` is missing: say it, as in `data.path=...`",
+    "data=csv": "`data.path` is missing: set it, as in `data.path=...`",
     "model.hidden_size=${nothing.there}": "`model.hidden_size` cannot be worked out",
     "hydra.run.dir=file/below": "cannot make the output folder",
     "task=predict model=gru": "`model=gru` cannot be set with task=predict",

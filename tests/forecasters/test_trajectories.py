@@ -146,7 +146,7 @@ def test_without_a_distribution_there_are_no_paths():
     panel = panel_of(noisy_sine(300))
     fitted = fitted_on(panel, GruSettings(hidden_size=4))
     assert fitted.copula is None
-    with pytest.raises(ForecastError, match=r"model\.head=point.*say `model\.head=quantile"):
+    with pytest.raises(ForecastError, match=r"model\.head=point.*set `model\.head=quantile"):
         fitted.sample_trajectories(panel, last_origins(panel), 3)
 
 

@@ -68,7 +68,7 @@ def test_a_target_that_is_not_above_zero_is_named(value):
     values = panel.values.copy()
     values[[17, 30]] = value
     bad = replace(panel, values=values)
-    said = rf"series 'y' has {value:g} at 17, 2 of 60 values are zero or below: say `data.transform=none`"
+    said = rf"series 'y' has {value:g} at 17, 2 of 60 values are zero or below: set `data.transform=none`"
     with pytest.raises(ForecastError, match=said):
         Transformed(DRIFT).fit(bad, np.array([40]), PROBLEM)
     dated = replace(bad, times=np.arange(60).astype("datetime64[D]").astype("datetime64[ns]"), calendar=Calendar("D"))

@@ -64,7 +64,7 @@ def test_each_split_needs_a_series():
 
 def test_a_series_needs_one_step_before_a_horizon():
     assert split_panel(symbols(*LENGTHS), 2, 2, 1, 2, over="series").train.sum() > 0
-    with pytest.raises(ForecastError, match=r"series 's4' has 3 steps.* horizon 3 and one more: say `horizon=2` or le"):
+    with pytest.raises(ForecastError, match=r"series 's4' has 3 steps.* horizon 3 and one more: set `horizon=2` or le"):
         split_panel(symbols(*LENGTHS), 2, 2, 1, 3, over="series")
     kept, notes = without_short(symbols(*LENGTHS), 5, context_steps=50, over="series")
     assert kept.ids == ("s0", "s1", "s2", "s3", "s5", "s6", "s7", "s9")

@@ -86,7 +86,7 @@ def test_a_season_as_long_as_training_is_the_users_mistake():
 
 
 def test_too_short_a_series_is_told_the_horizon_that_would_fit():
-    with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: say `horizon=60` or less, or change"):
+    with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: set `horizon=60` or less, or change"):
         forecast_task(seasonal(), 100)
     assert forecast_task(seasonal(), 60).problem.horizon == 60
     with pytest.raises(ForecastError, match=r"`horizon=60` or less"):

@@ -65,7 +65,7 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
         load(path)
     assert one_line(error) == (
         "series 'y' has 4 missing steps: 2024-01-06 to 2024-01-08 (3 steps) after line 6, 2024-01-31 after line 28 and "
-        "1 row without a value: 2024-01-21 (line 19): say `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
+        "1 row without a value: 2024-01-21 (line 19): set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
     )
     filled = {4: 4.0, 5: 5.0, 6: 6.0, 7: 7.0, 8: 8.0, 20: 20.0, 30: 30.0}
     source = load(path, on_gaps="interpolate")

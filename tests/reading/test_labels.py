@@ -133,9 +133,9 @@ def test_the_question_reads_as_much_as_the_shortest_training_series_has():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"horizon": 3}, r"found `horizon=3`: say `horizon=1`"),
-        ({"target_type": "value"}, r"say `model\.head=categorical`"),
-        ({"over": "time"}, r"say `split\.over=series`"),
+        ({"horizon": 3}, r"found `horizon=3`: set `horizon=1`"),
+        ({"target_type": "value"}, r"set `model\.head=categorical`"),
+        ({"over": "time"}, r"set `split\.over=series`"),
     ],
 )
 def test_other_questions_are_refused(change, message):
@@ -150,7 +150,7 @@ def test_numbers_and_labels_with_nothing_to_read_or_to_tell_apart_are_refused():
     with pytest.raises(ForecastError, match=r"all series have the label 'ant': there is nothing to forecast"):
         check_labels(alike, 1, SYMBOL, "series")
     numbers = replace(labelled, channels=(replace(labelled.channels[0], categories=()), *labelled.channels[1:]))
-    with pytest.raises(ForecastError, match=r"'y' holds numbers: say `data\.symbols=true`"):
+    with pytest.raises(ForecastError, match=r"'y' holds numbers: set `data\.symbols=true`"):
         check_labels(numbers, 1, SYMBOL, "series")
     with pytest.raises(ForecastError, match=r"name columns with `data\.past`"):
         check_labels(labelled.target_alone(), 1, SYMBOL, "series")

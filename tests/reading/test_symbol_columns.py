@@ -143,11 +143,14 @@ def test_missing_cells_are_settled_as_of_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"on_gaps": "interpolate"}, "`data.on_gaps=interpolate` calculates .* say `data.on_gaps=mask` or `previous`"),
-        ({"on_duplicates": "mean"}, "`data.on_duplicates=mean` calculates .* say `first` or `last`"),
-        ({"resample": "W"}, "`data.resample_how=mean` calculates .* say `data.resample_how=last`"),
+        (
+            {"on_gaps": "interpolate"},
+            "`data.on_gaps=interpolate` calculates .* choose `data.on_gaps=mask` or `previous`",
+        ),
+        ({"on_duplicates": "mean"}, "`data.on_duplicates=mean` calculates .* choose `first` or `last`"),
+        ({"resample": "W"}, "`data.resample_how=mean` calculates .* choose `data.resample_how=last`"),
         ({"resample": "W", "resample_how": "sum"}, "`data.resample_how=sum` calculates"),
-        ({"transform": "log"}, "`data.transform=log` calculates .* say `none`"),
+        ({"transform": "log"}, "`data.transform=log` calculates .* choose `none`"),
     ],
 )
 def test_nothing_calculates_with_symbols(tmp_path: Path, settings: dict[str, Any], line: str) -> None:
@@ -187,7 +190,7 @@ def test_which_column_is_asked_where_several_could_be_meant(tmp_path: Path) -> N
     with pytest.raises(ForecastError) as error:
         load(write(tmp_path, rows, "date,one,two"))
     assert one_line(error).startswith(
-        "which column is to be forecast? 2 hold texts: 'one', 'two'; say `data.target=one`"
+        "which column is to be forecast? 2 hold texts: 'one', 'two'; set `data.target=one`"
     )
     assert texts(load(write(tmp_path, rows, "date,one,target")).panel) == [row[2] for row in rows]
     digits = [(day, n % 2, n % 3) for n, day in enumerate(DAYS)]

@@ -177,7 +177,7 @@ def test_a_sweep_minimises_the_brier_score():
         ({"baseline__base_rate": {"name": "base_rate", "method": "naive"}}, r"baseline\.base_rate"),
         (
             {"model__head": "point", "baseline__logistic": OF_DIRECTION[-1].model_dump()},
-            "'logistic' says how likely a rise is, and is asked for the value: say `model.head=direction`",
+            "'logistic' says how likely a rise is, and is asked for the value: set `model.head=direction`",
         ),
     ],
 )

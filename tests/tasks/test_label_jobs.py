@@ -64,5 +64,5 @@ def test_the_tripwire_is_not_set_off(path):
 
 
 def test_a_horizon_of_several_steps_is_refused_before_anything_is_cut(path):
-    with pytest.raises(ForecastError, match=r"found `horizon=4`: say `horizon=1`"):
+    with pytest.raises(ForecastError, match=r"found `horizon=4`: set `horizon=1`"):
         prepare(job_of(path, horizon=4))

@@ -52,8 +52,8 @@ def test_the_head_decides_where_nothing_is_said_and_the_run_keeps_it():
             "point",
             "`data.symbols=true` reads symbols, and `model.head=point` forecasts numbers",
         ),
-        ({**CSV, "symbols": True}, "direction", "say `model.head=categorical`, or `data.symbols=false`"),
-        (TEXT, "point", "`data=text` reads symbols, and `model.head=point` forecasts numbers: say `model.head=cat"),
+        ({**CSV, "symbols": True}, "direction", "set `model.head=categorical`, or `data.symbols=false`"),
+        (TEXT, "point", "`data=text` reads symbols, and `model.head=point` forecasts numbers: set `model.head=cat"),
         (
             {**CSV, "symbols": False},
             "categorical",
@@ -67,7 +67,7 @@ def test_the_head_decides_where_nothing_is_said_and_the_run_keeps_it():
         (
             {"name": "sinewave"},
             "categorical",
-            "and `data=sinewave` reads numbers: say another `model.head`, or give symb",
+            "and `data=sinewave` reads numbers: choose another `model.head`, or give symb",
         ),
     ],
 )
@@ -101,7 +101,7 @@ def test_newer_symbols_that_the_run_does_not_know(tmp_path):
     path = tmp_path / "newer.csv"
     path.write_text("state\n" + "\n".join("cbxbcbbc") + "\n")
     run = run_of(job(CSV), ("a", "b", "c"))
-    with pytest.raises(ForecastError, match=r"1 symbol 'x' \(line 4\), which training did not know: say `data.on_gaps"):
+    with pytest.raises(ForecastError, match=r"1 symbol 'x' \(line 4\), which training did not know: set `data.on_gaps"):
         newer_source(run, newer_job(run, {"path": str(path)}))
     panel = newer_source(run, newer_job(run, {"path": str(path), "on_gaps": "mask"})).panel
     assert np.flatnonzero(panel.masked[:, 0]).tolist() == [2]

@@ -259,7 +259,7 @@ def test_paths_that_were_asked_for_are_written(tmp_path):
 
 def test_logarithms_are_refused_by_a_head_of_counts(tmp_path):
     job = small_job(model__head="negative_binomial", data__transform="log")
-    with pytest.raises(ForecastError, match=r"counts.*found `data\.transform=log`: say `data\.transform=none`"):
+    with pytest.raises(ForecastError, match=r"counts.*found `data\.transform=log`: set `data\.transform=none`"):
         train(job, tmp_path / "run", silent())
 
 
