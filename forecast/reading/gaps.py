@@ -112,8 +112,8 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
     before, after = rows.writer.write(rows.times[wrong[0] : wrong[0] + 2])
     raise ForecastError(
         f"series {rows.id!r} does not go in steps of {calendar.freq or calendar.step} at "
-        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): choose another "
-        "`data.freq`, or `data.resample` to make the series coarser"
+        f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): "
+        "choose another `data.freq`, or `data.resample` to make the series coarser"
     )
 
 

@@ -189,7 +189,7 @@ def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
 def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFrame | None, folder: Path) -> str:
     last = run.calendar.write(panel.times[-1:])[0]
     labels = counted(len(panel), "label")
-    what = f"classify {labels}" if panel.at_end else f"forecast {counted(run.problem.horizon, 'step')} after {last}"
+    what = f"predict {labels}" if panel.at_end else f"forecast {counted(run.problem.horizon, 'step')} after {last}"
     outcome = f"{listed(models)} of the run {run.folder} {what}: {folder / files.FORECAST}"
     if scores is None:
         return f"{outcome}; nothing of the run's own forecast has come true in these data yet"

@@ -142,7 +142,7 @@ def test_calibration_may_be_said_and_lies_between_validation_and_test():
 
 
 def test_a_calibration_split_shorter_than_the_horizon_is_the_users_mistake():
-    with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 11, 10, 10 and 10: say `horiz"):
+    with pytest.raises(ForecastError, match=r"9 for calibration and 20 for the test; .* 11, 10, 10 and 10: set `horiz"):
         forecast_task(several(400, 300), 10, validation=20, calibration=9, test=20, context_steps=5)
     with pytest.raises(ForecastError, match=r"`split.test` should be less than 1 together with `split.validation` \(0"):
         forecast_task(several(400, 300), 10, validation=0.5, calibration=0.3, test=0.2)

@@ -55,7 +55,7 @@ def test_from_a_file_of_words_to_the_words_of_new_series(path, tmp_path):
     told = predict(tmp_path / "run", {"path": str(path)}, tmp_path / "later")
     assert told.future.empty
     assert told.scores.set_index("model").loc["lstm", "steps"] == 3
-    assert " say 43 labels: " in told.sentence
+    assert " predict 43 labels: " in told.sentence
     assert "of the run's own forecast 3 labels can be compared with what came: lstm bits a symbol" in told.sentence
 
 
