@@ -106,8 +106,8 @@ class _Point(NamedTuple):
 
 
 # Why not `torch.autograd.gradcheck`: in its fast mode it says of all parameters together whether they pass; in its slow
-# mode it moves every weight and stops at the first that fails. It has no
-# error by tensor, takes a corner for a fault, and never sees the single precision and the compiled kernels of training.
+# mode it moves every weight and stops at the first that fails. It has no error by tensor, and never sees the single
+# precision and the compiled kernels of training.
 def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -> Checked | None:
     """Check the gradients of the training loss of `network`, as it stands, on a batch of an epoch.
 

@@ -149,7 +149,7 @@ def test_a_run_on_symbols_is_probed(hello, tmp_path):
         assert f'<section id="{name}">' in page
     told = json.loads((folder / files.PROBE_NUMBERS).read_text(encoding="utf-8"))
     assert told["headline"] in page
-    assert told["memory_steps"]["data"] == made.found.memory.cut.length
+    assert told["memory_steps"]["data"] == made.measured["memory"].cut.length
     assert len(told["units"]["added_bits"]) == 4
     assert "sections on sine waves" in page
     with pytest.raises(ForecastError, match="there is one, 'text'"):
