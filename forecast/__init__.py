@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import evaluate as evaluate
     from forecast.evaluation.metrics import score as score
     from forecast.forecasters.baselines import build_baseline as build_baseline
+    from forecast.forecasters.baselines import register_baseline as register_baseline
     from forecast.forecasters.generation import continue_from as continue_from
     from forecast.forecasters.generation import past_of as past_of
     from forecast.forecasters.interface import Fitted as Fitted
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from forecast.network.settings import GruSettings as GruSettings
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
+    from forecast.network.settings import register_cell as register_cell
     from forecast.questions.kinds import Problem as Problem
     from forecast.questions.split import Split as Split
     from forecast.questions.split import last_origins as last_origins
@@ -61,8 +63,8 @@ _WHERE = {
     "forecasters.live": ("Forecast", "Live"),
     "forecasters.recurrent": ("Recurrent",),
     "forecasters.settings": ("ReferenceSettings", "RegressionSettings", "RuleSettings", "WindowMeanSettings"),
-    "forecasters.baselines": ("build_baseline",),
-    "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings"),
+    "forecasters.baselines": ("build_baseline", "register_baseline"),
+    "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings", "register_cell"),
     "reporting.html": ("write_report",),
     "runs.run": ("Run", "open_run"),
     "reading.generators": ("make_sinewave",),
