@@ -253,7 +253,7 @@ def test_counts_are_forecast_as_counts():
 def test_what_is_no_count_is_refused_by_a_head_of_counts(at, value, said):
     y = counts()
     y[at] = value
-    with pytest.raises(ForecastError, match=rf"negative_binomial.*'s0' has {said} at {at}: say"):
+    with pytest.raises(ForecastError, match=rf"negative_binomial.*'s0' has {said} at {at}: set"):
         fitted_on(panel_of(y), GruSettings(head="negative_binomial"))
 
 
