@@ -26,7 +26,7 @@ _FUNCTION = re.compile(
     r"\s*(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str|extend_list)\s*\(.*\)\s*", re.DOTALL
 )
 _OPEN_KEY = re.compile(r"baseline\.[^.]+\.(params|choose)\.[^.]+")
-"""Whatever scikit-learn calls its parameters; Hydra has to be told that they may be new."""
+"""Whatever scikit-learn calls its parameters; for Hydra they have to be marked as new."""
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 
 

@@ -33,7 +33,7 @@ _SAMPLED = 300
 """Symbols that a report shows."""
 
 _MOST_SERIES = 256
-"""Of more series no sample is drawn: each is walked along."""
+"""With more series no sample is drawn: the network is unrolled over each."""
 
 
 @dataclass(frozen=True, eq=False)

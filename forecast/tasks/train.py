@@ -77,7 +77,7 @@ class TrainResult:
 def train(
     job: JobSettings, folder: str | Path, console: Console | None = None, source: Source | None = None
 ) -> TrainResult:
-    """Train, backtest, judge, forecast, and leave a run folder; `console` is where it is told (None: the terminal).
+    """Train, backtest, judge, forecast, and leave a run folder; it prints to `console` (None: the terminal).
 
     `source` is what `load_source(job.data)` gave, where it was read before.
 
@@ -266,7 +266,7 @@ def split_counts(prepared: Prepared) -> list[int]:
     """Steps of training, validation, calibration and test; where it is split over series, series that are scored."""
     panel, split = prepared.panel, prepared.task.split
     ends = np.stack([split.train, split.fitted, split.before_test, panel.lengths])
-    steps = np.diff(ends, axis=0, prepend=0)  # (stretch, series)
+    steps = np.diff(ends, axis=0, prepend=0)  # (split, series)
     if prepared.job.split.over == "series":
         steps = (steps > 0) & has_label(panel)
     return [int(count) for count in steps.sum(axis=1)]

@@ -56,7 +56,7 @@ def test_an_embedding_of_series_is_refused():
 def test_windows_are_refused_where_an_origin_has_no_context():
     job = small_job(split=OVER, training__regime="windows")
     panel = symbols(30, 40, 50, 60, 70)
-    with pytest.raises(ForecastError, match=r"needs 5 steps up to an origin .* 's0' has its first origin after 1: say"):
+    with pytest.raises(ForecastError, match=r"needs 5 steps up to an origin .* 's0' has its first origin after 1: set"):
         check_whole_series(job, panel, question_of_scores(panel, context_steps=5))
 
 
