@@ -1,4 +1,4 @@
-"""Score the shipped experiment on ETTh1 by the published protocol: horizon 96, all channels, all origins of a stretch.
+"""Score the shipped experiment on ETTh1 by the published protocol: horizon 96, all channels, all origins of a split.
 
     python benchmarks/etth1.py --data-path ETTh1.csv [--stretch validation] [key=value ...]
 
@@ -44,7 +44,7 @@ def prepared(path: str, keys: Sequence[str]) -> Prepared:
 
 
 def errors(case: Prepared, forecaster: Forecaster, part: str) -> tuple[FloatArray, tuple[str, ...], float, float]:
-    """Fit, and forecast from every origin of a stretch: errors (origin, step), notes, seconds of both."""
+    """Fit, and forecast from every origin of a split: errors (origin, step), notes, seconds of both."""
     split, problem, panel = case.question.split, case.question.problem, case.panel
     first, ends = (split.train, split.fitted) if part == "validation" else (split.before_test, panel.lengths)
     known = panel.cut(ends)

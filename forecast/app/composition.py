@@ -103,7 +103,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     Raises
     ------
     ForecastError
-        A value that has to be said and was not, or a reference to something that is not there.
+        A value that has to be set and was not, or a reference to something that is not there.
 
     """
     ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

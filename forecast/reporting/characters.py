@@ -3,7 +3,7 @@
 Symbols and texts come from anybody's files. On a page or a picture a symbol can be seen (`written`), and a text stays
 on its lines and turns nothing around (`readable`): what cannot be shown is written by its number, U+001B. A text that
 a terminal shows (`visible`) is written as Python does, and only where a terminal would obey it instead of showing it.
-Messages on data quote symbols, see `series.alphabet`.
+Messages on data quote symbols, see `reading.symbols`.
 """
 
 from __future__ import annotations
