@@ -45,7 +45,7 @@ def prepared(path: str, keys: Sequence[str]) -> Prepared:
 
 def errors(case: Prepared, forecaster: Forecaster, part: str) -> tuple[FloatArray, tuple[str, ...], float, float]:
     """Fit, and forecast from every origin of a split: errors (origin, step), notes, seconds of both."""
-    split, problem, panel = case.question.split, case.question.problem, case.panel
+    split, problem, panel = case.task.split, case.task.problem, case.panel
     first, ends = (split.train, split.fitted) if part == "validation" else (split.before_test, panel.lengths)
     known = panel.cut(ends)
     began = time.perf_counter()
@@ -71,9 +71,9 @@ def main() -> None:
         if options.only and forecaster.name not in options.only.split(","):
             continue
         cpu = time.process_time()
-        error, notes, fit_seconds, forecast_seconds = errors(case, forecaster, options.part)
+        error, notes, fit_seconds, forecast_seconds = errors(case, forecaster, options.stretch)
         print(
-            f"{forecaster.name:<16} {options.part} MSE {np.mean(error**2):.4f}  MAE {np.abs(error).mean():.4f}  "
+            f"{forecaster.name:<16} {options.stretch} MSE {np.mean(error**2):.4f}  MAE {np.abs(error).mean():.4f}  "
             f"fit {fit_seconds:.1f} s  {len(error)} forecasts {forecast_seconds:.1f} s  "
             f"(processor {time.process_time() - cpu:.1f} s)  {'; '.join(notes)}",
             flush=True,
