@@ -28,7 +28,8 @@ from forecast.reading.files import decode, open_content
 from forecast.reading.grid import cut_parquet, cut_text, line_list
 from forecast.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
 from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
-from forecast.reading.time_columns import choose_time, read_row_times
+from forecast.reading.row_times import read_row_times
+from forecast.reading.time_columns import choose_time
 from forecast.reading.values import notation_words, read_covariates, read_targets
 from forecast.wording import counted
 
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from forecast.reading.files import Content
     from forecast.reading.grid import Grid
     from forecast.reading.layout import Layout
+    from forecast.reading.row_times import RowTimes
     from forecast.reading.settings import FileSettings, Names
-    from forecast.reading.time_columns import RowTimes, TimeChoice
+    from forecast.reading.time_columns import TimeChoice
     from forecast.reading.values import ColumnValues, Covariates
     from forecast.series.panel import BoolArray, IntArray, Role
 

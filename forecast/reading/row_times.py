@@ -1,0 +1,145 @@
+"""The times of all rows, read from the columns that `time_columns` chose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.reading.grid import some_cells
+from forecast.reading.time_forms import CLOCK_FORM, epoch_style, style_of
+from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
+from forecast.reading.times import read_times
+from forecast.series.calendar import EPOCHS, TimeStyle
+
+if TYPE_CHECKING:
+    from forecast.reading.grid import Grid
+    from forecast.reading.settings import FileSettings
+    from forecast.reading.time_columns import TimeChoice
+    from forecast.reading.time_forms import TimeForm
+    from forecast.series.panel import BoolArray, IntArray, TimeArray
+
+
+_ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
+_ISO_PARTS = {"year": "%Y", "month": "-%m", "day": "-%d", "yearday": "-%j", "hour": " %H:00", "minute": ":%M"}
+
+
+@dataclass(frozen=True, eq=False)
+class RowTimes:
+    """Times of all rows (None: rows are steps), whether each is valid, (row,), how they are written, and notes."""
+
+    times: TimeArray | None
+    good: BoolArray
+    style: TimeStyle
+    found: str
+    notes: tuple[str, ...] = ()
+
+
+def read_row_times(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
+    """Read the times of every row."""
+    if choice.kind == "none":
+        return RowTimes(
+            None, np.ones(len(grid), dtype=np.bool_), TimeStyle("index"), "none, rows are steps", _notes(choice)
+        )
+    if choice.kind == "steps":
+        return _read_steps(grid, choice)
+    if choice.kind == "typed":
+        return _read_typed(grid, choice)
+    if choice.kind == "fields":
+        return _read_fields(grid, choice)
+    return _read_written(grid, choice, settings)
+
+
+def _notes(choice: TimeChoice) -> tuple[str, ...]:
+    return (choice.note,) if choice.note else ()
+
+
+def _texts(grid: Grid, name: str) -> pa.StringArray:
+    cells = grid.column(name)
+    return cells if pa.types.is_string(cells.type) else pc.fill_null(pc.cast(cells, pa.string()), "")
+
+
+def _whole(cells: pa.StringArray) -> tuple[IntArray, BoolArray]:
+    """Integers of cells, (row,), and which cells are integers, (row,)."""
+    fits = pc.match_substring_regex(cells, r"^-?\d{1,15}(\.0+)?$")
+    plain = pc.replace_substring_regex(pc.if_else(fits, cells, "0"), r"\.0+$", "")
+    return np.asarray(pc.cast(plain, pa.int64()).to_numpy()), np.asarray(fits.to_numpy(zero_copy_only=False))
+
+
+def _read_steps(grid: Grid, choice: TimeChoice) -> RowTimes:
+    numbers, good = _whole(_texts(grid, choice.columns[0]))
+    return RowTimes(numbers, good, TimeStyle("index", choice.columns), f"{choice.columns[0]} (step numbers)")
+
+
+def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
+    cells = grid.column(choice.columns[0])
+    good = np.asarray(pc.is_valid(cells).to_numpy(zero_copy_only=False))
+    timezone = getattr(cells.type, "tz", None)
+    counts = pc.cast(cells, pa.timestamp("ns", timezone), safe=False)
+    ns = np.asarray(pc.fill_null(pc.cast(counts, pa.int64()), 0).to_numpy(), dtype=np.int64)
+    date_only = timezone is None and not (ns % (86_400 * 10**9)).any()
+    form = "%Y-%m-%d" if date_only else "%Y-%m-%d %H:%M:%S"
+    if (ns % 10**9).any():
+        form += ".%9f"
+    if timezone in {"Etc/UTC", "+00:00"}:
+        timezone = "UTC"
+    style = TimeStyle(form + ("%:z" if timezone else ""), choice.columns, (), timezone, date_only)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
+
+
+def _read_fields(grid: Grid, choice: TimeChoice) -> RowTimes:
+    parts, good = {}, np.ones(len(grid), dtype=np.bool_)
+    for field, name in zip(choice.fields, choice.columns, strict=True):
+        parts[field], whole = _whole(_texts(grid, name))
+        good &= whole
+    ns, real = compose(parts, len(grid))
+    template = "".join(_ISO_PARTS.get(field, ":%S") for field in choice.fields)
+    template = template.replace(":00:%M", ":%M")
+    style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
+    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, " + ".join(choice.columns))
+
+
+def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
+    name, form = choice.columns[0], choice.form
+    if form is None:
+        raise ValueError("a written time needs a form")
+    cells = _texts(grid, name)
+    european = grid.european
+    times = read_times(cells, form, settings.day_first, european=european)
+    ns, good = times.ns, times.good
+    sample = grid.sample(name)
+    if form.span == "serial":
+        style = TimeStyle("%Y-%m-%d" if not any("." in cell for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
+    elif form.span == "second":
+        style = epoch_style(EPOCHS.get(form.name) or _unit(cells, form), name)
+    else:
+        style = style_of(sample, form, times.order, times.timezone, name)
+    words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
+    if choice.kind == "date and clock":
+        ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
+    found = _describe(" + ".join(choice.columns), times.timezone, *words)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, found, times.notes)
+
+
+def _unit(cells: pa.StringArray, form: TimeForm) -> int:
+    return epoch_unit(cut_times(cells, form).parts["whole"])
+
+
+def _with_time_of_day(
+    grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
+) -> tuple[IntArray, BoolArray, TimeStyle]:
+    cells = _texts(grid, choice.columns[1])
+    cut = cut_times(cells, CLOCK_FORM)
+    within, real = of_day(cut.parts, len(cells))
+    clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])
+    both = TimeStyle(f"{style.format} {clock.format}", choice.columns, choice.fields, style.timezone)
+    return ns + within, good & cut.fits & real, both
+
+
+def _describe(name: str, timezone: str | None, *words: str) -> str:
+    details = [*words, *([timezone] if timezone and not re.search(r"\bUTC\b", name) else [])]
+    return f"{name} ({', '.join(details)})" if details else name
