@@ -17,6 +17,8 @@ from forecast.reading.times import read_times
 from forecast.series.calendar import EPOCHS, TimeStyle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from forecast.reading.grid import Grid
     from forecast.reading.settings import FileSettings
     from forecast.reading.time_columns import TimeChoice
@@ -112,8 +114,11 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     times = read_times(cells, form, settings.day_first, european=european)
     ns, good = times.ns, times.good
     sample = grid.sample(name)
+    notes = (*times.notes, *_months_note(sample, form, name))
     if form.span == "serial":
-        style = TimeStyle("%Y-%m-%d" if not any("." in cell for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
+        style = TimeStyle("%Y-%m-%d" if all(cell.isdigit() for cell in sample) else "%Y-%m-%d %H:%M:%S", (name,))
+    elif "share" in form.groups:
+        style = TimeStyle("%Y-%m", (name,), date_only=True)
     elif form.span == "second":
         style = epoch_style(EPOCHS.get(form.name) or _unit(cells, form), name)
     else:
@@ -122,7 +127,20 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     if choice.kind == "date and clock":
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     found = _describe(" + ".join(choice.columns), times.timezone, *words)
-    return RowTimes(ns.astype("datetime64[ns]"), good, style, found, times.notes)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+
+
+def _months_note(sample: Sequence[str], form: TimeForm, name: str) -> tuple[str, ...]:
+    """Say how years with decimals, or months that lost a zero, were read; nothing for any other form."""
+    lost = "hundredth" in form.groups
+    if not lost and "share" not in form.groups:
+        return ()
+    cell = next((cell for cell in sample if re.fullmatch(r"\d{4}[.,]1" if lost else r"\d{4}[.,]\d+", cell)), "")
+    if not cell:
+        return ()
+    times = read_times(pa.array([cell], pa.string()), form, None, european=False)
+    month = str(times.ns.astype("datetime64[ns]").astype("datetime64[M]")[0])
+    return (f"{cell!r} in {name!r} was read as {month}{', whose zero got lost' if lost else ''}",)
 
 
 def _unit(cells: pa.StringArray, form: TimeForm) -> int:

@@ -16,8 +16,8 @@ import pyarrow as pa
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
-from forecast.reading.times import form_of
-from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, STEPS, TIME, is_named, plain
+from forecast.reading.times import form_of, irregularity_of, read_times
+from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, SPANS, STEPS, TIME, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _ENOUGH = 0.5  # share of a column's cells that are times
 _ENOUGH_BY_NAME = 0.2  # the same if the column is called like a time
+_MOST_PLAIN = 0.9  # the same if its cells are plain numbers
+_LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
+_FEW_STEPS = 3  # different steps between times, for short files
+_HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
 _RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
 
 
@@ -83,24 +87,74 @@ def _detected(grid: Grid, names: Sequence[str]) -> TimeChoice:
         return _with_clock_column(grid, name, forms[name], names)
     if fields := _detected_fields(grid, names):
         return fields
-    for name, form in forms.items():
-        first = name == grid.names[0] and form.span != "serial" and _goes_up(grid, name)
-        if len(names) > 1 and (is_named(name, TIME) or first):
-            return _with_clock_column(grid, name, form, names)
+    # A plain number is a time if its column is called so, or comes first and goes on like times.
+    likely = [name for name in forms if is_named(name, TIME)]
+    likely += [name for name, form in forms.items() if name == grid.names[0] and _goes_on(_filled(grid, name), form)]
+    if likely and len(names) > 1:
+        return _with_clock_column(grid, likely[0], forms[likely[0]], names)
+    _refuse_unknown([name for name in names if plain(name) in TIME and _is_different(grid, name)], grid)
     steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
     if steps:
         return TimeChoice("steps", (steps[0],))
-    _refuse_unknown(grid, names)
-    called = [name for name in names if len(names) > 1 and plain(name) in STEPS and _filled(grid, name)]
-    note = f"{called[0]!r} holds numbers that are neither dates nor steps: rows are counted instead" if called else ""
-    return TimeChoice("none", note=note)
+    _refuse_unknown([name for name in names if plain(name) in TIME], grid)
+    return TimeChoice("none", note=_unread_note(grid, names))
 
 
 def _form(grid: Grid, name: str) -> TimeForm | None:
-    form, share = form_of(_filled(grid, name))
+    """Form of the times that a column holds, by its cells and its name; None: it holds none."""
+    form, share = form_of(_filled(grid, name), _spans(name))
+    named = is_named(name, TIME)
     if form is None or form.weak:
-        return form if share == 1.0 else None
-    return form if share >= (_ENOUGH_BY_NAME if is_named(name, TIME) else _ENOUGH) else None
+        return form if share >= (_MOST_PLAIN if named else 1.0) else None
+    return form if share >= (_ENOUGH_BY_NAME if named else _ENOUGH) else None
+
+
+def _spans(name: str) -> tuple[str, ...]:
+    """Periods that a column's name suggests."""
+    return tuple(span for span, usual in SPANS.items() if is_named(name, usual))
+
+
+def _goes_on(cells: Sequence[str], form: TimeForm) -> bool:
+    """Whether plain numbers without a name that says time go on like times: strictly, and in few different steps.
+
+    Days of a spreadsheet are no better than any other number, and neither are months of which all are the first, as in
+    1.1700, 1.1701, 1.1702.
+    """
+    cells = cells[:_LOOKED_AT]
+    ns = read_times(pa.array(list(cells), pa.string()), form, None, european=False).ns
+    steps = np.diff(ns)
+    if form.span == "serial" or len(steps) < 2 or not ((steps > 0).all() or (steps < 0).all()):
+        return False
+    months = np.unique(ns.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64) % 12)
+    one_month = form.span == "month" and len(months) == 1
+    return not one_month and irregularity_of(cells, form) <= max(_FEW_STEPS, len(cells) // 10)
+
+
+def _is_different(grid: Grid, name: str) -> bool:
+    """Whether most cells of a column differ from each other, as times do and names of weekdays do not."""
+    cells = _filled(grid, name)
+    return len(set(cells)) >= _ENOUGH * len(cells)
+
+
+def _unread_note(grid: Grid, names: Sequence[str]) -> str:
+    """Name a column that may hold times, why it is not read, and what to set; empty: there is none."""
+    for name in names if len(names) > 1 else ():
+        cells = _filled(grid, name)
+        called = is_named(name, TIME) or plain(name) in STEPS or plain(name) in FIELDS["year"]
+        if called and cells and all(map(is_number, cells)):
+            whole = all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells)
+            remedy = f"`data.time={name}` takes them as step numbers, `data.time_format` (such as %d%m%y) as dates"
+            return (
+                f"{name!r} holds numbers such as {cells[0]!r} that are neither dates nor steps: rows are counted "
+                f"instead{f' ({remedy})' if whole else ''}"
+            )
+        with_year = sum(_HAS_YEAR.search(cell) is not None for cell in cells)
+        if cells and not called and with_year > _MOST_PLAIN * len(cells) and _is_different(grid, name):
+            return (
+                f"{name!r} looks like a time, but {cells[0][:40]!r} is no known one: rows are counted instead "
+                f"(`data.time_format` with the codes of strftime reads it)"
+            )
+    return ""
 
 
 def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
@@ -159,10 +213,10 @@ def _goes_up(grid: Grid, name: str) -> bool:
     return len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
 
 
-def _refuse_unknown(grid: Grid, names: Sequence[str]) -> None:
+def _refuse_unknown(names: Sequence[str], grid: Grid) -> None:
     """Refuse to count rows if a column of texts is called like a time."""
     for name in names:
-        cells = [cell for cell in _filled(grid, name) if not is_number(cell)] if plain(name) in TIME else []
+        cells = [cell for cell in _filled(grid, name) if not is_number(cell)]
         if cells:
             what = "is a time of day without a date" if _is_clock(grid, name) else "is no known time"
             raise ForecastError(
@@ -181,7 +235,7 @@ def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeCh
     if settings.time_format:
         return TimeChoice("column", named, form=form_of_format(settings.time_format))
     cells = _filled(grid, name)
-    form, share = form_of(cells)
+    form, share = form_of(cells, _spans(name))
     if form is not None and share > 0 and not (form.weak and share < _ENOUGH):
         return TimeChoice("column", named, form=form)
     if cells and all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells):

@@ -1,11 +1,12 @@
 """The ways in which people write times, each a regular expression whose group names say what a part means.
 
 The same expression reads one cell (Python's `re`) and a million (Arrow's RE2). Groups: `year` (4 digits), `y2`
-(2 digits), `month`, `name` (of a month), `day`, `quarter`, `week`, `weekday`, `yearday`, `hour`, `minute`, `second`,
-`fraction`, `ampm`, `half` (written before the hour), `offset`, `zone`, `dow` (a weekday's name), `until` (the end of
-an interval), `whole` (a count since 1970), `serial` (a spreadsheet's days since the end of 1899), and `a`, `b`, `c`:
-numbers whose meaning only the other rows can tell. `style_of` goes the other way: the strftime codes that write times
-as the file does.
+(2 digits), `next` (the year after, of "2019/20"), `share` (of a year that is over, digits after the mark), `month`,
+`hundredth` (a month whose last zero a spreadsheet took: 2015.1), `name` (of a month), `day`, `semester`, `quarter`,
+`week`, `weekday`, `yearday`, `hour`, `minute`, `second`, `fraction`, `ampm`, `half` (written before the hour),
+`offset`, `zone`, `dow` (a weekday's name), `until` (the end of an interval), `whole` (a count since 1970), `serial` (a
+spreadsheet's days since the end of 1899), and `a`, `b`, `c`: numbers whose meaning only the other rows can tell.
+`style_of` goes the other way: the strftime codes that write times as the file does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ MONTHS = {begin: number for number, group in enumerate(_BEGINNINGS, start=1) for
 _NAME = rf"(?P<name>(?i:{'|'.join(MONTHS)})[A-Za-zäéû]{{0,6}})\.?"
 _DOW = r"(?:(?P<dow>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}),?\s+)?"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
+# The year after, in two digits or four.
+_NEXT = r"[/–-]\s?(?P<next>\d{4}|\d{2})"
+_FY = r"(?:[Ff][Yy]\s?)?"
+_WEEK = r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|w)\.?|[Ss])"
 # Without separators only the range tells a date from any other number.
 _PLAIN_YEAR = r"(?P<year>1[6-9]\d{2}|2[01]\d{2})"
 _PLAIN_MONTH = rf"{_PLAIN_YEAR}(?P<month>0[1-9]|1[0-2])"
@@ -95,26 +100,50 @@ FORMS: tuple[TimeForm, ...] = (
         "compact time",
         rf"{_PLAIN_DAY}(?P<hour>[01]\d|2[0-4])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?",
     ),
+    TimeForm("year and day", rf"{_YEAR}-(?P<yearday>[0-3]\d{{2}})"),
+    # Before the months: 2000-01, 2001-02, 2002-03 are years.
+    TimeForm("fiscal year", rf"{_YEAR}\s?{_NEXT}", span="year"),
+    TimeForm("fiscal year", rf"(?i:FY)\s?{_YEAR}(?:\s?{_NEXT})?", span="year"),
+    TimeForm("fiscal year", r"(?i:FY)\s?['’]?(?P<y2>\d{2})", span="year"),
     TimeForm("year-month", rf"{_YEAR}\s?[-/]\s?{_MONTH}", span="month"),
     TimeForm("year-month", rf"{_YEAR}[Mm:]{_MONTH}", span="month"),
     TimeForm("year-month", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]", span="month"),
-    TimeForm("month-year", rf"{_MONTH}\s?[-/.]\s?{_YEAR}", span="month"),
+    TimeForm("month-year", rf"{_MONTH}\s?[-/]\s?{_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}[-/ ,]{{1,2}}{_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}[-/ '’](?P<y2>\d{{2}})", span="month"),
     TimeForm("year month-name", rf"{_YEAR}[-/ ]?{_NAME}", span="month"),
-    TimeForm("quarter", rf"{_YEAR}\s?[-/.:]?\s?[Qq](?P<quarter>[1-4])", span="quarter"),
-    TimeForm("quarter", rf"[Qq](?P<quarter>[1-4])\s?[-/.'’]?\s?{_YEAR}", span="quarter"),
-    TimeForm("quarter", rf"{_YEAR}\s?[-/.]?\s?(?P<quarter>[1-4])[Qq]", span="quarter"),
-    TimeForm("quarter", rf"(?P<quarter>[1-4])[Qq]\s?[-/.'’]?\s?{_YEAR}", span="quarter"),
+    TimeForm("quarter", rf"{_FY}{_YEAR}\s?[-/.:]?\s?[QqTt](?P<quarter>[1-4])", span="quarter"),
+    TimeForm("quarter", rf"[QqTt](?P<quarter>[1-4])\s?[-/.'’]?\s?{_FY}{_YEAR}", span="quarter"),
+    TimeForm("quarter", r"[QqTt](?P<quarter>[1-4])\s?[-/.'’ ]\s?(?P<y2>\d{2})", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[-/.]?\s?(?P<quarter>[1-4])[QqTt]", span="quarter"),
+    TimeForm("quarter", rf"(?P<quarter>[1-4])[QqTt]\s?[-/.'’]?\s?{_YEAR}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?년\s?(?P<quarter>[1-4])\s?분기", span="quarter"),
+    TimeForm("half-year", rf"{_YEAR}\s?[-/.]?\s?[HhSs](?P<semester>[12])", span="half"),
+    TimeForm("half-year", rf"(?:[HhSs](?P<semester>[12]))\s?[-/.'’]?\s?{_YEAR}", span="half"),
+    TimeForm("half-year", rf"(?P<semester>[12])[HhSs]\s?[-/.'’]?\s?{_YEAR}", span="half"),
     TimeForm("week", rf"{_YEAR}\s?-?[Ww](?P<week>\d{{1,2}})(?:-(?P<weekday>[1-7]))?", span="week"),
+    TimeForm("week", rf"{_YEAR}\s?[-/,.]?\s?{_WEEK}\s?(?P<week>\d{{1,2}})", span="week"),
+    TimeForm("week", rf"{_WEEK}\s?-?(?P<week>\d{{1,2}})\s?[-/,. ]\s?{_YEAR}", span="week"),
+    TimeForm("week", rf"{_YEAR}\s?년\s?(?P<week>\d{{1,2}})\s?주차?", span="week"),
+    TimeForm("week", rf"{_YEAR}\s?[-/]\s?(?P<week>\d{{1,2}})", span="week"),
+    TimeForm("week", rf"(?P<week>\d{{1,2}})\s?[-/]\s?{_YEAR}", span="week"),
     TimeForm("year", rf"{_YEAR}\s?[년年]", span="year"),
     TimeForm("year", _PLAIN_YEAR, weak=True, span="year"),
     TimeForm("year-month", _PLAIN_MONTH, weak=True, span="month"),
-    TimeForm("year-month", rf"{_YEAR}\.(?P<month>0[1-9]|1[0-2])\.?", weak=True, span="month"),
+    TimeForm("month-year", rf"{_MONTH}\.\s?{_YEAR}", weak=True, span="month"),
+    TimeForm("year-month", rf"{_YEAR}[.,](?P<month>0[1-9]|1[0-2])\.?", weak=True, span="month"),
+    TimeForm("year-month", rf"{_YEAR}[.,](?P<hundredth>0[1-9]|1[0-2]?)", weak=True, span="month"),
+    TimeForm("year-month", rf"{_YEAR}[.,]{_MONTH}", weak=True, span="month"),
+    TimeForm("years with decimals", rf"{_PLAIN_YEAR}(?:[.,](?P<share>\d{{1,9}})\d*)?", weak=True, span="month"),
     TimeForm(
-        "days of a spreadsheet", r"(?P<serial>[2-5]\d{4})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="serial"
+        "days of a spreadsheet", r"(?P<serial>[2-5]\d{4})(?:[.,](?P<fraction>\d{1,9})\d*)?", weak=True, span="serial"
     ),
+    TimeForm("quarter", rf"{_PLAIN_YEAR}(?P<quarter>[1-4])", weak=True, span="quarter"),
+    TimeForm("week", rf"{_PLAIN_YEAR}(?P<week>0[1-9]|[1-4]\d|5[0-3])", weak=True, span="week"),
+    TimeForm("week", rf"(?P<week>\d{{1,2}})\.\s?{_YEAR}", weak=True, span="week"),
+    TimeForm("compact date", r"(?P<y2>\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])", weak=True),
+    TimeForm("compact date", rf"(?P<a>\d{{1,2}})(?P<b>\d{{2}}){_PLAIN_YEAR}", weak=True),
+    TimeForm("year and day", rf"{_PLAIN_YEAR}(?P<yearday>[0-3]\d{{2}})", weak=True),
     TimeForm("epoch", r"(?P<whole>\d{9,19})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="second"),
 )
 CLOCK_FORM = TimeForm("clock", rf"{_CLOCK}{_OFFSET}")
@@ -192,9 +221,9 @@ def form_of_format(text: str) -> TimeForm:
     return form
 
 
-_PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I"}
-_PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "week": "%V"}
-_PLAIN["weekday"] = "%u"
+_PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I", "week": "V"}
+_PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "weekday": "%u"}
+_PLAIN |= {"semester": "%Os", "hundredth": "%m"}
 _EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"}
 
 
@@ -226,7 +255,7 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
         template += literal + _code(longest, name, meaning.get(name, name), short, varied=varied)
         end_before = end
     template += whole[end_before:].replace("%", "%%")
-    if "%V" in template:
+    if "V" in re.findall(r"%-?(.)", template):
         template = template.replace("%Y", "%G")
     return TimeStyle(template, (column,), timezone=timezone, date_only=longest.groupdict().get("hour") is None)
 
@@ -253,6 +282,8 @@ def _word(part: str, text: str) -> str:
     """Code of a part whose spelling matters; any other part is a literal."""
     if part == "fraction":
         return f"%{len(text)}f"
+    if part == "next":
+        return "%Oy" if len(text) == 2 else "%OY"
     if part == "name":
         return _cased(text, "%b" if len(text) == 3 else "%B")
     if part == "dow":

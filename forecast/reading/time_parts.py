@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TEXTS = frozenset({"offset", "zone"})
 _WORDS = frozenset({"name", "ampm", "half"})
 _UNREAD = frozenset({"dow", "until"})
+_DECIMALS = {"fraction": 9, "share": 9, "hundredth": 2}  # digits to which zeros fill these parts up
+_SHARE = 0.08  # of a month, by which a year with decimals may miss its beginning or its middle
 _LONGEST = 64  # bytes of a cell that is cut by position
 _NS = {"hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9}
 _DAY_NS = 86_400 * 10**9
@@ -102,7 +104,7 @@ def _number(digits: npt.NDArray[np.uint8], name: str) -> IntArray:
     number = np.zeros(len(digits), dtype=np.int64)
     for column in digits.T:
         number = number * 10 + (column - 48)
-    return number * 10 ** (9 - digits.shape[1]) if name == "fraction" else number
+    return number * 10 ** (_DECIMALS[name] - digits.shape[1]) if name in _DECIMALS else number
 
 
 def _cut_any(cells: pa.StringArray, form: TimeForm) -> Cut:
@@ -131,8 +133,8 @@ def _words(column: pa.StringArray, name: str) -> IntArray:
 
 def _numbers(column: pa.StringArray, name: str) -> IntArray:
     empty = pc.equal(column, "")
-    if name == "fraction":
-        column = pc.utf8_rpad(column, 9, "0")
+    if name in _DECIMALS:
+        column = pc.utf8_rpad(column, _DECIMALS[name], "0")
     column = pc.if_else(empty, None, column)
     return np.asarray(pc.fill_null(pc.cast(column, pa.int64()), -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -177,11 +179,11 @@ def _days(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray
     """Days since 1970, (row,), and whether each exists, (row,)."""
     first_of_all = np.ones(rows, dtype=np.int64)
     year = _years(parts, rows)
-    month = parts.get("month", parts.get("name", first_of_all))
-    if "quarter" in parts:
-        month = 3 * parts["quarter"] - 2
+    month, good = _months(parts, rows)
     day = parts.get("day", first_of_all)
-    good = (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
+    good &= (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
+    if "next" in parts:
+        good &= (parts["next"] < 0) | (parts["next"] % 100 == (year + 1) % 100)
     first = ((np.where(good, year, 1970) - 1970) * 12 + np.where(good, month, 1) - 1).astype("datetime64[M]")
     start = first.astype("datetime64[D]").astype(np.int64)
     length = (first + 1).astype("datetime64[D]").astype(np.int64) - start
@@ -191,6 +193,28 @@ def _days(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray
         return _week_days(start, parts, rows, good)
     good &= (day >= 1) & (day <= length)
     return start + day - 1, good
+
+
+def _months(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
+    """Months from 1, (row,), and whether each is one, (row,)."""
+    if "share" in parts:
+        return _months_of_shares(parts["share"])
+    good = np.ones(rows, dtype=np.bool_)
+    if "semester" in parts:
+        return 6 * parts["semester"] - 5, good
+    if "quarter" in parts:
+        return 3 * parts["quarter"] - 2, good
+    return next((parts[name] for name in ("month", "hundredth", "name") if name in parts), good.astype(np.int64)), good
+
+
+def _months_of_shares(share: IntArray) -> tuple[IntArray, BoolArray]:
+    """Months of billionths of a year, (row,): all their beginnings (1949.083) or all their middles (1949.125)."""
+    months = np.maximum(share, 0) * 12 / 1e9
+    beginning = np.abs(months - np.round(months)) <= _SHARE
+    middle = np.abs(months - np.floor(months) - 0.5) <= _SHARE
+    if middle.sum() > beginning.sum():
+        return np.floor(months).astype(np.int64) + 1, middle
+    return np.round(months).astype(np.int64) + 1, beginning
 
 
 def _years(parts: Mapping[str, IntArray], rows: int) -> IntArray:
@@ -215,7 +239,12 @@ def _week_days(
     monday = fourth - (fourth + 3) % 7  # 1970-01-01 was a Thursday: day 0 is 3 days after a Monday
     weekday = np.maximum(parts.get("weekday", np.ones(rows, dtype=np.int64)), 1)
     week = parts["week"]
-    return monday + 7 * (week - 1) + weekday - 1, good & (week >= 1) & (week <= 53)
+    day = monday + 7 * (week - 1) + weekday - 1
+    # Week 53 exists where its Thursday is still in the year.
+    thursday = (monday + 7 * (week - 1) + 3).astype("datetime64[D]").astype("datetime64[Y]")
+    return day, good & (week >= 1) & (week <= 53) & (
+        thursday == january.astype("datetime64[D]").astype("datetime64[Y]")
+    )
 
 
 def _epoch(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:

@@ -16,13 +16,15 @@ from forecast.reading.time_parts import compose, cut_times
 from forecast.series.calendar import EPOCHS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from forecast.reading.time_forms import Parts
     from forecast.reading.time_parts import Cut
     from forecast.series.panel import BoolArray, IntArray
 
 
+_LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
+_IN_MONTHS = {"month", "quarter", "half", "year"}
 _LOOKED_AT = 5000  # rows on which the order of day and month is decided
 # Hours east of Greenwich. Of names with several meanings (IST, CST in China) the one that is by far the most frequent
 # in data is taken; others are left out.
@@ -77,23 +79,47 @@ class Times:
     notes: tuple[str, ...] = ()
 
 
-def form_of(sample: Sequence[str]) -> tuple[TimeForm | None, float]:
+def form_of(sample: Sequence[str], spans: Collection[str] = ()) -> tuple[TimeForm | None, float]:
     """Return the form in which most cells are valid times, and the share of cells that match it.
 
-    A 30 February matches a form: its row is bad, and no reason to doubt the column.
+    A 30 February matches a form: its row is bad, and no reason to doubt the column. Of forms in which the same cells
+    are valid (2015-01 may be a month or a week) the one with more regular steps is taken, then one whose span is among
+    `spans`, those that the column's name suggests.
     """
-    best, most, share = None, 0.0, 0.0
+    candidates = []  # rank, form, share of matching cells
     probe = sample[:: max(len(sample) // 12, 1)]  # a dozen cells rule out most forms
-    for form in FORMS:
+    most = 0.0
+    for place, form in enumerate(FORMS):
         if not any(form.expression.fullmatch(cell) for cell in probe):
             continue
         matching = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
-        if matching <= most:
+        if matching < most:
             continue
         valid = _valid_share(sample, form)
-        if valid > most:
-            best, most, share = form, valid, matching
-    return best, share
+        if valid > 0:
+            most = max(most, valid)
+            candidates.append((valid, form.span in spans, -place, form, matching))
+    candidates = [candidate for candidate in candidates if candidate[0] == most]
+    if not candidates:
+        return None, 0.0
+    least = {}
+    if len({form.span for *_, form, _ in candidates}) > 1:
+        least = {place: irregularity_of(sample[:_LOOKED_AT_FOR_FORM], form) for _, _, place, form, _ in candidates}
+    best = min(candidates, key=lambda one: (least.get(one[2], 0), not one[1], -one[2]))
+    return best[3], best[4]
+
+
+def irregularity_of(sample: Sequence[str], form: TimeForm) -> int:
+    """Count the different steps between neighbouring cells of a form, in months where it counts these."""
+    cut = cut_times(pa.array(list(sample), pa.string()), form)
+    counts = []
+    for _, ns, good in _readings(cut.parts, _orders(form)):
+        ticks = ns[cut.fits & good]
+        if form.span in _IN_MONTHS:
+            ticks = ticks.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+        steps = np.diff(ticks)
+        counts.append(len(np.unique(steps[steps != 0])))
+    return min(counts)
 
 
 def _valid_share(sample: Sequence[str], form: TimeForm) -> float:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
-TIME = frozenset(
+# Names that say which period a cell stands for.
+SPANS = {
+    "year": frozenset(["year", "jahr", "annee", "année", "fy", "fiscal", "연도", "년도"]),
+    "half": frozenset(["half", "halfyear", "semester", "semestre", "halbjahr", "반기"]),
+    "quarter": frozenset(["quarter", "qtr", "quartal", "yearquarter", "yq", "trimestre", "분기"]),
+    "month": frozenset(["month", "yearmonth", "yyyymm", "monat", "mois", "mes", "년월", "연월", "월"]),
+    "week": frozenset(
+        [
+            *["week", "wk", "yearweek", "yrwk", "yyyyww", "isoweek", "calendarweek", "cw", "kw", "kalenderwoche"],
+            *["woche", "semaine", "semana", "settimana", "주", "주차"],
+        ]
+    ),
+}
+TIME = frozenset().union(*SPANS.values()) | frozenset(
     [
         *["date", "datetime", "time", "timestamp", "ts", "ds", "day", "dt", "period", "month", "week", "quarter"],
         *["year", "yearmonth", "yyyymm", "yyyymmdd", "when", "timeperiod", "utctimestamp", "datum", "zeit", "epoch"],

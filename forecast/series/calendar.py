@@ -49,7 +49,8 @@ class TimeStyle:
     format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
         Beyond Python's codes: `%-d %-m %-H %-I` without a leading zero; `%^b %^B` upper case, `%Ob` lower case; `%P`
         am, `%Oa` a.m., `%OA` A.M., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction of so many digits;
-        `%q` the quarter, `%G-W%V` an ISO week; `%:z` +09:00. Names of months and days are English whatever the locale.
+        `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00.
+        Names of months and days are English whatever the locale.
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
@@ -268,6 +269,9 @@ _CODES: dict[str, Callable[[datetime], str]] = {
     "M": lambda t: f"{t.minute:02d}",
     "S": lambda t: f"{t.second:02d}",
     "q": lambda t: str((t.month + 2) // 3),
+    "Os": lambda t: "1" if t.month <= 6 else "2",
+    "Oy": lambda t: f"{(t.year + 1) % 100:02d}",
+    "OY": lambda t: f"{t.year + 1:04d}",
     "V": lambda t: f"{t.isocalendar().week:02d}",
     "u": lambda t: str(t.isoweekday()),
     "b": lambda t: _MONTHS[t.month - 1][:3],

@@ -250,7 +250,7 @@ TIMES = (
         "numbers called time that are no dates",
         "time,value\n0.0,1\n0.1,2\n0.2,4\n",
         series={"value": [1, 2, 4]},
-        notes=("'time' holds numbers that are neither dates nor steps",),
+        notes=("'time' holds numbers such as '0.0' that are neither",),
         quiet=False,
     ),
     Case(

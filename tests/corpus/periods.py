@@ -1,0 +1,179 @@
+"""Weeks, quarters, half-years, fiscal years and times written as plain numbers, beside numbers that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corpus.case import Case, iso_days
+
+
+def _case(name: str, texts: Sequence[str], times: Sequence[str], column: str = "period", **more: object) -> Case:
+    rows = [f"{text};{i}" for i, text in enumerate(texts)]
+    values = {"value": [float(i) for i in range(len(texts))]}
+    data = "\n".join([f"{column};value", *rows]) + "\n"
+    more = {"written": tuple(texts), **more}
+    return Case(name, data, series=values, times=list(times), **more)  # type: ignore[arg-type]  # one table of keywords
+
+
+_WEEKS = ["2015-12-21", "2015-12-28", "2016-01-04", "2016-01-11"]  # weeks 52 and 53 of 2015, 1 and 2 of 2016
+_NUMBERED = ((2015, 52), (2015, 53), (2016, 1), (2016, 2))
+_YEARS = ["1998-01-01", "1999-01-01", "2000-01-01"]
+_HALVES = ["2019-01-01", "2019-07-01", "2020-01-01"]
+_QUARTERS = ["2019-07-01", "2019-10-01", "2020-01-01"]
+_MONTHS = [f"{2014 + i // 12}-{i % 12 + 1:02d}-01" for i in range(24)]
+
+PERIODS = (
+    _case("calendar weeks in german", [f"KW {w:02d}/{y}" for y, w in _NUMBERED], _WEEKS, "Kalenderwoche"),
+    _case("calendar weeks after the year", [f"{y}-KW{w:02d}" for y, w in _NUMBERED], _WEEKS, "x"),
+    _case("weeks in words without zeros", [f"Week {w}, {y}" for y, w in _NUMBERED], _WEEKS, "x"),
+    _case("weeks in korean", [f"{y}년 {w}주차" for y, w in _NUMBERED], _WEEKS, "주차"),
+    _case("week and year alone", [f"{w:02d}/{y}" for y, w in _NUMBERED], _WEEKS, "week", found={"time": "(week)"}),
+    _case("year and week alone", [f"{y}-{w:02d}" for y, w in _NUMBERED], _WEEKS, "week", found={"time": "(week)"}),
+    _case("weeks as numbers", [f"{y}{w:02d}" for y, w in _NUMBERED], _WEEKS, "yearweek", found={"time": "(week)"}),
+    _case(
+        "the first weeks of a year, which could be months",
+        ["202401", "202402", "202403"],
+        ["2024-01-01", "2024-01-08", "2024-01-15"],
+        "yearweek",
+        found={"time": "(week)"},
+    ),
+    _case(
+        "months in a column called like weeks",
+        [f"{month[:4]}{month[5:7]}" for month in _MONTHS],
+        _MONTHS,
+        "week",
+        found={"time": "(year-month)"},
+    ),
+    _case("fiscal years", ["FY1998", "FY1999", "FY2000"], _YEARS, "Fiscal Year"),
+    _case("fiscal years of two digits", ["FY98", "FY99", "FY00"], _YEARS, "x"),
+    _case("years over a new year", ["1998/99", "1999/00", "2000/01"], _YEARS, "season"),
+    _case(
+        "years over a new year that could be months",
+        ["2000-01", "2001-02", "2002-03"],
+        ["2000-01-01", "2001-01-01", "2002-01-01"],
+        "season",
+        found={"time": "(fiscal year)"},
+    ),
+    _case("years over a new year in full", ["1998-1999", "1999-2000", "2000-2001"], _YEARS, "x"),
+    _case("half-years", ["2019H1", "2019H2", "2020H1"], _HALVES),
+    _case("half-years first", ["S1 2019", "S2 2019", "S1 2020"], _HALVES, "semestre"),
+    _case("quarters of fiscal years", ["FY2019 Q3", "FY2019 Q4", "FY2020 Q1"], _QUARTERS),
+    _case("quarters of two-digit years", ["Q3/19", "Q4/19", "Q1/20"], _QUARTERS),
+    _case("quarters in french", ["T3 2019", "T4 2019", "T1 2020"], _QUARTERS, "trimestre"),
+    _case("quarters as numbers", ["20193", "20194", "20201"], _QUARTERS, "quarter", found={"time": "(quarter)"}),
+    _case("days of the year", ["2019-364", "2019-365", "2020-001"], ["2019-12-30", "2019-12-31", "2020-01-01"], "date"),
+    _case("days of the year as numbers", ["2020001", "2020002", "2020003"], iso_days("2020-01-01", 3), "date"),
+    _case("compact dates, day first", ["30012020", "31012020", "01022020"], iso_days("2020-01-30", 3), "date"),
+    _case("compact dates of two-digit years", ["200130", "200131", "200201"], iso_days("2020-01-30", 3), "date"),
+    _case(
+        "months with a point without zeros",
+        [f"{month[:4]}.{int(month[5:7])}" for month in _MONTHS],
+        _MONTHS,
+        "x",
+    ),
+    _case(
+        "october that lost its zero in a spreadsheet",
+        [f"{month[:4]}.{month[5:7]}".removesuffix("0") for month in _MONTHS],
+        _MONTHS,
+        "Monat",
+        written=(*[f"2014.{month:02d}" for month in range(1, 13)],),
+        notes=("'2014.1' in 'Monat' was read as 2014-10, whose zero got lost",),
+        quiet=False,
+    ),
+    _case(
+        "years with decimals, as R writes months",
+        [f"{2014 + i / 12:.12g}" for i in range(24)],
+        _MONTHS,
+        "time",
+        written=("2014-01", "2014-02"),
+        notes=("'2014.08333333' in 'time' was read as 2014-02",),
+        quiet=False,
+    ),
+    _case(
+        "the middles of months in years with decimals",
+        [f"{2014 + (i + 0.5) / 12:.3f}".replace(".", ",") for i in range(24)],
+        _MONTHS,
+        "decimal date",
+        written=("2014-01", "2014-02"),
+        notes=("'2014,042' in 'decimal date' was read as 2014-01",),
+        quiet=False,
+    ),
+    _case(
+        "quarters in years with decimals",
+        ["2019.5", "2019.75", "2020"],
+        _QUARTERS,
+        "year",
+        written=("2019-07", "2019-10", "2020-01"),
+        notes=("'2019.5' in 'year' was read as 2019-07",),
+        quiet=False,
+    ),
+    _case(
+        "days of a spreadsheet with a decimal comma",
+        ["45000", "45000,25", "45000,5", "45000,75"],
+        ["2023-03-15T00:00", "2023-03-15T06:00", "2023-03-15T12:00", "2023-03-15T18:00"],
+        "Zeit",
+        written=("2023-03-15 00:00:00", "2023-03-15 06:00:00"),
+    ),
+    Case(
+        "seconds since 1970 beside rates that look like months and years",
+        "time,rate\n1704067200,1.1700\n1704153600,1.1701\n1704240000,1.1702\n",
+        series={"rate": [1.17, 1.1701, 1.1702]},
+        times=iso_days("2024-01-01", 3),
+        written=("1704067200", "1704153600"),
+        timezone="UTC",
+    ),
+    Case(
+        "milliseconds without a name that says so beside such rates",
+        "x,rate\n1704067200000,2.1969\n1704153600000,1.1941\n1704240000000,1.1927\n",
+        series={"rate": [2.1969, 1.1941, 1.1927]},
+        times=iso_days("2024-01-01", 3),
+        timezone="UTC",
+    ),
+    Case(
+        "steps beside rates that look like months and years",
+        "step,rate\n1,1.1700\n2,1.1701\n3,1.1702\n",
+        series={"rate": [1.17, 1.1701, 1.1702]},
+        times=[1, 2, 3],
+    ),
+    Case(
+        "rates that look like the first months of years come first",
+        "rate,value\n1.1700,1\n1.1701,2\n1.1702,4\n",
+        series={"value": [1.0, 2.0, 4.0]},
+        found={"time": "none, rows are steps"},
+    ),
+    Case(
+        "a label with a year that nobody knows",
+        "label,value\n1990 part a,1\n1990 part b,2\n1991 part a,4\n",
+        series={"value": [1.0, 2.0, 4.0]},
+        found={"time": "none, rows are steps"},
+        notes=("'label' looks like a time, but '1990 part a' is no known one",),
+        quiet=False,
+    ),
+    Case(
+        "years of two digits alone",
+        "year,value\n97,1\n98,2\n99,4\n",
+        series={"value": [1.0, 2.0, 4.0]},
+        notes=("`data.time=year` takes them as step numbers",),
+        quiet=False,
+    ),
+    Case(
+        "the same with the first remedy",
+        "year,value\n97,1\n98,2\n99,4\n",
+        {"time": "year"},
+        series={"value": [1.0, 2.0, 4.0]},
+        times=[97, 98, 99],
+    ),
+    Case(
+        "the same with the second remedy",
+        "year,value\n97,1\n98,2\n99,4\n",
+        {"time_format": "%y"},
+        series={"value": [1.0, 2.0, 4.0]},
+        times=["1997-01-01", "1998-01-01", "1999-01-01"],
+        written=("97", "98"),
+    ),
+    Case(
+        "a column of dates that nobody knows beside a counter",
+        "id,date,value\n1,first 1,1\n2,first 2,2\n3,second 1,4\n",
+        error=("'first 1' is no known time", "data.time=none"),
+    ),
+)
