@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_data, is_missing, is_number
+from forecast.reading.time_forms import is_time
 from forecast.reading.vocabulary import TIME, is_named
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is 
 _SCORED_CELLS = 2000
 _MOST_HEADERS = 5  # header rows
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
+_FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     count = 0
     while count < min(_MOST_HEADERS, len(table) - 1) and _is_header(table[count].cells, data):
         count += 1
-    return count or int(_numbers_as_names(table, data))
+    return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
 
 
 def _data_columns(rows: Sequence[Row], width: int) -> list[int]:
@@ -258,6 +260,17 @@ def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
     below = [second[j] for j in data if j < len(second)]
     years = all(re.fullmatch(r"1[6-9]\d\d|2[01]\d\d", number) for number in numbers)
     return counting and (not _consecutive(below) or (years and not all(len(cell) == 4 for cell in below)))
+
+
+def _times_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
+    """Whether the first row holds times above numbers: each column is a step of the series that its rows are."""
+    first = table[0].cells
+    above = [j for j in data if j < len(first) and is_time(first[j])]
+    others = [first[j] for j in data if j < len(first) and not is_time(first[j])]
+    if len(above) < _FEWEST_TIMES or any(is_data(cell) for cell in others):
+        return False
+    below = [row.cells[j] for row in table[1:_TIMES_OVER] for j in above if j < len(row.cells)]
+    return not any(map(is_time, below))
 
 
 def _consecutive(cells: Sequence[str]) -> bool:

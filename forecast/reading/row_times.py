@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.reading.grid import some_cells
+from forecast.reading.time_fields import hours_are_ends, read_part
 from forecast.reading.time_forms import CLOCK_FORM, epoch_style, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import read_times
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
-_ISO_PARTS = {"year": "%Y", "month": "-%m", "day": "-%d", "yearday": "-%j", "hour": " %H:00", "minute": ":%M"}
+_ISO_PARTS = {"year": "%Y", "quarter": "-Q%q", "month": "-%m", "week": "-W%V", "day": "-%d", "yearday": "-%j"}
+_ISO_PARTS |= {"hour": " %H:00", "minute": ":%M", "second": ":%S"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +98,12 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
 def _read_fields(grid: Grid, choice: TimeChoice) -> RowTimes:
     parts, good = {}, np.ones(len(grid), dtype=np.bool_)
     for field, name in zip(choice.fields, choice.columns, strict=True):
-        parts[field], whole = _whole(_texts(grid, name))
+        parts[field], whole = read_part(_texts(grid, name), field)
         good &= whole
     ns, real = compose(parts, len(grid))
-    template = "".join(_ISO_PARTS.get(field, ":%S") for field in choice.fields)
-    template = template.replace(":00:%M", ":%M")
+    template = "".join(_ISO_PARTS[field] for field in choice.fields).replace(":00:%M", ":%M")
+    if "week" in choice.fields:
+        template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
     return RowTimes(ns.astype("datetime64[ns]"), good & real, style, " + ".join(choice.columns))
 
@@ -127,6 +130,8 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     if choice.kind == "date and clock":
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     found = _describe(" + ".join(choice.columns), times.timezone, *words)
+    if choice.kind == "date and clock" and hours_are_ends(grid.sample(choice.columns[1])):
+        found += ", hours by their ends: HE01 is 00:00"
     return RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
 
 
@@ -151,6 +156,10 @@ def _with_time_of_day(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
     cells = _texts(grid, choice.columns[1])
+    if hours_are_ends(some_cells(cells)):
+        hours, whole = read_part(cells, "hour")
+        hourly = TimeStyle(f"{style.format} %H:00", choice.columns, choice.fields, style.timezone)
+        return ns + hours * 3_600 * 10**9, good & whole, hourly
     cut = cut_times(cells, CLOCK_FORM)
     within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])

@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
+from forecast.reading.time_fields import chain_of, fields_by_name, hours_are_ends
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
 from forecast.reading.times import form_of, irregularity_of, read_times
 from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, SPANS, STEPS, TIME, is_named, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.reading.grid import Grid
     from forecast.reading.settings import FileSettings
@@ -32,7 +33,6 @@ _MOST_PLAIN = 0.9  # the same if its cells are plain numbers
 _LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
 _FEW_STEPS = 3  # different steps between times, for short files
 _HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
-_RANGES = {"year": (1600, 2199), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24)}
 
 
 @dataclass(frozen=True)
@@ -165,36 +165,28 @@ def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[st
         return alone
     for other in names:
         cells = _filled(grid, other)
-        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or hours_are_ends(cells)
         if other != name and likely and len(set(cells)) > 1 and _is_clock(grid, other):
             return TimeChoice("date and clock", (name, other), ("date", "time"), form)
     return alone
 
 
 def _detected_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
-    """Columns called year, month, ... whose values lie in range, without a gap from the year down."""
-    columns: dict[str, str] = {}
-    for field, usual in FIELDS.items():
-        name = next((name for name in names if plain(name) in usual), None)
-        if name is not None and _within(grid, name, field):
-            columns[field] = name
-    if "year" not in columns or not columns.keys() & {"month", "yearday"}:
-        return None
-    chain = [*("year", "yearday"), *("hour", "minute", "second")]
-    if "month" in columns:
-        chain = ["year", "month", "day", "hour", "minute", "second"]
-    fields = []
-    for field in chain:
-        if field not in columns:
-            break
-        fields.append(field)
-    return TimeChoice("fields", tuple(columns[field] for field in fields), tuple(fields))
+    """Columns of a year and its month, quarter, week, ..., by their names and values in range, or by their words."""
+    columns = fields_by_name({name: _filled(grid, name) for name in names})
+    chain = chain_of(columns)
+    return fields_choice(columns) if chain and (chain[1] != "week" or _repeats(grid, columns["year"])) else None
 
 
-def _within(grid: Grid, name: str, field: str) -> bool:
-    low, high = _RANGES.get(field, (0, 59))
+def fields_choice(columns: Mapping[str, str]) -> TimeChoice:
+    """Return the choice of columns that hold a part each, by part."""
+    chain = chain_of(columns)
+    return TimeChoice("fields", tuple(columns[field] for field in chain), chain)
+
+
+def _repeats(grid: Grid, name: str) -> bool:
     cells = _filled(grid, name)
-    return bool(cells) and all(re.fullmatch(r"\d{1,4}(\.0)?", cell) and low <= float(cell) <= high for cell in cells)
+    return len(set(cells)) < len(cells)
 
 
 def _counts(grid: Grid, name: str) -> bool:
@@ -248,16 +240,17 @@ def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeCh
 
 
 def _named_fields(grid: Grid, named: tuple[str, ...]) -> TimeChoice:
-    fields = [next((field for field, names in FIELDS.items() if plain(name) in names), "") for name in named]
-    if "year" in fields and all(fields) and len(set(fields)) == len(fields):
-        return TimeChoice("fields", named, tuple(fields))
+    columns = fields_by_name({name: _filled(grid, name) for name in named})
+    if sorted(columns.values()) == sorted(named) and len(chain_of(columns)) == len(named):
+        return fields_choice(columns)
     if len(named) == 2:
         form, share = form_of(_filled(grid, named[0]))
-        if form is not None and share >= _ENOUGH and _is_clock(grid, named[1]):
+        if form is not None and form.span == "day" and share >= _ENOUGH and _is_clock(grid, named[1]):
             return TimeChoice("date and clock", named, ("date", "time"), form)
     raise ForecastError(
-        f"`data.time` names {len(named)} columns, which should be a date and a time of day, or be called year, month, "
-        f"day, hour, minute, second: found {', '.join(map(repr, named))}"
+        f"`data.time` names {len(named)} columns, which should be a date and a time of day, or a year and its quarter, "
+        f"month or week (then day, hour, minute, second), in columns that are called so: found "
+        f"{', '.join(map(repr, named))}"
     )
 
 
@@ -281,4 +274,4 @@ def _share(grid: Grid, name: str, form: TimeForm) -> float:
 
 def _is_clock(grid: Grid, name: str) -> bool:
     cells = _filled(grid, name)
-    return bool(cells) and all(CLOCK_FORM.expression.fullmatch(cell) for cell in cells)
+    return bool(cells) and (hours_are_ends(cells) or all(map(CLOCK_FORM.expression.fullmatch, cells)))

@@ -36,6 +36,7 @@ _BEGINNINGS = (
 )
 MONTHS = {begin: number for number, group in enumerate(_BEGINNINGS, start=1) for begin in group.split()}
 _NAME = rf"(?P<name>(?i:{'|'.join(MONTHS)})[A-Za-zäéû]{{0,6}})\.?"
+_MONTH_NAME = re.compile(_NAME, re.ASCII)
 _DOW = r"(?:(?P<dow>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}),?\s+)?"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
 # The year after, in two digits or four.
@@ -160,6 +161,17 @@ def name_parts(parts: Parts, order: str) -> Parts:
 _BEYOND_DOUBT = re.compile(
     "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in FORMS if not form.weak), re.ASCII
 )
+
+
+def month_number(text: str) -> int:
+    """Number of a month by its name, 1 to 12; -1: no month is called so.
+
+    >>> month_number("September"), month_number("mai"), month_number("Monday")
+    (9, 5, -1)
+    """
+    low = text.lower()
+    known = next((MONTHS[low[:size]] for size in (4, 3) if low[:size] in MONTHS), -1)
+    return known if _MONTH_NAME.fullmatch(text) else -1
 
 
 @lru_cache(1 << 14)

@@ -48,7 +48,9 @@ FIELDS = {
     "year": frozenset(
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]
     ),
+    "quarter": frozenset(["quarter", "qtr", "q", "quartal", "trimestre", "trimester", "trim", "분기"]),
     "month": frozenset(["month", "mon", "mm", "mo", "mth", "monat", "mois", "mes", "mese", "월"]),
+    "week": frozenset(["week", "wk", "kw", "woche", "semaine", "semana", "weekno", "weeknumber", "isoweek", "주"]),
     "day": frozenset(["day", "dd", "dy", "dom", "mday", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "일"]),
     "yearday": frozenset(["doy", "dayofyear", "yday", "yearday"]),
     "hour": frozenset(["hour", "hr", "hh", "stunde", "heure", "hora", "ora", "시", "시간"]),

@@ -1,0 +1,126 @@
+"""Parts of a time that stand alone: a column of years beside one of months, or a header of months over rows of years.
+
+A part is a number or a word: `Jan`, `Q1`, `KW 12`, `HE01` (the hour that ends at 1:00, so hour 0).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+
+from forecast.reading.time_forms import month_number
+from forecast.reading.vocabulary import FIELDS, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from forecast.series.panel import BoolArray, IntArray
+
+
+RANGES = {
+    "year": (1600, 2199),
+    "quarter": (1, 4),
+    "month": (1, 12),
+    "week": (1, 53),
+    "day": (1, 31),
+    "yearday": (1, 366),
+    "hour": (0, 24),
+    "minute": (0, 59),
+    "second": (0, 59),
+}
+CHAINS = (
+    ("year", "month", "day", "hour", "minute", "second"),
+    ("year", "yearday", "hour", "minute", "second"),
+    ("year", "week"),
+    ("year", "quarter"),
+)
+"""Parts that make a time together, from the coarsest on: any beginning of two or more."""
+_NUMBER = re.compile(r"(\d{1,4})(?:\.0+)?", re.ASCII)
+_WORDS = {
+    "year": re.compile(r"[XYF]?(\d{4})(?:\s?\[YR\d{4}\])?", re.ASCII),
+    "quarter": re.compile(r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])|([1-4])\.?\s?(?i:q|t|분기)"),
+    "month": re.compile(r"M(0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
+    "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
+    "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
+    "hour": re.compile(r"(?i:h|hr|hour|stunde)[ ._-]?(\d{1,2})", re.ASCII),
+}
+_HOUR_ENDING = re.compile(r"(?i:he|hour[ _-]?ending)[ ._-]?(0?[1-9]|1\d|2[0-4])", re.ASCII)
+_FEWEST_WORDS = 3  # different words that a column of parts has
+_PROOF = ("month", "quarter")
+"""Parts whose words (not numbers) are beyond doubt, whatever the column is called."""
+
+
+@lru_cache(1 << 12)
+def part_number(text: str, field: str) -> int:
+    """Return the number that a cell stands for as a part of the time; -1: none.
+
+    >>> part_number("Mar", "month"), part_number("Q3", "quarter"), part_number("HE01", "hour"), part_number("x", "day")
+    (3, 3, 0, -1)
+    """
+    text = text.strip()
+    if match := _NUMBER.fullmatch(text):
+        return int(match[1])
+    if field == "hour" and (match := _HOUR_ENDING.fullmatch(text)):
+        return int(match[1]) - 1
+    if field in _WORDS and (match := _WORDS[field].fullmatch(text)):
+        return int(next(group for group in match.groups() if group))
+    return month_number(text) if field == "month" else -1
+
+
+def is_part(text: str, field: str) -> bool:
+    """Whether a cell is a part of the time, in its range."""
+    low, high = RANGES[field]
+    return low <= part_number(text, field) <= high
+
+
+def hours_are_ends(texts: Sequence[str]) -> bool:
+    """Whether hours are named by their ends: HE01 to HE24."""
+    return bool(texts) and all(_HOUR_ENDING.fullmatch(text.strip()) for text in texts)
+
+
+def read_part(cells: pa.StringArray, field: str) -> tuple[IntArray, BoolArray]:
+    """Numbers of a column of parts, (row,), and whether each cell is one, (row,)."""
+    coded = pc.dictionary_encode(cells)
+    numbers = np.array([part_number(text or "", field) for text in coded.dictionary.to_pylist()] or [-1])
+    of_row = numbers[np.asarray(pc.fill_null(coded.indices, 0), dtype=np.int64)]
+    return of_row, of_row >= 0
+
+
+def fields_by_name(samples: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Columns that hold parts of the time by field: named like one with cells in range, or of words beyond doubt.
+
+    `samples` are the filled cells of the columns.
+    """
+    columns: dict[str, str] = {}
+    for field, usual in FIELDS.items():
+        called = [name for name in samples if plain(name) in usual]
+        worded = [name for name, cells in samples.items() if field in _PROOF and _are_words(cells, field)]
+        for name in [*called, *worded]:
+            cells = samples[name]
+            if cells and all(is_part(cell, field) for cell in cells):
+                columns.setdefault(field, name)
+    return columns
+
+
+def _are_words(cells: Sequence[str], field: str) -> bool:
+    """Whether cells are words for parts, at least three of them and each always written alike."""
+    different = set(cells)
+    numbers = {part_number(cell, field) for cell in different}
+    return not any(map(_NUMBER.fullmatch, different)) and len(numbers) == len(different) >= _FEWEST_WORDS
+
+
+def chain_of(fields: Iterable[str]) -> tuple[str, ...]:
+    """Longest chain of parts that make a time, from the year down without a gap; (): the year alone, or none."""
+    present = set(fields)
+    best: tuple[str, ...] = ()
+    for chain in CHAINS:
+        length = next((i for i, field in enumerate(chain) if field not in present), len(chain))
+        if length > max(len(best), 1):
+            best = chain[:length]
+    return best

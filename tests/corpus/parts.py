@@ -1,0 +1,79 @@
+"""Times that lie in several columns, a part in each, as numbers and as words."""
+
+from __future__ import annotations
+
+from corpus.case import Case
+
+_QUARTERS = "".join(f"{2020 + i // 4},{{}}{i % 4 + 1},{i + (i % 3)}\n" for i in range(12))
+_VALUES: list[float | None] = [float(i + (i % 3)) for i in range(12)]
+_BY_QUARTER = [f"{2020 + i // 4}-{3 * (i % 4) + 1:02d}-01" for i in range(12)]
+_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_BY_MONTH = [f"2020-{month:02d}-01" for month in range(1, 13)]
+_HOURS = "".join(f"2024-01-0{i // 24 + 1},{{}}{i % 24 + 1:02d},{i % 5}\n" for i in range(48))
+_HOUR_VALUES: list[float | None] = [float(i % 5) for i in range(48)]
+_BY_HOUR = [f"2024-01-0{i // 24 + 1}T{i % 24:02d}:00" for i in range(48)]
+
+PARTS = (
+    Case(
+        "a year and a quarter",
+        "Year,Quarter,GDP\n" + _QUARTERS.format(*["Q"] * 12),
+        series={"GDP": _VALUES},
+        times=_BY_QUARTER,
+        found={"time": "Year + Quarter"},
+        written=("2020-Q1", "2020-Q2"),
+    ),
+    Case(
+        "a year and a quarter in numbers",
+        "Year,Quarter,GDP\n" + _QUARTERS.format(*[""] * 12),
+        series={"GDP": _VALUES},
+        times=_BY_QUARTER,
+    ),
+    Case(
+        "a year and a quarter named by hand, the columns called otherwise",
+        "yr,period,GDP\n" + _QUARTERS.format(*["Quarter "] * 12),
+        {"time": ["period", "yr"]},
+        series={"GDP": _VALUES},
+        times=_BY_QUARTER,
+    ),
+    Case(
+        "a year and a month's name",
+        "Year,Month,Sales\n" + "".join(f"2020,{name},{i + i % 3}\n" for i, name in enumerate(_NAMES)),
+        series={"Sales": _VALUES},
+        times=_BY_MONTH,
+        written=("2020-01",),
+    ),
+    Case(
+        "a month's name that stands before its year, in upper case and under another name",
+        "per,Jahr,Sales\n" + "".join(f"{name.upper()},2020,{i + i % 3}\n" for i, name in enumerate(_NAMES)),
+        series={"Sales": _VALUES},
+        times=_BY_MONTH,
+    ),
+    Case(
+        "months as a statistical office writes them, in several series",
+        "series_id,year,period,value\n"
+        + "".join(f"{which},2020,M{month:02d},{month % 5}\n" for which in "AB" for month in range(1, 13)),
+        series={which: [float(month % 5) for month in range(1, 13)] for which in "AB"},
+        times=_BY_MONTH,
+        found={"id": "series_id (2 series)"},
+    ),
+    Case(
+        "a year and an ISO week",
+        "year,week,cases\n2020,52,1\n2020,53,2\n2021,1,4\n2021,2,3\n",
+        series={"cases": [1, 2, 4, 3]},
+        times=["2020-12-21", "2020-12-28", "2021-01-04", "2021-01-11"],
+        written=("2020-W52", "2020-W53", "2021-W01"),
+    ),
+    Case(
+        "hours named by their ends",
+        "Date,Hour Ending,MW\n" + _HOURS.format(*["HE"] * 48),
+        series={"MW": _HOUR_VALUES},
+        times=_BY_HOUR,
+        found={"time": "HE01 is 00:00"},
+    ),
+    Case(
+        "parts that make no time",
+        "Year,Sector,GDP\n2020,1,3\n2021,2,4\n2022,3,6\n",
+        {"time": ["Year", "Sector"]},
+        error=("`data.time` names 2 columns", "'Year', 'Sector'"),
+    ),
+)
