@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from forecast.app.composition import added_folders, compose_sweep, load_extensions
 from forecast.app.overrides import overridden_keys, quote_override, quoted
 from forecast.errors import ForecastError
 
@@ -63,13 +64,14 @@ class CommandLine:
 
 
 def read_command_line(arguments: Sequence[str]) -> CommandLine:
-    """Sort and quote what stands behind the program's name.
+    """Sort and quote what stands behind the program's name; `extensions.py` of `--config-dir` is run on the way.
 
     >>> read_command_line(["data.path=my file (1).csv", "-m", "model=rnn,lstm"])
     CommandLine(flags=('-m',), overrides=('data=csv', "data.path='my file (1).csv'", 'model=rnn,lstm'))
     """
     flags, overrides = _sort(arguments)
     line = CommandLine(tuple(flags), tuple(overrides))
+    load_extensions(added_folders(line))  # which keys take text, their settings say
     understood = [_NO_BASELINE if override == "baseline=null" else override for override in line.overrides]
     quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in understood)
     return _with_csv(CommandLine(line.flags, quoted))
@@ -126,8 +128,6 @@ def _with_csv(line: CommandLine) -> CommandLine:
 
 def _reads_a_path(line: CommandLine) -> bool:
     """Whether the source that the experiment chooses has a path to set; Hydra composes it to say so."""
-    from forecast.app.composition import compose_sweep
-
     experiment = [override for override in line.overrides if override.startswith("experiment=")]
     try:
         return "path" in compose_sweep(CommandLine(line.flags, tuple(experiment))).data

@@ -21,7 +21,6 @@ from forecast.app.composition import (
     compose_job,
     compose_sweep,
     conf_dir,
-    load_extensions,
     plain_values,
 )
 from forecast.app.diagnosis import first_line
@@ -61,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(line: CommandLine) -> int:
-    load_extensions(added_folders(line))
     if "--version" in line.flags:
         print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
     elif {"--help", "-h"} & set(line.flags):

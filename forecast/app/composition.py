@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -67,6 +68,10 @@ def configuration(line: CommandLine) -> Iterator[str]:
         if not added.is_dir():
             raise ForecastError(f"`--config-dir {added}` should be a folder with YAML, and there is no such folder")
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="forecast"):
+        loader: Any = GlobalHydra.instance().config_loader()
+        for added in added_folders(line):  # before Hydra's own schemas, which have to stay the last
+            loader.get_search_path().prepend("command-line", f"file://{added.absolute()}", anchor="schema")
+        loader.repository.initialize_sources(loader.get_search_path())
         yield line.flag("--config-name", "-cn") or "config"
 
 
@@ -80,7 +85,7 @@ def compose_job(line: CommandLine) -> DictConfig:
 
     """
     with configuration(line) as name:
-        return _composed(name, line, line.overrides)
+        return _composed(name, line.overrides)
 
 
 def compose_sweep(line: CommandLine) -> DictConfig:
@@ -93,8 +98,8 @@ def compose_sweep(line: CommandLine) -> DictConfig:
     with configuration(line) as name:
         for i, options in enumerate(choices):
             for option in options[1:]:
-                _composed(name, line, (*first[:i], option, *first[i + 1 :]))
-        return _composed(name, line, first)
+                _composed(name, (*first[:i], option, *first[i + 1 :]))
+        return _composed(name, first)
 
 
 def plain_values(config: DictConfig) -> dict[str, Any]:
@@ -117,12 +122,11 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     return dict(values)
 
 
-def _composed(name: str, line: CommandLine, overrides: Sequence[str]) -> DictConfig:
-    search = tuple(f"hydra.searchpath=['file://{added.absolute()}']" for added in added_folders(line))
+def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
     try:
-        return compose(name, [*overrides, *search], return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ForecastError(explain(error, name, overrides, search)) from error
+        raise ForecastError(explain(error, name, overrides)) from error
 
 
 def _values(override: str) -> list[str]:

@@ -22,18 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-def explain(error: Exception, name: str, overrides: Sequence[str], search: Sequence[str] = ()) -> str:
+def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
     """Say which override is to blame; `name` is the primary configuration. Call it while Hydra is initialised."""
     try:
-        culprits = _culprits(name, overrides, search)
+        culprits = _culprits(name, overrides)
         return next(culprits, None) or first_line(error)
     except (HydraException, OmegaConfBaseException):
         return first_line(error)
 
 
-def _culprits(name: str, overrides: Sequence[str], search: Sequence[str]) -> Iterator[str]:
-    choices = list(search)
-    settings = []
+def _culprits(name: str, overrides: Sequence[str]) -> Iterator[str]:
+    choices, settings = [], []
     for override in overrides:
         parsed = parse_override(override)
         if parsed is None:

@@ -83,7 +83,6 @@ class TextKeys(NamedTuple):
     several: frozenset[str]
 
 
-@cache
 def text_keys() -> TextKeys:
     """Return the keys that take text, as the settings classes say."""
     annotations = [("hydra.run.dir", str), ("hydra.sweep.dir", str), *_annotations()]

@@ -104,6 +104,8 @@ def test_a_users_own_folder_adds_a_choice(tmp_path):
     lstm.hidden_size = 7
     OmegaConf.save(lstm, tmp_path / "model" / "tiny.yaml")
     assert composed("model=tiny", "--config-dir", str(tmp_path))["model"]["hidden_size"] == 7
+    with pytest.raises(ForecastError, match=r"^`model.hidden_sizes` is not a setting: did you"):
+        composed("model=tiny", "model.hidden_sizes=8", "--config-dir", str(tmp_path))
 
 
 def test_an_experiment_says_several_keys_and_what_is_said_beside_it_wins():
