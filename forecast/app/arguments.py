@@ -8,13 +8,15 @@ out: `--experimental-rerun` unpickles a file, and `--config-path` would replace 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.app.composition import added_folders, compose_sweep, load_extensions
-from forecast.app.overrides import overridden_keys, quote_override, quoted
+from forecast.app.overrides import exists, overridden_keys, quote_override, quoted, text_keys
 from forecast.errors import ForecastError
+from forecast.tasks.settings import JobSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,16 @@ _CHOICES = {
 }
 _NO_BASELINE = "baseline=[]"
 """What Hydra understands of a group of which several may be chosen; of `null` it makes a traceback."""
+
+_FILE_NAMES = ("csv", "data", "file", "filename", "input", "path")
+"""What people call `data.path`, as a key or as a flag."""
+
+_FILE = re.compile(
+    r"-|\w+:/{1,3}.+|.*[/\\*?].*"
+    r"|.+\.(csv|tsv|txt|dat|parquet|feather|arrow|xlsx?|ods|jsonl?|ndjson|db|sqlite3?|duckdb|gz|bz2|xz|zip|zst)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What can only be a file, even where none is there: standard input, an address, a path, a pattern, a usual ending."""
 
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
 
@@ -69,10 +81,12 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     >>> read_command_line(["data.path=my file (1).csv", "-m", "model=rnn,lstm"])
     CommandLine(flags=('-m',), overrides=('data=csv', "data.path='my file (1).csv'", 'model=rnn,lstm'))
     """
+    for argument in arguments:
+        _refuse_undecodable(argument)
     flags, overrides = _sort(arguments)
     line = CommandLine(tuple(flags), tuple(overrides))
     load_extensions(added_folders(line))  # which keys take text, their settings say
-    understood = [_NO_BASELINE if override == "baseline=null" else override for override in line.overrides]
+    understood = [_NO_BASELINE if override == "baseline=null" else override for override in _with_paths(overrides)]
     quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in understood)
     return _with_csv(CommandLine(line.flags, quoted))
 
@@ -83,17 +97,61 @@ def _sort(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     waiting = list(arguments)
     while waiting:
         argument = waiting.pop(0)
-        if not argument.startswith("-"):
+        if not argument.startswith("-") or argument == "-":
             overrides.append(argument)
             continue
         name, equals, value = argument.partition("=")
-        if name in _FLAGS_WITH_VALUE:
+        if name.removeprefix("--") in _FILE_NAMES:
+            overrides.append(f"path={value if equals else _take_value(name, waiting)}")
+        elif name in _FLAGS_WITH_VALUE:
             flags += [name, _checked_value(name, value if equals else _take_value(name, waiting))]
         elif name in _SWITCHES:
             flags.append(name)
         else:
             raise ForecastError(_unknown_flag(name))
     return flags, overrides
+
+
+def _with_paths(overrides: Sequence[str]) -> list[str]:
+    """Put files that stand for themselves, or under another name, into `data.path`, and refuse what is no override."""
+    paths, others = [], []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if equals and not key.strip("+~ "):
+            raise ForecastError(f"`{override}` has no name before the `=`: settings are given as in `horizon=3`")
+        listed = key.lstrip("+~") in text_keys().listed
+        if listed and value.startswith("[") and not value.endswith("]") and not exists(value):
+            raise ForecastError(
+                f"`{override}` opens a bracket that is never closed: close it, and put quotes around it all if there "
+                f"are blanks in it, as in '{key}=[a,b]'"
+            )
+        if equals and key in _FILE_NAMES and (key != "data" or _FILE.fullmatch(value)):
+            paths.append(value)
+        elif _is_file(override):
+            paths.append(override)
+        else:
+            others.append(override)
+    if len(paths) < 2:
+        return [*others, *(f"data.path={path}" for path in paths)]
+    return [*others, f"data.path=[{','.join(paths)}]"]
+
+
+def _is_file(argument: str) -> bool:
+    """Whether an argument is a file: it is there, or can be nothing else, and is no setting."""
+    key, equals, _ = argument.partition("=")
+    if equals and re.split(r"[.@]", key.lstrip("+~"))[0] in {*JobSettings.model_fields, "experiment", "hydra"}:
+        return False
+    return exists(argument) or (not equals and _FILE.fullmatch(argument) is not None)
+
+
+def _refuse_undecodable(argument: str) -> None:
+    """Refuse a name whose bytes are no text: neither a run folder nor a terminal could repeat it."""
+    if argument.isprintable() or argument.encode(errors="ignore").decode() == argument:
+        return
+    shown = argument.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    raise ForecastError(
+        f"`{shown}` is not written in UTF-8: rename the file, or hand it to standard input (`data.path=-`)"
+    )
 
 
 def _take_value(flag: str, waiting: list[str]) -> str:

@@ -111,6 +111,11 @@ def _run_sweep(line: CommandLine) -> None:
 
 def _claim(line: CommandLine, key: str, folder: str) -> Claim:
     chosen = key in overridden_keys(line.overrides)
+    if "${" in str(Path(folder).absolute()):
+        raise ForecastError(
+            f"the output folder {str(Path(folder).absolute())!r} has '${{' in its name, which the configuration takes "
+            f"for a reference: choose another with `{key}=/tmp/run`, or start from another folder"
+        )
     return claim_folder(Path(folder).absolute(), chosen=chosen)
 
 

@@ -125,7 +125,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
 def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
     try:
         return compose(name, list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: a number in place of an option
         raise ForecastError(explain(error, name, overrides)) from error
 
 

@@ -72,15 +72,21 @@ def override_value(override: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """Quote a value so that Hydra takes it for text, whatever is in it."""
+    """Quote a value so that Hydra takes it for text, whatever is in it; `${...}` stays a reference."""
     return QuotedString(value, Quote.single).with_quotes()
 
 
+def _quoted_path(path: str) -> str:
+    """Quote the path of something that is there, in whose name `${...}` is no reference."""
+    return quoted(path.replace("${", r"\${"))
+
+
 class TextKeys(NamedTuple):
-    """Keys whose value is free text: a path, a column (a comma in it is a comma), or always a list of such."""
+    """Keys whose value is free text: a path, a column (a comma in it is a comma); always a list; a list as well."""
 
     single: frozenset[str]
     several: frozenset[str]
+    listed: frozenset[str]
 
 
 def text_keys() -> TextKeys:
@@ -89,6 +95,7 @@ def text_keys() -> TextKeys:
     return TextKeys(
         frozenset(key for key, annotation in annotations if _takes(annotation, str)),
         frozenset(key for key, annotation in annotations if annotation == tuple[str, ...]),
+        frozenset(key for key, annotation in annotations if _takes(annotation, tuple[str, ...])),
     )
 
 
@@ -100,11 +107,11 @@ def _annotations() -> Iterator[tuple[str, Any]]:
                 yield from ((f"{name}.{key}", one.annotation) for key, one in kind.model_fields.items())
 
 
-def _takes(annotation: Any, plain: type) -> bool:
+def _takes(annotation: Any, plain: Any) -> bool:
     """Whether a value of a plain type fits as it is, and not only inside of something or as one of a few words."""
     if get_origin(annotation) in (Union, UnionType):
         return any(_takes(part, plain) for part in get_args(annotation))
-    return annotation is plain
+    return bool(annotation == plain)
 
 
 @cache
@@ -120,18 +127,19 @@ def _quote_value(value: str, *, sweeps: bool) -> str:
     if value.startswith("[") and value.endswith("]"):
         items = _split(value[1:-1]) if value != "[]" else []
         return "[" + ",".join(_quote_value(item.strip(), sweeps=False) for item in items) + "]"
-    return quoted(value)
+    return _quoted_path(value) if "${" in value and exists(value) else quoted(value)
 
 
 def _several(value: str) -> list[str]:
     """Values to sweep over; none where the comma belongs to a file that is there, or stands alone."""
     parts = _split(value)
-    if len(parts) == 1 or not all(part.strip() for part in parts) or _exists(value):
+    if len(parts) == 1 or not all(part.strip() for part in parts) or exists(value):
         return []
     return parts
 
 
-def _exists(value: str) -> bool:
+def exists(value: str) -> bool:
+    """Whether a text is the path of something that is there."""
     try:
         return Path(value).exists()
     except (OSError, ValueError):

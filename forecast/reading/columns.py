@@ -195,6 +195,9 @@ def match_name(names: Sequence[str], wanted: str, setting: str) -> str:
     loose = [name for name in names if name.strip().casefold() == normal.strip().casefold()]
     if len(loose) == 1:
         return loose[0]
+    parts = [part.strip().casefold() for part in normal.split(",")]
+    if len(parts) > 1 and {*parts} <= {name.strip().casefold() for name in names}:
+        raise ForecastError(f"`{setting}` {wanted!r} is no column, its parts are: set `{setting}=[{wanted}]`")
     near = difflib.get_close_matches(normal.casefold(), [name.casefold() for name in names], n=1)
     meant = [name for name in names if near and name.casefold() == near[0]]
     hint = f"did you mean {meant[0]!r}? " if meant else ""

@@ -119,6 +119,55 @@ def test_a_file_alone_says_csv():
     assert read_command_line(["experiment=family", "data.path=x.csv"]).overrides[0] == "data=csv"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["my sales.csv"],
+        ["data=my sales.csv"],
+        ["csv=my sales.csv"],
+        ["file=my sales.csv"],
+        ["--csv", "my sales.csv"],
+        ["--file=my sales.csv"],
+    ],
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_stands_for_itself(typed, there, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if there:
+        (tmp_path / "my sales.csv").touch()
+    line = read_command_line([*typed, "horizon=3"])
+    assert line.overrides == ("data=csv", "horizon=3", "data.path='my sales.csv'")
+
+
+def test_what_is_there_is_a_file_and_what_is_not_may_be_a_setting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("sales", "a=b", "seed=1"):
+        (tmp_path / name).touch()
+    assert read_command_line(["sales"]).overrides[-1] == "data.path='sales'"
+    assert read_command_line(["a=b"]).overrides[-1] == "data.path='a=b'"
+    assert read_command_line(["seed=1", "data=stock", "lstm"]).overrides == ("seed=1", "data=stock", "lstm")
+    assert read_command_line(["-", "data=text"]).overrides == ("data=text", "data.path='-'")
+    assert read_command_line(["sales", "a=b"]).overrides[-1] == "data.path=['sales','a=b']"
+    (tmp_path / "a${b}.csv").touch()
+    assert value_of("data.path=a${b}.csv") == r"a\${b}.csv"  # which OmegaConf reads as text
+
+
+@pytest.mark.parametrize("typed", ["=3", "==", "+=3"])
+def test_a_setting_without_a_name(typed):
+    with pytest.raises(ForecastError, match="has no name before the `=`"):
+        read_command_line([typed])
+
+
+def test_a_bracket_that_is_never_closed():
+    with pytest.raises(ForecastError, match=r"`data\.future=\[a,` opens a bracket"):
+        read_command_line(["data.future=[a,", "b]"])
+
+
+def test_a_name_that_is_no_text():
+    with pytest.raises(ForecastError, match=r"`data\.path=s\\xe9les\.csv` is not written in UTF-8: rename the file"):
+        read_command_line(["data.path=s\udce9les.csv"])
+
+
 def test_parameters_of_a_regressor_may_be_new():
     assert read_command_line(["baseline.ridge.params.alpha=3"]).overrides == ("++baseline.ridge.params.alpha=3",)
 

@@ -141,3 +141,19 @@ def test_an_unwritable_folder(command, tasks, tmp_path, monkeypatch):
     assert "(Permission denied): choose another with `hydra.run.dir=...`" in said.err
     assert said.err.count("\n") == 1
     assert not tasks.trained
+
+
+def test_a_working_folder_whose_name_looks_like_a_reference(command, tasks, tmp_path, monkeypatch):
+    (tmp_path / "a${x}").mkdir()
+    (tmp_path / "s.csv").touch()
+    monkeypatch.chdir(tmp_path / "a${x}")
+    said = command("../s.csv")
+    assert said.status == 2
+    assert "has '${' in its name" in said.err
+    assert command("../s.csv", f"hydra.run.dir={tmp_path / 'run'}").status == 0
+
+
+def test_a_number_in_place_of_an_option(command, tasks):
+    said = command("model=3")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "`model=3` is not there: choose among esn" in said.err
