@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.reading.grid import some_cells
-from forecast.reading.time_fields import hours_are_ends, read_part
+from forecast.reading.hours import are_numbered, place_hours
+from forecast.reading.time_fields import read_part
 from forecast.reading.time_forms import CLOCK_FORM, epoch_style, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import read_times
@@ -54,7 +55,7 @@ def read_row_times(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Ro
     if choice.kind == "typed":
         return _read_typed(grid, choice)
     if choice.kind == "fields":
-        return _read_fields(grid, choice)
+        return _read_fields(grid, choice, settings)
     return _read_written(grid, choice, settings)
 
 
@@ -95,17 +96,25 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
     return RowTimes(ns.astype("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
 
 
-def _read_fields(grid: Grid, choice: TimeChoice) -> RowTimes:
+def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
     parts, good = {}, np.ones(len(grid), dtype=np.bool_)
     for field, name in zip(choice.fields, choice.columns, strict=True):
         parts[field], whole = read_part(_texts(grid, name), field)
         good &= whole
+    found = " + ".join(choice.columns)
+    template = "".join(_ISO_PARTS[field] for field in choice.fields)
+    if choice.fields[-1] == "hour" and are_numbered(grid.sample(choice.columns[-1]), choice.columns[-1]):
+        parts.pop("hour")
+        ns, real = compose(parts, len(grid))
+        style = TimeStyle(template.removesuffix(" %H:00"), choice.columns, choice.fields)
+        days = RowTimes(ns.astype("datetime64[ns]"), good & real, style, found)
+        return _with_numbered_hours(days, grid, choice.columns[-1], settings)
     ns, real = compose(parts, len(grid))
-    template = "".join(_ISO_PARTS[field] for field in choice.fields).replace(":00:%M", ":%M")
+    template = template.replace(":00:%M", ":%M")
     if "week" in choice.fields:
         template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
-    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, " + ".join(choice.columns))
+    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, found)
 
 
 def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
@@ -127,12 +136,26 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
-    if choice.kind == "date and clock":
-        ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     found = _describe(" + ".join(choice.columns), times.timezone, *words)
-    if choice.kind == "date and clock" and hours_are_ends(grid.sample(choice.columns[1])):
-        found += ", hours by their ends: HE01 is 00:00"
+    if choice.kind == "date and clock":
+        if are_numbered(grid.sample(choice.columns[1]), choice.columns[1]):
+            style = replace(style, columns=choice.columns, fields=choice.fields)
+            days = RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+            return _with_numbered_hours(days, grid, choice.columns[1], settings)
+        ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     return RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+
+
+def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSettings) -> RowTimes:
+    """Add the numbers of hours in a column to days."""
+    if days.times is None:
+        raise ValueError("numbered hours need days")
+    midnights = days.times.astype(np.int64)
+    hours = place_hours(midnights, _texts(grid, name), settings.timezone, grid.lines, name)
+    style = replace(days.style, format=f"{days.style.format} {hours.code}", timezone=hours.timezone, date_only=False)
+    return RowTimes(
+        hours.ns.astype("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
+    )
 
 
 def _months_note(sample: Sequence[str], form: TimeForm, name: str) -> tuple[str, ...]:
@@ -156,14 +179,11 @@ def _with_time_of_day(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
     cells = _texts(grid, choice.columns[1])
-    if hours_are_ends(some_cells(cells)):
-        hours, whole = read_part(cells, "hour")
-        hourly = TimeStyle(f"{style.format} %H:00", choice.columns, choice.fields, style.timezone)
-        return ns + hours * 3_600 * 10**9, good & whole, hourly
     cut = cut_times(cells, CLOCK_FORM)
     within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])
-    both = TimeStyle(f"{style.format} {clock.format}", choice.columns, choice.fields, style.timezone)
+    format_of_both = f"{style.format} {clock.format}"
+    both = TimeStyle(format_of_both, choice.columns, choice.fields, style.timezone, ends_day=clock.ends_day)
     return ns + within, good & cut.fits & real, both
 
 

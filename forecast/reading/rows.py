@@ -88,12 +88,7 @@ def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
     """
     if timezone is None or style.timezone is not None or rows.times.dtype.kind != "M":
         return rows
-    try:
-        times = to_utc(rows.times, timezone)
-    except (KeyError, ValueError):
-        raise ForecastError(
-            f"`data.timezone={timezone}` is no time zone: say one such as Europe/Berlin, Asia/Seoul or +09:00"
-        ) from None
+    times = wall_to_utc(rows.times, timezone)
     skipped = np.flatnonzero(to_wall(times, timezone) != rows.times)
     if len(skipped):
         raise ForecastError(
@@ -101,6 +96,23 @@ def in_utc(rows: Rows, style: TimeStyle, timezone: str | None) -> Rows:
             f"{rows.name_rows(skipped)}: correct them, or choose another `data.timezone`"
         )
     return replace(rows, times=times, writer=replace(rows.writer, timezone=timezone))
+
+
+def wall_to_utc(times: TimeArray, timezone: str) -> TimeArray:
+    """Convert the wall clock of the user's zone to UTC, (row,), as `to_utc`.
+
+    Raises
+    ------
+    ForecastError
+        The zone is unknown.
+
+    """
+    try:
+        return to_utc(times, timezone)
+    except (KeyError, ValueError):
+        raise ForecastError(
+            f"`data.timezone={timezone}` is no time zone: say one such as Europe/Berlin, Asia/Seoul or +09:00"
+        ) from None
 
 
 def in_order(rows: Rows) -> tuple[Rows, str | None]:

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
-from forecast.reading.time_fields import chain_of, fields_by_name, hours_are_ends
+from forecast.reading.hours import are_numbered
+from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
 from forecast.reading.times import form_of, irregularity_of, read_times
 from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, SPANS, STEPS, TIME, is_named, plain
@@ -165,7 +166,7 @@ def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[st
         return alone
     for other in names:
         cells = _filled(grid, other)
-        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or hours_are_ends(cells)
+        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or are_numbered(cells, other)
         if other != name and likely and len(set(cells)) > 1 and _is_clock(grid, other):
             return TimeChoice("date and clock", (name, other), ("date", "time"), form)
     return alone
@@ -274,4 +275,4 @@ def _share(grid: Grid, name: str, form: TimeForm) -> float:
 
 def _is_clock(grid: Grid, name: str) -> bool:
     cells = _filled(grid, name)
-    return bool(cells) and (hours_are_ends(cells) or all(map(CLOCK_FORM.expression.fullmatch, cells)))
+    return bool(cells) and (are_numbered(cells, name) or all(map(CLOCK_FORM.expression.fullmatch, cells)))

@@ -30,7 +30,7 @@ RANGES = {
     "week": (1, 53),
     "day": (1, 31),
     "yearday": (1, 366),
-    "hour": (0, 24),
+    "hour": (0, 25),
     "minute": (0, 59),
     "second": (0, 59),
 }

@@ -269,7 +269,12 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
     template += whole[end_before:].replace("%", "%%")
     if "V" in re.findall(r"%-?(.)", template):
         template = template.replace("%Y", "%G")
-    return TimeStyle(template, (column,), timezone=timezone, date_only=longest.groupdict().get("hour") is None)
+    clocks = {
+        tuple(int(match.groupdict().get(part) or 0) for part in ("hour", "minute", "second")) for match in matches
+    }
+    with_hours = bool(longest.groupdict().get("hour"))
+    ends_day = with_hours and (24, 0, 0) in clocks and (0, 0, 0) not in clocks
+    return TimeStyle(template, (column,), timezone=timezone, date_only=not with_hours, ends_day=ends_day)
 
 
 def _meaning(order: str) -> dict[str, str]:

@@ -53,11 +53,13 @@ FIELDS = {
     "week": frozenset(["week", "wk", "kw", "woche", "semaine", "semana", "weekno", "weeknumber", "isoweek", "주"]),
     "day": frozenset(["day", "dd", "dy", "dom", "mday", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "일"]),
     "yearday": frozenset(["doy", "dayofyear", "yday", "yearday"]),
-    "hour": frozenset(["hour", "hr", "hh", "stunde", "heure", "hora", "ora", "시", "시간"]),
+    "hour": frozenset(["hour", "hr", "hh", "he", "hourending", "stunde", "heure", "hora", "ora", "시", "시간"]),
     "minute": frozenset(["minute", "min", "mi", "minuten", "분"]),
     "second": frozenset(["second", "sec", "ss", "sekunde", "초"]),
 }
-CLOCK = frozenset(["time", "uhrzeit", "zeit", "heure", "hora", "시각", "시간", "clock", "timeofday", "hour", "stunde"])
+CLOCK = frozenset(
+    ["time", "uhrzeit", "zeit", "heure", "hora", "시각", "시간", "clock", "timeofday", "hour", "hr", "he", "stunde"]
+)
 
 
 def plain(name: str) -> str:

@@ -49,7 +49,8 @@ class TimeStyle:
     format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
         Beyond Python's codes: `%-d %-m %-H %-I` without a leading zero; `%^b %^B` upper case, `%Ob` lower case; `%P`
         am, `%Oa` a.m., `%OA` A.M., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction of so many digits;
-        `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00.
+        `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00;
+        `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits or not.
         Names of months and days are English whatever the locale.
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
@@ -57,6 +58,7 @@ class TimeStyle:
     timezone : "UTC", a fixed offset such as "+09:00", or a zone's name such as "Europe/Berlin"
         The file's times have an offset, and the panel's times are in UTC; None: wall clock without a zone.
     date_only : hours are not written
+    ends_day : midnight is written as 24:00 of the day before
 
     """
 
@@ -65,6 +67,7 @@ class TimeStyle:
     fields: tuple[str, ...] = ()
     timezone: str | None = None
     date_only: bool = False
+    ends_day: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,8 @@ def write_times(times: TimeArray, style: TimeStyle) -> list[str]:
             for n in counts
         ]
     tz = _zone(style.timezone) if style.timezone else UTC
+    if style.ends_day:
+        return [_write_end_of_day(count, tz, style.format) for count in counts]
     return [_write(count, tz, style.format) for count in counts]
 
 
@@ -257,6 +262,12 @@ def _offset(moment: datetime) -> str:
     return f"{sign}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
 
 
+def _hour_of_day(moment: datetime) -> int:
+    """Number of the hour in its day, counted through where clocks change; the first is 1."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return int(moment.timestamp() - midnight.timestamp()) // 3600 + 1
+
+
 _CODES: dict[str, Callable[[datetime], str]] = {
     "Y": lambda t: f"{t.year:04d}",
     "G": lambda t: f"{t.isocalendar().year:04d}",
@@ -269,6 +280,8 @@ _CODES: dict[str, Callable[[datetime], str]] = {
     "M": lambda t: f"{t.minute:02d}",
     "S": lambda t: f"{t.second:02d}",
     "q": lambda t: str((t.month + 2) // 3),
+    "Oh": lambda t: f"{_hour_of_day(t):02d}",
+    "On": lambda t: str(_hour_of_day(t)),
     "Os": lambda t: "1" if t.month <= 6 else "2",
     "Oy": lambda t: f"{(t.year + 1) % 100:02d}",
     "OY": lambda t: f"{t.year + 1:04d}",
@@ -295,6 +308,19 @@ def _zone(name: str) -> tzinfo:
         sign = -1 if name[0] == "-" else 1
         return timezone(sign * timedelta(hours=int(name[1:3]), minutes=int(name[4:6])))
     return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def _write_end_of_day(count: int, tz: tzinfo, template: str) -> str:
+    """Write midnight as the hour 24 of the day before, any other time as `_write` does."""
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count // 1000)).astimezone(tz)
+    if count % 10**9 or (moment.hour, moment.minute, moment.second) != (0, 0, 0):
+        return _write(count, tz, template)
+    # A second before lies on that day, whatever its clocks did.
+    return _write(count - 10**9, tz, _CLOCK_CODE.sub(lambda match: _AT_MIDNIGHT[match[0][-1]], template))
+
+
+_AT_MIDNIGHT = {"H": "24", "M": "00", "S": "00"}
+_CLOCK_CODE = re.compile(r"%-?[HMS]")
 
 
 def _write(count: int, tz: tzinfo, template: str) -> str:

@@ -68,7 +68,9 @@ PARTS = (
         "Date,Hour Ending,MW\n" + _HOURS.format(*["HE"] * 48),
         series={"MW": _HOUR_VALUES},
         times=_BY_HOUR,
-        found={"time": "HE01 is 00:00"},
+        written=("2024-01-01 HE01", "2024-01-01 HE02"),
+        notes=("each read as the time at which it begins ('HE01')",),
+        quiet=False,
     ),
     Case(
         "parts that make no time",

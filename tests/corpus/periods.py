@@ -1,9 +1,10 @@
-"""Weeks, quarters, half-years, fiscal years and times written as plain numbers, beside numbers that are none."""
+"""Weeks, quarters, half-years, fiscal years, numbered hours; times as plain numbers, beside others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from corpus.case import Case, iso_days
 
 
@@ -15,6 +16,18 @@ def _case(name: str, texts: Sequence[str], times: Sequence[str], column: str = "
     return Case(name, data, series=values, times=list(times), **more)  # type: ignore[arg-type]  # one table of keywords
 
 
+def _hours(days_and_hours: Sequence[tuple[str, str]], header: str) -> str:
+    rows = [f"{day};{hour};{i}" if hour else f"{day};{i}" for i, (day, hour) in enumerate(days_and_hours)]
+    return "\n".join([f"{header};value", *rows]) + "\n"
+
+
+def _counted_through(first: str, lengths: Sequence[int]) -> list[tuple[str, str]]:
+    days = iso_days(first, len(lengths))
+    return [(day, str(hour)) for day, hours in zip(days, lengths, strict=True) for hour in range(1, hours + 1)]
+
+
+_TWO_DAYS = iso_days("2024-01-01", 2)
+_HOURS = [str(np.datetime64("2024-01-01T00:00") + np.timedelta64(i, "h")) for i in range(48)]
 _WEEKS = ["2015-12-21", "2015-12-28", "2016-01-04", "2016-01-11"]  # weeks 52 and 53 of 2015, 1 and 2 of 2016
 _NUMBERED = ((2015, 52), (2015, 53), (2016, 1), (2016, 2))
 _YEARS = ["1998-01-01", "1999-01-01", "2000-01-01"]
@@ -175,5 +188,90 @@ PERIODS = (
         "a column of dates that nobody knows beside a counter",
         "id,date,value\n1,first 1,1\n2,first 2,2\n3,second 1,4\n",
         error=("'first 1' is no known time", "data.time=none"),
+    ),
+    Case(
+        "hours from 1 to 24 in a column of their own",
+        _hours([(day, str(hour)) for day in ("1.1.2024", "2.1.2024") for hour in range(1, 25)], "Datum;Stunde"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("1.1.2024 1", "1.1.2024 2"),
+        found={"time": "Datum + Stunde"},
+        notes=("'Stunde' numbers the hours of a day, each read as the time at which it begins ('1')",),
+        quiet=False,
+    ),
+    Case(
+        "labels of the hours that end",
+        _hours([(day, f"HE{hour:02d}") for day in _TWO_DAYS for hour in range(1, 25)], "date;x"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=(*[f"2024-01-01 HE{hour:02d}" for hour in range(1, 25)], "2024-01-02 HE01"),
+        notes=("'x' numbers the hours",),
+        quiet=False,
+    ),
+    Case(
+        "hours that are named ending",
+        _hours([(day, f"{hour:02d}:00") for day in _TWO_DAYS for hour in range(1, 25)], "Date;HourEnding"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("2024-01-01 01:00", "2024-01-01 02:00"),
+        notes=("'HourEnding' numbers the hours",),
+        quiet=False,
+    ),
+    Case(
+        "year, month, day and an hour from 1 to 24",
+        _hours([(f"2024;1;{day}", str(hour)) for day in (1, 2) for hour in range(1, 25)], "year;month;day;hour"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("2024-01-01 1",),
+        notes=("'hour' numbers the hours",),
+        quiet=False,
+    ),
+    Case(
+        "hours from 0 to 23",
+        _hours([(day, str(hour)) for day in _TWO_DAYS for hour in range(24)], "date;hour"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("2024-01-01 0",),
+    ),
+    Case(
+        "midnight as the end of a day",
+        _hours([(day, f"{hour}:00") for day in _TWO_DAYS for hour in range(1, 25)], "date;time"),
+        series={"value": [float(i) for i in range(48)]},
+        times=[str(np.datetime64(hour) + np.timedelta64(1, "h")) for hour in _HOURS],
+        written=(*[f"2024-01-01 {hour}:00" for hour in range(1, 25)], "2024-01-02 1:00"),
+    ),
+    Case(
+        "quarters of an hour to 24:00 in one column",
+        _hours([(f"2024-01-01 {q // 4:02d}:{q % 4 * 15:02d}", "") for q in range(1, 97)], "date"),
+        series={"value": [float(i) for i in range(96)]},
+        times=[str(np.datetime64("2024-01-01T00:00") + np.timedelta64(15 * q, "m")) for q in range(1, 97)],
+        written=tuple(f"2024-01-01 {q // 4:02d}:{q % 4 * 15:02d}" for q in range(1, 97)),
+    ),
+    Case(
+        "hours that count through in autumn, without a zone",
+        _hours(_counted_through("2024-10-26", (24, 25, 24)), "date;hour"),
+        error=("'hour' has an hour 25 (line 50)", "data.timezone"),
+    ),
+    Case(
+        "hours that count through in autumn",
+        _hours(_counted_through("2024-10-26", (24, 25, 24)), "date;hour"),
+        {"timezone": "Europe/Berlin"},
+        series={"value": [float(i) for i in range(73)]},
+        times=[str(np.datetime64("2024-10-25T22:00") + np.timedelta64(i, "h")) for i in range(73)],
+        written=tuple(f"{day} {hour}" for day, hour in _counted_through("2024-10-26", (24, 25, 24))),
+        timezone="Europe/Berlin",
+        notes=("hours count through where clocks change",),
+        quiet=False,
+    ),
+    Case(
+        "hours that count through in spring",
+        _hours(_counted_through("2024-03-30", (24, 23, 24)), "date;hour"),
+        {"timezone": "Europe/Berlin"},
+        series={"value": [float(i) for i in range(71)]},
+        times=[str(np.datetime64("2024-03-29T23:00") + np.timedelta64(i, "h")) for i in range(71)],
+        written=tuple(f"{day} {hour}" for day, hour in _counted_through("2024-03-30", (24, 23, 24))),
+        timezone="Europe/Berlin",
+        notes=("hours count through where clocks change",),
+        quiet=False,
     ),
 )
