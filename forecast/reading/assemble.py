@@ -182,6 +182,7 @@ def _with_holidays(
     """Read the holidays off the trading days without a row in any series, with notes on them."""
     days = np.unique(np.concatenate([calendar.stamps(rows.times) // NS_PER_DAY for rows in series]))
     off = find_days_off(days, calendar.weekmask, settings.holidays, settings.holiday_run)
+    off = replace(off, half_days=settings.half_days)
     present = {str(day) for day in days.astype("datetime64[D]")}
     given = [day for day in settings.holidays if day not in present]
     last = str(days[-1].astype("datetime64[D]"))

@@ -5,6 +5,7 @@ Where rows stand on trading days, a missing day may be a holiday, which a file d
 run up to five days longer (golden weeks) if another year has a run of at least three days within 35 days of the same
 date, which is how far lunar holidays move. A longer run is a gap. Where more than one trading day in eight is missing,
 nothing is called a holiday. All holidays are listed, and runs of several days that occur in no other year once more.
+Of a session every step counts: one that begins late or ends early has a gap, unless its day is one of `half_days`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.rows import Rows, looks_like_clock_change
-from forecast.series.step_rules import NS_PER_DAY, WOBBLE, Ticks, TradingDays
+from forecast.series.step_rules import (
+    MONDAY,
+    NS_PER_DAY,
+    NS_PER_SECOND,
+    SECONDS_PER_DAY,
+    SECONDS_PER_WEEK,
+    WOBBLE,
+    Ticks,
+    TradingDays,
+)
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.reading.settings import HalfDays
     from forecast.series.calendar import Calendar
     from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
+
 
 OnGaps: TypeAlias = Literal["error", "mask", "interpolate", "previous", "ignore"]
 
@@ -45,12 +57,14 @@ class DaysOff:
     holidays : those that count as holidays (ISO dates), in order
     run : longest run of missing trading days in one series that is no gap
     doubtful : runs of several holidays that occur in no other year ("2015-05-28 to 2015-06-01")
+    half_days : those on which a session may begin late or end early, by the user (ISO dates, or all)
 
     """
 
     holidays: tuple[str, ...]
     run: int
     doubtful: tuple[str, ...] = ()
+    half_days: HalfDays = ()
 
 
 def find_days_off(days: IntArray, weekmask: str, known: Sequence[str], holiday_run: int) -> DaysOff:
@@ -117,17 +131,53 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
     )
 
 
-def _steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> IntArray:
-    """Missing steps after each row but the last, (row - 1,); days off of a single series do not count."""
+@dataclass(frozen=True, eq=False)
+class _Missing:
+    """Missing steps between each row and the next, (row - 1,): so many right `after` it, and `before` the next one.
+
+    Days off may lie between the two. `edges` are the days, (day,) since 1970, of sessions that lack their first or last
+    steps.
+    """
+
+    after: IntArray
+    before: IntArray
+    edges: IntArray
+
+    @property
+    def total(self) -> IntArray:
+        """All of them, (row - 1,)."""
+        return self.after + self.before
+
+
+def _steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> _Missing:
+    """Count missing steps; days off of a single series, and half-days, do not count."""
     missing = np.maximum(calendar.between(times) - 1, 0)
+    none = np.zeros(len(missing), dtype=np.int64)
     if not calendar.trades:
-        return missing
+        return _Missing(missing, none, none[:0])
     if not calendar.sessions:
-        return np.where(missing <= days_off.run, 0, missing)
-    days = calendar.stamps(times) // NS_PER_DAY
+        return _Missing(np.where(missing <= days_off.run, 0, missing), none, none[:0])
+    stamps = calendar.stamps(times)
+    days = stamps // NS_PER_DAY
     trading_days = TradingDays(calendar.weekmask, calendar.holidays).between(days * NS_PER_DAY)
-    overnight = np.diff(days) > 0  # late openings and early closings are no gaps
-    return np.where(overnight & (trading_days - 1 <= days_off.run), 0, missing)
+    overnight = (np.diff(days) > 0) & (trading_days - 1 <= days_off.run)
+    head, tail = _beside(stamps, calendar.sessions)
+    half = np.ones(len(days), dtype=np.bool_)
+    if days_off.half_days != "all":
+        half = np.isin(days, np.array(days_off.half_days, dtype="datetime64[D]").astype(np.int64))
+    head, tail = np.where(half, 0, head)[1:], np.where(half, 0, tail)[:-1]
+    edges = np.union1d(days[1:][overnight & (head > 0)], days[:-1][overnight & (tail > 0)])
+    return _Missing(np.where(overnight, tail, missing), np.where(overnight, head, 0), edges)
+
+
+def _beside(stamps: IntArray, sessions: Sequence[int]) -> tuple[IntArray, IntArray]:
+    """Steps of each row's day before it and after it, both (row,)."""
+    slots = np.array(sessions, dtype=np.int64)
+    second = (stamps // NS_PER_SECOND + MONDAY) % SECONDS_PER_WEEK  # of the week
+    midnight = second - second % SECONDS_PER_DAY
+    before = np.searchsorted(slots, second) - np.searchsorted(slots, midnight)
+    after = np.searchsorted(slots, midnight + SECONDS_PER_DAY) - np.searchsorted(slots, second, side="right")
+    return before.astype(np.int64), after.astype(np.int64)
 
 
 def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps) -> tuple[Rows, tuple[str, ...]]:
@@ -145,15 +195,16 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
         return _ignored(rows, calendar, days_off)
     missing = _steps_missing(rows.times, calendar, days_off)
     empty = np.flatnonzero(np.isnan(rows.values))
-    if not missing.any() and len(empty) == 0:
+    steps = missing.total
+    if not steps.any() and len(empty) == 0:
         return rows, ()
     gaps = " and ".join([*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)])
     if how == "error":
         raise ForecastError(
-            f"series {rows.id!r} has {gaps}{_gap_hint(rows, missing)}: "
-            "set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
+            f"series {rows.id!r} has {gaps}{_gap_hint(rows, steps)}: "
+            f"set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`{_half_days_hint(missing.edges)}"
         )
-    if missing.sum() > _FILLED_AT_MOST * len(rows):
+    if steps.sum() > _FILLED_AT_MOST * len(rows):
         raise ForecastError(
             f"series {rows.id!r} has {len(rows)} rows but {gaps}: too many to be filled in; correct the times, or set "
             "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
@@ -203,14 +254,14 @@ def _ignored(rows: Rows, calendar: Calendar, days_off: DaysOff) -> tuple[Rows, t
     return kept, (note,)
 
 
-def _with_steps(rows: Rows, missing: IntArray, calendar: Calendar) -> Rows:
+def _with_steps(rows: Rows, missing: _Missing, calendar: Calendar) -> Rows:
     """Insert rows without a value where steps are missing."""
-    gaps = np.flatnonzero(missing)
+    gaps = np.flatnonzero(missing.total)
     if len(gaps) == 0:
         return rows
-    new = np.concatenate([calendar.go(rows.times[i], np.arange(1, missing[i] + 1)) for i in gaps])
+    new = np.concatenate([run for i in gaps for run in _runs(rows, missing, calendar, i)])
     count = len(rows)
-    order = np.insert(np.arange(count), np.repeat(gaps + 1, missing[gaps]), count + np.arange(len(new)))
+    order = np.insert(np.arange(count), np.repeat(gaps + 1, missing.total[gaps]), count + np.arange(len(new)))
     return replace(
         rows,
         times=np.concatenate([rows.times, new])[order],
@@ -220,17 +271,39 @@ def _with_steps(rows: Rows, missing: IntArray, calendar: Calendar) -> Rows:
     )
 
 
-def _name_gaps(rows: Rows, missing: IntArray, calendar: Calendar) -> list[str]:
-    gaps = np.flatnonzero(missing)
+def _runs(rows: Rows, missing: _Missing, calendar: Calendar, i: int) -> list[TimeArray]:
+    """Times of the steps that are missing between row i and the next, a run each; they may be very many."""
+    after, before = int(missing.after[i]), int(missing.before[i])
+    runs = [calendar.go(rows.times[i], np.arange(1, after + 1))] if after else []
+    return [*runs, calendar.go(rows.times[i + 1], np.arange(-before, 0))] if before else runs
+
+
+def _name_gaps(rows: Rows, missing: _Missing, calendar: Calendar) -> list[str]:
+    gaps = np.flatnonzero(missing.total)
     if len(gaps) == 0:
         return []
     texts = []
     for i in gaps[:_SHOWN]:
-        edge = calendar.go(rows.times[i], np.array([1, missing[i]]))
-        first, last = rows.writer.write(edge)
-        span = first if missing[i] == 1 else f"{first} to {last} ({missing[i]} steps)"
-        texts.append(f"{span} after line {rows.lines[i]}")
-    return [f"{counted(int(missing.sum()), 'missing step')}: {name_some(texts, len(gaps))}"]
+        for origin, edge in (
+            (rows.times[i], (1, missing.after[i])),
+            (rows.times[i + 1], (-missing.before[i], -1)),
+        ):
+            steps = int(edge[1] - edge[0]) + 1
+            if steps > 0:
+                first, last = rows.writer.write(calendar.go(origin, np.array(edge, dtype=np.int64)))
+                span = first if steps == 1 else f"{first} to {last} ({steps} steps)"
+                texts.append(f"{span} after line {rows.lines[i]}")
+    count = int(np.sum(missing.after > 0) + np.sum(missing.before > 0))
+    return [f"{counted(int(missing.total.sum()), 'missing step')}: {name_some(texts[:_SHOWN], count)}"]
+
+
+def _half_days_hint(days: IntArray) -> str:
+    """Say how sessions that begin late or end early are named; `days`, (day,), are theirs."""
+    if len(days) == 0:
+        return ""
+    shown = ",".join(str(day) for day in days[:_SHOWN].astype("datetime64[D]"))
+    more = ",..." * (len(days) > _SHOWN)
+    return f", or, where sessions began late or ended early, `data.half_days=[{shown}{more}]` or `data.half_days=all`"
 
 
 def _name_empty(rows: Rows, empty: IntArray) -> list[str]:

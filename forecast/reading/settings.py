@@ -11,6 +11,7 @@ from forecast.errors import ForecastError
 from forecast.settings import OneOf, Settings
 
 FeatureName = Literal["hour", "weekday", "yearday", "month"]
+HalfDays = Literal["all"] | tuple[str, ...]
 Names = str | tuple[str, ...]
 
 
@@ -138,6 +139,8 @@ class RowSettings(SeriesSettings):
     holidays : days without trading that the file cannot show, so future ones (ISO dates)
     holiday_run : longest run of missing trading days that still counts as holidays; a longer one is a gap, unless it
         is at most a week longer and comes at the same time of another year as well
+    half_days : days on which a session of trading or work may begin late or end early (ISO dates), or all; on any other
+        day what is missing of it is a gap
     on_gaps : missing steps and missing values: an error, masked (an input marks them), interpolated linearly, filled
         with the previous value, or left out (`ignore`: the rows around them count as neighbours)
     on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
@@ -152,6 +155,7 @@ class RowSettings(SeriesSettings):
     freq: str | None = Field(default=None, min_length=1)
     holidays: tuple[str, ...] = ()
     holiday_run: int = Field(default=4, ge=0, le=30)
+    half_days: HalfDays = ()
     on_gaps: Literal["error", "mask", "interpolate", "previous", "ignore"] = "error"
     on_duplicates: Literal["error", "first", "last", "mean"] = "error"
     resample: str | None = Field(default=None, min_length=1)
@@ -164,19 +168,19 @@ class RowSettings(SeriesSettings):
     def _number_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("holidays", mode="before")
+    @field_validator("holidays", "half_days", mode="before")
     @classmethod
     def _dates_as_text(cls, value: object) -> object:
-        if isinstance(value, (str, date)):
+        if isinstance(value, (str, date)) and value != "all":
             value = [value]
         if isinstance(value, (list, tuple)):
             return tuple(day.isoformat() if isinstance(day, date) else day for day in value)
         return value
 
-    @field_validator("holidays")
+    @field_validator("holidays", "half_days")
     @classmethod
-    def _real_dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for day in value:
+    def _real_dates(cls, value: HalfDays) -> HalfDays:
+        for day in () if value == "all" else value:
             try:
                 date.fromisoformat(day)
             except ValueError:

@@ -25,9 +25,10 @@ _DateArray: TypeAlias = npt.NDArray[np.datetime64[Any]]
 MonthDay: TypeAlias = int | Literal["start", "end", "business start", "business end"]
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
-SECONDS_PER_WEEK = 7 * 86_400
+SECONDS_PER_DAY = 86_400
+SECONDS_PER_WEEK = 7 * SECONDS_PER_DAY
 WOBBLE = 0.1  # share of an equal step by which a row may miss it
-_MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: so many seconds after a Monday
+MONDAY = 3 * 86_400  # 1970-01-01 was a Thursday: so many seconds after a Monday
 
 
 class Rule(Protocol):
@@ -117,12 +118,12 @@ class Sessions:
         # Numbers without holidays -> with them: as many more as slots were closed before.
         raw = number + np.searchsorted(self._closed - np.arange(len(self._closed)), number, side="right")
         week, slot = np.divmod(raw, len(self.slots))
-        seconds: IntArray = week * SECONDS_PER_WEEK + np.array(self.slots)[slot] - _MONDAY
+        seconds: IntArray = week * SECONDS_PER_WEEK + np.array(self.slots)[slot] - MONDAY
         return seconds * NS_PER_SECOND
 
     def _number(self, stamps: IntArray) -> IntArray:
         """Number of each slot since 1970, (row,); a time off the pattern belongs to the slot before it."""
-        week, second = np.divmod(stamps // NS_PER_SECOND + _MONDAY, SECONDS_PER_WEEK)
+        week, second = np.divmod(stamps // NS_PER_SECOND + MONDAY, SECONDS_PER_WEEK)
         raw = week * len(self.slots) + np.searchsorted(np.array(self.slots), second, side="right") - 1
         return raw - np.searchsorted(self._closed, raw)
 
@@ -130,7 +131,7 @@ class Sessions:
     def _closed(self) -> IntArray:
         """Numbers of the slots on holidays, counted with all others, ascending."""
         days = np.array(sorted(self.holidays), dtype="datetime64[D]").astype(np.int64)
-        week, weekday = np.divmod(days + _MONDAY // 86_400, 7)
+        week, weekday = np.divmod(days + MONDAY // 86_400, 7)
         slots = np.array(self.slots, dtype=np.int64)
         on_holiday = slots[None, :] // 86_400 == weekday[:, None]  # (holiday, slot)
         closed: IntArray = (week[:, None] * len(slots) + np.arange(len(slots)))[on_holiday]

@@ -141,15 +141,62 @@ def sessions(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(np.sort(np.concatenate([index + pd.Timedelta(hours=hour) for hour in range(9, 16)])))
 
 
-def test_sessions_have_holidays_and_short_days() -> None:
+def short_before_easter() -> pd.DatetimeIndex:
     index = sessions(market("2024-01-02", "2024-06-28", ["2024-03-29", "2024-04-01", "2024-05-01"]))
-    short = index[~((index.normalize() == pd.Timestamp("2024-03-28")) & (index.hour >= 13))]
-    assembled = load(short)
+    return index[~((index.normalize() == pd.Timestamp("2024-03-28")) & (index.hour >= 13))]
+
+
+@pytest.mark.parametrize("half_days", [("2024-03-28",), "all"])
+def test_sessions_have_holidays_and_half_days(half_days: Any) -> None:
+    assembled = load(short_before_easter(), half_days=half_days)
     assert assembled.found["frequency"] == "h (trading sessions, Monday to Friday, 7 a day)"
     assert assembled.panel.calendar.holidays == ("2024-03-29", "2024-04-01", "2024-05-01")
     assert assembled.panel.target_observed.all()
     future = assembled.panel.calendar.write(assembled.panel.calendar.after(assembled.panel.times[-1], 8))
     assert (future[0], future[-1]) == ("2024-07-01 09:00:00", "2024-07-02 09:00:00")
+
+
+def test_a_session_that_ends_early_has_a_gap_unless_its_day_is_named() -> None:
+    gap = r"3 missing steps: 2024-03-28 13:00:00 to 2024-03-28 15:00:00 \(3 steps\) after line \d+"
+    with pytest.raises(ForecastError, match=gap + r": .*`data.half_days=\[2024-03-28\]` or `data.half_days=all`"):
+        load(short_before_easter())
+    with pytest.raises(ForecastError, match=gap):
+        load(short_before_easter(), half_days=("2024-03-27",))
+    assembled = load(short_before_easter(), on_gaps="previous")
+    times = assembled.panel.times[~assembled.panel.target_observed].astype("datetime64[h]").astype(str).tolist()
+    assert times == ["2024-03-28T13", "2024-03-28T14", "2024-03-28T15"]
+
+
+def test_what_a_session_lacks_around_a_market_s_own_holiday_is_a_gap() -> None:
+    ours, theirs = (market("2024-01-02", "2024-06-28", closed) for closed in ([], ["2024-05-01"]))
+    lacking = pd.DatetimeIndex(["2024-04-30 14:00", "2024-04-30 15:00", "2024-05-02 09:00"])
+    frame = pd.concat(
+        pd.DataFrame({"unique_id": name, "ds": index, "y": np.arange(float(len(index)))})
+        for name, index in (("ours", sessions(ours)), ("theirs", sessions(theirs).difference(lacking)))
+    )
+    raw = raw_table(frame, "unique_id", "ds", "y")
+    with pytest.raises(ForecastError, match=r"3 missing steps: 2024-04-30 14:.*, 2024-05-02 09:00:00 after"):
+        assemble(raw, RowSettings())
+    panel = assemble(raw, RowSettings(on_gaps="previous")).panel
+    assert pd.DatetimeIndex(panel.times[~panel.target_observed]).equals(lacking)
+    assert len(panel.times) == len(sessions(ours)) + len(sessions(theirs))
+    assert assemble(raw, RowSettings(half_days=("2024-04-30", "2024-05-02"))).panel.target_observed.all()
+
+
+def test_an_outage_of_one_shift_is_a_gap() -> None:
+    shifts = pd.DatetimeIndex(
+        [day + pd.Timedelta(hours=hour) for day in pd.bdate_range("2023-01-02", "2023-03-31") for hour in range(6, 22)]
+    )
+    lacking = shifts[(shifts.normalize() == pd.Timestamp("2023-02-14")) & (shifts.hour >= 8)]
+    with pytest.raises(ForecastError, match=r"14 missing steps: 2023-02-14 08:00:00 to 2023-02-14 21:00:00"):
+        load(shifts.difference(lacking))
+
+
+def test_a_day_of_the_week_that_is_always_short_has_no_gap() -> None:
+    index = sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"]))
+    assembled = load(index[(index.day_of_week < 4) | (index.hour < 13)])
+    assert len(assembled.panel.calendar.sessions) == 4 * 7 + 4
+    assert assembled.panel.target_observed.all()
 
 
 def test_a_hole_within_a_session_is_a_gap() -> None:

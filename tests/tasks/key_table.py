@@ -22,6 +22,14 @@ FILE = lines("Date,Close,Open", BASE)
 OTHER = lines("Date,Close,Open", [row.replace(".1", ".9") for row in BASE])
 WITH_GAP = lines("Date,Close,Open", BASE[:20] + BASE[32:])
 WITH_HOLIDAY = lines("Date,Close,Open", BASE[:20] + BASE[21:])
+WITH_EARLY_CLOSE = lines(
+    "Date,Close,Open",
+    [
+        f"{day + pd.Timedelta(hours=hour):%Y-%m-%d %H:%M},{hour % 5},{hour}"
+        for n, day in enumerate(DAYS[:30])
+        for hour in (range(9, 13) if n == 12 else range(9, 16))
+    ],
+)
 TWICE = lines("Date,Close,Open", [*BASE[:20], BASE[19].replace("6.9", "9.9"), *BASE[20:]])
 
 
@@ -55,6 +63,7 @@ def row_keys(name):
         f"data.{name}.freq": Change("D", panel),
         f"data.{name}.holidays": Change(["2024-05-01"], panel),
         f"data.{name}.holiday_run": Change(0, panel, {"on_gaps": "previous"}, WITH_HOLIDAY),
+        f"data.{name}.half_days": Change("all", panel, {"on_gaps": "previous"}, WITH_EARLY_CLOSE),
         f"data.{name}.on_gaps": Change("interpolate", panel, {}, WITH_GAP),
         f"data.{name}.on_duplicates": Change("last", panel, {"on_duplicates": "first"}, TWICE),
         f"data.{name}.resample": Change("W", panel),
