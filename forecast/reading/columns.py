@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,22 +17,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_missing, is_number
+from forecast.reading.cells import MISSING, is_missing, is_number
+from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, INDEX, TARGET, TIME, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.reading.grid import Grid
-    from forecast.reading.layout import Layout
-    from forecast.reading.settings import FileSettings
+    from forecast.reading.settings import FileSettings, Layout, Names
     from forecast.series.panel import Role, TimeArray
 
 
 _NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
 _REPEATED = 0.6  # share of different times, up to which several series may share them
 _FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
-_LISTED = 12  # columns that a message names
+_LISTED, _LONG = 12, 60  # columns that a message names, and letters of a name
 
 
 def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str]:
@@ -148,29 +150,27 @@ def match_covariates(grid: Grid, settings: FileSettings, layout: Layout) -> dict
     Raises
     ------
     ForecastError
-        A column is missing or has two roles; or each row is a series, so that no column can be a covariate.
+        A column is missing or has two roles; or the columns are steps, so that none can be a covariate of a step.
 
     """
     roles: dict[str, Role] = {}
-    named: dict[Role, tuple[str, ...]] = {
-        "past": _names(settings.past),
-        "future": _names(settings.future),
-        "static": _names(settings.static),
-    }
+    named: dict[Role, Names] = {"past": settings.past, "future": settings.future, "static": settings.static}
     for role, names in named.items():
-        if names and layout == "rows":
+        if names and layout in {"rows", "pivot"} and role != "static":
             raise ForecastError(
-                f"`data.{role}` names columns, and in this file each row is a series (`data.layout=rows`): "
-                f"give a long file, or leave it out"
+                f"`data.{role}` names columns, and in this file {_LAYOUT_WORDS[layout]}: give a long file, or leave "
+                f"out `data.{role}`"
             )
-        matched = [match_name(grid.names, name, f"data.{role}") for name in names]
+        matched = match_names(grid.names, names, f"data.{role}")
         check_one_role(matched, roles, f"data.{role}")
         roles.update(dict.fromkeys(matched, role))
     return roles
 
 
-def _names(setting: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (setting,) if isinstance(setting, str) else tuple(setting)
+_LAYOUT_WORDS = {
+    "rows": "each row is a series (`data.layout=rows`)",
+    "pivot": "the header is a part of the time (`data.layout=pivot`)",
+}
 
 
 def check_one_role(names: Iterable[str], roles: Mapping[str, Role], setting: str) -> None:
@@ -204,10 +204,58 @@ def match_name(names: Sequence[str], wanted: str, setting: str) -> str:
     raise ForecastError(f"`{setting}` {wanted!r} is no column of the file: {hint}the file has {listed(names)}")
 
 
-def listed(names: Sequence[str]) -> str:
-    """Quote the first names of columns for a message."""
-    shown = ", ".join(repr(name) for name in names[:_LISTED])
-    return shown + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+def match_names(names: Sequence[str], wanted: Names | None, setting: str) -> tuple[str, ...]:
+    """Return the columns that a setting of one name or several names."""
+    listed_names = (wanted,) if isinstance(wanted, str) else wanted or ()
+    return tuple(dict.fromkeys(match_name(names, name, setting) for name in listed_names))
+
+
+def listed(names: Sequence[str], most: int = _LISTED) -> str:
+    """Quote the first names of columns for a message, long ones cut."""
+    shown = ", ".join(repr(name if len(name) <= _LONG else f"{name[:_LONG]}...") for name in names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def check_layout(settings: FileSettings) -> None:
+    """Refuse a layout that other settings contradict.
+
+    Raises
+    ------
+    ForecastError
+        Names both settings.
+
+    """
+    for name, why in _CONTRADICTED.get(settings.layout or "long", {}).items():
+        if getattr(settings, name) is not None:
+            raise ForecastError(
+                f"`data.layout={settings.layout}` and `data.{name}` contradict each other: {why}; leave out "
+                f"`data.{name}`, or choose another layout"
+            )
+
+
+_CONTRADICTED = {
+    "columns": {"id": "each column is a series, so that none holds ids"},
+    "rows": dict.fromkeys(("target", "time"), "all columns hold steps"),
+    "pivot": {"target": "all columns hold steps"},
+}
+
+
+def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns that are series (those of numbers, or all where they hold symbols), and a note on the others.
+
+    Raises
+    ------
+    ForecastError
+        No column is left.
+
+    """
+    series = plain_columns(grid, taken) if settings.symbols else numeric_columns(grid, taken)
+    if not series and settings.symbols:
+        raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; set `data.delimiter`")
+    if not series:
+        raise ForecastError("`data.layout=columns`: no column holds numbers; set `data.decimal` or `data.delimiter`")
+    out = [name for name in grid.names if name not in series and name not in taken]
+    return tuple(in_order_of_ids(series)), (f"columns that hold no series left out: {listed(out, 5)}",) if out else ()
 
 
 def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
@@ -243,6 +291,43 @@ def _only_counts(grid: Grid, name: str) -> bool:
         and all(cell.isdigit() for cell in cells)
         and [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
     )
+
+
+def with_ids(grid: Grid, names: Sequence[str]) -> tuple[Grid, str | None]:
+    """Return the table with its column of ids, and that column: a new one where several name a series together."""
+    if len(names) < 2:
+        return grid, names[0] if names else None
+    identity = " + ".join(names)
+    return replace(grid, names=(*grid.names, identity), columns=(*grid.columns, join_ids(grid, names))), identity
+
+
+def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
+    """Join the columns that name a series into one of texts, "a/b", without their empty cells.
+
+    Raises
+    ------
+    ForecastError
+        Two different series would have the same name.
+
+    """
+    parts = [id_text(grid.column(name)) for name in names]
+    if len(parts) == 1:
+        return parts[0]
+    filled = [pc.if_else(pc.is_in(pc.utf8_lower(cells), value_set=_NOTHING), None, cells) for cells in parts]
+    joined = pc.binary_join_element_wise(*filled, _BETWEEN, null_handling="skip")
+    different = pa.table([joined, *filled], names=[str(j) for j in range(len(parts) + 1)])
+    different = different.group_by(different.column_names).aggregate([]).column("0").to_pylist()
+    if len(set(different)) < len(different):
+        name = next(name for name, count in Counter(different).items() if count > 1)
+        raise ForecastError(
+            f"two series of `data.id` would both be called {name!r}: rename one in the file ({_BETWEEN!r} joins the "
+            f"columns {listed(names)})"
+        )
+    return joined
+
+
+_BETWEEN = "/"
+_NOTHING = pa.array(sorted(MISSING), pa.string())
 
 
 def id_text(cells: pa.Array) -> pa.Array:

@@ -13,6 +13,7 @@ from forecast.settings import OneOf, Settings
 FeatureName = Literal["hour", "weekday", "yearday", "month"]
 HalfDays = Literal["all"] | tuple[str, ...]
 Names = str | tuple[str, ...]
+Layout = Literal["long", "columns", "rows", "pivot"]
 
 
 class SeriesSettings(Settings):
@@ -214,11 +215,12 @@ class FileSettings(Settings):
     symbols : whether the target's values are symbols, texts taken as they are written, digits as well; None: if
         `model.head` forecasts symbols
     time : the time column, or the separate columns (year, month, day, hour) in any order, or "none": rows are steps
-    id : the column that says which series a row belongs to
+    id : the column that says which series a row belongs to, or several that do together
     past, future, static : columns of covariates: known up to the origin; known over the horizon as well; the same in
         all rows of a series. Numbers, or texts as categories
     layout : long: series below each other, distinguished by `id`; columns: each column of numbers is a series; rows:
-        each row is a series, its id first (or in `id`), then its values, padded at the end with empty cells
+        each row is a series, its id first (or in `id`), then its values, padded at the end with empty cells; pivot:
+        the header holds a part of the time (months, hours, years), the rows hold the rest of it
     time_format : strftime codes of the time column, or epoch_s, epoch_ms, epoch_us, epoch_ns
     timezone : zone of times that are written without one; the calendar applies it
     day_first : whether 1/2/2024 is the first of February; None: by the rows, and month first where they cannot tell
@@ -244,11 +246,11 @@ class FileSettings(Settings):
     target_at: Literal["every", "end"] = "every"
     symbols: bool | None = None
     time: Names | None = None
-    id: str | None = None
+    id: Names | None = None
     past: Names = ()
     future: Names = ()
     static: Names = ()
-    layout: Literal["long", "columns", "rows"] | None = None
+    layout: Layout | None = None
     time_format: str | None = None
     timezone: str | None = None
     day_first: bool | None = None

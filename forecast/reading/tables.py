@@ -16,21 +16,25 @@ import pyarrow.compute as pc
 from forecast.errors import ForecastError
 from forecast.reading.cells import MISSING
 from forecast.reading.columns import (
+    check_layout,
     check_one_role,
     choose_symbols,
     choose_target,
+    column_series,
     id_by_content,
     match_covariates,
-    match_name,
+    match_names,
     usual_id,
+    with_ids,
 )
 from forecast.reading.files import decode, open_content
 from forecast.reading.grid import cut_parquet, cut_text, line_list
-from forecast.reading.layout import TIME, VALUE, column_series, find_layout, long_of_rows, spread
 from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
 from forecast.reading.time_columns import choose_time
+from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.values import notation_words, read_covariates, read_targets
+from forecast.reading.wide import find_wide
 from forecast.wording import counted
 
 if TYPE_CHECKING:
@@ -39,11 +43,11 @@ if TYPE_CHECKING:
 
     from forecast.reading.files import Content
     from forecast.reading.grid import Grid
-    from forecast.reading.layout import Layout
     from forecast.reading.row_times import RowTimes
-    from forecast.reading.settings import FileSettings, Names
+    from forecast.reading.settings import FileSettings, Layout
     from forecast.reading.time_columns import TimeChoice
     from forecast.reading.values import ColumnValues, Covariates
+    from forecast.reading.wide import Wide
     from forecast.series.panel import BoolArray, IntArray, Role
 
 
@@ -131,13 +135,12 @@ class _Roles:
 
 def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
     """Choose the layout, then id, time and targets: by the settings, else by content."""
-    layout = find_layout(grid, settings)
+    check_layout(settings)
+    if wide := find_wide(grid, settings):
+        return _wide_columns(grid, wide, settings)
+    layout: Layout = settings.layout or "long"
     covariates = match_covariates(grid, settings, layout)
-    if layout == "rows":
-        grid, row_id = long_of_rows(grid, settings)
-        time = choose_time(grid, settings, (TIME,) if TIME in grid.names else (), (row_id, VALUE))
-        return _Roles(layout, grid, row_id, time, (VALUE,), "each row after its id")
-    targets = _matched(grid, settings.target, "data.target")
+    targets = match_names(grid.names, settings.target, "data.target")
     check_one_role(targets, covariates, "data.target")
     if layout == "columns":
         time = choose_time(grid, settings, _named_time(grid, settings), [*targets, *covariates])
@@ -145,29 +148,38 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
         if not targets:
             targets, left_out = column_series(grid, [*time.columns, *covariates], settings)
         return _Roles(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", left_out, covariates)
-    identity = match_name(grid.names, settings.id, "data.id") if settings.id else usual_id(grid)
-    taken = [*targets, *covariates, *([identity] if identity else [])]
+    named = match_names(grid.names, settings.id, "data.id")
+    ids = named or tuple(filter(None, [usual_id(grid)]))
+    taken = [*targets, *covariates, *ids]
     time = choose_time(grid, settings, _named_time(grid, settings), taken)
     if targets:
-        return _Roles(layout, grid, identity, time, targets, _listed(targets), (), covariates)
-    choose = choose_symbols if settings.symbols else choose_target
-    target, why = choose(grid, [*taken, *time.columns], file)
-    return _Roles(layout, grid, identity, time, (target,), f"{target} ({why})", (), covariates)
+        words = _listed(targets)
+    else:
+        choose = choose_symbols if settings.symbols else choose_target
+        target, why = choose(grid, [*taken, *time.columns], file)
+        targets, words = (target,), f"{target} ({why})"
+    grid, identity = with_ids(grid, ids)
+    return _Roles(layout, grid, identity, time, targets, words, (), covariates)
 
 
-def _matched(grid: Grid, names: Names | None, setting: str) -> tuple[str, ...]:
-    """Columns of the file that a setting names."""
-    if names is None:
-        return ()
-    listed = (names,) if isinstance(names, str) else names
-    return tuple(dict.fromkeys(match_name(grid.names, name, setting) for name in listed))
+def _wide_columns(grid: Grid, wide: Wide, settings: FileSettings) -> _Roles:
+    """Turn a wide table into a long one, whose columns are known."""
+    covariates = match_covariates(grid, settings, wide.layout)
+    check_one_role((*wide.steps, *wide.ids, *wide.rows.values()), covariates, f"data.layout={wide.layout}")
+    grid, identity, time = long_of(grid, wide, settings, list(covariates))
+    if wide.layout == "pivot":
+        times = read_row_times(grid, time, settings)
+        if times.times is not None:
+            grid = in_time(grid, times.times, times.good)
+    words = "each row after its id" if wide.layout == "rows" else "the cells of the table"
+    return _Roles(wide.layout, grid, identity, time, grid.names[-1:], words, (), covariates)
 
 
 def _named_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:
     """Columns of `data.time`: () for "none", unless a column has that name; None: not set."""
     if settings.time == "none" and "none" not in grid.names:
         return ()
-    return _matched(grid, settings.time, "data.time") or None
+    return match_names(grid.names, settings.time, "data.time") or None
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -200,7 +212,7 @@ def _series(
 def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str, np.ndarray]]:
     """Rows of each series in the order of ids, (row of the series,); all rows where there is no id."""
     kept = np.flatnonzero(good)
-    if identity is None:
+    if identity is None or not len(kept):
         return [("", kept)]
     cells = pc.cast(grid.column(identity), pa.string()).filter(pa.array(good))
     coded = pc.dictionary_encode(cells)

@@ -262,6 +262,20 @@ LAYOUTS = (
         lines=[2, 4, 6],
     ),
     Case(
+        "a long file whose series two columns name",
+        "Store,Dept,Date,Sales\n"
+        + "".join(f"{s},{d},2024-01-{i + 1:02d},{10 * s + d + i}\n" for s in (1, 2) for d in (1, 3) for i in range(3)),
+        {"id": ["Store", "Dept"], "target": "Sales"},
+        series={"1/1": [11, 12, 13], "1/3": [13, 14, 15], "2/1": [21, 22, 23], "2/3": [23, 24, 25]},
+        found={"id": "Store + Dept (4 series)"},
+    ),
+    Case(
+        "two columns whose names would run into one",
+        "a,b,date,y\nx/y,z,2024-01-01,1\nx,y/z,2024-01-01,2\n",
+        {"id": ["a", "b"]},
+        error=("two series of `data.id` would both be called 'x/y/z'",),
+    ),
+    Case(
         "a long file with several targets",
         "id,ds,a,b\n1,2024-01-01,1,10\n2,2024-01-01,4,40\n1,2024-01-02,2,20\n2,2024-01-02,5,50\n",
         {"id": "id", "target": ["a", "b"]},

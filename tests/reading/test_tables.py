@@ -17,6 +17,7 @@ from corpus.layouts import LAYOUTS
 from corpus.numerals import NUMERALS
 from corpus.parts import PARTS
 from corpus.periods import PERIODS
+from corpus.pivots import PIVOTS
 from corpus.refused import REFUSED
 from corpus.times import TIMES
 from corpus.wide import WIDE
@@ -29,7 +30,7 @@ from forecast.reading.tables import read_table
 from forecast.series.calendar import write_times
 from forecast.settings import check_settings
 
-CASES = (*LAYOUTS, *TIMES, *PERIODS, *PARTS, *NUMERALS, *REFUSED, *WIDE)
+CASES = (*LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
 GOOD = [case for case in CASES if not case.error]
 BAD = [case for case in CASES if case.error]
 

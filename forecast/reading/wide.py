@@ -1,0 +1,324 @@
+"""Wide tables: the header holds steps, and each row is a series (`rows`) or the rest of the time (`pivot`).
+
+The columns of steps are those whose names belong together, dates, years, months, hours, numbers in sequence, and which
+hold numbers. Of the others some say which series a row is, some hold the rest of the time; what is left is no
+observation, and a note names it. A wide table is turned into a long one, a row a value, and then read as any.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.errors import ForecastError
+from forecast.reading.cells import is_missing, is_number
+from forecast.reading.columns import id_text, is_numeric, listed, match_names
+from forecast.reading.grid import Grid, some_cells
+from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, hours_are_ends, is_part, part_number
+from forecast.reading.time_forms import is_time
+from forecast.reading.times import form_of
+from forecast.reading.unpivot import are_filled, by_row, filled_rows, sampled
+from forecast.reading.vocabulary import ID_OR_NUMBER, is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from forecast.reading.settings import FileSettings
+    from forecast.series.panel import BoolArray, IntArray
+
+
+_FEWEST = {"times": 4, "year": 4, "month": 4, "quarter": 4, "hour": 20, "clock": 4}
+"""Columns called so that a file needs for its rows to be taken apart; numbered ones need `_FEWEST_NUMBERED`."""
+_FEWEST_NUMBERED = 8
+_NUMBERS = 0.9
+"""Share of the cells in the columns of steps that must be numbers; the others are reported as bad."""
+_MOST = 0.5  # share of a column's cells that must be dates
+_LAST_HOUR = 24  # where hours are named by their ends
+_CLOCK = re.compile(r"([01]?\d|2[0-4]):[0-5]\d(?::00)?(?:\s?-\s?\d{1,2}:\d\d)?", re.ASCII)
+_NUMBERED = re.compile(r"(?P<letters>[^\W\d]*)[ _.]?(?P<number>\d{1,6})")
+_COUNTED = {"hour": ("", "h", "hr", "hour"), "month": ("", "m", "month"), "week": ("", "w", "wk", "week", "kw")}
+"""Letters before numbers in a header that may count hours, months or weeks; those that count days may be any."""
+
+
+@dataclass(frozen=True)
+class Wide:
+    """How a wide table is read.
+
+    Attributes
+    ----------
+    layout : whether a row is a series, or holds the rest of the time of its values
+    steps : the columns of values
+    part : what their names are: "times", "numbers", or a part of the time
+    texts : what stands for each of them in the long table
+    ids : the columns that name a row's series; none: one series
+    rows : columns with the rest of the time, by part; "date" is a whole one
+    about : how the hours of the header are read, where that is to be told
+
+    """
+
+    layout: Literal["rows", "pivot"]
+    steps: tuple[str, ...]
+    part: str
+    texts: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
+
+
+def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
+    """Return how a table is wide; None: it is not, or the settings say otherwise.
+
+    Raises
+    ------
+    ForecastError
+        The settings say that it is wide, and it is not.
+
+    """
+    if settings.layout in {"long", "columns"} or (settings.layout is None and settings.target is not None):
+        return None
+    named = match_names(grid.names, settings.id, "data.id")
+    groups = [group for group in _groups(grid, named, settings) if settings.layout or _enough(*group)]
+    for part, steps in groups if settings.layout != "rows" else ():
+        pivot = _pivot(grid, part, steps, _beside(grid, steps), named)
+        times = match_names(grid.names, settings.time, "data.time") if pivot and settings.time else ()
+        if pivot and (not times or set(times) == {*pivot.rows.values()}):
+            return pivot
+    if settings.layout == "pivot":
+        raise ForecastError(
+            "`data.layout=pivot` needs a header of years, quarters, months, weeks, days or hours over numbers, and "
+            f"columns with the rest of the time, found {listed(grid.names)}: set `data.layout=long`, `columns` or "
+            "`rows`"
+        )
+    if settings.layout == "rows":
+        return _rows(grid, groups, named, settings)
+    for part, steps in groups if settings.time is None else ():
+        labels = _beside(grid, steps)
+        ids = _ids(grid, named or labels, filled_rows(grid, steps, settings), any_kind=bool(named))
+        if part in {"times", "year", "numbers"} and ids and not _any_times(grid, labels, different=part != "numbers"):
+            return Wide("rows", steps, part, _texts(part, steps), named or ids)
+    return None
+
+
+def _beside(grid: Grid, steps: Sequence[str]) -> list[str]:
+    """Columns that hold no steps."""
+    among = set(steps)
+    return [name for name in grid.names if name not in among]
+
+
+def _rows(
+    grid: Grid, groups: Sequence[tuple[str, tuple[str, ...]]], named: Sequence[str], settings: FileSettings
+) -> Wide:
+    """Read each row as a series because the settings say so."""
+    first = named or grid.names[:1]
+    part, steps = groups[0] if groups else ("numbers", ())
+    if len(steps) < 2:
+        left = [name for name in grid.names if name not in first]
+        numeric = [name for name in left if settings.symbols or is_numeric(grid, name)]
+        part, steps = "numbers", tuple(numeric or left)
+    if not steps:
+        raise ForecastError("`data.layout=rows` needs values after the id, and there is one column: check the file")
+    labels = _beside(grid, steps)
+    ids = named or _ids(grid, labels, filled_rows(grid, steps, settings)) or (labels[0],) if labels else first
+    steps = tuple(name for name in steps if name not in ids)
+    part = part if part in {"times", "year"} else "numbers"
+    return Wide("rows", steps, part, _texts(part, steps), tuple(ids))
+
+
+def _groups(grid: Grid, taken: Sequence[str], settings: FileSettings) -> list[tuple[str, tuple[str, ...]]]:
+    """Columns of numbers whose names belong together, the largest group first: what the names are, and the columns."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in grid.names:
+        if name not in taken:
+            for key in _kinds(name):
+                groups.setdefault(key, []).append(name)
+    result = []
+    for (part, _), names in groups.items():
+        if len(names) > 1:
+            steps = [name for name in names if settings.symbols or _is_of_numbers(grid, name)]
+            if part == "numbers":
+                steps = _in_sequence(steps)
+            if len(steps) > 1 and (settings.symbols or _hold_numbers(grid, steps)):
+                result.append((part, tuple(steps)))
+    return sorted(result, key=lambda group: (len(group[1]), group[0] != "numbers"), reverse=True)
+
+
+def _kinds(name: str) -> list[tuple[str, str]]:
+    """What the name of a column may be: a time, a part of one, a number after letters."""
+    kinds = []
+    if is_time(_bare(name)):
+        kinds.append(("times", ""))
+    parts = [part for part in ("year", "month", "quarter", "hour") if is_part(name, part)]
+    kinds += [(part, "") for part in parts if part == "year" or not name.isdigit()]
+    if _CLOCK.fullmatch(name):
+        kinds.append(("clock", ""))
+    if match := _NUMBERED.fullmatch(name):
+        kinds.append(("numbers", match["letters"]))
+    return kinds
+
+
+def _bare(name: str) -> str:
+    """Return a time without what programs put before it (R: X2020.01.31)."""
+    return re.sub(r"^X(?=\d)", "", name)
+
+
+def _in_sequence(names: Sequence[str]) -> list[str]:
+    """Longest run of names whose numbers increase by one."""
+    numbers = [int(match["number"]) for name in names if (match := _NUMBERED.fullmatch(name))]
+    breaks = [i + 1 for i, (one, other) in enumerate(pairwise(numbers)) if other != one + 1]
+    bounds = [0, *breaks, len(names)]
+    start, end = max(pairwise(bounds), key=lambda bound: bound[1] - bound[0], default=(0, 0))
+    return list(names[start:end])
+
+
+def _is_of_numbers(grid: Grid, name: str) -> bool:
+    """Whether a column holds numbers, or nothing."""
+    kind = grid.column(name).type
+    return is_numeric(grid, name) or (pa.types.is_string(kind) and all(map(is_missing, grid.sample(name))))
+
+
+def _hold_numbers(grid: Grid, steps: Sequence[str]) -> bool:
+    cells = by_row(grid, steps)
+    if not pa.types.is_string(cells.type):
+        return True
+    filled = [cell for cell in some_cells(cells) if not is_missing(cell)]
+    return bool(filled) and sum(map(is_number, filled)) >= _NUMBERS * len(filled)
+
+
+def _enough(part: str, steps: Sequence[str]) -> bool:
+    return len(steps) >= _FEWEST.get(part, _FEWEST_NUMBERED)
+
+
+def _any_times(grid: Grid, labels: Iterable[str], *, different: bool = False) -> bool:
+    """Whether a column holds times, so that a row may be a step of several features; `different`: no two the same."""
+    samples = [sampled(grid, name) for name in labels]
+    return any(_are_dates(cells) and not (different and len(set(cells)) < len(cells)) for cells in samples)
+
+
+def _pivot(grid: Grid, part: str, steps: tuple[str, ...], labels: Sequence[str], named: Sequence[str]) -> Wide | None:
+    """Read rows and header together as times, if they complete each other; None: they do not."""
+    samples = {name: cells for name in labels if name not in named and (cells := sampled(grid, name))}
+    rows = fields_by_name(samples)
+    if year := next((name for name, cells in samples.items() if all(is_part(cell, "year") for cell in cells)), None):
+        rows.setdefault("year", year)
+    date = next((name for name, cells in samples.items() if _are_dates(cells)), None)
+    for header, texts, about in _readings(part, steps):
+        if header == "clock" and date is not None:
+            chosen = {"date": date}
+        elif header != "clock" and header not in rows:
+            chain = chain_of([*rows, header])
+            chosen = {field: rows[field] for field in chain if field != header} if header in chain else {}
+        else:
+            continue
+        if chosen:
+            left = [name for name in labels if name not in chosen.values()]
+            ids = tuple(named) or _ids(grid, left, np.ones(len(grid), np.bool_), [*chosen.values()])
+            return Wide("pivot", steps, header, texts, ids, chosen, about)
+    return None
+
+
+def _are_dates(cells: Sequence[str]) -> bool:
+    form, share = form_of(cells)
+    return form is not None and not form.weak and form.span == "day" and share > _MOST
+
+
+def _readings(part: str, steps: Sequence[str]) -> list[tuple[str, tuple[str, ...], str]]:
+    """What a header may hold as a part of the time: the part, its texts, and a word on them."""
+    if part == "hour":
+        return [("clock", *_clocks([part_number(name, "hour") for name in steps], ends=hours_are_ends(steps)))]
+    if part == "clock":
+        return [("clock", tuple(name.split("-")[0].strip() for name in steps), "")]
+    if part != "numbers":
+        return [(part, _texts(part, steps), "")] if part != "times" else []
+    matches = [match for name in steps if (match := _NUMBERED.fullmatch(name))]
+    letters, numbers = matches[0]["letters"].lower(), [int(match["number"]) for match in matches]
+    readings = []
+    if numbers in ([*range(24)], [*range(1, 25)]) and letters in _COUNTED["hour"]:
+        readings.append(("clock", *_clocks(numbers, ends=False)))
+    for header in ("month", "week", "day", "yearday"):
+        low, high = RANGES[header]
+        whole = numbers[0] == low and high - (3 if header == "day" else 1) <= numbers[-1] <= high
+        if whole and letters in _COUNTED.get(header, (letters,)):
+            readings.append((header, tuple(map(str, numbers)), ""))
+    return readings
+
+
+def _clocks(hours: Sequence[int], *, ends: bool) -> tuple[tuple[str, ...], str]:
+    """Write hours of a header as times of day; those that count from 1 to 24 are named by their ends."""
+    counted = min(hours) == 1 and max(hours) == _LAST_HOUR
+    texts = tuple(f"{hour - counted:02d}:00" for hour in hours)
+    return texts, "; hours are named by their ends, so that the first is 00:00" if ends or counted else ""
+
+
+def _texts(part: str, steps: Sequence[str]) -> tuple[str, ...]:
+    """What stands for columns of steps in a long table."""
+    if part in RANGES:
+        return tuple(str(part_number(name, part)) for name in steps)
+    return tuple(map(_bare, steps))
+
+
+def _ids(
+    grid: Grid, labels: Sequence[str], rows: BoolArray, times: Sequence[str] = (), *, any_kind: bool = False
+) -> tuple[str, ...]:
+    """Fewest of the first columns that name each row (with its `times`) differently; (): none do, or none is needed.
+
+    Texts qualify, and numbers whose column is called like an id, or all with `any_kind`.
+    """
+    kept = grid.keep(rows)
+    times_only = np.zeros(len(kept), dtype=np.int64)
+    for name in times:
+        times_only = _finer(times_only, kept.column(name))
+    usable = [name for name in labels if any_kind or _may_name(kept, name)]
+    if not usable or (times and _all_different(times_only)):
+        return ()
+    single = next((name for name in usable if _names_rows(kept, [name], times_only)), None)
+    if single is not None:
+        return (single,)
+    chosen: list[str] = []
+    codes = times_only
+    for name in usable:
+        finer = _finer(codes, kept.column(name))
+        if finer.max() > codes.max() or not _all_filled(kept, chosen):
+            codes = finer
+            chosen.append(name)
+    for name in chosen[:-1]:
+        fewer = [other for other in chosen if other != name]
+        chosen = fewer if _names_rows(kept, fewer, times_only) else chosen
+    return tuple(chosen) if _names_rows(kept, chosen, times_only) else ()
+
+
+def _may_name(grid: Grid, name: str) -> bool:
+    """Whether a column may name series: texts that are no times, or numbers called like an id."""
+    text = pa.types.is_string(grid.column(name).type) and not is_numeric(grid, name) and bool(grid.sample(name))
+    return (text and not _any_times(grid, [name])) or is_named(name, ID_OR_NUMBER)
+
+
+def _names_rows(grid: Grid, names: Sequence[str], codes: IntArray) -> bool:
+    """Whether columns name each row, and rows with the same of `codes` differently."""
+    for name in names:
+        codes = _finer(codes, grid.column(name))
+    return _all_different(codes) and _all_filled(grid, names)
+
+
+def _all_different(codes: IntArray) -> bool:
+    return len(np.unique(codes)) == len(codes)
+
+
+def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
+    """Whether each row has a cell in one of the columns."""
+    filled = np.zeros(len(grid), dtype=np.bool_)
+    for name in names:
+        filled |= are_filled(grid.column(name), ())
+    return bool(filled.all())
+
+
+def _finer(codes: IntArray, cells: pa.Array) -> IntArray:
+    """Codes of rows, (row,), told apart by one more column."""
+    own = np.asarray(pc.dictionary_encode(id_text(cells)).indices, dtype=np.int64)
+    _, finer = np.unique(np.stack([codes, own]), axis=1, return_inverse=True)
+    return np.asarray(finer, dtype=np.int64).reshape(-1)
