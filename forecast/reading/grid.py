@@ -1,6 +1,6 @@
 """The cells of a table by column, each row with its line in the file.
 
-Text is cut by Arrow where every row is regular, else row by row. The columns of Parquet have types already.
+Text is cut by Arrow where every row is regular, else row by row (`formats` reads what is no text).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
-from pyarrow import parquet
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_data
@@ -38,11 +37,12 @@ class Grid:
     Attributes
     ----------
     names : of the columns, all different
-    columns : cells of each column, (row,): trimmed texts, or the types of a Parquet file
+    columns : cells of each column, (row,): trimmed texts, or the types that the file's columns have
     lines : (row,) int64
     ragged : rows with too many cells, which are not among the others: line and what is wrong
     found, notes : as in `RawTable`
     european : the file is separated by semicolons, as in countries with decimal commas
+    file_column : the column that says from which of several files a row is; "": there is one file
 
     """
 
@@ -53,6 +53,7 @@ class Grid:
     found: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     european: bool = False
+    file_column: str = ""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -83,49 +84,6 @@ class Grid:
             return self
         kept = pa.array(rows)
         return replace(self, columns=tuple(cells.filter(kept) for cells in self.columns), lines=self.lines[rows])
-
-
-def cut_parquet(data: bytes, name: str) -> Grid:
-    """Read the columns of a Parquet file that hold texts, numbers or times; lines are its rows, counted from 1.
-
-    Raises
-    ------
-    ForecastError
-        The file is damaged, or has no rows.
-
-    """
-    try:
-        table = parquet.read_table(pa.BufferReader(data))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ForecastError(f"{name!r} cannot be read as Parquet ({reason}): it is damaged, write it again") from None
-    if table.num_rows == 0:
-        raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
-    columns = {column: _simple(table.column(column).combine_chunks()) for column in table.column_names}
-    kept = {column: cells for column, cells in columns.items() if cells is not None}
-    index = [column for column in kept if column.startswith("__index_level_")]
-    names = [*index, *(column for column in kept if column not in index)]
-    return Grid(
-        names=tuple("index" if column in index[:1] else column for column in names),
-        columns=tuple(kept[column] for column in names),
-        lines=np.arange(1, table.num_rows + 1, dtype=np.int64),
-        found=(("format", "Parquet"),),
-    )
-
-
-def _simple(cells: pa.Array | pa.ChunkedArray) -> pa.Array | None:
-    """Texts and booleans as texts, numbers and times as they are; None: lists, structures and the like."""
-    if isinstance(cells, pa.ChunkedArray):
-        cells = pa.concat_arrays(cells.chunks)
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    if pa.types.is_boolean(cells.type):
-        cells = pc.cast(cells, pa.string())
-    kind = cells.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pc.utf8_trim_whitespace(pc.fill_null(pc.cast(cells, pa.string()), ""))
-    simple = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_timestamp, pa.types.is_date)
-    return cells if any(test(kind) for test in simple) else None
 
 
 def cut_text(text: str, settings: FileSettings, name: str) -> Grid:

@@ -205,10 +205,16 @@ class StockSettings(RowSettings):
 
 
 class FileSettings(Settings):
-    """What can be said of a CSV or Parquet file; None: detected.
+    """What can be said of the files of a table; None: detected.
 
     Attributes
     ----------
+    path : a file, a folder of files of one form, a pattern (`sales/*.csv`), several of these, a database
+        (`sqlite:///sales.db`, `duckdb:///sales.db`), or - for standard input
+    sheet : of a workbook
+    query : of a database: a table of it, or a `select`
+    max_mb : megabytes that a file may have once it is unpacked; None: 100 times its size on disk or 256 MB, and a
+        quarter of the free memory at most
     target : the column to forecast, or several: each is a series of its own
     target_at : every: the target has a value in each row; end: it is one label per series, the same in all rows in
         which it is not empty, and comes after the last of them
@@ -241,7 +247,10 @@ class FileSettings(Settings):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     name: Literal["csv"] = "csv"
-    path: str = Field(min_length=1)
+    path: Names = Field(min_length=1)
+    sheet: str | None = Field(default=None, min_length=1)
+    query: str | None = Field(default=None, min_length=1)
+    max_mb: float | None = Field(default=None, gt=0, le=1e9)
     target: Names | None = None
     target_at: Literal["every", "end"] = "every"
     symbols: bool | None = None
@@ -280,7 +289,7 @@ class FileSettings(Settings):
 
 
 class CsvSettings(FileSettings, RowSettings):
-    """Any CSV or Parquet file: what can be said of the file and of its rows.
+    """Any table: what can be said of its files and of its rows.
 
     Attributes
     ----------

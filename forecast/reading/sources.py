@@ -55,7 +55,7 @@ def found_line(source: Source) -> str:
 
 
 def read_csv(path: str | Path, **settings: Any) -> Panel:
-    """Read a CSV or Parquet file into a panel; `settings` are those of `data=csv` (`target`, `id`, `on_gaps`, ...)."""
+    """Read a table (CSV, Parquet, a workbook, a folder of files, ...) into a panel; `settings` as with `data=csv`."""
     values = {"path": str(path), **settings}
     return load_source(check_settings(CsvSettings, values)).panel
 
@@ -152,7 +152,7 @@ def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
 def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
     if settings.symbols:
         check_not_averaged(settings)
-    raw = read_table(Path(settings.path), settings, symbols)
+    raw = read_table(settings.path, settings, symbols)
     if raw.unknown:
         raw = _without_unknown(raw, settings)
     if settings.on_short_series == "drop" and settings.target_at == "every":

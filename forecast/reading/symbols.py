@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.files import TEXT, decode_exactly, open_packed, plain_line_ends
+from forecast.reading.files import decode_exactly, plain_line_ends
+from forecast.reading.opening import TEXT, open_packed
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.wording import counted, name_some

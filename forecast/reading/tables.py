@@ -1,12 +1,14 @@
-"""From a CSV or Parquet file to the series as they stand in it (`RawTable`).
+"""From the files of a table to the series as they stand in them (`RawTable`).
 
-`read_table` is the order of the steps: open, decode, cut into cells, choose columns, read times and values. Rows that
+`read_table` is the order of the steps: open, cut into cells, choose columns, read times and values. Rows that
 do not parse are an error that names their lines; they are left out only where `data.on_bad_rows=drop`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +29,9 @@ from forecast.reading.columns import (
     usual_id,
     with_ids,
 )
-from forecast.reading.files import decode, open_content
-from forecast.reading.grid import cut_parquet, cut_text, line_list
+from forecast.reading.formats import cut, join
+from forecast.reading.grid import line_list
+from forecast.reading.opening import find_files, open_content
 from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
 from forecast.reading.time_columns import choose_time
@@ -39,9 +42,7 @@ from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from forecast.reading.files import Content
     from forecast.reading.grid import Grid
     from forecast.reading.row_times import RowTimes
     from forecast.reading.settings import FileSettings, Layout
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
 _SHOWN = 3  # bad rows that an error quotes
 
 
-def read_table(path: str | Path, settings: FileSettings, symbols: tuple[str, ...] = ()) -> RawTable:
-    """Read a CSV or Parquet file; what `settings` leave open is detected.
+def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols: tuple[str, ...] = ()) -> RawTable:
+    """Read the files of a table; what `settings` leave open is detected.
 
     `symbols` is the alphabet of a training, whose indices are the codes of symbols; empty: that of the file.
 
@@ -65,13 +66,16 @@ def read_table(path: str | Path, settings: FileSettings, symbols: tuple[str, ...
         The file cannot be opened or is no table, a column is missing or has to be named, rows do not parse.
 
     """
-    file = str(path)
-    content = open_content(file, settings.compression)
-    roles = _choose_columns(_cells(content, settings, file), settings, file)
+    path = str(path) if isinstance(path, Path) else path
+    file = {"-": "standard input"}.get(path, path) if isinstance(path, str) else f"{path[0]} and others"
+    grid, fingerprint = _open(path, settings)
+    roles = _choose_columns(grid, settings, file)
     grid, identity = roles.grid, roles.identity
     times = read_row_times(grid, roles.time, settings)
     if roles.layout == "long" and identity is None and times.times is not None and times.good.all():
         identity = id_by_content(grid, times.times, [*roles.targets, *roles.covariates, *roles.time.columns])
+    if roles.layout == "long" and identity is None and times.times is None:
+        identity = grid.file_column or None  # rows are steps: each file begins anew
     targets = read_targets(grid, roles.targets, settings, file, symbols)
     covariates = read_covariates(grid, roles.covariates, settings, file)
     columns: Sequence[ColumnValues] = targets.columns
@@ -95,28 +99,24 @@ def read_table(path: str | Path, settings: FileSettings, symbols: tuple[str, ...
         times.style,
         found,
         notes=(*grid.notes, *roles.notes, *times.notes, *doubts, *dropped, *constant),
-        fingerprint=content.fingerprint,
+        fingerprint=fingerprint,
         channels=covariates.channels,
         symbols=targets.symbols,
         unknown=targets.unknown,
     )
 
 
-def _cells(content: Content, settings: FileSettings, file: str) -> Grid:
-    """Decode a file's bytes and cut them into cells."""
-    packed = (("compression", content.compression),) if content.compression else ()
-    if content.is_parquet:
-        grid = cut_parquet(content.data, file)
-        return replace(grid, found=(*packed, *grid.found))
-    text, encoding = decode(content.data, settings.encoding, file)
-    if not text.strip():
-        raise ForecastError(f"{file!r} holds nothing but blanks: expected a table with a time and a value")
-    grid = cut_text(text, settings, file)
-    if not len(grid):
-        raise ForecastError(
-            f"{file!r} has a header ({', '.join(grid.names[:5])}) and no rows below it: expected times and values"
-        )
-    return replace(grid, found=(*packed, ("encoding", encoding), *grid.found))
+def _open(path: str | Sequence[str], settings: FileSettings) -> tuple[Grid, str]:
+    """Cut all files into cells; returns them, and the fingerprint of the files."""
+    files = find_files(path)
+    grids, fingerprints = [], []
+    for file in files:
+        content = open_content(file, settings.compression, settings.max_mb)
+        grids.append(cut(content, settings))
+        fingerprints.append(content.fingerprint)
+    if len(files) == 1:
+        return grids[0], fingerprints[0]
+    return join(grids, files), hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
         return _Roles(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", left_out, covariates)
     named = match_names(grid.names, settings.id, "data.id")
     ids = named or tuple(filter(None, [usual_id(grid)]))
-    taken = [*targets, *covariates, *ids]
+    taken = [*targets, *covariates, *ids, *filter(None, [grid.file_column])]
     time = choose_time(grid, settings, _named_time(grid, settings), taken)
     if targets:
         words = _listed(targets)

@@ -151,10 +151,9 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
         read_file(tmp_path / "pricse.csv")
     with pytest.raises(ForecastError, match="there is no directory"):
         read_file(tmp_path / "no" / "prices.csv")
-    with pytest.raises(ForecastError, match=r"is a directory: name the file in it, such as 'prices\.csv'"):
-        read_file(tmp_path)
-    with pytest.raises(ForecastError, match="download the file first"):
-        read_file(Path("https://example.org/prices.csv"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ForecastError, match="is a folder without tables"):
+        read_file(tmp_path / "empty")
 
 
 def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:

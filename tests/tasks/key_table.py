@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +47,25 @@ class Change:
     see: Any
     given: dict[str, Any] = field(default_factory=dict)
     text: str | bytes = FILE
+
+
+def workbook():
+    """Two sheets, of which the second holds other values."""
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="openpyxl") as book:
+        for sheet, period in (("a", 7), ("b", 5)):
+            values = [i % period for i in range(len(DAYS))]
+            pd.DataFrame({"day": DAYS, "y": values}).to_excel(book, sheet_name=sheet, index=False)
+    return buffer.getvalue()
+
+
+def database():
+    """A database of one table."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("create table t (day text, y real)")
+        connection.executemany("insert into t values (?, ?)", [(f"{day:%F}", i % 7) for i, day in enumerate(DAYS)])
+        connection.commit()
+        return connection.serialize()
 
 
 def series_keys(name):
@@ -126,6 +148,9 @@ def csv_keys():
             {"encoding": "cp949"},
             lines("날짜,판매", [f"2024-01-{n:02d},{n % 5}" for n in range(1, 30)]).encode("cp949"),
         ),
+        "data.csv.max_mb": Change(0.0001, panel, {}, gzip.compress(FILE.encode())),
+        "data.csv.sheet": Change("b", panel, {"sheet": "a"}, workbook()),
+        "data.csv.query": Change("select * from t where y < 5", panel, {"query": "t"}, database()),
         "data.csv.compression": Change("none", panel, {}, gzip.compress(FILE.encode())),
         "data.csv.header": Change(False, panel, {"header": True}, lines("3", [str(n % 7) for n in range(60)])),
         "data.csv.skip_rows": Change(3, panel, {"header": False, "target": "column 2"}, numbers),
