@@ -18,6 +18,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from forecast.forecasters import model_search
 from forecast.forecasters.baselines import BaselineSettings, build_baseline, refusal
 from forecast.forecasters.ensemble import Ensemble, ensemble
 from forecast.forecasters.interface import QUANTILES, Fitted, Forecaster, Forecasts, Kind
@@ -42,6 +43,7 @@ WINDOWS = TRAINING.model_copy(update={"regime": "windows", "batches_per_epoch": 
 
 def settings_of(path: Path) -> BaselineSettings:
     values = yaml.safe_load(path.read_text(encoding="utf-8").replace("${model.reference}", "auto"))
+    values |= {"max_steps": 32} if "max_steps" in values else {}  # a likelihood of fewer takes less time
     return TypeAdapter(BaselineSettings).validate_python(values)
 
 
@@ -167,6 +169,14 @@ def changed_after(panel: Panel, steps: np.ndarray, series: int | None = None) ->
             rest = values[panel.offsets[i] + steps[i] : panel.offsets[i + 1]]
             rest[:] = 3.0 * rest[::-1] + 7.0
     return replace(panel, values=values)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def search_few_orders():
+    """Let ARIMA try a few of its forms: what it promises holds of each, and `test_statistical` has the whole search."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_search, "_MOST_MODELS", 8)
+        yield
 
 
 @every

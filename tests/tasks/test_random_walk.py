@@ -29,7 +29,7 @@ def test_the_command_with_its_default_baselines_says_use_naive(tmp_path, monkeyp
 
 def test_hardly_any_verdict_on_a_real_network_claims_a_win():
     rules = [NaiveRule("naive", last_value), NaiveRule("drift", straight_line), window_mean(), UntrainedReference()]
-    network = Recurrent(LstmSettings(), TrainingSettings(accelerator="cpu", threads=1, patience=8))
+    network = Recurrent(LstmSettings(), TrainingSettings(accelerator="cpu", threads=1, patience=4))
     won, to_naive = 0, 0
     for seed in range(WALKS):
         panel = panel_of(random_walk(500, 100 + seed))
