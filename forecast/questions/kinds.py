@@ -40,6 +40,7 @@ class Question:
     heads : names of `model.head` that answer it
     baselines : names of baselines that run besides those that a job names
     ranked_by, shown_beside : the metric that models are ranked by, and the one that stands beside it in a sentence
+    ranked_by_label : how sentences write the first; "" where it is its name in capitals
     plain_baseline : the parameter-free forecaster that a network has to beat as well
     scored_column : the column of a results table that is scored against `y`
     forecasts_probabilities : `Forecasts.y_hat` holds probabilities or codes, so that there are no intervals, no
@@ -60,6 +61,7 @@ class Question:
     heads: ClassVar[tuple[str, ...]] = ("point", "quantile", "gaussian", "student_t", "negative_binomial")
     baselines: ClassVar[tuple[str, ...]] = ()
     ranked_by: ClassVar[str] = "mase"
+    ranked_by_label: ClassVar[str] = ""
     shown_beside: ClassVar[str] = "mae"
     plain_baseline: ClassVar[str] = "naive"
     scored_column: ClassVar[str] = "y_hat"
@@ -153,6 +155,7 @@ class Direction(Question):
     heads = ("direction",)
     baselines = ("momentum", "closed_form", "logistic")
     ranked_by = "brier"
+    ranked_by_label = "Brier score"
     shown_beside = "accuracy"
     plain_baseline = BASE_RATE
     forecasts_probabilities = True
@@ -215,6 +218,7 @@ class Symbol(Question):
     heads = ("categorical",)
     baselines = ("trigram", "ngram", "softmax")
     ranked_by = "bits"
+    ranked_by_label = "bits a symbol"
     shown_beside = "accuracy"
     plain_baseline = BASE_RATE
     scored_column = "chance"
@@ -306,7 +310,8 @@ def metric_label(name: str) -> str:
     >>> metric_label("mase"), metric_label("brier")
     ('MASE', 'Brier score')
     """
-    return {"brier": "Brier score", "bits": "bits a symbol"}.get(name, name.upper())
+    labels = (question.ranked_by_label for question in QUESTIONS.values() if question.ranked_by == name)
+    return next(labels, "") or name.upper()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,15 @@ from forecast.evaluation.metrics import METRICS_OF
 from forecast.forecasters.trajectories import keeps_copula
 from forecast.network.heads import HEADS as HEAD_CLASSES
 from forecast.network.settings import LstmSettings
-from forecast.questions.kinds import DIRECTION, HEADS, QUESTIONS, RANKING_METRICS, TargetType, question_of_head
+from forecast.questions.kinds import (
+    DIRECTION,
+    HEADS,
+    QUESTIONS,
+    RANKING_METRICS,
+    TargetType,
+    metric_label,
+    question_of_head,
+)
 
 
 def test_heads_and_ranking_metrics_name_one_question_each():
@@ -25,6 +33,15 @@ def test_a_question_is_registered_wherever_one_is_looked_up():
     assert set(METRICS_OF) == set(QUESTIONS)
     for question in QUESTIONS.values():
         assert {question.ranked_by, question.shown_beside} <= set(METRICS_OF[question.name])
+
+
+def test_a_question_says_how_its_ranking_metric_is_written():
+    assert [metric_label(question.ranked_by) for question in QUESTIONS.values()] == [
+        "MASE",
+        "Brier score",
+        "bits a symbol",
+    ]
+    assert metric_label("mae") == "MAE"
 
 
 @pytest.mark.parametrize("head", HEADS)

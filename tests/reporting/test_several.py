@@ -57,6 +57,14 @@ def test_one_series_has_no_spread_and_no_choice():
     assert 'id="exchange"' not in page
 
 
+def test_series_of_a_bare_results_table_can_be_chosen_whatever_their_ids_are():
+    results = many(3)[0]["results"]
+    numbered = results.assign(unique_id=results["unique_id"].cat.codes.astype(int) + 7)
+    choices = build_summary(results=numbered).choices
+    assert {one.name for one in choices} == {"7", "8", "9"}
+    assert all(one.origins.views for one in choices)
+
+
 @pytest.mark.parametrize("count", [2, 3, 29, 30, 31, 414])
 def test_best_median_and_worst_can_always_be_chosen(count):
     ranks = chosen_ranks(count)

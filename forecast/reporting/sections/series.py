@@ -205,7 +205,7 @@ def choices(material: Material, spread: SpreadSection) -> tuple[Choice, ...]:
 def _by_series(table: pd.DataFrame | None, ids: list[str]) -> dict[str, pd.DataFrame]:
     if table is None:
         return {}
-    kept = table[table["unique_id"].isin(ids)]
+    kept = table[table["unique_id"].astype(str).isin(ids)]
     return {str(uid): rows for uid, rows in kept.groupby("unique_id", observed=True, sort=False)}
 
 
