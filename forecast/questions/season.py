@@ -1,18 +1,12 @@
-"""Season detection by autocorrelation.
+"""Season detection: the calendar suggests lengths, the data decide.
 
-The frequency suggests seasons (hours: a day, a week), the data decide. A moving average as long as the season is
-subtracted first, which removes slow movement and leaves a season untouched (the first step of classical
-decomposition). Of what remains the autocorrelation r_m at one season m must be significant: Bartlett (1946) gives its
-variance under no season as
+The frequency suggests seasons (hours: a day, a week), and each has to pass a test (`seasonal_test`). Where several do,
+the shortest is taken, unless repeating a longer one errs less over the horizon.
 
-    var r_m = (1 + 2 sum_{j=1}^{m/2} r_j^2) / n,
-
-larger than 1 / n because neighbouring steps are alike. A random walk does not pass: less its moving average it is
-forgotten within a season.
-
-Without a calendar every length is possible. Candidates are then the strongest lines of the spectrum and multiples of
-their periods, and the threshold is stricter because there are many; of lengths that repeat equally well the shortest
-wins, so that a sine has its period and not twice that.
+Without a calendar, and where it suggests nothing that the data have, every length is possible. Candidates are then the
+strongest lines of the spectrum and multiples of their periods, and the test is stricter because there are many; of
+lengths that repeat equally well the shortest wins, so that a sine has its period and not twice that. How well a length
+repeats is its autocorrelation after subtracting a moving average as long, the first step of classical decomposition.
 """
 
 from __future__ import annotations
@@ -23,18 +17,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
+from forecast.questions.seasonal_test import LEAST_CYCLES, seasonal_test
 from forecast.series.step_rules import MONTHS, NS_PER_DAY, TICKS, parse_alias
+from forecast.wording import percentage
 
 if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
     from forecast.series.panel import FloatArray, Panel
 
-CYCLES = 3  # seasons that a series must hold
-_SIGNIFICANT = 2.3  # threshold in standard deviations, with one candidate or two
-_STRICT = 3.5  # the same where every length is a candidate
-_WEAKEST = 0.1  # least autocorrelation of a useful season
+CYCLES = 3  # seasons that a series must hold for a length that no calendar suggests
+_STRICT = 2.0  # by how much a score has to be higher where every length is a candidate
+_WEAKEST = 0.2  # least autocorrelation of such a length
 _EQUAL = 0.15  # an autocorrelation that is less than the best by at most this share counts as equal
-_MOST_SERIES, _MOST_STEPS = 50, 200_000  # at most so many are examined; the latest steps
+_PAYS = 0.95  # a longer season is taken if repeating it errs by at most this share of what a shorter one errs
+_MOST_SERIES, _MOST_STEPS = 50, 50_000  # at most so many series are examined; the latest steps of all together
+_LEAST_STEPS = 2_000  # of each of them, where there are many
+_REPEATED = 10  # seasons ahead that are compared at most
+_LEAST_OVERRULING = 48  # steps from which the data may have a season that no calendar suggests
+_OVERRIDE = "set `data.season_steps=...` to override"
+_LEFT_OPEN = "what a trend and the steps before leave open"
 _LINES, _MULTIPLES, _TRIED = 3, 40, 3  # lines of the spectrum; multiples of each period; of these, tried by each rule
 
 
@@ -46,8 +47,8 @@ class Season:
     evidence: str
 
 
-def find_season(training: Panel) -> Season:
-    """Return the common season of the series of a training split.
+def find_season(known: Panel, horizon: int = 1) -> Season:
+    """Return the common season of the series of a panel; `horizon` decides between a short one and a long one.
 
     Examples
     --------
@@ -56,12 +57,12 @@ def find_season(training: Panel) -> Season:
     20
 
     """
-    series = _series(training)
+    series = _series(known)
     if not series:
         return Season(1, "none: the series are constant or shorter than 8 steps")
-    if training.calendar.freq is None:
+    if known.calendar.freq is None:
         return _free_season(series)
-    return _season_of(series, seasons_of(training.calendar))
+    return _season_of(series, _periods(known.calendar), horizon)
 
 
 def seasons_of(calendar: Calendar) -> tuple[tuple[str, int], ...]:
@@ -71,6 +72,11 @@ def seasons_of(calendar: Calendar) -> tuple[tuple[str, int], ...]:
     >>> seasons_of(Calendar("h"))
     (('daily', 24), ('weekly', 168))
     """
+    return tuple((name, round(period)) for name, period in _periods(calendar))
+
+
+def _periods(calendar: Calendar) -> tuple[tuple[str, float], ...]:
+    """Return the seasons that a calendar suggests, shortest first: name and exact period, such as 52.18 weeks."""
     if calendar.sessions:
         days = len({slot // 86_400 for slot in calendar.sessions})
         return _distinct([("daily", len(calendar.sessions) / days), ("weekly", len(calendar.sessions))])
@@ -87,40 +93,66 @@ def seasons_of(calendar: Calendar) -> tuple[tuple[str, int], ...]:
     return _distinct([("minutely", day / 1440), ("hourly", day / 24), ("daily", day), ("weekly", 7 * day)])
 
 
-def _distinct(seasons: list[tuple[str, float]]) -> tuple[tuple[str, int], ...]:
-    """Keep seasons of at least four steps that are nearly whole (a year is 52.18 weeks), rounded."""
-    return tuple((name, round(steps)) for name, steps in seasons if steps >= 4 and abs(steps - round(steps)) < 0.2)
+def _distinct(seasons: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Keep seasons of at least four steps that are nearly whole (a year is 52.18 weeks)."""
+    return tuple((name, period) for name, period in seasons if period >= 4 and abs(period - round(period)) < 0.2)
 
 
 def _series(panel: Panel) -> list[FloatArray]:
     """Standardised series that are not constant, evenly chosen where there are many."""
     usable = [panel.target[rows] for _, rows in panel.series() if rows.stop - rows.start >= 8]
     chosen = usable[:: max(1, -(-len(usable) // _MOST_SERIES))]
-    latest = [y[-_MOST_STEPS:] for y in chosen]
+    steps = max(_MOST_STEPS // max(len(chosen), 1), _LEAST_STEPS)
+    latest = [y[-steps:] for y in chosen]
     return [(y - y.mean()) / y.std() for y in latest if y.std() > 1e-12 * np.abs(y).max()]
 
 
-def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, int], ...]) -> Season:
-    """Take the shortest significant candidate; a longer one if its 1 - r is less than half as large."""
+def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, float], ...], horizon: int) -> Season:
+    """Take the shortest candidate that passes the test, or a longer one that pays; the evidence says what was weighed.
+
+    Where none passes, the data may have a season of their own, which the calendar does not know.
+    """
+    if not candidates:
+        return Season(1, f"none: steps as long suggest none; {_OVERRIDE}")
     longest = max(len(y) for y in series)
-    best: tuple[str, int, float] | None = None
-    weak = []
-    for name, steps in candidates:
-        if longest < CYCLES * steps:
-            weak.append(f"{name} {steps} needs {CYCLES * steps:,} steps, there are {longest:,}")
+    weighed: list[str] = []
+    of_what = f" of {_LEFT_OPEN}"  # said once
+    best: tuple[int, float] | None = None  # steps, error of repeating them
+    for name, period in candidates:
+        steps = round(period)
+        test = seasonal_test(series, period)
+        if test is None:
+            weighed.append(f"{name} {steps} needs {LEAST_CYCLES * steps:,} steps, there are {longest:,}")
             continue
-        r, deviation = seasonal_autocorrelation(series, steps)
-        if r <= max(_SIGNIFICANT * deviation, _WEAKEST):
-            weak.append(f"{name} {steps} has autocorrelation {r:.2f}")
-        elif best is None or 1 - r < (1 - best[2]) / 2:
-            best = (name, steps, r)
-    if best is None:
-        return Season(1, f"none: {', '.join(weak)}" if weak else "none: the frequency suggests none")
-    return Season(best[1], f"{best[0]}, autocorrelation {best[2]:.2f}")
+        sentence = f"{name} {steps} explains {percentage(test.share)}{of_what}, {percentage(test.needed)} needed"
+        of_what = ""
+        if test.passed:
+            error = _repeating_error(series, steps, horizon)
+            if best is not None:
+                sentence += (
+                    f", and repeating it errs {percentage(error / best[1])} as much as repeating {best[0]} steps"
+                )
+            if best is None or error <= _PAYS * best[1]:
+                best = (steps, error)
+        weighed.append(sentence)
+    if best is not None:
+        return Season(best[0], f"{'; '.join(weighed)}; {_OVERRIDE}")
+    if longest >= _LEAST_OVERRULING and (own := _free_season(series)).steps > 1:
+        return Season(own.steps, f"{'; '.join(weighed)}; {own.evidence}")
+    return Season(1, f"none: {'; '.join(weighed)}; {_OVERRIDE}")
+
+
+def _repeating_error(series: list[FloatArray], steps: int, horizon: int) -> float:
+    """Mean absolute error of repeating the last season over a horizon, all series alike."""
+    errors: list[float] = []
+    for seasons in range(1, min(-(-horizon // steps), _REPEATED) + 1):
+        back = seasons * steps
+        errors += [float(np.mean(np.abs(y[back:] - y[:-back]))) for y in series if len(y) > back]
+    return float(np.mean(errors))
 
 
 def _free_season(series: list[FloatArray]) -> Season:
-    """Find a season of any length: that of the strongest line of the spectrum with a significant autocorrelation."""
+    """Find a season of any length: that of the strongest line of the spectrum that repeats itself and passes."""
     longest = max(len(y) for y in series)
     white = [_whitened(y) for y in series]
     rough = np.zeros(longest // CYCLES + 1)  # pooled autocovariance by lag, to choose the multiples to test
@@ -133,15 +165,18 @@ def _free_season(series: list[FloatArray]) -> Season:
         near_best = multiples[rough[multiples] >= 0.7 * rough[multiples].max(initial=0.0)]
         lengths = {*multiples[:1], *near_best[:_TRIED], *multiples[np.argsort(rough[multiples])[-_TRIED:]]}
         tried = {int(steps): seasonal_autocorrelation(series, int(steps)) for steps in lengths}
-        good = {steps: r for steps, (r, deviation) in tried.items() if r > max(_STRICT * deviation, 2 * _WEAKEST)}
+        good = {steps: r for steps, (r, _) in tried.items() if r > _WEAKEST}
         if good:
             enough = max(r - max(_EQUAL * r, 2 * tried[steps][1]) for steps, r in good.items())
             steps = min(steps for steps, r in good.items() if r >= enough)  # the shortest of equals
-            return Season(steps, f"found, autocorrelation {good[steps]:.2f}")
+            test = seasonal_test(series, steps, _STRICT)
+            if test is not None and test.passed:
+                share = f"explains {percentage(test.share)} of {_LEFT_OPEN}, {percentage(test.needed)} needed"
+                return Season(steps, f"found, autocorrelation {good[steps]:.2f}, {share}; {_OVERRIDE}")
         best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda one: one[1])
     if best[0] == 0:
-        return Season(1, "none: no length repeats itself")
-    return Season(1, f"none: at best {best[0]} steps have autocorrelation {best[1]:.2f}")
+        return Season(1, f"none: no length repeats itself; {_OVERRIDE}")
+    return Season(1, f"none: at best {best[0]} steps have autocorrelation {best[1]:.2f}; {_OVERRIDE}")
 
 
 def _lines(white: list[FloatArray], longest: int) -> list[float]:

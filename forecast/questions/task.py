@@ -1,6 +1,7 @@
 """The forecast task: how a panel is split, how far ahead is forecast, with how much past and what season.
 
-What the user does not say is chosen on the training split alone.
+What the user does not say is chosen on what lies before the test: the season on training and validation split, the
+context on the training split.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def forecast_task(
         season = _no_season(panel, season_steps)
         context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
     else:
-        season = _season(training, season_steps)
+        season = _season(panel.cut(split.fitted), training, season_steps, horizon)
         context = context_for(season.steps, horizon, shortest)
     context = context_steps or context
     problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, target_type=target_type)
@@ -172,9 +173,14 @@ def _no_season(panel: Panel, season_steps: int | None) -> Season:
     return Season(steps=1, evidence="symbols have none")
 
 
-def _season(training: Panel, season_steps: int | None) -> Season:
+def _season(known: Panel, training: Panel, season_steps: int | None, horizon: int) -> Season:
+    """Find the season on training and validation split, or check the one that is given."""
     if season_steps is None:
-        return find_season(training)
+        season = find_season(known, horizon)
+        trained = int(training.lengths.max())
+        if season.steps < trained:
+            return season
+        return Season(1, f"none: {season.evidence}, but the training split has {counted(trained, 'step')}")
     shortest = int(training.lengths.min())
     if season_steps >= shortest:
         raise ForecastError(
@@ -254,7 +260,7 @@ def without_short(
     kept, train = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if context_steps is None and kept.any():
         typical = panel.take(np.flatnonzero(kept))
-        season = season_steps or find_season(typical.cut(train[kept])).steps
+        season = season_steps or find_season(typical.cut(train[kept]), horizon).steps
         least = max(least, context_for(season, horizon, int(np.median(train[kept]))))
         kept, _ = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if not kept.any():

@@ -22,7 +22,7 @@ class SeriesSettings(Settings):
     Attributes
     ----------
     context_steps : past steps of a window and of the shortest training split; None: by season and horizon
-    season_steps : steps of a season, 1: none; None: detected on the training split
+    season_steps : steps of a season, 1: none; None: detected before the test split
     transform : "log": the logarithm of the target is forecast and transformed back
 
     """

@@ -122,7 +122,7 @@ def _check_counted(job: JobSettings) -> None:
 
 
 def settle(job: JobSettings, panel: Panel) -> ForecastTask:
-    """Split the panel; season and context, where the user said none, are found on the training split alone."""
+    """Split the panel; season and context, where the user said none, are found on what lies before the test."""
     return forecast_task(
         panel,
         job.horizon,

@@ -1,8 +1,11 @@
-"""Autocorrelation after the classical decomposition's first step, as loops."""
+"""Tests of a season as textbooks write them: autocorrelation by loops, an F-test by whole regressions."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+from scipy import stats
 
 
 def moving_average(y: list[float], steps: int) -> list[float | None]:
@@ -33,3 +36,24 @@ def repetition(y: list[float], steps: int) -> tuple[float, float]:
 
     near = sum(correlation(lag) ** 2 for lag in range(1, steps // 2 + 1))
     return correlation(steps), math.sqrt((1 + 2 * near) / n)
+
+
+def phase_means_test(y: list[float], steps: int, lags: int) -> tuple[float, float]:
+    """Score and share of means of phases in an autoregression with trend, each order as a regression of its own."""
+    n = len(y)
+    rows = range(lags, n)
+    plain = [[1.0, t / n, *(y[t - j] for j in range(1, lags + 1))] for t in rows]
+    dummies = [[float(t % steps == phase) for phase in range(1, steps)] for t in rows]
+    target = np.array(y[lags:])
+
+    def left(order: int, seasonal: bool) -> float:
+        design = [row[: 2 + order] + (season if seasonal else []) for row, season in zip(plain, dummies, strict=True)]
+        errors = target - np.array(design) @ np.linalg.lstsq(np.array(design), target)[0]
+        return float(errors @ errors)
+
+    orders = range(lags + 1)
+    order = min(orders, key=lambda p: len(rows) * math.log(left(p, True)) + p * math.log(len(rows)))
+    freedom = len(rows) - 2 - order - (steps - 1)
+    share = 1 - left(order, True) / left(order, False)
+    f = share / (1 - share) / (steps - 1) * freedom
+    return float(-stats.norm.ppf(stats.f.sf(f, steps - 1, freedom))), share

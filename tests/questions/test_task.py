@@ -65,10 +65,10 @@ def test_what_is_said_holds():
     assert task.season.evidence == "given as data.season_steps"
 
 
-def test_the_season_is_found_without_what_comes_after_training():
+def test_the_season_is_found_without_what_comes_after_validation():
     panel = seasonal()
     y = panel.target.copy()
-    y[260:] = np.random.default_rng(1).normal(0, 50, 140)
+    y[290:] = np.random.default_rng(1).normal(0, 50, 110)
     assert forecast_task(single_series(y, panel.times, panel.calendar), 10).problem.season_steps == 12
 
 
