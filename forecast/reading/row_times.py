@@ -182,8 +182,14 @@ def _with_time_of_day(
     cut = cut_times(cells, CLOCK_FORM)
     within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])
-    format_of_both = f"{style.format} {clock.format}"
-    both = TimeStyle(format_of_both, choice.columns, choice.fields, style.timezone, ends_day=clock.ends_day)
+    both = replace(
+        style,
+        format=f"{style.format} {clock.format}",
+        columns=choice.columns,
+        fields=choice.fields,
+        date_only=False,
+        ends_day=clock.ends_day,
+    )
     return ns + within, good & cut.fits & real, both
 
 

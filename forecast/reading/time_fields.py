@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from forecast.reading.time_forms import month_number
+from forecast.reading.month_names import month_numbers
 from forecast.reading.vocabulary import FIELDS, plain
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def part_number(text: str, field: str) -> int:
         return int(match[1]) - 1
     if field in _WORDS and (match := _WORDS[field].fullmatch(text)):
         return int(next(group for group in match.groups() if group))
-    return month_number(text) if field == "month" else -1
+    return month_numbers([text])[0] if field == "month" else -1
 
 
 def is_part(text: str, field: str) -> bool:

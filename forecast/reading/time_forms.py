@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.series.calendar import HALVES, TimeStyle
+from forecast.reading.month_names import day_words, is_day, month_numbers, month_words
+from forecast.series.calendar import HALVES, TimeStyle, write_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,20 +30,28 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = "dict[str, IntArray]"
 _SEP = r"\s?[-/.]\s?"
-# First letters of the months' names, a text per month: English, then German, French, Spanish, Italian.
+# First letters of the months' names in the languages of `month_names`, which says whether a word is a month.
 _BEGINNINGS = (
-    *("jan gen ene", "feb fév fev", "mar mrz mär", "apr avr abr", "may mai mag", "jun juin giu", "jul juil lug"),
-    *("aug aoû ago", "sep set", "oct okt ott", "nov", "dec dez déc dic"),
+    "jan jän ene gen ian oca sty led tam янв січ ιαν feb fév fev şub sub lut úno uno hel фев лют φεβ mar mär mrt "
+    "maa már bře bre мар бер μάρ μαρ apr avr abr nis kwi dub huh ápr апр кві απρ may mai mag maj mei máj kvě kve "
+    "tou май мая тра μάι μαΐ jun juin jui giu haz iun jún cze čer cer čvn kes июн чер ιου ιού jul lug tem iul júl "
+    "lip čvc hei июл лип aug aoû aou ago agu ağu sie srp elo авг сер αυγ αύγ sep set eyl sze wrz zář zar syy сен "
+    "вер σεπ oct okt ott out eki paź paz říj rij lok окт жов οκτ nov noi kas lis noy ноя лис νοέ νοε dec dez déc "
+    "dic des ara gru pro jou дек гру δεκ"
 )
-MONTHS = {begin: number for number, group in enumerate(_BEGINNINGS, start=1) for begin in group.split()}
-_NAME = rf"(?P<name>(?i:{'|'.join(MONTHS)})[A-Za-zäéû]{{0,6}})\.?"
-_MONTH_NAME = re.compile(_NAME, re.ASCII)
-_DOW = r"(?:(?P<dow>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}),?\s+)?"
+_LETTER = "A-Za-zÀ-ɏͰ-ϿЀ-ӿ"
+_CASED = {cased for begin in _BEGINNINGS.split() for cased in (begin, begin.title(), begin.upper())}
+_NAME = rf"(?P<name>(?:{'|'.join(sorted(_CASED))})[{_LETTER}]{{0,9}}\.?)"
+_DOW = rf"(?:(?P<dow>[{_LETTER}]{{2,13}}(?:-feira)?\.?),?\s+)?"
+_DE = r"\s(?:de|del|of)\s"
+_GAP = rf"(?:[-/ .,]{{1,2}}|{_DE})"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
 # The year after, in two digits or four.
 _NEXT = r"[/–-]\s?(?P<next>\d{4}|\d{2})"
 _FY = r"(?:[Ff][Yy]\s?)?"
 _WEEK = r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|w)\.?|[Ss])"
+_QUARTER = r"(?i:quarter|quartal|kvartal(?:et)?|kvt|kwartaal|kwartał|trimestre|trimester|trim|qtr|квартал|кв)\.?"
+_ORDINAL = r"(?P<ordinal>-й|:[ae]|\.?(?:er|ère|re|e|ème|eme|º|°|ª|o|st|nd|rd|th)|\.)?"
 # Without separators only the range tells a date from any other number.
 _PLAIN_YEAR = r"(?P<year>1[6-9]\d{2}|2[01]\d{2})"
 _PLAIN_MONTH = rf"{_PLAIN_YEAR}(?P<month>0[1-9]|1[0-2])"
@@ -92,7 +101,9 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year-month-day", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]\s?{_DAY}\s?[일日]{_TIME}"),
     TimeForm("day and month", rf"{_DOW}(?P<a>\d{{1,2}}){_SEP}(?P<b>\d{{1,2}}){_SEP}{_YEAR}\.?{_TIME}"),
     TimeForm("two-digit years", rf"(?P<a>\d{{1,2}}){_SEP}(?P<b>\d{{1,2}}){_SEP}(?P<c>\d{{2}})\.?{_TIME}"),
-    TimeForm("day month-name year", rf"{_DOW}{_DAY}[-/ .]{{1,2}}{_NAME}[-/ ,]{{1,2}}{_YEAR}{_TIME}"),
+    TimeForm(
+        "day month-name year", rf"{_DOW}{_DAY}(?:[-/ .]{{1,2}}|{_DE}){_NAME}(?:[-/ ,]{{1,2}}|{_DE}){_YEAR}{_TIME}"
+    ),
     TimeForm("day month-name year", rf"{_DOW}{_DAY}[-/ .]{{1,2}}{_NAME}[-/ ,]{{1,2}}(?P<y2>\d{{2}}){_TIME}"),
     TimeForm("month-name day year", rf"{_DOW}{_NAME}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}{_TIME}"),
     TimeForm("year month-name day", rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{_TIME}"),
@@ -110,7 +121,7 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year-month", rf"{_YEAR}[Mm:]{_MONTH}", span="month"),
     TimeForm("year-month", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]", span="month"),
     TimeForm("month-year", rf"{_MONTH}\s?[-/]\s?{_YEAR}", span="month"),
-    TimeForm("month-name year", rf"{_NAME}[-/ ,]{{1,2}}{_YEAR}", span="month"),
+    TimeForm("month-name year", rf"{_NAME}{_GAP}{_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}[-/ '’](?P<y2>\d{{2}})", span="month"),
     TimeForm("year month-name", rf"{_YEAR}[-/ ]?{_NAME}", span="month"),
     TimeForm("quarter", rf"{_FY}{_YEAR}\s?[-/.:]?\s?[QqTt](?P<quarter>[1-4])", span="quarter"),
@@ -119,6 +130,10 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("quarter", rf"{_YEAR}\s?[-/.]?\s?(?P<quarter>[1-4])[QqTt]", span="quarter"),
     TimeForm("quarter", rf"(?P<quarter>[1-4])[QqTt]\s?[-/.'’]?\s?{_YEAR}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?년\s?(?P<quarter>[1-4])\s?분기", span="quarter"),
+    TimeForm("quarter", rf"(?P<quarter>[1-4]){_ORDINAL}\s?{_QUARTER}(?:\s?[-/,.]?\s?|{_DE}){_YEAR}", span="quarter"),
+    TimeForm("quarter", rf"{_QUARTER}\s?(?P<quarter>[1-4])(?:\s?[-/,.]?\s|{_DE}|[-/]){_YEAR}", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[-/,.]?\s?{_QUARTER}\s?(?P<quarter>[1-4])", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[-/,.]?\s?(?P<quarter>[1-4]){_ORDINAL}\s?{_QUARTER}", span="quarter"),
     TimeForm("half-year", rf"{_YEAR}\s?[-/.]?\s?[HhSs](?P<semester>[12])", span="half"),
     TimeForm("half-year", rf"(?:[HhSs](?P<semester>[12]))\s?[-/.'’]?\s?{_YEAR}", span="half"),
     TimeForm("half-year", rf"(?P<semester>[12])[HhSs]\s?[-/.'’]?\s?{_YEAR}", span="half"),
@@ -163,23 +178,25 @@ _BEYOND_DOUBT = re.compile(
 )
 
 
-def month_number(text: str) -> int:
-    """Number of a month by its name, 1 to 12; -1: no month is called so.
-
-    >>> month_number("September"), month_number("mai"), month_number("Monday")
-    (9, 5, -1)
-    """
-    low = text.lower()
-    known = next((MONTHS[low[:size]] for size in (4, 3) if low[:size] in MONTHS), -1)
-    return known if _MONTH_NAME.fullmatch(text) else -1
-
-
 @lru_cache(1 << 14)
 def is_time(cell: str) -> bool:
     """Whether a cell is written as a time beyond doubt (a plain number is not)."""
-    return _BEYOND_DOUBT.fullmatch(cell) is not None
+    if _BEYOND_DOUBT.fullmatch(cell) is None:
+        return False
+    if not _LONG_WORD.search(cell):
+        return True
+    matches = (form.expression.fullmatch(cell) for form in FORMS if not form.weak)
+    return any(match is not None and _has_known_words(match) for match in matches)
 
 
+def _has_known_words(match: re.Match[str]) -> bool:
+    """Whether the words of a match that may be a month and a day of the week are."""
+    words = match.groupdict()
+    month, day = words.get("name"), words.get("dow")
+    return (not month or month_numbers([month])[0] > 0) and (not day or is_day(day))
+
+
+_LONG_WORD = re.compile(f"[{_LETTER}]{{2}}")
 _CODES = {
     "%Y": r"(?P<year>\d{4})",
     "%y": r"(?P<y2>\d{2})",
@@ -189,8 +206,8 @@ _CODES = {
     "%j": r"(?P<yearday>\d{1,3})",
     "%b": _NAME,
     "%B": _NAME,
-    "%a": r"(?P<dow>[A-Za-z]{2,9})",
-    "%A": r"(?P<dow>[A-Za-z]{2,9})",
+    "%a": rf"(?P<dow>[{_LETTER}]{{2,13}}\.?)",
+    "%A": rf"(?P<dow>[{_LETTER}]{{2,13}}\.?)",
     "%H": r"(?P<hour>\d{1,2})",
     "%I": r"(?P<hour>\d{1,2})",
     "%M": r"(?P<minute>\d{1,2})",
@@ -235,7 +252,7 @@ def form_of_format(text: str) -> TimeForm:
 
 _PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I", "week": "V"}
 _PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "weekday": "%u"}
-_PLAIN |= {"semester": "%Os", "hundredth": "%m"}
+_PLAIN |= {"semester": "%Os", "hundredth": "%m", "ordinal": "%Oq"}
 _EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"}
 
 
@@ -274,7 +291,36 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
     }
     with_hours = bool(longest.groupdict().get("hour"))
     ends_day = with_hours and (24, 0, 0) in clocks and (0, 0, 0) not in clocks
-    return TimeStyle(template, (column,), timezone=timezone, date_only=not with_hours, ends_day=ends_day)
+    template, own = _in_its_words(template, matches)
+    return TimeStyle(template, (column,), timezone=timezone, date_only=not with_hours, ends_day=ends_day, **own)
+
+
+def _in_its_words(template: str, matches: Sequence[re.Match[str]]) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """Let a format write the words of the file, where those are not the English ones that its codes stand for."""
+    words = {part: [text for match in matches if (text := match.groupdict().get(part))] for part in ("name", "dow")}
+    months: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
+    if names := words["name"]:
+        code = _CODE_OF_WORD.search(template)
+        if code and any(name not in _written(code[0]) for name in names):
+            template, months = template.replace(code[0], "%OB"), month_words(names)
+    if (names := words["dow"]) and (code := re.search("%[aA]", template)):
+        written = write_times(np.arange("2024-01-01", "2024-01-08", dtype="datetime64[D]"), TimeStyle(code[0]))
+        if any(name not in written for name in names):
+            template, days = template.replace(code[0], "%OD"), day_words(names)
+    endings: tuple[str, ...] = ()
+    if "%Oq" in template:
+        ordinals = {int(match["quarter"]): match["ordinal"] or "" for match in matches}
+        endings = tuple(ordinals.get(quarter, ordinals[max(ordinals)]) for quarter in range(1, 5))
+    return template, {"months": months, "days": days, "ordinals": endings}
+
+
+_CODE_OF_WORD = re.compile(r"%(\^|O)?[bB]")
+
+
+def _written(code: str) -> list[str]:
+    """Write all months by a code."""
+    return write_times(np.arange("2024-01", "2025-01", dtype="datetime64[M]").astype("datetime64[ns]"), TimeStyle(code))
 
 
 def _meaning(order: str) -> dict[str, str]:

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.reading.time_forms import MONTHS
+from forecast.reading.month_names import is_day, month_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TEXTS = frozenset({"offset", "zone"})
 _WORDS = frozenset({"name", "ampm", "half"})
-_UNREAD = frozenset({"dow", "until"})
+_UNREAD = frozenset({"dow", "until", "ordinal"})
 _DECIMALS = {"fraction": 9, "share": 9, "hundredth": 2}  # digits to which zeros fill these parts up
 _SHARE = 0.08  # of a month, by which a year with decimals may miss its beginning or its middle
 _LONGEST = 64  # bytes of a cell that is cut by position
@@ -65,6 +65,8 @@ def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
     match = form.expression.fullmatch(first) if first and first.isascii() else None
     if match is None or len(match.string) > _LONGEST or cells.null_count:
         return None
+    if not is_day(match.groupdict().get("dow") or "Mon"):
+        return None
     letters = _letters(cells, len(match.string))
     if letters is None:
         return None
@@ -76,7 +78,7 @@ def _cut_alike(cells: pa.StringArray, form: TimeForm) -> Cut | None:
     if not (letters[:, same] == like[same]).all() or not ((letters[:, digits] - 48) < 10).all():
         return None
     parts = {name: _number(letters[:, start:end], name) for name, (start, end) in numbers.items()}
-    parts |= {name: np.full(len(cells), _word(name, match[name])) for name in _WORDS & spans.keys()}
+    parts |= {name: np.full(len(cells), _numbers_of([match[name]], name)[0]) for name in _WORDS & spans.keys()}
     first_one = np.zeros(len(cells), dtype=np.int64)
     texts = {name: ([match[name] or ""], first_one) for name in _TEXTS & form.groups}
     return Cut(parts, texts, np.ones(len(cells), dtype=np.bool_))
@@ -118,6 +120,9 @@ def _cut_any(cells: pa.StringArray, form: TimeForm) -> Cut:
         if part.max(initial=-1) >= 0:
             parts[name] = part
     texts = {name: _coded(pc.struct_field(groups, name)) for name in _TEXTS & form.groups}
+    if "dow" in form.groups:
+        days, which = _coded(pc.struct_field(groups, "dow"))
+        fits = fits & np.array([not day or is_day(day) for day in days])[which]
     return Cut(parts, texts, fits)
 
 
@@ -128,7 +133,7 @@ def _coded(column: pa.StringArray) -> tuple[list[str], IntArray]:
 
 def _words(column: pa.StringArray, name: str) -> IntArray:
     texts, which = _coded(column)
-    return np.array([_word(name, text) for text in texts], dtype=np.int64)[which]
+    return np.array(_numbers_of(texts, name), dtype=np.int64)[which]
 
 
 def _numbers(column: pa.StringArray, name: str) -> IntArray:
@@ -139,14 +144,11 @@ def _numbers(column: pa.StringArray, name: str) -> IntArray:
     return np.asarray(pc.fill_null(pc.cast(column, pa.int64()), -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _word(name: str, text: str | None) -> int:
-    """Number of a word: months from 1, halves of the day 0 and 1; -1: no word."""
-    if not text:
-        return -1
+def _numbers_of(texts: Sequence[str], name: str) -> list[int]:
+    """Numbers of words: months from 1, halves of the day 0 and 1; -1: no word."""
     if name == "name":
-        low = text.lower()
-        return next((MONTHS[low[:size]] for size in (4, 3) if low[:size] in MONTHS), -1)
-    return int(text[0] in "pP" or text in {"오후", "下午", "午後"})
+        return month_numbers(texts)
+    return [int(text[0] in "pP" or text in {"오후", "下午", "午後"}) if text else -1 for text in texts]
 
 
 def compose(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:

@@ -51,12 +51,14 @@ class TimeStyle:
         am, `%Oa` a.m., `%OA` A.M., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction of so many digits;
         `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00;
         `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits or not.
-        Names of months and days are English whatever the locale.
+        Names of months and days are English; `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending of
+        the quarter's number in `ordinals` ("er" of "1er trimestre").
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
     timezone : "UTC", a fixed offset such as "+09:00", or a zone's name such as "Europe/Berlin"
         The file's times have an offset, and the panel's times are in UTC; None: wall clock without a zone.
+    months, days, ordinals : the file's own words, from January, from Monday and from the first quarter on; (): English
     date_only : hours are not written
     ends_day : midnight is written as 24:00 of the day before
 
@@ -67,6 +69,15 @@ class TimeStyle:
     fields: tuple[str, ...] = ()
     timezone: str | None = None
     date_only: bool = False
+    months: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
+    ordinals: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for code, words, count in (("%OB", self.months, 12), ("%OD", self.days, 7), ("%Oq", self.ordinals, 4)):
+            if len(words) != (count if code in self.format else 0):
+                raise ValueError(f"{code} should come with {count} words")
+
     ends_day: bool = False
 
 
@@ -244,15 +255,15 @@ def write_times(times: TimeArray, style: TimeStyle) -> list[str]:
         ]
     tz = _zone(style.timezone) if style.timezone else UTC
     if style.ends_day:
-        return [_write_end_of_day(count, tz, style.format) for count in counts]
-    return [_write(count, tz, style.format) for count in counts]
+        return [_write_end_of_day(count, tz, style.format, style) for count in counts]
+    return [_write(count, tz, style.format, style) for count in counts]
 
 
-_MONTHS = (
+MONTH_NAMES = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CODE = re.compile(r"%(:z|\^[bB]|O[a-zA-Z]|-?[a-zA-Z]|[1-9]f|%)")
 
 
@@ -287,17 +298,24 @@ _CODES: dict[str, Callable[[datetime], str]] = {
     "OY": lambda t: f"{t.year + 1:04d}",
     "V": lambda t: f"{t.isocalendar().week:02d}",
     "u": lambda t: str(t.isoweekday()),
-    "b": lambda t: _MONTHS[t.month - 1][:3],
-    "B": lambda t: _MONTHS[t.month - 1],
-    "^b": lambda t: _MONTHS[t.month - 1][:3].upper(),
-    "^B": lambda t: _MONTHS[t.month - 1].upper(),
-    "Ob": lambda t: _MONTHS[t.month - 1][:3].lower(),
-    "a": lambda t: _DAYS[t.weekday()][:3],
-    "A": lambda t: _DAYS[t.weekday()],
+    "b": lambda t: MONTH_NAMES[t.month - 1][:3],
+    "B": lambda t: MONTH_NAMES[t.month - 1],
+    "^b": lambda t: MONTH_NAMES[t.month - 1][:3].upper(),
+    "^B": lambda t: MONTH_NAMES[t.month - 1].upper(),
+    "Ob": lambda t: MONTH_NAMES[t.month - 1][:3].lower(),
+    "a": lambda t: DAY_NAMES[t.weekday()][:3],
+    "A": lambda t: DAY_NAMES[t.weekday()],
     "z": lambda t: _offset(t).replace(":", ""),
     ":z": _offset,
     "Z": lambda t: t.tzname() or "",
     "%": lambda t: "%",
+}
+
+
+_OWN_WORDS: dict[str, tuple[str, Callable[[datetime], int]]] = {
+    "OB": ("months", lambda t: t.month - 1),
+    "OD": ("days", lambda t: t.weekday()),
+    "Oq": ("ordinals", lambda t: (t.month - 1) // 3),
 }
 
 
@@ -310,26 +328,29 @@ def _zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def _write_end_of_day(count: int, tz: tzinfo, template: str) -> str:
+def _write_end_of_day(count: int, tz: tzinfo, template: str, style: TimeStyle) -> str:
     """Write midnight as the hour 24 of the day before, any other time as `_write` does."""
     moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count // 1000)).astimezone(tz)
     if count % 10**9 or (moment.hour, moment.minute, moment.second) != (0, 0, 0):
-        return _write(count, tz, template)
+        return _write(count, tz, template, style)
     # A second before lies on that day, whatever its clocks did.
-    return _write(count - 10**9, tz, _CLOCK_CODE.sub(lambda match: _AT_MIDNIGHT[match[0][-1]], template))
+    return _write(count - 10**9, tz, _CLOCK_CODE.sub(lambda match: _AT_MIDNIGHT[match[0][-1]], template), style)
 
 
 _AT_MIDNIGHT = {"H": "24", "M": "00", "S": "00"}
 _CLOCK_CODE = re.compile(r"%-?[HMS]")
 
 
-def _write(count: int, tz: tzinfo, template: str) -> str:
+def _write(count: int, tz: tzinfo, template: str, style: TimeStyle) -> str:
     """Write nanoseconds since 1970 in a zone."""
     seconds, nanoseconds = divmod(count, 10**9)
     moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(tz)
 
     def code(match: re.Match[str]) -> str:
         name = match.group(1)
+        if name in _OWN_WORDS:
+            words, place = _OWN_WORDS[name]
+            return str(getattr(style, words)[place(moment)])
         if name in HALVES:
             return HALVES[name][moment.hour >= 12]
         if name.endswith("f"):

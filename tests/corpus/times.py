@@ -26,6 +26,28 @@ _MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01"]
 _CROSSING = ["2024-01-12", "2024-01-13", "2024-01-14"]
 
 TIMES = (
+    Case(
+        "a German date beside a clock",
+        "Datum;Zeit;Wert\n1. März 2024;10:00;1\n1. März 2024;11:00;2\n2. März 2024;10:00;4\n",
+        series={"Wert": [1, 2, 4]},
+        times=["2024-03-01T10:00", "2024-03-01T11:00", "2024-03-02T10:00"],
+        written=("1. März 2024 10:00", "1. März 2024 11:00"),
+        panel=None,
+    ),
+    Case(
+        "Brazilian months",
+        "mês;valor\n" + "".join(f"{m}/23;{i + 1},5\n" for i, m in enumerate(["ago", "set", "out", "nov", "dez"])),
+        series={"valor": [1.5, 2.5, 3.5, 4.5, 5.5]},
+        times=["2023-08-01", "2023-09-01", "2023-10-01", "2023-11-01", "2023-12-01"],
+        written=("ago/23", "set/23", "out/23", "nov/23", "dez/23"),
+    ),
+    Case(
+        "French days of the week",
+        "jour,valeur\nlun. 3 juin 2024,1\nmar. 4 juin 2024,2\nmer. 5 juin 2024,4\njeu. 6 juin 2024,3\n",
+        series={"valeur": [1, 2, 4, 3]},
+        times=iso_days("2024-06-03", 4),
+        written=("lun. 3 juin 2024", "mar. 4 juin 2024"),
+    ),
     _case("iso with T and Z", [f"2024-01-01T0{h}:00:00Z" for h in range(3)], _HOURS, timezone="UTC"),
     _case("iso with blanks and no seconds", [f"2024-01-01 0{h}:00" for h in range(3)], _HOURS),
     _case("iso with milliseconds", [f"2024-01-01T0{h}:00:00.000" for h in range(3)], _HOURS),
