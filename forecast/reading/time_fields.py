@@ -1,6 +1,6 @@
 """Parts of a time that stand alone: a column of years beside one of months, or a header of months over rows of years.
 
-A part is a number or a word: `Jan`, `Q1`, `KW 12`, `HE01` (the hour that ends at 1:00, so hour 0).
+A part is a number or a word: `Jan`, `Q1`, `KW 12`, `HE01` (`hours` tells when that is).
 """
 
 from __future__ import annotations
@@ -48,9 +48,8 @@ _WORDS = {
     "month": re.compile(r"M(0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
     "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
-    "hour": re.compile(r"(?i:h|hr|hour|stunde)[ ._-]?(\d{1,2})", re.ASCII),
+    "hour": re.compile(r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?", re.ASCII),
 }
-_HOUR_ENDING = re.compile(r"(?i:he|hour[ _-]?ending)[ ._-]?(0?[1-9]|1\d|2[0-4])", re.ASCII)
 _FEWEST_WORDS = 3  # different words that a column of parts has
 _PROOF = ("month", "quarter")
 """Parts whose words (not numbers) are beyond doubt, whatever the column is called."""
@@ -61,13 +60,11 @@ def part_number(text: str, field: str) -> int:
     """Return the number that a cell stands for as a part of the time; -1: none.
 
     >>> part_number("Mar", "month"), part_number("Q3", "quarter"), part_number("HE01", "hour"), part_number("x", "day")
-    (3, 3, 0, -1)
+    (3, 3, 1, -1)
     """
     text = text.strip()
     if match := _NUMBER.fullmatch(text):
         return int(match[1])
-    if field == "hour" and (match := _HOUR_ENDING.fullmatch(text)):
-        return int(match[1]) - 1
     if field in _WORDS and (match := _WORDS[field].fullmatch(text)):
         return int(next(group for group in match.groups() if group))
     return month_numbers([text])[0] if field == "month" else -1
@@ -77,11 +74,6 @@ def is_part(text: str, field: str) -> bool:
     """Whether a cell is a part of the time, in its range."""
     low, high = RANGES[field]
     return low <= part_number(text, field) <= high
-
-
-def hours_are_ends(texts: Sequence[str]) -> bool:
-    """Whether hours are named by their ends: HE01 to HE24."""
-    return bool(texts) and all(_HOUR_ENDING.fullmatch(text.strip()) for text in texts)
 
 
 def read_part(cells: pa.StringArray, field: str) -> tuple[IntArray, BoolArray]:

@@ -39,7 +39,7 @@ def sampled(grid: Grid, name: str) -> list[str]:
 def filled_rows(grid: Grid, steps: Sequence[str], settings: FileSettings) -> BoolArray:
     """Whether a row has any value, (row,); all have where none has."""
     filled = are_filled(by_row(grid, steps, as_texts=bool(settings.symbols)), settings.missing)
-    rows: BoolArray = filled.reshape(len(grid), len(steps)).any(axis=1)
+    rows: BoolArray = np.any(filled.reshape(len(grid), len(steps)), axis=1)
     return rows if rows.any() else np.ones(len(grid), dtype=np.bool_)
 
 
@@ -90,7 +90,8 @@ def long_of(
     if identity and ids is not None:
         long[identity] = ids.take(pa.array(rows))
     long |= {name: grid.column(name).take(pa.array(rows)) for name in (*wide.rows.values(), *static)}
-    part = _free(TIME if wide.part in {"times", "year"} and not wide.rows else wide.part, long)
+    name = {"clock": "hour"}.get(wide.part, TIME if wide.part in {"times", "year"} and not wide.rows else wide.part)
+    part = _free(name, long)
     if wide.part != "numbers":
         long[part] = pa.array(wide.texts, pa.string()).take(pa.array(steps))
     value = _free(VALUE, long)
@@ -139,7 +140,7 @@ def _left_out(grid: Grid, wide: Wide, static: Sequence[str], empty: BoolArray) -
         name = "time of day" if wide.part == "clock" else wide.part
         series = "one series" if not wide.ids else f"a series for each {' + '.join(wide.ids)}"
         notes.append(
-            f"The time of a value is {rest!r} of its row with the {name} in the header{wide.about}: the table is read "
+            f"The time of a value is {rest!r} of its row with the {name} in the header: the table is read "
             f"as {series} (`data.layout=rows` reads each row as one)"
         )
     used = {*wide.steps, *wide.ids, *wide.rows.values(), *static}

@@ -20,7 +20,8 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
 from forecast.reading.columns import id_text, is_numeric, listed, match_names
 from forecast.reading.grid import Grid, some_cells
-from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, hours_are_ends, is_part, part_number
+from forecast.reading.hours import are_numbered
+from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_part, part_number
 from forecast.reading.time_forms import is_time
 from forecast.reading.times import form_of
 from forecast.reading.unpivot import are_filled, by_row, filled_rows, sampled
@@ -39,7 +40,6 @@ _FEWEST_NUMBERED = 8
 _NUMBERS = 0.9
 """Share of the cells in the columns of steps that must be numbers; the others are reported as bad."""
 _MOST = 0.5  # share of a column's cells that must be dates
-_LAST_HOUR = 24  # where hours are named by their ends
 _CLOCK = re.compile(r"([01]?\d|2[0-4]):[0-5]\d(?::00)?(?:\s?-\s?\d{1,2}:\d\d)?", re.ASCII)
 _NUMBERED = re.compile(r"(?P<letters>[^\W\d]*)[ _.]?(?P<number>\d{1,6})")
 _COUNTED = {"hour": ("", "h", "hr", "hour"), "month": ("", "m", "month"), "week": ("", "w", "wk", "week", "kw")}
@@ -58,7 +58,6 @@ class Wide:
     texts : what stands for each of them in the long table
     ids : the columns that name a row's series; none: one series
     rows : columns with the rest of the time, by part; "date" is a whole one
-    about : how the hours of the header are read, where that is to be told
 
     """
 
@@ -68,7 +67,6 @@ class Wide:
     texts: tuple[str, ...]
     ids: tuple[str, ...] = ()
     rows: Mapping[str, str] = field(default_factory=dict)
-    about: str = ""
 
 
 def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
@@ -207,7 +205,7 @@ def _pivot(grid: Grid, part: str, steps: tuple[str, ...], labels: Sequence[str],
     if year := next((name for name, cells in samples.items() if all(is_part(cell, "year") for cell in cells)), None):
         rows.setdefault("year", year)
     date = next((name for name, cells in samples.items() if _are_dates(cells)), None)
-    for header, texts, about in _readings(part, steps):
+    for header, texts in _readings(part, steps):
         if header == "clock" and date is not None:
             chosen = {"date": date}
         elif header != "clock" and header not in rows:
@@ -218,7 +216,7 @@ def _pivot(grid: Grid, part: str, steps: tuple[str, ...], labels: Sequence[str],
         if chosen:
             left = [name for name in labels if name not in chosen.values()]
             ids = tuple(named) or _ids(grid, left, np.ones(len(grid), np.bool_), [*chosen.values()])
-            return Wide("pivot", steps, header, texts, ids, chosen, about)
+            return Wide("pivot", steps, header, texts, ids, chosen)
     return None
 
 
@@ -227,32 +225,34 @@ def _are_dates(cells: Sequence[str]) -> bool:
     return form is not None and not form.weak and form.span == "day" and share > _MOST
 
 
-def _readings(part: str, steps: Sequence[str]) -> list[tuple[str, tuple[str, ...], str]]:
-    """What a header may hold as a part of the time: the part, its texts, and a word on them."""
+def _readings(part: str, steps: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """What a header may hold as a part of the time, and its texts."""
     if part == "hour":
-        return [("clock", *_clocks([part_number(name, "hour") for name in steps], ends=hours_are_ends(steps)))]
+        return [("clock", tuple(steps) if are_numbered(steps, "hour") else _from_midnight(map(_hour, steps)))]
     if part == "clock":
-        return [("clock", tuple(name.split("-")[0].strip() for name in steps), "")]
+        return [("clock", tuple(name.split("-")[0].strip() for name in steps))]
     if part != "numbers":
-        return [(part, _texts(part, steps), "")] if part != "times" else []
+        return [(part, _texts(part, steps))] if part != "times" else []
     matches = [match for name in steps if (match := _NUMBERED.fullmatch(name))]
     letters, numbers = matches[0]["letters"].lower(), [int(match["number"]) for match in matches]
     readings = []
-    if numbers in ([*range(24)], [*range(1, 25)]) and letters in _COUNTED["hour"]:
-        readings.append(("clock", *_clocks(numbers, ends=False)))
+    if numbers in ([*range(24)], [*range(1, 25)], [*range(1, 26)]) and letters in _COUNTED["hour"]:
+        readings.append(("clock", _from_midnight(numbers) if numbers[0] == 0 else tuple(map(str, numbers))))
     for header in ("month", "week", "day", "yearday"):
         low, high = RANGES[header]
         whole = numbers[0] == low and high - (3 if header == "day" else 1) <= numbers[-1] <= high
         if whole and letters in _COUNTED.get(header, (letters,)):
-            readings.append((header, tuple(map(str, numbers)), ""))
+            readings.append((header, tuple(map(str, numbers))))
     return readings
 
 
-def _clocks(hours: Sequence[int], *, ends: bool) -> tuple[tuple[str, ...], str]:
-    """Write hours of a header as times of day; those that count from 1 to 24 are named by their ends."""
-    counted = min(hours) == 1 and max(hours) == _LAST_HOUR
-    texts = tuple(f"{hour - counted:02d}:00" for hour in hours)
-    return texts, "; hours are named by their ends, so that the first is 00:00" if ends or counted else ""
+def _hour(name: str) -> int:
+    return part_number(name, "hour")
+
+
+def _from_midnight(hours: Iterable[int]) -> tuple[str, ...]:
+    """Write hours that are counted from 0 as times of day."""
+    return tuple(f"{hour:02d}:00" for hour in hours)
 
 
 def _texts(part: str, steps: Sequence[str]) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ _YEAR_MONTHS = "".join(f"{2020 + y},{_row(_BY_MONTH[12 * y : 12 * y + 12])}\n" f
 _HOURS = [float((5 * i) % 7) for i in range(72)]
 _DAY_HOURS = "".join(f"0{day + 1}.03.2024,{_row([*_HOURS[24 * day : 24 * day + 24]])}\n" for day in range(3))
 _BY_HOUR = [f"2024-03-0{i // 24 + 1}T{i % 24:02d}:00" for i in range(72)]
+_BY_HOUR_IN_BERLIN = [f"2024-10-25T{hour}:00" for hour in (22, 23)]  # UTC; the second day has 25 hours
+_BY_HOUR_IN_BERLIN += [f"2024-10-2{6 + i // 24}T{i % 24:02d}:00" for i in range(47)]
 _DAYS = [float(day % 9) for day in range(31 + 29)]
 _DAY_CELLS = f"2024,1,{_row([*_DAYS[:31]])}\n2024,2,{_row([*_DAYS[31:]])},,\n"
 
@@ -183,7 +185,27 @@ PIVOTS = (
         "Date," + ",".join(f"HE{hour:02d}" for hour in range(1, 25)) + "\n" + _DAY_HOURS,
         series={"value": [*_HOURS]},
         times=_BY_HOUR,
-        notes=("named by their ends, so that the first is 00:00",),
+        notes=("with the time of day in the header", "each read as the time at which it begins"),
+        written=("01.03.2024 HE01", "01.03.2024 HE02"),
+        quiet=False,
+    ),
+    Case(
+        "a row of days, a column an hour from 1 to 24",
+        "Date," + ",".join(map(str, range(1, 25))) + "\n" + _DAY_HOURS,
+        series={"value": [*_HOURS]},
+        times=_BY_HOUR,
+        quiet=False,
+    ),
+    Case(
+        "a row of days, a column an hour, one more on the day when clocks go back",
+        "Date,"
+        + ",".join(f"HE{hour:02d}" for hour in range(1, 26))
+        + "\n"
+        + f"2024-10-26,{_row([*_HOURS[:24]])},\n2024-10-27,{_row([*_HOURS[24:49]])}\n",
+        {"timezone": "Europe/Berlin"},
+        series={"value": [*_HOURS[:49]]},
+        times=_BY_HOUR_IN_BERLIN,
+        timezone="Europe/Berlin",
         quiet=False,
     ),
     Case(
