@@ -7,30 +7,28 @@ What the settings name is matched with the file's names; what they leave open is
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 import unicodedata
-from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import MISSING, is_missing, is_number
+from forecast.reading.cells import is_missing, is_number
 from forecast.reading.raw_table import in_order_of_ids
-from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, INDEX, TARGET, TIME, is_named, plain
+from forecast.reading.vocabulary import FIELDS, INDEX, TARGET, TIME, is_called_id, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.reading.grid import Grid
     from forecast.reading.settings import FileSettings, Layout, Names
-    from forecast.series.panel import Role, TimeArray
+    from forecast.series.panel import Role
 
 
 _NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
-_REPEATED = 0.6  # share of different times, up to which several series may share them
 _FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
 _LISTED, _LONG = 12, 60  # columns that a message names, and letters of a name
 
@@ -50,8 +48,9 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
             f"there, set `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
         )
-    # Parts of the date (hour, weekday, month) are features, and targets only if there is nothing else.
+    # Parts of the date (hour, weekday, month) and numbers of series are targets only if there is nothing else.
     candidates = [name for name in candidates if not _says_when(name)] or candidates
+    candidates = [name for name in candidates if not _numbers_series(grid, name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"
     if usual := _usual_target(candidates):
@@ -61,7 +60,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         return varying[0], "the only column of numbers that varies"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
-        f"set `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
+        f"set `{assigned('data.target', candidates[0])}`, or `data.layout=columns` where each is a series"
     )
 
 
@@ -90,7 +89,7 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
         return usual, "by its name"
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold {what}: {listed(candidates)}; "
-        f"set `data.target={candidates[0]}`, or `data.layout=columns` where each is a series"
+        f"set `{assigned('data.target', candidates[0])}`, or `data.layout=columns` where each is a series"
     )
 
 
@@ -114,34 +113,16 @@ def like_symbols(grid: Grid, name: str) -> bool:
     return 2 <= different <= min(_FEW_SYMBOLS, len(cells) // 2)
 
 
+def _numbers_series(grid: Grid, name: str) -> bool:
+    """Whether a column is called like an id and nothing else, and holds few different whole numbers."""
+    if not is_called_id(name):
+        return False
+    cells = grid.sample(name)
+    return len(set(cells)) <= len(cells) / 2 and all(re.fullmatch(r"\d+(\.0+)?", cell) for cell in cells)
+
+
 def _says_when(name: str) -> bool:
     return plain(name) in TIME or any(plain(name) in names for names in FIELDS.values())
-
-
-def usual_id(grid: Grid) -> str | None:
-    """Return the column of ids if it has a name that forecasting libraries use (unique_id, item_id)."""
-    return next((name for name in grid.names if plain(name) in ID), None)
-
-
-def id_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> str | None:
-    """Return the first column whose values separate rows with the same time into series; None: there is none.
-
-    Texts qualify; numbers only if the column's name suits an id (store, station).
-    """
-    stamps = times.astype(np.int64)  # (row,)
-    if len(np.unique(stamps)) > _REPEATED * len(stamps):
-        return None
-    for name in grid.names:
-        cells = grid.column(name)
-        text = pa.types.is_string(cells.type) and not is_numeric(grid, name)
-        if name in taken or not (text or is_named(name, ID_OR_NUMBER)):
-            continue
-        codes = np.asarray(pc.dictionary_encode(pc.fill_null(pc.cast(cells, pa.string()), "")).indices, dtype=np.int64)
-        order = np.lexsort((stamps, codes))  # by id, then by time: rows with both in common become neighbours
-        repeated = (np.diff(stamps[order]) == 0) & (np.diff(codes[order]) == 0)
-        if not repeated.any() and codes.max() < len(codes) / 2:
-            return name
-    return None
 
 
 def match_covariates(grid: Grid, settings: FileSettings, layout: Layout) -> dict[str, Role]:
@@ -198,10 +179,28 @@ def match_name(names: Sequence[str], wanted: str, setting: str) -> str:
     parts = [part.strip().casefold() for part in normal.split(",")]
     if len(parts) > 1 and {*parts} <= {name.strip().casefold() for name in names}:
         raise ForecastError(f"`{setting}` {wanted!r} is no column, its parts are: set `{setting}=[{wanted}]`")
+    twins = [name for name in names if re.fullmatch(re.escape(normal) + r" \(\d+\)'*", name)]
+    if len(twins) > 1:
+        either = " or ".join(f"`{assigned(setting, name)}`" for name in twins[:3])
+        raise ForecastError(
+            f"{len(twins)} columns of the file are called {wanted!r} and differ: set {either}, counted from the left"
+        )
     near = difflib.get_close_matches(normal.casefold(), [name.casefold() for name in names], n=1)
     meant = [name for name in names if near and name.casefold() == near[0]]
     hint = f"did you mean {meant[0]!r}? " if meant else ""
     raise ForecastError(f"`{setting}` {wanted!r} is no column of the file: {hint}the file has {listed(names)}")
+
+
+def assigned(setting: str, name: str) -> str:
+    """Write the setting of a column's name as it is typed into a shell.
+
+    >>> print(assigned("data.target", "north"), assigned("data.target", "Load (MW)"), assigned("data.target", "null"))
+    data.target=north "data.target=Load (MW)" "data.target='null'"
+    """
+    text = f"{setting}='{name}'" if name.lower() in {"null", "~"} else f"{setting}={name}"
+    if re.fullmatch(r"[\w.=/:+%@,-]*", text):
+        return text
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'
 
 
 def match_names(names: Sequence[str], wanted: Names | None, setting: str) -> tuple[str, ...]:
@@ -291,45 +290,3 @@ def _only_counts(grid: Grid, name: str) -> bool:
         and all(cell.isdigit() for cell in cells)
         and [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
     )
-
-
-def with_ids(grid: Grid, names: Sequence[str]) -> tuple[Grid, str | None]:
-    """Return the table with its column of ids, and that column: a new one where several name a series together."""
-    if len(names) < 2:
-        return grid, names[0] if names else None
-    identity = " + ".join(names)
-    return replace(grid, names=(*grid.names, identity), columns=(*grid.columns, join_ids(grid, names))), identity
-
-
-def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
-    """Join the columns that name a series into one of texts, "a/b", without their empty cells.
-
-    Raises
-    ------
-    ForecastError
-        Two different series would have the same name.
-
-    """
-    parts = [id_text(grid.column(name)) for name in names]
-    if len(parts) == 1:
-        return parts[0]
-    filled = [pc.if_else(pc.is_in(pc.utf8_lower(cells), value_set=_NOTHING), None, cells) for cells in parts]
-    joined = pc.binary_join_element_wise(*filled, _BETWEEN, null_handling="skip")
-    different = pa.table([joined, *filled], names=[str(j) for j in range(len(parts) + 1)])
-    different = different.group_by(different.column_names).aggregate([]).column("0").to_pylist()
-    if len(set(different)) < len(different):
-        name = next(name for name, count in Counter(different).items() if count > 1)
-        raise ForecastError(
-            f"two series of `data.id` would both be called {name!r}: rename one in the file ({_BETWEEN!r} joins the "
-            f"columns {listed(names)})"
-        )
-    return joined
-
-
-_BETWEEN = "/"
-_NOTHING = pa.array(sorted(MISSING), pa.string())
-
-
-def id_text(cells: pa.Array) -> pa.Array:
-    """Write a column of ids as texts."""
-    return pc.fill_null(pc.cast(cells, pa.string()), "")

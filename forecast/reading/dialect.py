@@ -290,7 +290,7 @@ def _refuse_torn(names: Sequence[str], cells: Sequence[str]) -> None:
 
 
 def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tuple[str, ...]:
-    """Names of all columns, made unique."""
+    """Names of all columns, of which some may be the same."""
     if not headers:
         return tuple(f"column {j + 1}" for j in range(width))
     padded = [_padded(row, width, shift=shift) for row in headers]
@@ -301,7 +301,7 @@ def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tupl
     if len(padded) > 1 and last[0] and not any(last[1:]):
         # The name of the index, as pandas writes it under several header rows.
         first = [last[0], *first[1:]]
-    return _distinct([name or f"column {j + 1}" for j, name in enumerate(first)])
+    return tuple(name or f"column {j + 1}" for j, name in enumerate(first))
 
 
 def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:
@@ -312,12 +312,3 @@ def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     return [f"{a} {b}".strip() for a, b in zip(upper, lower, strict=True)]
-
-
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)

@@ -5,7 +5,7 @@ Text is cut by Arrow where every row is regular, else row by row (`formats` read
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 
+_MOST_COLUMNS, _ROWS_TELL = 100_000, 5  # columns that a file may have, and rows of its head that tell
 _SAMPLE = 400  # cells of a column by which its kind is detected
 
 
@@ -43,6 +44,7 @@ class Grid:
     found, notes : as in `RawTable`
     european : the file is separated by semicolons, as in countries with decimal commas
     file_column : the column that says from which of several files a row is; "": there is one file
+    twins : columns that share a name in the file and differ: "x (1)" and "x (2)", by which they are told apart -> "x"
 
     """
 
@@ -54,6 +56,7 @@ class Grid:
     notes: tuple[str, ...] = ()
     european: bool = False
     file_column: str = ""
+    twins: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -104,20 +107,55 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
     if not rows:
         raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
     _refuse_open_quote(text, dialect)
+    least = min(len(row.cells) for row in rows[-_ROWS_TELL:])
+    if least > _MOST_COLUMNS:
+        raise ForecastError(
+            f"{name!r} has {least:,} columns, at most {_MOST_COLUMNS:,} are read: set `data.delimiter` if they are "
+            "none, or give the series below each other (`data.id`)"
+        )
     header = find_header(rows, settings.header)
     if header.kind == "none" and dialect.comment and settings.header is None:
         header = _commented(text, dialect, header)
     columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
+    columns = [_plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns]
+    names, columns, twins, about = _told_apart(header.names, columns)
     grid = Grid(
-        names=header.names,
-        columns=tuple(_plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns),
+        names=names,
+        columns=tuple(columns),
         lines=lines + header.line - 1 + skipped,
         ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
         found=_found(dialect, header),
-        notes=header.notes,
+        notes=(*header.notes, *about),
         european=dialect.delimiter == ";",
+        twins=twins,
     )
     return _without_empty(grid)
+
+
+def _told_apart(
+    names: Sequence[str], columns: Sequence[pa.Array]
+) -> tuple[tuple[str, ...], list[pa.Array], dict[str, str], tuple[str, ...]]:
+    """Number columns of one name, "x (1)", and leave out those that repeat another; also names by number, and notes."""
+    places: dict[str, list[int]] = {}
+    for j, name in enumerate(names):
+        places.setdefault(name, []).append(j)
+    new, left_out, twins, notes = list(names), set(), {}, []
+    for name, all_of_them in places.items():
+        if len(all_of_them) == 1:
+            continue
+        different = [j for i, j in enumerate(all_of_them) if not any(columns[k] == columns[j] for k in all_of_them[:i])]
+        if again := sorted({*all_of_them} - {*different}):
+            left_out |= set(again)
+            notes.append(f"{name!r} comes {len(again) + 1} times with the same cells: it is read once")
+        for number, j in enumerate(different if len(different) > 1 else (), start=1):
+            new[j] = _free(f"{name} ({number})", names)
+            twins[new[j]] = name
+    kept = [j for j in range(len(names)) if j not in left_out]
+    return tuple(new[j] for j in kept), [columns[j] for j in kept], twins, tuple(notes)
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    return name if name not in taken else _free(f"{name}'", taken)
 
 
 def _refuse_open_quote(text: str, dialect: Dialect) -> None:

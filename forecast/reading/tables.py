@@ -23,14 +23,13 @@ from forecast.reading.columns import (
     choose_symbols,
     choose_target,
     column_series,
-    id_by_content,
     match_covariates,
+    match_name,
     match_names,
-    usual_id,
-    with_ids,
 )
 from forecast.reading.formats import cut, join
 from forecast.reading.grid import line_list
+from forecast.reading.ids import ids_by_content, usual_id, with_ids
 from forecast.reading.opening import find_files, open_content
 from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
@@ -73,7 +72,8 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     grid, identity = roles.grid, roles.identity
     times = read_row_times(grid, roles.time, settings)
     if roles.layout == "long" and identity is None and times.times is not None and times.good.all():
-        identity = id_by_content(grid, times.times, [*roles.targets, *roles.covariates, *roles.time.columns])
+        taken = [*roles.targets, *roles.covariates, *roles.time.columns]
+        grid, identity = with_ids(grid, ids_by_content(grid, times.times, taken))
     if roles.layout == "long" and identity is None and times.times is None:
         identity = grid.file_column or None  # rows are steps: each file begins anew
     targets = read_targets(grid, roles.targets, settings, file, symbols)
@@ -152,6 +152,9 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
     ids = named or tuple(filter(None, [usual_id(grid)]))
     taken = [*targets, *covariates, *ids, *filter(None, [grid.file_column])]
     time = choose_time(grid, settings, _named_time(grid, settings), taken)
+    for name in time.columns:
+        if settings.time is None and name in grid.twins:
+            match_name(grid.names, grid.twins[name], "data.time")  # asks which of them
     if targets:
         words = _listed(targets)
     else:

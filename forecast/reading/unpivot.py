@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import MISSING, is_missing
-from forecast.reading.columns import id_text, join_ids, listed
+from forecast.reading.columns import listed
 from forecast.reading.grid import line_list
+from forecast.reading.ids import id_text, join_ids
 from forecast.reading.time_columns import TimeChoice, choose_time, fields_choice
 from forecast.reading.times import form_of
 

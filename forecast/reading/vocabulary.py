@@ -36,6 +36,8 @@ ID_OR_NUMBER = frozenset(
     [
         *["id", "store", "shop", "item", "product", "sku", "symbol", "ticker", "code", "name", "region", "country"],
         *["station", "sensor", "site", "meter", "plant", "building", "device", "series", "group", "zone", "city"],
+        *["dept", "department", "customer", "client", "branch", "brand", "category", "family", "filiale", "artikel"],
+        *["county", "state", "province", "district", "location", "machine"],
         *["종목", "종목코드", "지역", "매장", "상품", "지점", "점포", "설비"],
     ]
 )
@@ -65,6 +67,19 @@ CLOCK = frozenset(
 def plain(name: str) -> str:
     """Reduce a name to its letters and digits: "Adj Close" -> "adjclose", "<DATE>" -> "date"."""
     return re.sub(r"[^\w]|_", "", unicodedata.normalize("NFC", name)).lower()
+
+
+def is_called_id(name: str) -> bool:
+    """Whether a column is called like an id and nothing else ("Store", "store_nbr"; not "store sales").
+
+    >>> is_called_id("Store"), is_called_id("store_nbr"), is_called_id("store sales")
+    (True, True, False)
+    """
+    words = {plain(word) for word in re.split(r"[\s_/(),\[\].-]+", name)} - _OF_IDS - {""}
+    return bool(words) and words <= ID_OR_NUMBER
+
+
+_OF_IDS = {"id", "nr", "nbr", "no", "num", "number", "key", "code"}
 
 
 def is_named(name: str, names: frozenset[str]) -> bool:

@@ -18,20 +18,21 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
-from forecast.reading.columns import id_text, is_numeric, listed, match_names
+from forecast.reading.columns import is_numeric, listed, match_names
 from forecast.reading.grid import Grid, some_cells
 from forecast.reading.hours import are_numbered
+from forecast.reading.ids import join_ids, naming_columns
 from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_part, part_number
 from forecast.reading.time_forms import is_time
 from forecast.reading.times import form_of
-from forecast.reading.unpivot import are_filled, by_row, filled_rows, sampled
+from forecast.reading.unpivot import by_row, filled_rows, sampled
 from forecast.reading.vocabulary import ID_OR_NUMBER, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.reading.settings import FileSettings
-    from forecast.series.panel import BoolArray, IntArray
+    from forecast.series.panel import BoolArray
 
 
 _FEWEST = {"times": 4, "year": 4, "month": 4, "quarter": 4, "hour": 20, "clock": 4}
@@ -270,55 +271,16 @@ def _ids(
     Texts qualify, and numbers whose column is called like an id, or all with `any_kind`.
     """
     kept = grid.keep(rows)
-    times_only = np.zeros(len(kept), dtype=np.int64)
-    for name in times:
-        times_only = _finer(times_only, kept.column(name))
     usable = [name for name in labels if any_kind or _may_name(kept, name)]
-    if not usable or (times and _all_different(times_only)):
-        return ()
-    single = next((name for name in usable if _names_rows(kept, [name], times_only)), None)
-    if single is not None:
-        return (single,)
-    chosen: list[str] = []
-    codes = times_only
-    for name in usable:
-        finer = _finer(codes, kept.column(name))
-        if finer.max() > codes.max() or not _all_filled(kept, chosen):
-            codes = finer
-            chosen.append(name)
-    for name in chosen[:-1]:
-        fewer = [other for other in chosen if other != name]
-        chosen = fewer if _names_rows(kept, fewer, times_only) else chosen
-    return tuple(chosen) if _names_rows(kept, chosen, times_only) else ()
+    codes = np.zeros(len(kept), dtype=np.int64)
+    if times:
+        codes = np.asarray(pc.dictionary_encode(join_ids(kept, times)).indices, dtype=np.int64)
+        if len(np.unique(codes)) == len(codes):
+            return ()
+    return naming_columns(kept, usable, codes)
 
 
 def _may_name(grid: Grid, name: str) -> bool:
     """Whether a column may name series: texts that are no times, or numbers called like an id."""
     text = pa.types.is_string(grid.column(name).type) and not is_numeric(grid, name) and bool(grid.sample(name))
     return (text and not _any_times(grid, [name])) or is_named(name, ID_OR_NUMBER)
-
-
-def _names_rows(grid: Grid, names: Sequence[str], codes: IntArray) -> bool:
-    """Whether columns name each row, and rows with the same of `codes` differently."""
-    for name in names:
-        codes = _finer(codes, grid.column(name))
-    return _all_different(codes) and _all_filled(grid, names)
-
-
-def _all_different(codes: IntArray) -> bool:
-    return len(np.unique(codes)) == len(codes)
-
-
-def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
-    """Whether each row has a cell in one of the columns."""
-    filled = np.zeros(len(grid), dtype=np.bool_)
-    for name in names:
-        filled |= are_filled(grid.column(name), ())
-    return bool(filled.all())
-
-
-def _finer(codes: IntArray, cells: pa.Array) -> IntArray:
-    """Codes of rows, (row,), told apart by one more column."""
-    own = np.asarray(pc.dictionary_encode(id_text(cells)).indices, dtype=np.int64)
-    _, finer = np.unique(np.stack([codes, own]), axis=1, return_inverse=True)
-    return np.asarray(finer, dtype=np.int64).reshape(-1)

@@ -169,6 +169,43 @@ LAYOUTS = (
         series={"close (2)": [4, 5, 6]},
     ),
     Case(
+        "the same name twice, and nobody says which",
+        "date,close,close\n2024-01-01,1,4\n2024-01-02,2,5\n2024-01-03,3,6\n",
+        error=("which column is to be forecast?", "'close (1)', 'close (2)'", '"data.target=close (1)"'),
+    ),
+    Case(
+        "the same name twice, and a target called so",
+        "date,close,close\n2024-01-01,1,4\n2024-01-02,2,5\n2024-01-03,3,6\n",
+        {"target": "close"},
+        error=(
+            "2 columns of the file are called 'close' and differ",
+            '"data.target=close (1)"',
+            '"data.target=close (2)"',
+        ),
+    ),
+    Case(
+        "two columns of times of one name",
+        "date,date,y\n2024-01-01,2024-02-01,1\n2024-01-02,2024-02-03,4\n2024-01-03,2024-02-05,9\n",
+        error=("2 columns of the file are called 'date' and differ", '"data.time=date (2)"'),
+    ),
+    Case(
+        "the same column twice",
+        "date,close,date,close\n2024-01-01,1,2024-01-01,1\n2024-01-02,2,2024-01-02,2\n2024-01-03,3,2024-01-03,3\n",
+        series={"close": [1, 2, 3]},
+        notes=("'close' comes 2 times with the same cells: it is read once",),
+        quiet=False,
+    ),
+    Case(
+        "a header of commas",
+        "date,value" + "," * 100_000 + "\n2024-01-01,1" + "," * 100_000 + "\n",
+        error=("has 100,002 columns, at most 100,000 are read",),
+    ),
+    Case(
+        "a column called null",
+        "date,null,other\n2024-01-01,1,4\n2024-01-02,2,5\n2024-01-03,3,6\n",
+        error=("""set `"data.target='null'"`""",),
+    ),
+    Case(
         "names with brackets, blanks and line ends",
         'Date (UTC),"Load\n[MW]",x\n2024-01-01,1.5,1\n2024-01-02,2.5,1\n2024-01-03,-3.25,1\n',
         {"target": "load [mw]"},
@@ -264,10 +301,34 @@ LAYOUTS = (
     Case(
         "a long file whose series two columns name",
         "Store,Dept,Date,Sales\n"
-        + "".join(f"{s},{d},2024-01-{i + 1:02d},{10 * s + d + i}\n" for s in (1, 2) for d in (1, 3) for i in range(3)),
+        + "".join(f"{s},{d},2024-01-{i + 1:02d},{s}{i + int(d)}\n" for s in "12" for d in "13" for i in range(3)),
         {"id": ["Store", "Dept"], "target": "Sales"},
         series={"1/1": [11, 12, 13], "1/3": [13, 14, 15], "2/1": [21, 22, 23], "2/3": [23, 24, 25]},
         found={"id": "Store + Dept (4 series)"},
+    ),
+    Case(
+        "a long file whose series two columns name, which nobody says",
+        "Store,Dept,Date,Weekly_Sales,IsHoliday\n"
+        + "".join(
+            f"{s},{d},2024-01-{i + 1:02d},{s + d + i},{i % 2}\n" for s in (1, 2) for d in (1, 3) for i in range(3)
+        ),
+        {"target": "Weekly_Sales"},
+        series={"1/1": [2, 3, 4], "1/3": [4, 5, 6], "2/1": [3, 4, 5], "2/3": [5, 6, 7]},
+        found={"id": "Store + Dept (4 series)"},
+    ),
+    Case(
+        "numbers of stores are no target",
+        "store_nbr,date,demand_kg\n" + "".join(f"{s},2024-01-0{i},{s * i}\n" for s in (1, 2, 3) for i in (1, 2, 3)),
+        series={"1": [1, 2, 3], "2": [2, 4, 6], "3": [3, 6, 9]},
+        found={"target": "demand_kg (the only column of numbers)"},
+    ),
+    Case(
+        "a store with few rows beside one with many",
+        "store,date,y\n"
+        + "".join(f"1,2024-01-{day:02d},{day % 4}\n" for day in range(1, 21))
+        + "".join(f"2,2024-01-{day:02d},{day % 3}\n" for day in range(18, 22)),
+        series={"1": [day % 4 for day in range(1, 21)], "2": [day % 3 for day in range(18, 22)]},
+        found={"id": "store (2 series)"},
     ),
     Case(
         "two columns whose names would run into one",

@@ -1,0 +1,143 @@
+"""Which columns name the series of a row, and their names as one column of texts.
+
+Columns called as forecasting libraries call ids are taken at once; else the fewest of the first ones by which rows of
+the same time differ, or, where each row is a series, all rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecast.errors import ForecastError
+from forecast.reading.cells import MISSING
+from forecast.reading.columns import is_numeric, listed
+from forecast.reading.vocabulary import ID, ID_OR_NUMBER, is_named, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.grid import Grid
+    from forecast.series.panel import BoolArray, IntArray, TimeArray
+
+
+_REPEATED = 0.6  # share of different times, up to which texts of any name may tell series apart
+_BETWEEN = "/"
+_NOTHING = pa.array(sorted(MISSING), pa.string())
+
+
+def usual_id(grid: Grid) -> str | None:
+    """Return the column of ids if it has a name that forecasting libraries use (unique_id, item_id)."""
+    return next((name for name in grid.names if plain(name) in ID), None)
+
+
+def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[str, ...]:
+    """Return the fewest of the first columns that separate rows with the same time into series; (): there are none.
+
+    Texts qualify where many rows have the same time; numbers only if the column's name suits an id (store, station).
+    """
+    stamps, different = pd.factorize(times.astype(np.int64))  # (row,)
+    if len(different) == len(stamps):
+        return ()
+    many = len(different) <= _REPEATED * len(stamps)
+    usable = [
+        name
+        for name in grid.names
+        if name not in taken and (is_named(name, ID_OR_NUMBER) or (many and _is_text(grid, name)))
+    ]
+    chosen = naming_columns(grid, usable, stamps)
+    codes = np.zeros(len(grid), dtype=np.int64)
+    for name in chosen:
+        codes = _finer(codes, grid.column(name))
+    return chosen if chosen and codes.max() < len(codes) / 2 else ()
+
+
+def naming_columns(grid: Grid, usable: Sequence[str], codes: IntArray) -> tuple[str, ...]:
+    """Return the fewest of the first columns by which all rows with the same of `codes` differ; (): there are none."""
+    single = next((name for name in usable if _tell_apart(grid, [name], codes)), None)
+    if single is not None:
+        return (single,)
+    chosen: list[str] = []
+    finest = codes
+    for name in usable:
+        finer = _finer(finest, grid.column(name))
+        if finer.max(initial=0) > finest.max(initial=0) or not _all_filled(grid, chosen):
+            finest = finer
+            chosen.append(name)
+    for name in chosen[:-1]:
+        fewer = [other for other in chosen if other != name]
+        chosen = fewer if _tell_apart(grid, fewer, codes) else chosen
+    return tuple(chosen) if chosen and _tell_apart(grid, chosen, codes) else ()
+
+
+def _is_text(grid: Grid, name: str) -> bool:
+    return bool(pa.types.is_string(grid.column(name).type)) and not is_numeric(grid, name)
+
+
+def _tell_apart(grid: Grid, names: Sequence[str], codes: IntArray) -> bool:
+    """Whether columns name each row, and rows with the same of `codes` differently."""
+    for name in names:
+        codes = _finer(codes, grid.column(name))
+    return len(pd.unique(codes)) == len(codes) and _all_filled(grid, names)
+
+
+def _finer(codes: IntArray, cells: pa.Array) -> IntArray:
+    """Codes of rows, (row,), told apart by one more column."""
+    own = np.asarray(pc.dictionary_encode(id_text(cells)).indices, dtype=np.int64)
+    return np.asarray(pd.factorize(codes * (own.max(initial=0) + 1) + own)[0], dtype=np.int64)
+
+
+def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
+    """Whether each row has a cell in one of the columns."""
+    filled: BoolArray = np.zeros(len(grid), dtype=np.bool_)
+    for name in names:
+        filled |= ~np.asarray(_is_nothing(id_text(grid.column(name))).to_numpy(zero_copy_only=False))
+    return bool(filled.all())
+
+
+def _is_nothing(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.is_in(pc.utf8_lower(texts), value_set=_NOTHING)
+
+
+def with_ids(grid: Grid, names: Sequence[str]) -> tuple[Grid, str | None]:
+    """Return the table with its column of ids, and that column: a new one where several name a series together."""
+    if len(names) < 2:
+        return grid, names[0] if names else None
+    identity = " + ".join(names)
+    return replace(grid, names=(*grid.names, identity), columns=(*grid.columns, join_ids(grid, names))), identity
+
+
+def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
+    """Join the columns that name a series into one of texts, "a/b", without their empty cells.
+
+    Raises
+    ------
+    ForecastError
+        Two different series would have the same name.
+
+    """
+    parts = [id_text(grid.column(name)) for name in names]
+    if len(parts) == 1:
+        return parts[0]
+    filled = [pc.if_else(_is_nothing(cells), None, cells) for cells in parts]
+    joined = pc.binary_join_element_wise(*filled, _BETWEEN, null_handling="skip")
+    different = pa.table([joined, *filled], names=[str(j) for j in range(len(parts) + 1)])
+    texts = different.group_by(different.column_names).aggregate([]).column("0").to_pylist()
+    if len(set(texts)) < len(texts):
+        name = next(text for text, count in Counter(texts).items() if count > 1)
+        raise ForecastError(
+            f"two series of `data.id` would both be called {name!r}: rename one in the file ({_BETWEEN!r} joins the "
+            f"columns {listed(names)})"
+        )
+    return joined
+
+
+def id_text(cells: pa.Array) -> pa.Array:
+    """Write a column of ids as texts."""
+    return pc.fill_null(pc.cast(cells, pa.string()), "")
