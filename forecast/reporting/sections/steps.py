@@ -73,9 +73,7 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
     if np.isfinite(named).any() and np.nanmax(named) > 0:
         top = min(top, WORSE_THAN_SHOWN * float(np.nanmax(named)))
     bottom = 0.0
-    if question_of_scores([metric]).forecasts_probabilities and len(
-        finite
-    ):  # all lie close to one another, and far from zero
+    if question_of_scores([metric]).forecasts_probabilities and len(finite):  # all lie close, and far from zero
         bottom = max(float(finite.min()) - 0.1 * (top - float(finite.min())), 0.0)
     top = bottom + ((top - bottom) or 1.0) * 1.05
     says = _in_words(table, roles, label)
