@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import FloatArray, IntArray
 
+_WILD = 100  # times the changes of a series; beyond that a number says nothing more
 _COPY_MOVES = 0.5
 _COPY_EXPLAINS = 0.1
 
@@ -61,14 +62,17 @@ def copy_test(results: pd.DataFrame, known: pd.DataFrame, model: str) -> CopyTes
 
 def _sentence(model: str, moves: float, explained: float, *, copy: bool) -> str:
     foreseen = f"{max(explained, 0.0):.0%}" if explained > -0.005 else f"less than nothing ({explained:.0%})"
+    distance = f"{moves:.0%} as far"
+    if moves > _WILD:
+        distance, foreseen = f"more than {_WILD} times as far", "less than nothing"
     if copy:
         return (
-            f"{model} copies the last value: its forecasts move {moves:.0%} as far from it as the series does "
+            f"{model} copies the last value: its forecasts move {distance} from it as the series does "
             f"and foresee {foreseen} of the changes"
         )
     if explained < _COPY_EXPLAINS:
         return (
-            f"{model} does not copy the last value, but gains nothing by it: its forecasts move {moves:.0%} as far "
+            f"{model} does not copy the last value, but gains nothing by it: its forecasts move {distance} "
             f"from it as the series does and foresee {foreseen} of the changes"
         )
     return f"{model} does not copy the last value: its forecasts foresee {foreseen} of the changes from it"

@@ -17,6 +17,7 @@ from forecast.reading.covariates import with_covariates
 from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
 from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
+from forecast.reading.raw_table import check_sizes
 from forecast.reading.rows import (
     OnDuplicates,
     Rows,
@@ -67,6 +68,7 @@ def assemble(
         forecast; a series has two labels.
 
     """
+    check_sizes(raw.series)
     if target_at == "end":
         spread, unlabelled = spread_labels(raw, raw.symbols)
         assembled = _assemble(spread, settings, timezone, single_rows=True)

@@ -20,6 +20,8 @@ _SHOWN = {"utf-8-sig": "utf-8 with BOM", "utf-16": "utf-16", "utf-32": "utf-32"}
 # Guesses of charset-normalizer that are trusted: scripts that no Western code page can be mistaken for. Among the many
 # Western code pages a guess from a few bytes is chance, and cp1252 is what such files nearly always are.
 _OTHER_SCRIPTS = {"cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5", "cp1251", "koi8_r", "cp1253"}
+_TWO_BYTES = {"cp949", "cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5"}
+_MIXED, _FEWEST_LINES = 0.05, 2  # share and number of lines in UTF-8 from which on a file mixes encodings
 _ENOUGH = 1 << 18  # bytes on which an encoding is guessed
 _HANGUL = re.compile("[가-힣]")
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -88,7 +90,9 @@ def _decode_detected(data: bytes, name: str) -> tuple[str, str] | None:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         _refuse_damaged(data, error, name)
-    return _decode_legacy(data)
+    text, encoding = _decode_legacy(data)
+    _refuse_mixed(data, encoding, name)
+    return text, encoding
 
 
 def _wide(data: bytes) -> str | None:
@@ -114,6 +118,32 @@ def _refuse_damaged(data: bytes, error: UnicodeDecodeError, name: str) -> None:
     raise ForecastError(
         f"{name!r} is UTF-8 but for {wrong} damaged characters, the first in line {line}: correct them, "
         f"or set `data.encoding`"
+    )
+
+
+def _refuse_mixed(data: bytes, encoding: str, name: str) -> None:
+    """Refuse a file of which some lines are UTF-8, and others not: two files that were put together.
+
+    By chance a line of another encoding is UTF-8 now and then ("É»" in cp1252), but hardly with a character of three
+    bytes in an encoding that has two for each.
+    """
+    first, wrong, right, count = 0, 0, 0, 0
+    for number, line in enumerate(data.splitlines(), start=1):
+        if line.isascii():
+            continue
+        count += 1
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            first, wrong = first or number, wrong + 1
+        else:
+            right += encoding not in _TWO_BYTES or max(text) > "\u07ff"
+    if right < max(_FEWEST_LINES, _MIXED * count):
+        return
+    raise ForecastError(
+        f"{name!r} mixes encodings: line {first} is no UTF-8, like {wrong} of the {count} lines outside "
+        "ASCII, and the others are: save it again in one encoding, or set `data.encoding=latin-1` to read it with "
+        "garbled texts"
     )
 
 

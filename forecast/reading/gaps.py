@@ -259,7 +259,7 @@ def _with_steps(rows: Rows, missing: _Missing, calendar: Calendar) -> Rows:
     gaps = np.flatnonzero(missing.total)
     if len(gaps) == 0:
         return rows
-    new = np.concatenate([run for i in gaps for run in _runs(rows, missing, calendar, i)])
+    new = np.concatenate([run for i in gaps.tolist() for run in _runs(rows, missing, calendar, i)])
     count = len(rows)
     order = np.insert(np.arange(count), np.repeat(gaps + 1, missing.total[gaps]), count + np.arange(len(new)))
     return replace(

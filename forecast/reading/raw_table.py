@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
-from forecast.series.calendar import TimeStyle, plain_style
+from forecast.series.calendar import FIRST_DAY, LAST_DAY, TimeStyle, plain_style
 from forecast.series.panel import Channel
 from forecast.wording import counted
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
 
 
+_LARGEST = 1e150  # numbers whose squares, and sums of these, are still finite
 MOST_SYMBOLS = 10_000
 """Symbols that an alphabet may have; more of them are numbers or free text read by mistake."""
 
@@ -115,6 +116,41 @@ def check_constant(series: Sequence[RawSeries], file: str, symbols: Sequence[str
     raise ForecastError(
         f"{name!r} of {file!r} is {what} ({counted(len(series[0].lines), 'row')}): there is nothing to forecast, "
         f"name another column with `data.target`"
+    )
+
+
+def check_sizes(series: Sequence[RawSeries]) -> None:
+    """Refuse numbers whose squares are no finite numbers above zero any more.
+
+    Raises
+    ------
+    ForecastError
+        Names the first of them.
+
+    """
+    for raw in series:
+        largest = float(np.abs(_known(raw.values)).max(initial=0.0))
+        beside = 0.0 if raw.covariates is None else float(np.abs(_known(raw.covariates)).max(initial=0.0))
+        if max(largest, beside) > _LARGEST:
+            _refuse_large(raw)
+        if 0 < largest < 1 / _LARGEST:
+            raise ForecastError(
+                f"series {raw.id!r} holds no number beyond {largest:g}, and squares of such numbers are "
+                "zero: multiply the column by a power of ten"
+            )
+
+
+def _refuse_large(raw: RawSeries) -> None:
+    """Name the first row with a number that is too large."""
+    columns = [raw.values] if raw.covariates is None else [raw.values, *raw.covariates.T]  # noqa: PD011 - no frame
+    wrong = np.abs(np.stack(columns)) > _LARGEST  # (channel, row)
+    row, count = int(np.argmax(wrong.any(axis=0))), int(wrong.sum())
+    value = float(columns[int(np.argmax(wrong[:, row]))][row])
+    absent = f", or set `data.missing={value!r}` if it stands for no value" if count == 1 else ""
+    raise ForecastError(
+        f"series {raw.id!r} holds {counted(count, 'number')} beyond {_LARGEST:g}, whose squares are "
+        f"infinite, the first ({value:g}) in line {raw.lines[row]}: correct {'it' if count == 1 else 'them'}, or "
+        f"divide the column by a power of ten{absent}"
     )
 
 
@@ -230,5 +266,13 @@ def _times(column: pd.Series[pd.Timestamp], name: str) -> tuple[TimeArray, TimeS
         raise ForecastError(f"column {name!r} has no time in row {row}: drop such rows first")
     zone = None if index.tz is None else str(index.tz)
     utc = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
+    outside = utc.to_numpy().astype("datetime64[s]").astype(np.int64) // 86_400
+    first, last = (np.datetime64(day, "D").astype(np.int64) for day in (FIRST_DAY, LAST_DAY))
+    if (beyond := (outside < first) | (outside >= last)).any():
+        row = int(np.argmax(beyond))
+        raise ForecastError(
+            f"column {name!r} has the time {utc[row]!s:.10} in row {row + 1}, outside {FIRST_DAY} to {LAST_DAY}, "
+            "between which times are counted: shift the years"
+        )
     times = utc.to_numpy().astype("datetime64[ns]")
     return times, plain_style(times, zone, name)

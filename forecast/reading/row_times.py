@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.errors import ForecastError
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
 _ISO_PARTS = {"year": "%Y", "quarter": "-Q%q", "month": "-%m", "week": "-W%V", "day": "-%d", "yearday": "-%j"}
+_SECONDS = 2**63 // 10**9
 _ISO_PARTS |= {"hour": " %H:00", "minute": ":%M", "second": ":%S"}
 
 
@@ -84,8 +86,10 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
     cells = grid.column(choice.columns[0])
     good = np.asarray(pc.is_valid(cells).to_numpy(zero_copy_only=False))
     timezone = getattr(cells.type, "tz", None)
+    seconds = pc.fill_null(pc.cast(pc.cast(cells, pa.timestamp("s", timezone), safe=False), pa.int64()), 0).to_numpy()
+    good &= np.abs(seconds) < _SECONDS  # beyond it nanoseconds do not fit into 64 bits
     counts = pc.cast(cells, pa.timestamp("ns", timezone), safe=False)
-    ns = np.asarray(pc.fill_null(pc.cast(counts, pa.int64()), 0).to_numpy(), dtype=np.int64)
+    ns = np.where(good, pc.fill_null(pc.cast(counts, pa.int64()), 0).to_numpy(), 0)
     date_only = timezone is None and not (ns % (86_400 * 10**9)).any()
     form = "%Y-%m-%d" if date_only else "%Y-%m-%d %H:%M:%S"
     if (ns % 10**9).any():
@@ -125,6 +129,8 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     european = grid.european
     times = read_times(cells, form, settings.day_first, european=european)
     ns, good = times.ns, times.good
+    if times.swapped is not None:
+        _refuse_swapped(grid, name, times.swapped)
     sample = grid.sample(name)
     notes = (*times.notes, *_months_note(sample, form, name))
     if form.span == "serial":
@@ -144,6 +150,16 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
             return _with_numbered_hours(days, grid, choice.columns[1], settings)
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     return RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+
+
+def _refuse_swapped(grid: Grid, name: str, row: int) -> None:
+    """Refuse dates of which a spreadsheet exchanged days and months."""
+    before, here = _texts(grid, name)[row - 1 : row + 1].to_pylist()
+    raise ForecastError(
+        f"days and months of {name!r} are exchanged in dates up to the 12th, as by a spreadsheet of another country: "
+        f"{here!r} follows {before!r} in line {grid.lines[row]}, and so on, and exchanged they are in order: export "
+        "the table again with dates such as 2024-01-31, or set `data.day_first=true` or `false` to read them so"
+    )
 
 
 def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSettings) -> RowTimes:

@@ -34,6 +34,7 @@ from forecast.reading.opening import find_files, open_content
 from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
 from forecast.reading.time_columns import choose_time
+from forecast.reading.times import BEYOND, is_beyond
 from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.values import notation_words, read_covariates, read_targets
 from forecast.reading.wide import find_wide
@@ -270,7 +271,11 @@ def _shown(grid: Grid, names: Sequence[str], rows: BoolArray) -> pa.Array:
 def _bad_cells(lines: IntArray, cells: pa.Array, name: str, what: str) -> _BadRows:
     """Describe cells that are not `what` ("a time"), empty cells as empty."""
     texts = [str(cell) if cell is not None else "" for cell in cells.slice(0, _SHOWN).to_pylist()]
-    words = [f"{text[:40]!r} in {name!r} is not {what}" if text else f"{name!r} is empty" for text in texts]
+    wrong = [BEYOND if what == "a time" and is_beyond(text) else f"is not {what}" for text in texts]
+    words = [
+        f"{text[:40]!r} in {name!r} {why}" if text else f"{name!r} is empty"
+        for text, why in zip(texts, wrong, strict=True)
+    ]
     return _BadRows(lines, tuple(words))
 
 

@@ -18,7 +18,7 @@ from forecast.reading.cells import is_missing, is_number
 from forecast.reading.hours import are_numbered
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
-from forecast.reading.times import form_of, irregularity_of, read_times
+from forecast.reading.times import BEYOND, form_of, irregularity_of, is_beyond, read_times
 from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, SPANS, STEPS, TIME, is_named, plain
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _detected(grid: Grid, names: Sequence[str]) -> TimeChoice:
     likely += [name for name, form in forms.items() if name == grid.names[0] and _goes_on(_filled(grid, name), form)]
     if likely and len(names) > 1:
         return _with_clock_column(grid, likely[0], forms[likely[0]], names)
+    _refuse_beyond(names, grid)
     _refuse_unknown([name for name in names if plain(name) in TIME and _is_different(grid, name)], grid)
     steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
     if steps:
@@ -206,6 +207,17 @@ def _goes_up(grid: Grid, name: str) -> bool:
     return len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
 
 
+def _refuse_beyond(names: Sequence[str], grid: Grid) -> None:
+    """Refuse dates of the year 1 or 9999."""
+    for name in names:
+        cells = _filled(grid, name)
+        beyond = [cell for cell in cells if is_beyond(cell)]
+        if len(beyond) > _ENOUGH * len(cells):
+            raise ForecastError(
+                f"{beyond[0][:40]!r} in {name!r} {BEYOND}: shift the years, or set `data.time=none` to count rows"
+            )
+
+
 def _refuse_unknown(names: Sequence[str], grid: Grid) -> None:
     """Refuse to count rows if a column of texts is called like a time."""
     for name in names:
@@ -233,6 +245,7 @@ def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeCh
         return TimeChoice("column", named, form=form)
     if cells and all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells):
         return TimeChoice("steps", named)
+    _refuse_beyond([name], grid)
     shown = repr(cells[0]) if cells else "nothing"
     raise ForecastError(
         f"`data.time` {name!r} holds no times, found {shown}: name another column, set `data.time_format` "

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.reading.month_names import is_day, month_numbers
+from forecast.series.calendar import FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,8 +34,9 @@ _SHARE = 0.08  # of a month, by which a year with decimals may miss its beginnin
 _LONGEST = 64  # bytes of a cell that is cut by position
 _NS = {"hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9}
 _DAY_NS = 86_400 * 10**9
-# datetime64[ns] reaches from 1677-09 to 2262-04.
-_FIRST_YEAR, _LAST_YEAR = 1678, 2261
+_FIRST_DAY, _LAST_DAY = (int(np.datetime64(day, "D").astype(np.int64)) for day in (FIRST_DAY, LAST_DAY))
+_LAST_NS = 2**63 - 1 - _LAST_DAY * _DAY_NS  # of the last day
+_YEARS = (int(FIRST_DAY[:4]), int(LAST_DAY[:4]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +161,8 @@ def compose(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArr
         return _serial(parts, rows)
     day, good = _days(parts, rows)
     within, clock_good = of_day(parts, rows)
-    good &= clock_good
-    return np.where(good, day * _DAY_NS + within, 0), good
+    good &= clock_good & (day >= _FIRST_DAY) & ((day < _LAST_DAY) | ((day == _LAST_DAY) & (within <= _LAST_NS)))
+    return np.where(good, day, 0) * _DAY_NS + np.where(good, within, 0), good
 
 
 def of_day(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray]:
@@ -183,7 +185,7 @@ def _days(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArray
     year = _years(parts, rows)
     month, good = _months(parts, rows)
     day = parts.get("day", first_of_all)
-    good &= (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
+    good &= (year >= _YEARS[0]) & (year <= _YEARS[1]) & (month >= 1) & (month <= 12) & (day >= 1)
     if "next" in parts:
         good &= (parts["next"] < 0) | (parts["next"] % 100 == (year + 1) % 100)
     first = ((np.where(good, year, 1970) - 1970) * 12 + np.where(good, month, 1) - 1).astype("datetime64[M]")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from forecast.reading.time_forms import FORMS, TimeForm, name_parts
 from forecast.reading.time_parts import compose, cut_times
-from forecast.series.calendar import EPOCHS
+from forecast.series.calendar import EPOCHS, FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray
 
 
+BEYOND = f"lies outside {FIRST_DAY} to {LAST_DAY}, between which times are counted"
+"""What is wrong with a date that `is_beyond`."""
 _LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
+_EXCHANGED = {"dm": "md", "md": "dm", "dmy": "mdy", "mdy": "dmy"}
+_FEWEST_JUMPS = 3  # back in time, by which days and months that are exchanged show
 _IN_MONTHS = {"month", "quarter", "half", "year"}
 _LOOKED_AT = 5000  # rows on which the order of day and month is decided
 # Hours east of Greenwich. Of names with several meanings (IST, CST in China) the one that is by far the most frequent
@@ -69,6 +73,7 @@ class Times:
     order : what `a`, `b`, `c` of the form mean ("dm": day, then month), else empty
     timezone : as `TimeStyle` names it
     notes : decisions that the data do not prove
+    swapped : the first row that jumps back and would not if day and month were exchanged; None: there are not many
 
     """
 
@@ -77,6 +82,7 @@ class Times:
     order: str = ""
     timezone: str | None = None
     notes: tuple[str, ...] = ()
+    swapped: int | None = None
 
 
 def form_of(sample: Sequence[str], spans: Collection[str] = ()) -> tuple[TimeForm | None, float]:
@@ -122,6 +128,19 @@ def irregularity_of(sample: Sequence[str], form: TimeForm) -> int:
     return min(counts)
 
 
+def is_beyond(cell: str) -> bool:
+    """Whether a cell is a date that no count of nanoseconds reaches.
+
+    >>> is_beyond("9999-12-31"), is_beyond("2024-12-31"), is_beyond("9999")
+    (True, False, False)
+    """
+    for form in FORMS:
+        match = None if form.weak else form.expression.fullmatch(cell)
+        if match is not None and (year := match.groupdict().get("year")):
+            return not int(FIRST_DAY[:4]) <= int(year) < int(LAST_DAY[:4])  # of the last year a part is reached
+    return False
+
+
 def _valid_share(sample: Sequence[str], form: TimeForm) -> float:
     cut = cut_times(pa.array(list(sample), pa.string()), form)
     if not cut.fits.any():
@@ -143,7 +162,24 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
         cut.parts["unit"] = np.full(len(cells), EPOCHS[form.name], dtype=np.int64)
     order, notes = _choose_order(cut.parts, form, day_first, european, _first_text(cells))
     ns, good = compose(name_parts(cut.parts, order), len(cells))
-    return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes))
+    swapped = None if day_first is not None else _first_swapped(cut.parts, order, ns, good & cut.fits)
+    return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes, swapped))
+
+
+def _first_swapped(parts: Parts, order: str, ns: IntArray, good: BoolArray) -> int | None:
+    """First row that jumps back because day and month are exchanged; None: few do, or exchanging does not help.
+
+    A spreadsheet that expects the month first turns 2 January, written 02/01, into 1 February, and leaves 13/01 alone.
+    """
+    if order not in _EXCHANGED:
+        return None
+    exchanged, either = compose(name_parts(parts, _EXCHANGED[order]), len(ns))
+    steps, mixed = (np.sign(np.diff(stamps[good])) for stamps in (ns, np.where(either, exchanged, ns)))
+    onward = 1 if np.sum(mixed > 0) >= np.sum(mixed < 0) else -1  # newest first
+    back = np.flatnonzero(steps * onward < 0)
+    if len(back) < _FEWEST_JUMPS or 10 * np.sum(mixed * onward < 0) > len(back):
+        return None
+    return int(np.flatnonzero(good)[back[0] + 1])
 
 
 def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
@@ -232,7 +268,7 @@ def _in_zone(cut: Cut, times: Times) -> Times:
     if timezone is None:
         timezone = "UTC"
         notes += ("the offsets of the times change as in no known time zone: forecasts are written in UTC",)
-    return Times(ns, good, times.order, timezone, notes)
+    return Times(ns, good, times.order, timezone, notes, times.swapped)
 
 
 def seconds_of(text: str) -> int | None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
 _LOOKED_AT = 50  # columns of a file whose notation is compared
+_EXACT = 2**53  # up to it floating point holds each whole number
+_NEVER_SEEN = 1e-9  # share of a column's spread that no more digits would show
+_ROUNDED = 1e-6  # share of a column's spread up to which rounding does not matter
 _CATEGORIES = 1_000
 """Categories that a column may have."""
 
@@ -123,8 +126,38 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
             f"{name!r} of {file!r} is infinite in {line_list(grid.lines[infinite])}: correct it, or set "
             f"`data.missing=[inf,-inf]` if that means no value"
         )
-    notes = (f"{note} in {name!r}",) if note else ()
+    notes = (*((f"{note} in {name!r}",) if note else ()), *_rounding_notes(cells, numbers.values, name, file))
     return ColumnValues(name, numbers.values, numbers.bad, notation, notes)
+
+
+def _rounding_notes(cells: pa.Array, values: FloatArray, name: str, file: str) -> tuple[str, ...]:
+    """Say that whole numbers lost their last digits in floating point; nothing where none did.
+
+    Raises
+    ------
+    ForecastError
+        What got lost counts beside the differences of the numbers.
+
+    """
+    if pa.types.is_string(cells.type):
+        long = pc.match_substring_regex(cells, r"^[-+]?\d{16,}$")
+    elif pa.types.is_integer(cells.type):
+        long = pc.greater(pc.abs_checked(pc.cast(cells, pa.float64(), safe=False)), float(_EXACT))
+    else:
+        return ()
+    where = np.flatnonzero(pc.fill_null(long, False).to_numpy(zero_copy_only=False))
+    exact = [int(cell) for cell in cells.take(pa.array(where)).to_pylist()]
+    lost = max((abs(int(value) - number) for value, number in zip(values[where], exact, strict=True)), default=0)
+    spread = float(np.nanmax(values) - np.nanmin(values)) if lost else 0.0
+    if lost <= _NEVER_SEEN * spread:
+        return ()
+    if lost > _ROUNDED * spread:
+        raise ForecastError(
+            f"{name!r} of {file!r} holds whole numbers such as {exact[0]}, of whose last digits floating point keeps "
+            f"none beyond {_EXACT:,} (2^53), and their differences are not much larger: subtract a number such as "
+            f"{min(exact)} from the column"
+        )
+    return (f"whole numbers in {name!r} beyond {_EXACT:,} (2^53) were rounded, by {lost:,} at most",)
 
 
 def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, str | None]:

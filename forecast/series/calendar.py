@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 
 _WEEKDAYS = "1111100"
+_FEW = 500  # steps of a year, at most, that nanoseconds do not reach twice
+FIRST_DAY, LAST_DAY = "1678-01-01", "2262-04-11"
+"""Days between which times are counted: what 64 bits of nanoseconds hold, from the first whole year on."""
 EPOCHS = {"epoch_s": 10**9, "epoch_ms": 10**6, "epoch_us": 10**3, "epoch_ns": 1}
 HALVES = {
     "p": ("AM", "PM"),
@@ -158,8 +161,27 @@ class Calendar:
         return self.times(self.rule.go(int(self.stamps(start)[0]), steps))
 
     def after(self, last: np.datetime64 | np.int64, count: int) -> TimeArray:
-        """Return the `count` times that follow `last`, (count,)."""
-        return self.go(last, np.arange(1, count + 1, dtype=np.int64))
+        """Return the `count` times that follow `last`, (count,).
+
+        Raises
+        ------
+        ForecastError
+            They lie beyond the last time that can be counted in nanoseconds.
+
+        """
+        try:
+            times = self.go(last, np.arange(1, count + 1, dtype=np.int64))
+        except (OverflowError, pd.errors.OutOfBoundsDatetime):
+            times = np.array([], dtype="datetime64[ns]")
+        # Where nanoseconds since 1970 do not fit into 64 bits any more, times begin anew in 1677. The last one shows
+        # it, but for so many steps that they could come round again.
+        anew = len(times) < count or times[-1] <= last or (count > _FEW and bool((times[1:] <= times[:-1]).any()))
+        if count and anew:
+            raise ForecastError(
+                f"{count} steps after {last!s:.10} lie beyond {LAST_DAY}, up to which times are counted: shift the "
+                "years of the file, set a shorter `horizon`, or `data.time=none` to count rows"
+            )
+        return times
 
     def write(self, times: TimeArray) -> list[str]:
         """Write times as the user does, a text each."""

@@ -71,6 +71,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     if job.report.paths:
         check_trajectories(job.model, job.horizon)
     source = source or load_source(job.data)
+    source.panel.calendar.after(source.panel.times.max(), job.horizon)  # fails now, and not after the training
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     source = _with_calendar(job, _long_enough(job, source))
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training

@@ -186,6 +186,6 @@ REFUSED = (
         "a year that nanoseconds cannot reach",
         "date,value\n1500-01-01,1\n1500-01-02,2\n",
         {"time": "date"},
-        error=("`data.time` 'date' holds no times",),
+        error=("'1500-01-01' in 'date' lies outside 1678-01-01 to 2262-04-11",),
     ),
 )

@@ -160,3 +160,11 @@ def test_forecasts_that_agree_are_never_revised():
     y_hat = np.sin(steps[:, None] + np.arange(1, HORIZON + 1))  # a function of the date alone
     results = results_table(panel, Origins(np.zeros(20, dtype=int), steps), {"a": Forecasts(y_hat)}, HORIZON)
     assert revisions(results, fit_scales(panel, 3)).by_model["a"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_forecasts_that_are_far_off_are_described_in_a_few_words():
+    found, _ = copied(a_walk(), lambda last, truth: last + 1e9)
+    assert found.sentence == (
+        "lstm does not copy the last value, but gains nothing by it: its forecasts move more than 100 times as far "
+        "from it as the series does and foresee less than nothing of the changes"
+    )

@@ -315,3 +315,40 @@ def test_a_split_must_leave_something(change: dict[str, float], message: str) ->
     with pytest.raises(ForecastError, match=message):
         check_settings(SplitSettings, change, "split.")
     assert check_settings(SplitSettings, {"validation": 100, "test": 0.2}).validation == 100
+
+
+def test_numbers_whose_squares_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    times, values = days(40), [float(n % 5) for n in range(40)]
+    values[20] = 1e300
+    path = write(tmp_path, times, values)
+    with pytest.raises(ForecastError, match=r"1 number beyond 1e\+150, .* \(1e\+300\) in line 22") as caught:
+        load(path)
+    assert one_line(caught).endswith("or set `data.missing=1e+300` if it stands for no value")
+    masked = load(path, missing=1e300, on_gaps="mask").panel  # the remedy
+    assert np.flatnonzero(~masked.target_observed).tolist() == [20]
+    with pytest.raises(ForecastError, match=r"40 numbers beyond 1e\+150, .* \(-1.7e\+308\) in line 2: correct them"):
+        load(write(tmp_path, times, [-1.7e308, 1.7e308] * 20))
+    with pytest.raises(ForecastError, match="holds no number beyond 4e-200"):
+        load(write(tmp_path, times, [n * 1e-200 for n in values[:5]] * 8))
+    assert load(write(tmp_path, times, [n * 1e140 for n in values[:5]] * 8)).panel.target.max() == 4e140
+
+
+def test_large_numbers_in_covariates_are_refused(tmp_path: Path) -> None:
+    rows = [f"{n % 5},{'1e200' if n == 30 else n}" for n in range(40)]
+    path = write(tmp_path, days(40), rows, "date,y,x")
+    with pytest.raises(ForecastError, match=r"1 number beyond 1e\+150, .* \(1e\+200\) in line 32"):
+        load(path, target="y", past="x")
+
+
+@pytest.mark.parametrize("first", ["9999-01-01", "0001-01-01", "2262-04-10"])
+def test_a_frame_with_times_that_are_not_counted_is_refused(first: str) -> None:
+    frame = pd.DataFrame({"ds": pd.date_range(first, periods=9, unit="s"), "y": np.arange(9.0)})
+    with pytest.raises(ForecastError, match=r"column 'ds' has the time .* outside 1678-01-01 to 2262-04-11"):
+        make_panel(frame)
+
+
+def test_a_parquet_file_with_times_that_are_not_counted_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"ds": pd.date_range("9999-01-01", periods=9, unit="s"), "y": np.arange(9.0)})
+    frame.to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(ForecastError, match=r"line 1: '9999-01-01 .*' in 'ds' lies outside 1678-01-01 to 2262-04-11"):
+        load(tmp_path / "data.parquet")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from corpus.case import Case
+from corpus.doubtful import DOUBTFUL
 from corpus.layouts import LAYOUTS
 from corpus.numerals import NUMERALS
 from corpus.parts import PARTS
@@ -30,7 +31,7 @@ from forecast.reading.tables import read_table
 from forecast.series.calendar import write_times
 from forecast.settings import check_settings
 
-CASES = (*LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
+CASES = (*DOUBTFUL, *LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
 GOOD = [case for case in CASES if not case.error]
 BAD = [case for case in CASES if case.error]
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,8 +8,9 @@ from made_up_runs import made_up_run
 
 from forecast.errors import ForecastError
 from forecast.reporting.material import Roles, mean_losses
+from forecast.reporting.pictures import picture_spec
 from forecast.reporting.sections.forecasts import limits_around
-from forecast.reporting.sections.last_value import copy_section
+from forecast.reporting.sections.last_value import copy_section, draw
 from forecast.reporting.sections.residuals import autocorrelation
 from forecast.reporting.sections.steps import step_section
 from forecast.reporting.settings import ReportSettings
@@ -118,6 +120,15 @@ def test_the_copy_picture_tells_a_copy_from_a_forecast(model, shift):
     assert distances[shift] == pytest.approx(0, abs=1e-6)
     assert min(distances, key=distances.get) == shift
     assert max(map(abs, section.forecast_changes)) == pytest.approx(0 if shift else max(map(abs, section.true_changes)))
+
+
+def test_changes_that_are_forecast_far_off_are_cut_off_in_the_picture(run):
+    """Dots drawn far outside the axes make a picture of terabytes."""
+    section = copy_section(run["series"], run["results"], "lstm", None)
+    far = replace(section, forecast_changes=tuple(1e27 * change for change in section.true_changes))
+    dots = picture_spec(draw(far, build_summary(**run)))["concat"][1]["layer"][-1]
+    assert dots["mark"]["type"] == "point"
+    assert dots["mark"]["clip"]
 
 
 def test_the_kept_epoch_is_said_as_it_was(run):

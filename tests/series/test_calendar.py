@@ -218,3 +218,22 @@ def test_many_calls_are_quick(calendar: Calendar) -> None:
     for _ in range(2_000):
         calendar.after(NOON, 24)
     assert perf_counter() - begin < 1.0  # 0.04 s where it was written
+
+
+@pytest.mark.parametrize(
+    "calendar",
+    [
+        Calendar("D"),
+        Calendar("MS"),
+        Calendar("B"),
+        Calendar("h", weekmask="1111100", sessions=(32_400, 36_000)),
+        Calendar("SMS"),
+        Calendar("D", timezone="Europe/Berlin"),
+    ],
+    ids=str,
+)
+def test_times_that_are_not_counted_any_more_are_refused(calendar: Calendar) -> None:
+    last = np.datetime64("2262-03-01", "ns")
+    assert (calendar.after(last, 1) > last).all()
+    with pytest.raises(ForecastError, match="2000 steps after 2262-03-01 lie beyond 2262-04-11"):
+        calendar.after(last, 2_000)

@@ -121,4 +121,4 @@ def _changes(section: CopySection) -> Panel:
     view = charts.layered(copied, diagonal.encode(x=x, y=y), dots.encode(x=x, y=y, tooltip=tips))
     ends: Values = [{"x": -reach, "y": -reach}, {"x": reach, "y": reach}]
     tables: dict[str, Values] = {"dots": rows, "diagonal": ends, "zero": [{"y": 0}]}
-    return charts.panel(view, tables, _HEIGHT, title="forecast change (up) against true change")
+    return charts.panel(view, tables, _HEIGHT, title="forecast change (up) against true change", cut=True)
