@@ -66,7 +66,7 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
     """Name a choice that its group does not have."""
     group, value = parsed.key_or_group, parsed.value()
     chosen = value if isinstance(value, list) else [value]
-    for option in (str(one) for one in chosen if one is not None):
+    for option in (str(name) for name in chosen if name is not None):
         if option not in options and not parsed.is_delete():
             near = difflib.get_close_matches(option, options, n=1)
             hint = f"did you mean `{group}={near[0]}`?" if near else f"choose among {', '.join(options)}"
@@ -80,30 +80,30 @@ def _of_another_option(name: str, key: str, choices: Sequence[str], composed: An
         return None
     chosen = composed.hydra.runtime.choices.get(group)
     if chosen is None:  # a group of which several are chosen; each option brings a key of its own name
-        others = [one for one in choices if not one.startswith(f"{group}=")]
+        others = [choice for choice in choices if not choice.startswith(f"{group}=")]
         everything = compose(name, [*others, f"{group}=[{','.join(_options(group))}]"])
-        here = f"[{','.join(composed.get(group) or ())}]"
+        current = f"[{','.join(composed.get(group) or ())}]"
         fitting = [rest.partition(".")[0]] if key in _keys(everything) else []
     else:
-        beside = [f"+{group}@_options.{one}={one}" for one in _options(group)]  # all at once: composing takes 0.1 s
-        options = compose(name, [*choices, *beside])._options
-        here, fitting = chosen, [one for one in _options(group) if rest in _keys(options[one])]
+        added = [f"+{group}@_options.{option}={option}" for option in _options(group)]  # composing takes 0.1 s: once
+        options = compose(name, [*choices, *added])._options
+        current, fitting = chosen, [option for option in _options(group) if rest in _keys(options[option])]
     if not fitting:
         return None
-    where = " and ".join(f"`{group}={one}`" for one in fitting)
-    return f"`{key}` is a setting of {where}, and this is `{group}={here}`: choose another or drop `{key}`"
+    where = " and ".join(f"`{group}={option}`" for option in fitting)
+    return f"`{key}` is a setting of {where}, and this is `{group}={current}`: choose another or drop `{key}`"
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
-    ours = [one for one in known if not one.startswith("hydra") or key.startswith("hydra")]
-    by_end = [one for one in ours if one.rpartition(".")[2] == key.rpartition(".")[2]]
+    ours = [other for other in known if not other.startswith("hydra") or key.startswith("hydra")]
+    by_end = [other for other in ours if other.rpartition(".")[2] == key.rpartition(".")[2]]
     near = difflib.get_close_matches(key, ours, n=1, cutoff=0.75) or by_end or _similar_ends(key, ours)
     return f"`{key}` is not a setting: " + (f"did you mean `{near[0]}`?" if near else "see `--help` for all of them")
 
 
 def _similar_ends(key: str, known: Sequence[str]) -> list[str]:
     """Keys whose last part resembles that of `key`, whatever section it was looked for in."""
-    ends = {one.rpartition(".")[2]: one for one in reversed(known)}
+    ends = {other.rpartition(".")[2]: other for other in reversed(known)}
     return [ends[end] for end in difflib.get_close_matches(key.rpartition(".")[2], ends, n=1)]
 
 

@@ -104,7 +104,7 @@ def _annotations() -> Iterator[tuple[str, Any]]:
         yield name, field.annotation
         if get_origin(field.annotation) is not dict:
             for kind in section_kinds(field):
-                yield from ((f"{name}.{key}", one.annotation) for key, one in kind.model_fields.items())
+                yield from ((f"{name}.{key}", setting.annotation) for key, setting in kind.model_fields.items())
 
 
 def _takes(annotation: Any, plain: Any) -> bool:

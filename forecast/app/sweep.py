@@ -53,7 +53,7 @@ def check_one_question(names: Iterable[str]) -> None:
 def swept_questions(overrides: Sequence[str]) -> set[str]:
     """Return the questions that the heads of a sweep answer, before anything is run."""
     keys = overridden_keys(overrides)
-    heads = [one.partition("=")[2] for key, one in zip(keys, overrides, strict=True) if key == "model.head"]
+    heads = [text.partition("=")[2] for key, text in zip(keys, overrides, strict=True) if key == "model.head"]
     return {question_of_head(head.strip()).name for value in heads for head in value.split(",")}
 
 
@@ -81,7 +81,7 @@ def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     import pandas as pd
 
     swept = _swept_keys(outcomes)
-    question = next((one.question for one in outcomes if one.question is not VALUE), VALUE)
+    question = next((outcome.question for outcome in outcomes if outcome.question is not VALUE), VALUE)
     score = f"validation_{question.ranked_by}"
     rows = [
         {
@@ -108,7 +108,7 @@ def _swept_keys(outcomes: Sequence[Outcome]) -> list[str]:
 
 def best(outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the job with the lowest validation score; the earlier one where two are equal."""
-    scored = [one for one in outcomes if one.validation_mase is not None and math.isfinite(one.validation_mase)]
+    scored = [outcome for outcome in outcomes if math.isfinite(_score(outcome))]
     return min(scored, key=_score, default=None)
 
 
@@ -131,15 +131,14 @@ def clear_sweep(folder: Path) -> None:
     """Remove what is not a result: Hydra's own file (each run.json holds its settings), and empty folders of jobs."""
     take_outcomes(folder)
     (folder / "multirun.yaml").unlink(missing_ok=True)
-    for one in folder.iterdir():
-        if one.is_dir():
-            remove_empty(one)
+    for path in folder.iterdir():
+        if path.is_dir():
+            remove_empty(path)
 
 
 def _overridden(outcome: Outcome) -> dict[str, str]:
-    return {
-        key: override_value(one) for key, one in zip(overridden_keys(outcome.overrides), outcome.overrides, strict=True)
-    }
+    keys = overridden_keys(outcome.overrides)
+    return {key: override_value(override) for key, override in zip(keys, outcome.overrides, strict=True)}
 
 
 def _but_seed(outcome: Outcome) -> dict[str, str]:

@@ -93,18 +93,18 @@ class QuantileHead(Head):
 
     def quantile(self, raw: Tensor, probability: Tensor, level: Level | None) -> Tensor:
         """Interpolate between its levels, in normal scores."""
-        own = self.own_quantiles(raw)
+        quantiles = self.own_quantiles(raw)  # (..., horizon, level)
         scores, score = (_normal_scores(p) for p in (torch.tensor(self.levels), probability))
         left = (torch.searchsorted(scores, score) - 1).clamp(0, self.size - 2)  # level below the probability
-        low, high = (own.gather(-1, (left + i)[..., None])[..., 0] for i in (0, 1))
+        low, high = (quantiles.gather(-1, (left + i)[..., None])[..., 0] for i in (0, 1))
         share = (score - scores[left]) / (scores[left + 1] - scores[left])
         return low + share * (high - low)
 
     def scores(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Interpolate between its levels, as the quantiles do."""
-        own, scores = self.own_quantiles(raw).contiguous(), _normal_scores(torch.tensor(self.levels))
-        left = (torch.searchsorted(own, target[..., None].contiguous()) - 1).clamp(0, self.size - 2)
-        low, high = (own.gather(-1, left + i)[..., 0] for i in (0, 1))
+        quantiles, scores = self.own_quantiles(raw).contiguous(), _normal_scores(torch.tensor(self.levels))
+        left = (torch.searchsorted(quantiles, target[..., None].contiguous()) - 1).clamp(0, self.size - 2)
+        low, high = (quantiles.gather(-1, left + i)[..., 0] for i in (0, 1))
         left = left[..., 0]
         return scores[left] + (target - low) / (high - low) * (scores[left + 1] - scores[left])
 

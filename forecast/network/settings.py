@@ -117,12 +117,12 @@ class CellSettings(BackboneSettings):
     def _both_ends(self) -> Self:
         if not self.bidirectional:
             return self
-        said = {"residual": self.residual, "layer_norm": self.layer_norm, "dilations": self.dilations is not None}
-        said |= {"segment_steps": self.segment_steps > 1, "strategy=recursive": self.strategy == "recursive"}
-        said["activation=sigmoid"] = getattr(self, "activation", None) == "sigmoid"
-        beside = [name for name, here in said.items() if here]
-        if beside:
-            raise ValueError(f"bidirectional=true does not go together with {', '.join(beside)}: choose one of them")
+        excluded = {"residual": self.residual, "layer_norm": self.layer_norm, "dilations": self.dilations is not None}
+        excluded |= {"segment_steps": self.segment_steps > 1, "strategy=recursive": self.strategy == "recursive"}
+        excluded["activation=sigmoid"] = getattr(self, "activation", None) == "sigmoid"
+        chosen = [name for name, is_set in excluded.items() if is_set]
+        if chosen:
+            raise ValueError(f"bidirectional=true does not go together with {', '.join(chosen)}: choose one of them")
         return self
 
 

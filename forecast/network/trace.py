@@ -97,16 +97,16 @@ def _recorder(steps: list[_Step]) -> Any:
 
 def _layers(cell: nn.Module, steps: Sequence[_Step]) -> tuple[Tensor, dict[str, Tensor]]:
     """Outputs of the layers of a cell, (lane, step, layer, hidden), and gates, by the equations in `cells`."""
-    own = torch.cat([step.x for step in steps], dim=1)
+    inputs = torch.cat([step.x for step in steps], dim=1)  # (lane, step, input)
     before, after = (torch.stack(part, dim=1) for part in zip(*((s.before[0], s.after[0]) for s in steps), strict=True))
     if isinstance(cell, MinGru):
-        update, _ = cell.gates(own).chunk(2, dim=-1)
+        update, _ = cell.gates(inputs).chunk(2, dim=-1)
         return after[:, :, None], {"forget": 1 - torch.sigmoid(update)[:, :, None]}
     if not isinstance(cell, Recurrent) or isinstance(cell.core, nn.RNN):
         return after, {}
     layers = []
     for layer in range(cell.core.num_layers):
-        read = own if layer == 0 else after[:, :, layer - 1]
+        read = inputs if layer == 0 else after[:, :, layer - 1]
         layers.append(_layer_gates(cell.core, layer, read, before[:, :, layer]))
     return after, {name: torch.stack([gates[name] for gates in layers], dim=2) for name in layers[0]}
 

@@ -137,8 +137,8 @@ def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, float], ..
         weighed.append(sentence)
     if best is not None:
         return Season(best[0], f"{'; '.join(weighed)}; {_OVERRIDE}")
-    if longest >= _LEAST_OVERRULING and (own := _free_season(series)).steps > 1:
-        return Season(own.steps, f"{'; '.join(weighed)}; {own.evidence}")
+    if longest >= _LEAST_OVERRULING and (free := _free_season(series)).steps > 1:
+        return Season(free.steps, f"{'; '.join(weighed)}; {free.evidence}")
     return Season(1, f"none: {'; '.join(weighed)}; {_OVERRIDE}")
 
 
@@ -173,7 +173,7 @@ def _free_season(series: list[FloatArray]) -> Season:
             if test is not None and test.passed:
                 share = f"explains {percentage(test.share)} of {_LEFT_OPEN}, {percentage(test.needed)} needed"
                 return Season(steps, f"found, autocorrelation {good[steps]:.2f}, {share}; {_OVERRIDE}")
-        best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda one: one[1])
+        best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda pair: pair[1])
     if best[0] == 0:
         return Season(1, f"none: no length repeats itself; {_OVERRIDE}")
     return Season(1, f"none: at best {best[0]} steps have autocorrelation {best[1]:.2f}; {_OVERRIDE}")

@@ -330,7 +330,7 @@ def exponential_mean(y: FloatArray, smoothing: float) -> FloatArray:
     changes.reshape(-1)[1 : len(y)] = y[1:] - y[:-1]
     lag = changes @ decay  # the part of d_t that the changes of its own block make
     block_decay = float(decay[0, -1])  # (1 - alpha) ** _BLOCK
-    ends = accumulate(lag[:, -1].tolist(), lambda before, own: own + block_decay * before)  # d_t at each block's end
+    ends = accumulate(lag[:, -1].tolist(), lambda before, end: end + block_decay * before)  # d_t at each block's end
     lag[1:] += np.fromiter(ends, np.float64, len(lag))[:-1, None] * decay[0]
     level: FloatArray = y - lag.reshape(-1)[: len(y)]
     return level

@@ -236,10 +236,10 @@ def _codes(trained: Channel, given: Channel) -> IntArray:
 
 def _check_same(trained: tuple[Channel, ...], given: tuple[Channel, ...]) -> None:
     """Refuse covariates other than those of the training data."""
-    expected, found = ([(one.name, bool(one.categories)) for one in channels] for channels in (trained, given))
-    if expected == found:
+    kinds = [[(channel.name, bool(channel.categories)) for channel in channels] for channels in (trained, given)]
+    if kinds[0] == kinds[1]:
         return
-    before, now = (", ".join(name for name, _ in channels) or "none" for channels in (expected, found))
+    before, now = (", ".join(name for name, _ in channels) or "none" for channels in kinds)
     raise ForecastError(
         f"the covariates should be {before}, as in training, found {now}: give the same columns, or train again"
     )

@@ -145,13 +145,13 @@ def _check_section(field: FieldInfo, values: Any, name: str) -> Any:
         return {}
     if not isinstance(values, dict):
         raise ForecastError(f"`{name}` should be groups of settings by name, found {values!r}")
-    for key, one in values.items():
-        if isinstance(one, dict) and "method" not in one:
+    for key, group in values.items():
+        if isinstance(group, dict) and "method" not in group:
             raise ForecastError(
-                f"`{name}.{key}` is given settings ({', '.join(map(str, one))}), and {key} is not chosen: "
+                f"`{name}.{key}` is given settings ({', '.join(map(str, group))}), and {key} is not chosen: "
                 f"add it to `{name}=[...]`, or take them away with `~{name}.{key}`"
             )
-    return {key: _check_group(field, one, f"{name}.{key}") for key, one in values.items()}
+    return {key: _check_group(field, group, f"{name}.{key}") for key, group in values.items()}
 
 
 def _check_group(field: FieldInfo, values: Any, name: str) -> Settings:

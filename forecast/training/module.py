@@ -221,12 +221,12 @@ def graph_memory(network: nn.Module) -> Iterator[GraphMemory]:
 
     The peak of a process says little of a chunk: libraries take hundreds of MB, and jobs of a sweep share a process.
     """
-    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     held = GraphMemory()
 
     def pack(saved: torch.Tensor) -> torch.Tensor:
         storage = saved.untyped_storage()
-        if storage.data_ptr() not in own | held.storages.keys():
+        if storage.data_ptr() not in parameters | held.storages.keys():
             held.storages[storage.data_ptr()] = storage  # kept, lest its address be given to another
             held.bytes += storage.nbytes()
         return saved.detach()  # a result that is kept as it is would hold the graph that holds it

@@ -58,8 +58,8 @@ class SufficientStatistics:
     known, known_target : (horizon, known column) sums of u, and of u y
     known_cross, known_gram : (horizon, feature or known column, known column) sums of z u', and of u u'
     gram, centre, complete : of complete forks sum of z z' (feature, feature), sum of z (feature,), and their number
-    rest : incomplete forks, z (fork, feature) and which targets exist (fork, horizon); empty where there is `own`
-    own : (horizon, feature, feature) difference of each step's sum of z z' to `gram`; None while such forks are few
+    rest : incomplete forks, z (fork, feature) and which targets exist (fork, horizon); empty beside `gram_by_step`
+    gram_by_step : (horizon, feature, feature) each step's sum of z z' less `gram`; None while such forks are few
 
     """
 
@@ -73,7 +73,7 @@ class SufficientStatistics:
         self.known_cross, self.known_gram = zeros(horizon, features, known), zeros(horizon, known, known)
         self.gram, self.centre, self.complete = zeros(features, features), zeros(features), 0
         self.rest = zeros(0, features), zeros(0, horizon)
-        self.own: Tensor | None = None
+        self.gram_by_step: Tensor | None = None
 
     def add(self, features: Tensor, target: Tensor, exists: Tensor, known: Tensor) -> None:
         """Add forks: (fork, feature), (fork, horizon) twice, and (fork, horizon, known column)."""
@@ -102,20 +102,20 @@ class SufficientStatistics:
         self.known_gram += by_step.transpose(1, 2) @ by_step
 
     def _add_rest(self, z: Tensor, there: Tensor) -> None:
-        if self.own is None:
+        if self.gram_by_step is None:
             self.rest = torch.cat([self.rest[0], z]), torch.cat([self.rest[1], there])
             if len(self.rest[0]) <= min(len(self.centre) // 2, _MOST_ROWS):
                 return
-            self.own = self._own_matrices()
+            self.gram_by_step = self._matrices_of_steps()
             z, there = self.rest
             self.rest = z[:0], there[:0]
         mostly = there.mean(dim=1) >= 0.5  # (fork,) added to the shared matrix, and subtracted where missing: less work
         self.gram += z[mostly].T @ z[mostly]
         for step, at_step in enumerate(there.T.bool()):
             more, less = z[at_step & ~mostly], z[~at_step & mostly]
-            self.own[step] += more.T @ more - less.T @ less
+            self.gram_by_step[step] += more.T @ more - less.T @ less
 
-    def _own_matrices(self) -> Tensor:
+    def _matrices_of_steps(self) -> Tensor:
         horizon, size = self.features.shape
         needed = 8 * horizon * size**2
         if needed > _MOST_BYTES:
@@ -143,7 +143,11 @@ class Ridge:
         self._known_gram = m.known_gram.cpu() - n[..., None] * self._known[:, :, None] * self._known[:, None, :]
         self._known_target = m.known_target.cpu() - n * self._known * self._level[:, None]
         self._sides = torch.cat([cross[..., None], self._known_cross], dim=2)  # (horizon, feature, 1 + known column)
-        self._inverse = _Corrected(m, self._sides) if m.own is None else _Factored(m, m.own, self._centre, self._sides)
+        self._inverse = (
+            _Corrected(m, self._sides)
+            if m.gram_by_step is None
+            else _Factored(m, m.gram_by_step, self._centre, self._sides)
+        )
 
     def solve(self, penalty: float) -> Solution:
         """Minimise the penalised sum of squares.
@@ -210,8 +214,8 @@ def _spread(z: Tensor, there: Tensor, mean: Tensor, count: int) -> Tensor:
 class _Factored:
     """Inverses of each horizon step's own Gram matrix, by Cholesky factors."""
 
-    def __init__(self, m: SufficientStatistics, own: Tensor, centre: Tensor, sides: Tensor) -> None:
-        self._gram, self._own = m.gram.cpu(), own.cpu()
+    def __init__(self, m: SufficientStatistics, gram_by_step: Tensor, centre: Tensor, sides: Tensor) -> None:
+        self._gram, self._gram_by_step = m.gram.cpu(), gram_by_step.cpu()
         self._count, self._centre, self._sides = m.count.cpu(), centre, sides
 
     def solve(self, more: Tensor) -> Tensor:
@@ -220,7 +224,7 @@ class _Factored:
 
     def _solve(self, step: int, more: float) -> Tensor:
         centre = self._centre[step]
-        matrix = self._gram + self._own[step] - self._count[step] * torch.outer(centre, centre)
+        matrix = self._gram + self._gram_by_step[step] - self._count[step] * torch.outer(centre, centre)
         matrix.diagonal().add_(more)
         solved: Tensor = torch.cholesky_solve(self._sides[step], torch.linalg.cholesky(matrix))
         return solved

@@ -103,7 +103,7 @@ def summed(z, y, exists, known, *, forks_at_once=1000):
 def test_few_and_many_missing_targets_are_solved_exactly(missing, penalty):
     z, y, exists, known = some_forks(missing)
     moments = summed(z, y, exists, known, forks_at_once=41)
-    assert (moments.own is None) == (missing == 0)
+    assert (moments.gram_by_step is None) == (missing == 0)
     found = Ridge(moments).solve(penalty)
     for h, mine in enumerate(exists.T):
         plain = PlainRidge(alpha=penalty * max(int(mine.sum()), 1), solver="svd").fit(z[mine], y[mine, h])
