@@ -120,16 +120,23 @@ def _goes_on(cells: Sequence[str], form: TimeForm) -> bool:
     """Whether plain numbers without a name that says time go on like times: strictly, and in few different steps.
 
     Days of a spreadsheet are no better than any other number, and neither are months of which all are the first, as in
-    1.1700, 1.1701, 1.1702.
+    1.1700, 1.1701, 1.1702. Other numbers than years, months and seconds must go on over a new year as well: 2020001,
+    2020002 may be orders, but not 2020365, 2021001.
     """
     cells = cells[:_LOOKED_AT]
     ns = read_times(pa.array(list(cells), pa.string()), form, None, european=False).ns
     steps = np.diff(ns)
     if form.span == "serial" or len(steps) < 2 or not ((steps > 0).all() or (steps < 0).all()):
         return False
-    months = np.unique(ns.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64) % 12)
-    one_month = form.span == "month" and len(months) == 1
-    return not one_month and irregularity_of(cells, form) <= max(_FEW_STEPS, len(cells) // 10)
+    months = ns.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    if form.span == "month" and len(np.unique(months % 12)) == 1:
+        return False
+    usual = form.name in {"year", "year-month", "month-year", "epoch"}
+    if not usual and (
+        len(np.unique(months // 12)) == 1 or ("share" in form.groups and len(np.unique(months % 12)) < 12)
+    ):
+        return False
+    return irregularity_of(cells, form) <= max(_FEW_STEPS, len(cells) // 10)
 
 
 def _is_different(grid: Grid, name: str) -> bool:
@@ -257,10 +264,10 @@ def _named_fields(grid: Grid, named: tuple[str, ...]) -> TimeChoice:
     columns = fields_by_name({name: _filled(grid, name) for name in named})
     if sorted(columns.values()) == sorted(named) and len(chain_of(columns)) == len(named):
         return fields_choice(columns)
-    if len(named) == 2:
-        form, share = form_of(_filled(grid, named[0]))
-        if form is not None and form.span == "day" and share >= _ENOUGH and _is_clock(grid, named[1]):
-            return TimeChoice("date and clock", named, ("date", "time"), form)
+    for date, clock in (named, named[::-1]) if len(named) == 2 else ():
+        form, share = form_of(_filled(grid, date))
+        if form is not None and form.span == "day" and share >= _ENOUGH and _is_clock(grid, clock):
+            return TimeChoice("date and clock", (date, clock), ("date", "time"), form)
     raise ForecastError(
         f"`data.time` names {len(named)} columns, which should be a date and a time of day, or a year and its quarter, "
         f"month or week (then day, hour, minute, second), in columns that are called so: found "

@@ -23,7 +23,7 @@ from forecast.reading.month_names import day_words, is_day, month_numbers, month
 from forecast.series.calendar import HALVES, TimeStyle, write_times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from forecast.series.panel import IntArray
 
@@ -173,9 +173,20 @@ def name_parts(parts: Parts, order: str) -> Parts:
     return {meaning.get(name, name): part for name, part in parts.items()}
 
 
-_BEYOND_DOUBT = re.compile(
-    "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in FORMS if not form.weak), re.ASCII
-)
+def _any_of(forms: Iterable[TimeForm]) -> re.Pattern[str]:
+    return re.compile("|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in forms), re.ASCII)
+
+
+STRONG_FORMS, WEAK_FORMS = ([form for form in FORMS if form.weak is weak] for weak in (False, True))
+_BEYOND_DOUBT, _PLAIN_NUMBER = _any_of(STRONG_FORMS), _any_of(WEAK_FORMS)
+
+
+def likely_forms(cells: Sequence[str]) -> list[TimeForm]:
+    """Forms that some of a few cells may have, in order; one expression for many is soon done with other columns."""
+    strong = any(map(_BEYOND_DOUBT.fullmatch, cells))
+    weak = 2 * sum(_PLAIN_NUMBER.fullmatch(cell) is not None for cell in cells) >= len(cells)
+    forms = STRONG_FORMS * strong + WEAK_FORMS * weak
+    return [form for form in forms if any(map(form.expression.fullmatch, cells))]
 
 
 @lru_cache(1 << 14)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.reading.time_forms import FORMS, TimeForm, name_parts
+from forecast.reading.time_forms import FORMS, TimeForm, likely_forms, name_parts
 from forecast.reading.time_parts import compose, cut_times
 from forecast.series.calendar import EPOCHS, FIRST_DAY, LAST_DAY
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BEYOND = f"lies outside {FIRST_DAY} to {LAST_DAY}, between which times are counted"
 """What is wrong with a date that `is_beyond`."""
+_MOST_PLAIN = 0.5  # share of cells that plain numbers need at least to be times
 _LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
 _EXCHANGED = {"dm": "md", "md": "dm", "dmy": "mdy", "mdy": "dmy"}
 _FEWEST_JUMPS = 3  # back in time, by which days and months that are exchanged show
@@ -95,11 +96,9 @@ def form_of(sample: Sequence[str], spans: Collection[str] = ()) -> tuple[TimeFor
     candidates = []  # rank, form, share of matching cells
     probe = sample[:: max(len(sample) // 12, 1)]  # a dozen cells rule out most forms
     most = 0.0
-    for place, form in enumerate(FORMS):
-        if not any(form.expression.fullmatch(cell) for cell in probe):
-            continue
+    for place, form in enumerate(likely_forms(probe)):
         matching = sum(form.expression.fullmatch(cell) is not None for cell in sample) / max(len(sample), 1)
-        if matching < most:
+        if matching < most or (form.weak and matching < _MOST_PLAIN):
             continue
         valid = _valid_share(sample, form)
         if valid > 0:

@@ -155,6 +155,32 @@ PERIODS = (
         found={"time": "none, rows are steps"},
     ),
     Case(
+        "depths that look like years with decimals come first",
+        "depth,y\n1700.0,1\n1700.5,2\n1701.0,4\n1701.5,3\n",
+        series={"y": [1.0, 2.0, 4.0, 3.0]},
+        found={"time": "none, rows are steps"},
+    ),
+    Case(
+        "numbers of orders that look like days of a year come first",
+        "order,y\n2020001,1\n2020002,2\n2020003,4\n",
+        series={"y": [1.0, 2.0, 4.0]},
+        found={"time": "none, rows are steps"},
+    ),
+    _case(
+        "the same days over a new year",
+        ["2020365", "2020366", "2021001"],
+        ["2020-12-30", "2020-12-31", "2021-01-01"],
+        "x",
+    ),
+    Case(
+        "a date and its hour, named the other way round",
+        "hour,day,y\n0,2024-01-01,1\n1,2024-01-01,2\n2,2024-01-01,4\n",
+        {"time": ["hour", "day"]},
+        series={"y": [1.0, 2.0, 4.0]},
+        times=["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T02:00"],
+        written=("2024-01-01 0",),
+    ),
+    Case(
         "a label with a year that nobody knows",
         "label,value\n1990 part a,1\n1990 part b,2\n1991 part a,4\n",
         series={"value": [1.0, 2.0, 4.0]},
