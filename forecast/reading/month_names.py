@@ -25,6 +25,16 @@ _LANGUAGES = (
     *("uk", "el", "de_AT"),
 )
 """In the order in which they are tried; of languages that know the same words the first is taken."""
+_FIRST_LETTERS = (
+    "jan jän ene gen ian oca sty led tam янв січ ιαν feb fév fev şub sub lut úno uno hel фев лют φεβ mar mär mrt "
+    "maa már bře bre мар бер μάρ μαρ apr avr abr nis kwi dub huh ápr апр кві απρ may mai mag maj mei máj kvě kve "
+    "tou май мая тра μάι μαΐ jun juin jui giu haz iun jún cze čer cer čvn kes июн чер ιου ιού jul lug tem iul júl "
+    "lip čvc hei июл лип aug aoû aou ago agu ağu sie srp elo авг сер αυγ αύγ sep set eyl sze wrz zář zar syy сен "
+    "вер σεπ oct okt ott out eki paź paz říj rij lok окт жов οκτ nov noi kas lis noy ноя лис νοέ νοε dec dez déc "
+    "dic des ara gru pro jou дек гру δεκ"
+)
+BEGINNINGS = frozenset(_FIRST_LETTERS.split())
+"""First letters of the months' names in these languages: a word that begins otherwise is none, which needs no babel."""
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize)
 _CONTEXTS, _WIDTHS = ("format", "stand-alone"), ("abbreviated", "wide")
 
@@ -93,7 +103,7 @@ def _spellings(tables: Sequence[Words]) -> Iterator[Words]:
 
 def _best(words: Iterable[str], number_of: Callable[[str, str], int]) -> str:
     """Return the language that knows most of the words."""
-    known = set(words)
+    known = {word for word in words if word}
     best, most = "en", 0
     for language in _LANGUAGES:
         count = sum(number_of(word, language) > 0 for word in known)
@@ -107,6 +117,8 @@ def _best(words: Iterable[str], number_of: Callable[[str, str], int]) -> str:
 @lru_cache(1 << 12)
 def _month_of(word: str, language: str) -> int:
     """Number of a month by its name in a language or the beginning of it, three letters at least; 0: none."""
+    if word[:3].lower() not in BEGINNINGS:
+        return 0
     return _meaning(word, _by_name(language), 3)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.month_names import day_words, is_day, month_numbers, month_words
+from forecast.reading.month_names import BEGINNINGS, day_words, is_day, month_numbers, month_words
 from forecast.series.calendar import HALVES, TimeStyle, write_times
 
 if TYPE_CHECKING:
@@ -30,17 +30,8 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = "dict[str, IntArray]"
 _SEP = r"\s?[-/.]\s?"
-# First letters of the months' names in the languages of `month_names`, which says whether a word is a month.
-_BEGINNINGS = (
-    "jan jän ene gen ian oca sty led tam янв січ ιαν feb fév fev şub sub lut úno uno hel фев лют φεβ mar mär mrt "
-    "maa már bře bre мар бер μάρ μαρ apr avr abr nis kwi dub huh ápr апр кві απρ may mai mag maj mei máj kvě kve "
-    "tou май мая тра μάι μαΐ jun juin jui giu haz iun jún cze čer cer čvn kes июн чер ιου ιού jul lug tem iul júl "
-    "lip čvc hei июл лип aug aoû aou ago agu ağu sie srp elo авг сер αυγ αύγ sep set eyl sze wrz zář zar syy сен "
-    "вер σεπ oct okt ott out eki paź paz říj rij lok окт жов οκτ nov noi kas lis noy ноя лис νοέ νοε dec dez déc "
-    "dic des ara gru pro jou дек гру δεκ"
-)
 _LETTER = "A-Za-zÀ-ɏͰ-ϿЀ-ӿ"
-_CASED = {cased for begin in _BEGINNINGS.split() for cased in (begin, begin.title(), begin.upper())}
+_CASED = {cased for begin in BEGINNINGS for cased in (begin, begin.title(), begin.upper())}
 _NAME = rf"(?P<name>(?:{'|'.join(sorted(_CASED))})[{_LETTER}]{{0,9}}\.?)"
 _DOW = rf"(?:(?P<dow>[{_LETTER}]{{2,13}}(?:-feira)?\.?),?\s+)?"
 _DE = r"\s(?:de|del|of)\s"

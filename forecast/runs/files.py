@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -57,6 +58,24 @@ _MEDIAN = 0.5
 _UNKNOWN = tuple(0.0 if level == _MEDIAN else math.copysign(math.inf, level - _MEDIAN) for level in QUANTILES)
 
 
+# What a spreadsheet would calculate; numbers are none of it.
+_FORMULA = re.compile(r"(?![-+]?[\d.,]+$)'*[=+\-@\t\r].", re.DOTALL)
+
+
+def as_text(cell: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula; `as_written` takes it away again.
+
+    >>> as_text("=1+1"), as_text("-5"), as_text("shop 1"), as_text("'=1+1")
+    ("'=1+1", '-5', 'shop 1', "''=1+1")
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def as_written(cell: str) -> str:
+    """Undo `as_text`."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 @dataclass(frozen=True)
 class ForecastRow:
     """One line of `forecast.csv`: a model's forecast of one series at one time.
@@ -87,13 +106,16 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     if rows and rows[0].symbol is not None:
         writer.writerow(SYMBOL_COLUMNS)
-        writer.writerows((row.unique_id, row.ds, row.model, row.symbol, repr(float(row.y_hat))) for row in rows)
+        writer.writerows(
+            (as_text(row.unique_id), row.ds, row.model, as_text(row.symbol or ""), repr(float(row.y_hat)))
+            for row in rows
+        )
         return text.getvalue()
     has_quantiles = not rows or any(row.quantiles for row in rows)
     writer.writerow(FORECAST_COLUMNS if has_quantiles else _POINT_COLUMNS)
     for row in rows:
         quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
-        writer.writerow((row.unique_id, row.ds, row.model, repr(float(row.y_hat)), *quantiles))
+        writer.writerow((as_text(row.unique_id), row.ds, row.model, repr(float(row.y_hat)), *quantiles))
     return text.getvalue()
 
 
@@ -134,7 +156,7 @@ def _row(line: list[str], number: int, columns: int) -> ForecastRow:
     quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=False))
     if any(low > high for low, high in pairwise(quantiles)):
         raise ValueError(f"the quantiles in line {number} do not increase")
-    return ForecastRow(line[0], line[1], line[2], y_hat, quantiles)
+    return ForecastRow(as_written(line[0]), line[1], line[2], y_hat, quantiles)
 
 
 def _symbol_row(line: list[str], number: int) -> ForecastRow:
@@ -143,7 +165,7 @@ def _symbol_row(line: list[str], number: int) -> ForecastRow:
     probability = float(line[4])
     if not 0 < probability <= 1:
         raise ValueError(f"the probability in line {number} should be above 0 and at most 1")
-    return ForecastRow(line[0], line[1], line[2], probability, (), line[3])
+    return ForecastRow(as_written(line[0]), line[1], line[2], probability, (), as_written(line[3]))
 
 
 def _quantile(cell: str, level: float, number: int) -> float:

@@ -134,7 +134,9 @@ def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV in UTF-8, numbers with all their digits, missing ones as empty fields."""
+    """Write a CSV in UTF-8, numbers with all their digits, missing ones as empty fields; ids are no formulas."""
+    if "unique_id" in table:
+        table = table.assign(unique_id=table["unique_id"].astype(str).map(files.as_text))
     table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import struct
@@ -67,6 +69,31 @@ def test_every_defect_of_a_forecast_is_one_line(content):
     with pytest.raises(ForecastError, match=r"run folder here: forecast\.csv cannot be used") as caught:
         parse_forecast(content, "here")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "cell"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1+1", "'+1+1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("-2+3", "'-2+3"),
+        ("'=1", "''=1"),
+        ("\t=1", "'\t=1"),
+        ("-5", "-5"),
+        ("+1,234.5", "+1,234.5"),
+        ("-", "-"),
+        ("'quoted'", "'quoted'"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_no_id_is_a_formula_of_a_spreadsheet(written, cell):
+    row = ForecastRow(written, "2024-01-01", "lstm", 0.0, PARTLY)
+    content = format_forecast([row])
+    assert list(csv.reader(io.StringIO(content, newline="")))[1][0] == cell
+    assert parse_forecast(content.encode(), "x") == (row,)
+    symbol = ForecastRow(written, "1", "lstm", 0.5, (), written)
+    assert parse_forecast(format_forecast([symbol]).encode(), "x") == (symbol,)
 
 
 def test_an_empty_forecast_has_its_header():
