@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.reading.covariates import with_covariates
+from forecast.reading.covariates import ahead_note, lines_ahead, with_covariates
 from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
 from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.reading.raw_table import RawSeries, RawTable
     from forecast.reading.settings import RowSettings
     from forecast.series.calendar import TimeStyle
+    from forecast.series.panel import IntArray
 
 _LISTED = 60  # holidays that a note lists; `run.json` has them all
 _NAMED = 5  # runs of holidays that a note lists
@@ -87,7 +88,8 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, sin
     series: list[Rows] = []
     series_notes: list[str] = []
     for raw_series in raw.series:
-        rows, reversed_order, about = _ordered(raw_series, raw.style, settings.on_duplicates, timezone)
+        ahead = lines_ahead(raw_series, raw.channels)
+        rows, reversed_order, about = _ordered(raw_series, raw.style, settings.on_duplicates, timezone, ahead)
         series.append(rows)
         found.update({"order": reversed_order} if reversed_order else {})
         series_notes += about
@@ -105,13 +107,17 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, sin
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
     panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps == "mask")
-    return Assembled(with_covariates(panel, raw, timezone), found, tuple(notes))
+    panel = with_covariates(panel, raw, timezone)
+    return Assembled(panel, found, (*notes, *ahead_note(panel)))
 
 
 def _ordered(
-    raw: RawSeries, style: TimeStyle, on_duplicates: OnDuplicates, timezone: str | None
+    raw: RawSeries, style: TimeStyle, on_duplicates: OnDuplicates, timezone: str | None, ahead: IntArray
 ) -> tuple[Rows, str | None, tuple[str, ...]]:
-    """Sort the rows of one series and cut off ends without values; also the order in the file, and notes."""
+    """Sort the rows of one series and cut off ends without values; also the order in the file, and notes.
+
+    `ahead` are lines that hold covariates known ahead, which may lie after the last value.
+    """
     times = np.arange(len(raw.values)) if raw.times is None else raw.times
     writer = Calendar(freq=None if raw.times is None else "ns", timezone=style.timezone, style=style)
     rows = Rows(raw.id, times, raw.values, raw.lines, np.ones(len(times), dtype=np.bool_), writer)
@@ -120,7 +126,7 @@ def _ordered(
     rows, reversed_order = ascending(rows)
     rows, sorted_note = in_order(in_utc(rows, style, timezone))
     rows, duplicates = one_row_per_time(rows, on_duplicates)
-    rows, cut = without_missing_edges(rows)
+    rows, cut = without_missing_edges(rows, ahead)
     return rows, reversed_order, tuple(note for note in (sorted_note, duplicates, *cut) if note)
 
 

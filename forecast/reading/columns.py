@@ -198,7 +198,7 @@ def assigned(setting: str, name: str) -> str:
     data.target=north "data.target=Load (MW)" "data.target='null'"
     """
     text = f"{setting}='{name}'" if name.lower() in {"null", "~"} else f"{setting}={name}"
-    if re.fullmatch(r"[\w.=/:+%@,-]*", text):
+    if re.fullmatch(r"[\w.=/:+%@,\[\]-]*", text):
         return text
     return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'
 

@@ -15,7 +15,7 @@ from forecast.errors import ForecastError
 from forecast.reading.rows import Rows, ascending, in_order, in_utc
 from forecast.series.calendar import Calendar
 from forecast.series.panel import KnownAhead, Statics
-from forecast.wording import name_some
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from forecast.reading.raw_table import RawSeries, RawTable
@@ -51,6 +51,28 @@ def with_covariates(panel: Panel, raw: RawTable, timezone: str | None) -> Panel:
         ahead=_ahead(aligned, future, raw.channels) if len(future) else None,
         static=_static([by_id[name] for name in panel.ids], static, raw.channels) if len(static) else None,
     )
+
+
+def lines_ahead(series: RawSeries, channels: tuple[Channel, ...]) -> IntArray:
+    """Lines of a series that hold covariates which are known ahead."""
+    future = _of_role(channels, "future")
+    if series.covariates is None or not len(future):
+        return series.lines[:0]
+    return series.lines[~np.isnan(series.covariates[:, future]).all(axis=1)]
+
+
+def ahead_note(panel: Panel) -> tuple[str, ...]:
+    """Say how many steps after the last value have covariates that are known ahead."""
+    if panel.ahead is None:
+        return ()
+    steps = np.diff(panel.ahead.offsets) - panel.lengths
+    names = ", ".join(repr(channel.name) for channel in panel.ahead.channels)
+    if not (steps > 0).any():
+        return ()
+    least, most = int(steps.min()), int(steps.max())
+    count = counted(most, "step") if least == most else f"{least} to {counted(most, 'step')}"
+    where = "" if len(panel) == 1 else f" of each of {len(panel)} series"
+    return (f"The {count} after the last value{where} hold what is known ahead: {names}.",)
 
 
 def check_known_ahead(panel: Panel, horizon: int) -> None:

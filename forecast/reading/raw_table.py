@@ -63,6 +63,7 @@ class RawTable:
     channels : of the covariates
     symbols : alphabet whose indices the targets' values are; empty: they are numbers
     unknown : symbols that a given alphabet lacks, with the line where each occurs first; their values are NaN
+    unused : a sentence on the columns that are not read, and how they could be; empty: all are
 
     """
 
@@ -74,6 +75,7 @@ class RawTable:
     channels: tuple[Channel, ...] = ()
     symbols: tuple[str, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
+    unused: str = ""
 
 
 def in_order_of_ids(ids: Iterable[str]) -> list[str]:

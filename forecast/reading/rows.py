@@ -196,8 +196,8 @@ def looks_like_clock_change(times: TimeArray) -> bool:
     return not midnight and bool((sunday & np.isin(month, (3, 4, 9, 10, 11)) & (hour <= 3)).all())
 
 
-def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
-    """Cut rows without a value off both ends; also notes that name them."""
+def without_missing_edges(rows: Rows, ahead: IntArray) -> tuple[Rows, tuple[str, ...]]:
+    """Cut rows without a value off both ends; also notes that name them, but for the lines `ahead` at the end."""
     known = np.flatnonzero(~np.isnan(rows.values))
     if len(known) == 0:
         raise ForecastError(
@@ -205,9 +205,10 @@ def without_missing_edges(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
             "`data.target`"
         )
     first, last = int(known[0]), int(known[-1]) + 1
+    after = np.arange(last, len(rows))
     notes = tuple(
         f"{counted(len(cut), 'row')} without a value cut off the {where} of series {rows.id!r}: {rows.name_rows(cut)}."
-        for cut, where in ((np.arange(first), "beginning"), (np.arange(last, len(rows)), "end"))
+        for cut, where in ((np.arange(first), "beginning"), (after[~np.isin(rows.lines[after], ahead)], "end"))
         if len(cut)
     )
     return rows.take(slice(first, last)), notes

@@ -294,10 +294,13 @@ class CsvSettings(FileSettings, RowSettings):
     Attributes
     ----------
     on_short_series : series too short for context and horizon, or without any value: an error, or left out
+    on_new_series : with task=predict, series that the run does not know, and known ones that newer data lack: an error,
+        or skipped, so that those are forecast that both have
 
     """
 
     on_short_series: Literal["error", "drop"] = "error"
+    on_new_series: Literal["error", "skip"] = "error"
 
 
 DATA = OneOf(

@@ -146,10 +146,11 @@ def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
     """Read the prices as any CSV with the columns of the bundled one."""
     rows = {name: getattr(settings, name) for name in RowSettings.model_fields}
     path = settings.path or str(stock_path())
-    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows), ())
+    return _load_csv(CsvSettings(path=path, time="Date", target=settings.target, **rows), (), offers=False)
 
 
-def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
+def _load_csv(settings: CsvSettings, symbols: tuple[str, ...], *, offers: bool = True) -> Source:
+    """Read files; with `offers` a note says how columns that are not used could be."""
     if settings.symbols:
         check_not_averaged(settings)
     raw = read_table(settings.path, settings, symbols)
@@ -159,6 +160,8 @@ def _load_csv(settings: CsvSettings, symbols: tuple[str, ...]) -> Source:
         raw = _without_empty(raw)
     assembled = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
     found, notes = {**raw.found, **assembled.found}, (*raw.notes, *assembled.notes)
+    if offers and raw.unused:
+        notes += (raw.unused,)
     source = Source(assembled.panel, found, notes, raw.fingerprint)
     return _of_symbols(source, symbols) if settings.symbols else source
 

@@ -36,6 +36,7 @@ from forecast.reading.row_times import read_row_times
 from forecast.reading.time_columns import choose_time
 from forecast.reading.times import BEYOND, is_beyond
 from forecast.reading.unpivot import in_time, long_of, spread
+from forecast.reading.unused import unused_note
 from forecast.reading.values import notation_words, read_covariates, read_targets
 from forecast.reading.wide import find_wide
 from forecast.wording import counted
@@ -70,11 +71,12 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     file = {"-": "standard input"}.get(path, path) if isinstance(path, str) else f"{path[0]} and others"
     grid, fingerprint = _open(path, settings)
     roles = _choose_columns(grid, settings, file)
-    grid, identity = roles.grid, roles.identity
+    grid, identity, ids = roles.grid, roles.identity, roles.ids
     times = read_row_times(grid, roles.time, settings)
     if roles.layout == "long" and identity is None and times.times is not None and times.good.all():
         taken = [*roles.targets, *roles.covariates, *roles.time.columns]
-        grid, identity = with_ids(grid, ids_by_content(grid, times.times, taken))
+        ids = ids_by_content(grid, times.times, taken)
+        grid, identity = with_ids(grid, ids)
     if roles.layout == "long" and identity is None and times.times is None:
         identity = grid.file_column or None  # rows are steps: each file begins anew
     targets = read_targets(grid, roles.targets, settings, file, symbols)
@@ -93,6 +95,10 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     found["target"] = roles.words
     if covariates.channels:
         found["covariates"] = covariates.words
+    unused = ""
+    if roles.layout == "long":
+        used = [*roles.targets, *roles.covariates, *roles.time.columns, *ids, str(identity), grid.file_column]
+        unused = unused_note(grid, used, identity, series)
     doubts = tuple(note for column in columns for note in column.notes)
     constant = check_constant(series, file, targets.symbols) if settings.target_at == "every" else ()
     return RawTable(
@@ -104,6 +110,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
         channels=covariates.channels,
         symbols=targets.symbols,
         unknown=targets.unknown,
+        unused=unused,
     )
 
 
@@ -127,6 +134,7 @@ class _Roles:
     layout: Layout
     grid: Grid
     identity: str | None
+    ids: tuple[str, ...]
     time: TimeChoice
     targets: tuple[str, ...]
     words: str
@@ -148,7 +156,9 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
         left_out: tuple[str, ...] = ()
         if not targets:
             targets, left_out = column_series(grid, [*time.columns, *covariates], settings)
-        return _Roles(layout, grid, None, time, targets, f"{_listed(targets)} (each a series)", left_out, covariates)
+        return _Roles(
+            layout, grid, None, (), time, targets, f"{_listed(targets)} (each a series)", left_out, covariates
+        )
     named = match_names(grid.names, settings.id, "data.id")
     ids = named or tuple(filter(None, [usual_id(grid)]))
     taken = [*targets, *covariates, *ids, *filter(None, [grid.file_column])]
@@ -163,7 +173,7 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
         target, why = choose(grid, [*taken, *time.columns], file)
         targets, words = (target,), f"{target} ({why})"
     grid, identity = with_ids(grid, ids)
-    return _Roles(layout, grid, identity, time, targets, words, (), covariates)
+    return _Roles(layout, grid, identity, ids, time, targets, words, (), covariates)
 
 
 def _wide_columns(grid: Grid, wide: Wide, settings: FileSettings) -> _Roles:
@@ -176,7 +186,7 @@ def _wide_columns(grid: Grid, wide: Wide, settings: FileSettings) -> _Roles:
         if times.times is not None:
             grid = in_time(grid, times.times, times.good)
     words = "each row after its id" if wide.layout == "rows" else "the cells of the table"
-    return _Roles(wide.layout, grid, identity, time, grid.names[-1:], words, (), covariates)
+    return _Roles(wide.layout, grid, identity, wide.ids, time, grid.names[-1:], words, (), covariates)
 
 
 def _named_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ _LOOKED_AT = 50  # columns of a file whose notation is compared
 _EXACT = 2**53  # up to it floating point holds each whole number
 _NEVER_SEEN = 1e-9  # share of a column's spread that no more digits would show
 _ROUNDED = 1e-6  # share of a column's spread up to which rounding does not matter
-_CATEGORIES = 1_000
+MOST_CATEGORIES = 1_000
 """Categories that a column may have."""
 
 
@@ -305,16 +305,24 @@ def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: FileSetting
     return Covariates(tuple(channels), table, tuple(numbers), bad)
 
 
+def is_category_or_number(grid: Grid, name: str) -> bool:
+    """Whether a column can be a covariate."""
+    if is_numeric(grid, name):
+        return True
+    cells = grid.column(name)
+    return bool(pa.types.is_string(cells.type)) and len(pc.unique(cells)) <= MOST_CATEGORIES
+
+
 def _categories(grid: Grid, name: str, settings: FileSettings, file: str) -> tuple[tuple[str, ...], FloatArray]:
     """Categories of a column of texts, in natural order, and their codes, (row,)."""
     cells = pc.cast(grid.column(name), pa.string())
     texts = [text for text in pc.unique(cells).to_pylist() if text is not None]
     missing = set(settings.missing)
     categories = in_order_of_ids({text for text in texts if not is_missing(text) and text not in missing})
-    if not categories or len(categories) > _CATEGORIES:
+    if not categories or len(categories) > MOST_CATEGORIES:
         what = "nothing" if not categories else f"{len(categories):,} different texts"
         raise ForecastError(
-            f"column {name!r} of {file!r} should hold numbers or at most {_CATEGORIES:,} categories, found {what}: "
+            f"column {name!r} of {file!r} should hold numbers or at most {MOST_CATEGORIES:,} categories, found {what}: "
             f"leave it out of `data.past`, `data.future` and `data.static`"
         )
     codes = {text: float(code) for code, text in enumerate(categories)}

@@ -46,6 +46,23 @@ TARGET = (
     *("y", "target", "close", "value", "values", "종가", "값", "adjclose", "price", "sales", "demand", "load", "count"),
     *("last", "schlusskurs", "wert", "valeur", "valor", "수치", "판매량", "매출", "수요", "obsvalue", "ot"),
 )
+KNOWN_AHEAD = frozenset(
+    [
+        *[
+            "promo",
+            "promotion",
+            "holiday",
+            "isholiday",
+            "feiertag",
+            "schoolholiday",
+            "stateholiday",
+            "event",
+            "campaign",
+        ],
+        *["weekday", "dayofweek", "dow", "weekend", "open", "closed", "price", "discount", "planned", "schedule"],
+        *["휴일", "공휴일", "프로모션", "요일", "행사"],
+    ]
+)
 FIELDS = {
     "year": frozenset(
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]

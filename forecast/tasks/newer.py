@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def newer_source(run: Run, job: JobSettings) -> Source:
 
 
 def fitting_panel(run: Run, panel: Panel) -> Panel:
-    """Return the panel with its series in the run's order.
+    """Return the panel with all series of the run, in its order.
 
     Raises
     ------
@@ -76,6 +77,65 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
         Another frequency, a series that the run does not know, or one that is missing.
 
     """
+    _check_calendar(run, panel)
+    known = run.record.data.ids
+    panel = _without_short(run, panel)
+    if unknown := [name for name in panel.ids if name not in known]:
+        raise ForecastError(_unknown_words(run, unknown, known))
+    if missing := [name for name in known if name not in panel.ids]:
+        raise ForecastError(
+            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
+            f"give a file that holds all of its {len(known)} series"
+        )
+    return _in_order(panel, known)
+
+
+def common_panel(run: Run, panel: Panel, on_new_series: Literal["error", "skip"]) -> tuple[Panel, tuple[str, ...]]:
+    """Return the panel with the series that it has in common with the run, in its order, and notes on the others.
+
+    Raises
+    ------
+    ForecastError
+        Another frequency, or other series where `on_new_series` is "error", or no series in common.
+
+    """
+    _check_calendar(run, panel)
+    known = run.record.data.ids
+    panel = _without_short(run, panel)
+    unknown = [name for name in panel.ids if name not in known]
+    missing = [name for name in known if name not in panel.ids]
+    skips = "or set `data.on_new_series=skip` to forecast those that both have"
+    if len(unknown) == len(panel):
+        raise ForecastError(f"{_unknown_words(run, unknown, known)}: none is in both")
+    if unknown and on_new_series == "error":
+        raise ForecastError(f"{_unknown_words(run, unknown, known)}, {skips}")
+    if missing and on_new_series == "error":
+        raise ForecastError(
+            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
+            f"give a file that holds all of its {len(known)} series, {skips}"
+        )
+    notes = (
+        f"Not forecast, because the run does not know them: {_some(unknown)}." if unknown else "",
+        f"Not forecast, because the data lack them: {_some(missing)}." if missing else "",
+    )
+    return _in_order(panel, tuple(name for name in known if name in panel.ids)), tuple(filter(None, notes))
+
+
+def with_stand_ins(run: Run, panel: Panel) -> Panel:
+    """Return a panel with all series of the run, where those that the data lack are copies of another one.
+
+    A network knows its series by their order and forecasts each by itself, so that copies change no other forecast;
+    forecasts of the copies mean nothing.
+    """
+    known = run.record.data.ids
+    if panel.ids == known:
+        return panel
+    places = {name: i for i, name in enumerate(panel.ids)}
+    return replace(panel.take(np.array([places.get(name, 0) for name in known])), ids=known)
+
+
+def _check_calendar(run: Run, panel: Panel) -> None:
+    """Refuse data with another frequency or time zone than the run's."""
     old, new = run.calendar, panel.calendar
     for what, before, now in (
         ("frequency", old.freq or f"steps of {old.step}", new.freq or f"steps of {new.step}"),
@@ -86,21 +146,21 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
                 f"the data have the {what} {now}, and the run {run.folder} was trained on {before}: "
                 f"give data like those it was trained on (`data.freq`, `data.resample`), or train again"
             )
-    known = run.record.data.ids
+
+
+def _without_short(run: Run, panel: Panel) -> Panel:
+    """Leave out what the training left out because it was short."""
     data = check_job(dict(run.record.settings)).data
-    if isinstance(data, CsvSettings) and data.on_short_series == "drop":  # what the training left out stays out
-        panel = panel.take(np.flatnonzero(np.isin(panel.ids, known)))
-    if unknown := [name for name in panel.ids if name not in known]:
-        raise ForecastError(
-            f"the run {run.folder} does not know the series {_some(unknown)}; it was trained on {_some(known)}: "
-            f"choose them (`data.target`, `data.id`), or train again"
-        )
-    if missing := [name for name in known if name not in panel.ids]:
-        raise ForecastError(
-            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
-            f"give a file that holds all of its {len(known)} series"
-        )
-    return _in_order(panel, known)
+    if isinstance(data, CsvSettings) and data.on_short_series == "drop":
+        return panel.take(np.flatnonzero(np.isin(panel.ids, run.record.data.ids)))
+    return panel
+
+
+def _unknown_words(run: Run, unknown: Sequence[str], known: Sequence[str]) -> str:
+    return (
+        f"the run {run.folder} does not know the series {_some(unknown)}; it was trained on {_some(known)}: "
+        f"choose them (`data.target`, `data.id`), or train again"
+    )
 
 
 def series_number(ids: tuple[str, ...], series: str | None) -> int:

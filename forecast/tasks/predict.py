@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from forecast.runs.saving import forecast_rows, write_forecast, write_results, w
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Source
 from forecast.tasks.final import final_fit, future, future_paths
-from forecast.tasks.newer import fitting_panel, newer_job, newer_source
+from forecast.tasks.newer import common_panel, newer_job, newer_source, with_stand_ins
 from forecast.tasks.prepare import baselines, reference
 from forecast.wording import counted, listed, number
 
@@ -79,23 +79,33 @@ def predict(
     job = newer_job(opened, data)
     with new_folder(folder) as draft:
         source = newer_source(opened, job)
-        panel = fitting_panel(opened, source.panel)
+        panel, left_out = common_panel(opened, source.panel, getattr(job.data, "on_new_series", "error"))
+        source = replace(source, notes=(*source.notes, *left_out))
         check_known_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
-        final: dict[str, Fitted] = {opened.record.network.name: opened.network, **_baseline(opened, job, panel)}
-        intervals = opened.record.intervals
-        offsets, scale = intervals.arrays(), np.array(intervals.scale)
-        calibrated = None if opened.problem.question.forecasts_probabilities else offsets
-        ahead = future(final, panel, opened.problem.horizon, offsets=calibrated, scale=scale)
+        network = {opened.record.network.name: opened.network}
+        others = _baseline(opened, job, panel)
+        tables = [_ahead(opened, network, with_stand_ins(opened, panel))]
+        ahead = pd.concat([*tables, _ahead(opened, others, panel)] if others else tables)
+        ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
         scores = score_forecast(opened, panel)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
         if job.report.paths and isinstance(opened.network, HasTrajectories):
-            drawn = future_paths(opened.record.network.name, opened.network, panel, job.report.paths, job.seed)
-            write_results(drawn, draft.staging / files.PATHS)
+            everything = with_stand_ins(opened, panel)
+            drawn = future_paths(opened.record.network.name, opened.network, everything, job.report.paths, job.seed)
+            write_results(drawn[drawn["unique_id"].isin(panel.ids)], draft.staging / files.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
-    sentence = _sentence(opened, panel, tuple(final), scores, draft.final)
+    sentence = _sentence(opened, panel, (*network, *others), scores, draft.final)
     return Prediction(opened, source, ahead, scores, draft.final, sentence)
+
+
+def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame:
+    """Forecast the steps after the end of a panel, with intervals as wide as the run found them."""
+    intervals = run.record.intervals
+    scale = np.array(intervals.scale)[[run.record.data.ids.index(name) for name in panel.ids]]
+    offsets = None if run.problem.question.forecasts_probabilities else intervals.arrays()
+    return future(fitted, panel, run.problem.horizon, offsets=offsets, scale=scale)
 
 
 def _shown_scores(question: Question) -> tuple[str, str]:

@@ -137,3 +137,34 @@ def test_the_target_is_found_among_the_columns_that_are_left(tmp_path):
     path = write(tmp_path, [f"2024-01-{d:02d},{d % 7},{d % 5}" for d in range(1, 31)], header="day,amount,price")
     found = load_source(check_settings(CsvSettings, {"path": str(path), "past": "price"})).found
     assert found["target"] == "amount (the only column of numbers)"
+
+
+def notes_of(tmp_path, text, **settings):
+    (tmp_path / "f.csv").write_text(text)
+    return load_source(check_settings(CsvSettings, {"path": str(tmp_path / "f.csv"), **settings})).notes
+
+
+SHOPS = "shop,day,sales,promo,size,visitors,remark\n" + "".join(
+    f"{shop},2024-01-{day:02d},{day % 5 + size if day < 20 else ''},{day % 2},{size},{day % 3 if day < 20 else ''},\n"
+    for shop, size in (("a", 3), ("b", 7))
+    for day in range(1, 23)
+)
+
+
+def test_columns_that_are_not_used_are_said_once_with_the_best_guess_of_their_role(tmp_path):
+    note = notes_of(tmp_path, SHOPS, id="shop", target="sales")[-1]
+    assert note == (
+        "Not used: 'promo', 'size', 'visitors'; the models read them with `data.future=promo` (where they are known "
+        "for the steps ahead), `data.static=size` (the same in all rows of a series), `data.past=visitors` (known up "
+        "to now)"
+    )
+    used = {"future": "promo", "static": "size", "past": "visitors"}
+    assert not any("Not used" in said for said in notes_of(tmp_path, SHOPS, id="shop", target="sales", **used))
+
+
+def test_rows_ahead_that_hold_what_is_known_are_called_that(tmp_path):
+    notes = notes_of(tmp_path, SHOPS, id="shop", target="sales", future="promo")
+    assert "The 3 steps after the last value of each of 2 series hold what is known ahead: 'promo'." in notes
+    assert not any("cut off" in note for note in notes)
+    without = notes_of(tmp_path, SHOPS, id="shop", target="sales")
+    assert sum("3 rows without a value cut off the end" in note for note in without) == 2

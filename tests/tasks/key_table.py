@@ -364,6 +364,7 @@ NOT_IN_THE_RESULT = {
     "data.sinewave.name": "chooses the source",
     "data.stock.name": "chooses the source",
     "data.csv.name": "chooses the source",
+    "data.csv.on_new_series": "speaks of newer data: tests of task=predict",
     "data.text.name": "chooses the source",
     "data.addition.name": "chooses the source",
     "data.addition.season_steps": "has one value: digits have no season",

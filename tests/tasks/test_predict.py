@@ -174,6 +174,34 @@ def test_several_series_may_come_in_any_order_but_must_all_be_there(tmp_path):
     np.testing.assert_allclose(both.y_hat_x, both.y_hat_y, atol=1e-6)
     message = refusal(run, {"target": "busan"}, tmp_path / "a")
     assert "lack the series 'seoul'" in message
+    assert "`data.on_new_series=skip`" in message
+    alone = predict(run.folder, {"target": "busan", "on_new_series": "skip"}, tmp_path / "b")
+    assert alone.source.notes[-1] == "Not forecast, because the data lack them: 'seoul'."
+    model = run.finished.future["model"].iloc[0]  # the other one is fitted anew, on what the data hold
+    both = [table[table["model"] == model] for table in (alone.future, run.finished.future)]
+    expected = both[1].loc[both[1]["unique_id"] == "busan", "y_hat"]
+    assert set(alone.future["unique_id"]) == {"busan"}
+    np.testing.assert_allclose(both[0]["y_hat"], expected, atol=1e-6)
+
+
+def test_new_series_are_named_and_left_out_on_request(tmp_path):
+    days, more = DAYS[:150], DAYS[140:150]
+    old = pd.DataFrame({"day": days, "shop": "a", "sales": wave(days)})
+    old.to_csv(tmp_path / "old.csv", index=False)
+    job = small_job(data={"name": "csv", "path": str(tmp_path / "old.csv"), "id": "shop", "target": "sales"}, horizon=3)
+    run = train(job, tmp_path / "run", silent())
+    new = pd.DataFrame({"day": more, "shop": "b", "sales": wave(more)})
+    pd.concat([old, new]).to_csv(tmp_path / "new.csv", index=False)
+    message = refusal(run, {"path": str(tmp_path / "new.csv")}, tmp_path / "a")
+    assert "does not know the series 'b'" in message
+    assert "`data.on_new_series=skip`" in message
+    made = predict(run.folder, {"path": str(tmp_path / "new.csv"), "on_new_series": "skip"}, tmp_path / "b")
+    assert made.source.notes[-1] == "Not forecast, because the run does not know them: 'b'."
+    np.testing.assert_allclose(made.future["y_hat"], run.finished.future["y_hat"], atol=1e-6)
+    assert set(made.future["unique_id"]) == {"a"}
+    new.to_csv(tmp_path / "none.csv", index=False)
+    message = refusal(run, {"path": str(tmp_path / "none.csv"), "on_new_series": "skip"}, tmp_path / "c")
+    assert message.endswith("none is in both")
 
 
 def test_a_file_may_follow_a_series_that_was_made(trained, tmp_path):

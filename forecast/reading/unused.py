@@ -1,0 +1,82 @@
+"""Columns of a file that nothing reads, and what each could be for the models: the best guess of its role."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from forecast.reading.columns import assigned, listed, plain_columns
+from forecast.reading.ids import id_text
+from forecast.reading.values import is_category_or_number
+from forecast.reading.vocabulary import KNOWN_AHEAD, is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reading.grid import Grid
+    from forecast.reading.raw_table import RawSeries
+    from forecast.series.panel import BoolArray, Role
+
+
+_LOOKED_AT = 100_000  # rows on which it is seen whether a column is the same in each series
+_MOST_GUESSED = 12  # columns; of more the names are told, and no roles
+_MOST = 0.5  # share of the rows ahead that a column known ahead fills
+_BECAUSE: dict[Role, str] = {
+    "future": "where they are known for the steps ahead",
+    "static": "the same in all rows of a series",
+    "past": "known up to now",
+}
+
+
+def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: Sequence[RawSeries]) -> str:
+    """Name the columns that are not used, with the settings that let the models read them; empty: all are used."""
+    taken = set(used)
+    names = [name for name in plain_columns(grid, ()) if name not in taken and not _is_empty(grid, name)]
+    if not names:
+        return ""
+    said = f"Not used: {listed(names)}"
+    readable = [name for name in names if is_category_or_number(grid, name)]
+    if len(names) > _MOST_GUESSED or not readable:
+        return f"{said} (`data.past=`, `data.future=` or `data.static=` with their names lets the models read them)"
+    ahead = _rows_ahead(grid, series)
+    roles = {name: _guess(grid, name, identity, ahead) for name in readable}
+    offers = []
+    for role, why in _BECAUSE.items():
+        of_role = [name for name in readable if roles[name] == role]
+        if of_role:
+            value = of_role[0] if len(of_role) == 1 else f"[{','.join(of_role)}]"
+            offers.append(f"`{assigned(f'data.{role}', value)}` ({why})")
+    return f"{said}; the models read them with {', '.join(offers)}"
+
+
+def _is_empty(grid: Grid, name: str) -> bool:
+    return not grid.sample(name)
+
+
+def _rows_ahead(grid: Grid, series: Sequence[RawSeries]) -> BoolArray:
+    """Whether a row comes after the last value of its series, (row,)."""
+    lines = []
+    for raw in series:
+        known = ~np.isnan(raw.values)
+        when = np.arange(len(known)) if raw.times is None else raw.times.astype(np.int64)
+        if known.any():
+            lines.append(raw.lines[when > when[known].max()])
+    return np.isin(grid.lines, np.concatenate(lines)) if lines else np.zeros(len(grid), dtype=np.bool_)
+
+
+def _guess(grid: Grid, name: str, identity: str | None, ahead: BoolArray) -> Role:
+    """Guess the role of a column: the same value in each series, cells in rows ahead, a name that tells of plans."""
+    cells = id_text(grid.column(name))
+    if identity is not None:
+        own = pd.factorize(np.asarray(cells[:_LOOKED_AT].to_pylist(), dtype=object))[0]
+        of_series = pd.factorize(np.asarray(id_text(grid.column(identity))[:_LOOKED_AT].to_pylist(), dtype=object))[0]
+        pairs = len(np.unique(np.stack([own, of_series]), axis=1).T)
+        if of_series.max(initial=0) > 0 and pairs == of_series.max(initial=0) + 1:
+            return "static"
+    if ahead.any():
+        filled = np.asarray(pc.not_equal(cells, "").to_numpy(zero_copy_only=False))
+        return "future" if filled[ahead].mean() > _MOST else "past"
+    return "future" if is_named(name, KNOWN_AHEAD) else "past"
