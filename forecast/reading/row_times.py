@@ -16,7 +16,7 @@ from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
 from forecast.reading.time_forms import CLOCK_FORM, epoch_style, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
-from forecast.reading.times import read_times
+from forecast.reading.times import form_of, read_times
 from forecast.series.calendar import EPOCHS, TimeStyle
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
 _ISO_PARTS = {"year": "%Y", "quarter": "-Q%q", "month": "-%m", "week": "-W%V", "day": "-%d", "yearday": "-%j"}
+_FEWEST_BAD, _MANY_BAD = 3, 0.05  # rows, and share of rows, in a second form that make it one
 _SECONDS = 2**63 // 10**9
 _ISO_PARTS |= {"hour": " %H:00", "minute": ":%M", "second": ":%S"}
 
@@ -131,6 +132,8 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     ns, good = times.ns, times.good
     if times.swapped is not None:
         _refuse_swapped(grid, name, times.swapped)
+    if settings.on_bad_rows == "error":
+        _refuse_second_form(grid, name, good)
     sample = grid.sample(name)
     notes = (*times.notes, *_months_note(sample, form, name))
     if form.span == "serial":
@@ -159,6 +162,24 @@ def _refuse_swapped(grid: Grid, name: str, row: int) -> None:
         f"days and months of {name!r} are exchanged in dates up to the 12th, as by a spreadsheet of another country: "
         f"{here!r} follows {before!r} in line {grid.lines[row]}, and so on, and exchanged they are in order: export "
         "the table again with dates such as 2024-01-31, or set `data.day_first=true` or `false` to read them so"
+    )
+
+
+def _refuse_second_form(grid: Grid, name: str, good: BoolArray) -> None:
+    """Refuse a column of which many dates, those that are not `good`, are written in another form than the others."""
+    rows = np.flatnonzero(~good)
+    if len(rows) < max(_FEWEST_BAD, _MANY_BAD * len(good)):
+        return
+    cells = _texts(grid, name)
+    others = [cell for cell in some_cells(cells.take(pa.array(rows))) if cell]
+    form, share = form_of(others)
+    if form is None or form.weak or share < 1.0:
+        return
+    first, usual = int(rows[0]), int(np.argmax(good))
+    raise ForecastError(
+        f"{name!r} holds dates of two forms, {cells[usual].as_py()!r} (line {grid.lines[usual]}) and, in {len(rows)} "
+        f"rows, {cells[first].as_py()!r} (line {grid.lines[first]}), as a spreadsheet leaves them that takes some "
+        "days for months: write all in one form, or leave the second out with `data.on_bad_rows=drop`"
     )
 
 

@@ -59,7 +59,7 @@ _CLOCK = (
 )
 # The end of an interval; its start is the time.
 _UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+)?"
-_TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET}{_UNTIL})?"
+_TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
 
 
 @dataclass(frozen=True, eq=False)

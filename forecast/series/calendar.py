@@ -175,8 +175,9 @@ class Calendar:
             times = np.array([], dtype="datetime64[ns]")
         # Where nanoseconds since 1970 do not fit into 64 bits any more, times begin anew in 1677. The last one shows
         # it, but for so many steps that they could come round again.
-        anew = len(times) < count or times[-1] <= last or (count > _FEW and bool((times[1:] <= times[:-1]).any()))
-        if count and anew:
+        stamps = times.astype(np.int64)
+        come_round = count > _FEW and bool((stamps[1:] <= stamps[:-1]).any())
+        if count > 0 and (len(times) < count or times[-1] <= last or come_round):
             raise ForecastError(
                 f"{count} steps after {last!s:.10} lie beyond {LAST_DAY}, up to which times are counted: shift the "
                 "years of the file, set a shorter `horizon`, or `data.time=none` to count rows"

@@ -18,6 +18,10 @@ def _exchanged(days: list[str]) -> list[str]:
 
 
 _QUARTER = iso_days("2024-01-01", 90)
+_HALF_CONVERTED = [
+    f"{y}-{d}-{m} 00:00:00,{i}" if int(d) <= 12 else f"{d}/{m}/{y},{i}"
+    for i, (y, m, d) in enumerate(day.split("-") for day in _QUARTER)
+]
 _SWAPPED = [f"{day},{i}" for i, day in enumerate(_exchanged(_QUARTER))]
 _TOWNS = "".join(f"{day},서울,{i}\n" for i, day in enumerate(iso_days("2024-01-01", 12)))
 _NAMES = "".join(f"{day},Müller,{i}\n" for i, day in enumerate(iso_days("2024-01-01", 12)))
@@ -62,6 +66,22 @@ DOUBTFUL = (
         "\n".join(["Date,Sales", *_SWAPPED]) + "\n",
         {"day_first": True},
         series={"Sales": [float(i) for i in range(90)]},
+        panel=None,
+    ),
+    Case(
+        "days that a spreadsheet took for months beside texts that it left alone",
+        "\n".join(["Date,Sales", *_HALF_CONVERTED]) + "\n",
+        error=(
+            "'Date' holds dates of two forms, '13/01/2024' (line 14) and, in 36 rows, '2024-01-01 00:00:00' (line 2)",
+        ),
+    ),
+    Case(
+        "the same with the remedy, what is left",
+        "\n".join(["Date,Sales", *_HALF_CONVERTED]) + "\n",
+        {"on_bad_rows": "drop"},
+        series={"Sales": [float(i) for i, day in enumerate(_QUARTER) if int(day[-2:]) > 12]},
+        notes=("36 rows left out",),
+        quiet=False,
         panel=None,
     ),
     Case(

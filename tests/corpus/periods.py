@@ -40,6 +40,13 @@ PERIODS = (
     _case("calendar weeks after the year", [f"{y}-KW{w:02d}" for y, w in _NUMBERED], _WEEKS, "x"),
     _case("weeks in words without zeros", [f"Week {w}, {y}" for y, w in _NUMBERED], _WEEKS, "x"),
     _case("weeks in korean", [f"{y}년 {w}주차" for y, w in _NUMBERED], _WEEKS, "주차"),
+    _case(
+        "weeks by their first and last days",
+        [f"{day} - {np.datetime64(day) + 6}" for day in _WEEKS],
+        _WEEKS,
+        "Week",
+        written=tuple(_WEEKS),
+    ),
     _case("week and year alone", [f"{w:02d}/{y}" for y, w in _NUMBERED], _WEEKS, "week", found={"time": "(week)"}),
     _case("year and week alone", [f"{y}-{w:02d}" for y, w in _NUMBERED], _WEEKS, "week", found={"time": "(week)"}),
     _case("weeks as numbers", [f"{y}{w:02d}" for y, w in _NUMBERED], _WEEKS, "yearweek", found={"time": "(week)"}),

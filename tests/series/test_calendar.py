@@ -235,5 +235,6 @@ def test_many_calls_are_quick(calendar: Calendar) -> None:
 def test_times_that_are_not_counted_any_more_are_refused(calendar: Calendar) -> None:
     last = np.datetime64("2262-03-01", "ns")
     assert (calendar.after(last, 1) > last).all()
+    assert len(calendar.after(last, 0)) == 0
     with pytest.raises(ForecastError, match="2000 steps after 2262-03-01 lie beyond 2262-04-11"):
         calendar.after(last, 2_000)
