@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from corpus.case import Case
+from corpus.doubtful import DOUBTFUL
 from corpus.layouts import LAYOUTS
 from corpus.numerals import NUMERALS
 from corpus.parts import PARTS
@@ -42,12 +43,17 @@ def days(rows: list[str], header: str = "date,y") -> str:
 
 
 _PLAIN = [f"2024-01-{day:02d},{day % 5}" for day in range(1, 29)]
+_SESSIONS = [
+    f"2024-01-{day:02d} {hour:02d}:00,{hour}" for day in (*range(1, 6), *range(8, 13)) for hour in range(8, 13)
+]
 _UNEVEN = [f"2024-01-{day:02d},{day % 5}" for day in (1, 2, 4, 9, 11, 17, 18, 25)]
 _CLOCKS = ["2024-10-27 01:00,1", "2024-10-27 02:00,2", "2024-10-27 02:00,3", "2024-10-27 03:00,4", "2024-10-27 04:00,6"]
 _SHOPS = [f"{shop},2024-01-{day:02d},{day % 4},{day % 3}" for shop in "ab" for day in range(1, 13)]
 
 ROWS = (
     Refused("missing steps", days([*_PLAIN[:9], *_PLAIN[12:]])),
+    Refused("a session that ends early", days([row for row in _SESSIONS if not row.startswith("2024-01-09 1")])),
+    Refused("a number whose square is infinite", days([*_PLAIN[:9], "2024-01-10,1e300", *_PLAIN[10:]])),
     Refused("missing values", days([*_PLAIN[:9], "2024-01-10,", *_PLAIN[10:]])),
     Refused("a time twice", days([*_PLAIN[:9], "2024-01-09,7", *_PLAIN[9:]])),
     Refused("every time twice", days([*_PLAIN, *_PLAIN])),
@@ -162,7 +168,7 @@ def follow(path: Path, settings: dict[str, Any], remedies: tuple[dict[str, Any],
     return len(followed)
 
 
-CASES = (*LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
+CASES = (*DOUBTFUL, *LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.error], ids=lambda case: case.name)
