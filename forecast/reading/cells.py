@@ -105,8 +105,11 @@ def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | No
         # Three digits after every comma: decimals of fixed length, unless small whole numbers stand among them.
         decimal = semicolons and not seen["whole"]
         return (Notation(",", grouping) if decimal else Notation(".", ",")), True
-    if seen["either."] and semicolons and seen["whole"] and not seen["long"]:
-        return Notation(",", "."), True
+    if seen["either."] and not seen["long"]:
+        # 824, 1.024: a point before three digits in some numbers and none in those of three digits groups thousands.
+        groups = (semicolons and seen["whole"]) or 2 * seen["hundreds"] > seen["whole"]
+        if groups or semicolons:
+            return (Notation(",", ".") if groups else Notation()), True
     return (Notation(".", grouping), False) if grouping else (None, False)
 
 
@@ -118,7 +121,7 @@ def _evidence(cell: str) -> list[str]:
     digits = match["digits"].strip()
     marks = [char for char in digits if not char.isdigit()]
     if not marks:
-        return ["whole"] if len(digits) < 4 else ["long"]
+        return ["long"] if len(digits) > 3 else ["whole", "hundreds"][: 1 + (len(digits) == 3)]
     last = marks[-1]
     others = [mark for mark in marks if mark != last]
     if last not in _GROUPING and others:  # 1.234,5: the last of two marks is decimal

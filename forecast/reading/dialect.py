@@ -34,6 +34,7 @@ _COMMENTS = ("#", "%", "//")
 _HEAD_LINES = 400  # lines in which the header is looked for
 _SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is scored
 _SCORED_CELLS = 2000
+_TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
 _MOST_HEADERS = 5  # header rows
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
@@ -117,8 +118,10 @@ def _score(head: str, dialect: Dialect) -> float:
     table = table[: max(6, _SCORED_CELLS // max(width, 1))]
     cells = [cell for row in table[1:] or table for cell in row]
     known = sum(is_missing(cell) or is_data(cell) for cell in cells)
+    # A header of another width than its rows: the mark that was tried cuts numbers or dates in two.
+    torn = _TORN if rows and len(rows[0].cells) not in (width, width - 1) else 1.0
     # A table of texts has a delimiter too: a constant number of cells alone counts for a little.
-    return count / max(len(rows), 1) * (0.05 + known / max(len(cells), 1))
+    return torn * count / max(len(rows), 1) * (0.05 + known / max(len(cells), 1))
 
 
 def _usual_width(rows: Iterable[Row]) -> tuple[int, int]:

@@ -224,13 +224,18 @@ def _choose_order(
     most = max(int(good.sum()) for _, _, good in readings)
     # A single row that is a date in one order only decides; a few bad rows, bad in every order, do not.
     readings = [reading for reading in readings if int(reading[2].sum()) == most]
+    dotted = [order for order, _, _ in readings if order.startswith("d") and "." in example]
+    if dotted and len(orders) == 2:  # with dots the day comes first everywhere
+        return dotted[0], ()
     scores = {order: _irregularity(ns[good][:_LOOKED_AT]) for order, ns, good in readings}
-    least = min(scores.values())
+    turns, steps, decades = least = min(scores.values())
     left = [order for order in scores if scores[order] == least]
-    if len(left) == 1 or day_first is not None:
+    # Where steps vary, one more (of a month that two days of hours would skip) may be a gap and proves nothing.
+    most_steps = steps + (steps > 1)
+    close = [o for o, (t, s, d) in scores.items() if t == turns and s <= most_steps and d == decades]
+    if (len(left) == 1 and len(close) == 1) or day_first is not None:
         return left[0], ()
-    if "." in example:
-        # With dots the day comes first everywhere.
+    if dotted:
         return next((order for order in left if order.startswith("d")), left[0]), ()
     habit = "d" if european else "m"
     order = next((order for order in left if order.startswith(habit)), left[0])

@@ -181,7 +181,7 @@ def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, 
     given = settings.decimal is not None or settings.thousands is not None
     if not doubtful or given:
         return Notation(decimal, thousands), None
-    mark, other = (decimal, ".") if decimal == "," and not thousands else (thousands, thousands)
+    mark, other = (thousands, thousands) if thousands else (decimal, {",": ".", ".": ","}[decimal])
     meaning = "decimals" if mark == decimal else "thousands"
     return Notation(decimal, thousands), (
         f"a {_MARKS[mark]} before three digits was read as {meaning}, which no cell proves "
