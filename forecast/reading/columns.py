@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number
 from forecast.reading.raw_table import in_order_of_ids
+from forecast.reading.time_forms import is_time
 from forecast.reading.vocabulary import FIELDS, INDEX, TARGET, TIME, is_called_id, plain
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
         f"set `{assigned('data.target', candidates[0])}`, or `data.layout=columns` where each is a series"
+        f"{', `rows` where each row is one' if sum(map(is_time, candidates)) > 1 else ''}"
     )
 
 

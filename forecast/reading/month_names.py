@@ -26,7 +26,7 @@ _LANGUAGES = (
 )
 """In the order in which they are tried; of languages that know the same words the first is taken."""
 _FIRST_LETTERS = (
-    "jan jän ene gen ian oca sty led tam янв січ ιαν feb fév fev şub sub lut úno uno hel фев лют φεβ mar mär mrt "
+    "jan jän ene gen ian oca sty led tam янв січ ιαν feb fév fev şub sub lut úno uno hel фев лют φεβ mar mär mrz mrt "
     "maa már bře bre мар бер μάρ μαρ apr avr abr nis kwi dub huh ápr апр кві απρ may mai mag maj mei máj kvě kve "
     "tou май мая тра μάι μαΐ jun juin jui giu haz iun jún cze čer cer čvn kes июн чер ιου ιού jul lug tem iul júl "
     "lip čvc hei июл лип aug aoû aou ago agu ağu sie srp elo авг сер αυγ αύγ sep set eyl sze wrz zář zar syy сен "
@@ -137,7 +137,8 @@ def _meaning(word: str, numbers: Mapping[str, int], shortest: int) -> int:
 
 @cache
 def _by_name(language: str) -> dict[str, int]:
-    return {form: i for table in _tables(language) for i, name in enumerate(table, start=1) for form in _forms(name)}
+    names = {form: i for table in _tables(language) for i, name in enumerate(table, start=1) for form in _forms(name)}
+    return names | ({"mrz": 3} if language.startswith("de") else {})  # as spreadsheets write it, and CLDR does not
 
 
 @cache

@@ -18,6 +18,7 @@ from forecast.reading.grid import line_list
 from forecast.reading.ids import id_text, join_ids
 from forecast.reading.time_columns import TimeChoice, choose_time, fields_choice
 from forecast.reading.times import form_of
+from forecast.reading.vocabulary import TOTALS, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +36,11 @@ def sampled(grid: Grid, name: str) -> list[str]:
     """Sample the filled cells of a column of texts or integers."""
     kind = grid.column(name).type
     return [cell for cell in grid.sample(name) if not is_missing(cell)] if not pa.types.is_floating(kind) else []
+
+
+def is_total(cell: str) -> bool:
+    """Whether a cell that should be a part of the time says that its row sums up the others."""
+    return plain(cell) in TOTALS
 
 
 def filled_rows(grid: Grid, steps: Sequence[str], settings: FileSettings) -> BoolArray:
@@ -80,6 +86,12 @@ def long_of(
     kept = filled_rows(grid, wide.steps, settings)
     notes = _left_out(grid, wide, static, ~kept)
     grid = grid.keep(kept)
+    totals = np.zeros(len(grid), dtype=np.bool_)
+    for name in wide.rows.values():
+        totals |= np.array([is_total(cell) for cell in id_text(grid.column(name)).to_pylist()], dtype=np.bool_)
+    if totals.any():
+        notes.append(f"rows of totals left out, {line_list(grid.lines[totals])}")
+        grid = grid.keep(~totals)
     identity = " + ".join(wide.ids) if wide.ids else None
     ids = join_ids(grid, wide.ids) if wide.ids else None
     if wide.layout == "rows" and ids is not None:

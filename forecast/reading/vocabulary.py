@@ -46,6 +46,25 @@ TARGET = (
     *("y", "target", "close", "value", "values", "종가", "값", "adjclose", "price", "sales", "demand", "load", "count"),
     *("last", "schlusskurs", "wert", "valeur", "valor", "수치", "판매량", "매출", "수요", "obsvalue", "ot"),
 )
+TOTALS = frozenset(
+    [
+        *["total", "totals", "sum", "mean", "average", "avg", "annual", "year", "yearly", "alltotal", "grandtotal"],
+        *[
+            "summe",
+            "gesamt",
+            "mittel",
+            "mittelwert",
+            "jahr",
+            "moyenne",
+            "media",
+            "promedio",
+            "合计",
+            "합계",
+            "평균",
+            "계",
+        ],
+    ]
+)
 KNOWN_AHEAD = frozenset(
     [
         *[

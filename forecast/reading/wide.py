@@ -25,7 +25,7 @@ from forecast.reading.ids import join_ids, naming_columns
 from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_part, part_number
 from forecast.reading.time_forms import is_time
 from forecast.reading.times import form_of
-from forecast.reading.unpivot import by_row, filled_rows, sampled
+from forecast.reading.unpivot import by_row, filled_rows, is_total, sampled
 from forecast.reading.vocabulary import ID_OR_NUMBER, is_named
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
         return _rows(grid, groups, named, settings)
     for part, steps in groups if settings.time is None else ():
         labels = _beside(grid, steps)
-        ids = _ids(grid, named or labels, filled_rows(grid, steps, settings), any_kind=bool(named))
+        rows = filled_rows(grid, steps, settings)
+        ids = _ids(grid, named or labels, rows, any_kind=bool(named))
+        if not ids and part == "times" and labels == [grid.names[0]]:
+            ids = _ids(grid, labels, rows, any_kind=not _any_times(grid, labels))  # numbers may be names, too
         if part in {"times", "year", "numbers"} and ids and not _any_times(grid, labels, different=part != "numbers"):
             return Wide("rows", steps, part, _texts(part, steps), named or ids)
     return None
@@ -201,7 +204,8 @@ def _any_times(grid: Grid, labels: Iterable[str], *, different: bool = False) ->
 
 def _pivot(grid: Grid, part: str, steps: tuple[str, ...], labels: Sequence[str], named: Sequence[str]) -> Wide | None:
     """Read rows and header together as times, if they complete each other; None: they do not."""
-    samples = {name: cells for name in labels if name not in named and (cells := sampled(grid, name))}
+    cells_of = {name: [cell for cell in sampled(grid, name) if not is_total(cell)] for name in labels}
+    samples = {name: cells for name, cells in cells_of.items() if cells and name not in named}
     rows = fields_by_name(samples)
     if year := next((name for name, cells in samples.items() if all(is_part(cell, "year") for cell in cells)), None):
         rows.setdefault("year", year)

@@ -147,12 +147,33 @@ PIVOTS = (
         quiet=False,
     ),
     Case(
+        "a row of years, a column a month in German",
+        "Jahr;Jan;Feb;Mrz;Apr;Mai;Jun;Jul;Aug;Sep;Okt;Nov;Dez\n" + _YEAR_MONTHS.replace(",", ";"),
+        series={"value": _BY_MONTH},
+        times=_MONTHS,
+        quiet=False,
+    ),
+    Case(
+        "a row a series by dates, its name a number",
+        "x,2024-01-01,2024-01-02,2024-01-03,2024-01-04\n7,1,2,3,5\n9,2,3,5,8\n",
+        series={"7": [1, 2, 3, 5], "9": [2, 3, 5, 8]},
+        times=iso_days("2024-01-01", 4),
+    ),
+    Case(
         "a row of months, a column a year",
         "Month,2020,2021,2022,2023\n"
         + "".join(f"{name},{i},{i + 1},{i % 3},{2 * i}\n" for i, name in enumerate(_LONG_NAMES)),
         series={"value": [*map(float, [*range(12), *range(1, 13), *(i % 3 for i in range(12)), *range(0, 24, 2)])]},
         times=[f"{2020 + i // 12}-{i % 12 + 1:02d}-01" for i in range(48)],
         found={"layout": "year in the header"},
+        quiet=False,
+    ),
+    Case(
+        "a row of quarters, a column a year, and totals below",
+        "Quarter,2020,2021,2022,2023\nQ1,1,5,2,1\nQ2,2,6,1,4\nQ3,3,7,0,2\nQ4,4,9,5,6\nTotal,10,27,8,13\nMean,2.5,7,2,3\n",
+        series={"value": [1, 2, 3, 4, 5, 6, 7, 9, 2, 1, 0, 5, 1, 4, 2, 6]},
+        times=[f"{2020 + i // 4}-{3 * (i % 4) + 1:02d}-01" for i in range(16)],
+        notes=("rows of totals left out, lines 6 to 7",),
         quiet=False,
     ),
     Case(
