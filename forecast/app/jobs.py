@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import traceback
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"
 """Set together with FULL_ERROR where we set it for Hydra, so that it is not taken for the user's own wish."""
 
+
+_SILENT_S, _SAY_AGAIN_S = 3.0, 10.0
+"""Seconds of reading until the first line that says so, and from line to line."""
 
 _PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
 """What may be overridden with task=probe, besides `data.*`."""
@@ -141,11 +145,34 @@ def _read_first(job: JobSettings) -> Source:
     from forecast.questions.task import check_splits, split_as_asked
     from forecast.reading.sources import load_source
 
-    source, question = load_source(job.data), question_of_head(job.model.head)
+    with _said_to_be_read(getattr(job.data, "path", None)):
+        source = load_source(job.data)
+    question = question_of_head(job.model.head)
     check_splits(source.panel, job.horizon, question, job.split.over)
     if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
         split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, job.horizon)
     return source
+
+
+@contextmanager
+def _said_to_be_read(path: str | tuple[str, ...] | None) -> Iterator[None]:
+    """Say from the third second on, and then every ten, that the data are still being read."""
+    began, done = time.monotonic(), threading.Event()
+
+    def say() -> None:
+        pause = _SILENT_S
+        while not done.wait(pause):
+            what = path if isinstance(path, str) else "the data"
+            print(f"reading {what} ({time.monotonic() - began:.0f} s so far) ...", file=sys.stderr, flush=True)
+            pause = _SAY_AGAIN_S
+
+    sayer = threading.Thread(target=say, daemon=True)
+    sayer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sayer.join()
 
 
 def _data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:

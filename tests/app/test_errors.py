@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,14 @@ def test_a_number_in_place_of_an_option(command, tasks):
     said = command("model=3")
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert "`model=3` is not there: choose among esn" in said.err
+
+
+def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):
+    quick = command("s.csv")
+    assert "reading" not in quick.err
+    monkeypatch.setattr("forecast.app.jobs._SILENT_S", 0.01)
+    load = sys.modules["forecast.reading.sources"].load_source
+    monkeypatch.setattr("forecast.reading.sources.load_source", lambda data: (time.sleep(0.3), load(data))[1])
+    said = command("s.csv")
+    assert said.err.startswith("reading s.csv (0 s so far) ...\n")
+    assert said.err.count("reading") == 1
