@@ -18,11 +18,10 @@ import numpy as np
 from scipy import fft
 
 from forecast.questions.seasonal_test import LEAST_CYCLES, seasonal_test
-from forecast.series.step_rules import MONTHS, NS_PER_DAY, TICKS, parse_alias
+from forecast.series.seasons import suggested_seasons
 from forecast.wording import percentage
 
 if TYPE_CHECKING:
-    from forecast.series.calendar import Calendar
     from forecast.series.panel import FloatArray, Panel
 
 CYCLES = 3  # seasons that a series must hold for a length that no calendar suggests
@@ -62,40 +61,7 @@ def find_season(known: Panel, horizon: int = 1) -> Season:
         return Season(1, "none: the series are constant or shorter than 8 steps")
     if known.calendar.freq is None:
         return _free_season(series)
-    return _season_of(series, _periods(known.calendar), horizon)
-
-
-def seasons_of(calendar: Calendar) -> tuple[tuple[str, int], ...]:
-    """Return the seasons that a calendar suggests, shortest first: name and steps.
-
-    >>> from forecast.series.calendar import Calendar
-    >>> seasons_of(Calendar("h"))
-    (('daily', 24), ('weekly', 168))
-    """
-    return tuple((name, round(period)) for name, period in _periods(calendar))
-
-
-def _periods(calendar: Calendar) -> tuple[tuple[str, float], ...]:
-    """Return the seasons that a calendar suggests, shortest first: name and exact period, such as 52.18 weeks."""
-    if calendar.sessions:
-        days = len({slot // 86_400 for slot in calendar.sessions})
-        return _distinct([("daily", len(calendar.sessions) / days), ("weekly", len(calendar.sessions))])
-    if calendar.trades:
-        return (("weekly", calendar.weekmask.count("1")),)
-    alias = parse_alias(str(calendar.freq))
-    if alias.unit in MONTHS:
-        return _distinct([("yearly", 12 / (alias.count * MONTHS[alias.unit][0]))])
-    if alias.unit not in TICKS:
-        return ()
-    day = NS_PER_DAY / (alias.count * TICKS[alias.unit])
-    if day <= 1:
-        return _distinct([("weekly", 7 * day), ("yearly", 365 * day if day == 1 else 365.25 * day)])
-    return _distinct([("minutely", day / 1440), ("hourly", day / 24), ("daily", day), ("weekly", 7 * day)])
-
-
-def _distinct(seasons: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Keep seasons of at least four steps that are nearly whole (a year is 52.18 weeks)."""
-    return tuple((name, period) for name, period in seasons if period >= 4 and abs(period - round(period)) < 0.2)
+    return _season_of(series, suggested_seasons(known.calendar), horizon)
 
 
 def _series(panel: Panel) -> list[FloatArray]:

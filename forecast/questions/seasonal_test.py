@@ -138,7 +138,7 @@ def _best_fit(y: FloatArray, period: float) -> _Fit | None:
 
 def _left(columns: FloatArray) -> FloatArray:
     """Squares of the last column that trend and the first p lags leave, (p = 0 ... lags,), by one QR decomposition."""
-    triangle: FloatArray = np.linalg.qr(columns, mode="r")
+    triangle: FloatArray = np.asarray(np.linalg.qr(columns, mode="r"))
     left: FloatArray = np.cumsum(triangle[:1:-1, -1] ** 2)[::-1]
     return left
 

@@ -36,6 +36,7 @@ from forecast.wording import counted, name_some
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from forecast.reading.gaps import OnGaps
     from forecast.reading.raw_table import RawSeries, RawTable
     from forecast.reading.settings import RowSettings
     from forecast.series.calendar import TimeStyle
@@ -106,7 +107,7 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, sin
     calendar = replace(calendar, style=raw.style)
     found["frequency"] = describe(calendar) + (", resampled" if settings.resample else "")
     found["rows"] = _describe_rows(series)
-    panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps == "mask")
+    panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps)
     panel = with_covariates(panel, raw, timezone)
     return Assembled(panel, found, (*notes, *ahead_note(panel)))
 
@@ -175,7 +176,8 @@ def _regular(
     for rows in series:
         if frequency.regular:
             check_steps(rows, calendar)
-            kept, about = without_gaps(rows, calendar, days_off, settings.on_gaps)
+            season_steps = None if settings.resample else settings.season_steps  # given for the coarser steps
+            kept, about = without_gaps(rows, calendar, days_off, settings.on_gaps, season_steps)
         else:
             kept, about = without_empty(rows)
         regular.append(kept)
@@ -244,8 +246,8 @@ def _describe_rows(series: Sequence[Rows]) -> str:
     return f"{count:,} ({span})" if len(series) == 1 else f"{count:,} in {len(series)} series ({span})"
 
 
-def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: bool) -> Panel:
-    """Pack series of numbers or of codes of `symbols`; with `holes` values that were not observed are masked."""
+def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: OnGaps) -> Panel:
+    """Pack series of numbers or of codes of `symbols`; values that were not observed are masked, unless filled."""
     observed = np.concatenate([rows.observed for rows in series])[:, None]  # (row, channel)
     return Panel(
         values=np.concatenate([rows.values for rows in series])[:, None],
@@ -255,5 +257,5 @@ def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], 
         ids=tuple(rows.id for rows in series),
         channels=(Channel("y", "target", symbols),),
         calendar=calendar,
-        masked=~observed if holes else None,
+        masked=~observed if holes == "mask" or (holes == "auto" and not observed.all()) else None,
     )

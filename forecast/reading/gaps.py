@@ -17,6 +17,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.rows import Rows, looks_like_clock_change
+from forecast.series.seasons import suggested_seasons
 from forecast.series.step_rules import (
     MONDAY,
     NS_PER_DAY,
@@ -27,7 +28,7 @@ from forecast.series.step_rules import (
     Ticks,
     TradingDays,
 )
-from forecast.wording import counted, name_some
+from forecast.wording import counted, name_some, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
 
 
-OnGaps: TypeAlias = Literal["error", "mask", "interpolate", "previous", "ignore"]
+OnGaps: TypeAlias = Literal["auto", "error", "mask", "interpolate", "previous", "ignore"]
 
 _LONGER = 5  # trading days by which a recurring holiday may exceed `holiday_run`
 _RECURRING = 3  # days that a run of another year needs, to confirm one that is at least as long
@@ -45,6 +46,7 @@ _MOVES = 35  # days that a holiday's date moves from year to year
 _RARE = 0.125  # share of trading days that can be holidays ...
 _FEW = 3  # ... and this many in any case, for short files
 _SHOWN = 5  # gaps that a message names
+_FEW_MISSING = 0.1  # share of a series' steps that may be missing with `auto`
 _FILLED_AT_MOST = 20  # missing steps per row that there is
 
 
@@ -180,15 +182,20 @@ def _beside(stamps: IntArray, sessions: Sequence[int]) -> tuple[IntArray, IntArr
     return before.astype(np.int64), after.astype(np.int64)
 
 
-def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps) -> tuple[Rows, tuple[str, ...]]:
+def without_gaps(
+    rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps, season_steps: int | None = None
+) -> tuple[Rows, tuple[str, ...]]:
     """Fill, mask or leave out missing steps and values of a series that begins and ends with a value; also a note.
 
-    Inserted rows have line 0; filled values are not `observed`; no value is NaN afterwards.
+    With "auto" a few are masked: at most a tenth of the series, and no run longer than a season, `season_steps` or the
+    longest that the calendar suggests and that the series holds twice. Inserted rows have line 0; filled values are not
+    `observed`; no value is NaN afterwards.
 
     Raises
     ------
     ForecastError
-        Something is missing, and `how` is "error"; or more is missing than can be filled.
+        Something is missing, and `how` is "error", or "auto" and it is more than a few; or more is missing than can be
+        filled.
 
     """
     if how == "ignore":
@@ -199,10 +206,14 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
     if not steps.any() and len(empty) == 0:
         return rows, ()
     gaps = " and ".join([*_name_gaps(rows, missing, calendar), *_name_empty(rows, empty)])
+    reason, half_days = "", _half_days_hint(missing.edges)
+    if how == "auto":
+        few, reason = _few(rows, missing, calendar, season_steps)
+        how = "mask" if few else "error"
     if how == "error":
         raise ForecastError(
-            f"series {rows.id!r} has {gaps}{_gap_hint(rows, steps)}: "
-            f"set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`{_half_days_hint(missing.edges)}"
+            f"series {rows.id!r} has {gaps}{_gap_hint(rows, steps)}{reason}: "
+            f"set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`{half_days and f', or {half_days}'}"
         )
     if steps.sum() > _FILLED_AT_MOST * len(rows):
         raise ForecastError(
@@ -210,9 +221,33 @@ def without_gaps(rows: Rows, calendar: Calendar, days_off: DaysOff, how: OnGaps)
             "`data.freq`, `data.resample` or `data.on_gaps=ignore`"
         )
     filled = _with_steps(rows, missing, calendar)
-    note = f"Series {rows.id!r} has {gaps}: {_DONE[how]}."
+    note = (
+        f"Series {rows.id!r} has {gaps}{_gap_hint(rows, steps)}{reason}: {_DONE[how]}{half_days and f'; {half_days}'}."
+    )
     values = fill(filled.values, "interpolate" if how == "interpolate" else "previous")
     return replace(filled, values=values, observed=~np.isnan(filled.values)), (note,)
+
+
+def _few(rows: Rows, missing: _Missing, calendar: Calendar, season_steps: int | None) -> tuple[bool, str]:
+    """Whether so little is missing that it can be masked unasked, and how much it is, for a sentence."""
+    steps, empty = missing.total, np.isnan(rows.values)
+    length = len(rows) + int(steps.sum())
+    share = (int(steps.sum()) + int(empty.sum())) / length
+    suggested = [round(period) for _, period in suggested_seasons(calendar) if 2 * period <= length]
+    longest = season_steps if season_steps is not None and season_steps > 1 else max(suggested, default=length)
+    run = _longest_run(steps, empty)
+    if share > _FEW_MISSING:
+        return False, f", {percentage(share)} of its steps, and at most {percentage(_FEW_MISSING)} are masked unasked"
+    if run > longest:
+        return False, f", {run} in one run, and no more than a season of {longest} steps are masked unasked"
+    return True, f", {percentage(share)} of its steps"
+
+
+def _longest_run(steps: IntArray, empty: BoolArray) -> int:
+    """Return how many values are missing one after the other at most, missing steps and rows without a value."""
+    known = np.flatnonzero(~empty)
+    position = np.arange(len(empty)) + np.concatenate([[0], np.cumsum(steps)])  # of each row among all steps
+    return int(np.diff(position[known], prepend=position[known[0]] - 1).max()) - 1
 
 
 _DONE = {
@@ -303,7 +338,7 @@ def _half_days_hint(days: IntArray) -> str:
         return ""
     shown = ",".join(str(day) for day in days[:_SHOWN].astype("datetime64[D]"))
     more = ",..." * (len(days) > _SHOWN)
-    return f", or, where sessions began late or ended early, `data.half_days=[{shown}{more}]` or `data.half_days=all`"
+    return f"where sessions began late or ended early, set `data.half_days=[{shown}{more}]` or `data.half_days=all`"
 
 
 def _name_empty(rows: Rows, empty: IntArray) -> list[str]:

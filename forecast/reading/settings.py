@@ -143,7 +143,8 @@ class RowSettings(SeriesSettings):
     half_days : days on which a session of trading or work may begin late or end early (ISO dates), or all; on any other
         day what is missing of it is a gap
     on_gaps : missing steps and missing values: an error, masked (an input marks them), interpolated linearly, filled
-        with the previous value, or left out (`ignore`: the rows around them count as neighbours)
+        with the previous value, or left out (`ignore`: the rows around them count as neighbours); auto: a few are
+        masked, at most a tenth of a series and no run longer than a season, and more are an error
     on_duplicates : rows with the same time: an error, or the first, the last or the mean of them
     resample : make one step of each week, month, ... (a coarser pandas alias)
     resample_how : what is taken of the rows of a coarser step
@@ -157,7 +158,7 @@ class RowSettings(SeriesSettings):
     holidays: tuple[str, ...] = ()
     holiday_run: int = Field(default=4, ge=0, le=30)
     half_days: HalfDays = ()
-    on_gaps: Literal["error", "mask", "interpolate", "previous", "ignore"] = "error"
+    on_gaps: Literal["auto", "error", "mask", "interpolate", "previous", "ignore"] = "auto"
     on_duplicates: Literal["error", "first", "last", "mean"] = "error"
     resample: str | None = Field(default=None, min_length=1)
     resample_how: Literal["sum", "mean", "last"] = "mean"

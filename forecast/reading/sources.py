@@ -192,7 +192,7 @@ def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:
 def _without_unknown(raw: RawTable, settings: CsvSettings) -> RawTable:
     """Report symbols that training did not know: missing values, unless gaps are an error."""
     named = name_unknown(list(raw.unknown), raw.unknown)
-    if settings.on_gaps == "error":
+    if settings.on_gaps in ("auto", "error"):
         raise ForecastError(
             f"{settings.path!r} holds {named}, which training did not know: set `data.on_gaps=mask` to leave them "
             "open, correct the file, or train again"

@@ -11,7 +11,7 @@ from oracles.seasons import phase_means_test
 from oracles.seasons import repetition as slow_repetition
 from scipy.signal import lfilter
 
-from forecast.questions.season import Season, autocovariance, find_season, seasonal_autocorrelation, seasons_of
+from forecast.questions.season import Season, autocovariance, find_season, seasonal_autocorrelation
 from forecast.questions.seasonal_test import seasonal_test
 from forecast.reading.settings import SinewaveSettings, StockSettings
 from forecast.reading.sources import load_source, make_panel
@@ -199,27 +199,3 @@ def test_many_series_speak_together() -> None:
         for i in range(30)
     )
     assert find_season(make_panel(frame)).steps == 24
-
-
-@pytest.mark.parametrize(
-    ("freq", "seasons"),
-    [
-        ("h", (("daily", 24), ("weekly", 168))),
-        ("15min", (("hourly", 4), ("daily", 96), ("weekly", 672))),
-        ("min", (("hourly", 60), ("daily", 1_440), ("weekly", 10_080))),
-        ("D", (("weekly", 7), ("yearly", 365))),
-        ("B", (("weekly", 5),)),
-        ("W-SUN", (("yearly", 52),)),
-        ("MS", (("yearly", 12),)),
-        ("QE-DEC", (("yearly", 4),)),
-        ("YE-DEC", ()),
-        ("SME", ()),
-    ],
-)
-def test_the_frequency_suggests_seasons(freq: str, seasons: tuple[tuple[str, int], ...]) -> None:
-    assert seasons_of(Calendar(freq)) == seasons
-
-
-def test_sessions_suggest_their_own_days_and_weeks() -> None:
-    slots = tuple(day * 86_400 + hour * 3_600 for day in range(5) for hour in range(9, 16))
-    assert seasons_of(Calendar("h", sessions=slots)) == (("daily", 7), ("weekly", 35))

@@ -62,7 +62,7 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
     values[20] = ""
     path = write(tmp_path, times[:5] + times[8:30] + times[31:], values[:5] + values[8:30] + values[31:])
     with pytest.raises(ForecastError) as error:
-        load(path)
+        load(path, on_gaps="error")
     assert one_line(error) == (
         "series 'y' has 4 missing steps: 2024-01-06 to 2024-01-08 (3 steps) after line 6, 2024-01-31 after line 28 and "
         "1 row without a value: 2024-01-21 (line 19): set `data.on_gaps=mask`, `interpolate`, `previous` or `ignore`"
@@ -91,7 +91,7 @@ def test_missing_steps_and_values_are_an_error_that_names_them(tmp_path: Path) -
 def test_a_long_list_of_gaps_is_cut_short_and_counted(tmp_path: Path) -> None:
     rows = [n for n in range(100) if n % 10]
     with pytest.raises(ForecastError, match="9 missing steps") as error:
-        load(write(tmp_path, np.array(days(100))[rows], rows))
+        load(write(tmp_path, np.array(days(100))[rows], rows), on_gaps="error")
     assert "and 4 more" in one_line(error)
 
 
@@ -140,7 +140,8 @@ def test_the_hour_that_the_clocks_skip(tmp_path: Path) -> None:
     hours = pd.date_range("2024-03-29", periods=200, freq="h", tz="Europe/Berlin")
     path = write(tmp_path, hours.strftime("%Y-%m-%d %H:%M"), range(200))
     with pytest.raises(ForecastError, match=r"the clocks skip in spring \(`data\.timezone=`"):
-        load(path)
+        load(path, on_gaps="error")
+    assert "the clocks skip in spring (`data.timezone=`" in load(path).notes[-1]
     assert load(path, timezone="Europe/Berlin").panel.calendar.freq == "h"
     naive = pd.date_range("2024-03-29", periods=200, freq="h")
     with pytest.raises(ForecastError, match=r"2024-03-31 02:00 \(line 52\)"):

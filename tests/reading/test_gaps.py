@@ -72,7 +72,7 @@ def test_a_run_that_comes_in_no_other_year_is_listed_once_more() -> None:
 def test_longer_runs_are_gaps() -> None:
     hole = span("2023-05-08", "2023-05-12")
     with pytest.raises(ForecastError, match=r"5 missing steps: 2023-05-08 to 2023-05-12 \(5 steps\)"):
-        load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole))
+        load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole), on_gaps="error")
     assembled = load(market("2022-06-01", "2025-03-31", CHRISTMAS + hole), on_gaps="interpolate")
     days = assembled.panel.times.astype("datetime64[D]").astype(str)
     assert days[~assembled.panel.target_observed].tolist() == hole
@@ -82,9 +82,9 @@ def test_longer_runs_are_gaps() -> None:
 def test_the_longest_run_of_holidays_can_be_said() -> None:
     index = market("2022-06-01", "2025-03-31", [*CHRISTMAS, "2023-05-01"])
     with pytest.raises(ForecastError, match="7 missing steps"):
-        load(index, holiday_run=1)
+        load(index, holiday_run=1, on_gaps="error")
     with pytest.raises(ForecastError, match="8 missing steps"):
-        load(index, holiday_run=0)
+        load(index, holiday_run=0, on_gaps="error")
     hole = span("2023-05-08", "2023-05-12")
     assert len(load(market("2022-06-01", "2025-03-31", hole), holiday_run=5).panel.calendar.holidays) == 5
 
@@ -159,9 +159,9 @@ def test_sessions_have_holidays_and_half_days(half_days: Any) -> None:
 def test_a_session_that_ends_early_has_a_gap_unless_its_day_is_named() -> None:
     gap = r"3 missing steps: 2024-03-28 13:00:00 to 2024-03-28 15:00:00 \(3 steps\) after line \d+"
     with pytest.raises(ForecastError, match=gap + r": .*`data.half_days=\[2024-03-28\]` or `data.half_days=all`"):
-        load(short_before_easter())
+        load(short_before_easter(), on_gaps="error")
     with pytest.raises(ForecastError, match=gap):
-        load(short_before_easter(), half_days=("2024-03-27",))
+        load(short_before_easter(), half_days=("2024-03-27",), on_gaps="error")
     assembled = load(short_before_easter(), on_gaps="previous")
     times = assembled.panel.times[~assembled.panel.target_observed].astype("datetime64[h]").astype(str).tolist()
     assert times == ["2024-03-28T13", "2024-03-28T14", "2024-03-28T15"]
@@ -176,7 +176,7 @@ def test_what_a_session_lacks_around_a_market_s_own_holiday_is_a_gap() -> None:
     )
     raw = raw_table(frame, "unique_id", "ds", "y")
     with pytest.raises(ForecastError, match=r"3 missing steps: 2024-04-30 14:.*, 2024-05-02 09:00:00 after"):
-        assemble(raw, RowSettings())
+        assemble(raw, RowSettings(on_gaps="error"))
     panel = assemble(raw, RowSettings(on_gaps="previous")).panel
     assert pd.DatetimeIndex(panel.times[~panel.target_observed]).equals(lacking)
     assert len(panel.times) == len(sessions(ours)) + len(sessions(theirs))
@@ -189,7 +189,11 @@ def test_an_outage_of_one_shift_is_a_gap() -> None:
     )
     lacking = shifts[(shifts.normalize() == pd.Timestamp("2023-02-14")) & (shifts.hour >= 8)]
     with pytest.raises(ForecastError, match=r"14 missing steps: 2023-02-14 08:00:00 to 2023-02-14 21:00:00"):
-        load(shifts.difference(lacking))
+        load(shifts.difference(lacking), on_gaps="error")
+    assembled = load(shifts.difference(lacking))
+    assert pd.DatetimeIndex(assembled.panel.times[assembled.panel.masked[:, 0]]).equals(lacking)
+    assert "14 missing steps: 2023-02-14 08:00:00 to 2023-02-14 21:00:00" in assembled.notes[-1]
+    assert "`data.half_days=[2023-02-14]` or `data.half_days=all`" in assembled.notes[-1]
 
 
 def test_a_day_of_the_week_that_is_always_short_has_no_gap() -> None:
@@ -202,7 +206,7 @@ def test_a_day_of_the_week_that_is_always_short_has_no_gap() -> None:
 def test_a_hole_within_a_session_is_a_gap() -> None:
     index = sessions(market("2024-01-02", "2024-06-28", ["2024-05-01"])).delete([100, 101])
     with pytest.raises(ForecastError, match="2 missing steps: 2024-01-22 11:00:00 to 2024-01-22 12:00:00"):
-        load(index)
+        load(index, on_gaps="error")
     assembled = load(index, on_gaps="previous")
     assert np.flatnonzero(~assembled.panel.target_observed).tolist() == [100, 101]
 
@@ -218,3 +222,47 @@ def test_trading_days_made_into_weeks_keep_weeks_with_holidays() -> None:
     assert assembled.panel.calendar.freq == "W-FRI"
     assert assembled.panel.target_observed.all()
     assert assembled.panel.calendar.between(assembled.panel.times).max() == 1
+
+
+def hours(count: int, *holes: slice) -> pd.DatetimeIndex:
+    return pd.date_range("2024-01-01", periods=count, freq="h").delete(np.concatenate([np.r_[hole] for hole in holes]))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        hours(240, slice(50, 68)),  # 18 hours of 240
+        pd.date_range("2015-01-04", periods=470, freq="W-SUN").delete([100, 101, 300, 301]),
+        pd.date_range("2016-01-01", "2024-12-31", freq="D").difference(  # a source without leap days
+            pd.DatetimeIndex(["2016-02-29", "2020-02-29", "2024-02-29"])
+        ),
+    ],
+)
+def test_a_few_missing_steps_are_masked_counted_and_listed(index: pd.DatetimeIndex) -> None:
+    assembled = load(index)
+    whole = pd.date_range(index[0], index[-1], freq=index.freq or assembled.panel.calendar.freq)
+    lacking = whole.difference(index)
+    assert pd.DatetimeIndex(assembled.panel.times[assembled.panel.masked[:, 0]]).equals(lacking)
+    note = assembled.notes[-1]
+    assert note.startswith(f"Series 'y' has {len(lacking)} missing steps: {str(lacking[0])[:10]}")
+    assert note.endswith("masked: forecasters see that the value is missing, and it is neither trained on nor scored.")
+    assert load(index.union(lacking)).panel.masked is None
+
+
+def test_more_than_a_few_missing_steps_are_an_error() -> None:
+    remedies = "set `data.on_gaps=mask`"
+    with pytest.raises(ForecastError, match=f"12.5 % of its steps, and at most 10.0 % are masked unasked: {remedies}"):
+        load(hours(240, slice(50, 80)))
+    with pytest.raises(ForecastError, match=f"25 in one run, and no more than a season of 24 steps .*: {remedies}"):
+        load(hours(300, slice(50, 75)))
+    assert load(hours(300, slice(50, 75)), season_steps=48).panel.masked.sum() == 25
+    assert load(hours(300, slice(50, 75)), on_gaps="mask").panel.masked.sum() == 25
+
+
+def test_rows_without_a_value_and_missing_rows_make_one_run() -> None:
+    index = hours(300, slice(50, 70))
+    y = np.arange(280.0)
+    y[50:55] = np.nan
+    raw = raw_table(pd.DataFrame({"ds": index, "y": y}), "unique_id", "ds", "y")
+    with pytest.raises(ForecastError, match="25 in one run"):
+        assemble(raw, RowSettings())
