@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.questions.kinds import VALUE
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,3 +68,30 @@ def last_known(panel: Panel, origins: Origins) -> pd.DataFrame:
             "y": panel.target[rows],
         }
     )
+
+
+def out_of_range(forecasts: pd.DataFrame, panel: Panel) -> tuple[str, ...]:
+    """Say which models forecast values that no series comes near: further outside its range than that is wide.
+
+    `forecasts` has columns `unique_id`, `model` and `y_hat`, in the target's units. One sentence a model, on the worst.
+    """
+    names = np.array(panel.ids, dtype=object)
+    seen = panel.target_observed
+    observed = pd.Series(panel.target[seen]).groupby(np.repeat(names, panel.lengths)[seen])
+    lowest, highest = observed.min(), observed.max()
+    reached = forecasts.groupby(["model", "unique_id"], observed=True)["y_hat"].agg(["min", "max"])
+    ids = np.asarray(reached.index.get_level_values("unique_id"), dtype=object)
+    low, high = lowest.loc[ids].to_numpy(), highest.loc[ids].to_numpy()  # (model and series,)
+    width = np.where(high > low, high - low, np.inf)  # a constant says nothing of how far a series moves
+    beyond = np.maximum(reached["max"].to_numpy() - high, low - reached["min"].to_numpy()) / width
+    sentences = []
+    for model, places in reached.groupby(level="model", observed=True).indices.items():
+        i = int(places[np.argmax(beyond[places])])
+        if beyond[i] > 1:
+            lowest_forecast, highest_forecast = (number(float(reached[end].iloc[i])) for end in ("min", "max"))
+            sentences.append(
+                f"{model} leaves the range of the data by far: it forecasts {lowest_forecast} to {highest_forecast} "
+                f"where series {ids[i]!r} holds {number(float(low[i]))} to {number(float(high[i]))}; trust another "
+                "model, or for a network set another `model.reference` or `model.head`"
+            )
+    return tuple(sentences)

@@ -90,9 +90,9 @@ class Recurrent:
         """Fit scale and reference in closed form; return the reference, and what is left for the network to learn."""
         check_regime(self.settings, self.training)
         check_answered(self.settings, problem)
-        reference = self._fit_reference(past, train_steps, problem)
         if self.settings.head == "negative_binomial":
             _check_counts(past)
+        reference = self._fit_reference(past, train_steps, problem)
         valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps)
@@ -120,7 +120,11 @@ class Recurrent:
             )
         if self.reference is None:
             return fit_reference(
-                self.settings.reference, past, train_steps, network_problem(self.settings.strategy, problem)
+                self.settings.reference,
+                past,
+                train_steps,
+                network_problem(self.settings.strategy, problem),
+                multiplied=self.settings.head == "negative_binomial",
             )
         return self.reference.refit(past, train_steps)
 

@@ -17,6 +17,7 @@ from forecast.questions.split import rolling_origins
 from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
 from forecast.reference.causal_features import CausalFeatures, PanelFeatures, by_series, exponential_mean, filled_target
 from forecast.reference.scaling import fit_scale
+from forecast.wording import percentage
 
 if TYPE_CHECKING:
     from forecast.questions.kinds import Problem
@@ -40,6 +41,9 @@ _JUDGED = 1_000_000
 
 _AS_GOOD = 1.01
 """A reference whose error is within 1 % of the least counts as equally good."""
+
+_NEAR_ZERO, _SOMETIMES = 0.1, 0.1
+"""A reference suits a head that multiplies it if at most 10 % of its forecasts are below a tenth of the mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,23 +182,33 @@ def term_count(name: str, season_steps: int) -> int:
     return blend_terms(season_steps) if name in CRITERIA else 0
 
 
-def fit_reference(name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+def fit_reference(
+    name: str, past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool = False
+) -> Reference:
     """Fit a reference on the first `train_steps[i]` steps of each series i.
 
     The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
-    reference itself.
+    reference itself. With `multiplied` it is for a network that multiplies it, and must not be near zero: a factor that
+    is right after a zero is far too large after a demand.
 
     Raises
     ------
     ForecastError
-        An unknown name, or `seasonal` without a season.
+        An unknown name, `seasonal` without a season, or a given reference near zero that is multiplied.
 
     """
     past = past.target_alone()
     if name == "auto":
-        return _choose(past, train_steps, problem)
+        return _choose(past, train_steps, problem, multiplied=multiplied)
     _check_name(name, problem)
-    return _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
+    reference = _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
+    if multiplied and (share := _share_near_zero(reference, past, train_steps)) > _SOMETIMES:
+        raise ForecastError(
+            f"`model.reference={name}` is near zero at {percentage(share)} of the steps, and "
+            "`model.head=negative_binomial` multiplies it: set `model.reference=mean`, or `auto`, or "
+            "`model.head=quantile`"
+        )
+    return reference
 
 
 def _check_name(name: str, problem: Problem) -> None:
@@ -219,13 +233,26 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
 
-def _choose(past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+def _choose(past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool) -> Reference:
     candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
     smoothing = _smoothing(past, train_steps, problem)
     fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
+    if multiplied:  # the expanding mean is last to be near zero
+        fitted = [r for r in fitted if r.name == "mean" or _share_near_zero(r, past, train_steps) <= _SOMETIMES]
     errors = [validation_error(reference, past, train_steps) for reference in fitted]
     good_enough = min(errors) * _AS_GOOD
     return next(reference for reference, error in zip(fitted, errors, strict=True) if error <= good_enough)
+
+
+def _share_near_zero(reference: Reference, past: Panel, train_steps: IntArray) -> float:
+    """Share of a reference's forecasts in the training split that are a small part of the series' mean, or less."""
+    origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, reference)
+    features, near, count = reference.causal_features(past), 0, 0
+    for batch in batches(np.arange(len(origins)), reference.horizon):
+        least = _NEAR_ZERO * reference.centre[origins.series[batch], None]
+        forecasts = reference.at(features, origins.rows(past)[batch])
+        near, count = near + int(np.sum(forecasts <= least)), count + forecasts.size
+    return near / count if count else 0.0
 
 
 def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:

@@ -17,17 +17,15 @@ def suggested_seasons(calendar: Calendar) -> tuple[tuple[str, float], ...]:
     >>> suggested_seasons(Calendar("h"))
     (('daily', 24.0), ('weekly', 168.0))
     """
-    if calendar.freq is None:
-        return ()
     if calendar.sessions:
         days = len({slot // 86_400 for slot in calendar.sessions})
         return _distinct([("daily", len(calendar.sessions) / days), ("weekly", len(calendar.sessions))])
     if calendar.trades:
         return (("weekly", calendar.weekmask.count("1")),)
-    alias = parse_alias(str(calendar.freq))
-    if alias.unit in MONTHS:
+    alias = parse_alias(calendar.freq) if calendar.freq else None
+    if alias is not None and alias.unit in MONTHS:
         return _distinct([("yearly", 12 / (alias.count * MONTHS[alias.unit][0]))])
-    if alias.unit not in TICKS:
+    if alias is None or alias.unit not in TICKS:
         return ()
     day = NS_PER_DAY / (alias.count * TICKS[alias.unit])
     if day <= 1:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
+from forecast.evaluation.results import out_of_range
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed, HasTrajectories, log_target
@@ -30,8 +32,6 @@ from forecast.tasks.terminal import Work, say, silent, working
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
     from forecast.forecasters.interface import Fitted
     from forecast.series.panel import Source
@@ -198,6 +198,14 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
     if evaluation.verdict is None:
         raise RuntimeError("a job without a network has no verdict")
     intervals = not prepared.task.problem.question.forecasts_probabilities
+    after = future(
+        final.fitted,
+        prepared.panel,
+        job.horizon,
+        offsets=evaluation.offsets if intervals else None,
+        scale=evaluation.test.units,
+    )
+    forecasts = pd.concat([table[["model", "unique_id", "y_hat"]] for table in (evaluation.test.results, after)])
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
@@ -208,13 +216,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         trained=_network_of(evaluation.test.fitted[name]),
         kept=_network_of(final.fitted[name]),
         refitted=final.refitted,
-        future=future(
-            final.fitted,
-            prepared.panel,
-            job.horizon,
-            offsets=evaluation.offsets if intervals else None,
-            scale=evaluation.test.units,
-        ),
+        future=after,
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
@@ -224,6 +226,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             *evaluation.notes,
             *filter(None, [thinned_quantiles_note(evaluation.test.quantiles)]),
             *(test.sentence for test in evaluation.copy_tests.values()),
+            *(out_of_range(forecasts, prepared.panel) if intervals else ()),
             *([INTERVALS] if intervals else []),
             final.note,
         ),

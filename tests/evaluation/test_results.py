@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from toys import HORIZON, a_panel, a_split
 
-from forecast.evaluation.results import COLUMNS, last_known, results_table
+from forecast.evaluation.results import COLUMNS, last_known, out_of_range, results_table
 from forecast.forecasters.interface import Forecasts
 from forecast.questions.split import rolling_origins
 
@@ -62,3 +62,21 @@ def test_twelve_models_on_two_thousand_origins_take_well_under_a_second():
     table = results_table(panel, origins, forecasts, 24)
     assert time.perf_counter() - begun < 1.0
     assert len(table) == 12 * 2000 * 24
+
+
+def test_forecasts_that_leave_the_range_of_the_data_by_far_are_named():
+    panel = a_panel()
+    uid, rows = panel.ids[0], slice(*panel.offsets[:2])
+    low, high = panel.target[rows].min(), panel.target[rows].max()
+    far, near = high + 2 * (high - low), high + 0.5 * (high - low)
+    table = pd.DataFrame(
+        {
+            "model": pd.Categorical(["wild", "wild", "tame", "deep"]),
+            "unique_id": pd.Categorical([uid] * 4, categories=panel.ids),
+            "y_hat": [low, far, near, low - 1.1 * (high - low)],
+        }
+    )
+    deep, wild = out_of_range(table, panel)
+    assert deep.startswith("deep leaves the range of the data by far")
+    assert wild.startswith("wild leaves the range of the data by far: it forecasts ")
+    assert f"where series {uid!r} holds" in wild

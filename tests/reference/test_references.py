@@ -266,3 +266,18 @@ def test_means_of_phases_and_of_windows():
     np.testing.assert_allclose(known.phase_mean[1:], [1, 2, 3, 3, 5, 1.5, 7 / 3])
     np.testing.assert_allclose(known.moving_mean(np.array([2, 7]), 4), [1.5, 3.5])
     np.testing.assert_allclose(known.before(np.array([1, 3]), 2), [1.0, 1.0])
+
+
+def test_a_reference_that_is_multiplied_is_not_near_zero():
+    rng = np.random.default_rng(0)
+    demand = np.where(rng.random(300) < 0.2, rng.integers(1, 12, 300), 0).astype(float)
+    past, steps, problem = panel_of(demand), np.array([250]), Problem(horizon=5, context_steps=10)
+    assert fit_reference("auto", past, steps, problem).name == "last"  # its median error is least: most days are zero
+    multiplied = fit_reference("auto", past, steps, problem, multiplied=True)
+    forecasts = multiplied.at(multiplied.causal_features(past), np.arange(20, 300))
+    assert np.mean(forecasts > 0.1 * demand.mean()) >= 0.9
+    with pytest.raises(
+        ForecastError, match=r"`model.reference=last` is near zero at [78]\d\.\d % .* `model.reference=mean`"
+    ):
+        fit_reference("last", past, steps, problem, multiplied=True)
+    assert fit_reference("last", panel_of(demand + 3), steps, problem, multiplied=True).name == "last"
