@@ -85,12 +85,20 @@ def find_dialect(text: str, settings: FileSettings) -> Dialect:
     elif declared:
         candidates = [declared[1]]
     else:
-        candidates = [mark for mark in NAMES if mark != settings.decimal or '"' in head]
+        # Where each line has as many tabs, blanks group digits or stand between words.
+        unlikely = {" "} if _same_in_each_line(head, "\t") else set()
+        candidates = [mark for mark in NAMES if (mark != settings.decimal or '"' in head) and mark not in unlikely]
     quote = '"' if settings.quote is None else settings.quote.replace("none", "")
     tried = [Dialect(mark, quote if mark != quote else "", comment) for mark in candidates]
     if settings.quote is None and _single_quoted(head):
         tried = [Dialect(mark, "'", comment) for mark in candidates]
     return max(tried, key=lambda dialect: _score(head, dialect))
+
+
+def _same_in_each_line(head: str, mark: str) -> bool:
+    """Whether each line that is not blank has a mark, and as often."""
+    counts = {line.count(mark) for line in head.splitlines() if line.strip()}
+    return len(counts) == 1 and counts != {0}
 
 
 def _named(delimiter: str) -> str:

@@ -44,6 +44,13 @@ LAYOUTS = (
     _ok("blank lines within", _PLAIN.replace("2024-01-03", "\n\n2024-01-03"), lines=[2, 3, 6]),
     _ok("semicolons", _PLAIN.replace(",", ";"), found={"delimiter": "semicolon"}),
     _ok("tabs", _PLAIN.replace(",", "\t"), found={"delimiter": "tab"}, suffix=".tsv"),
+    Case(
+        "tabs, and blanks between thousands",
+        "data\tloja\tvalor\n"
+        + "".join(f"2021-{m:02d}\tx-{i}\t1{m % 7} {m}0{i}\n" for i in (0, 1) for m in range(1, 10)),
+        series={f"x-{i}": [float(f"1{m % 7}{m}0{i}") for m in range(1, 10)] for i in range(2)},
+        found={"delimiter": "tab"},
+    ),
     _ok("pipes", _PLAIN.replace(",", "|"), found={"delimiter": "pipe"}),
     _ok("runs of blanks", _PLAIN.replace(",", "    "), found={"delimiter": "space"}, suffix=".txt"),
     _ok("blanks after commas", _PLAIN.replace(",", ", ")),
