@@ -1,0 +1,573 @@
+"""A bank of forecasts in closed form: exponential smoothers with fixed constants, and simple rules, side by side.
+
+Every exponential smoother is in innovations form (Hyndman et al. 2008, *Forecasting with Exponential Smoothing*): with
+level l, slope b, damping phi and seasonal terms s, s',
+
+    e_t = y_t - (l_{t-1} + phi b_{t-1} + s_{t-m} + s'_{t-m'})
+    l_t = l_{t-1} + phi b_{t-1} + alpha e_t,   b_t = phi b_{t-1} + alpha beta e_t,   s_t = s_{t-m} + gamma (1-alpha) e_t
+
+and runs twice, on the values and, while all of them are positive, on their logarithms. A young smoother learns faster
+than its constants: level and slope begin with the gains of an expanding least-squares fit, seasonal terms as means
+over the first cycles. So there is no start to estimate, and a step costs the same at any length of the past.
+
+Beside them stands an autoregression on the last values, the mean, and the values one and two seasons before, whose
+ridge regression is brought up to date at each step (recursive least squares) and whose forecasts are fed back.
+
+The pretrained network (`network.pretrained`) weighs these forecasts and corrects them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.reference.encoding import Float32Array
+    from forecast.series.panel import BoolArray, FloatArray, IntArray
+
+
+class Smoother(NamedTuple):
+    """Constants of one exponential smoother; `seasonal` and `seasonal2` are gamma of the first and second season."""
+
+    level: float
+    trend: float = 0.0
+    damping: float = 1.0
+    seasonal: float | None = None
+    seasonal2: float | None = None
+
+
+# A level of 0 is the mean of all values so far, a seasonal of 0 the mean of all cycles.
+SMOOTHERS = (
+    Smoother(1.0),
+    Smoother(0.6),
+    Smoother(0.3),
+    Smoother(0.1),
+    Smoother(0.0),
+    Smoother(0.7, 0.2, 0.9),
+    Smoother(0.4, 0.1, 0.95),
+    Smoother(0.9, 0.4, 0.9),
+    Smoother(0.9, 0.8, 0.98),
+    Smoother(0.2, 0.05),
+    Smoother(0.6, seasonal=0.1),
+    Smoother(0.2, seasonal=0.1),
+    Smoother(0.05, seasonal=0.1),
+    Smoother(0.3, seasonal=0.4),
+    Smoother(0.9, seasonal=0.02),
+    Smoother(0.0, seasonal=0.0),
+    Smoother(0.4, 0.08, 0.95, seasonal=0.2),
+    Smoother(0.15, 0.03, 1.0, seasonal=0.1),
+    Smoother(0.3, seasonal=0.1, seasonal2=0.2),
+    Smoother(0.05, seasonal=0.1, seasonal2=0.3),
+    Smoother(0.6, 0.05, 0.9, seasonal=0.1, seasonal2=0.05),
+    Smoother(0.02, seasonal=0.02, seasonal2=0.02),
+)
+RULES = ("drift", "theta", "mean of two seasons", "season and drift", "seasonal theta")
+"""Rules that are computed on values and on logarithms, after the smoothers."""
+VALUE_RULES = ("last season", "last second season", "second season and level", "intermittent slow", "intermittent fast")
+"""Rules on values alone (TSB: Teunter, Syntetos and Babai 2011)."""
+AUTOREGRESSIONS = 2
+"""One on values, one on logarithms."""
+POOLED = 1
+"""The mean of all smoothers by the inverse square of their recent errors stands last."""
+CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + POOLED
+FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 14
+"""Size of what `features` returns of a step."""
+
+_ALPHA, _BETA, _PHI, _GAMMA, _GAMMA2 = (
+    np.array([value or 0.0 for value in column])[:, None, None] for column in zip(*SMOOTHERS, strict=True)
+)
+_TREND = _BETA > 0
+_SEASONAL = np.array([smoother.seasonal is not None for smoother in SMOOTHERS])
+_SEASONAL2 = np.array([smoother.seasonal2 is not None for smoother in SMOOTHERS])
+_FIRST_SEASONAL = int(_SEASONAL.argmax())
+"""Smoothers from here on are seasonal."""
+_MEANS = [3, 4]
+"""Smoothers whose levels the autoregression reads: a slow mean and the mean of all values."""
+_THETA, _SEASONAL_THETA = 2, 11
+"""Smoothers to which the Theta rules add half the drift (Assimakopoulos and Nikolopoulos 2000)."""
+_GROWN = 100
+"""After so many values, and a season, gains are the constants, but for means."""
+_TSB_GAINS = np.array([0.05, 0.2])[:, None]
+"""Of the rules for intermittent demand, (gain, 1)."""
+_FAST = 0.15
+"""Share of a step in the recent mean of a smoother's errors."""
+_REGRESSORS = 10
+_PENALTY = 4.0
+"""Of the autoregression's squared weights, against squared errors in units."""
+_LOG_REACH = 2.0
+"""Forecasts by logarithms end at e^2 times the largest value so far."""
+
+
+_SECOND_SEASONS = {5: 260, 7: 364, 24: 168, 48: 336, 96: 672, 144: 1008, 288: 2016}
+"""Weeks above days, and years above weeks."""
+
+
+def second_season(season: int) -> int:
+    """Return the longer season that the calendar sets above one of so many steps; 1 where it sets none.
+
+    >>> second_season(24)
+    168
+    """
+    return _SECOND_SEASONS.get(season, 1)
+
+
+class Sums(NamedTuple):
+    """What is counted and averaged of the values so far; the last axis of each array is the series.
+
+    Attributes
+    ----------
+    first, last : first and last observed value, (value or logarithm, series)
+    seen, lowest, highest, mean, size : of observed values; `seen` is their number, `size` their mean absolute value
+    changes, season_changes, season_count : sums of absolute changes from step to step and from season to season
+    autocorrelation : of changes that follow each other, in units
+    chance, demand : smoothed share, and size, of values other than 0, (gain, series)
+    positive : whether all values so far are above zero, so that logarithms are read as well
+    unit : mean change from step to step, or from season to season where that is smaller; never 0
+
+    """
+
+    first: FloatArray
+    last: FloatArray
+    seen: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    mean: FloatArray
+    size: FloatArray
+    changes: FloatArray
+    season_changes: FloatArray
+    season_count: FloatArray
+    autocorrelation: FloatArray
+    change: FloatArray
+    chance: FloatArray
+    demand: FloatArray
+    positive: BoolArray
+    unit: FloatArray
+
+    @staticmethod
+    def of_nothing(series: int) -> Sums:
+        """Return what is known before the first step."""
+        zero, two = np.zeros(series), np.zeros((2, series))
+        return Sums(
+            first=two,
+            last=two,
+            seen=zero,
+            lowest=np.full(series, np.inf),
+            highest=np.full(series, -np.inf),
+            mean=zero,
+            size=zero,
+            changes=zero,
+            season_changes=zero,
+            season_count=zero,
+            autocorrelation=zero,
+            change=zero,
+            chance=np.ones((2, series)),
+            demand=two,
+            positive=np.zeros(series, dtype=np.bool_),
+            unit=np.ones(series),
+        )
+
+    def take(self, which: IntArray | slice) -> Sums:
+        """Return the sums of some series."""
+        parts: list[Any] = [part[..., which] for part in self]
+        return Sums(*parts)
+
+    @property
+    def units(self) -> FloatArray:
+        """Unit of values and, as a share of the last one, of logarithms, (value or logarithm, series)."""
+        return np.stack([self.unit, self.unit / np.where(self.positive, self.last[..., 0, :], self.unit)])
+
+    @property
+    def mean_changes(self) -> tuple[FloatArray, FloatArray]:
+        """Mean absolute changes from step to step and from season to season."""
+        return self.changes / np.maximum(self.seen - 1, 1), self.season_changes / np.maximum(self.season_count, 1)
+
+    def with_value(
+        self, y: FloatArray, filled: FloatArray, observed: BoolArray, seasonal_change: FloatArray, paired: BoolArray
+    ) -> Sums:
+        """Return the sums with one more value; `filled` has its logarithm too, `paired` has a value a season before."""
+        later = observed & (self.seen > 0)
+        change = np.where(later, y - self.last[0], 0.0)
+        count = self.seen + observed
+        n = np.maximum(count, 1)
+        counted = self._replace(
+            first=np.where(observed & (self.seen == 0), filled, self.first),
+            last=np.where(observed, filled, self.last),
+            seen=count,
+            lowest=np.where(observed, np.minimum(self.lowest, y), self.lowest),
+            highest=np.where(observed, np.maximum(self.highest, y), self.highest),
+            mean=self.mean + np.where(observed, (y - self.mean) / n, 0.0),
+            size=self.size + np.where(observed, (np.abs(y) - self.size) / n, 0.0),
+            changes=self.changes + np.abs(change),
+            season_changes=self.season_changes + np.where(paired, seasonal_change, 0.0),
+            season_count=self.season_count + paired,
+            change=np.where(observed, change, self.change),
+        )
+        per_step, per_season = counted.mean_changes
+        unit = np.where((per_season > 0) & ((per_season < per_step) | (per_step == 0)), per_season, per_step)
+        unit = np.where(
+            unit > 0, unit, np.where(counted.size > 0, counted.size, 1.0)
+        )  # of what never changed: its size
+        gain = np.maximum(_TSB_GAINS, 1 / n)
+        product = np.clip(change / unit * (self.change / unit), -9, 9)
+        demanded = observed & (y != 0)
+        learnt = np.where(self.demand == 0, y, self.demand + gain * (y - self.demand))
+        return counted._replace(
+            autocorrelation=self.autocorrelation + np.where(later, (product - self.autocorrelation) / n, 0.0),
+            chance=self.chance + np.where(observed, gain * (demanded - self.chance), 0.0),
+            demand=np.where(demanded, learnt, self.demand),
+            positive=(counted.lowest > 0) & (count > 0),
+            unit=unit,
+        )
+
+
+class Step(NamedTuple):
+    """What features of a step are computed from: errors in units, and what is known of the series.
+
+    Attributes
+    ----------
+    error, mean_error, recent_error : (smoother or autoregression, value or logarithm, series)
+
+    """
+
+    error: FloatArray
+    mean_error: FloatArray
+    recent_error: FloatArray
+    sums: Sums
+    observed: BoolArray
+
+
+class Snapshot(NamedTuple):
+    """All that forecasts after some origins depend on; the last axis of each array is the origin.
+
+    Attributes
+    ----------
+    steps : that each series has up to its origin
+    seasonal, seasonal2 : terms of the steps that come, as many as a season has or the horizon needs
+    window : last values, the newest last, (step, value or logarithm, origin)
+
+    """
+
+    steps: IntArray
+    level: FloatArray
+    slope: FloatArray
+    seasonal: FloatArray
+    seasonal2: FloatArray
+    window: FloatArray
+    first_season: FloatArray
+    recent_error: FloatArray
+    weights: FloatArray
+    sums: Sums
+
+
+_T = TypeVar("_T", Sums, Snapshot)
+
+
+def joined(parts: Sequence[_T], axis: int = -1) -> _T:
+    """Put snapshots, or sums, of several steps or series together along an axis."""
+    columns: list[Any] = [
+        joined(part, axis) if isinstance(part[0], Sums) else np.concatenate(part, axis)
+        for part in zip(*parts, strict=True)
+    ]
+    return type(parts[0])(*columns)
+
+
+class Bank:
+    """The state of all smoothers over some series that are read side by side, one step at a time.
+
+    Parameters
+    ----------
+    series : how many
+    season, season2 : steps of the two seasons; 1 where there is none
+
+    Each step is O(1) in the length of the past; the state holds two seasons of values. What a snapshot may share is
+    replaced at each step, not changed. Arrays end with the axes
+    (value or logarithm, series).
+
+    """
+
+    def __init__(self, series: int, season: int, season2: int = 1) -> None:
+        shape = (len(SMOOTHERS), 2, series)
+        seasonal = (len(SMOOTHERS) - _FIRST_SEASONAL, 2, series)
+        self.season, self.season2 = season, season2
+        self.steps = 0
+        self._lags = _lags(season, season2)
+        self._sums = Sums.of_nothing(series)
+        self._level, self._slope = np.zeros(shape), np.zeros(shape)
+        self._seasonal, self._seasonal2 = np.zeros((season, *seasonal)), np.zeros((season2, *seasonal))
+        reach = max(2 * season, season2 + season) + 3
+        self._recent = np.zeros((reach, 2, series))  # the last values, holes filled by the season before
+        self._observed = np.zeros((reach, series), dtype=np.bool_)
+        self._first_season = np.zeros((2, series))  # sum over the first season
+        errors = (len(SMOOTHERS) + 1, 2, series)  # the autoregression's stand last
+        self._error_sum, self._recent_error = np.zeros(errors), np.zeros(errors)
+        self._weights = np.zeros((_REGRESSORS, 2, series))
+        self._covariance = np.tile(np.eye(_REGRESSORS)[..., None, None] / _PENALTY, (1, 1, 2, series))
+        self._regressors = np.zeros((_REGRESSORS, 2, series))
+
+    def update(self, y: FloatArray, observed: BoolArray) -> Step:
+        """Read the next value of every series, (series,); return what features are computed from.
+
+        Values that are not observed are not read, and may be anything finite.
+        """
+        t, sums = self.steps, self._sums
+        started = sums.seen > 0
+        positive = observed & (y > 0) & (~started | (sums.lowest > 0))
+        known = np.stack([observed, positive])
+        z = np.stack([y, np.log(np.where(positive, y, 1.0))])
+        unit = sums.units
+        later = known & started
+        error = np.concatenate([self._smooth(z, later), self._regress(z, later, unit)[None]])
+        self._level = np.where(known & ~started, z, self._level)
+        season_before = (t - self.season) % len(self._recent)
+        before = self._recent[season_before] if t >= self.season else sums.last
+        value = np.where(known, z, np.where(observed, z[0], before))
+        self._recent[t % len(self._recent)] = value
+        self._observed[t % len(self._recent)] = observed
+        if t < self.season:
+            self._first_season = self._first_season + np.where(observed, z, sums.last)
+        paired = observed & self._observed[season_before] if t >= self.season else np.zeros_like(observed)
+        self._sums = sums.with_value(y, value, observed, np.abs(y - before[0]), paired)
+        self.steps += 1
+        if self.season > 1 and self.steps in (self.season, 2 * self.season):
+            self._begin_season()
+        window = self._window()
+        self._regressors = _regressors(window, len(window) - 1, self._level[_MEANS], self._lags, self.steps)
+        scaled = self._scaled(error, y)
+        size = np.abs(scaled)
+        self._error_sum = self._error_sum + size
+        self._recent_error = self._recent_error + _FAST * np.where(observed, size - self._recent_error, 0.0)
+        return Step(scaled, self._error_sum / np.maximum(self._sums.seen, 1), self._recent_error, self._sums, observed)
+
+    def _smooth(self, z: FloatArray, known: BoolArray) -> FloatArray:
+        """Do a step of the recursions; return the errors, (smoother, value or logarithm, series)."""
+        t, first = self.steps, _FIRST_SEASONAL
+        s, s2 = self._seasonal[t % self.season], self._seasonal2[t % self.season2]
+        trended = self._level + _PHI * self._slope
+        expected = trended.copy()
+        expected[first:] += s + s2
+        error = np.where(known, z - expected, 0.0)
+        alpha, beta = self._gains(self._sums.seen + 1)
+        self._level = trended + alpha * error
+        self._slope = _PHI * self._slope + beta * error
+        rest = (1 - alpha[first:]) * error[first:]
+        if self.season > 1 and t >= self.season:
+            s += np.maximum(_GAMMA[first:], 1 / (t // self.season + 1)) * rest
+        if self.season2 > 1:
+            s2 += _SEASONAL2[first:, None, None] * np.maximum(_GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
+        return error
+
+    def _gains(self, n: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return alpha and alpha beta of each smoother at the n-th value of each series, (smoother, 1, series or 1)."""
+        alpha = np.maximum(_ALPHA, 1 / n)
+        if n.min() > _GROWN and self.steps >= self.season:
+            return alpha, _ALPHA * _BETA
+        # gains of a least-squares line through n values, as long as they are above the constants
+        alpha = np.where(_TREND, np.maximum(_ALPHA, np.minimum(2 * (2 * n - 1) / (n * (n + 1)), 1)), alpha)
+        beta = np.where(_TREND, np.maximum(_ALPHA * _BETA, 6 / (n * (n + 1))), 0.0)
+        if self.season > 1:
+            first = _FIRST_SEASONAL
+            alpha[first:] = np.maximum(_ALPHA[first:], 1 / n)
+            beta[first:] = (_ALPHA * _BETA)[first:] * (self.steps >= self.season)
+        return alpha, beta
+
+    def _regress(self, z: FloatArray, known: BoolArray, unit: FloatArray) -> FloatArray:
+        """Bring the autoregression up to date by recursive least squares; its errors, (value or logarithm, series)."""
+        x = self._regressors / unit
+        change = np.where(known, z - self._sums.last, 0.0)
+        error = change - unit * (x * self._weights).sum(axis=0)
+        # P x, and the gain k = P x / (1 + x' P x); unknown steps teach nothing
+        towards = (self._covariance * x).sum(axis=1)
+        gain = towards / (1 + (x * towards).sum(axis=0)) * known
+        self._weights = self._weights + gain * np.clip(error / unit, -9, 9)
+        self._covariance -= gain[:, None] * towards
+        return np.where(known, error, 0.0)
+
+    def _begin_season(self) -> None:
+        """Begin the seasonal terms after the first season, and again after the second around a line through both."""
+        m, first = self.season, _FIRST_SEASONAL
+        cycles = self.steps // m
+        values = self._window()[-cycles * m :].reshape(cycles, m, 2, -1)
+        mean = values.mean(axis=1)  # (cycle, value or logarithm, series)
+        slope = (mean[-1] - mean[0]) / m if cycles > 1 else np.zeros_like(mean[0])
+        middle = (cycles * m - 1) / 2
+        place = np.arange(cycles * m).reshape(cycles, m, 1, 1)
+        detrended = values - (mean.mean(axis=0) + slope * (place - middle))
+        self._seasonal[:] = detrended.mean(axis=0)[:, None]
+        # the level runs once more over the last cycle, without the season
+        level = mean.mean(axis=0) + slope * ((cycles - 1) * m - 1 - middle) + np.zeros_like(self._level[first:])
+        trend = np.where(_TREND[first:], slope, 0.0)
+        alpha, beta = np.maximum(_ALPHA[first:], 1 / self.steps), (_ALPHA * _BETA)[first:]
+        for j in range(m):
+            trended = level + _PHI[first:] * trend
+            error = values[-1, j] - self._seasonal[j] - trended
+            level = trended + alpha * error
+            trend = _PHI[first:] * trend + beta * error
+        self._level[first:], self._slope[first:] = level, trend
+
+    def _scaled(self, error: FloatArray, y: FloatArray) -> FloatArray:
+        """Errors in units; those of logarithms as shares of the value."""
+        sums = self._sums
+        unit = sums.unit
+        scaled = error / unit
+        scaled[:, 1] = error[:, 1] * np.where(sums.positive, y, 0.0) / unit
+        return np.clip(scaled, -16, 16)
+
+    def _window(self, which: IntArray | slice = slice(None)) -> FloatArray:
+        """Return the last values in their order, (step, value or logarithm, series); the newest stands last."""
+        rows = np.arange(self.steps, self.steps + len(self._recent)) % len(self._recent)
+        return self._recent[rows][..., which]
+
+    def snapshot(self, horizon: int, which: IntArray | slice = slice(None)) -> Snapshot:
+        """Return all that forecasts of the next `horizon` steps of some series depend on."""
+        t = self.steps - 1
+        phases, phases2 = (t + 1 + np.arange(min(horizon, m)) for m in (self.season, self.season2))
+        return Snapshot(
+            steps=np.full(self._level[..., which].shape[-1], self.steps),
+            level=self._level[..., which],
+            slope=self._slope[..., which],
+            seasonal=self._seasonal[phases % self.season][..., which],
+            seasonal2=self._seasonal2[phases2 % self.season2][..., which],
+            window=self._window(which),
+            first_season=self._first_season[..., which],
+            recent_error=self._recent_error[..., which],
+            weights=self._weights[..., which],
+            sums=self._sums.take(which),
+        )
+
+
+def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
+    """Return bounded numbers without unit, (series, step, feature): errors, their means, and what is known so far."""
+    error, mean_error, recent = (np.stack(part) for part in list(zip(*steps, strict=True))[:3])
+    columns: list[Any] = [np.stack(part) for part in zip(*(step.sums for step in steps), strict=True)]
+    sums = Sums(*columns)  # (step, ..., series)
+    observed = np.stack([step.observed for step in steps])
+    n, unit, positive = np.maximum(sums.seen, 1), sums.unit, sums.positive
+    change, seasonal = sums.mean_changes
+    low, high = (np.where(positive, bound, 1.0) for bound in (sums.lowest, sums.highest))
+    known = [
+        np.log(n),
+        np.log(n / season),
+        np.full_like(n, np.log(season)),
+        np.log(np.maximum(n / season2, 0.02)) if season2 > 1 else np.full_like(n, -4.0),
+        np.full_like(n, np.log(season2)),
+        observed,
+        positive,
+        sums.lowest >= 0,
+        np.where(positive, np.log(unit / np.where(sums.size > 0, sums.size, 1.0) + 1e-4), 0.0),
+        np.arcsinh((sums.last[:, 0] - sums.mean) / unit),
+        np.where(sums.season_count > 0, np.log((seasonal + 0.05 * unit) / (change + 0.05 * unit)), 0.0),
+        sums.autocorrelation,
+        sums.chance[:, 0],
+        np.log(high / low) / 4,
+    ]
+    mean_error, recent = np.log(mean_error + 0.05), np.log(recent + 0.05)
+    # mean errors are told as ratios to those of the last value, the first smoother
+    by_smoother = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1]]
+    parts = [part.reshape(len(steps), -1, part.shape[-1]) for part in by_smoother]
+    every = np.concatenate([*parts, np.stack(known, axis=1)], axis=1)  # (step, feature, series)
+    bounded: Float32Array = np.clip(every, -8, 8).transpose(2, 0, 1).astype(np.float32)
+    return bounded
+
+
+def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatArray:
+    """Forecast the steps after some origins by every candidate: (origin, horizon, `CANDIDATES`), in y's unit."""
+    first, h = _FIRST_SEASONAL, np.arange(1, horizon + 1)
+    phi = _PHI[:, 0, 0]
+    # phi + phi^2 + ... + phi^h
+    damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
+    smoothed = at.level + damped[:, :, None, None] * at.slope  # (horizon, smoother, value or logarithm, origin)
+    smoothed[:, first:] += at.seasonal[(h - 1) % season]
+    smoothed[:, first:] += at.seasonal2[(h - 1) % season2]
+    rules, on_values = _rules(at, smoothed, h, season, season2)
+    regressed = _autoregression(at, horizon, _lags(season, season2))
+    both = np.concatenate([smoothed, rules, regressed[:, None]], axis=1)
+    positive = at.sums.positive
+    top = np.minimum(np.log(np.where(positive, at.sums.highest, 1.0)) + _LOG_REACH, 709)
+    logs = np.where(positive, np.exp(np.clip(both[:, :, 1], -700, top)), both[:, :, 0])
+    weight = 1 / (at.recent_error[:-1] + 0.05) ** 2
+    weight[:, 1] *= positive
+    smooth = len(SMOOTHERS)
+    pooled = (weight[:, 0] * both[:, :smooth, 0] + weight[:, 1] * logs[:, :smooth]).sum(axis=1)
+    pooled /= weight.sum(axis=(0, 1))
+    return np.concatenate([both[:, :, 0], logs, on_values, pooled[:, None]], axis=1).transpose(2, 0, 1)
+
+
+def _rules(at: Snapshot, smoothed: FloatArray, h: IntArray, season: int, season2: int) -> tuple[FloatArray, FloatArray]:
+    """Forecast by `RULES`, (horizon, rule, value or logarithm, origin), and `VALUE_RULES`, (horizon, rule, origin)."""
+    now, ahead = len(at.window) - 1, h[:, None, None]
+    last = at.sums.last
+    drift = (last - at.sums.first) / np.maximum(at.sums.seen - 1, 1)
+    cycles = -(-h // season)  # whole seasons back
+    place = now + h - cycles * season  # (horizon,)
+    earliest = now + 1 - at.steps  # where each series begins
+    latest = np.maximum(place[:, None], earliest)  # (horizon, origin)
+    one = _at(at.window, latest)
+    two = _at(at.window, np.where(place[:, None] - season >= earliest, place[:, None] - season, latest))
+    recent, before = at.window[-season:].mean(axis=0), at.window[-2 * season : -season].mean(axis=0)
+    grown = at.steps >= 2 * season
+    growth = np.where(grown, recent - before, 0.0)
+    seasons = np.maximum(at.steps / season - 1, 1.0)
+    long_growth = np.where(grown, (recent - at.first_season / season) / (seasons * season), drift)
+    rules = [
+        last + ahead * drift,
+        smoothed[:, _THETA] + 0.5 * ahead * drift,
+        (one + two) / 2,
+        one + cycles[:, None, None] * growth,
+        smoothed[:, _SEASONAL_THETA] + 0.5 * ahead * long_growth,
+    ]
+    second, levelled = one[:, 0], one[:, 0]
+    if season2 > 1:
+        far = at.window[now + h - -(-h // season2) * season2, 0]
+        second = np.where(at.steps >= season2, far, one[:, 0])
+        level_then = at.window[now - season2 - season + 1 : now - season2 + 1, 0].mean(axis=0)
+        levelled = np.where(at.steps >= season2 + season, far + recent[0] - level_then, one[:, 0])
+    demand = (at.sums.chance * at.sums.demand)[:, None] * np.ones((1, len(h), 1))  # (gain, horizon, origin)
+    return np.stack(rules, axis=1), np.stack([one[:, 0], second, levelled, *demand], axis=1)
+
+
+def _at(window: FloatArray, places: IntArray) -> FloatArray:
+    """Take the values of a window at places that differ by origin, (horizon, origin)."""
+    return np.take_along_axis(window, places[:, None], axis=0)
+
+
+def _lags(season: int, season2: int) -> IntArray:
+    """Steps before the next value that it is regressed on, (regressor,); 1, which adds nothing, without a season."""
+    seasons = (season, season + 1, 2 * season) if season > 1 else (1, 1, 1)
+    return np.array([2, 3, 4, *seasons, *((season2, season2 + 1) if season2 > 1 else (1, 1))])
+
+
+def _regressors(path: FloatArray, now: int, means: FloatArray, lags: IntArray, steps: IntArray | int) -> FloatArray:
+    """Return differences to the value at `now`, (regressor, value or logarithm, series): lags, then two means.
+
+    `path` is (step, value or logarithm, series), `steps` are those of each series up to `now`.
+    """
+    known = lags[:, None] <= steps  # (regressor, series or 1)
+    lagged = np.where(known[:, None], path[now + 1 - lags] - path[now], 0.0)
+    return np.concatenate([lagged, means - path[now]])
+
+
+def _bounds(sums: Sums) -> tuple[FloatArray, FloatArray]:
+    """Return what holds an autoregression that explodes: half the range of the past beyond it, both (2, origin)."""
+    positive = sums.positive
+    ends = np.where(sums.seen > 0, np.stack([sums.lowest, sums.highest]), 0.0)
+    logs = np.where(positive, np.log(np.where(positive, ends, 1.0)), ends)
+    low, high = np.stack([ends, logs], axis=1)  # (end, value or logarithm, origin)
+    reach = 0.5 * (high - low)
+    return low - reach, high + reach
+
+
+def _autoregression(at: Snapshot, horizon: int, lags: IntArray) -> FloatArray:
+    """Feed forecasts of the next step back, (horizon, value or logarithm, origin)."""
+    now = len(at.window) - 1
+    path = np.concatenate([at.window, np.empty((horizon, *at.window.shape[1:]))])
+    means = at.level[_MEANS]
+    low, high = _bounds(at.sums)
+    for h in range(horizon):
+        x = _regressors(path, now + h, means, lags, at.steps + h)
+        path[now + h + 1] = np.clip(path[now + h] + (x * at.weights).sum(axis=0), low, high)
+        gain = np.stack([np.full_like(at.sums.seen, _ALPHA[_MEANS[0], 0, 0]), 1 / (at.sums.seen + h + 1)])
+        means = means + gain[:, None] * (path[now + h + 1] - means)
+    return path[now + 1 :]
