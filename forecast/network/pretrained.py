@@ -1,0 +1,131 @@
+"""The network that has seen many series before: it weighs forecasts in closed form, corrects them, and adds quantiles.
+
+An LSTM reads at each step what the bank of smoothers found out about the series (`reference.bank`): their errors and
+mean errors, without unit or level. For each step ahead one small network, the same for all of them, reads the state,
+every candidate's forecast of that step and its place in the horizon, and returns
+
+    softmax weights over the candidates, a bounded correction of their weighted mean, widths between the quantiles
+
+so that it serves any horizon and any season, and the quantiles cannot cross. Its last layer begins at zero: untrained
+it is the mean of its candidates. Weighing classical methods by what a series is like: FFORMA (Montero-Manso et al.
+2020); an LSTM beside exponential smoothing: ES-RNN (Smyl 2020).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from forecast.reference.bank import CANDIDATES, FEATURES, candidates
+
+if TYPE_CHECKING:
+    from forecast.reference.bank import Snapshot
+    from forecast.reference.encoding import Float32Array
+    from forecast.series.panel import FloatArray
+
+    State: TypeAlias = tuple[Tensor, Tensor]
+
+LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+"""Probabilities of the quantiles."""
+_MEDIAN = LEVELS.index(0.5)
+_GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
+"""Between the quantiles of a normal distribution, from outside to the median."""
+_FARTHEST = 200.0
+"""Candidates farther from the last value than so many units are read as if they were so far."""
+_PLACE = 5
+_WIDENED = 1.1
+"""Widths of intervals are multiplied by this: series that people have depart from made-up ones. Chosen on the series of
+the M-competition of 1982 (docs/pretrained.md)."""
+
+
+class Scaled(NamedTuple):
+    """Candidates as the network reads them.
+
+    Attributes
+    ----------
+    differences : (origin, horizon, candidate) float32, to the last value, in units
+    place : (horizon, feature) float32
+
+    """
+
+    differences: Tensor
+    place: Tensor
+
+
+def scaled(forecasts: FloatArray, last: FloatArray, unit: FloatArray, season: int) -> Scaled:
+    """Free forecasts of the candidates, (origin, horizon, candidate), of level and unit, both (origin,)."""
+    differences = (forecasts - last[:, None, None]) / unit[:, None, None]
+    bounded = np.clip(np.nan_to_num(differences), -_FARTHEST, _FARTHEST).astype(np.float32)
+    return Scaled(torch.from_numpy(bounded), place_in_horizon(bounded.shape[1], season))
+
+
+def place_in_horizon(horizon: int, season: int) -> Tensor:
+    """Return what says how far ahead a step is, in steps and in seasons, (horizon, feature)."""
+    h = torch.arange(1, horizon + 1, dtype=torch.float32)
+    phase = 2 * torch.pi * h / season
+    seasonal = [torch.log1p(h / season), torch.full_like(h, float(np.log(season)) / 3)]
+    return torch.stack([torch.log(h) / 2, *seasonal, torch.cos(phase), (h > season).float()], dim=-1)
+
+
+class PretrainedNetwork(nn.Module):
+    """Encoder and query decoder.
+
+    Parameters
+    ----------
+    hidden : units of the LSTM
+    width : units of the decoder's layers
+
+    """
+
+    def __init__(self, hidden: int = 80, width: int = 96) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(FEATURES, hidden)
+        self.rnn = nn.LSTM(hidden, hidden, batch_first=True)
+        self.state = nn.Linear(hidden + FEATURES, width)
+        self.candidates = nn.Linear(CANDIDATES, width)
+        self.place = nn.Linear(_PLACE, width, bias=False)
+        self.middle = nn.Linear(width, width)
+        self.weights = nn.Linear(width, CANDIDATES)
+        self.spread = nn.Linear(width, len(LEVELS))
+        for last in (self.weights, self.spread):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def encode(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Unroll over features, (series, step, feature): what the decoder reads of each step, and the state after."""
+        encoded, state = self.rnn(torch.tanh(self.encoder(features)), state)
+        return self.state(torch.cat([encoded, features], dim=-1)), state
+
+    def decode(self, context: Tensor, at: Scaled) -> Tensor:
+        """Return quantiles (origin, horizon, level) in units from the last value; `context` is (origin, width)."""
+        read = self.candidates(torch.asinh(at.differences)) + self.place(at.place) + context[:, None]
+        z = nn.functional.silu(self.middle(nn.functional.silu(read)))  # (origin, horizon, width)
+        point = (torch.softmax(self.weights(z), dim=-1) * at.differences).sum(dim=-1)
+        # how far the candidates lie from the last of them, the mean by recent errors
+        scale = 0.5 + (at.differences - at.differences[..., -1:]).abs().mean(dim=-1)
+        free = self.spread(z)
+        median = point + scale * torch.tanh(0.3 * free[..., _MEDIAN])
+        # widths of a normal distribution, each stretched or shrunk
+        below = scale[..., None] * _GAPS * torch.exp(free[..., :_MEDIAN].clamp(-7, 5))
+        above = scale[..., None] * _GAPS.flip(0) * torch.exp(free[..., _MEDIAN + 1 :].clamp(-7, 5))
+        low = median[..., None] - below.flip(-1).cumsum(dim=-1).flip(-1)
+        high = median[..., None] + above.cumsum(dim=-1)
+        return torch.cat([low, median[..., None], high], dim=-1)
+
+    @torch.no_grad()
+    def read(self, features: Float32Array, state: State | None = None) -> tuple[Tensor, State]:
+        """Unroll as `encode` does, without gradients; features are an array (series, step, feature)."""
+        return self.encode(torch.from_numpy(features), state)
+
+    @torch.no_grad()
+    def quantiles(self, context: Tensor, at: Snapshot, horizon: int, seasons: tuple[int, int]) -> FloatArray:
+        """Return quantiles (origin, horizon, level) in the target's unit, at `LEVELS`; `context` is (origin, width)."""
+        last, unit = at.sums.last[0], at.sums.unit
+        read = scaled(candidates(at, horizon, *seasons), last, unit, seasons[0])
+        decoded = self.decode(context, read).double().numpy()
+        median = decoded[..., _MEDIAN : _MEDIAN + 1]
+        values: FloatArray = last[:, None, None] + unit[:, None, None] * (median + _WIDENED * (decoded - median))
+        return values

@@ -1,0 +1,167 @@
+"""How the shipped network was trained: batches of generated series, pinball loss, weights averaged on the way.
+
+`train(seed, seconds=...)` needs nothing but the generator. Every step draws a kind (season, horizon) and a length,
+makes series up, runs the bank over them, and trains on forecasts from several origins of each. Losses are in units of
+how far the candidates lie from the last value and from each other, so that a series that is hard to forecast weighs no
+more than others. (In units of how far the series really moves, which is not known at the origin, forecasts came out
+too near the last value, and intervals too narrow.)
+"""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from forecast.network.pretrained import LEVELS, PretrainedNetwork, Scaled, scaled
+from forecast.pretraining.generator import generate
+from forecast.reference.bank import Bank, candidates, features, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+class Kind(NamedTuple):
+    """A kind of series: its share of the batches, season, second season, longest horizon, and longest length."""
+
+    share: float
+    season: int
+    season2: int
+    horizon: int
+    longest: int
+
+
+KINDS = (
+    Kind(0.16, 1, 1, 18, 240),  # yearly data, and whatever has no season
+    Kind(0.13, 4, 1, 12, 160),
+    Kind(0.24, 12, 1, 24, 240),
+    Kind(0.07, 7, 1, 28, 300),
+    Kind(0.05, 52, 1, 26, 320),
+    Kind(0.03, 5, 1, 20, 300),
+    Kind(0.05, 24, 1, 48, 400),
+    Kind(0.15, 24, 168, 48, 900),
+    Kind(0.03, 7, 364, 56, 900),
+    Kind(0.02, 48, 336, 96, 900),
+    Kind(0.07, 0, 1, 24, 300),  # 0: any season from 2 to 100
+)
+POINTS = 10_000
+"""Series times steps of a batch, about."""
+_ORIGINS = 8
+_RATE, _DECAY = 2e-3, 1e-4
+_AVERAGING = 0.995
+"""Share of the mean of the weights that stays at each step."""
+_LEVELS = torch.tensor(LEVELS)
+
+
+class TrainingBatch(NamedTuple):
+    """Generated series as the network reads them.
+
+    Attributes
+    ----------
+    features : (series, step, feature)
+    origins : (origin,) steps, the same for all series of the batch
+    at : candidates of all origins, series after series within an origin
+    targets : (origin * series, horizon) in units from the last value
+    known : whether each target was observed
+
+    """
+
+    features: Tensor
+    origins: list[int]
+    at: Scaled
+    targets: Tensor
+    known: Tensor
+
+
+def draw_batch(rng: np.random.Generator) -> TrainingBatch:
+    """Draw a kind and a length, make series up, and run the bank over them."""
+    kind = KINDS[rng.choice(len(KINDS), p=[kind.share for kind in KINDS])]
+    season = kind.season or int(np.exp(rng.uniform(np.log(2), np.log(100))))
+    horizon = int(rng.integers(max(1, kind.horizon // 3), kind.horizon + 1))
+    shortest = 8 if rng.random() < 0.5 else min(2 * max(season, kind.season2) + 4, kind.longest - 1)
+    steps = int(np.exp(rng.uniform(np.log(shortest), np.log(kind.longest))))
+    series = int(np.clip(POINTS // (steps + horizon), 16, 256))
+    values, observed = generate(rng, series, steps + horizon, season, kind.season2)
+    count = min(_ORIGINS, steps - 2)
+    origins = sorted({*rng.choice(np.arange(2, steps), count, replace=False).tolist(), steps - 1})
+    bank = Bank(series, season, kind.season2)
+    read, snapshots = [], []
+    for t in range(steps):
+        read.append(bank.update(values[:, t], observed[:, t]))
+        if t in origins:
+            snapshots.append(bank.snapshot(horizon))
+    at = joined(snapshots)
+    ahead = np.array(origins)[:, None] + np.arange(1, horizon + 1)  # (origin, horizon)
+    future = values[:, ahead].transpose(1, 0, 2).reshape(-1, horizon)
+    last, unit = at.sums.last[0], at.sums.unit
+    targets = np.clip((future - last[:, None]) / unit[:, None], -300, 300)
+    known = observed[:, ahead].transpose(1, 0, 2).reshape(-1, horizon)
+    return TrainingBatch(
+        torch.from_numpy(features(read, season, kind.season2)),
+        origins,
+        scaled(candidates(at, horizon, season, kind.season2), last, unit, season),
+        torch.from_numpy(targets.astype(np.float32)),
+        torch.from_numpy(known),
+    )
+
+
+def batch_loss(network: PretrainedNetwork, batch: TrainingBatch) -> Tensor:
+    """Mean pinball loss of all quantiles and half of the median's error, in units of how far candidates lie apart."""
+    encoded, _ = network.encode(batch.features)
+    context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)  # (origin * series, width)
+    quantiles = network.decode(context, batch.at)
+    error = batch.targets[..., None] - quantiles
+    pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin * series, horizon, level)
+    loss = pinball.mean(dim=-1) + 0.5 * error[..., len(LEVELS) // 2].abs()
+    pooled = batch.at.differences[..., -1:]
+    apart = (batch.at.differences - pooled).abs().mean(dim=-1) + 0.5 * pooled[..., 0].abs()
+    scale = 0.5 + apart.mean(dim=-1, keepdim=True)
+    known = batch.known.float()
+    return (loss / scale * known).sum() / known.sum()
+
+
+def train(
+    seed: int,
+    *,
+    seconds: float,
+    steps: int | None = None,
+    network: PretrainedNetwork | None = None,
+    report: Callable[[int, float], None] | None = None,
+) -> PretrainedNetwork:
+    """Train for some time, or some steps; returns the average of the weights on the way.
+
+    The learning rate falls to zero along a cosine over the time, not over steps: a slower machine does fewer of them.
+    `report` is called with the step and the mean loss of the last 200, every 50 steps and at the end.
+    """
+    torch.manual_seed(seed)
+    network = network or PretrainedNetwork()
+    averaged = deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+    start, step, losses = time.monotonic(), 0, list[float]()
+
+    def gone() -> float:
+        """Return the share of the training that is done."""
+        return step / steps if steps else (time.monotonic() - start) / seconds
+
+    while (done := gone()) < 1 or not step:
+        for group in optimizer.param_groups:
+            group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
+        batch = draw_batch(np.random.default_rng([seed, step]))
+        loss = batch_loss(network, batch)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch says no types of it
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            for mean, part in zip(averaged.parameters(), network.parameters(), strict=True):
+                mean.lerp_(part, max(1 - _AVERAGING, 1 / (step + 1)))
+        step += 1
+        losses.append(loss.item())
+        if report and (step % 50 == 0 or gone() >= 1):
+            report(step, float(np.mean(losses[-200:])))
+    return averaged

@@ -1,0 +1,109 @@
+"""The families of made-up series, each against the moments that its process has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from forecast.pretraining import generator
+from forecast.pretraining.generator import FAMILIES, generate
+
+
+def random():
+    return np.random.default_rng(12)
+
+
+def correlation(values, lag):
+    """Autocorrelation of each series about its mean, averaged over series, (series, step)."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    pairs = (centred[:, lag:] * centred[:, :-lag]).mean(axis=1)
+    return float((pairs / (centred**2).mean(axis=1)).mean())
+
+
+def test_the_same_state_makes_the_same_series_and_families_stand_side_by_side():
+    first, again = (generate(np.random.default_rng([5, 1]), 200, 50, 12) for _ in range(2))
+    np.testing.assert_array_equal(first.values, again.values)
+    np.testing.assert_array_equal(first.observed, again.observed)
+    other = generate(np.random.default_rng([5, 2]), 200, 50, 12)
+    assert not np.array_equal(first.values, other.values)
+    whole = (first.values == np.round(first.values)).all(axis=1).mean()
+    assert 0.03 < whole < 0.2  # counts and what was rounded among them
+    assert sum(share for share, _ in FAMILIES) == pytest.approx(1)
+    assert {family.__name__: share for share, family in FAMILIES}["pure"] >= 0.15
+
+
+@pytest.mark.parametrize("family", [family for _, family in FAMILIES], ids=lambda family: family.__name__)
+@pytest.mark.parametrize(("steps", "season", "season2"), [(8, 1, 1), (60, 12, 1), (400, 24, 168)])
+def test_every_family_is_finite_and_as_long_as_asked(family, steps, season, season2):
+    values = family(random(), 40, steps, season, season2)
+    assert values.shape == (40, steps)
+    assert np.isfinite(values).all()
+    assert np.abs(values).max() < 1e5
+
+
+def test_pure_series_have_white_changes_or_are_white():
+    values = generator.pure(random(), 3000, 200, 12, 1)
+    positive = (values > 0).all(axis=1)
+    walks = np.where(positive[:, None], np.log(np.abs(values) + 1e-300), values)
+    by_lag_one = np.array([np.corrcoef(y[1:], y[:-1])[0, 1] for y in walks])
+    white = by_lag_one < 0.5
+    assert 0.28 < white.mean() < 0.40  # a third is white noise
+    changes = np.diff(walks[~white], axis=1)
+    for lag in (1, 2, 12):
+        assert abs(correlation(changes, lag)) < 0.03
+        assert abs(correlation(walks[white], lag)) < 0.03
+
+
+def test_noise_has_unit_size_and_the_correlation_of_its_process():
+    values = generator._noise(random(), 4000, 300)
+    assert np.median(values[:, 50:].std(axis=1)) == pytest.approx(1, abs=0.05)
+    shocks = generator._innovations(random(), 4000, 300)
+    assert shocks.std() == pytest.approx(1, abs=0.03)
+    assert abs(correlation(shocks, 1)) < 0.02
+    clustered = correlation(shocks**2, 1)
+    assert clustered > 0.01  # variances of some follow each other (GARCH)
+
+
+def test_a_pair_of_poles_swings_with_its_period(monkeypatch):
+    monkeypatch.setattr(generator, "_pole", lambda rng: 0.95 * np.exp(2j * np.pi / 10 * np.array([1, -1])))
+    monkeypatch.setattr(generator, "_level", lambda rng, parts: parts)
+    values = generator.arma(random(), 300, 400, 1, 1)
+    stationary = values[values.std(axis=1) < 30]
+    power = np.abs(np.fft.rfft(stationary - stationary.mean(axis=1, keepdims=True), axis=1)) ** 2
+    assert np.median(np.argmax(power[:, 5:], axis=1) + 5) == pytest.approx(40, abs=1)  # 400 steps / 10
+
+
+@pytest.mark.parametrize(("season", "coarse"), [(12, 1), (24, 1), (168, 24)])
+def test_a_season_returns_and_has_unit_size(season, coarse):
+    values = generator._season(random(), 400, 6 * season, season, coarse)
+    values = values[values.std(axis=1) > 0]  # profiles of free values may hold none
+    assert np.median(values.std(axis=1)) == pytest.approx(1, abs=0.15)
+    same, other = correlation(values, season), correlation(values, season // 2 + 1)
+    assert same > 0.6
+    assert other < 0.3
+    if coarse > 1:  # constant over a day, for most
+        assert (np.abs(np.diff(values, axis=1)) < 1e-9).mean() < 1
+
+
+def test_counts_are_whole_and_half_of_them_are_intermittent():
+    values = generator.counts(random(), 1000, 150, 12, 1)
+    assert (values == np.round(values)).all()
+    assert (values >= 0).all()
+    zeros = (values == 0).mean(axis=1)
+    assert 0.2 < (zeros > 0.3).mean() < 0.8
+
+
+def test_smooth_series_change_slowly():
+    values = generator.smooth(random(), 64, 200, 1, 1)
+    jumps = np.abs(np.diff(values, axis=1)).mean(axis=1) / values.std(axis=1)
+    assert np.median(jumps) < 0.3
+
+
+def test_the_unit_spans_magnitudes_and_holes_are_few():
+    batch = generate(random(), 2000, 40, 12)
+    sizes = np.log10(np.abs(batch.values).mean(axis=1) + 1e-12)
+    assert np.quantile(sizes, 0.05) < 0
+    assert np.quantile(sizes, 0.95) > 3
+    holes = (~batch.observed).any(axis=1).mean()
+    assert 0.05 < holes < 0.15
+    assert batch.observed[:, 0].all()
