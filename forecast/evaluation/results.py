@@ -86,7 +86,7 @@ def out_of_range(forecasts: pd.DataFrame, panel: Panel) -> tuple[str, ...]:
     beyond = np.maximum(reached["max"].to_numpy() - high, low - reached["min"].to_numpy()) / width
     sentences = []
     for model, places in reached.groupby(level="model", observed=True).indices.items():
-        i = int(places[np.argmax(beyond[places])])
+        i = int(np.asarray(places)[int(np.argmax(beyond[places]))])
         if beyond[i] > 1:
             lowest_forecast, highest_forecast = (number(float(reached[end].iloc[i])) for end in ("min", "max"))
             sentences.append(

@@ -52,9 +52,13 @@ _SHOPS = [f"{shop},2024-01-{day:02d},{day % 4},{day % 3}" for shop in "ab" for d
 
 ROWS = (
     Refused("missing steps", days([*_PLAIN[:9], *_PLAIN[12:]])),
-    Refused("a session that ends early", days([row for row in _SESSIONS if not row.startswith("2024-01-09 1")])),
+    Refused(
+        "a session that ends early",
+        days([row for row in _SESSIONS if not row.startswith("2024-01-09 1")]),
+        {"on_gaps": "error"},
+    ),
     Refused("a number whose square is infinite", days([*_PLAIN[:9], "2024-01-10,1e300", *_PLAIN[10:]])),
-    Refused("missing values", days([*_PLAIN[:9], "2024-01-10,", *_PLAIN[10:]])),
+    Refused("missing values", days([*_PLAIN[:9], "2024-01-10,", *_PLAIN[10:]]), {"on_gaps": "error"}),
     Refused("a time twice", days([*_PLAIN[:9], "2024-01-09,7", *_PLAIN[9:]])),
     Refused("every time twice", days([*_PLAIN, *_PLAIN])),
     Refused("an hour that comes twice", days(_CLOCKS), remedies=({"timezone": "Europe/Berlin"},)),
