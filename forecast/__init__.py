@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts as Forecasts
     from forecast.forecasters.live import Forecast as Forecast
     from forecast.forecasters.live import Live as Live
+    from forecast.forecasters.pretrained import Pretrained as Pretrained
     from forecast.forecasters.recurrent import Recurrent as Recurrent
     from forecast.forecasters.settings import ReferenceSettings as ReferenceSettings
     from forecast.forecasters.settings import RegressionSettings as RegressionSettings
@@ -61,6 +62,7 @@ _WHERE = {
     "forecasters.generation": ("continue_from", "past_of"),
     "forecasters.interface": ("Fitted", "Forecaster", "Forecasts"),
     "forecasters.live": ("Forecast", "Live"),
+    "forecasters.pretrained": ("Pretrained",),
     "forecasters.recurrent": ("Recurrent",),
     "forecasters.settings": ("ReferenceSettings", "RegressionSettings", "RuleSettings", "WindowMeanSettings"),
     "forecasters.baselines": ("build_baseline", "register_baseline"),

@@ -27,6 +27,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_configuration_and_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
+    assert "forecast/network/pretrained.safetensors" in names
     expected = {f"forecast/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "conf").rglob("*.yaml")}
     expected |= {"forecast/data/stock.csv", "forecast/py.typed"}
     sources = [path for path in (ROOT / "forecast").rglob("*") if path.is_file() and "__pycache__" not in path.parts]

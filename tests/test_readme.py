@@ -30,6 +30,7 @@ QUICK = {
     "train": ["training.max_epochs=1", "report.png=false"],
     "probe": ["report.png=false"],
     "continue": ["continuation.steps=20"],
+    "pretrain": ["pretrain.steps=1"],
 }
 """What is added to a command of a task."""
 

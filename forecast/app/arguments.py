@@ -46,6 +46,9 @@ _FILE = re.compile(
 )
 """What can only be a file, even where none is there: standard input, an address, a path, a pattern, a usual ending."""
 
+_CHOOSES_A_MODEL = ("model", "training", "ensemble", "combine", "experiment", "task")
+"""Sections of settings that speak of a certain network, or of a task that has one of its own."""
+
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
 
 
@@ -177,11 +180,18 @@ def _unknown_flag(name: str) -> str:
 
 
 def _with_csv(line: CommandLine) -> CommandLine:
-    """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads one."""
+    """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads one.
+
+    Where nothing is said of a model or its training, add `model=auto`.
+    """
     keys = set(overridden_keys(line.overrides))
-    if "data.path" not in keys or "data" in keys or ("experiment" in keys and _reads_a_path(line)):
+    if "data.path" not in keys or ("experiment" in keys and _reads_a_path(line)):
         return line
-    return CommandLine(line.flags, ("data=csv", *line.overrides))
+    csv = () if "data" in keys else ("data=csv",)
+    reads_csv = csv or "data=csv" in line.overrides
+    chosen = line.sweeps or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in keys)
+    model = ("model=auto",) if reads_csv and not chosen else ()
+    return CommandLine(line.flags, (*csv, *model, *line.overrides))
 
 
 def _reads_a_path(line: CommandLine) -> bool:

@@ -83,6 +83,12 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     if job.task == "continue":
         _continue(job, _data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
         return
+    if job.task == "pretrain":
+        with importing():
+            from forecast.tasks.pretrain import pretrain
+
+        print(pretrain(job.pretrain, folder, job.seed).sentence)
+        return
     source = _read_first(job)
     if job.task == "check":
         with importing():
@@ -149,7 +155,8 @@ def _read_first(job: JobSettings) -> Source:
         source = load_source(job.data)
     question = question_of_head(job.model.head)
     check_splits(source.panel, job.horizon, question, job.split.over)
-    if getattr(job.data, "on_short_series", "error") == "error":  # only files have it
+    refused = getattr(job.data, "on_short_series", "error") == "error"  # only files have it
+    if refused or len(source.panel) == 1:
         split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, job.horizon)
     return source
 

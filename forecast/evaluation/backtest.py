@@ -23,7 +23,7 @@ from forecast.errors import ForecastError
 from forecast.evaluation.conformal import with_intervals
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
-from forecast.forecasters.interface import QUANTILES
+from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.questions.kinds import VALUE
 from forecast.questions.split import rolling_origins
 from forecast.questions.task import forecast_task
@@ -153,7 +153,8 @@ def backtest(
     forecast = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
     if part != "test" or problem.question.forecasts_probabilities:
         return forecast
-    return with_intervals(forecast, forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress))
+    calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
+    return with_intervals(forecast, calibration, problem.value_range)
 
 
 def fit_all(
@@ -235,6 +236,21 @@ def forecast_calibration(
     if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
         return None
     return forecast_all(fits, panel, split, problem, part="calibration", stride=stride, on_progress=on_progress)
+
+
+def forecast_validation(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    stride: int | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Backtest | None:
+    """Forecast from the origins of the validation split; None where no series is long enough for one."""
+    if not np.any(split.validation):
+        return None
+    return forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
 
 
 def successive_results(
@@ -366,4 +382,4 @@ def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Pr
         raise ValueError(
             f"its quantiles have shape {quantiles.shape}, expected {expected_levels}, finite, at the levels {QUANTILES}"
         )
-    return forecasts
+    return forecasts if problem.question.forecasts_probabilities else within_range(forecasts, problem.value_range)

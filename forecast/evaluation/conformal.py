@@ -6,8 +6,8 @@ calibration split and over all series; q_tau is the forecaster's own quantile, o
 Shafer 2005 for points). The quantile that is forecast is q_tau + scale * offset, where the offset is the k-th smallest
 of n scores, k = ceil((n + 1) tau) above the median and floor((n + 1) tau) below it. On exchangeable scores a share of
 at least tau, and at most tau + 1 / (n + 1), lies below it; an interval between two levels thus covers its nominal share
-and at most 2 / (n + 1) more. Where k is not in 1..n the offset is infinite: so few scores allow no finite one. The
-median stays the forecaster's.
+and at most 2 / (n + 1) more. Where k is not in 1..n so few scores allow no finite offset: the quantile of a point
+forecast is infinite then, and one that the forecaster gave itself stays as it is. The median stays the forecaster's.
 
 Neighbouring origins share most of their horizon, so that their scores are dependent, and n counts more than there are
 independent ones: the coverage of a single run scatters more widely than n says. A series that changes after the
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.forecasters.interface import QUANTILES
+from forecast.questions.value_range import ANY_VALUE, ValueRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,20 +38,20 @@ _ROUNDING_DIGITS = 9
 """Before (n + 1) tau is rounded up or down: 0.07 * 100 is 7.000000000000001 in floating point."""
 
 
-def with_intervals(test: Backtest, calibration: Backtest | None) -> Backtest:
-    """Return the backtest with conformal quantiles of all its models.
+def with_intervals(test: Backtest, calibration: Backtest | None, value_range: ValueRange = ANY_VALUE) -> Backtest:
+    """Return the backtest with conformal quantiles of all its models, within the range of values that there can be.
 
     Without a calibration split they are infinite except for the median; a model that forecasts quantiles of its own
     then keeps these as they are.
     """
     offsets = offsets_of(calibration) if calibration is not None else {}
     scale = _scale(test)
-    quantiles = {}
-    for name, forecast in _forecasts(test).items():
-        if calibration is None and name in test.quantiles:
-            quantiles[name] = forecast
-        else:
-            quantiles[name] = conformal_quantiles(forecast, scale, offsets.get(name, no_offsets(forecast.shape[1])))
+    quantiles = {
+        name: value_range.keep_quantiles(
+            conformal_quantiles(forecast, scale, offsets.get(name, no_offsets(*forecast.shape[1:]))), QUANTILES
+        )
+        for name, forecast in _forecasts(test).items()
+    }
     return replace(test, quantiles=quantiles, levels=QUANTILES)
 
 
@@ -68,9 +69,12 @@ def offsets_of(*backtests: Backtest) -> dict[str, FloatArray]:
     return {name: conformal_offsets(np.concatenate(of_splits), QUANTILES) for name, of_splits in scores.items()}
 
 
-def no_offsets(steps: int) -> FloatArray:
-    """Offsets (step, level) of a model without conformity scores: infinite except for the median."""
-    return conformal_offsets(np.empty((0, steps, 1)), QUANTILES)
+def no_offsets(steps: int, levels: int = 1) -> FloatArray:
+    """Offsets (step, level) of a model without conformity scores, which forecasts `levels` quantiles or 1 point.
+
+    Quantiles of its own stay; around a point they are infinite except for the median.
+    """
+    return conformal_offsets(np.empty((0, steps, levels)), QUANTILES)
 
 
 def conformity_scores(y: FloatArray, forecast: FloatArray, scale: FloatArray) -> FloatArray:
@@ -86,6 +90,8 @@ def conformity_scores(y: FloatArray, forecast: FloatArray, scale: FloatArray) ->
 def conformal_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray:
     """Offsets (step, level) in units of the scale, from scores (origin, step, level or 1); NaNs are not counted.
 
+    Where there are too few scores the offset is infinite, or 0 where the scores are of quantiles (one a level).
+
     >>> conformal_offsets(np.arange(1.0, 20.0)[:, None, None], (0.05, 0.5, 0.9, 0.975)).tolist()
     [[1.0, 0.0, 18.0, inf]]
     """
@@ -98,6 +104,8 @@ def conformal_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray
             continue
         j = i if score_levels == len(levels) else 0
         offsets[:, i] = _order_statistic(ordered[:, :, j], n[:, j], level)
+    if score_levels == len(levels):
+        offsets[~np.isfinite(offsets)] = 0.0
     return offsets
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.backtest import OnProgress, forecast_all, forecast_calibration, split_origins
+from forecast.evaluation.backtest import (
+    OnProgress,
+    forecast_all,
+    forecast_calibration,
+    forecast_validation,
+    split_origins,
+)
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.conformal import offsets_of, with_intervals
 from forecast.evaluation.intervals import Intervals, score_intervals
@@ -16,6 +22,7 @@ from forecast.evaluation.leaderboard import (
     leaderboard,
     skill_is_empty,
     spread_of,
+    unchosen_baseline,
     verdict,
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
@@ -29,7 +36,14 @@ if TYPE_CHECKING:
     from forecast.evaluation.backtest import Backtest, Fits
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
+    from forecast.questions.value_range import ValueRange
     from forecast.series.panel import FloatArray, Panel
+
+
+NOT_VALIDATED = (
+    "the data are too short for a validation split: nothing could be chosen on it, and the baseline to beat is "
+    "{baseline}, which needs no choice"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +54,7 @@ class Evaluation:
     ----------
     leaderboard : one row a model, on the test split
     verdict : on the network that is best on validation; None where there is no network
+    validation, validation_scores : None where no series is long enough for a validation split
     baseline : the baseline to beat, chosen on validation; None where there is none
     tests : each network against the baseline to beat
     copy_tests : one a network
@@ -50,8 +65,8 @@ class Evaluation:
 
     """
 
-    validation: Backtest
-    validation_scores: Scores
+    validation: Backtest | None
+    validation_scores: Scores | None
     test: Backtest
     scores: Scores
     baseline: str | None
@@ -76,22 +91,25 @@ def evaluate(
     """Score the validation split, choose the baseline to beat on it, and judge the test split."""
     settings = settings or BacktestSettings()
     stride = settings.stride
-    validation = forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
+    validation = forecast_validation(fits, panel, split, problem, stride, on_progress=on_progress)
     test = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
-    validation_scores = score(validation.results, validation.scales, problem.question)
+    validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
     if problem.question.forecasts_probabilities:
         extras = _Extras(test, scores.by_model)
     else:
         calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
-        extras = _extras_of_values(test, calibration, scores)
+        extras = _extras_of_values(test, calibration, scores, problem.value_range)
     test = extras.test
-    baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
+    if validation is None or validation_scores is None:
+        baseline = unchosen_baseline(test.attempts)
+    else:
+        baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
     networks = test.of_kind("network")
     losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     table = leaderboard(extras.by_model, test.attempts, baseline, tests)
-    best = best_network(validation, validation_scores)
+    best = best_network(test if validation is None else validation, validation_scores)
     spread = _member_spread(test, best) if best in test.members else ""
     return Evaluation(
         validation=validation,
@@ -116,6 +134,7 @@ def evaluate(
         if best
         else None,
         notes=(
+            *([] if validation else [NOT_VALIDATED.format(baseline=baseline)]),
             *_thinned(panel, split, problem, test, stride),
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
@@ -144,9 +163,11 @@ class _Extras:
     notes: tuple[str, ...] = ()
 
 
-def _extras_of_values(forecast: Backtest, calibration: Backtest | None, scores: Scores) -> _Extras:
+def _extras_of_values(
+    forecast: Backtest, calibration: Backtest | None, scores: Scores, value_range: ValueRange
+) -> _Extras:
     """Calibrate and score intervals, measure revisions, and test networks for copies of the last value."""
-    test = with_intervals(forecast, calibration)
+    test = with_intervals(forecast, calibration, value_range)
     calibrated = 0 if calibration is None else len(calibration.known)
     intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
     by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
@@ -196,10 +217,15 @@ def against_naive(
     return compare(losses, overlap, (*networks, baseline), plain)
 
 
-def best_network(validation: Backtest, scores: Scores) -> str | None:
-    """Return the network with the best validation score; one that failed where all did, None where there is none."""
+def best_network(validation: Backtest, scores: Scores | None) -> str | None:
+    """Return the network with the best validation score; one that failed where all did, None where there is none.
+
+    Without scores it is the first that did not fail.
+    """
     networks = validation.of_kind("network")
-    if networks:
+    if networks and scores is None:
+        return networks[0]
+    if networks and scores is not None:
         return min(networks, key=lambda name: objective(scores, name))
     return next((attempt.name for attempt in validation.attempts if attempt.kind == "network"), None)
 

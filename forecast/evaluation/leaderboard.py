@@ -55,7 +55,7 @@ _ROUNDING = 1e-9
 NAIVE = VALUE.plain_baseline
 """The row that repeats the last value: it needs no choice, and on a random walk nothing beats it."""
 
-_PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "network")
+_PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "pretrained", "network")
 
 
 def leaderboard(
@@ -145,6 +145,18 @@ def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str
     best = min(scores.values())
     equals = [name for name, value in scores.items() if math.isclose(value, best, rel_tol=1e-6)]
     return min(equals, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
+
+
+def unchosen_baseline(attempts: Sequence[Attempt]) -> str | None:
+    """Return the baseline to beat where there is no validation split: the one that needs no choice and errs least.
+
+    That is the pretrained network, which was best or near the best on short series of all kinds; else the plainest.
+    """
+    kinds = {attempt.name: attempt.kind for attempt in attempts if attempt.status == OK and attempt.kind != "network"}
+    pretrained = [name for name, kind in kinds.items() if kind == "pretrained"]
+    if pretrained or not kinds:
+        return next(iter(pretrained), None)
+    return min(kinds, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
 
 
 @dataclass(frozen=True)

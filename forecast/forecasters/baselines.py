@@ -133,6 +133,12 @@ def _statistical(settings: StatisticalSettings, seed: int) -> Forecaster:
     return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
 
 
+def _pretrained(settings: NamedSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.pretrained import Pretrained  # noqa: PLC0415
+
+    return Pretrained(settings.name)
+
+
 def _ngram(settings: NgramSettings, seed: int) -> Forecaster:
     from forecast.forecasters.ngrams import Ngram  # noqa: PLC0415
 
@@ -168,6 +174,7 @@ METHODS: dict[str, Method] = {
     "momentum": _rule("last_change", "value", "direction"),
     "window_mean": Method(WindowMeanSettings, _window_mean, ("value", "direction")),
     "reference": Method(ReferenceSettings, _reference, ("value", "direction")),
+    "pretrained": Method(RuleSettings, _pretrained),
     "regression": Method(RegressionSettings, _of_scikit_learn, ("value", "direction")),
     **dict.fromkeys(("auto_ets", "auto_arima", "auto_theta", "kalman"), Method(StatisticalSettings, _statistical)),
     "ngram": Method(NgramSettings, _ngram, ("symbol",)),

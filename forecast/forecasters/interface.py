@@ -6,17 +6,19 @@ forecaster, forecasting never changes the fitted object, and the data handed to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
+
+from forecast.questions.value_range import ANY_VALUE, ValueRange
 
 if TYPE_CHECKING:
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "statistical"]
+Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "statistical", "pretrained"]
 
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -42,6 +44,19 @@ class Forecasts:
     quantiles: FloatArray | None = None
     members: FloatArray | None = None
     probabilities: FloatArray | None = None
+
+
+def within_range(forecasts: Forecasts, value_range: ValueRange) -> Forecasts:
+    """Move point forecasts, quantiles and forecasts of members into the range of values that there can be."""
+    if value_range == ANY_VALUE:
+        return forecasts
+    quantiles, members = forecasts.quantiles, forecasts.members
+    return replace(
+        forecasts,
+        y_hat=value_range.keep(forecasts.y_hat),
+        quantiles=None if quantiles is None else value_range.keep_quantiles(quantiles, QUANTILES),
+        members=None if members is None else value_range.keep(members),
+    )
 
 
 def of_probabilities(probabilities: FloatArray) -> Forecasts:

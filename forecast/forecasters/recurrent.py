@@ -24,7 +24,7 @@ from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
-    from forecast.network.settings import NetworkSettings
+    from forecast.network.settings import ModelSettings, NetworkSettings
     from forecast.questions.kinds import Problem
     from forecast.series.panel import IntArray, Panel
     from forecast.training.job import Training
@@ -167,7 +167,7 @@ def check_answered(settings: NetworkSettings, problem: Problem) -> None:
     check_head(settings)
 
 
-def check_head(settings: NetworkSettings) -> None:
+def check_head(settings: ModelSettings) -> None:
     """Refuse to feed back, or to average over origins, probabilities of a rise or of symbols."""
     question = question_of_head(settings.head)
     if question.not_fed_back and settings.strategy != "direct":

@@ -22,12 +22,12 @@ from scipy import special
 
 from forecast.errors import ForecastError
 from forecast.network.head import Level
-from forecast.network.settings import EsnSettings
+from forecast.network.settings import EsnSettings, PretrainedSettings
 from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
     from forecast.network.head import Head
-    from forecast.network.settings import NetworkSettings
+    from forecast.network.settings import ModelSettings, NetworkSettings
     from forecast.questions.split import Origins
     from forecast.series.panel import BoolArray, FloatArray, IntArray
 
@@ -75,7 +75,7 @@ def keeps_copula(settings: NetworkSettings, horizon: int) -> bool:
     return _is_distribution(settings.head) and settings.strategy != "recursive" and horizon <= _MOST_STEPS
 
 
-def check_trajectories(settings: NetworkSettings, horizon: int) -> None:
+def check_trajectories(settings: ModelSettings, horizon: int) -> None:
     """Refuse sample trajectories of a network that has none.
 
     Raises
@@ -84,10 +84,11 @@ def check_trajectories(settings: NetworkSettings, horizon: int) -> None:
         A head that is no distribution of values, or a horizon too long.
 
     """
-    if isinstance(settings, EsnSettings):
+    if isinstance(settings, (EsnSettings, PretrainedSettings)):
+        what = "points" if settings.name == "esn" else "quantiles of each step"
         raise ForecastError(
-            "sample trajectories (`report.paths`) come from a distribution, and `model=esn` forecasts points alone: "
-            "say another `model` with `model.head=quantile`, `gaussian`, `student_t` or `negative_binomial`"
+            f"sample trajectories (`report.paths`) need a joint distribution, and `model={settings.name}` forecasts "
+            f"{what} alone: set another `model` with `model.head=quantile`, `gaussian` or `student_t`"
         )
     if not _is_distribution(settings.head):
         raise ForecastError(

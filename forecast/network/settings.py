@@ -196,6 +196,29 @@ class EsnSettings(CommonSettings):
         return value
 
 
+class PretrainedSettings(Settings):
+    """The network that was trained before, on generated series (`network.pretrained`): it is taken as it is."""
+
+    name: Literal["pretrained"] = "pretrained"
+    reference: ReferenceName = "auto"
+    """The closed form that is a row of the leaderboard beside it, and that the regressors of windows begin from."""
+    weights: str | None = None
+    """A file of weights that `task=pretrain` wrote; null: those of the package."""
+
+    head: ClassVar[HeadName] = "point"
+    strategy: ClassVar[StrategyName] = "direct"
+    cross_fit: ClassVar[int] = 0
+    fork_ensemble: ClassVar[int] = 1
+    id_embedding: ClassVar[int] = 0
+    segment_steps: ClassVar[int] = 1
+
+
+class AutoSettings(PretrainedSettings):
+    """The pretrained network where series have too few rows to train one, else an LSTM (`tasks.prepare`)."""
+
+    name: Literal["auto"] = "auto"  # type: ignore[assignment]  # it stands in for the one or the other
+
+
 class Cell(NamedTuple):
     """What can be set of a cell, and what builds a layer of it.
 
@@ -221,12 +244,16 @@ CELLS: dict[str, Cell] = {
 }
 """Every cell by its name in `model.name`."""
 
-NETWORKS = OneOf("name", {name: cell.settings for name, cell in CELLS.items()})
+NETWORKS = OneOf(
+    "name",
+    {**{name: cell.settings for name, cell in CELLS.items()}, "pretrained": PretrainedSettings, "auto": AutoSettings},
+)
 
 if TYPE_CHECKING:
     NetworkSettings: TypeAlias = RnnSettings | LstmSettings | GruSettings | MinGruSettings | EsnSettings
+    ModelSettings: TypeAlias = NetworkSettings | PretrainedSettings
 else:
-    NetworkSettings = Annotated[SerializeAsAny[CommonSettings], BeforeValidator(NETWORKS.check), NETWORKS]
+    ModelSettings = NetworkSettings = Annotated[SerializeAsAny[Settings], BeforeValidator(NETWORKS.check), NETWORKS]
 
 
 def register_cell(name: str, settings: type[BackboneSettings], build: Callable[..., Backbone]) -> None:

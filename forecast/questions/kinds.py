@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from forecast.questions.value_range import ANY_VALUE, ValueRange
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
@@ -322,6 +324,7 @@ class Problem:
     ----------
     season_steps : 1 where the series have no season
     target_type : the name of the question that is answered
+    value_range : what forecast values are moved into
 
     """
 
@@ -329,6 +332,7 @@ class Problem:
     context_steps: int
     season_steps: int = 1
     target_type: TargetType = "value"
+    value_range: ValueRange = ANY_VALUE
 
     @property
     def question(self) -> Question:

@@ -7,6 +7,7 @@ calibration split only sets the width of intervals, and may be empty.
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -81,8 +82,9 @@ def split_panel(
 ) -> Split:
     """Split a panel; `validation`, `test` and `calibration` are shares below 1, or whole steps (over series: series).
 
-    With `calibration=None` it is the last half of each validation split, where both halves keep a horizon; over
-    series, the last half of the validation series.
+    A share gives way before a series does: it is at least a horizon, and of a series that is too short for training,
+    validation and test there is no validation split. With `calibration=None` it is the last half of each validation
+    split, where both halves keep a horizon; over series, the last half of the validation series.
 
     Raises
     ------
@@ -93,8 +95,16 @@ def split_panel(
     """
     if over == "series":
         return _split_series(panel, validation, test, horizon, calibration)
-    parts = _splits(panel, validation, test, calibration)
-    _check_long_enough(panel, parts, context_steps, horizon)
+    parts = _splits(panel, validation, test, calibration, horizon)
+    if (_horizons_that_fit(parts, context_steps) < horizon).any():
+        shorter = bisect(
+            range(horizon),
+            False,
+            key=lambda h: bool(
+                (_horizons_that_fit(_splits(panel, validation, test, calibration, h), context_steps) < h).any()
+            ),
+        )
+        raise _too_short(panel, parts, context_steps, horizon, longest=shorter - 1)
     train, validated, calibrated, _ = parts
     if calibration is None:
         half = validated // 2
@@ -107,7 +117,7 @@ def long_enough(
     panel: Panel, validation: float, test: float, context_steps: int, horizon: int, *, calibration: float | None = 0
 ) -> tuple[BoolArray, IntArray]:
     """Return whether each series is long enough for `split_panel` over time, and its training steps; both (series,)."""
-    parts = _splits(panel, validation, test, calibration)
+    parts = _splits(panel, validation, test, calibration, horizon)
     return _horizons_that_fit(parts, context_steps) >= horizon, parts[0]
 
 
@@ -156,17 +166,26 @@ def has_label(panel: Panel) -> BoolArray:
     return panel.target_observed[panel.offsets[1:] - 1]
 
 
-def _splits(panel: Panel, validation: float, test: float, calibration: float | None) -> _SplitSteps:
+def _splits(panel: Panel, validation: float, test: float, calibration: float | None, horizon: int) -> _SplitSteps:
     """Steps of each split, before calibration is taken off validation; training may be negative."""
     lengths = panel.lengths
-    validated, calibrated, tested = (_steps(size, lengths) for size in (validation, calibration or 0, test))
-    return lengths - validated - calibrated - tested, validated, calibrated, tested
+    validated, calibrated, tested = (
+        np.maximum(_steps(size, lengths), horizon if 0 < size < 1 else 0)
+        for size in (validation, calibration or 0, test)
+    )
+    train = lengths - validated - calibrated - tested
+    if 0 < validation < 1 and not calibration:
+        gives_way = (train <= horizon) & (train + validated > horizon)
+        train = np.where(gives_way, train + validated, train)
+        validated = np.where(gives_way, 0, validated)
+    return train, validated, calibrated, tested
 
 
 def _horizons_that_fit(parts: _SplitSteps, context_steps: int) -> IntArray:
     """Longest horizon that each series has room for in every split, (series,)."""
     train, validation, calibration, test = parts
-    longest = np.minimum(np.minimum(train - context_steps, validation), test)
+    longest = np.minimum(train - context_steps, test)
+    longest = np.where(validation > 0, np.minimum(longest, validation), longest)
     return np.where(calibration > 0, np.minimum(longest, calibration), longest)
 
 
@@ -208,19 +227,17 @@ def _steps(size: float, lengths: IntArray | int) -> IntArray:
     return np.full(np.shape(lengths), int(size), dtype=np.int64)
 
 
-def _check_long_enough(panel: Panel, parts: _SplitSteps, context_steps: int, horizon: int) -> None:
+def _too_short(panel: Panel, parts: _SplitSteps, context_steps: int, horizon: int, longest: int) -> ForecastError:
+    """Return what is said of series that are too short; `longest` is the horizon that would fit into all of them."""
     train, validation, calibration, test = parts
-    longest = _horizons_that_fit(parts, context_steps)
-    short = np.flatnonzero(longest < horizon)
-    if len(short) == 0:
-        return
+    short = np.flatnonzero(_horizons_that_fit(parts, context_steps) < horizon)
     i = int(short[0])
     calibrated, each = (f", {calibration[i]} for calibration", f", {horizon}") if calibration[i] else ("", "")
-    raise ForecastError(
+    return ForecastError(
         f"series {panel.ids[i]!r} has {panel.lengths[i]} steps, cut into {max(train[i], 0)} for training, "
         f"{validation[i]} for validation{calibrated} and {test[i]} for the test; context {context_steps} + horizon "
         f"{horizon} need at least {context_steps + horizon}, {horizon}{each} and {horizon}: "
-        f"{_remedies(int(longest.min()), context_steps, len(short), len(panel))}"
+        f"{_remedies(longest, context_steps, len(short), len(panel))}"
     )
 
 

@@ -16,6 +16,7 @@ from forecast.questions.kinds import QUESTIONS, Problem
 from forecast.questions.season import Season, find_season
 from forecast.questions.settings import SplitSettings
 from forecast.questions.split import Over, Split, long_enough, split_panel
+from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.settings import check_settings
 from forecast.wording import counted, name_some
 
@@ -53,6 +54,7 @@ def forecast_task(
     test: float = 0.2,
     calibration: float | None = None,
     target_type: TargetType = "value",
+    value_range: ValueRange = ANY_VALUE,
     over: Over = "time",
 ) -> ForecastTask:
     """Split a panel and state the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
@@ -83,7 +85,13 @@ def forecast_task(
         season = _season(panel.cut(split.fitted), training, season_steps, horizon)
         context = context_for(season.steps, horizon, shortest)
     context = context_steps or context
-    problem = Problem(horizon=horizon, context_steps=context, season_steps=season.steps, target_type=target_type)
+    problem = Problem(
+        horizon=horizon,
+        context_steps=context,
+        season_steps=season.steps,
+        target_type=target_type,
+        value_range=value_range,
+    )
     return ForecastTask(split_as_asked(panel, settings, question, context, horizon), problem, season)
 
 
@@ -242,8 +250,9 @@ def without_short(
     test: float = 0.2,
     calibration: float | None = None,
     over: Over = "time",
+    fate: str = "left out",
 ) -> tuple[Panel, tuple[str, ...]]:
-    """Drop the series that are too short for the task; return the others, and a note if any was dropped.
+    """Drop the series that are too short for the task; return the others, and a note on those and their fate.
 
     The context, where it is not given, is that of the typical series: one short series does not shorten that of all.
     With `over="series"` each series needs one step before a horizon, whatever the context.
@@ -255,7 +264,7 @@ def without_short(
 
     """
     if over == "series":
-        return _without(panel, panel.lengths > horizon, f"horizon {horizon} and one more step")
+        return _without(panel, panel.lengths > horizon, f"horizon {horizon} and one more step", fate)
     least = max(context_steps or 1, (season_steps or 1) + 1 - horizon)
     kept, train = long_enough(panel, validation, test, least, horizon, calibration=calibration)
     if context_steps is None and kept.any():
@@ -270,10 +279,10 @@ def without_short(
             "`split.test`"
         )
     needed = f"context {least} + horizon {horizon} in training and {horizon} steps each for validation and test"
-    return _without(panel, kept, needed)
+    return _without(panel, kept, needed, fate)
 
 
-def _without(panel: Panel, kept: BoolArray, needed: str) -> tuple[Panel, tuple[str, ...]]:
+def _without(panel: Panel, kept: BoolArray, needed: str, fate: str) -> tuple[Panel, tuple[str, ...]]:
     """Keep some series, (series,), and name the others, which are too short for `needed`, in a note."""
     if kept.all():
         return panel, ()
@@ -281,5 +290,5 @@ def _without(panel: Panel, kept: BoolArray, needed: str) -> tuple[Panel, tuple[s
         raise ForecastError(f"all {len(panel)} series are too short for {needed}: shorten `horizon`")
     short = np.flatnonzero(~kept)
     names = [f"{panel.ids[i]!r} ({counted(int(panel.lengths[i]), 'step')})" for i in short[:_SERIES_NAMED]]
-    note = f"{len(short)} of {len(panel)} series left out as too short for {needed}: {name_some(names, len(short))}."
+    note = f"{len(short)} of {len(panel)} series {fate} as too short for {needed}: {name_some(names, len(short))}."
     return panel.take(np.flatnonzero(kept)), (note,)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from forecast.errors import ForecastError
 from forecast.settings import OneOf, Settings
@@ -151,6 +159,7 @@ class RowSettings(SeriesSettings):
     calendar : position in day, week and year as covariates known ahead (hour, weekday, yearday, month); None: those
         that suit the steps, where there are dates; "none": none
     country : its public holidays are a covariate (a code of ISO 3166, such as KR)
+    minimum, maximum, integer : what values there can be at all; forecasts and quantiles of all models are moved there
 
     """
 
@@ -164,11 +173,20 @@ class RowSettings(SeriesSettings):
     resample_how: Literal["sum", "mean", "last"] = "mean"
     calendar: Literal["none"] | FeatureName | tuple[FeatureName, ...] | None = None
     country: str | None = Field(default=None, min_length=2)
+    minimum: float | None = Field(default=None, allow_inf_nan=False)
+    maximum: float | None = Field(default=None, allow_inf_nan=False)
+    integer: bool = False
 
     @field_validator("freq", mode="before")
     @classmethod
     def _number_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _some_values(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(f"minimum should be less than maximum, found {self.minimum:g} and {self.maximum:g}")
+        return self
 
     @field_validator("holidays", "half_days", mode="before")
     @classmethod
@@ -294,13 +312,14 @@ class CsvSettings(FileSettings, RowSettings):
 
     Attributes
     ----------
-    on_short_series : series too short for context and horizon, or without any value: an error, or left out
+    on_short_series : series too short for the comparison: forecast by the pretrained network alone, left out (as those
+        without any value are then), or an error
     on_new_series : with task=predict, series that the run does not know, and known ones that newer data lack: an error,
         or skipped, so that those are forecast that both have
 
     """
 
-    on_short_series: Literal["error", "drop"] = "error"
+    on_short_series: Literal["forecast", "drop", "error"] = "forecast"
     on_new_series: Literal["error", "skip"] = "error"
 
 

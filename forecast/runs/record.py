@@ -53,6 +53,8 @@ class DataRecord(_Part):
     calendar: dict[str, JsonValue]
     ids: Annotated[tuple[str, ...], Field(min_length=1)]
     """As the user wrote them; every array with one entry a series is in this order."""
+    short_ids: tuple[str, ...] = ()
+    """Of the series that were too short for the comparison, and are forecast by the pretrained network alone."""
     channels: Annotated[tuple[ChannelRecord, ...], Field(min_length=1)]
     steps: tuple[Steps, ...]
     """Steps of each series: first `train_steps`, then `validation_steps`, then `calibration_steps`, the rest test."""
@@ -102,7 +104,8 @@ class NetworkRecord(_Part):
     """What training decided."""
 
     name: str
-    reference: ReferenceRecord
+    reference: ReferenceRecord | None
+    """Null: the network adds to none."""
     epochs: Annotated[tuple[Steps, ...], Field(min_length=1)]
     """One a member of the ensemble; one where it is a single network."""
     stop_reason: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -168,7 +171,9 @@ class RunRecord(_Part):
     @model_validator(mode="after")
     def _one_question(self) -> RunRecord:
         problem, reference = self.problem, self.network.reference
-        if reference.horizon not in (1, problem.horizon) or problem.season_steps != reference.season_steps:
+        if reference is not None and (
+            reference.horizon not in (1, problem.horizon) or problem.season_steps != reference.season_steps
+        ):
             raise ValueError("a reference of the problem's own horizon (or of one step, fed back) and season")
         if any(len(steps) != problem.horizon for steps in self.intervals.offsets.values()):
             raise ValueError("offsets of intervals for each step of the problem's horizon")

@@ -7,6 +7,7 @@ skeleton in name, shape, type or size is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -17,14 +18,16 @@ from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.loading import load_ensemble
+from forecast.forecasters.pretrained import FittedPretrained, Pretrained, network_of
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.strategies import network_problem
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
-from forecast.network.settings import NetworkSettings
+from forecast.network.settings import ModelSettings, PretrainedSettings
 from forecast.questions.kinds import Problem, question_of_head
+from forecast.questions.value_range import ValueRange
 from forecast.reference.references import term_count
 from forecast.runs import files
 from forecast.runs.files import Arrays, ForecastRow, parse_forecast, unpack
@@ -36,16 +39,16 @@ from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from forecast.network.pretrained import PretrainedNetwork
     from forecast.runs.files import Arrays
     from forecast.runs.record import RunRecord
 
-TrainedNetwork: TypeAlias = FittedNetwork | FittedEnsemble | FittedTransformed
+TrainedNetwork: TypeAlias = FittedNetwork | FittedEnsemble | FittedPretrained | FittedTransformed
 
 
 _MAX_RECORD_BYTES = 64 << 20
 _MAX_FORECAST_BYTES = 1 << 30
+_MAX_PRETRAINED_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,26 @@ def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
     return parse_forecast(read_inside(folder, files.FORECAST, _MAX_FORECAST_BYTES), str(folder))
 
 
+def open_weights(path: str, setting: str) -> PretrainedNetwork:
+    """Read weights of the pretrained network, as `task=pretrain` writes them; an error names the setting.
+
+    Raises
+    ------
+    ForecastError
+        A file that is not there, is too large or no safetensors, or holds another network.
+
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ForecastError(f"`{setting}={path}` should be a file of weights: there is none; task=pretrain writes one")
+    if (size := file.stat().st_size) > _MAX_PRETRAINED_BYTES:
+        raise ForecastError(f"`{setting}={path}` has {size:,} bytes, and weights at most {_MAX_PRETRAINED_BYTES:,}")
+    try:
+        return network_of(unpack(file.read_bytes(), path))
+    except ForecastError as error:
+        raise ForecastError(f"`{setting}={path}`: {error}") from None
+
+
 def channels_of(record: RunRecord) -> tuple[Channel, ...]:
     """Return all channels of the data that the run was trained on."""
     return tuple(Channel(**channel.model_dump()) for channel in record.data.channels)
@@ -127,9 +150,18 @@ def _calendar(record: RunRecord) -> Calendar:
 
 def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     settings, problem = _UsedSettings.of(record), _problem(record)
+    reference = record.network.reference
+    if isinstance(settings.model, PretrainedSettings) != (reference is None):
+        raise ForecastError(
+            f"`model={settings.model.name}` in run.json does not go with its reference: the file was changed; "
+            f"train again"
+        )
+    if isinstance(settings.model, PretrainedSettings) or reference is None:
+        pretrained = FittedPretrained(Pretrained(settings.model.name, "network"), problem, network_of(tensors))
+        return FittedTransformed(pretrained, problem.question) if settings.data.transform == "log" else pretrained
     network = Recurrent(settings.model, settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))
-    facts = record.network.reference.model_dump()
+    facts = reference.model_dump()
     _check_size(network, settings.ensemble, problem, record, tensors)
     epochs = record.network.epochs
     if len(epochs) != settings.ensemble:
@@ -150,6 +182,9 @@ class _UsedDataSettings(Settings):
     model_config = ConfigDict(extra="ignore")
 
     transform: Literal["none", "log"]
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
 
 
 class _UsedSettings(Settings):
@@ -161,7 +196,7 @@ class _UsedSettings(Settings):
     ensemble: int = Field(ge=1, le=MOST_MEMBERS)
     combine: Combine | None
     data: _UsedDataSettings
-    model: NetworkSettings
+    model: ModelSettings
     training: TrainingSettings
 
     @staticmethod
@@ -181,7 +216,7 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
         )
     with torch.device("meta"):  # shapes without memory
         skeleton = Network(network.settings, InputSpec(1, horizon, series=len(record.data.ids), symbols=symbols))
-    terms = term_count(record.network.reference.name, problem.season_steps)
+    terms = term_count(record.network.reference.name, problem.season_steps) if record.network.reference else 0
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * horizon * terms  # weights of the reference, (series, step, term)
     held = sum(array.size for array in tensors.values())
@@ -194,5 +229,7 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
 
 def _problem(record: RunRecord) -> Problem:
     problem = record.problem
-    question = question_of_head(_UsedSettings.of(record).model.head)
-    return Problem(problem.horizon, problem.context_steps, problem.season_steps, question.name)
+    used = _UsedSettings.of(record)
+    question, data = question_of_head(used.model.head), used.data
+    value_range = ValueRange(data.minimum, data.maximum, data.integer)
+    return Problem(problem.horizon, problem.context_steps, problem.season_steps, question.name, value_range)

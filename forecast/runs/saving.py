@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.evaluate import Evaluation
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
+    from forecast.forecasters.pretrained import FittedPretrained
     from forecast.questions.kinds import Problem
     from forecast.questions.season import Season
     from forecast.questions.split import Split
@@ -54,6 +55,7 @@ class Finished:
     kept : the network that is saved; fitted again on all rows where `refitted`
     future : columns `unique_id`, `ds` (times as in the panel), `model`, `y_hat` and the quantiles "q0.025" to "q0.975";
         these are missing where `y_hat` is the probability of a rise, or of the symbol in column `symbol`
+    short_future : the same of the series that are too short for the comparison; None where there are none
     paths : sample trajectories, columns `unique_id`, `ds`, `model`, `path`, `y_hat`; None where none were asked for
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
     continuation : symbols that the kept network generates after the end of the data, as one text; None where they do
@@ -67,12 +69,13 @@ class Finished:
     problem: Problem
     season: Season
     evaluation: Evaluation
-    trained: FittedNetwork | FittedEnsemble
-    kept: FittedNetwork | FittedEnsemble
+    trained: FittedNetwork | FittedEnsemble | FittedPretrained
+    kept: FittedNetwork | FittedEnsemble | FittedPretrained
     refitted: bool
     future: pd.DataFrame
     verdict: str
     notes: tuple[str, ...]
+    short_future: pd.DataFrame | None = None
     paths: pd.DataFrame | None = None
     gradients: pd.DataFrame | None = None
     continuation: str | None = None
@@ -93,10 +96,12 @@ def write_tables(run: Finished, folder: Path) -> None:
     test = run.evaluation.test
     results = with_symbol_texts(test.results, test.question.symbols(run.source.panel.symbols))
     write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / files.RESULTS)
-    write_forecast(forecast_rows(run.future, run.source.panel.calendar), folder / files.FORECAST)
+    every = run.future if run.short_future is None else pd.concat([run.future, run.short_future], ignore_index=True)
+    write_forecast(forecast_rows(every, run.source.panel.calendar), folder / files.FORECAST)
     if run.paths is not None:
         write_results(run.paths, folder / files.PATHS)
-    write_table(run.history, folder / files.HISTORY)
+    if not run.history.empty:
+        write_table(run.history, folder / files.HISTORY)
     if run.gradients is not None:
         write_table(run.gradients, folder / files.GRADIENTS)
     (folder / files.WEIGHTS).write_bytes(pack(run.kept.tensors()))
@@ -190,14 +195,14 @@ def _quantile_stride(quantiles: Mapping[str, FloatArray]) -> int:
 
 def _record(run: Finished) -> RunRecord:
     evaluation, kept = run.evaluation, run.kept
-    by_model = evaluation.validation_scores.by_model
-    scored = by_model[run.problem.question.ranked_by]
+    validated = evaluation.validation_scores
+    scored = {} if validated is None else dict(validated.by_model[run.problem.question.ranked_by])
     return RunRecord(
         format=FORMAT,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         versions=package_versions(),
         settings=run.settings,
-        data=_data_record(run.source, run.split),
+        data=_data_record(run.source, run.split, run.short_future),
         problem=ProblemRecord(
             horizon=run.problem.horizon,
             context_steps=run.problem.context_steps,
@@ -206,7 +211,7 @@ def _record(run: Finished) -> RunRecord:
         ),
         network=NetworkRecord(
             name=kept.forecaster.name,
-            reference=ReferenceRecord(**kept.reference.facts()),
+            reference=None if kept.reference is None else ReferenceRecord(**kept.reference.facts()),
             epochs=tuple(member.epochs for member in run.trained.members),
             stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
@@ -237,7 +242,7 @@ def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRec
     )
 
 
-def _data_record(source: Source, split: Split) -> DataRecord:
+def _data_record(source: Source, split: Split, short: pd.DataFrame | None) -> DataRecord:
     panel = source.panel
     return DataRecord(
         fingerprint=source.fingerprint,
@@ -245,6 +250,7 @@ def _data_record(source: Source, split: Split) -> DataRecord:
         notes=tuple(source.notes),
         calendar=_plain(panel.calendar.as_dict()),
         ids=panel.ids,
+        short_ids=() if short is None else tuple(short["unique_id"].unique().tolist()),
         channels=tuple(ChannelRecord(**asdict(channel)) for channel in _all_channels(panel)),
         steps=_steps(panel.lengths),
         train_steps=_steps(split.train),

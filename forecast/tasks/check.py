@@ -44,6 +44,7 @@ def check(job: JobSettings, source: Source | None = None) -> Checked:
 
     """
     prepared = prepare(job, source)
+    job = prepared.job
     panel, split, problem = prepared.panel, prepared.task.split, prepared.task.problem
     candidates = forecasters(job)
     fits = fit_all(candidates, panel, split, problem)

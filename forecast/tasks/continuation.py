@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
 from forecast.forecasters.generation import continue_from, empty_past, encode_symbols, past_of, why_not_continued
+from forecast.forecasters.pretrained import FittedPretrained
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.reading.files import plain_line_ends
@@ -103,11 +104,15 @@ def continue_run(
     return Continued(opened, beginning, drawn, text, draft.final, f"{sentence}{draft.final / files.CONTINUATION}")
 
 
-def sample(fitted: FittedNetwork | FittedEnsemble, panel: Panel, settings: Mapping[str, Any], seed: int) -> str | None:
+def sample(
+    fitted: FittedNetwork | FittedEnsemble | FittedPretrained, panel: Panel, settings: Mapping[str, Any], seed: int
+) -> str | None:
     """Draw some symbols that may come after the end of the data, the first series', at temperature 1, as one text.
 
     None where they do not follow from the symbols before, or a network on windows has too short a past.
     """
+    if isinstance(fitted, FittedPretrained):
+        return None
     network = fitted.members[0]
     windows = network.forecaster.training.regime == "windows"
     if why_not_continued(fitted, panel) or len(panel) > _MOST_SERIES:
@@ -131,6 +136,8 @@ def _continued_network(run: Run) -> FittedNetwork | FittedEnsemble:
     like = empty_past(target, run.record.data.ids, run.calendar)
     if isinstance(run.network, FittedTransformed):
         raise ForecastError("task=continue goes on with symbols, and this run's network forecasts logarithms")
+    if isinstance(run.network, FittedPretrained):
+        raise ForecastError("task=continue goes on with symbols, and this run's network forecasts numbers")
     why = why_not_continued(run.network, like)
     given = [channel.name for channel in others if channel.computed is None and channel.role != "static"]
     if given and not why:

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.conformal import conformal_quantiles, no_offsets
-from forecast.forecasters.interface import QUANTILES
+from forecast.forecasters.interface import QUANTILES, within_range
+from forecast.forecasters.pretrained import NAME, Pretrained
+from forecast.forecasters.transformed import transformed
 from forecast.questions.split import last_origins
+from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.runs import files
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.forecasters.interface import Fitted
-    from forecast.forecasters.transformed import HasTrajectories
+    from forecast.forecasters.transformed import HasTrajectories, Transform
     from forecast.questions.kinds import Problem
     from forecast.series.panel import FloatArray, Panel, TimeArray
 
@@ -35,13 +38,15 @@ def future(
     *,
     offsets: Mapping[str, FloatArray] | None,
     scale: FloatArray,
+    value_range: ValueRange = ANY_VALUE,
 ) -> pd.DataFrame:
     """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
 
     Where labels stand at the end, the unknown labels are forecast; there may be none.
     Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
-    Those of a model without offsets are infinite; there are none at all where `offsets` is None. Where symbols are
-    forecast there is a row for each, with its text as `symbol` and its probability as `y_hat`.
+    Those of a model without offsets are infinite, or its own where it has some; there are none at all where `offsets`
+    is None. Where symbols are forecast there is a row for each, with its text as `symbol` and its probability as
+    `y_hat`. Values and quantiles are moved into `value_range`.
     """
     origins = last_origins(panel)
     if len(origins) == 0:
@@ -55,7 +60,7 @@ def future(
     ids = np.repeat(np.array(panel.ids, dtype=object)[origins.series], horizon)
     tables = []
     for name, fitted in final.items():
-        forecasts = fitted.forecast(panel, origins)
+        forecasts = within_range(fitted.forecast(panel, origins), value_range)
         if forecasts.probabilities is not None:
             tables.append(_of_symbols(name, forecasts.probabilities, panel.symbols, (ids, ds)))
             continue
@@ -65,9 +70,19 @@ def future(
             continue
         # Points, or quantiles of the forecaster's own, are moved by the offsets: (origin, step, 1 or level).
         centre = forecasts.y_hat[:, :, None] if forecasts.quantiles is None else forecasts.quantiles
-        quantiles = conformal_quantiles(centre, scale, offsets.get(name, no_offsets(horizon)))
+        quantiles = conformal_quantiles(centre, scale, offsets.get(name, no_offsets(*centre.shape[1:])))
+        quantiles = value_range.keep_quantiles(quantiles, QUANTILES)
         table[list(files.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
+
+
+def short_future(short: Panel | None, problem: Problem, transform: Transform) -> pd.DataFrame | None:
+    """Forecast series that are too short for the comparison by the pretrained network, with quantiles of its own."""
+    if short is None:
+        return None
+    fitted = transformed(Pretrained(), transform).fit(short, short.lengths, problem)
+    scale = np.ones(len(short))
+    return future({NAME: fitted}, short, problem.horizon, offsets={}, scale=scale, value_range=problem.value_range)
 
 
 def _of_symbols(
@@ -82,10 +97,12 @@ def _of_symbols(
     return pd.DataFrame({"unique_id": ids, "ds": ds, "model": model, "symbol": names, "y_hat": y_hat})
 
 
-def future_paths(name: str, fitted: HasTrajectories, panel: Panel, count: int, seed: int) -> pd.DataFrame:
+def future_paths(
+    name: str, fitted: HasTrajectories, panel: Panel, count: int, seed: int, *, value_range: ValueRange = ANY_VALUE
+) -> pd.DataFrame:
     """Draw sample trajectories after the end of the data: columns `unique_id`, `ds`, `model`, `path`, `y_hat`."""
     origins = last_origins(panel)
-    drawn = fitted.sample_trajectories(panel, origins, count, seed)  # (series, path, horizon)
+    drawn = value_range.keep(fitted.sample_trajectories(panel, origins, count, seed))  # (series, path, horizon)
     horizon = drawn.shape[2]
     ds = np.stack([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
     series = np.repeat(np.arange(len(panel)), count * horizon)

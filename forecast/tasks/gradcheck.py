@@ -12,6 +12,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.transformed import log_target
 from forecast.inspection.gradcheck import check_gradients, gradcheck_in_words, print_gradcheck
 from forecast.inspection.gradients import with_random_head
+from forecast.network.settings import BackboneSettings
 from forecast.tasks.prepare import prepare, recurrent
 from forecast.training.job import initial_network
 
@@ -45,9 +46,9 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
         The job cannot be run at all, nothing in its training split has a target, or no gradient trains the network.
 
     """
-    if job.model.name == "esn":
+    if not isinstance(job.model, BackboneSettings):
         raise ForecastError(
-            "`model=esn` has nothing to check: its read-out is fitted in closed form, without a gradient; take another"
+            f"`model={job.model.name}` has nothing to check: no gradient trains it here; take another, as `model=gru`"
         )
     prepared = prepare(job, source)
     split, problem = prepared.task.split, prepared.task.problem

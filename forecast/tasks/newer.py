@@ -153,7 +153,7 @@ def _without_short(run: Run, panel: Panel) -> Panel:
     data = check_job(dict(run.record.settings)).data
     if isinstance(data, CsvSettings) and data.on_short_series == "drop":
         return panel.take(np.flatnonzero(np.isin(panel.ids, run.record.data.ids)))
-    return panel
+    return panel.take(np.flatnonzero(~np.isin(panel.ids, run.record.data.short_ids)))
 
 
 def _unknown_words(run: Run, unknown: Sequence[str], known: Sequence[str]) -> str:

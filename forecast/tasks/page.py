@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.backtest import successive_results
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.reporting.html import write_report
 from forecast.reporting.material import choose_series
 from forecast.reporting.sections.passage import MOST_SYMBOLS
@@ -49,12 +50,18 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         intervals=evaluation.intervals,
         gradients=run.gradients,
         continuation=run.continuation,
-        gradient_clip=run.trained.members[0].forecaster.training.gradient_clip,
+        gradient_clip=_gradient_clip(run),
         question=run.problem.question,
         symbols=run.source.panel.symbols,
         passage=_passage(run, show) if run.problem.question.categorical else None,
     )
     write_report(summary, folder, png=show.png)
+
+
+def _gradient_clip(run: Finished) -> float | None:
+    """Return at which norm gradients were clipped; None where they were not, or there were none."""
+    first = run.trained.members[0]
+    return first.forecaster.training.gradient_clip if isinstance(first, FittedNetwork) else None
 
 
 def _passage(run: Finished, show: ReportSettings) -> pd.DataFrame:

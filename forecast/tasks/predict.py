@@ -22,7 +22,7 @@ from forecast.runs.run import Run, channels_of, open_forecast, open_run
 from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Source
-from forecast.tasks.final import final_fit, future, future_paths
+from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.newer import common_panel, newer_job, newer_source, with_stand_ins
 from forecast.tasks.prepare import baselines, reference
 from forecast.wording import counted, listed, number
@@ -89,10 +89,21 @@ def predict(
         ahead = pd.concat([*tables, _ahead(opened, others, panel)] if others else tables)
         ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
         scores = score_forecast(opened, panel)
+        short = _short(opened, source.panel)
+        apart = short_future(short, opened.problem, job.data.transform)
+        if apart is not None:
+            ahead = pd.concat([ahead, apart], ignore_index=True)
         write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
         if job.report.paths and isinstance(opened.network, HasTrajectories):
             everything = with_stand_ins(opened, panel)
-            drawn = future_paths(opened.record.network.name, opened.network, everything, job.report.paths, job.seed)
+            drawn = future_paths(
+                opened.record.network.name,
+                opened.network,
+                everything,
+                job.report.paths,
+                job.seed,
+                value_range=opened.problem.value_range,
+            )
             write_results(drawn[drawn["unique_id"].isin(panel.ids)], draft.staging / files.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
@@ -105,7 +116,14 @@ def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame
     intervals = run.record.intervals
     scale = np.array(intervals.scale)[[run.record.data.ids.index(name) for name in panel.ids]]
     offsets = None if run.problem.question.forecasts_probabilities else intervals.arrays()
-    return future(fitted, panel, run.problem.horizon, offsets=offsets, scale=scale)
+    value_range = run.problem.value_range
+    return future(fitted, panel, run.problem.horizon, offsets=offsets, scale=scale, value_range=value_range)
+
+
+def _short(run: Run, panel: Panel) -> Panel | None:
+    """Return the series that were too short for the run's comparison; None where the data hold none."""
+    short = np.flatnonzero(np.isin(panel.ids, run.record.data.short_ids))
+    return panel.take(short) if len(short) else None
 
 
 def _shown_scores(question: Question) -> tuple[str, str]:

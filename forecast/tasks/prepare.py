@@ -12,19 +12,23 @@ from forecast.evaluation.backtest import OK
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
+from forecast.forecasters.pretrained import NAME, Pretrained
 from forecast.forecasters.recurrent import Recurrent, check_head
 from forecast.forecasters.settings import NgramSettings
 from forecast.forecasters.trajectories import check_trajectories
 from forecast.forecasters.transformed import transformed
+from forecast.network.settings import AutoSettings, LstmSettings, ModelSettings, PretrainedSettings
 from forecast.questions.kinds import BASE_RATE, question_of_head
 from forecast.questions.task import check_splits, forecast_task, without_short
+from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source
+from forecast.runs.run import open_weights
 from forecast.series.date_features import choose_features, with_features
 from forecast.series.panel import Source
 from forecast.tasks.newer import series_number
-from forecast.wording import listed
+from forecast.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,14 +45,27 @@ if TYPE_CHECKING:
     OnEpoch: TypeAlias = Callable[[Epoch], None]
 
 
+TRAINABLE_STEPS = 200
+"""Steps of the typical series from which on `model=auto` trains a network (docs/pretrained.md has the curve)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A job with its data read and its forecasting task settled; `notes` name the baselines that are left out."""
+    """A job with its data read and its forecasting task settled.
+
+    Attributes
+    ----------
+    notes : name the baselines that are left out
+    short : series that are too short for the comparison, and forecast by the pretrained network alone; None: there are
+        none
+
+    """
 
     job: JobSettings
     source: Source
     task: ForecastTask
     notes: tuple[str, ...] = ()
+    short: Panel | None = None
 
     @property
     def panel(self) -> Panel:
@@ -73,12 +90,15 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     source = source or load_source(job.data)
     source.panel.calendar.after(source.panel.times.max(), job.horizon)  # fails now, and not after the training
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
-    source = _with_calendar(job, _long_enough(job, source))
+    _check_range(job, source.panel)
+    source, short = _long_enough(job, source)
+    job, source = _with_model(job, source)
+    source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     check_known_ahead(source.panel, job.horizon)
     task = settle(job, source.panel)
     check_whole_series(job, source.panel, task)
-    return Prepared(job, source, task, omitted_baselines(job))
+    return Prepared(job, source, task, omitted_baselines(job), short)
 
 
 def check_question(job: JobSettings) -> None:
@@ -133,15 +153,53 @@ def settle(job: JobSettings, panel: Panel) -> ForecastTask:
         test=job.split.test,
         calibration=job.split.calibration,
         target_type=question_of_head(job.model.head).name,
+        value_range=value_range_of(job),
         over=job.split.over,
     )
 
 
-def _long_enough(job: JobSettings, source: Source) -> Source:
-    """Leave out series that are too short, with `data.on_short_series=drop`."""
+def value_range_of(job: JobSettings) -> ValueRange:
+    """Return what `data.minimum`, `data.maximum` and `data.integer` say of the values that there can be."""
     data = job.data
+    if not isinstance(data, RowSettings):
+        return ANY_VALUE
+    return ValueRange(data.minimum, data.maximum, data.integer)
+
+
+def _check_range(job: JobSettings, panel: Panel) -> None:
+    """Refuse data outside of the range that all values are said to have, and one where no values are forecast."""
+    value_range, question = value_range_of(job), question_of_head(job.model.head)
+    if value_range == ANY_VALUE:
+        return
+    if question.forecasts_probabilities:
+        raise ForecastError(
+            f"`data.minimum`, `data.maximum` and `data.integer` are of forecast values, and "
+            f"`model.head={job.model.head}` forecasts probabilities: leave them out"
+        )
+    wrong = panel.target_observed & (value_range.keep(panel.target) != panel.target)
+    if not wrong.any():
+        return
+    row = int(np.flatnonzero(wrong)[0])
+    series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
+    when, value = panel.calendar.write(panel.times[row : row + 1])[0], panel.target[row]
+    low, high = value_range.minimum, value_range.maximum
+    said = f"data.minimum={low:g}" if low is not None and value < low else "data.integer=true"
+    said = f"data.maximum={high:g}" if high is not None and value > high else said
+    raise ForecastError(
+        f"`{said}` keeps forecasts where all values are, and {counted(int(wrong.sum()), 'value')} of the data "
+        f"{'is' if wrong.sum() == 1 else 'are'} not there, first {value:g} at {when} in series {series!r}: choose what "
+        f"holds for all of them, or leave it out"
+    )
+
+
+def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None]:
+    """Take out series that are too short (`data.on_short_series`); those that are to be forecast all the same."""
+    data, question = job.data, question_of_head(job.model.head)
     if not isinstance(data, CsvSettings) or data.on_short_series == "error":
-        return source
+        return source, None
+    apart = data.on_short_series == "forecast"
+    if apart and (len(source.panel) == 1 or question.forecasts_probabilities):
+        return source, None  # an only series that is too short is told the horizon that fits
     panel, notes = without_short(
         source.panel,
         job.horizon,
@@ -151,8 +209,38 @@ def _long_enough(job: JobSettings, source: Source) -> Source:
         test=job.split.test,
         calibration=job.split.calibration,
         over=job.split.over,
+        fate="forecast by the pretrained network alone, and not scored," if apart else "left out",
     )
-    return replace(source, panel=panel, notes=(*source.notes, *notes))
+    short = np.flatnonzero(~np.isin(source.panel.ids, panel.ids))
+    forecast_apart = source.panel.take(short) if apart and len(short) else None
+    return replace(source, panel=panel, notes=(*source.notes, *notes)), forecast_apart
+
+
+def _with_model(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:
+    """Settle `model=auto`, and say what it came to."""
+    if not isinstance(job.model, AutoSettings):
+        return job, source
+    typical = int(np.median(source.panel.lengths))
+    rows = f"{counted(typical, 'row')}{' in the typical series' if len(source.panel) > 1 else ''}"
+    model: ModelSettings = LstmSettings()
+    if typical >= TRAINABLE_STEPS:
+        why = f"{rows}, enough to train a network on (from {TRAINABLE_STEPS} on)"
+    elif _has_covariates(source.panel):
+        why = f"{rows} are few to train a network on, but the one that was trained before reads no covariates"
+    else:
+        model = PretrainedSettings(reference=job.model.reference, weights=job.model.weights)
+        why = (
+            f"{rows}, and a network that is trained on fewer than {TRAINABLE_STEPS} is rarely worth it; `model=lstm` "
+            "trains one"
+        )
+    source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))
+    return job.model_copy(update={"model": model}), source
+
+
+def _has_covariates(panel: Panel) -> bool:
+    """Whether the user named covariates; those of the date come by themselves."""
+    given = [] if panel.ahead is None else [channel for channel in panel.ahead.channels if channel.computed is None]
+    return len(panel.channels) > 1 or bool(given) or panel.static is not None
 
 
 def _with_calendar(job: JobSettings, source: Source) -> Source:
@@ -204,12 +292,22 @@ def _check_windows(panel: Panel, context_steps: int) -> None:
 
 def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
     """Return the untrained network of a job, or its ensemble of networks."""
+    if isinstance(job.model, PretrainedSettings):
+        weights = open_weights(job.model.weights, "model.weights") if job.model.weights else None
+        if job.ensemble > 1:
+            raise ForecastError(
+                f"`ensemble={job.ensemble}` networks differ in the seed of their training, and `model=pretrained` was "
+                f"trained before: set `ensemble=1`, or another `model`"
+            )
+        return transformed(Pretrained(job.model.name, "network", weights), job.data.transform)
     members = ensemble(recurrent(job, on_epoch), job.ensemble, combined_by(job.combine, job.model))
     return transformed(members, job.data.transform)
 
 
 def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None) -> Recurrent:
     """Return one untrained network of a job: no ensemble, no transform of the target."""
+    if isinstance(job.model, PretrainedSettings):
+        raise TypeError("the pretrained network is not trained: there is no forecaster that would do it")
     return Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
 
 
@@ -243,6 +341,8 @@ def chosen_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
     """
     question = question_of_head(job.model.head)
     chosen = tuple(settings for settings in job.baseline.values() if not refusal(settings, question))
+    if isinstance(job.model, PretrainedSettings):  # the network of the job is a row already
+        chosen = tuple(settings for settings in chosen if settings.method != NAME)
     names = {settings.name for settings in job.baseline.values()}
     if not names or names & set(question.baselines):
         return chosen

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
+from forecast.forecasters.pretrained import FittedPretrained
 from forecast.forecasters.transformed import FittedTransformed, log_target
 from forecast.inspection.answers import answer_kind
 from forecast.inspection.page import write_numbers, write_probe
@@ -91,6 +92,11 @@ def probe(
 def _examined_network(run: Run) -> FittedNetwork:
     """Return the network of a run, the first of an ensemble."""
     inner: Any = run.network.fitted if isinstance(run.network, FittedTransformed) else run.network
+    if isinstance(inner, FittedPretrained):
+        raise ForecastError(
+            f"the run {run.folder} has the network that was trained before, and task=probe looks at one that was "
+            f"trained on the data: train another (`model=lstm`), and probe that run"
+        )
     first: FittedNetwork = inner.members[0]
     return first
 

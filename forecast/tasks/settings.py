@@ -13,6 +13,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
     probe.probe(run, data, ...)         what a trained network does: a page into its run folder
     continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
+    pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.baselines import BaselineSettings
 from forecast.forecasters.settings import MOST_MEMBERS, Combine, ContinuationSettings
 from forecast.inspection.settings import ProbeSettings
-from forecast.network.settings import NetworkSettings
+from forecast.network.settings import ModelSettings
+from forecast.pretraining.settings import PretrainSettings
 from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain"] = "train"
     run: str | None = None
     """predict, probe, continue: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -54,7 +56,7 @@ class JobSettings(Settings):
     """Steps to forecast."""
     data: DataSettings
     split: SplitSettings
-    model: NetworkSettings
+    model: ModelSettings
     training: TrainingSettings
     baseline: dict[str, BaselineSettings] = Field(default_factory=dict)
     """Baselines by name, in the order in which they run."""
@@ -62,6 +64,7 @@ class JobSettings(Settings):
     report: ReportSettings
     probe: ProbeSettings = ProbeSettings()
     continuation: ContinuationSettings = ContinuationSettings()
+    pretrain: PretrainSettings = PretrainSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:

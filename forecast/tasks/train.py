@@ -15,20 +15,23 @@ from forecast.evaluation.metrics import score
 from forecast.evaluation.results import out_of_range
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
+from forecast.forecasters.pretrained import FittedPretrained
 from forecast.forecasters.transformed import FittedTransformed, HasTrajectories, log_target
 from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
-from forecast.network.settings import EsnSettings
+from forecast.network.settings import BackboneSettings
 from forecast.questions.split import has_label
 from forecast.reading.sources import found_line
 from forecast.reporting.leaderboard import print_leaderboard
+from forecast.runs import files
 from forecast.runs.folder import new_folder
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.tasks.continuation import sample
-from forecast.tasks.final import final_fit, future, future_paths
+from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
 from forecast.tasks.terminal import Work, say, silent, working
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +93,7 @@ def train(
     console = console or Console(highlight=False)
     with new_folder(folder) as draft:
         prepared = prepare(job, source)
+        job = prepared.job
         say(console, _introduction(prepared))
         with working(console, job.training.max_epochs) as work:
             fits = fit(prepared, work)
@@ -124,6 +128,7 @@ def validate(job: JobSettings) -> Validated:
 
     """
     prepared = prepare(job)
+    job = prepared.job
     forecaster, task = network(job), prepared.task
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([forecaster], prepared.panel, task.split, task.problem, on_progress=work.stage)
@@ -141,7 +146,7 @@ def validate(job: JobSettings) -> Validated:
 def fit(prepared: Prepared, work: Work) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
     job, task = prepared.job, prepared.task
-    if not isinstance(job.model, EsnSettings):
+    if isinstance(job.model, BackboneSettings):
         # Lightning takes seconds to import, and the leaderboard's seconds are those of the training.
         with importing():
             import forecast.training.fit  # noqa: F401, PLC0415
@@ -178,13 +183,14 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     kept = f"the saved weights and the forecast after the data are of {' and '.join(names)}"
     if not prepared.job.training.refit:
         return Final(judged, refitted=False, note=f"{kept} as backtested (training.refit=false)")
-    members = _network_of(judged[name]).members
+    members: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(judged[name]).members
     work.epochs = max(member.epochs for member in members)
     final = {}
     for model, fitted in judged.items():
         work.stage("fit", f"{model} on all rows")
         final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
-    for refitted, chosen in zip(_network_of(final[name]).members, members, strict=True):
+    again: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(final[name]).members
+    for refitted, chosen in zip(again, members, strict=True):
         if refitted.epochs == chosen.epochs:
             continue
         broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
@@ -204,6 +210,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         job.horizon,
         offsets=evaluation.offsets if intervals else None,
         scale=evaluation.test.units,
+        value_range=prepared.task.problem.value_range,
     )
     forecasts = pd.concat([table[["model", "unique_id", "y_hat"]] for table in (evaluation.test.results, after)])
     return Finished(
@@ -217,6 +224,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         kept=_network_of(final.fitted[name]),
         refitted=final.refitted,
         future=after,
+        short_future=short_future(prepared.short, prepared.task.problem, job.data.transform),
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
@@ -228,8 +236,24 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             *(test.sentence for test in evaluation.copy_tests.values()),
             *(out_of_range(forecasts, prepared.panel) if intervals else ()),
             *([INTERVALS] if intervals else []),
+            *_range_offer(prepared, after),
             final.note,
         ),
+    )
+
+
+def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:
+    """Offer a minimum where the data have never been below zero and a forecast, or the end of an interval, is."""
+    panel, problem = prepared.panel, prepared.task.problem
+    if problem.question.forecasts_probabilities or problem.value_range.minimum is not None:
+        return ()
+    forecasts = after[[name for name in after if name == "y_hat" or name in files.QUANTILE_COLUMNS]].to_numpy()
+    lowest = float(forecasts[np.isfinite(forecasts)].min(initial=0.0))
+    if panel.target[panel.target_observed].min() < 0 or lowest >= 0:
+        return ()
+    return (
+        f"forecasts or their intervals reach down to {number(lowest)}, and the data have never been below zero: "
+        "`data.minimum=0` keeps all models at zero or above",
     )
 
 
@@ -237,12 +261,13 @@ def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
     job = prepared.job
     if not job.report.paths or not isinstance(fitted, HasTrajectories):
         return None
-    return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed)
+    value_range = prepared.task.problem.value_range
+    return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed, value_range=value_range)
 
 
-def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble) -> pd.DataFrame | None:
+def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble | FittedPretrained) -> pd.DataFrame | None:
     """Measure the first network alone: it is typical of all members."""
-    if not prepared.job.training.record_gradients:
+    if not prepared.job.training.record_gradients or isinstance(trained, FittedPretrained):
         return None
     split = prepared.task.split
     past = prepared.panel.cut(split.fitted)
@@ -284,12 +309,12 @@ def _whereabouts(finished: Finished, folder: Path) -> list[str]:
     return lines
 
 
-def _was_interrupted(network: FittedNetwork | FittedEnsemble) -> bool:
+def _was_interrupted(network: FittedNetwork | FittedEnsemble | FittedPretrained) -> bool:
     return any("interrupted" in member.stop_reason for member in network.members)
 
 
-def _network_of(fitted: Fitted) -> FittedNetwork | FittedEnsemble:
+def _network_of(fitted: Fitted) -> FittedNetwork | FittedEnsemble | FittedPretrained:
     inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-    if not isinstance(inner, (FittedNetwork, FittedEnsemble)):
+    if not isinstance(inner, (FittedNetwork, FittedEnsemble, FittedPretrained)):
         raise TypeError(f"expected a fitted network, found {type(inner).__name__}")
     return inner

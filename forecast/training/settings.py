@@ -10,22 +10,23 @@ from forecast.errors import ForecastError
 from forecast.settings import Settings
 
 if TYPE_CHECKING:
-    from forecast.network.settings import NetworkSettings
+    from forecast.network.settings import ModelSettings
 
 
-def check_regime(network: NetworkSettings, training: TrainingSettings) -> None:
+def check_regime(network: ModelSettings, training: TrainingSettings) -> None:
     """Refuse what cannot be streamed, and gradients where there are none that go from step to step.
 
     Raises
     ------
     ForecastError
         A network that reads windows from both ends, with `training.regime=stream`; `training.record_gradients` with it,
-        or with an echo state network.
+        or with a network that no gradient trains.
 
     """
     both_ends = getattr(network, "bidirectional", False)
-    if training.record_gradients and (both_ends or network.name == "esn"):
-        why = "reads each window as a whole" if both_ends else "has its read-out fitted in closed form"
+    untrained = {"esn": "has its read-out fitted in closed form", "pretrained": "is not trained here"}
+    if training.record_gradients and (both_ends or network.name in untrained):
+        why = "reads each window as a whole" if both_ends else untrained[network.name]
         raise ForecastError(
             f"`training.record_gradients=true` follows gradients from step to step, and this network {why}: "
             f"set it to false, or choose another network"

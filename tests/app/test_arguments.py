@@ -113,10 +113,22 @@ def test_a_flag_that_is_none_is_refused(flag):
 
 
 def test_a_file_alone_says_csv():
-    assert read_command_line(["data.path=x.csv"]).overrides == ("data=csv", "data.path='x.csv'")
+    assert read_command_line(["data.path=x.csv"]).overrides == ("data=csv", "model=auto", "data.path='x.csv'")
+    assert read_command_line(["data=csv", "data.path=x.csv"]).overrides == (
+        "model=auto",
+        "data=csv",
+        "data.path='x.csv'",
+    )
     assert read_command_line(["data=stock", "data.path=x.csv"]).overrides == ("data=stock", "data.path='x.csv'")
     assert read_command_line(["experiment=characters", "data.path=x.txt"]).overrides[0] == "experiment=characters"
     assert read_command_line(["experiment=family", "data.path=x.csv"]).overrides[0] == "data=csv"
+
+
+@pytest.mark.parametrize(
+    "said", ["model=lstm", "model.head=quantile", "training.lanes=4", "ensemble=3", "task=check", "-m"]
+)
+def test_who_says_something_of_a_model_gets_no_other(said):
+    assert "model=auto" not in read_command_line(["data.path=x.csv", said]).overrides
 
 
 @pytest.mark.parametrize(
@@ -136,7 +148,7 @@ def test_a_file_stands_for_itself(typed, there, tmp_path, monkeypatch):
     if there:
         (tmp_path / "my sales.csv").touch()
     line = read_command_line([*typed, "horizon=3"])
-    assert line.overrides == ("data=csv", "horizon=3", "data.path='my sales.csv'")
+    assert line.overrides == ("data=csv", "model=auto", "horizon=3", "data.path='my sales.csv'")
 
 
 def test_what_is_there_is_a_file_and_what_is_not_may_be_a_setting(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ MISTAKES = {
     "hydra.run.dri=x": "did you mean `hydra.run.dir`?",
     "+foo=3": "`foo` is not a setting",
     "model=lst": "`model=lst` is not there: did you mean `model=lstm`?",
-    "model=transformer": "esn, gru, lstm, mingru, rnn, rnn_relu, rnn_sigmoid",
+    "model=transformer": "auto, esn, gru, lstm, mingru, pretrained, rnn, rnn_relu, rnn_sigmoid",
     "baseline=[naive,rigde]": "`baseline=rigde` is not there: did you mean `baseline=ridge`?",
     "data=sinewave data.path=x.csv": "`data.path` is a setting of `data=csv`",
     "baseline=[naive] baseline.ridge.max_windows=3": "`baseline.ridge.max_windows` is a setting of `baseline=ridge`",
@@ -30,7 +30,7 @@ MISTAKES = {
     "horizon=abc": "`horizon` should be a valid integer, found 'abc'",
     "horizon=0": "`horizon` should be greater than or equal to 1, found 0",
     "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
-    "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe' or 'continue', found 'prdict'",
+    "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe', 'continue' or 'pretrain'",
     "split=3": "`split` should be a group of settings",
     "baseline.ridge.regressor=3": "`baseline.ridge.regressor` should be a valid string, found 3",
     "data=csv": "`data.path` is missing: set it, as in `data.path=...`",
@@ -157,7 +157,7 @@ def test_a_working_folder_whose_name_looks_like_a_reference(command, tasks, tmp_
 def test_a_number_in_place_of_an_option(command, tasks):
     said = command("model=3")
     assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "`model=3` is not there: choose among esn" in said.err
+    assert "`model=3` is not there: choose among auto, esn" in said.err
 
 
 def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):

@@ -35,6 +35,8 @@ def test_every_quantile_is_that_of_the_loop(origins, forecast_levels):
                 )
                 for i, level in enumerate(QUANTILES)
             ]
+            if forecast_levels > 1:  # quantiles of the forecaster's own stay where too few scores could move them
+                each = [own if np.isinf(q) else q for own, q in zip(new[o, h], each, strict=True)]
             assert found[o, h].tolist() == pytest.approx(sorted(each), rel=1e-12)
 
 

@@ -23,6 +23,7 @@ from forecast.forecasters.baselines import BaselineSettings, build_baseline, ref
 from forecast.forecasters.ensemble import Ensemble, ensemble
 from forecast.forecasters.interface import QUANTILES, Fitted, Forecaster, Forecasts, Kind
 from forecast.forecasters.naive import UntrainedReference
+from forecast.forecasters.pretrained import Pretrained
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
 from forecast.forecasters.transformed import Transformed
@@ -87,6 +88,7 @@ FORECASTERS: dict[str, Forecaster] = {
     **{f"reference {name}": UntrainedReference(reference=name) for name in NAMES},
     **NETWORKS,
     **ENSEMBLES,
+    "pretrained network": Pretrained(kind="network"),
 }
 LOGS = {f"log {name}": Transformed(FORECASTERS[name]) for name in ("drift", "ridge", "lstm", "median of distributions")}
 EVERY = {**FORECASTERS, **LOGS}
@@ -153,7 +155,7 @@ def values_of(forecast: Forecasts) -> np.ndarray:
 
 def tolerance(name: str) -> float:
     """Rounding alone: networks calculate in single precision."""
-    return 2e-5 if EVERY[name].kind == "network" else 1e-9
+    return 2e-5 if EVERY[name].kind in ("network", "pretrained") else 1e-9
 
 
 def assert_equal(name: str, forecast: Forecasts, which: object = slice(None)) -> None:
@@ -338,13 +340,15 @@ def test_row_by_row_it_forecasts_the_same(name):
 def test_another_unit_of_the_data_is_that_of_the_forecasts(name):
     other = replace(PANEL, values=PANEL.values * 1024.0)
     forecast = fit(EVERY[name], other).forecast(other, ORIGINS)
-    rtol = 1e-4 if EVERY[name].kind == "network" else 1e-7 if name in LOGS else 1e-12
+    rtol = 1e-4 if EVERY[name].kind in ("network", "pretrained") else 1e-7 if name in LOGS else 1e-12
     np.testing.assert_allclose(values_of(forecast), values_of(forecasts(name)) * 1024.0, rtol=rtol)
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in FORECASTERS if "owa" not in name and name != COUNTS],  # these know a zero
+    [
+        name for name in FORECASTERS if not any(part in name for part in ("owa", "pretrained", COUNTS))
+    ],  # they know a zero
 )
 def test_another_level_of_the_data_is_that_of_the_forecasts(name):
     forecaster, expected = FORECASTERS[name], forecasts(name)

@@ -86,18 +86,27 @@ def test_a_season_as_long_as_training_is_the_users_mistake():
 
 
 def test_too_short_a_series_is_told_the_horizon_that_would_fit():
-    with pytest.raises(ForecastError, match=r"need at least 101, 100 and 100: set `horizon=60` or less, or change"):
-        forecast_task(seasonal(), 100)
-    assert forecast_task(seasonal(), 60).problem.horizon == 60
-    with pytest.raises(ForecastError, match=r"`horizon=60` or less"):
-        forecast_task(seasonal(), 61)
+    with pytest.raises(ForecastError, match=r"need at least 301, 300 and 300: set `horizon=199` or less, or change"):
+        forecast_task(seasonal(), 300)
+    assert forecast_task(seasonal(), 199).problem.horizon == 199
+    with pytest.raises(ForecastError, match=r"`horizon=199` or less"):
+        forecast_task(seasonal(), 200)
+
+
+def test_shares_give_way_before_a_series_does():
+    """400 steps: shares are at least a horizon long, and where that leaves too little there is no validation split."""
+    steps = {horizon: forecast_task(seasonal(), horizon, calibration=0).split for horizon in (20, 100, 150)}
+    parts = {h: (int(s.train[0]), int(s.validation[0]), 400 - int(s.before_test[0])) for h, s in steps.items()}
+    assert parts == {20: (260, 60, 80), 100: (200, 100, 100), 150: (250, 0, 150)}
+    with pytest.raises(ForecastError, match="60 for validation"):  # what is said in steps does not
+        forecast_task(seasonal(), 100, validation=60)
 
 
 def test_of_several_series_it_is_said_how_many_are_too_short():
     with pytest.raises(
-        ForecastError, match=r"series 's1' has 50 steps.*leave out the 2 of 3 series that are too short"
+        ForecastError, match=r"series 's1' has 30 steps.*leave out the 2 of 3 series that are too short"
     ):
-        forecast_task(several(300, 50, 20), 20)
+        forecast_task(several(300, 30, 20), 20)
     forecast_task(several(300), 20)
 
 

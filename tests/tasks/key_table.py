@@ -92,6 +92,9 @@ def row_keys(name):
         f"data.{name}.resample_how": Change("sum", panel, {"resample": "W"}),
         f"data.{name}.calendar": Change("weekday", ahead, {"calendar": "none"}),
         f"data.{name}.country": Change("KR", ahead),
+        f"data.{name}.minimum": Change(-1.0, question),
+        f"data.{name}.maximum": Change(100.0, question),
+        f"data.{name}.integer": Change(True, question, {"target": "Open"}),
     }
 
 
@@ -104,7 +107,7 @@ def csv_keys():
         "data.csv.time": Change("B", panel, {"time": "A", "target": "y"}, lines("A,B,y", two_dates)),
         "data.csv.id": Change("a", panel, {"id": "b", "target": "y"}, lines("t,a,b,y", shops)),
         "data.csv.on_short_series": Change(
-            "drop",
+            "error",
             question,
             {"id": "a", "target": "y"},
             lines("t,a,y", [*(f"{n},long,{n % 5}" for n in range(90)), *(f"{n},short,{n % 3}" for n in range(9))]),
@@ -261,6 +264,10 @@ def esn_keys():
     }
 
 
+def pretrained_keys(name):
+    return {f"model.{name}.reference": Change("mean", judged, {"model": {"name": name, "reference": "last"}})}
+
+
 LONG = {"training__max_epochs": 12, "training__learning_rate": 0.05}
 
 TRAINING = {
@@ -375,6 +382,13 @@ NOT_IN_THE_RESULT = {
     "model.gru.name": "chooses the cell",
     "model.mingru.name": "chooses the cell",
     "model.esn.name": "chooses the cell",
+    "model.pretrained.name": "chooses the network",
+    "model.pretrained.weights": "names a file: tests of task=pretrain",
+    "model.auto.name": "chooses the network",
+    "model.auto.weights": "names a file: tests of task=pretrain",
+    "pretrain.time_limit_s": "how long task=pretrain trains: tests of the task",
+    "pretrain.steps": "how long task=pretrain trains: tests of the task",
+    "pretrain.start": "what task=pretrain goes on from: tests of the task",
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",
 }
@@ -394,6 +408,8 @@ TABLE: dict[str, Change] = {
     **model_keys("gru"),
     **model_keys("mingru"),
     **esn_keys(),
+    **pretrained_keys("pretrained"),
+    **pretrained_keys("auto"),
     **{f"training.{key}": change for key, change in TRAINING.items()},
     **{f"baseline.{key}": change for key, (_, _, change) in BASELINES.items()},
     **PLAIN,

@@ -1,0 +1,251 @@
+"""The pretrained network on public data, on noise, in time, and against the length of a series.
+
+    python benchmarks/pretrained.py m1 m1.csv              M-competition of 1982, sMAPE and MASE, all quantiles
+    python benchmarks/pretrained.py hourly m4-hourly.csv   the last 48 steps of M4-Hourly's training part
+    python benchmarks/pretrained.py pure                   random walks and white noise against the best simple rule
+    python benchmarks/pretrained.py speed                  1,000 monthly series of 100 steps, 18 ahead, one core
+    python benchmarks/pretrained.py cold > cold.csv        by length and kind, made-up series that nothing has seen
+    python benchmarks/pretrained.py figure cold.csv --png docs/cold-start.png
+
+Where the files come from stands in docs/pretrained.md. `--weights` takes other weights than the package's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import product
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import torch
+
+from forecast.forecasters.baselines import build_baseline
+from forecast.forecasters.naive import NaiveRule, last_season, last_value
+from forecast.forecasters.pretrained import Pretrained
+from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.settings import RegressionSettings, StatisticalSettings
+from forecast.network.settings import LstmSettings
+from forecast.pretraining.generator import generate
+from forecast.questions.kinds import Problem
+from forecast.questions.split import last_origins
+from forecast.questions.task import context_for
+from forecast.runs.run import open_weights
+from forecast.series.calendar import Calendar
+from forecast.series.panel import Channel, Panel
+from forecast.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.forecasters.interface import Forecaster, Forecasts
+    from forecast.series.panel import FloatArray
+
+LENGTHS = (8, 12, 16, 24, 36, 60, 100, 200, 500)
+KINDS = {
+    "yearly": (1, 6),
+    "quarterly": (4, 8),
+    "monthly": (12, 12),
+    "weekly": (52, 13),
+    "daily": (7, 14),
+    "hourly": (24, 24),
+}
+
+
+def panel_of(series: Sequence[FloatArray]) -> Panel:
+    """Pack series of several lengths; NaN is not observed."""
+    values = np.concatenate(series)
+    offsets = np.concatenate([[0], np.cumsum([len(y) for y in series])])
+    return Panel(
+        values=np.nan_to_num(values)[:, None],
+        observed=~np.isnan(values)[:, None],
+        offsets=offsets,
+        times=np.concatenate([np.arange(len(y)) for y in series]),
+        ids=tuple(f"s{i}" for i in range(len(series))),
+        channels=(Channel("y", "target"),),
+        calendar=Calendar(freq=None),
+    )
+
+
+def forecast(forecaster: Forecaster, series: Sequence[FloatArray], season: int, horizon: int) -> Forecasts:
+    """Fit on all that is given, and forecast what comes after it; a tenth of it, a horizon at least, validates."""
+    panel = panel_of(series)
+    shortest = int(panel.lengths.min())
+    context = context_for(season, horizon, shortest)
+    season = season if shortest > season else 1
+    problem = Problem(horizon=horizon, context_steps=context, season_steps=season)
+    validation = np.maximum(panel.lengths // 8, horizon)
+    train = np.where(panel.lengths - validation >= context + horizon, panel.lengths - validation, panel.lengths)
+    return forecaster.fit(panel, train, problem).forecast(panel, last_origins(panel))
+
+
+def scores(y_hat: FloatArray, y: FloatArray, past: Sequence[FloatArray], season: int) -> tuple[FloatArray, FloatArray]:
+    """Return sMAPE in percent and MASE of each series; the latter's scale is that of its own past."""
+    smape = 200 * np.mean(np.abs(y - y_hat) / (np.abs(y) + np.abs(y_hat) + 1e-12), axis=1)
+    steps = [season if len(before) > season else 1 for before in past]
+    unit = [np.mean(np.abs(before[m:] - before[:-m])) for before, m in zip(past, steps, strict=True)]
+    return smape, np.mean(np.abs(y - y_hat), axis=1) / np.maximum(unit, 1e-9)
+
+
+def coverage(forecasts: Forecasts, y: FloatArray) -> tuple[float, float]:
+    """Return the share of targets within the 80 and the 90 % interval."""
+    q = forecasts.quantiles
+    return tuple(float(np.mean((y >= q[:, :, i]) & (y <= q[:, :, 8 - i]))) for i in (2, 1))
+
+
+def line_of(smape: FloatArray, mase: FloatArray, covered: Sequence[float] | FloatArray) -> str:
+    """Return means over series, and the shares that the 80 and 90 % intervals hold."""
+    held = " and ".join(f"{100 * share:.1f} %" for share in covered)
+    return f"sMAPE {smape.mean():.2f}  MASE {mase.mean():.3f}  80 and 90 % intervals hold {held}"
+
+
+def m1(pretrained: Forecaster, path: str) -> None:
+    """Forecast the series of the M-competition."""
+    table, every = pd.read_csv(path), []
+    for period, (season, horizon) in {"yearly": (1, 6), "quarterly": (4, 8), "monthly": (12, 18)}.items():
+        parts = [group for _, group in table[table["period"] == period].groupby("unique_id")]
+        past, ahead = ([g.loc[g["part"] == part, "y"].to_numpy(float) for g in parts] for part in ("train", "test"))
+        forecasts = forecast(pretrained, past, season, horizon)
+        smape, mase = scores(forecasts.y_hat, np.array(ahead), past, season)
+        covered = coverage(forecasts, np.array(ahead))
+        print(f"{period:10} {len(past):4} series  {line_of(smape, mase, covered)}")
+        every.append((smape, mase, np.full(len(past), horizon), np.tile(covered, (len(past), 1))))
+    smape, mase, weight, covered = (np.concatenate(part) for part in zip(*every, strict=True))
+    shares = np.average(covered, axis=0, weights=weight)
+    print(f"all        {len(mase):4} series  {line_of(smape, mase, shares)}")
+
+
+def hourly(pretrained: Forecaster, path: str) -> None:
+    """Forecast the last 48 steps of the training part of M4-Hourly."""
+    table = pd.read_csv(path, index_col=0).to_numpy(dtype=float)
+    series = [row[~np.isnan(row)] for row in table]
+    past, y = [row[:-48] for row in series], np.array([row[-48:] for row in series])
+    started = time.perf_counter()
+    forecasts = forecast(pretrained, past, 24, 48)
+    smape, mase = scores(forecasts.y_hat, y, past, 24)
+    seconds = time.perf_counter() - started
+    print(f"hourly  {line_of(smape, mase, coverage(forecasts, y))}  {seconds:.1f} s")
+
+
+def pure(pretrained: Forecaster) -> None:
+    """Compare with naive on random walks and with the mean on white noise, 200 each, of 40 to 400 rows."""
+    rng = np.random.default_rng(99)
+    for name in ("walk", "noise"):
+        shocks = [rng.standard_normal(int(rng.integers(40, 401)) + 12) for _ in range(200)]
+        series = [20 + (np.cumsum(one) if name == "walk" else one) for one in shocks]
+        past, y = [one[:-12] for one in series], np.array([one[-12:] for one in series])
+        best = np.array([[one[-1] if name == "walk" else one.mean()] for one in past]) * np.ones((1, 12))
+        for season in (1, 12):
+            y_hat = forecast(pretrained, past, season, 12).y_hat
+            ratio = scores(y_hat, y, past, 1)[1].mean() / scores(best, y, past, 1)[1].mean()
+            print(f"{name:6} season {season:2}: MASE {ratio:.3f} of the best simple rule")
+
+
+def speed(pretrained: Forecaster) -> None:
+    """Forecast 1,000 monthly series of 100 steps, 18 ahead; AutoETS of the extra [statistical] on 20 of them."""
+    values, _ = generate(np.random.default_rng(1), 1_000, 100, 12)
+    for name, forecaster, count in (
+        ("pretrained", pretrained, 1_000),
+        ("auto_ets", build_baseline(StatisticalSettings(name="auto_ets", method="auto_ets", time_limit_s=600), 0), 20),
+    ):
+        started = time.perf_counter()
+        forecast(forecaster, list(values[:count]), 12, 18)
+        seconds = time.perf_counter() - started
+        print(f"{name:10} {count:5} series {seconds:7.2f} s, {1_000 * seconds / count:7.1f} s for 1,000")
+
+
+def cold(pretrained: Forecaster, count: int, lengths: Sequence[int]) -> None:
+    """Score every model on every series, by kind and length; an LSTM takes seconds a series."""
+    training = TrainingSettings(accelerator="cpu", threads=1, time_limit_s=20)
+    ridge = RegressionSettings(
+        name="ridge", method="regression", regressor="ridge", choose={"alpha": [1.0, 100.0, 1e4]}
+    )
+    models: dict[str, Forecaster] = {
+        "naive": NaiveRule("naive", last_value),
+        "seasonal_naive": NaiveRule("seasonal_naive", last_season),
+        **{
+            name: build_baseline(StatisticalSettings(name=name, method=name, time_limit_s=600), 0)
+            for name in ("auto_ets", "auto_theta")
+        },
+        "pretrained": pretrained,
+        "ridge": build_baseline(ridge, 0),
+        "lstm": Recurrent(LstmSettings(), training),
+    }
+    print("kind,length,series,model,mase")
+    for place, (kind, (season, horizon)) in enumerate(KINDS.items()):
+        for length in lengths:
+            rng = np.random.default_rng([2**31, place, length])  # seeds of training are below
+            values, _ = generate(rng, count, length + horizon, season, {24: 168}.get(season, 1))
+            for (i, y), (name, forecaster) in product(enumerate(values), models.items()):
+                past = [y[:length]]
+                try:
+                    y_hat = forecast(forecaster, past, season, horizon).y_hat
+                except Exception as error:  # a model that cannot take so few rows has no score there
+                    print(f"# {kind} {length} {name}: {error}"[:150])
+                    continue
+                print(
+                    f"{kind},{length},{i},{name},{scores(y_hat, y[None, length:], past, season)[1][0]:.4f}", flush=True
+                )
+
+
+def relative(table: str) -> pd.DataFrame:
+    """Geometric means by length, over the series that all models could take, of the MASE over seasonal naive's."""
+    scored = pd.read_csv(table, comment="#").pivot_table("mase", ["kind", "length", "series"], "model").dropna()
+    scored = scored.clip(lower=0.01)
+    return np.exp(np.log(scored.div(scored["seasonal_naive"], axis=0)).groupby("length").mean())
+
+
+def figure(table: str, path: str) -> None:
+    """Draw and print what `cold` printed, as `relative` sums it up."""
+    summed = relative(table)
+    print(summed.round(3).to_string())
+    scored = summed.reset_index().melt("length", var_name="model", value_name="ratio")
+    order = ["pretrained", "auto_ets", "auto_theta", "lstm", "ridge", "naive", "seasonal_naive"]
+    colours = ["#c2410c", "#1d4ed8", "#60a5fa", "#15803d", "#86efac", "#9ca3af", "#4b5563"]
+    rows = alt.X(
+        "length:Q",
+        title="rows",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(values=list(LENGTHS), format="d"),
+    )
+    error = alt.Y("ratio:Q", title="error, seasonal naive = 1", scale=alt.Scale(type="log", domain=[0.5, 1.5]))
+    lines = (
+        alt.Chart(scored)
+        .mark_line(point=True)
+        .encode(
+            x=rows,
+            y=error,
+            color=alt.Color("model:N", sort=order, scale=alt.Scale(domain=order, range=colours), title=None),
+            strokeWidth=alt.condition(alt.datum.model == "pretrained", alt.value(3), alt.value(1.5)),
+        )
+        .properties(width=520, height=280, background="white")
+    )
+    lines.save(path, scale_factor=1.5)
+
+
+def main() -> None:
+    """Run one part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "cold", "figure"))
+    parser.add_argument("path", nargs="?")
+    parser.add_argument("--weights")
+    parser.add_argument("--png", help="figure: where the picture of what `cold` printed is written")
+    parser.add_argument("--series", type=int, default=30, help="cold: series of each kind and length")
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="cold: rows")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    pretrained = Pretrained(network=open_weights(asked.weights, "--weights") if asked.weights else None)
+    if asked.part in ("m1", "hourly"):
+        {"m1": m1, "hourly": hourly}[asked.part](pretrained, asked.path)
+    elif asked.part == "figure":
+        figure(asked.path, asked.png)
+    elif asked.part == "cold":
+        cold(pretrained, asked.series, asked.lengths)
+    else:
+        {"pure": pure, "speed": speed}[asked.part](pretrained)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""The pretrained network as a forecaster: it is not trained on the series at all, and needs only a few rows of them.
+
+The bank of smoothers runs over each series from its first step, the network reads what comes of it, and every origin
+is decoded on the way: one pass for all origins, and a step costs the same after ten rows and after ten thousand.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from safetensors.numpy import load
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import Forecasts, Kind
+from forecast.forecasters.live import Forecast
+from forecast.network.pretrained import LEVELS, PretrainedNetwork
+from forecast.questions.split import Origins
+from forecast.reference.bank import Bank, features, joined, second_season
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from forecast.network.pretrained import State
+    from forecast.questions.kinds import Problem
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+    from forecast.training.job import Epoch
+
+    Arrays: TypeAlias = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+
+NAME = "pretrained"
+_WEIGHTS = "pretrained.safetensors"
+_SERIES_AT_ONCE = 512
+_STEPS_AT_ONCE = 256
+_DECODED_AT_ONCE = 50_000
+"""Origins times steps of the horizon that are decoded in one go."""
+
+
+@cache
+def shipped_network() -> PretrainedNetwork:
+    """Return the network with the weights of the package."""
+    packed = resources.files("forecast.network").joinpath(_WEIGHTS).read_bytes()
+    return network_of(load(packed))
+
+
+def tensors_of(network: PretrainedNetwork) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """Every array that `network_of` needs."""
+    return {f"network.{name}": part.numpy() for name, part in network.state_dict().items()}
+
+
+def network_of(tensors: Arrays) -> PretrainedNetwork:
+    """Put saved arrays, as `tensors_of` gave them, into the network.
+
+    Raises
+    ------
+    ForecastError
+        An array that is missing, is not known, or has another shape or type than the network has.
+
+    """
+    with torch.device("meta"):
+        skeleton = PretrainedNetwork()
+    wanted = {f"network.{name}": (str(part.dtype), tuple(part.shape)) for name, part in skeleton.state_dict().items()}
+    for name in sorted(wanted.keys() | tensors.keys()):
+        found = (f"torch.{tensors[name].dtype}", tensors[name].shape) if name in tensors else None
+        if wanted.get(name) != found:
+            raise ForecastError(
+                f"saved array {name!r} should be {wanted.get(name, 'nothing')}, found {found or 'nothing'}: "
+                f"the weights do not belong to the pretrained network of this version"
+            )
+    network = PretrainedNetwork()
+    network.load_state_dict(
+        {name.removeprefix("network."): torch.from_numpy(np.array(a)) for name, a in tensors.items()}
+    )
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+class _Reached(NamedTuple):
+    """Values that were read, (series, step), and the states after them."""
+
+    values: FloatArray
+    observed: BoolArray
+    bank: Bank
+    state: State | None
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The pretrained network under a name; None: with the weights of the package.
+
+    >>> Pretrained().name
+    'pretrained'
+    """
+
+    name: str = NAME
+    kind: Kind = "pretrained"
+    network: PretrainedNetwork | None = field(default=None, compare=False)
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedPretrained:
+        """Keep the problem: nothing is fitted."""
+        return FittedPretrained(self, problem, self.network or shipped_network())
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPretrained:
+    """The network, and the season that its bank runs with."""
+
+    forecaster: Pretrained
+    problem: Problem
+    network: PretrainedNetwork
+
+    # What a run records of a network that it trained.
+    reference: ClassVar[None] = None
+    history: ClassVar[tuple[Epoch, ...]] = ()
+    epochs: ClassVar[int] = 0
+    stop_reason: ClassVar[str] = "it was trained before"
+    graph_bytes: ClassVar[int] = 0
+
+    _reached: list[_Reached] = field(default_factory=list, init=False, repr=False)
+    """What the last call has read, at most one; it saves time and changes no forecast."""
+
+    @property
+    def members(self) -> tuple[FittedPretrained, ...]:
+        """Itself, as an ensemble of one."""
+        return (self,)
+
+    @property
+    def _seasons(self) -> tuple[int, int]:
+        return self.problem.season_steps, second_season(self.problem.season_steps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what it was trained on."""
+        return ("trained before, on made-up series alone; nothing was fitted to these data",)
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast medians and quantiles from each origin, in one pass over each series."""
+        quantiles = np.empty((len(origins), self.problem.horizon, len(LEVELS)))
+        lengths = origins.last_known(len(past))
+        shortest_first = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
+        for first in range(0, len(shortest_first), _SERIES_AT_ONCE):
+            which = shortest_first[first : first + _SERIES_AT_ONCE]
+            place = np.full(len(past), -1)
+            place[which] = np.arange(len(which))
+            rows = np.flatnonzero(place[origins.series] >= 0)
+            rows = rows[np.argsort(origins.steps[rows], kind="stable")]
+            local = Origins(place[origins.series[rows]], origins.steps[rows])
+            quantiles[rows] = self._unrolled(*_side_by_side(past, which, lengths[which]), local)
+        return Forecasts(quantiles[:, :, LEVELS.index(0.5)], quantiles)
+
+    def chosen(self) -> Pretrained:
+        """Return the forecaster: there is nothing to choose."""
+        return self.forecaster
+
+    def start(self, past: Panel) -> LivePretrained:
+        """Read a past, to go on one row at a time."""
+        return LivePretrained(self, past)
+
+    def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Every array that `network_of` needs."""
+        return tensors_of(self.network)
+
+    def _unrolled(self, values: FloatArray, observed: BoolArray, origins: Origins) -> FloatArray:
+        """Run over all steps of some series, (series, step); quantiles (origin, horizon, level), origins by step."""
+        horizon, seasons = self.problem.horizon, self._seasons
+        unread, bank, state = self._go_on(values, observed, origins)
+        quantiles = np.empty((len(origins), horizon, len(LEVELS)))
+        bounds = np.searchsorted(origins.steps, np.arange(values.shape[1] + 1))
+        at_once = int(np.clip(_DECODED_AT_ONCE // (len(values) * horizon), 1, _STEPS_AT_ONCE))
+        for begin in range(unread, values.shape[1], at_once):
+            end = min(begin + at_once, values.shape[1])
+            steps, snapshots = [], []
+            for t in range(begin, end):
+                steps.append(bank.update(values[:, t], observed[:, t]))
+                which = origins.series[bounds[t] : bounds[t + 1]]
+                if len(which):
+                    snapshots.append(bank.snapshot(horizon, which))
+            context, state = self.network.read(features(steps, *seasons), state)  # (series, step, width)
+            if snapshots:
+                now = slice(bounds[begin], bounds[end])
+                reached = context[origins.series[now], origins.steps[now] - begin]
+                quantiles[now] = self.network.quantiles(reached, joined(snapshots), horizon, seasons)
+        self._reached[:] = [_Reached(values, observed, bank, state)]
+        return quantiles
+
+    def _go_on(self, values: FloatArray, observed: BoolArray, origins: Origins) -> tuple[int, Bank, State | None]:
+        """Return the first step that is still to be read, and the state before it.
+
+        A backtest asks for validation, calibration and test one after the other, each time with a longer past: where
+        the last call has read the same values already, its state is gone on from, and the forecasts are the same.
+        """
+        for last in self._reached:
+            steps = last.values.shape[1]
+            same_series = len(last.values) == len(values) and steps <= origins.steps.min(initial=0)
+            if same_series and all(
+                np.array_equal(before, now[:, :steps])
+                for before, now in ((last.values, values), (last.observed, observed))
+            ):
+                return steps, deepcopy(last.bank), last.state
+        return 0, Bank(len(values), *self._seasons), None
+
+
+class LivePretrained:
+    """The network in use: a row comes in, a forecast goes out, at a cost that does not grow with the past."""
+
+    def __init__(self, fitted: FittedPretrained, past: Panel) -> None:
+        self._network, self._horizon, self._seasons = fitted.network, fitted.problem.horizon, fitted._seasons
+        self._ids, self._calendar, self._last = past.ids, past.calendar, past.times[past.offsets[1:] - 1]
+        # Series have steps, and with them phases of the season, of their own.
+        self._banks = [Bank(1, *self._seasons) for _ in past.ids]
+        self._states: list[State | None] = [None] * len(past)
+        self._contexts: list[torch.Tensor] = [torch.empty(0)] * len(past)
+        self._rows_since = 0
+        for i, (_, rows) in enumerate(past.series()):
+            self._read(i, past.target[rows], past.target_observed[rows])
+
+    def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
+        """Take the next value of every series, (series,), NaN where it is missing; and forecast. `past` is not read.
+
+        Raises
+        ------
+        ForecastError
+            Another number of values than there are series, or one that is infinite.
+
+        """
+        y = np.asarray(row, dtype=np.float64).reshape(-1)
+        if len(y) != len(self._ids) or np.isinf(y).any():
+            raise ForecastError(
+                f"`update` takes one number for each of {len(self._ids)} series, found {row!r}: hand the values in the "
+                f"order of the series, NaN where one is missing"
+            )
+        for i, value in enumerate(y):
+            observed = np.array([not np.isnan(value)])
+            self._read(i, np.where(observed, value, 0.0), observed)
+        self._rows_since += 1
+        return self.forecast()
+
+    def forecast(self) -> Forecast:
+        """Forecast from where the series stand now."""
+        at = joined([bank.snapshot(self._horizon) for bank in self._banks])
+        quantiles = self._network.quantiles(torch.cat(self._contexts), at, self._horizon, self._seasons)
+        y_hat = quantiles[:, :, LEVELS.index(0.5)]
+        return Forecast(self._ids, y_hat, self._calendar, self._last, self._rows_since, quantiles)
+
+    def _read(self, series: int, values: FloatArray, observed: BoolArray) -> None:
+        """Read some steps of one series, (step,)."""
+        bank = self._banks[series]
+        steps = [bank.update(values[t : t + 1], observed[t : t + 1]) for t in range(len(values))]
+        context, self._states[series] = self._network.read(features(steps, *self._seasons), self._states[series])
+        self._contexts[series] = context[:, -1]
+
+
+def _side_by_side(past: Panel, which: IntArray, steps: IntArray) -> tuple[FloatArray, BoolArray]:
+    """Lay the first steps of some series side by side: values and whether they were observed, (series, step)."""
+    values = np.zeros((len(which), int(steps.max())))
+    observed = np.zeros(values.shape, dtype=np.bool_)
+    for i, (series, length) in enumerate(zip(which.tolist(), steps.tolist(), strict=True)):
+        rows = slice(past.offsets[series], past.offsets[series] + length)
+        values[i, :length], observed[i, :length] = past.target[rows], past.target_observed[rows]
+    return values, observed

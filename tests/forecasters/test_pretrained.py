@@ -1,0 +1,159 @@
+"""The pretrained network: what it promises before and after its training, and what it says in the package's weights.
+
+That it ignores the future, is the same row by row, and follows the unit is asked by the contract (`test_contract`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from forecast.errors import ForecastError
+from forecast.forecasters.interface import QUANTILES
+from forecast.forecasters.pretrained import Pretrained, network_of, shipped_network, tensors_of
+from forecast.network.pretrained import LEVELS, PretrainedNetwork
+from forecast.questions.kinds import Problem
+from forecast.questions.split import Origins
+from forecast.reference.bank import Bank, candidates, joined, second_season
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
+
+
+def series(y):
+    y = np.asarray(y, dtype=float)
+    return single_series(y, np.arange(len(y)), Calendar(freq=None))
+
+
+def forecast(y, horizon=6, season=1, network=None):
+    """Quantiles after the end of one series, (horizon, level)."""
+    panel = series(y)
+    problem = Problem(horizon=horizon, context_steps=1, season_steps=season)
+    fitted = Pretrained(network=network).fit(panel, panel.lengths, problem)
+    return fitted.forecast(panel, Origins(np.array([0]), np.array([len(y) - 1]))).quantiles[0]
+
+
+def monthly(n=60, seed=0):
+    rng, t = np.random.default_rng(seed), np.arange(n)
+    return (100 + 2 * t) * (1 + 0.2 * np.sin(2 * np.pi * t / 12)) + rng.normal(0, 4, n)
+
+
+def test_untrained_it_is_the_mean_of_its_candidates():
+    y = monthly()
+    torch.manual_seed(0)
+    bank = Bank(1, 12)
+    for value in y:
+        bank.update(np.array([value]), np.array([True]))
+    mean = candidates(bank.snapshot(6), 6, 12, 1)[0].mean(axis=-1)
+    quantiles = forecast(y, 6, 12, PretrainedNetwork())
+    np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], mean, rtol=1e-5)
+
+
+def test_its_quantiles_are_those_of_all_models_and_never_cross():
+    assert LEVELS == QUANTILES
+    rng = np.random.default_rng(1)
+    for y in (monthly(), rng.normal(size=9), rng.normal(size=200).cumsum(), rng.poisson(0.4, 50), [7.0, 7.0, 7.0, 7.0]):
+        quantiles = forecast(y, 18, 12)
+        assert np.isfinite(quantiles).all()
+        assert (np.diff(quantiles, axis=-1) > 0).all()
+
+
+def test_four_rows_are_enough_and_a_horizon_may_be_longer_than_them():
+    quantiles = forecast([3.0, 5.0, 4.0, 6.0], 30)
+    assert quantiles.shape == (30, len(LEVELS))
+    assert 1 < quantiles[0, 4] < 9
+    width = quantiles[:, -1] - quantiles[:, 0]
+    assert width[-1] > width[0]
+
+
+def test_the_level_of_a_series_that_crosses_zero_changes_nothing_but_the_level():
+    y = np.random.default_rng(3).normal(size=48).cumsum()
+    y[0] = -10.0  # below zero from the first value on, on both levels: no logarithms are read
+    np.testing.assert_allclose(forecast(y + 3.0) - 3.0, forecast(y), rtol=1e-4, atol=1e-4)
+
+
+def test_series_of_many_lengths_are_forecast_together_as_alone():
+    parts = [monthly(n, seed=n) for n in (9, 60, 31, 60, 14)]
+    panel = series(np.concatenate(parts))
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    panel = replace(panel, offsets=offsets, ids=tuple("abcde"))
+    problem = Problem(horizon=5, context_steps=1, season_steps=12)
+    fitted = Pretrained().fit(panel, panel.lengths, problem)
+    together = fitted.forecast(panel, Origins(np.arange(5), panel.lengths - 1)).quantiles
+    for i, part in enumerate(parts):
+        np.testing.assert_allclose(together[i], forecast(part, 5, 12), rtol=1e-5)
+
+
+def test_what_a_fitted_network_forecasts_of_many_origins_it_forecasts_of_each():
+    y = monthly(400)
+    panel, problem = series(y), Problem(horizon=4, context_steps=1, season_steps=12)
+    fitted = Pretrained().fit(panel, panel.lengths, problem)
+    steps = np.arange(3, 400)
+    every = fitted.forecast(panel, Origins(np.zeros_like(steps), steps)).quantiles
+    for step in (3, 255, 256, 399):
+        np.testing.assert_allclose(every[step - 3], forecast(y[: step + 1], 4, 12), rtol=1e-5)
+
+
+HOURS = np.arange(24 * 21)
+STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six steps ahead
+    "monthly": (
+        monthly(),
+        12,
+        [[190.35189, 207.70327, 227.79632], [190.84431, 228.97052, 268.19875]],
+    ),
+    "walk": (
+        np.random.default_rng(1).normal(size=40).cumsum(),
+        1,
+        [[-1.79073, 0.01561, 2.00597], [-3.62542, 0.32278, 4.98032]],
+    ),
+    "hourly, with a week": (
+        50
+        + 10 * np.sin(2 * np.pi * HOURS / 24)
+        + 5 * (HOURS // 24 % 7 >= 5)
+        + np.random.default_rng(2).normal(0, 1, len(HOURS)),
+        24,
+        [[51.33729, 53.23603, 55.64819], [56.56257, 62.26621, 67.42756]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_weights_of_the_package_give_the_forecasts_that_were_stored(name):
+    y, season, expected = STORED[name]
+    np.testing.assert_allclose(forecast(y, 6, season)[np.ix_([0, 5], [0, 4, 8])], expected, atol=2e-4)
+
+
+def test_weights_of_a_stranger_have_to_fit():
+    tensors = tensors_of(shipped_network())
+    again = network_of(tensors)
+    for name, part in shipped_network().state_dict().items():
+        assert torch.equal(part, again.state_dict()[name])
+    shape = tensors["network.encoder.bias"].shape
+    for wrong, found in (
+        ({**tensors, "network.encoder.bias": np.zeros(shape[0] + 1, dtype=np.float32)}, "encoder.bias"),
+        ({**tensors, "network.encoder.bias": np.zeros(shape)}, "float64"),
+        ({**tensors, "other": np.zeros(3)}, "other"),
+        ({name: part for name, part in tensors.items() if "rnn" not in name}, "nothing"),
+    ):
+        with pytest.raises(ForecastError, match=found):
+            network_of(wrong)
+
+
+def test_it_is_as_small_as_promised():
+    parameters = sum(part.numel() for part in shipped_network().parameters())
+    assert parameters <= 300_000
+    assert 4 * parameters < 1_500_000
+
+
+def test_snapshots_of_many_steps_are_forecast_as_one_by_one():
+    bank, snapshots = Bank(2, 7, second_season(7)), []
+    rng = np.random.default_rng(0)
+    for t in range(400):
+        bank.update(rng.normal(20, 3, 2), np.array([True, t % 5 > 0]))
+        if t in (0, 6, 13, 200, 363, 399):
+            snapshots.append(bank.snapshot(9))
+    together = candidates(joined(snapshots), 9, 7, 364)
+    alone = np.concatenate([candidates(snapshot, 9, 7, 364) for snapshot in snapshots])
+    np.testing.assert_allclose(together, alone, rtol=1e-12)

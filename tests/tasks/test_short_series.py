@@ -1,0 +1,144 @@
+"""Short files: splits that give way, series that are forecast without being scored, and what `model=auto` comes to."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_jobs import small_job
+
+from forecast.errors import ForecastError
+from forecast.forecasters.pretrained import Pretrained
+from forecast.questions.kinds import Problem
+from forecast.questions.split import last_origins
+from forecast.runs import files
+from forecast.runs.run import open_forecast, open_run
+from forecast.tasks.predict import predict
+from forecast.tasks.prepare import TRAINABLE_STEPS, prepare
+from forecast.tasks.probe import probe
+from forecast.tasks.terminal import silent
+from forecast.tasks.train import train
+
+PRETRAINED = {"name": "pretrained"}
+LENGTHS = {"a": 90, "b": 80, "young": 14, "new": 4}
+
+
+def write_csv(path, lengths, later=0):
+    """Monthly sales of some stores; `later` more months of each."""
+    tables = []
+    for i, (store, n) in enumerate(lengths.items()):
+        t = np.arange(n + later)
+        y = (
+            50.0 * (i + 1)
+            + t
+            + 8 * np.sin(2 * np.pi * t / 12)
+            + np.random.default_rng(i).normal(0, 1, 200)[: n + later]
+        )
+        months = pd.date_range("2015-01-01", periods=n + later, freq="MS").strftime("%Y-%m")
+        tables.append(pd.DataFrame({"store": store, "month": months, "sales": y.round(2)}))
+    pd.concat(tables).to_csv(path, index=False)
+    return {"name": "csv", "path": str(path), "id": "store", "target": "sales"}
+
+
+@pytest.fixture(scope="module")
+def panel_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("panel")
+    data = write_csv(folder / "stores.csv", LENGTHS)
+    return train(small_job(data=data, model=PRETRAINED, horizon=6), folder / "run", silent())
+
+
+def rows_of(folder, model):
+    return {(row.unique_id, row.ds): row for row in open_forecast(folder) if row.model == model}
+
+
+def test_series_too_short_for_the_comparison_are_forecast_and_not_scored(panel_run):
+    forecast = rows_of(panel_run.folder, "pretrained")
+    assert sorted({uid for uid, _ in forecast}) == sorted(LENGTHS)
+    assert len(forecast) == 6 * len(LENGTHS)
+    assert all(np.isfinite(row.quantiles).all() for row in forecast.values())
+    assert set(panel_run.evaluation.test.results["unique_id"]) == {"a", "b"}
+    note = next(note for note in panel_run.prepared.source.notes if "pretrained network alone" in note)
+    assert "'young' (14 steps)" in note
+    assert "'new' (4 steps)" in note
+    short = panel_run.prepared.short
+    fitted = Pretrained().fit(short, short.lengths, Problem(6, 1, panel_run.prepared.task.problem.season_steps))
+    y_hat = fitted.forecast(short, last_origins(short)).y_hat
+    times = sorted(ds for uid, ds in forecast if uid == "young")
+    np.testing.assert_allclose(
+        [forecast["young", ds].y_hat for ds in times], y_hat[list(short.ids).index("young")], rtol=1e-6
+    )
+
+
+def test_a_prediction_knows_the_short_series_too(panel_run, tmp_path):
+    data = write_csv(tmp_path / "newer.csv", LENGTHS, later=3)
+    made = predict(panel_run.folder, {"path": data["path"]}, tmp_path / "out")
+    rows = rows_of(made.folder, "pretrained")
+    assert sorted({uid for uid, _ in rows}) == sorted(LENGTHS)
+    assert ("new", "2015-08") in rows  # four months and three, and then
+    stranger = write_csv(tmp_path / "stranger.csv", {**LENGTHS, "else": 40}, later=3)
+    with pytest.raises(ForecastError, match="'else'"):
+        predict(panel_run.folder, {"path": stranger["path"]}, tmp_path / "no")
+
+
+def test_the_run_can_be_opened_and_goes_on_row_by_row(panel_run):
+    run = open_run(panel_run.folder)
+    assert run.record.network.reference is None
+    assert not (panel_run.folder / files.HISTORY).exists()
+    panel = panel_run.prepared.panel
+    live = run.network.start(panel)
+    after = rows_of(panel_run.folder, "pretrained")
+    expected = [after["a", ds].y_hat for ds in sorted(ds for uid, ds in after if uid == "a")]
+    np.testing.assert_allclose(live.forecast().y_hat[0], expected, rtol=1e-5)
+    with pytest.raises(ForecastError, match="2 series"):
+        live.update([1.0, 2.0, 3.0])
+
+
+def test_what_does_not_fit_the_pretrained_network_is_refused(panel_run, tmp_path):
+    with pytest.raises(ForecastError, match="task=probe looks at one that was trained"):
+        probe(panel_run.folder)
+    with pytest.raises(ForecastError, match="`ensemble=2`"):
+        train(small_job(model=PRETRAINED, ensemble=2), tmp_path / "run", silent())
+    record = json.loads((panel_run.folder / files.RECORD).read_text())
+    for change in ({"name": "lstm"}, {"name": "pretrained", "weights": None}):
+        broken = tmp_path / change["name"]
+        broken.mkdir()
+        for name in (files.WEIGHTS,):
+            (broken / name).write_bytes((panel_run.folder / name).read_bytes())
+        facts = {"name": "last", "horizon": 6, "season_steps": record["problem"]["season_steps"], "smoothing": 0.3}
+        reference = None if change["name"] == "lstm" else {**facts, "ridge": 1.0}
+        changed = {**record, "settings": {**record["settings"], "model": change}}
+        changed["network"] = {**record["network"], "reference": reference}
+        (broken / files.RECORD).write_text(json.dumps(changed))
+        with pytest.raises(ForecastError):
+            open_run(broken)
+
+
+@pytest.mark.parametrize(("rows", "horizon"), [(4, 1), (9, 3), (17, 4)])
+def test_an_only_series_of_a_few_rows_has_a_run(tmp_path, rows, horizon):
+    data = write_csv(tmp_path / "short.csv", {"only": rows})
+    result = train(small_job(data=data, model=PRETRAINED, horizon=horizon), tmp_path / "run", silent())
+    assert len(rows_of(result.folder, "pretrained")) == horizon
+    assert np.isfinite(result.evaluation.test.quantiles["pretrained"]).all()
+    split = result.prepared.task.split
+    assert int(split.train[0]) > horizon
+    validated = int(split.validation[0]) > 0
+    assert (result.evaluation.validation is not None) == validated
+    assert any("too short for a validation split" in note for note in result.finished.notes) == (not validated)
+
+
+def test_auto_takes_the_pretrained_network_below_its_border_and_trains_one_from_there_on(tmp_path):
+    names = {}
+    for rows in (TRAINABLE_STEPS - 1, TRAINABLE_STEPS):
+        data = write_csv(tmp_path / f"{rows}.csv", {"only": rows})
+        prepared = prepare(small_job(data=data, model={"name": "auto"}, horizon=3))
+        names[rows] = prepared.job.model.name
+        assert any(f"{rows} rows" in note for note in prepared.source.notes)
+    assert names == {TRAINABLE_STEPS - 1: "pretrained", TRAINABLE_STEPS: "lstm"}
+    data = write_csv(tmp_path / "promo.csv", {"only": 40})
+    table = pd.read_csv(data["path"])
+    table.assign(promo=np.arange(40) % 2).to_csv(data["path"], index=False)
+    prepared = prepare(small_job(data={**data, "past": ["promo"]}, model={"name": "auto"}, horizon=3))
+    assert prepared.job.model.name == "lstm"
+    assert any("reads no covariates" in note for note in prepared.source.notes)
