@@ -73,11 +73,14 @@ def choose_time(grid: Grid, settings: FileSettings, named: tuple[str, ...] | Non
         if not fitting:
             raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: set `data.time` as well")
         return TimeChoice("column", (fitting[0],), form=form)
-    return _detected(grid, names)
+    return _detected(grid, names, may_be_target=len(names) == 1 and not settings.target)
 
 
-def _detected(grid: Grid, names: Sequence[str]) -> TimeChoice:
-    """Choose by content: Parquet times, unmistakable forms, columns of fields, weak forms, step numbers, none."""
+def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeChoice:
+    """Choose by content: Parquet times, unmistakable forms, columns of fields, weak forms, step numbers, none.
+
+    An only column of plain numbers is no time where it `may_be_target`.
+    """
     typed = [name for name in names if _is_typed(grid, name)]
     if typed:
         return TimeChoice("typed", (next((name for name in typed if is_named(name, TIME)), typed[0]),))
@@ -91,11 +94,11 @@ def _detected(grid: Grid, names: Sequence[str]) -> TimeChoice:
     # A plain number is a time if its column is called so, or comes first and goes on like times.
     likely = [name for name in forms if is_named(name, TIME)]
     likely += [name for name, form in forms.items() if name == grid.names[0] and _goes_on(_filled(grid, name), form)]
-    if likely and len(names) > 1:
+    if likely and not may_be_target:
         return _with_clock_column(grid, likely[0], forms[likely[0]], names)
     _refuse_beyond(names, grid)
     _refuse_unknown([name for name in names if plain(name) in TIME and _is_different(grid, name)], grid)
-    steps = [name for name in names if len(names) > 1 and _counts(grid, name)]
+    steps = [name for name in names if not may_be_target and _counts(grid, name)]
     if steps:
         return TimeChoice("steps", (steps[0],))
     _refuse_unknown([name for name in names if plain(name) in TIME], grid)

@@ -226,3 +226,14 @@ def test_a_hundred_thousand_clean_rows_take_no_time(tmp_path: Path) -> None:
     assert time.process_time() - begin < 2.0
     np.testing.assert_array_equal(table.series[0].values, values)
     assert table.series[0].lines[-1] == rows + 1
+
+
+@pytest.mark.parametrize("target", [None, "units"])
+def test_plain_numbers_are_times_beside_a_target_whether_it_is_named_or_not(tmp_path, target):
+    weeks = [201851, 201852, 201901, 201902, 201903]
+    path = tmp_path / "weeks.csv"
+    path.write_text("\n".join(["yearweek,units", *(f"{week},{i}.5" for i, week in enumerate(weeks)), ""]))
+    source = load_source(CsvSettings(path=str(path), target=target))
+    assert source.found["time"] == "yearweek (week)"
+    path.write_text("\n".join(["year,store", *(f"{week // 100},a" for week in weeks), ""]))
+    assert load_source(CsvSettings(path=str(path), id="store")).found["time"].startswith("none")
