@@ -47,7 +47,7 @@ _FILE = re.compile(
 """What can only be a file, even where none is there: standard input, an address, a path, a pattern, a usual ending."""
 
 _CHOOSES_A_MODEL = ("model", "training", "ensemble", "combine", "experiment", "task")
-"""Sections of settings that speak of a certain network, or of a task that has one of its own."""
+"""Sections of settings that speak of a certain network, or of another task than training."""
 
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
 
@@ -117,13 +117,12 @@ def _sort(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _with_paths(overrides: Sequence[str]) -> list[str]:
     """Put files that stand for themselves, or under another name, into `data.path`, and refuse what is no override."""
-    paths, others = [], []
+    paths, others, lists = [], [], text_keys().listed
     for override in overrides:
         key, equals, value = override.partition("=")
         if equals and not key.strip("+~ "):
             raise ForecastError(f"`{override}` has no name before the `=`: settings are given as in `horizon=3`")
-        listed = key.lstrip("+~") in text_keys().listed
-        if listed and value.startswith("[") and not value.endswith("]") and not exists(value):
+        if key.lstrip("+~") in lists and value.startswith("[") and not value.endswith("]") and not exists(value):
             raise ForecastError(
                 f"`{override}` opens a bracket that is never closed: close it, and put quotes around it all if there "
                 f"are blanks in it, as in '{key}=[a,b]'"
@@ -189,7 +188,8 @@ def _with_csv(line: CommandLine) -> CommandLine:
         return line
     csv = () if "data" in keys else ("data=csv",)
     reads_csv = csv or "data=csv" in line.overrides
-    chosen = line.sweeps or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in keys)
+    said = set(overridden_keys([override for override in line.overrides if override != "task=train"]))
+    chosen = line.sweeps or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in said)
     model = ("model=auto",) if reads_csv and not chosen else ()
     return CommandLine(line.flags, (*csv, *model, *line.overrides))
 

@@ -250,10 +250,13 @@ class LivePretrained:
 
     def _read(self, series: int, values: FloatArray, observed: BoolArray) -> None:
         """Read some steps of one series, (step,)."""
-        bank = self._banks[series]
-        steps = [bank.update(values[t : t + 1], observed[t : t + 1]) for t in range(len(values))]
-        context, self._states[series] = self._network.read(features(steps, *self._seasons), self._states[series])
-        self._contexts[series] = context[:, -1]
+        bank, state = self._banks[series], self._states[series]
+        for begin in range(0, len(values), _STEPS_AT_ONCE):  # a long past is not held as features all at once
+            end = min(begin + _STEPS_AT_ONCE, len(values))
+            steps = [bank.update(values[t : t + 1], observed[t : t + 1]) for t in range(begin, end)]
+            context, state = self._network.read(features(steps, *self._seasons), state)
+            self._contexts[series] = context[:, -1]
+        self._states[series] = state
 
 
 def _side_by_side(past: Panel, which: IntArray, steps: IntArray) -> tuple[FloatArray, BoolArray]:

@@ -88,7 +88,8 @@ def check_trajectories(settings: ModelSettings, horizon: int) -> None:
         what = "points" if settings.name == "esn" else "quantiles of each step"
         raise ForecastError(
             f"sample trajectories (`report.paths`) need a joint distribution, and `model={settings.name}` forecasts "
-            f"{what} alone: set another `model` with `model.head=quantile`, `gaussian` or `student_t`"
+            f"{what} alone: set another `model` with `model.head=quantile`, `gaussian`, `student_t` or "
+            "`negative_binomial`"
         )
     if not _is_distribution(settings.head):
         raise ForecastError(

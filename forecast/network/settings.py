@@ -207,10 +207,8 @@ class PretrainedSettings(Settings):
 
     head: ClassVar[HeadName] = "point"
     strategy: ClassVar[StrategyName] = "direct"
-    cross_fit: ClassVar[int] = 0
     fork_ensemble: ClassVar[int] = 1
     id_embedding: ClassVar[int] = 0
-    segment_steps: ClassVar[int] = 1
 
 
 class AutoSettings(PretrainedSettings):

@@ -195,6 +195,9 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
             continue
         broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
         return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
+    if isinstance(_network_of(final[name]), FittedPretrained):
+        again_too = "".join(f", {other} fitted again on all rows" for other in names[1:])
+        return Final(final, refitted=True, note=f"{kept}: {name} as it was trained before{again_too}")
     return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
 
 

@@ -124,6 +124,10 @@ def test_a_file_alone_says_csv():
     assert read_command_line(["experiment=family", "data.path=x.csv"]).overrides[0] == "data=csv"
 
 
+def test_training_said_as_a_task_is_the_same_as_not_saying_it():
+    assert "model=auto" in read_command_line(["data.path=x.csv", "task=train"]).overrides
+
+
 @pytest.mark.parametrize(
     "said", ["model=lstm", "model.head=quantile", "training.lanes=4", "ensemble=3", "task=check", "-m"]
 )
