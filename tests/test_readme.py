@@ -182,7 +182,7 @@ def type_all(page, typist):
 
 SENTENCES = {
     "README.md": (
-        "on these data use",
+        "use ",
         "best on validation",
         "no forecast moved",
         "20 steps after",

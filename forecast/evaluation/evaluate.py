@@ -1,4 +1,4 @@
-"""From fitted forecasters to the verdict: the validation split chooses the baseline to beat, the test split judges."""
+"""From fitted forecasters to recommendation and verdict: chosen before the test split, judged on it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from forecast.evaluation.leaderboard import (
     verdict,
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
+from forecast.evaluation.recommendation import Recommendation, recommend
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
 from forecast.questions.kinds import metric_label
@@ -53,6 +54,7 @@ class Evaluation:
     Attributes
     ----------
     leaderboard : one row a model, on the test split
+    recommendation : which forecast to use; None where all models failed
     verdict : on the network that is best on validation; None where there is no network
     validation, validation_scores : None where no series is long enough for a validation split
     baseline : the baseline to beat, chosen on validation; None where there is none
@@ -75,6 +77,7 @@ class Evaluation:
     leaderboard: pd.DataFrame
     verdict: Verdict | None
     notes: tuple[str, ...]
+    recommendation: Recommendation | None = None
     intervals: Intervals | None = None
     offsets: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -86,15 +89,20 @@ def evaluate(
     problem: Problem,
     settings: BacktestSettings | None = None,
     *,
+    recommended: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Score the validation split, choose the baseline to beat on it, and judge the test split."""
+    """Choose what to recommend and the baseline to beat on what lies before the test split, and judge on that.
+
+    `recommended` is the model that is recommended whatever is expected of it, where the user wants that.
+    """
     settings = settings or BacktestSettings()
     stride = settings.stride
     validation = forecast_validation(fits, panel, split, problem, stride, on_progress=on_progress)
     test = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
+    calibration = None
     if problem.question.forecasts_probabilities:
         extras = _Extras(test, scores.by_model)
     else:
@@ -108,7 +116,18 @@ def evaluate(
     networks = test.of_kind("network")
     losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
-    table = leaderboard(extras.by_model, test.attempts, baseline, tests)
+    recommendation = recommend(
+        (validation, calibration, test),
+        panel,
+        split,
+        problem,
+        by_model=scores.by_model,
+        intervals=extras.intervals,
+        stride=stride,
+        asked=recommended,
+    )
+    use = None if recommendation is None else recommendation.model
+    table = leaderboard(extras.by_model, test.attempts, baseline, tests, use)
     best = best_network(test if validation is None else validation, validation_scores)
     spread = _member_spread(test, best) if best in test.members else ""
     return Evaluation(
@@ -122,6 +141,7 @@ def evaluate(
         leaderboard=table,
         intervals=extras.intervals,
         offsets=extras.offsets,
+        recommendation=recommendation,
         verdict=verdict(
             table,
             best,
@@ -139,6 +159,7 @@ def evaluate(
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
             *extras.notes,
+            *_not_as_asked(recommended, use, test),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
@@ -183,6 +204,14 @@ def _extras_of_values(
             *filter(None, [revised.note]),
         ),
     )
+
+
+def _not_as_asked(asked: str | None, recommended: str | None, test: Backtest) -> tuple[str, ...]:
+    """Say why the model that was asked for is not recommended."""
+    if asked is None or asked == recommended:
+        return ()
+    reason = test.failures.get(asked, "it is missing")
+    return (f"`recommend={asked}` could not be followed, since {asked} failed ({reason})",)
 
 
 def _member_spread(test: Backtest, network: str) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from forecast.evaluation.backtest import OK
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS_OF, Column, ranking_metric
+from forecast.evaluation.recommendation import PLAINEST_FIRST
 from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
 
 if TYPE_CHECKING:
@@ -48,14 +49,13 @@ _SECONDS = {
     "fit_seconds": Column("fit s", "seconds to fit", "seconds"),
     "forecast_seconds": Column("forecast s", "seconds to forecast from all origins", "seconds"),
 }
-_TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status")}
+_TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status", "recommended")}
+_NOT_SHOWN = "not shown to be worth its training"
 _ROUNDING = 1e-9
 """An error below this share of the largest one is rounding."""
 
 NAIVE = VALUE.plain_baseline
 """The row that repeats the last value: it needs no choice, and on a random walk nothing beats it."""
-
-_PLAINEST_FIRST = ("naive", "reference", "statistical", "scikit-learn", "pretrained", "network")
 
 
 def leaderboard(
@@ -63,12 +63,14 @@ def leaderboard(
     attempts: Sequence[Attempt],
     baseline: str | None,
     tests: Mapping[str, Comparison],
+    recommended: str | None = None,
 ) -> pd.DataFrame:
     """Rank the models by `ranking_metric`, the best first, failures last with their reason.
 
     `by_model` are the scores of `forecast.evaluation.metrics.score`, with those of the intervals and the revisions
     where there are any. `skill` is 1 - MASE (Brier score, bits) / that of the baseline to beat, empty where there is
-    none or its error is rounding; `dm_p` is the p-value of a network's test against it after Holm's correction.
+    none or its error is rounding; `dm_p` is the p-value of a network's test against it after Holm's correction;
+    `recommended` marks the row of the model that is to be used.
     """
     ranked_by = ranking_metric(by_model)
     error_to_beat = _error_to_beat(by_model, baseline)
@@ -86,6 +88,7 @@ def leaderboard(
                 "fit_seconds": attempt.fit_seconds,
                 "forecast_seconds": attempt.forecast_seconds,
                 "status": attempt.status,
+                "recommended": attempt.name == recommended,
             }
         )
     table = pd.DataFrame(rows, columns=list(columns_of(question_of_scores(by_model))))
@@ -99,7 +102,7 @@ def leaderboard(
 def columns_of(question: Question) -> tuple[str, ...]:
     """Return the columns of leaderboard.csv in their order: only values have intervals and revisions."""
     of_values = () if question.forecasts_probabilities else (*INTERVAL_SCORES, "revision")
-    return ("model", "kind", *METRICS_OF[question.name], *of_values, *_COMPARED, *_SECONDS, "status")
+    return ("model", "kind", *METRICS_OF[question.name], *of_values, *_COMPARED, *_SECONDS, "status", "recommended")
 
 
 def shown_columns(question: Question) -> dict[str, Column]:
@@ -137,14 +140,14 @@ def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str
     scores = {
         name: float(by_model.loc[name, ranked_by])  # type: ignore[arg-type]  # a number, as all metrics are
         for name, kind in kinds.items()
-        if kind != "network" and name in by_model.index
+        if kind not in ("network", "combination") and name in by_model.index
     }
     scores = {name: value for name, value in scores.items() if not math.isnan(value)}
     if not scores:
         return None
     best = min(scores.values())
     equals = [name for name, value in scores.items() if math.isclose(value, best, rel_tol=1e-6)]
-    return min(equals, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
+    return min(equals, key=lambda name: PLAINEST_FIRST.index(kinds[name]))
 
 
 def unchosen_baseline(attempts: Sequence[Attempt]) -> str | None:
@@ -156,7 +159,7 @@ def unchosen_baseline(attempts: Sequence[Attempt]) -> str | None:
     pretrained = [name for name, kind in kinds.items() if kind == "pretrained"]
     if pretrained or not kinds:
         return next(iter(pretrained), None)
-    return min(kinds, key=lambda name: _PLAINEST_FIRST.index(kinds[name]))
+    return min(kinds, key=lambda name: PLAINEST_FIRST.index(kinds[name]))
 
 
 @dataclass(frozen=True)
@@ -198,8 +201,7 @@ def _verdict(
     against_naive: Mapping[str, Comparison],
 ) -> Verdict:
     if rows["status"][network] != OK:
-        instead = f": use {_display_name(rows, baseline)}" if baseline else ""
-        return Verdict(f"{network} failed ({rows['status'][network]!s}){instead}", won=False)
+        return Verdict(f"{network} failed ({rows['status'][network]!s})", won=False)
     metric = ranking_metric(rows)
     score, label = float(rows[metric][network]), metric_label(metric)
     if baseline is None or rows["status"][baseline] != OK or test is None:
@@ -212,13 +214,13 @@ def _verdict(
     if not (score < rival_score and test.difference < 0):
         chance = f"no p: {test.reason}" if math.isnan(test.p_adjusted) else _p_text(test)
         outcome = f"{network} does not beat {rival} ({figures}, {chance})"
-        return _lost(rows, outcome, rival, naive_unbeaten.get(baseline))
+        return _lost(outcome, rival, naive_unbeaten.get(baseline))
     ahead = f"{network} is ahead of {rival} ({figures}), but"
     if math.isnan(test.p_adjusted):
         return Verdict(f"{ahead} whether that is chance cannot be said: {test.reason}", won=False)
     if test.p_adjusted >= significance:
         outcome = f"{ahead} that may be chance ({_p_text(test)})"
-        return _lost(rows, outcome, rival, naive_unbeaten.get(baseline))
+        return _lost(outcome, rival, naive_unbeaten.get(baseline))
     beats = f"{network} beats {rival} ({figures}, {_p_text(test)})"
     return _beats_baseline(rows, network, beats, naive_unbeaten.get(network))
 
@@ -237,26 +239,23 @@ def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison],
     return unbeaten
 
 
-def _lost(rows: pd.DataFrame, outcome: str, rival: str, naive_unbeaten: str | None) -> Verdict:
-    """Recommend the baseline to beat, or naive where that one does not beat it."""
-    if naive_unbeaten is None:
-        return Verdict(f"{outcome}: on these data use {rival}", won=False)
-    naive = _display_name(rows, _plain_baseline(rows))
-    return Verdict(f"{outcome}, and {rival} does not beat {naive_unbeaten}: on these data use {naive}", won=False)
+def _lost(outcome: str, rival: str, naive_unbeaten: str | None) -> Verdict:
+    """Claim nothing; say where the baseline to beat does not beat naive."""
+    beside = f", and {rival} does not beat {naive_unbeaten}" if naive_unbeaten else ""
+    return Verdict(f"{outcome}{beside}: {_NOT_SHOWN}", won=False)
 
 
 def _beats_baseline(rows: pd.DataFrame, network: str, beats: str, naive_unbeaten: str | None) -> Verdict:
     """Claim the win, unless a plainer row does better still or naive is not beaten."""
     metric = ranking_metric(rows)
-    better = rows[(rows["kind"] != "network") & (rows[metric] < rows[metric][network])]
+    better = rows[~rows["kind"].isin(["network", "combination"]) & (rows[metric] < rows[metric][network])]
     if not better.empty:
         best = str(better[metric].idxmin())
         name, figure = _display_name(rows, best), _number(float(better[metric][best]))
         still = f"but {name}, not chosen on validation, does better still ({figure})"
-        return Verdict(f"{beats}, {still}: on these data use {name}", won=False)
+        return Verdict(f"{beats}, {still}: {_NOT_SHOWN}", won=False)
     if naive_unbeaten is not None:
-        naive = _display_name(rows, _plain_baseline(rows))
-        return Verdict(f"{beats}, but not {naive_unbeaten}: on these data use {naive}", won=False)
+        return Verdict(f"{beats}, but not {naive_unbeaten}: {_NOT_SHOWN}", won=False)
     return Verdict(f"{beats}: on these data it is worth its training", won=True)
 
 

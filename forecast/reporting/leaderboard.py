@@ -33,6 +33,7 @@ class Row:
     kind: str
     measures: dict[str, float | None]
     status: str
+    recommended: bool = False
 
 
 def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) -> tuple[Row, ...]:
@@ -46,6 +47,7 @@ def leaderboard_rows(results: pd.DataFrame, leaderboard: pd.DataFrame | None) ->
             kind=str(row.get("kind", "")),
             measures={name: _finite(row[name]) for name in measures},
             status=str(row.get("status", "ok")),
+            recommended=bool(row.get("recommended", False)),
         )
         for row in table.to_dict("records")
     )
@@ -85,6 +87,7 @@ class TableRow:
     model: str
     role: str
     cells: tuple[Cell, ...]
+    recommended: bool = False
 
 
 def table_columns(rows: Sequence[Row]) -> dict[str, Column]:
@@ -120,7 +123,9 @@ def table_rows(rows: Sequence[Row], roles: Roles) -> tuple[TableRow, ...]:
         return {roles.network: "network", roles.baseline: "baseline"}.get(row.model, "")
 
     names = [name for name in columns if name != "model"]
-    return tuple(TableRow(row.model, role(row), tuple(cell(row, name) for name in names)) for row in rows)
+    return tuple(
+        TableRow(row.model, role(row), tuple(cell(row, name) for name in names), row.recommended) for row in rows
+    )
 
 
 def _filled(rows: Sequence[Row]) -> set[str]:
@@ -139,19 +144,23 @@ def _reach(values: list[float | None]) -> float:
 
 def print_leaderboard(
     leaderboard: pd.DataFrame,
-    verdict: str,
+    told: Sequence[str],
     console: Console | None = None,
     *,
     network: str | None = None,
     baseline: str | None = None,
 ) -> None:
-    """Print the table, why models failed, and the verdict as the last line; `network` is bold blue, `baseline` bold."""
+    """Print the table, why models failed, and what is `told` of it: the recommendation, and last the verdict.
+
+    `network` is bold blue, `baseline` bold; the row of the recommended model has an arrow.
+    """
     console = console or Console(highlight=False)
     console.print(_terminal_table(leaderboard, {network: "bold blue", baseline: "bold"}))
     for row in leaderboard.to_dict("records"):
         if str(row["status"]) != "ok":
             console.print(Text(f"{row['model']}: {row['status']}", style="dim"), soft_wrap=True)
-    console.print(Text(verdict, style="bold"), soft_wrap=True)
+    for i, sentence in enumerate(told):
+        console.print(Text(sentence, style="" if i else "bold"), soft_wrap=True)
 
 
 def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str]) -> Table:
@@ -163,7 +172,8 @@ def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str])
     for heading in (*(column.terminal for column in columns.values()), "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in leaderboard.to_dict("records"):
-        model = Text(shortened(str(row["model"]), 20))
+        mark = " ←" if row.get("recommended") else ""
+        model = Text(shortened(str(row["model"]), 20 - len(mark)) + mark)
         if str(row["status"]) == "ok":
             table.add_row(model, *_terminal_cells(row, columns, decimals), style=styles.get(row["model"], ""))
         else:

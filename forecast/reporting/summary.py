@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.evaluation.intervals import Intervals
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.questions.kinds import Question
     from forecast.reporting.leaderboard import Row
     from forecast.reporting.lines import Clock
@@ -46,6 +47,7 @@ class Summary:
     """
 
     title: str
+    recommendation: Recommendation | None
     verdict: str | None
     roles: Roles
     clock: Clock
@@ -73,6 +75,7 @@ def build_summary(
     forecast: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     chosen_epoch: int | None = None,
+    recommendation: Recommendation | None = None,
     verdict: str | None = None,
     network: str | None = None,
     baseline: str | None = None,
@@ -152,6 +155,7 @@ def build_summary(
     what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"
     return Summary(
         title=title or f"{roles.network} on {what}",
+        recommendation=recommendation,
         verdict=verdict,
         roles=roles,
         clock=material.clock,

@@ -146,6 +146,28 @@ class IntervalsRecord(_Part):
         }
 
 
+class RecommendationRecord(_Part):
+    """Which forecast to use, as `forecast.evaluation.recommendation.Recommendation` describes it."""
+
+    model: str
+    why: str
+    horizons: Number
+    expected: dict[str, Number]
+    runner_up: str | None
+    odds: Number | None
+    error: Number | None
+    error_share: Number | None
+    plain: str
+    gain: Number | None
+    nominal: Number
+    covered: Number | None
+    coverage: str
+    turned: str | None
+    weights: dict[str, Annotated[float, Field(gt=0, le=1)]]
+    sentence: str
+    second: str
+
+
 class RunRecord(_Part):
     """The whole of `run.json`."""
 
@@ -159,11 +181,13 @@ class RunRecord(_Part):
     intervals: IntervalsRecord
     baseline: str | None
     """The baseline to beat: the one with the best validation score."""
+    recommendation: RecommendationRecord | None = None
+    """Null: the run was made before there was one."""
     verdict: str
     notes: tuple[str, ...]
     validation: dict[str, Number | None]
     """MASE of every model on the validation split; of directions the Brier score, of symbols bits a symbol."""
-    metrics: tuple[dict[str, Number | int | str | None], ...]
+    metrics: tuple[dict[str, bool | Number | int | str | None], ...]
     """The rows of the leaderboard."""
     tests: dict[str, JsonValue]
     """The test of significance and the copy test."""

@@ -21,6 +21,7 @@ from forecast.runs.record import (
     IntervalsRecord,
     NetworkRecord,
     ProblemRecord,
+    RecommendationRecord,
     ReferenceRecord,
     RunRecord,
     package_versions,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.evaluation.evaluate import Evaluation
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.forecasters.pretrained import FittedPretrained
@@ -73,6 +75,7 @@ class Finished:
     kept: FittedNetwork | FittedEnsemble | FittedPretrained
     refitted: bool
     future: pd.DataFrame
+    recommendation: Recommendation
     verdict: str
     notes: tuple[str, ...]
     short_future: pd.DataFrame | None = None
@@ -219,6 +222,7 @@ def _record(run: Finished) -> RunRecord:
         intervals=_intervals_record(evaluation, run.future["model"].unique().tolist()),
         baseline=evaluation.baseline,
         verdict=run.verdict,
+        recommendation=RecommendationRecord(**_plain(asdict(run.recommendation))),
         notes=run.notes,
         validation={str(name): _plain(float(value)) for name, value in scored.items()},
         metrics=tuple(_plain(row) for row in evaluation.leaderboard.to_dict("records")),

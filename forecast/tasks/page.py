@@ -39,6 +39,7 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
             [epoch.as_dict() for epoch in run.trained.members[0].history]
         ),  # one member is typical of all
         chosen_epoch=run.trained.members[0].epochs,
+        recommendation=run.recommendation,
         verdict=run.verdict,
         network=network,
         baseline=evaluation.baseline,

@@ -84,7 +84,7 @@ def predict(
         check_known_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
         network = {opened.record.network.name: opened.network}
-        others = _baseline(opened, job, panel)
+        others = _others(opened, job, panel)
         tables = [_ahead(opened, network, with_stand_ins(opened, panel))]
         ahead = pd.concat([*tables, _ahead(opened, others, panel)] if others else tables)
         ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
@@ -196,22 +196,25 @@ def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
     return table.drop_duplicates(["unique_id", "ds"])
 
 
-def _baseline(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
-    """Fit the baseline to beat as a training would: it is not stored with the run.
+def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
+    """Fit the recommended model and the baseline to beat as a training would: they are not stored with the run.
 
     What it chooses is chosen on the validation split of these data, then it is fitted on all rows. Where they are
-    too short for a split, or the run has no such baseline, there is none.
+    too short for a split, or the run has none of them, there are none.
     """
     problem = run.problem
     try:
         split = split_as_asked(panel, job.split, problem.question, problem.context_steps, problem.horizon)
     except ForecastError:
         return {}
+    recommended = run.record.recommendation
+    wanted = {run.record.baseline, recommended.model if recommended else None}
+    others = {}
     for forecaster in (reference(job), *baselines(job)):
-        if forecaster.name == run.record.baseline:
+        if forecaster.name in wanted:
             fitted = forecaster.fit(panel.cut(split.fitted), split.train, problem)
-            return {forecaster.name: final_fit(fitted, panel, problem)}
-    return {}
+            others[forecaster.name] = final_fit(fitted, panel, problem)
+    return others
 
 
 def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFrame | None, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     _check_range(job, source.panel)
     source, short = _long_enough(job, source)
     job, source = _with_model(job, source)
+    _check_recommended(job)
     source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     check_known_ahead(source.panel, job.horizon)
@@ -131,6 +133,16 @@ def check_question(job: JobSettings) -> None:
             f"medians of probabilities do not add up to one, and `model.head={head}` asks for those of symbols: set "
             f"`combine=mean`, or nothing"
         )
+
+
+def _check_recommended(job: JobSettings) -> None:
+    """Refuse a model to be recommended that the job does not have."""
+    names = [job.model.name, reference(job).name, *(settings.name for settings in chosen_baselines(job))]
+    if job.recommend in (None, *names):
+        return
+    near = difflib.get_close_matches(str(job.recommend), names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    raise ForecastError(f"`recommend={job.recommend}` should be a model of this job: {hint}")
 
 
 def _check_counted(job: JobSettings) -> None:

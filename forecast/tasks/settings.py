@@ -60,6 +60,8 @@ class JobSettings(Settings):
     training: TrainingSettings
     baseline: dict[str, BaselineSettings] = Field(default_factory=dict)
     """Baselines by name, in the order in which they run."""
+    recommend: str | None = None
+    """The model that is recommended, whatever is expected of it; null: the one with the least expected error."""
     backtest: BacktestSettings
     report: ReportSettings
     probe: ProbeSettings = ProbeSettings()

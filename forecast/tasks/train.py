@@ -36,6 +36,7 @@ from forecast.wording import number
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.interface import Fitted
     from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
@@ -55,7 +56,7 @@ class TrainResult:
 
     Attributes
     ----------
-    final : the network, and the baseline to beat, that forecast the future, by name
+    final : the models that forecast the future, by name: network, baseline to beat, the recommended one
     folder : where the run lies
 
     """
@@ -75,6 +76,11 @@ class TrainResult:
     def verdict(self) -> str:
         """Whether the network was worth it, in one sentence."""
         return self.finished.verdict
+
+    @property
+    def recommendation(self) -> Recommendation:
+        """Which forecast to use, and what can be said of it."""
+        return self.finished.recommendation
 
 
 def train(
@@ -106,7 +112,8 @@ def train(
             complete(finished, draft.staging)
     say(console, finished.notes)
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
-    print_leaderboard(evaluation.leaderboard, finished.verdict, console, **roles)
+    told = (*finished.recommendation.sentences, finished.verdict)
+    print_leaderboard(evaluation.leaderboard, told, console, **roles)
     say(console, _whereabouts(finished, draft.final))
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 
@@ -160,7 +167,15 @@ def fit(prepared: Prepared, work: Work) -> Fits:
 def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     """Choose the baseline to beat on validation and evaluate all on the test split."""
     task = prepared.task
-    return evaluate(fits, prepared.panel, task.split, task.problem, prepared.job.backtest, on_progress=work.stage)
+    return evaluate(
+        fits,
+        prepared.panel,
+        task.split,
+        task.problem,
+        prepared.job.backtest,
+        recommended=prepared.job.recommend,
+        on_progress=work.stage,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +188,13 @@ class Final:
 
 
 def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
-    """Fit network and baseline to beat once more, on all rows, with everything as it was chosen.
+    """Fit network, baseline to beat and recommended model once more, on all rows, with everything as it was chosen.
 
     With `training.refit=false`, or where that is broken off, they stay as the backtest judged them.
     """
     name = prepared.job.model.name
-    names = [name, *([evaluation.baseline] if evaluation.baseline else [])]
+    use = evaluation.recommendation.model if evaluation.recommendation else None
+    names = [one for one in dict.fromkeys((name, evaluation.baseline, use)) if one]
     judged = {name: evaluation.test.fitted[name] for name in names}
     kept = f"the saved weights and the forecast after the data are of {' and '.join(names)}"
     if not prepared.job.training.refit:
@@ -204,7 +220,7 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
 def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished:
     """Bring together what is written and shown."""
     job, name = prepared.job, prepared.job.model.name
-    if evaluation.verdict is None:
+    if evaluation.verdict is None or evaluation.recommendation is None:
         raise RuntimeError("a job without a network has no verdict")
     intervals = not prepared.task.problem.question.forecasts_probabilities
     after = future(
@@ -228,6 +244,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
         refitted=final.refitted,
         future=after,
         short_future=short_future(prepared.short, prepared.task.problem, job.data.transform),
+        recommendation=evaluation.recommendation,
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),

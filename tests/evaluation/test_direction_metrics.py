@@ -132,7 +132,7 @@ def test_one_that_says_the_wrong_way_round_is_not_recommended():
     found = judged(a_panel(lengths=(300,)), lambda level: 1 / (1 + np.exp(5.0 - level)))
     assert not found.verdict.won
     assert found.verdict.sentence.startswith("answers does not beat the base rate (Brier score 0.")
-    assert found.verdict.sentence.endswith("above, p < 0.001): on these data use the base rate")
+    assert found.verdict.sentence.endswith("above, p < 0.001): not shown to be worth its training")
 
 
 def test_a_forecaster_of_values_is_no_answer():

@@ -40,7 +40,7 @@ def test_columns_are_the_contract_and_rows_are_sorted_with_failures_last():
     by_model = scores(lstm=0.9, reference=1.0, naive=1.2, ridge=0.8)
     table = leaderboard(by_model, ATTEMPTS, "naive", {"lstm": Comparison(-0.3, 0.01, 0.02, 100, 5)})
     points, intervals = "mae,rmse,smape,mase,rmsse,r2", "wql,crps,coverage_90,width_90,revision"
-    contract = f"model,kind,{points},{intervals},skill,dm_p,fit_seconds,forecast_seconds,status"
+    contract = f"model,kind,{points},{intervals},skill,dm_p,fit_seconds,forecast_seconds,status,recommended"
     assert ",".join(table.columns) == contract
     assert list(table["model"]) == ["ridge", "lstm", "reference", "naive", "gru"]
     assert list(table["status"]) == ["ok"] * 4 + ["ValueError: loss is not finite"]
@@ -119,20 +119,32 @@ def judged(mase, p, baseline="naive", *, metric="mase", difference=None, reason=
 @pytest.mark.parametrize(
     ("mase", "p", "sentence"),
     [
-        (1.03, 0.41, "lstm does not beat naive (MASE 1.03 against 1.00, p = 0.41): on these data use naive"),
-        (1.0, 1.0, "lstm does not beat naive (MASE 1.00 against 1.00, p = 1.00): on these data use naive"),
-        (1.3, 0.0001, "lstm does not beat naive (MASE 1.30 against 1.00, p < 0.001): on these data use naive"),
+        (
+            1.03,
+            0.41,
+            "lstm does not beat naive (MASE 1.03 against 1.00, p = 0.41): not shown to be worth its training",
+        ),
+        (
+            1.0,
+            1.0,
+            "lstm does not beat naive (MASE 1.00 against 1.00, p = 1.00): not shown to be worth its training",
+        ),
+        (
+            1.3,
+            0.0001,
+            "lstm does not beat naive (MASE 1.30 against 1.00, p < 0.001): not shown to be worth its training",
+        ),
         (
             0.97,
             0.23,
             "lstm is ahead of naive (MASE 0.97 against 1.00), but that may be chance (p = 0.23): "
-            "on these data use naive",
+            "not shown to be worth its training",
         ),
         (
             0.999,
             0.05,
             "lstm is ahead of naive (MASE 0.999 against 1.000), but that may be chance (p = 0.050): "
-            "on these data use naive",
+            "not shown to be worth its training",
         ),
     ],
 )
@@ -161,7 +173,7 @@ def test_an_empty_p_says_why():
     )
     behind = judged({"lstm": 1.71, "naive": 1.0}, math.nan, reason=reason)
     assert behind.sentence == (
-        f"lstm does not beat naive (MASE 1.71 against 1.00, no p: {reason}): on these data use naive"
+        f"lstm does not beat naive (MASE 1.71 against 1.00, no p: {reason}): not shown to be worth its training"
     )
 
 
@@ -170,7 +182,7 @@ def test_where_a_plainer_row_does_better_still_it_is_named():
     assert (found.won, found.sentence) == (
         False,
         "lstm beats naive (MASE 0.71 against 1.00, p = 0.002), but ridge, not chosen on validation, "
-        "does better still (0.65): on these data use ridge",
+        "does better still (0.65): not shown to be worth its training",
     )
 
 
@@ -182,21 +194,21 @@ def test_where_a_plainer_row_does_better_still_it_is_named():
             0.88,
             {"ridge": (-0.1, 0.3)},
             "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88), and ridge does not beat naive "
-            "(MASE 3.10, p = 0.30): on these data use naive",
+            "(MASE 3.10, p = 0.30): not shown to be worth its training",
         ),
         (
             2.9,
             0.19,
             {"ridge": (-0.1, 0.3)},
             "lstm is ahead of ridge (MASE 2.90 against 3.00), but that may be chance (p = 0.19), and ridge does not "
-            "beat naive (MASE 3.10, p = 0.30): on these data use naive",
+            "beat naive (MASE 3.10, p = 0.30): not shown to be worth its training",
         ),
         (
             2.9,
             0.01,
             {"ridge": (-0.1, 0.3), "lstm": (-0.2, 0.2)},
             "lstm beats ridge (MASE 2.90 against 3.00, p = 0.010), but not naive (MASE 3.10, p = 0.20): "
-            "on these data use naive",
+            "not shown to be worth its training",
         ),
         (
             2.9,
@@ -208,34 +220,34 @@ def test_where_a_plainer_row_does_better_still_it_is_named():
             3.22,
             0.88,
             {"ridge": (-0.1, 0.01)},
-            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): on these data use ridge",
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): not shown to be worth its training",
         ),
         (
             3.22,
             0.88,
             {"ridge": (0.1, math.nan)},
             "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88), and ridge does not beat naive "
-            "(MASE 3.10): on these data use naive",
+            "(MASE 3.10): not shown to be worth its training",
         ),
         (
             3.22,
             0.88,
             {"ridge": (-0.1, math.nan)},
-            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): on these data use ridge",
+            "lstm does not beat ridge (MASE 3.22 against 3.00, p = 0.88): not shown to be worth its training",
         ),
     ],
 )
 def test_a_baseline_that_does_not_beat_naive_is_not_recommended(lstm, p, naive, sentence):
     found = judged({"lstm": lstm, "ridge": 3.0, "naive": 3.1}, p, "ridge", naive=naive)
     assert found.sentence == sentence
-    assert found.won == sentence.endswith("worth its training")
+    assert found.won == sentence.endswith("it is worth its training")
 
 
 def test_the_reference_is_called_untrained():
     found = judged({"lstm": 1.01, "reference": 0.99}, 0.5, baseline="reference")
     assert found.sentence == (
         "lstm does not beat the untrained reference (MASE 1.01 against 0.99, p = 0.50): "
-        "on these data use the untrained reference"
+        "not shown to be worth its training"
     )
 
 
@@ -250,7 +262,7 @@ def test_a_network_that_failed_or_stands_alone():
     by_model = pd.DataFrame({name: {"naive": 1.0} for name in METRICS})
     attempts = [Attempt("lstm", "network", status="ForecastError: no"), Attempt("naive", "naive")]
     table = leaderboard(by_model, attempts, "naive", {})
-    assert verdict(table, "lstm", "naive", None).sentence == "lstm failed (ForecastError: no): use naive"
+    assert verdict(table, "lstm", "naive", None).sentence == "lstm failed (ForecastError: no)"
     alone = leaderboard(by_model.rename({"naive": "lstm"}), [Attempt("lstm", "network")], None, {})
     assert verdict(alone, "lstm", None, None).sentence == "lstm has nothing to be compared with (MASE 1.00)"
 

@@ -70,8 +70,8 @@ def test_at_most_5_percent_of_the_verdicts_claim_a_win(lags, changes):
     walks = rng.standard_normal((WALKS, STEPS)).cumsum(axis=1)
     verdicts = [judged(y, lags, changes=changes) for y in walks]
     assert sum(found.won for found in verdicts) <= 0.05 * WALKS
-    to_naive = sum(found.sentence.endswith("on these data use naive") for found in verdicts)
-    assert to_naive >= 0.9 * WALKS, "whatever validation took for the best, nothing beats naive"
+    unproved = sum(found.sentence.endswith("not shown to be worth its training") for found in verdicts)
+    assert unproved >= 0.95 * WALKS
 
 
 def test_a_series_that_can_be_foreseen_is_won():

@@ -301,7 +301,7 @@ def test_the_leaderboard_fits_a_terminal_and_has_its_columns_on_the_page(run):
         }
     )
     console = Console(width=80, file=io.StringIO())
-    print_leaderboard(board, "verdict", console, network="lstm", baseline="bigram")
+    print_leaderboard(board, ["verdict"], console, network="lstm", baseline="bigram")
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert "…" not in lines[0]

@@ -9,7 +9,7 @@ from forecast.reporting.leaderboard import print_leaderboard
 
 def _printed(leaderboard, verdict):
     console = Console(width=80, file=io.StringIO())
-    print_leaderboard(leaderboard, verdict, console, network="lstm", baseline="naive")
+    print_leaderboard(leaderboard, [verdict], console, network="lstm", baseline="naive")
     return console.file.getvalue().splitlines()
 
 

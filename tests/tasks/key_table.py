@@ -348,6 +348,7 @@ PLAIN = {
     "ensemble": Change(2, trained),
     "combine": Change("mean", judged, {"ensemble": 3}),
     "horizon": Change(5, question),
+    "recommend": Change("naive", judged),
     "split.over": Change("series", question),
     "split.validation": Change(0.2, question),
     "split.calibration": Change(0, question),

@@ -86,12 +86,12 @@ def symbols(job):
 
 
 def judged(job):
-    """The results of the backtest and the verdict."""
+    """The results of the backtest, recommendation and verdict."""
     prepared = prepare(job)
     split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(forecasters(job), prepared.panel, split, problem)
-    found = evaluate(fits, prepared.panel, split, problem, job.backtest)
-    return found.test.results.y_hat.tolist(), found.verdict.sentence
+    found = evaluate(fits, prepared.panel, split, problem, job.backtest, recommended=job.recommend)
+    return found.test.results.y_hat.tolist(), found.recommendation.sentence, found.verdict.sentence
 
 
 def final(job):

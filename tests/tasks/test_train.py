@@ -44,10 +44,11 @@ def test_the_leaderboard_is_the_contract_and_is_computed_from_the_results(traine
     assert list(table.columns) == [
         *("model", "kind", "mae", "rmse", "smape", "mase", "rmsse", "r2"),
         *("wql", "crps", "coverage_90", "width_90", "revision", "skill"),
-        *("dm_p", "fit_seconds", "forecast_seconds", "status"),
+        *("dm_p", "fit_seconds", "forecast_seconds", "status", "recommended"),
     ]
     assert set(table.model) == {"lstm", "reference", "naive", "ridge"}
     assert table.mase.is_monotonic_increasing
+    assert table.model[table.recommended].tolist() == [trained.recommendation.model]
     results = pd.read_parquet(trained.folder / files.RESULTS)
     assert list(results.columns) == ["model", "unique_id", "cutoff", "ds", "step", "y", "y_hat", "quantile"]
     points = results[results["quantile"].isna()]
@@ -105,6 +106,8 @@ def test_the_record_says_what_was_done(trained):
     assert record.data.validation_steps == (15,)
     assert record.data.calibration_steps == (15,)
     assert record.verdict == trained.verdict
+    assert record.recommendation.model == trained.recommendation.model
+    assert record.recommendation.sentence == trained.recommendation.sentence
     assert record.baseline == trained.evaluation.baseline
     assert [row["model"] for row in record.metrics] == trained.leaderboard.model.tolist()
     assert record.validation["lstm"] == pytest.approx(validate(job).score, rel=1e-9)
@@ -185,6 +188,8 @@ def test_the_terminal_tells_the_data_the_table_and_last_the_verdict(tmp_path):
     assert "season" in lines[1]
     assert "130 steps for training, 15 for validation, 15 for calibration, 40 for the test" in lines[1]
     assert lines[-2] == result.verdict
+    said = result.recommendation.sentences
+    assert lines[-2 - len(said) : -2] == list(said)
     assert lines[-1] == f"run folder: {result.folder}"
     assert any(line.startswith("naive") for line in lines)
     stopped = "kept the weights of epoch [123] of 3: reached `training.max_epochs` \\(3\\)"

@@ -1,0 +1,369 @@
+"""Which forecast to use: the model with the least expected error, how far off it is, and how sure that is.
+
+Evidence are the rolling origins of validation and calibration split, on which nothing was fitted, counted in whole
+horizons n. Of each model it says r, the logarithm of its mean error over that of an anchor, the pretrained network
+where it runs. A few horizons crown whatever was lucky there; hence r is shrunk towards m, what is known of models of
+its kind at so many rows, which counts for k horizons:
+
+    expected = (n r + k m) / (n + k)
+
+The model with the least expected error is recommended, of equals the plainest; without any evidence m alone decides, so
+that there always is an answer. m comes from the cold-start curves of docs/pretrained.md and from public collections of
+series, k from what errs least there (`benchmarks/recommendation.py`). The test split scores the recommendation and
+never makes it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from scipy import special
+
+from forecast.evaluation.backtest import split_origins
+from forecast.evaluation.evidence import evidence_of, group_means, horizon_means, losses_of, series_of
+from forecast.forecasters.naive import last_season, last_value
+from forecast.questions.kinds import BASE_RATE, metric_label
+from forecast.series.seasons import suggested_seasons
+from forecast.wording import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from forecast.evaluation.backtest import Backtest
+    from forecast.evaluation.evidence import Evidence
+    from forecast.evaluation.intervals import Intervals
+    from forecast.forecasters.interface import Kind
+    from forecast.questions.kinds import Problem
+    from forecast.questions.split import Split
+    from forecast.series.panel import Panel
+
+PLAINEST_FIRST: tuple[Kind, ...] = (
+    "naive",
+    "reference",
+    "statistical",
+    "scikit-learn",
+    "pretrained",
+    "network",
+    "combination",
+)
+"""Kinds of models in the order in which ties are decided."""
+
+_PRIOR_HORIZONS = 15.0
+"""k: how many horizons of evidence what is known of a kind counts for."""
+_SPREAD = 0.6
+"""Of r over single horizons, where the data do not tell: standard deviation on public short series."""
+_TIE = 0.005
+"""Expected errors that differ by less than this share are equal."""
+_ROUNDING = 1e-9
+_NOMINAL = 0.9
+_MOST_ODDS = 50
+
+_PRIORS: Mapping[Kind, tuple[tuple[int, float], ...]] = {
+    "network": ((16, 0.62), (36, 0.5), (60, 0.2), (200, 0.05), (500, -0.03), (5_000, -0.08)),
+    "scikit-learn": ((16, 0.3), (60, 0.22), (200, 0.12), (1_000, 0.0)),
+    "statistical": ((16, 0.02), (200, 0.06), (1_000, 0.12)),
+    "reference": ((16, 0.3), (200, 0.25), (1_000, 0.1)),
+    "naive": ((16, 0.35), (1_000, 0.4)),
+    "pretrained": ((16, 0.0),),
+    "combination": ((16, -0.01),),
+}
+"""By kind: rows of training, and the logarithm of the error over that of the pretrained network there."""
+
+Why: TypeAlias = Literal["measured", "known of its kind", "asked for"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Which model to use, and what can be said of it; plain values only.
+
+    Attributes
+    ----------
+    model : its name on the leaderboard
+    why : "asked for" where the user said `recommend=...`; "known of its kind" where there was no origin to choose on
+    horizons : whole horizons of validation and calibration that it was chosen on
+    expected : by model, the logarithm of its expected error over the pretrained network's; the least is the best
+    runner_up : the next best; None where there is no other
+    odds : how many times likelier it is that the model errs less than the runner-up than more; below 1 where another
+        was asked for; NaN without a runner-up
+    error : mean absolute error on the test, in the target's unit; NaN for probabilities
+    error_share : the same as a share of the mean size of the values; NaN where some are negative, or all zero
+    plain : what `gain` compares with, in words: the last value, the season before, or the base rate
+    gain : share of the plain rule's error that the model saves on the test, below zero if it errs more; NaN where the
+        rule makes none
+    nominal, covered : share of what comes that its intervals should hold, and that they held on the test; NaN: none
+    coverage : that in words, "" without intervals
+    turned : the model that would be chosen if the test counted as well; None where it is the same
+    weights : of the members of a combination, by name; empty for a single model
+    sentence : what to use, how far off it is, how much better than the plain rule, how sure
+    second : that the test has changed its mind, or ""
+
+    """
+
+    model: str
+    why: Why
+    horizons: float
+    expected: dict[str, float]
+    runner_up: str | None
+    odds: float
+    error: float
+    error_share: float
+    plain: str
+    gain: float
+    nominal: float
+    covered: float
+    coverage: str
+    turned: str | None
+    weights: dict[str, float]
+    sentence: str = ""
+    second: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is said of it, one or two sentences."""
+        return tuple(filter(None, (self.sentence, self.second)))
+
+
+def recommend(
+    backtests: tuple[Backtest | None, Backtest | None, Backtest],
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    *,
+    by_model: pd.DataFrame,
+    intervals: Intervals | None = None,
+    stride: int | None = None,
+    asked: str | None = None,
+) -> Recommendation | None:
+    """Recommend a model by the first two of the backtests of validation, calibration and test; None if all failed.
+
+    `by_model` are the scores on the test; `asked` is the model that the user wants, whatever is expected.
+    """
+    validation, calibration, test = backtests
+    kinds = {attempt.name: attempt.kind for attempt in test.attempts if attempt.name not in test.failures}
+    if not kinds:
+        return None
+    evidence, rows = evidence_of(validation, calibration), int(split.train.sum())
+    expected = expected_errors(evidence, kinds, rows)
+    model = asked if asked in expected else choose(expected, kinds)
+    runner_up = min((name for name in expected if name != model), key=lambda name: expected[name], default=None)
+    with_test = choose(expected_errors(evidence_of(validation, calibration, test), kinds, rows), kinds)
+    plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
+    scored = intervals is not None and model in intervals.scores.index
+    found = Recommendation(
+        model=model,
+        why="asked for" if model == asked else "measured" if evidence else "known of its kind",
+        horizons=evidence.horizons if evidence else 0.0,
+        expected=expected,
+        runner_up=runner_up,
+        odds=odds_between(evidence, expected, model, runner_up) if runner_up else math.nan,
+        error=float(by_model["mae"][model]) if "mae" in by_model else math.nan,
+        error_share=_error_share(test, model) if "mae" in by_model else math.nan,
+        plain=plain,
+        gain=gain,
+        nominal=_NOMINAL,
+        covered=float(intervals.scores["coverage_90"][model]) if scored and intervals else math.nan,
+        coverage=intervals.sentences[model] if scored and intervals else "",
+        turned=with_test if with_test != model and asked is None else None,
+        weights={},
+    )
+    return replace(found, sentence=_sentence(found, kinds, panel, by_model), second=_second(found, kinds, by_model))
+
+
+# The choice
+
+
+def expected_errors(evidence: Evidence | None, kinds: Mapping[str, Kind], rows: int) -> dict[str, float]:
+    """Logarithm of each model's expected error; that of the anchor is what is known of its kind.
+
+    `rows` is how many rows there are to train on. Without evidence what is known of the kinds is all that there is.
+    """
+    known = {name: _prior(kind, rows) for name, kind in kinds.items()}
+    if evidence is None:
+        return known
+    evidence = evidence.of([name for name in kinds if name in evidence.models])
+    means = evidence.means()
+    logs = np.log(np.maximum(means, _ROUNDING * max(float(means.max()), 1e-300)))
+    anchor = min(evidence.models, key=lambda name: (kinds[name] != "pretrained", PLAINEST_FIRST.index(kinds[name])))
+    measured = logs - logs[evidence.models.index(anchor)] + known[anchor]  # r
+    n, k = evidence.horizons, _PRIOR_HORIZONS
+    expected = (n * measured + k * np.array([known[name] for name in evidence.models])) / (n + k)
+    return dict(zip(evidence.models, expected.tolist(), strict=True))
+
+
+def choose(expected: Mapping[str, float], kinds: Mapping[str, Kind]) -> str:
+    """Return the model with the least expected error, of equals the plainest."""
+    least = min(expected.values())
+    equals = [name for name, value in expected.items() if value <= least + _TIE]
+    return min(equals, key=lambda name: (PLAINEST_FIRST.index(kinds[name]), expected[name]))
+
+
+def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model: str, other: str) -> float:
+    """Odds that `model` has the lesser expected error, from the spread of their difference over the horizons.
+
+    The difference of two models is taken as normal about that of their expected errors. Its variance a horizon is that
+    of the log ratios of blocks, which few blocks leave open: `_SPREAD` counts for as many as `_PRIOR_HORIZONS`.
+    """
+    n = k = _PRIOR_HORIZONS
+    squares = k * _SPREAD**2
+    if evidence is not None:
+        blocks = evidence.of([model, other]).block_means()  # (block, 2)
+        logs = np.log(np.maximum(blocks, _ROUNDING * max(float(blocks.max()), 1e-300)))
+        n = evidence.horizons + k
+        squares += evidence.horizons * float(np.var(logs[:, 0] - logs[:, 1]))
+    probability = float(special.ndtr((expected[other] - expected[model]) / math.sqrt(squares) * n))
+    return probability / max(1 - probability, 1e-9)
+
+
+def _prior(kind: Kind, rows: int) -> float:
+    """What is known of a kind at a number of rows: the logarithm of its error over the pretrained network's.
+
+    >>> _prior("pretrained", 40), round(_prior("network", 36), 2), round(_prior("network", 1_000_000), 2)
+    (0.0, 0.5, -0.08)
+    """
+    at, values = zip(*_PRIORS[kind], strict=True)
+    return float(np.interp(math.log(max(rows, 1)), np.log(at), values))
+
+
+# What can be said of it
+
+
+def _gain(
+    test: Backtest, panel: Panel, split: Split, problem: Problem, *, model: str, stride: int | None
+) -> tuple[str, float]:
+    """Name the plain rule, and return which share of its error the model saves on the test.
+
+    It is the last value or the value a season before, whichever errs less; of probabilities the base rate.
+    """
+
+    def mean_of(losses: np.ndarray) -> float:  # (origin, 1)
+        return float(group_means(losses, series_of(test)).mean())
+
+    if problem.question.forecasts_probabilities:
+        known = BASE_RATE in test.results["model"].cat.categories
+        plain = {"the base rate": mean_of(losses_of(test, [BASE_RATE])) if known else math.nan}
+    else:
+        origins = split_origins(panel, split, problem.horizon, "test", stride)
+        actual = problem.question.outcomes(panel, origins.rows(panel), problem.horizon)  # (origin, step)
+        unit = test.units[origins.series][:, None]
+        rules = {"the last value": last_value, _season_in_words(panel, problem.season_steps): last_season}
+        plain = {
+            words: mean_of(horizon_means(np.abs(rule(panel, origins, problem) - actual) / unit)[:, None])
+            for words, rule in rules.items()
+            if rule is last_value or problem.season_steps > 1
+        }
+    words = min(plain, key=lambda name: plain[name])
+    error = plain[words]
+    return words, 1 - mean_of(losses_of(test, [model])) / error if error > _ROUNDING else math.nan
+
+
+def _season_in_words(panel: Panel, season_steps: int) -> str:
+    """Call a season by its name where the calendar has one."""
+    units = {"minutely": "minute", "hourly": "hour", "daily": "day", "weekly": "week", "yearly": "year"}
+    for name, period in suggested_seasons(panel.calendar):
+        if round(period) == season_steps:
+            return f"the {units[name]} before"
+    return f"the value {season_steps} steps before"
+
+
+def _error_share(test: Backtest, model: str) -> float:
+    """Mean absolute error over the mean size of the values, averaged over the series."""
+    rows = test.results[(test.results["model"] == model) & test.results["y"].notna()]
+    if (rows["y"] < 0).any():
+        return math.nan
+    sums = (
+        rows.assign(error=(rows["y"] - rows["y_hat"]).abs()).groupby("unique_id", observed=True)[["error", "y"]].sum()
+    )
+    sums = sums[sums["y"] > 0]
+    return float((sums["error"] / sums["y"]).mean()) if len(sums) else math.nan
+
+
+def _sentence(found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame) -> str:
+    """Say what to use, how far off it is, how much better than the plain rule, and how sure that is."""
+    asked = ", as asked for" if found.why == "asked for" else ""
+    parts = [f"use {_called(found.model, kinds)}{asked}: {_how_far(found, panel, by_model)}"]
+    if not math.isnan(found.gain):
+        parts.append(_gain_in_words(found))
+    return f"{', '.join(parts)}; {_how_sure(found, kinds)}"
+
+
+def _how_far(found: Recommendation, panel: Panel, by_model: pd.DataFrame) -> str:
+    if math.isnan(found.error):
+        return f"right in {_in_100(float(by_model['accuracy'][found.model]))}"
+    target = panel.channels[0].name
+    of = "the values" if target in ("y", "value", "values") else target
+    share = f", {_in_100(found.error_share)} of {of}" if found.error_share < 1 else ""
+    return f"typically {number(found.error)} off{share}"
+
+
+def _gain_in_words(found: Recommendation) -> str:
+    """Compare with the plain rule.
+
+    >>> blank = dict.fromkeys(Recommendation.__dataclass_fields__)
+    >>> [_gain_in_words(Recommendation(**blank | {"plain": "the last value", "gain": g})) for g in (0.31, -0.07, 0.002)]
+    ['31 % less than repeating the last value', '7 % more than repeating the last value', 'as repeating the last value']
+    """
+    rule = found.plain if found.plain == "the base rate" else f"repeating {found.plain}"
+    share = abs(found.gain)
+    if share < 0.005:
+        return f"as {rule}"
+    size = f"{100 * share:.0f} %" if share < 10 else "more than ten times"
+    return f"{size} {'less' if found.gain > 0 else 'more'} than {rule}"
+
+
+def _how_sure(found: Recommendation, kinds: Mapping[str, Kind]) -> str:
+    if found.runner_up is None:
+        return "there is no other to compare it with"
+    other = _called(found.runner_up, kinds)
+    if found.why == "known of its kind":
+        return f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
+    against = found.odds < 1
+    odds = 1 / max(found.odds, 1e-9) if against else found.odds
+    which = f"{other} beats it" if against else f"it beats {other}"
+    return f"{_odds_in_words(odds)} that {which} on data like these"
+
+
+def _odds_in_words(odds: float) -> str:
+    """Round odds as people say them.
+
+    >>> [_odds_in_words(odds) for odds in (1.1, 1.6, 2.4, 11.7, 43.0, 1e6)]
+    ['about even chances', 'about 3 to 2', 'about 2 to 1', 'about 12 to 1', 'about 40 to 1', 'more than 50 to 1']
+    """
+    if odds > _MOST_ODDS:
+        return f"more than {_MOST_ODDS} to 1"
+    if odds < 1.25:
+        return "about even chances"
+    if odds < 1.75:
+        return "about 3 to 2"
+    return f"about {round(odds) if odds < 20 else round(odds, -1):.0f} to 1"
+
+
+def _second(found: Recommendation, kinds: Mapping[str, Kind], by_model: pd.DataFrame) -> str:
+    """Say that the test, had it counted, would have changed the choice."""
+    if found.turned is None:
+        return ""
+    metric = "mae" if "mae" in by_model else next(iter(by_model))
+    here, there = (number(float(by_model[metric][name])) for name in (found.turned, found.model))
+    errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(metric)} {here} against {there}"
+    return (
+        f"the test, which had no say in this, has changed its mind: with it {_called(found.turned, kinds)} would be "
+        f"chosen ({errors} there)"
+    )
+
+
+def _called(model: str, kinds: Mapping[str, Kind]) -> str:
+    """Name a model in a sentence: a reference is the network untrained."""
+    return f"the untrained {model}" if kinds.get(model) == "reference" and model != BASE_RATE else model
+
+
+def _in_100(share: float) -> str:
+    """Write a share as a count of a hundred.
+
+    >>> _in_100(0.087), _in_100(0.002), _in_100(1.0)
+    ('9 in 100', '0.2 in 100', '100 in 100')
+    """
+    return f"{100 * share:.0f} in 100" if share >= 0.0095 else f"{100 * share:.1g} in 100"

@@ -1,0 +1,145 @@
+"""Which forecast to use: on made-up tables whose best model is known, with few and many origins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toys import PROBLEM, LastValue, Raises, a_panel, a_split
+
+from forecast.evaluation.backtest import fit_all, forecast_calibration, forecast_validation
+from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.evidence import Evidence, evidence_of
+from forecast.evaluation.recommendation import choose, expected_errors, odds_between
+from forecast.questions.split import Split
+
+KINDS = {"naive": "naive", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}
+
+
+def evidence(horizons, noise=0.0, **means):
+    """Losses at so many origins whose horizons do not overlap."""
+    scatter = 1 + noise * np.random.default_rng(1).standard_normal((horizons, len(means)))
+    origin = np.arange(horizons)
+    return Evidence(scatter * np.array([*means.values()]), tuple(means), 0 * origin, origin, float(horizons))
+
+
+def chosen(found, rows=100):
+    return choose(expected_errors(found, KINDS, rows), KINDS)
+
+
+def test_three_horizons_do_not_crown_a_forest_and_three_hundred_do():
+    few, many = (evidence(count, naive=1.2, forest=0.9, pretrained=1.0, lstm=1.3) for count in (3, 300))
+    assert chosen(few) == "pretrained"
+    assert chosen(many) == "forest"
+
+
+def test_without_evidence_what_is_known_of_the_kinds_decides():
+    assert chosen(None, rows=30) == "pretrained"
+    assert chosen(None, rows=5_000) == "lstm"
+
+
+def test_the_expected_error_is_the_weighted_mean_of_what_was_measured_and_what_is_known():
+    found = evidence(24, naive=2.0, forest=1.0, pretrained=1.0, lstm=0.5)
+    nothing, much = expected_errors(None, KINDS, 100), expected_errors(found, KINDS, 100)
+    for name, measured in (("naive", math.log(2)), ("pretrained", 0.0), ("lstm", math.log(0.5))):
+        assert much[name] == pytest.approx((24 * measured + 15 * nothing[name]) / 39)
+
+
+def test_of_equals_the_plainest_is_recommended():
+    found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
+    assert chosen(found) == "naive"
+
+
+def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatter():
+    def odds(found):
+        return odds_between(found, expected_errors(found, KINDS, 500), "lstm", "naive")
+
+    means = {"naive": 1.0, "forest": 1.0, "pretrained": 1.0, "lstm": 0.9}
+    assert odds(evidence(400, 0.3, **means)) > odds(evidence(40, 0.3, **means)) > 1
+    assert odds(evidence(400, 0.3, **means | {"lstm": 0.7})) > odds(evidence(400, 0.3, **means))
+    assert odds(evidence(400, 0.01, **means)) > odds(evidence(400, 0.3, **means))
+    level = dict.fromkeys(means, 0.0)
+    assert odds_between(evidence(40, 0.3, **means), level, "lstm", "naive") == pytest.approx(1.0)
+
+
+def test_evidence_counts_horizons_and_weighs_series_alike():
+    panel = a_panel(lengths=(90, 70))
+    split = Split(*(np.array(steps) for steps in ([40, 30], [16, 12], [12, 8])))
+    fits = fit_all([LastValue(), LastValue("far", bias=9.0)], panel, split, PROBLEM)
+    backtests = [of(fits, panel, split, PROBLEM) for of in (forecast_validation, forecast_calibration)]
+    found = evidence_of(*backtests)
+    assert found.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
+    means = []
+    for i in range(2):
+        rows = [b.results[(b.results.unique_id == f"s{i}") & (b.results.model == "far")] for b in backtests]
+        errors = np.concatenate([np.abs(part.y - part.y_hat) for part in rows])
+        means.append(errors.mean() / backtests[0].units[i])
+    assert found.means()[found.models.index("far")] == pytest.approx(np.mean(means))
+
+
+def recommended(forecasters, asked=None, panel=None):
+    panel = panel or a_panel(lengths=(90,))
+    split = a_split(panel, validation=20, test=25)
+    return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM, recommended=asked)
+
+
+def test_the_sentence_says_what_to_use_how_far_off_how_much_better_and_how_sure():
+    found = recommended([LastValue("lstm", "network", bias=3.0), LastValue()])
+    use = found.recommendation
+    error = found.scores.by_model.loc["naive", "mae"]
+    assert use.model == "naive"
+    assert use.error == pytest.approx(error)
+    assert use.gain == pytest.approx(0.0)
+    y = found.test.results.query("model == 'naive'")["y"]
+    assert math.isnan(use.error_share) == bool((y < 0).any())
+    assert use.sentence.startswith(f"use naive: typically {error:.2f} off, ")
+    assert "as repeating the " in use.sentence
+    assert use.sentence.endswith(" to 1 that it beats lstm on data like these")
+    assert found.leaderboard.set_index("model")["recommended"].to_dict() == {"naive": True, "lstm": False}
+
+
+def test_a_model_that_is_asked_for_is_recommended_and_the_sentence_says_so():
+    use = recommended([LastValue("lstm", "network", bias=30.0), LastValue()], asked="lstm").recommendation
+    assert (use.model, use.why, use.runner_up, use.turned) == ("lstm", "asked for", "naive", None)
+    assert use.odds < 1
+    assert use.sentence.startswith("use lstm, as asked for: typically ")
+    assert " to 1 that naive beats it on data like these" in use.sentence
+
+
+def test_one_that_was_asked_for_and_fails_is_not_recommended_and_a_note_says_why():
+    broken = Raises(ValueError("infinite"), name="lstm")
+    found = recommended([broken, LastValue()], asked="lstm")
+    assert found.recommendation.model == "naive"
+    assert found.recommendation.sentence.endswith("there is no other to compare it with")
+    assert any("`recommend=lstm` could not be followed" in note and "infinite" in note for note in found.notes)
+    assert recommended([broken]).recommendation is None
+
+
+def test_the_test_may_change_its_mind_and_never_the_choice():
+    """Right before the test and wrong on it, by a step of the level that one of the two knows."""
+    panel = a_panel(lengths=(600,))
+    level = np.where(np.arange(600) < 400, 5.0, 25.0) + 0.1 * np.random.default_rng(0).standard_normal(600)
+    panel = replace(panel, values=level[:, None])
+
+    class Five(LastValue):
+        def forecast(self, past, origins):
+            made = super().forecast(past, origins)
+            return type(made)(np.full_like(made.y_hat, 5.0))
+
+    split = a_split(panel, validation=200, test=200)
+    fits = fit_all([Five("five", "naive"), LastValue()], panel, split, PROBLEM)
+    use = evaluate(fits, panel, split, PROBLEM).recommendation
+    assert use.model == "five"
+    assert use.turned == "naive"
+    assert "the test, which had no say in this, has changed its mind: with it naive would be chosen (" in use.second
+
+
+def test_a_split_without_validation_still_has_a_recommendation():
+    panel = a_panel(lengths=(30,))
+    split = Split(np.array([24]), np.array([0]))
+    fits = fit_all([LastValue("pretrained", "pretrained", bias=0.1), LastValue()], panel, split, PROBLEM)
+    use = evaluate(fits, panel, split, PROBLEM).recommendation
+    assert (use.model, use.why, use.horizons) == ("pretrained", "known of its kind", 0.0)
+    assert "no rows were left to choose on" in use.sentence
