@@ -31,6 +31,7 @@ QUICK = {
     "probe": ["report.png=false"],
     "continue": ["continuation.steps=20"],
     "pretrain": ["pretrain.steps=1"],
+    "tune": ["tune.trials=2", "tune=quick", "training.max_epochs=1", "baseline=[naive]", "report.png=false"],
 }
 """What is added to a command of a task."""
 
@@ -255,7 +256,7 @@ def keys_of(table, prefix=""):
 def configured():
     """Every key of the configuration, with those of all its groups."""
     conf = ROOT / "conf"
-    keys = {"data", "model", "training", "baseline", "experiment"}
+    keys = {"data", "model", "training", "baseline", "tune", "experiment"}
     keys |= set(keys_of(yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))))
     for path in conf.glob("*/*.yaml"):
         group = f"baseline.{path.stem}" if path.parent.name == "baseline" else path.parent.name

@@ -104,6 +104,11 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
         if status := gradcheck(job, source).exit_status:
             raise SystemExit(status)
+    elif job.task == "tune":
+        with importing():
+            from forecast.tasks.tune import tune
+
+        tune(job, folder, overrides, source)
     else:
         with importing():
             from forecast.tasks.train import train

@@ -25,8 +25,8 @@ _OVERRIDE = re.compile(r"(?P<key>[+~]*[\w.@/:$-]+)=(?P<value>.*)", re.DOTALL)
 _FUNCTION = re.compile(
     r"\s*(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_str|extend_list)\s*\(.*\)\s*", re.DOTALL
 )
-_OPEN_KEY = re.compile(r"baseline\.[^.]+\.(params|choose)\.[^.]+")
-"""Whatever scikit-learn calls its parameters; for Hydra they have to be marked as new."""
+_OPEN_KEY = re.compile(r"baseline\.[^.]+\.(params|choose)\.[^.]+|tune\.space\..+")
+"""Whatever scikit-learn calls its parameters, and what a study may search: for Hydra they have to be marked as new."""
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -40,6 +40,9 @@ def quote_override(override: str, *, sweeps: bool) -> str:
         override, key = f"++{override}", f"++{key}"
     texts = text_keys()
     name = key.lstrip("+~")
+    if name.startswith("tune.space."):  # interval(8,64) is read by the study, and no sweep
+        value = value if value.startswith("[") or value == "null" or _is_quoted(value) else quoted(value)
+        return f"{key}={value}"
     if name not in texts.single | texts.several and parse_override(override) is not None:
         return override
     if name in texts.several and value and not value.startswith("[") and not sweeps:

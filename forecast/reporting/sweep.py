@@ -50,15 +50,15 @@ _APART = 0.3
 """Share of the axis within which names might lie on each other, on a telephone."""
 
 
-def write_sweep_page(sweep: pd.DataFrame, folder: str | Path) -> Path:
-    """Write `sweep.html` into `folder` and return its path.
+def write_sweep_page(sweep: pd.DataFrame, folder: str | Path, name: str = "sweep.html") -> Path:
+    """Write the page into `folder` and return its path.
 
     `sweep` is the table of sweep.csv: `job`, a column for each setting that was swept, `validation_mase` (or
     `validation_brier`), `seconds`, `status`; a job that failed has no score, and its reason as status.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "sweep.html"
+    path = folder / name
     path.write_text(sweep_html(sweep), encoding="utf-8")
     return path
 

@@ -14,6 +14,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     probe.probe(run, data, ...)         what a trained network does: a page into its run folder
     continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
     pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
+    tune.tune(job, folder, ...)         a search for good settings; the best is then a run
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ReportSettings
 from forecast.settings import OneOf, Settings, check_settings
+from forecast.tasks.space import TuneSettings
 from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune"] = "train"
     run: str | None = None
     """predict, probe, continue: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -67,6 +69,7 @@ class JobSettings(Settings):
     probe: ProbeSettings = ProbeSettings()
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()
+    tune: TuneSettings = TuneSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:

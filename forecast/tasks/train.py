@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.interface import Fitted
     from forecast.series.panel import Source
+    from forecast.tasks.prepare import OnEpoch
     from forecast.tasks.settings import JobSettings
 
 
@@ -125,8 +126,10 @@ class Validated(NamedTuple):
     graph_mb: float
 
 
-def validate(job: JobSettings) -> Validated:
+def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch | None = None) -> Validated:
     """Train the network alone and score it (`objective`) on the validation split; the test split is not looked at.
+
+    `source` is what `load_source(job.data)` gave, where it was read before; `on_epoch` may end the training by raising.
 
     Raises
     ------
@@ -134,9 +137,9 @@ def validate(job: JobSettings) -> Validated:
         Ctrl-C during training: a network that was cut short cannot be compared with those of other jobs.
 
     """
-    prepared = prepare(job)
+    prepared = prepare(job, source)
     job = prepared.job
-    forecaster, task = network(job), prepared.task
+    forecaster, task = network(job, on_epoch), prepared.task
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([forecaster], prepared.panel, task.split, task.problem, on_progress=work.stage)
     raise_failure(fits, forecaster.name)

@@ -22,6 +22,7 @@ CHOICES = [
     *(f"training={one}" for one in options("training")),
     *(f"baseline=[{one}]" for one in options("baseline")),
 ]
+STUDIES = [f"tune={one}" for one in options("tune")]
 EXPERIMENTS = [f"experiment={one}" for one in options("experiment")]
 OF_A_FILE = [
     f"experiment={one}"
@@ -49,19 +50,19 @@ def test_every_yaml_belongs_to_a_group():
     known = {conf_dir() / "config.yaml", *(conf_dir() / "hydra").rglob("*.yaml")}
     known |= {
         conf_dir() / group / f"{one}.yaml"
-        for group, one in (c.replace("[", "").strip("]").split("=") for c in [*CHOICES, *EXPERIMENTS])
+        for group, one in (c.replace("[", "").strip("]").split("=") for c in [*CHOICES, *STUDIES, *EXPERIMENTS])
     }
     assert set(conf_dir().rglob("*.yaml")) == known
 
 
-@pytest.mark.parametrize("choice", ["horizon=20", *CHOICES, *EXPERIMENTS])
+@pytest.mark.parametrize("choice", ["horizon=20", *CHOICES, *STUDIES, *EXPERIMENTS])
 def test_composes_and_round_trips(choice):
     job = check_job(composed(*with_path(choice)))
     stored = json.loads(json.dumps(job.model_dump(mode="json")))
     assert check_job(stored) == job
 
 
-@pytest.mark.parametrize("choice", [one for one in CHOICES if not one.startswith("baseline")])
+@pytest.mark.parametrize("choice", [one for one in [*CHOICES, *STUDIES] if not one.startswith("baseline")])
 def test_a_yaml_holds_exactly_the_keys_of_its_class(choice):
     group = choice.partition("=")[0]
     values = composed(*with_path(choice))
