@@ -35,7 +35,7 @@ QUICK = {
 }
 """What is added to a command of a task."""
 
-HELD_BACK = 12
+HELD_BACK = 13
 """Blocks that may be skipped: who writes one more thinks about it here."""
 
 

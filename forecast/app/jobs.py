@@ -43,6 +43,9 @@ _SILENT_S, _SAY_AGAIN_S = 3.0, 10.0
 _PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
 """What may be overridden with task=probe, besides `data.*`."""
 
+_SERVE_KEYS = ("serve.*",)
+"""What may be set with task=serve, besides `data.*`."""
+
 _CONTINUE_KEYS = ("continuation.*", "seed", "report.series")
 """What may be overridden with task=continue, besides `data.*`."""
 
@@ -88,6 +91,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
             from forecast.tasks.pretrain import pretrain
 
         print(pretrain(job.pretrain, folder, job.seed).sentence)
+        return
+    if job.task == "serve":
+        _serve(job, _data_overrides(job, overrides, *_SERVE_KEYS))
         return
     source = _read_first(job)
     if job.task == "check":
@@ -148,6 +154,18 @@ def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
 
     continued = continue_run(run, folder, data=data, asked=job.continuation, seed=job.seed, series=job.report.series)
     print("\n".join(continued.lines))
+
+
+def _serve(job: JobSettings, data: Mapping[str, Any]) -> None:
+    """Look for the runs before the task is imported, as for a prediction."""
+    from forecast.runs.folder import find_run
+
+    runs = [find_run(run) for run in job.serve.runs or (job.run or "latest",)]
+    with importing():
+        from forecast.tasks.serve import serve
+
+    names = ", ".join(str(run) for run in runs)
+    serve(job.serve, runs, data, ready=lambda address: print(f"serving {names} at {address}", flush=True))
 
 
 def _read_first(job: JobSettings) -> Source:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted
     from forecast.questions.kinds import Question
+    from forecast.runs.files import ForecastRow
     from forecast.series.panel import FloatArray, IntArray, Panel
     from forecast.tasks.settings import JobSettings
 
@@ -79,21 +80,10 @@ def predict(
     job = newer_job(opened, data)
     with new_folder(folder) as draft:
         source = newer_source(opened, job)
-        panel, left_out = common_panel(opened, source.panel, getattr(job.data, "on_new_series", "error"))
-        source = replace(source, notes=(*source.notes, *left_out))
-        check_known_ahead(panel, opened.problem.horizon)
-        panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
-        network = {opened.record.network.name: opened.network}
-        others = _others(opened, job, panel)
-        tables = [_ahead(opened, network, with_stand_ins(opened, panel))]
-        ahead = pd.concat([*tables, _ahead(opened, others, panel)] if others else tables)
-        ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
+        ahead = forecast_after(opened, job, source)
+        source, panel = ahead.source, ahead.panel
         scores = score_forecast(opened, panel)
-        short = _short(opened, source.panel)
-        apart = short_future(short, opened.problem, job.data.transform)
-        if apart is not None:
-            ahead = pd.concat([ahead, apart], ignore_index=True)
-        write_forecast(forecast_rows(ahead, panel.calendar), draft.staging / files.FORECAST)
+        write_forecast(ahead.rows, draft.staging / files.FORECAST)
         if job.report.paths and isinstance(opened.network, HasTrajectories):
             everything = with_stand_ins(opened, panel)
             drawn = future_paths(
@@ -107,8 +97,54 @@ def predict(
             write_results(drawn[drawn["unique_id"].isin(panel.ids)], draft.staging / files.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
-    sentence = _sentence(opened, panel, (*network, *others), scores, draft.final)
-    return Prediction(opened, source, ahead, scores, draft.final, sentence)
+    sentence = _sentence(opened, panel, ahead.models, scores, draft.final)
+    return Prediction(opened, source, ahead.future, scores, draft.final, sentence)
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """The forecast after newer data.
+
+    Attributes
+    ----------
+    source : the data, with notes on the series that are not forecast
+    panel : those that are, with features of the date
+    models : what was asked for a forecast
+
+    """
+
+    source: Source
+    panel: Panel
+    future: pd.DataFrame
+    models: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[ForecastRow]:
+        """The lines of `forecast.csv`."""
+        return forecast_rows(self.future, self.panel.calendar)
+
+
+def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool = True) -> Ahead:
+    """Forecast what comes after newer data with the network and, fitted on these data, the others that count.
+
+    Raises
+    ------
+    ForecastError
+        Data that do not fit the run.
+
+    """
+    panel, left_out = common_panel(run, source.panel, getattr(job.data, "on_new_series", "error"))
+    check_known_ahead(panel, run.problem.horizon)
+    panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
+    network = {run.record.network.name: run.network}
+    fitted = _others(run, job, panel) if others else {}
+    tables = [_ahead(run, network, with_stand_ins(run, panel))]
+    ahead = pd.concat([*tables, _ahead(run, fitted, panel)] if fitted else tables)
+    ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
+    apart = short_future(_short(run, source.panel), run.problem, job.data.transform)
+    if apart is not None:
+        ahead = pd.concat([ahead, apart], ignore_index=True)
+    return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, (*network, *fitted))
 
 
 def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame:

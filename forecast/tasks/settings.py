@@ -15,6 +15,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
     pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
+    serve.serve(settings, runs, data)   trained runs behind HTTP, until it is told to end
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ReportSettings
+from forecast.serving.settings import ServeSettings
 from forecast.settings import OneOf, Settings, check_settings
 from forecast.tasks.space import TuneSettings
 from forecast.training.settings import TrainingSettings, check_regime
@@ -46,9 +48,9 @@ if TYPE_CHECKING:
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune"] = "train"
+    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "serve"] = "train"
     run: str | None = None
-    """predict, probe, continue: the run folder to open, or "latest"."""
+    """predict, probe, continue, serve: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""
@@ -70,6 +72,7 @@ class JobSettings(Settings):
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()
     tune: TuneSettings = TuneSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:
@@ -91,6 +94,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "predict",
         "probe",
         "continue",
+        "serve",
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head

@@ -19,6 +19,7 @@ class Tasks:
         self.trained = []
         self.validated = []
         self.predicted = []
+        self.served = []
         self.error = None
         self.score = lambda job: 1.0
 
@@ -38,6 +39,10 @@ class Tasks:
         self.predicted.append((run, dict(data)))
         return SimpleNamespace(lines=("delimiter comma", f"{run} says 3"))
 
+    def serve(self, settings, runs, data, *, ready):
+        self.served.append((settings.port, runs, dict(data)))
+        ready("http://127.0.0.1:1")
+
     def check(self, job, source=None):
         return SimpleNamespace(sentence="no forecast moved", exit_status=0)
 
@@ -50,7 +55,7 @@ class Tasks:
 def tasks(monkeypatch):
     """Put the stand-ins where the command looks for its tasks."""
     stand_ins = Tasks()
-    modules = {"train": ("train", "validate"), **{name: (name,) for name in ("predict", "check", "gradcheck")}}
+    modules = {"train": ("train", "validate"), **{name: (name,) for name in ("predict", "check", "gradcheck", "serve")}}
     for module, names in modules.items():
         stub = ModuleType(f"forecast.tasks.{module}")
         for name in names:

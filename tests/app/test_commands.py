@@ -46,6 +46,24 @@ def test_predict_gets_what_was_said_about_the_data(command, tasks, tmp_path, typ
     assert said.out == f"delimiter comma\n{run} says 3\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "runs"),
+    [([], ["latest"]), (["run=a"], ["a"]), (["serve.runs=[a,b]"], ["a", "b"])],
+)
+def test_serve_gets_its_runs_and_says_where(command, tasks, tmp_path, typed, runs):
+    said = command("task=serve", "serve.port=7", "data.path=newer.csv", *typed)
+    assert said.status == 0
+    assert tasks.served == [(7, runs, {"name": "csv", "path": "newer.csv"})]
+    assert said.out == f"serving {', '.join(runs)} at http://127.0.0.1:1\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_takes_nothing_that_a_run_has_settled(command, tasks):
+    said = command("task=serve", "horizon=7")
+    assert said.status == 2
+    assert "`horizon=7` cannot be set with task=serve" in said.err
+
+
 def test_check_says_its_sentence_and_leaves_nothing(command, tasks, tmp_path):
     said = command("task=check")
     assert (said.status, said.out) == (0, "no forecast moved\n")

@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from outcomes import ahead, baseline, beside, final, forecast, judged, page, panel, paths, question, symbols, trained
 
+from forecast.serving.settings import ServeSettings
+
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
 
@@ -399,6 +401,7 @@ NOT_IN_THE_RESULT = {
     "tune.study": "what a study is called: tests of the task",
     "tune.heartbeat_s": "when a machine counts as dead: tests of the task",
     "tune.space": "what a study searches: tests of the task",
+    **{f"serve.{key}": "how task=serve serves: tests of the service" for key in ServeSettings.model_fields},
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",
 }

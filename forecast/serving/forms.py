@@ -1,0 +1,110 @@
+"""What goes in and out over HTTP, as OpenAPI describes it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from forecast.settings import Settings
+
+Cell: TypeAlias = str | int | float | bool | None
+
+_DAYS: list[JsonValue] = [{"ds": "2024-03-01", "y": 12.0}, {"ds": "2024-03-02", "y": 15.5}]
+
+
+class ForecastRequest(Settings):
+    """A history to forecast after: rows with a time, a value, and an id where there are several series."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"history": _DAYS}]})
+
+    history: list[dict[str, Cell]]
+    """Rows: `ds` (left out where rows are steps), `y`, `unique_id` (left out of one series) and covariates, or columns
+    as the run's own file has them."""
+    run: str | None = None
+    """Id of the run; null: the only one, or the first."""
+    others: bool = True
+    """Fit the recommended model and the baseline to beat on this history, and forecast with them as well."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the data, as `data.*` on the command line: {"on_gaps": "mask"}."""
+
+    @field_validator("history")
+    @classmethod
+    def _some_rows(cls, value: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
+        if not value:
+            raise ValueError("one row at least")
+        return value
+
+
+class Row(Settings):
+    """A new row of a stream: a number, or one for each of several series by id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"y": 12.5}, {"y": {"north": 3.5, "south": None}}]})
+
+    y: Cell | dict[str, Cell]
+    run: str | None = None
+    """Id of the run; null: the only one, or the first."""
+
+
+class Step(BaseModel):
+    """A forecast of one step, with quantiles where the run has them."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"unique_id": "y", "ds": "2024-03-04", "model": "lstm", "y_hat": 13.2, "q0.1": 9.8}]
+        },
+    )
+
+    unique_id: str
+    ds: str
+    model: str
+    y_hat: float
+
+
+class ForecastAnswer(BaseModel):
+    """The forecast after a history; `recommended` is the model to use, as the run found."""
+
+    run: str
+    recommended: str
+    forecast: list[Step]
+    notes: list[str]
+
+
+class StreamAnswer(BaseModel):
+    """The forecast after a row; `dropped` names a stream that had to make room."""
+
+    id: str
+    run: str
+    rows: int
+    forecast: list[Step]
+    dropped: str | None
+
+
+class RunAnswer(BaseModel):
+    """A run that is served."""
+
+    id: str
+    created: str
+    model: str
+    series: int
+    ids: list[str]
+    horizon: int
+    frequency: str
+    season_steps: int
+    recommended: str
+    verdict: str
+
+
+class Health(BaseModel):
+    """That the service lives, and what it holds."""
+
+    status: str
+    runs: int
+    streams: int
+
+
+class Refusal(BaseModel):
+    """Why a request was refused: the one line that the command prints."""
+
+    error: str

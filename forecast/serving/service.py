@@ -1,0 +1,242 @@
+"""The service: trained runs behind HTTP."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+
+from forecast.errors import ForecastError
+from forecast.serving.counters import Counters
+from forecast.serving.forms import (
+    ForecastAnswer,
+    ForecastRequest,
+    Health,
+    Refusal,
+    Row,
+    RunAnswer,
+    StreamAnswer,
+)
+from forecast.serving.guard import FAULT, Guard, RefusedError, one_line, read_body
+from forecast.serving.streams import Stream, Streams
+from forecast.serving.workers import BusyError, WorkerError, Workers
+from forecast.settings import Settings, check_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from forecast.serving.settings import ServeSettings
+
+S = TypeVar("S", bound=Settings)
+_REPORT_POLICY = (
+    "sandbox allow-scripts allow-popups allow-downloads; default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'"
+)
+"""A report may be of a run that a stranger made: it can draw, and reach nothing of the service."""
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal, "description": meaning}
+    for status, meaning in (
+        (400, "Not JSON"),
+        (401, "No token"),
+        (404, "No such run or stream"),
+        (413, "Too large"),
+        (422, "What was sent does not fit"),
+        (429, "Too busy"),
+    )
+}
+_BODIES = {
+    "application/json": {"schema": ForecastRequest.model_json_schema()},
+    "text/csv": {"schema": {"type": "string"}, "example": "ds,y\n2024-03-01,12.0\n2024-03-02,15.5\n"},
+}
+_ROW = {"application/json": {"schema": Row.model_json_schema()}}
+RunName = Annotated[str | None, Query(description="Id of the run; the only one, or the first, where it is left out")]
+StreamName = Annotated[str, Path(min_length=1, max_length=200, examples=["sensor-1"])]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the service is handed, all of it made in `forecast.tasks.serve`.
+
+    Attributes
+    ----------
+    runs : what `/runs` says of each, by id
+    folders : where each lies
+    functions : what workers can be asked: `forecast(folder, content, request, limits)`
+    report : the report of a run as HTML
+    start : begin a stream where the data of a run end
+
+    """
+
+    runs: Mapping[str, dict[str, Any]]
+    folders: Mapping[str, str]
+    functions: Mapping[str, Callable[..., Any]]
+    report: Callable[[str], bytes]
+    start: Callable[[str], Stream]
+
+
+def make_service(answers: Answers, settings: ServeSettings, token: str | None = None) -> FastAPI:
+    """Return the service as an ASGI application; its workers live as long as it runs."""
+    max_bytes = int(settings.max_mb * 1e6)
+    streams = Streams(answers.start, settings.max_streams)
+    counters = Counters(
+        {
+            "forecast_runs": ("Runs that are served.", lambda: len(answers.runs)),
+            "forecast_streams": ("Streams that are kept.", lambda: len(streams)),
+        }
+    )
+
+    @asynccontextmanager
+    async def living(app: FastAPI) -> AsyncIterator[None]:
+        app.state.workers = Workers(answers.functions, settings.workers, settings.time_limit_s, settings.max_waiting)
+        try:
+            yield
+        finally:
+            app.state.workers.close()
+
+    app = FastAPI(title="forecast", lifespan=living, docs_url=None, redoc_url=None, responses=_REFUSALS)
+    app.add_middleware(Guard, token=token, max_bytes=max_bytes, count=counters.count)
+    _answer_errors(app)
+
+    _add_forecasts(app, answers, settings, streams)
+    _add_readings(app, answers, streams, counters)
+    return app
+
+
+def _chosen(answers: Answers, run: str | None) -> str:
+    if not answers.runs:
+        raise RefusedError(404, "this service has no runs: start it with `run=...` or `serve.runs=[...]`")
+    name = next(iter(answers.runs)) if run is None else run
+    if name not in answers.runs:
+        raise RefusedError(404, f"there is no run {name[:80]!r}: ask for one of {', '.join(answers.runs)}")
+    return name
+
+
+def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, streams: Streams) -> None:
+    """Add what is asked for a forecast."""
+
+    async def body_of(request: Request) -> bytes:
+        return await read_body(request, int(settings.max_mb * 1e6), settings.time_limit_s)
+
+    @app.post("/forecast", response_model=ForecastAnswer, openapi_extra={"requestBody": {"content": _BODIES}})
+    async def forecast(
+        request: Request,
+        run: RunName = None,
+        accept: Annotated[str, Header()] = "",
+        content_type: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> Response:
+        """Forecast what comes after a history: JSON, or a CSV like the file that the run was trained on.
+
+        With a CSV, settings of the data stand in the address, as on the command line: `?data.on_gaps=mask`. With
+        `Accept: text/csv` the forecast is the text of a `forecast.csv`.
+        """
+        content = await body_of(request)
+        if content_type.partition(";")[0].strip() in ("text/csv", "application/csv", "text/plain"):
+            said = {key[5:]: value for key, value in request.query_params.items() if key.startswith("data.")}
+            asked = ForecastRequest.model_construct(history=[], run=None, others=True, data=said)
+        else:
+            asked, content = _checked(ForecastRequest, content), b""
+        name = _chosen(answers, asked.run or run)
+        limits = (settings.max_rows, settings.max_series)
+        made = await app.state.workers.ask("forecast", answers.folders[name], content, asked.model_dump(), limits)
+        if "text/csv" in accept:
+            return Response(made["csv"], media_type="text/csv")
+        recommended = answers.runs[name]["recommended"]
+        kept = {"forecast": made["forecast"], "notes": made["notes"]}
+        return JSONResponse({"run": name, "recommended": recommended, **kept})
+
+    @app.post("/stream/{id}", response_model=StreamAnswer, openapi_extra={"requestBody": {"content": _ROW}})
+    async def stream(id: StreamName, request: Request, run: RunName = None) -> Response:  # noqa: A002
+        """Take the next row of a stream and forecast; a new id begins where the data of the run end."""
+        row = _checked(Row, await body_of(request))
+        name = _chosen(answers, row.run or run)
+        made = await streams.update(id, name, {"y": row.y})
+        return JSONResponse({"id": id, "run": name, **made._asdict()})
+
+    @app.delete("/stream/{id}", status_code=204, response_class=Response)
+    async def forget(id: StreamName) -> None:  # noqa: A002
+        """Forget a stream; its id can begin anew."""
+        if not streams.drop(id):
+            raise RefusedError(404, f"there is no stream {id[:80]!r}")
+
+
+def _add_readings(app: FastAPI, answers: Answers, streams: Streams, counters: Counters) -> None:
+    """Add what tells of the service and its runs."""
+
+    @app.get("/runs", response_model=list[RunAnswer])
+    async def runs() -> Response:
+        """Return the runs that are served."""
+        return JSONResponse([{"id": name, **facts} for name, facts in answers.runs.items()])
+
+    @app.get("/runs/{id}/report", response_class=HTMLResponse)
+    async def report(id: Annotated[str, Path(max_length=200)]) -> Response:  # noqa: A002
+        """Return the report of a run, a page."""
+        return report_page(answers.report(_chosen(answers, id)))
+
+    @app.get("/health", response_model=Health)
+    async def health() -> Response:
+        """Say that the service lives."""
+        return JSONResponse({"status": "ok", "runs": len(answers.runs), "streams": len(streams)})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Return counts and times for Prometheus."""
+        return PlainTextResponse(counters.text(), media_type="text/plain; version=0.0.4")
+
+
+def report_page(content: bytes) -> Response:
+    """Return a report so that it can do nothing but be read."""
+    return HTMLResponse(content, headers={"content-security-policy": _REPORT_POLICY, "referrer-policy": "no-referrer"})
+
+
+def _checked(kind: type[S], content: bytes) -> S:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the body should be JSON and is not ({str(error)[:120]})") from None
+    if not isinstance(values, dict):
+        raise RefusedError(422, f"the body should be one JSON object, found {type(values).__name__}")
+    return check_settings(kind, values)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Answer each error with its status and the one line that the command prints."""
+
+    def refusal(status: int, line: str, headers: Mapping[str, str] | None = None) -> Response:
+        return JSONResponse({"error": line}, status, dict(headers or {}))
+
+    @app.exception_handler(ForecastError)
+    async def mistake(_: Request, error: ForecastError) -> Response:
+        return refusal(422, " ".join(str(error).split("\n")))
+
+    @app.exception_handler(RefusedError)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return refusal(error.status, str(error), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return refusal(422, one_line(error.errors()[0]))
+
+    @app.exception_handler(HTTPException)
+    async def of_http(_: Request, error: HTTPException) -> Response:
+        return refusal(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(BusyError)
+    async def busy(_: Request, error: BusyError) -> Response:
+        line = "as many forecasts wait as this service lets wait (`serve.max_waiting`): ask again in a moment"
+        return refusal(429, line, {"retry-after": "1"})
+
+    @app.exception_handler(WorkerError)
+    async def worker(_: Request, error: WorkerError) -> Response:
+        sys.stderr.write(f"{error}\n")
+        return refusal(500, FAULT)
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> Response:
+        return refusal(500, FAULT)
