@@ -16,7 +16,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SHOWN = {"utf-8-sig": "utf-8 with BOM", "utf-16": "utf-16", "utf-32": "utf-32"}
+BOM = "utf-8 with BOM"
+_SHOWN = {"utf-8-sig": BOM, "utf-16": "utf-16", "utf-32": "utf-32"}
 # Guesses of charset-normalizer that are trusted: scripts that no Western code page can be mistaken for. Among the many
 # Western code pages a guess from a few bytes is chance, and cp1252 is what such files nearly always are.
 _OTHER_SCRIPTS = {"cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5", "cp1251", "koi8_r", "cp1253"}

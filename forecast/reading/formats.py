@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from pyarrow import feather, parquet
 
 from forecast.errors import ForecastError
-from forecast.reading.files import decode
+from forecast.reading.files import BOM, decode
 from forecast.reading.grid import Grid, cut_text
 from forecast.wording import name_some
 
@@ -92,7 +92,8 @@ def join(grids: Sequence[Grid], files: Sequence[str]) -> Grid:
         ragged=tuple((n + s, why) for grid, s in zip(grids, starts, strict=True) for n, why in grid.ragged),
         found=(("files", f"{len(grids)} ({labels[0]} to {labels[-1]}; lines are counted on)"), *grids[0].found),
         notes=tuple(notes),
-        european=grids[0].european,
+        delimiter=grids[0].delimiter,
+        encoding=grids[0].encoding,
         file_column=column,
     )
 
@@ -130,7 +131,8 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
             f"{content.name!r} has a header ({', '.join(grid.names[:5])}) and no rows below it: expected times and "
             f"values"
         )
-    return replace(grid, found=(("encoding", encoding), *grid.found))
+    codec = "utf-8-sig" if encoding == BOM else encoding
+    return replace(grid, found=(("encoding", encoding), *grid.found), encoding=codec)
 
 
 def _records(text: str, name: str) -> pd.DataFrame | None:

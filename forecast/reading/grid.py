@@ -42,7 +42,7 @@ class Grid:
     lines : (row,) int64
     ragged : rows with too many cells, which are not among the others: line and what is wrong
     found, notes : as in `RawTable`
-    european : the file is separated by semicolons, as in countries with decimal commas
+    delimiter, encoding : of a text; " " is any run of blanks
     file_column : the column that says from which of several files a row is; "": there is one file
     twins : columns that share a name in the file and differ: "x (1)" and "x (2)", by which they are told apart -> "x"
 
@@ -54,13 +54,19 @@ class Grid:
     ragged: tuple[tuple[int, str], ...] = ()
     found: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    european: bool = False
+    delimiter: str = ","
+    encoding: str = "utf-8"
     file_column: str = ""
     twins: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.lines)
+
+    @property
+    def european(self) -> bool:
+        """Whether the file is separated by semicolons, as in countries with decimal commas."""
+        return self.delimiter == ";"
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -126,7 +132,7 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
         ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
         found=_found(dialect, header),
         notes=(*header.notes, *about),
-        european=dialect.delimiter == ";",
+        delimiter=dialect.delimiter or ",",  # one cell a line has none
         twins=twins,
     )
     return _without_empty(grid)

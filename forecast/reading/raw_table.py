@@ -16,13 +16,13 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import FIRST_DAY, LAST_DAY, TimeStyle, plain_style
-from forecast.series.panel import Channel
+from forecast.series.panel import PLAIN_FORM, Channel
 from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from forecast.series.panel import FloatArray, IntArray, Role, TimeArray
+    from forecast.series.panel import FloatArray, IntArray, Role, TableForm, TimeArray
 
 
 _LARGEST = 1e150  # numbers whose squares, and sums of these, are still finite
@@ -64,6 +64,7 @@ class RawTable:
     symbols : alphabet whose indices the targets' values are; empty: they are numbers
     unknown : symbols that a given alphabet lacks, with the line where each occurs first; their values are NaN
     unused : a sentence on the columns that are not read, and how they could be; empty: all are
+    form : of the file
 
     """
 
@@ -76,6 +77,7 @@ class RawTable:
     symbols: tuple[str, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
     unused: str = ""
+    form: TableForm = PLAIN_FORM
 
 
 def in_order_of_ids(ids: Iterable[str]) -> list[str]:

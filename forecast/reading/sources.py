@@ -162,7 +162,7 @@ def _load_csv(settings: CsvSettings, symbols: tuple[str, ...], *, offers: bool =
     found, notes = {**raw.found, **assembled.found}, (*raw.notes, *assembled.notes)
     if offers and raw.unused:
         notes += (raw.unused,)
-    source = Source(assembled.panel, found, notes, raw.fingerprint)
+    source = Source(assembled.panel, found, notes, raw.fingerprint, raw.form)
     return _of_symbols(source, symbols) if settings.symbols else source
 
 

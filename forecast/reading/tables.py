@@ -39,6 +39,7 @@ from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.unused import unused_note
 from forecast.reading.values import notation_words, read_covariates, read_targets
 from forecast.reading.wide import find_wide
+from forecast.series.panel import TableForm
 from forecast.wording import counted
 
 if TYPE_CHECKING:
@@ -111,6 +112,13 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
         symbols=targets.symbols,
         unknown=targets.unknown,
         unused=unused,
+        form=TableForm(
+            delimiter=grid.delimiter,
+            decimal=columns[0].notation.decimal,
+            encoding=grid.encoding,
+            time=" ".join(roles.time.columns) or TableForm.time,
+            identity=identity or TableForm.identity,
+        ),
     )
 
 

@@ -223,6 +223,28 @@ def _rows_of(offsets: IntArray, which: IntArray) -> tuple[IntArray, IntArray]:
     return packed, np.arange(packed[-1]) + np.repeat(offsets[which] - packed[:-1], lengths)
 
 
+@dataclass(frozen=True)
+class TableForm:
+    """How the user writes tables; a forecast is given back in the same form.
+
+    Attributes
+    ----------
+    encoding : as Python calls it
+    time, identity : headings of the columns of times and of ids
+
+    """
+
+    delimiter: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    time: str = "time"
+    identity: str = "series"
+
+
+PLAIN_FORM = TableForm()
+"""Of data that come from no text."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """The data of a job: a panel, and what was detected and decided as it was read.
@@ -232,6 +254,7 @@ class Source:
     found : what was detected, in order, in a few words each ("delimiter" -> "semicolon")
     notes : what was decided, left out or filled in, a sentence each
     fingerprint : SHA-256 of the file, or of the values of a generated series
+    form : of the file
 
     """
 
@@ -239,6 +262,7 @@ class Source:
     found: dict[str, str]
     notes: tuple[str, ...]
     fingerprint: str
+    form: TableForm = PLAIN_FORM
 
 
 def single_series(values: npt.ArrayLike, times: TimeArray, calendar: Calendar, name: str = "y") -> Panel:
