@@ -244,21 +244,25 @@ def colour(names: Mapping[str, str], field: str = "of") -> alt.Color:
 def stroke_widths(roles: Roles) -> dict[str, float]:
     """Return the strokes of truth, network and baseline; the baseline's is thin, to lie on a network that equals it."""
     strokes = {TRUTH: 1.4, roles.network: 3.0}
+    if roles.recommended is not None:
+        strokes[roles.recommended] = 3.0
     if roles.baseline is not None:
         strokes[roles.baseline] = 1.5
     return strokes
 
 
 def role_colours(roles: Roles) -> dict[str, str]:
-    """Return the colours of truth, network and baseline."""
+    """Return the colours of truth, network and baseline, and of the recommended model where it is neither."""
     colours = {TRUTH: LIGHT.truth, roles.network: LIGHT.network}
+    if roles.recommended is not None:
+        colours.setdefault(roles.recommended, LIGHT.recommended)
     if roles.baseline is not None:
         colours[roles.baseline] = LIGHT.baseline
     return colours
 
 
 def role_keys(roles: Roles, shown: Container[str]) -> tuple[Key, ...]:
-    """Return the legend of truth, network and baseline, as far as they are `shown`."""
+    """Return the legend of the models that have a colour, as far as they are `shown`."""
     return tuple(key for key in keys(role_colours(roles)) if key.label in shown)
 
 

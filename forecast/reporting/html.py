@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from markupsafe import Markup
 
 from forecast.reporting.leaderboard import table_columns, table_rows
 from forecast.reporting.pictures import SCHEMA, Painters, painter_count
-from forecast.reporting.sections import data, draw, forecasts
+from forecast.reporting.sections import answer, data, draw, forecasts
 from forecast.reporting.summary import Summary, build_summary
 from forecast.reporting.theme import (
     DARK,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from forecast.reporting.sections.series import Choice
 
 GRIDS = {1: "one", 2: "two", 3: "three"}
+_TRUST = ("forecasts", "calibration")
+"""Figures that stand between the recommendation and the leaderboard."""
 _MANY_ROWS = 900
 """Rows of a chart from which a browser draws it on a canvas."""
 _MOST_BYTES = 1_600_000
@@ -78,8 +81,9 @@ def write_report(source: Summary | pd.DataFrame, folder: str | Path, *, png: boo
 
 
 def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
-    """Return the page of a run."""
-    spread = summary.sections.get("spread")
+    """Return the page of a run: what to use, then why to trust it, then all models, then the details."""
+    spread, figures = summary.sections.get("spread"), list(figures)
+    trust = [figure.name for figure in figures if figure.name in _TRUST] if "answer" in summary.sections else []
     return render_page(
         "report.html",
         figures,
@@ -87,6 +91,8 @@ def report_html(summary: Summary, figures: Iterable[Figure]) -> str:
         summary=summary,
         columns=table_columns(summary.leaderboard),
         rows=table_rows(summary.leaderboard, summary.roles),
+        answer=summary.sections.get("answer"),
+        above_leaderboard=trust[-1] if trust else None,
         choices=(drawn := draw_choices(summary)),
         chosen=next((choice.label for choice in summary.choices if choice.name == summary.series), None),
         series_count=0 if spread is None else len(spread.ids),
@@ -209,7 +215,7 @@ def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
     Where all of them would make the page too large, fewer are taken, evenly.
     """
     with debug_mode(False):  # see `sections.draw`
-        drawn = {choice.label: _exchange(_figures_of(choice, summary)) for choice in summary.choices}
+        drawn = {choice.label: _exchange_of(choice, summary) for choice in summary.choices}
     size = sum(len(json.dumps(of_series, ensure_ascii=False)) for of_series in drawn.values())
     every = max(-(-size // _MOST_BYTES), 1)
     shown = next((choice.label for choice in summary.choices if choice.name == summary.series), None)
@@ -218,10 +224,17 @@ def draw_choices(summary: Summary) -> dict[str, dict[str, Any]]:
 
 
 def _figures_of(choice: Choice, summary: Summary) -> Iterator[Figure]:
+    if choice.answer is not None:
+        yield answer.draw(choice.answer, summary)
     yield data.draw(choice.data, summary)
     yield forecasts.draw_origins(choice.origins, summary)
     if choice.future is not None:
         yield forecasts.draw_future(choice.future, summary)
+
+
+def _exchange_of(choice: Choice, summary: Summary) -> dict[str, Any]:
+    steps = None if choice.answer is None else choice.answer.steps
+    return _exchange(_figures_of(choice, summary)) | {"steps": None if steps is None else asdict(steps)}
 
 
 def _exchange(figures: Iterable[Figure]) -> dict[str, Any]:

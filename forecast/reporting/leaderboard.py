@@ -120,7 +120,8 @@ def table_rows(rows: Sequence[Row], roles: Roles) -> tuple[TableRow, ...]:
     def role(row: Row) -> str:
         if all(value is None for value in row.measures.values()):
             return "failed"
-        return {roles.network: "network", roles.baseline: "baseline"}.get(row.model, "")
+        named = {roles.recommended: "recommended", roles.baseline: "baseline", roles.network: "network"}
+        return named.get(row.model, "")
 
     names = [name for name in columns if name != "model"]
     return tuple(

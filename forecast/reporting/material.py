@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.evaluation.intervals import Intervals
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.questions.kinds import Question
     from forecast.reporting.leaderboard import Row
     from forecast.reporting.lines import Array, Clock
@@ -33,6 +34,7 @@ class Roles:
 
     network: str
     baseline: str | None
+    recommended: str | None = None
 
     def named(self) -> tuple[str, ...]:
         """Return the models that have a colour, the network first."""
@@ -48,6 +50,7 @@ class Material:
     uid : the series that is drawn
     symbols : texts of the codes in `results` and `series`, where these are codes
     passage : results of the series that is drawn from successive origins, where `results` leaves some out
+    next_command : what forecasts again when there are newer data
 
     """
 
@@ -69,6 +72,8 @@ class Material:
     symbols: tuple[str, ...]
     passage: pd.DataFrame | None
     continuation: str | None
+    recommendation: Recommendation | None = None
+    next_command: str = ""
 
     @cached_property
     def series_count(self) -> int:
@@ -170,10 +175,12 @@ def error_measure(table: pd.DataFrame) -> str:
 # What is drawn
 
 
-def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None) -> Roles:
-    """Choose which two models are drawn in colour; `rows` of the leaderboard stand best first."""
+def choose_roles(
+    rows: Sequence[Row], network: str | None, baseline: str | None, recommended: str | None = None
+) -> Roles:
+    """Choose which models are drawn in colour; `rows` of the leaderboard stand best first."""
     known = [row.model for row in rows]
-    for name in (network, baseline):
+    for name in (network, baseline, recommended):
         if name is not None and name not in known:
             raise ForecastError(f"model {name!r} is not in the results: there are {', '.join(known)}")
     if network is None:
@@ -183,7 +190,7 @@ def choose_roles(rows: Sequence[Row], network: str | None, baseline: str | None)
         others = [row for row in rows if row.model != network and any(v is not None for v in row.measures.values())]
         simple = [row for row in others if row.kind not in ("network", "reference")]
         baseline = next((row.model for row in simple or others), None)
-    return Roles(network, baseline)
+    return Roles(network, baseline, recommended)
 
 
 def choose_series(results: pd.DataFrame, network: str, wanted: str | None) -> str:

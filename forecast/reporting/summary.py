@@ -92,6 +92,7 @@ def build_summary(
     symbols: Sequence[str] = (),
     passage: pd.DataFrame | None = None,
     continuation: str | None = None,
+    next_command: str = "",
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -119,6 +120,7 @@ def build_summary(
     symbols : texts of the codes in `results` and `series`, in their order
     passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
     continuation : a text drawn from the network symbol by symbol, shown after the data
+    recommendation : which model to use, and how far off it is; `next_command` forecasts again from newer data
 
     Raises
     ------
@@ -130,7 +132,7 @@ def build_summary(
     check_results(results)
     results, texts = with_codes(points_and_quantiles(results), tuple(symbols))
     rows = leaderboard_rows(results, leaderboard)
-    roles = choose_roles(rows, network, baseline)
+    roles = choose_roles(rows, network, baseline, recommendation.model if recommendation else None)
     material = Material(
         question=SYMBOL if SYMBOL.scored_column in results else question,
         results=results,
@@ -150,6 +152,8 @@ def build_summary(
         symbols=texts,
         passage=passage,
         continuation=continuation,
+        recommendation=recommendation,
+        next_command=next_command,
     )
     sections = build_sections(material)
     what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"

@@ -1,8 +1,9 @@
 """Colours and type of every picture, in light and in dark.
 
-A thing has one colour all over the page: the truth, the network and the baseline to beat, after Okabe and Ito (2008),
-so that they can be told apart by colour-blind readers and by their lightness; everything else stays grey. Charts are
-drawn in the light colours; a page in dark mode exchanges each for its twin, so that there is one definition of a chart.
+A thing has one colour all over the page: the truth, the network, the baseline to beat, and what is recommended where it
+is neither, after Okabe and Ito (2008), so that they can be told apart by colour-blind readers and by their lightness;
+everything else stays grey. Charts are drawn in the light colours; a page in dark mode exchanges each for its twin, so
+that there is one definition of a chart.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Palette:
     truth: str
     network: str
     baseline: str
+    recommended: str
     other: str
     validation: str
     calibration: str
@@ -46,6 +48,7 @@ LIGHT = Palette(
     truth="#3d4754",
     network="#0072b2",
     baseline="#d55e00",
+    recommended="#00805c",
     other="#a9b2bc",
     validation="#f6ecd2",
     calibration="#ece4f5",
@@ -60,6 +63,7 @@ DARK = Palette(
     truth="#cfd6df",
     network="#56b4e9",
     baseline="#f59a4b",
+    recommended="#2fbf8f",
     other="#66717e",
     validation="#3b3320",
     calibration="#342a47",

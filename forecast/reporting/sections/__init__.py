@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting.sections import (
+    answer,
     calibration,
     data,
     direction,
@@ -53,9 +54,11 @@ class Section:
 
 
 SECTIONS = (
+    Section("answer", answer.build, answer.draw),
     Section("spread", series.build, series.draw),
     Section("data", data.build, data.draw),
     Section("origins", forecasts.build_origins, forecasts.draw_origins),
+    Section("calibration", calibration.build, calibration.draw),
     Section("future", forecasts.build_future, forecasts.draw_future),
     Section("shares", symbols.build_shares, symbols.draw_shares),
     Section("passage", passage.build, passage.draw),
@@ -66,7 +69,6 @@ SECTIONS = (
     Section("probabilities", direction.build_probabilities, direction.draw_probabilities),
     Section("reliability", direction.build_reliability, direction.draw_reliability),
     Section("steps", steps.build, steps.draw),
-    Section("calibration", calibration.build, calibration.draw),
     Section("learning", training.build, training.draw),
     Section("gradients", gradients.build, gradients.draw),
     Section("residuals", residuals.build, residuals.draw),

@@ -105,19 +105,35 @@ def origins_section(
 
 def future_section(
     truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock, uid: str
-) -> ForecastSection:
-    """Show the forecast after the end of one series, with its recent past; once for each model that has intervals."""
+) -> ForecastSection | None:
+    """Show the forecast after the end of one series, with its recent past; once for each model that has intervals.
+
+    None where there is no other than the recommended one, which stands on the first screen.
+    """
     tables = {model: forecast[forecast["model"] == model].sort_values("ds") for model in roles.named()}
     tables = {model: rows for model, rows in tables.items() if len(rows)}
-    steps = max(len(rows) for rows in tables.values())
-    known = truth[truth["ds"] < forecast["ds"].min()].tail(max(steps * 5, 60))
-    end = float(axis_times(known["ds"])[-1])
-    forecasts = _forecasts(known, tables, end)
+    if set(tables) <= {roles.recommended}:
+        return None
+    forecasts = _forecasts_after(truth, tables)
+    end, steps = forecasts.origin, forecasts.steps
     models = [model for model, intervals in forecasts.intervals.items() if intervals.visible]
     views = tuple(_view(forecasts, clock, intervals_of=model) for model in models or [roles.network])
     says = f"{counted(steps, 'step')} after the last observation, {clock.write(end)}, for which no truth is known yet."
     says += intervals_in_words(list(forecasts.intervals.values())) + _cut_off_in_words([forecasts], models)
     return ForecastSection(says, uid, views)
+
+
+def future_view(truth: pd.DataFrame, model: str, rows: pd.DataFrame, clock: Clock) -> View:
+    """Show the forecast of one model, in the order of time, after the end of a series."""
+    return _view(_forecasts_after(truth, {model: rows}), clock, intervals_of=model)
+
+
+def _forecasts_after(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> _Forecasts:
+    """Bring together what models forecast after the end, and the truth before: five horizons, or 60 steps."""
+    steps = max(len(rows) for rows in tables.values())
+    first = min(rows["ds"].iloc[0] for rows in tables.values())
+    known = truth[truth["ds"] < first].tail(max(steps * 5, 60))
+    return _forecasts(known, tables, float(axis_times(known["ds"])[-1]))
 
 
 @dataclass(frozen=True)
@@ -210,8 +226,9 @@ def limits_around(truth: Array, forecasts: Array) -> tuple[float, float]:
 def draw_origins(section: ForecastSection, summary: Summary) -> Figure:
     """Draw the forecasts of network and baseline from several origins, with the network's intervals."""
     roles = summary.roles
-    panels = tuple(_panel(view, roles, summary.clock, 160, title=view.label) for view in section.views)
-    keys = (*charts.keys(charts.role_colours(roles)), *_interval_keys(section, roles))
+    panels = tuple(draw_view(view, roles, summary.clock, 160, title=view.label) for view in section.views)
+    shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
+    keys = (*charts.role_keys(roles, shown), *interval_keys(section.views, roles))
     return Figure("forecasts", "Forecasts against the truth", section.says, panels, keys, columns=3)
 
 
@@ -220,21 +237,24 @@ def draw_future(section: ForecastSection, summary: Summary) -> Figure:
     roles, panels = summary.roles, []
     for view in section.views:
         title = f"intervals of {view.intervals.model}" if len(section.views) > 1 and view.intervals else None
-        panels.append(_panel(view, roles, summary.clock, 240, title=title, axis_title=section.series))
+        panels.append(draw_view(view, roles, summary.clock, 240, title=title, axis_title=section.series))
     shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
-    keys = (*charts.role_keys(roles, shown), *_interval_keys(section, roles))
+    keys = (*charts.role_keys(roles, shown), *interval_keys(section.views, roles))
     return Figure("future", "The forecast ahead", section.says, tuple(panels), keys, columns=2)
 
 
-def _interval_keys(section: ForecastSection, roles: Roles) -> tuple[Key, ...]:
-    intervals = [view.intervals for view in section.views if view.intervals is not None]
+def interval_keys(views: Sequence[View], roles: Roles) -> tuple[Key, ...]:
+    """Return the legend of the bands of some views."""
+    intervals = [view.intervals for view in views if view.intervals is not None]
     return band_keys(intervals, charts.role_colours(roles)[intervals[0].model]) if intervals else ()
 
 
-def _panel(
-    view: View, roles: Roles, clock: Clock, height: int, *, title: str | None, axis_title: str | None = None
+def draw_view(
+    view: View, roles: Roles, clock: Clock, height: int, *, title: str | None = None, axis_title: str | None = None
 ) -> Panel:
-    tracks = [(TRUTH, view.truth), *((track.model, track.line) for track in view.tracks)]
+    """Draw the lines and the intervals of a view."""
+    # the truth lies on top: a good forecast would hide it
+    tracks = [*((track.model, track.line) for track in view.tracks), (TRUTH, view.truth)]
     strokes = charts.stroke_widths(roles)
     rows = [{**row, "wide": strokes[row["of"]]} for row in charts.track_rows(tracks)]
     tables = {"lines": rows, "origin": [{"t": view.origin}]}

@@ -17,6 +17,7 @@ from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.lines import rounded
 from forecast.reporting.material import error_measure, mean_losses, truth_of
+from forecast.reporting.sections.answer import answer_of
 from forecast.reporting.sections.data import data_section
 from forecast.reporting.sections.forecasts import future_section, origins_section
 from forecast.reporting.theme import LIGHT
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from forecast.reporting.charts import Panel, Values
     from forecast.reporting.material import Material, Roles
+    from forecast.reporting.sections.answer import AnswerSection
     from forecast.reporting.sections.data import DataSection
     from forecast.reporting.sections.forecasts import ForecastSection
     from forecast.reporting.summary import Summary
@@ -171,6 +173,7 @@ class Choice:
     data: DataSection
     origins: ForecastSection
     future: ForecastSection | None
+    answer: AnswerSection | None = None
 
 
 def chosen_ranks(count: int, most: int = MOST_CHOICES) -> tuple[int, ...]:
@@ -224,4 +227,5 @@ def _choice(
         data=data_section(truth, clock, _POINTS, uid, uid),
         origins=origins_section(truth, results, roles, clock, _ORIGINS, uid=uid),
         future=None if ahead is None else future_section(truth, ahead, roles, clock, uid),
+        answer=None if ahead is None else answer_of(material, truth, ahead, uid),
     )

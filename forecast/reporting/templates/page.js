@@ -101,7 +101,23 @@
         place.querySelector(".chart").setAttribute("aria-label", `${document.querySelector(`#${name} h2`).textContent}: ${panel.title}`);
       }
     }
+    exchangeSteps(chosen.steps);
     draw();
+  }
+
+  function exchangeSteps(steps) {
+    const table = document.getElementById("steps");
+    if (table === null || steps === null) return;
+    table.tBodies[0].replaceChildren(...steps.rows.map((cells) => {
+      const row = document.createElement("tr");
+      cells.forEach((text, i) => {
+        const cell = row.appendChild(document.createElement(i === 0 ? "th" : "td"));
+        if (i === 0) cell.scope = "row";
+        cell.textContent = text;
+      });
+      return row;
+    }));
+    document.getElementById("steps-after").textContent = steps.after;
   }
 
   const choice = document.getElementById("chosen");

@@ -1,0 +1,153 @@
+"""The first screen: what to use, the forecast itself as a chart and a table, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.reporting import charts
+from forecast.reporting.charts import TRUTH, Figure
+from forecast.reporting.lines import axis_times
+from forecast.reporting.sections.forecasts import View, draw_view, future_view, interval_keys
+from forecast.wording import counted, decimals_for, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.reporting.lines import Clock
+    from forecast.reporting.material import Material
+    from forecast.reporting.summary import Summary
+
+_MOST_ROWS = 14
+"""Steps that the table lists; all of them are in forecast.csv."""
+_BAND = ("q0.05", "q0.95")
+_SURE = 50
+"""Odds are not told beyond."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that stands large, and what it is."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The forecast of one series as a table: texts of each step, and what they add up to."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    after: str
+
+
+@dataclass(frozen=True)
+class AnswerSection:
+    """What to use and what it forecasts of the series called `series`.
+
+    Attributes
+    ----------
+    view, steps : of the forecast; None where no value is forecast
+    next_command : what forecasts again when there are newer data; "" where the run has no folder
+
+    """
+
+    says: str
+    series: str
+    model: str
+    tiles: tuple[Tile, ...]
+    view: View | None
+    steps: Steps | None
+    next_command: str
+
+
+def build(material: Material) -> AnswerSection | None:
+    """Show the recommended forecast; None where nothing is recommended."""
+    return answer_of(material, material.truth, material.ahead, material.uid)
+
+
+def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | None, uid: str) -> AnswerSection | None:
+    """Show the recommended forecast of one series; `ahead` are all models' forecasts after its end."""
+    found = material.recommendation
+    if found is None:
+        return None
+    tiles = [
+        *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),
+        *([] if found.runner_up is None else [Tile(_odds(found.odds), f"that it beats {found.runner_up}")]),
+        *([] if math.isnan(found.covered) else [_held(found.covered, found.nominal)]),
+    ]
+    rows = None
+    if ahead is not None and not material.question.forecasts_probabilities:
+        rows = ahead[ahead["model"] == found.model].sort_values("ds")
+    shown = rows is not None and len(rows) > 0
+    return AnswerSection(
+        says=_caption(rows, material, uid) if shown else "",
+        series=uid,
+        model=found.model,
+        tiles=tuple(tiles),
+        view=future_view(truth, found.model, rows, material.clock) if shown else None,
+        steps=steps_table(rows, material.clock) if shown else None,
+        next_command=material.next_command,
+    )
+
+
+def _caption(rows: pd.DataFrame, material: Material, uid: str) -> str:
+    of = "" if material.series_count == 1 else f" of {uid}"
+    first = material.clock.write(float(axis_times(rows["ds"])[0]))
+    return f"{counted(len(rows), 'step')}{of} from {first} on, by {rows['model'].iloc[0]}"
+
+
+def _off(share: float) -> str:
+    return "typically off" if math.isnan(share) else f"typically off, {number(100 * share, 2)} in 100"
+
+
+def _odds(odds: float) -> str:
+    """Write odds for a tile.
+
+    >>> _odds(12.3), _odds(0.4), _odds(1.3), _odds(1e9)
+    ('12 to 1', '1 to 2.5', '1.3 to 1', 'over 50 to 1')
+    """
+    if odds < 1:
+        return f"1 to {_short(1 / max(odds, 1 / _SURE))}"
+    return f"over {_SURE} to 1" if odds > _SURE else f"{_short(odds)} to 1"
+
+
+def _short(odds: float) -> str:
+    return f"{odds:.0f}" if odds >= 3 else f"{odds:.1f}".removesuffix(".0")
+
+
+def _held(covered: float, nominal: float) -> Tile:
+    return Tile(f"{100 * covered:.0f} of 100", f"fell into its band, which is made to hold {100 * nominal:.0f}")
+
+
+def steps_table(rows: pd.DataFrame, clock: Clock) -> Steps:
+    """Write a forecast in the order of time as a table, with its total and mean below."""
+    y_hat = rows["y_hat"].to_numpy(dtype=np.float64)
+    banded = [name for name in _BAND if name in rows and np.isfinite(rows[name].to_numpy(dtype=np.float64)).any()]
+    columns = [y_hat, *(rows[name].to_numpy(dtype=np.float64) for name in banded)]
+    size = float(np.median(np.abs(y_hat)))
+    decimals = decimals_for(size, 4) if size > 0 else 2
+    times = [clock.write(float(t)) for t in axis_times(rows["ds"])]
+    cells = [[number(value, decimals=decimals) for value in column.tolist()] for column in columns]
+    more = f"and {counted(len(times) - _MOST_ROWS, 'more step')} in forecast.csv. " if len(times) > _MOST_ROWS else ""
+    total, mean = (number(float(value), decimals=decimals) for value in (y_hat.sum(), y_hat.mean()))
+    sums = f"Total {total}, mean {mean}." if len(times) > 1 and clock.kind == "date" else ""
+    return Steps(
+        headings=("when", "forecast", *(("low 90 %", "high 90 %") if len(banded) == len(_BAND) else ())),
+        rows=tuple(zip(times[:_MOST_ROWS], *(column[:_MOST_ROWS] for column in cells), strict=True)),
+        after=f"{more}{sums}".strip(),
+    )
+
+
+def draw(section: AnswerSection, summary: Summary) -> Figure:
+    """Draw the past and the recommended forecast with its intervals."""
+    roles = summary.roles
+    if section.view is None:
+        return Figure("answer", "The forecast", section.says, ())
+    panel = draw_view(section.view, roles, summary.clock, 260, axis_title=section.series)
+    keys = (*charts.role_keys(roles, {TRUTH, section.model}), *interval_keys([section.view], roles))
+    return Figure("answer", "The forecast", section.says, (panel,), keys)
