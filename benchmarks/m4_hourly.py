@@ -91,7 +91,7 @@ def coverage(table: pd.DataFrame, truth: Mapping[str, Array]) -> float | None:
 
 
 def by_series(table: pd.DataFrame, column: str) -> dict[str, Array]:
-    """Values of a column of forecast.csv, by series."""
+    """Values of a column of forecasts.csv, by series."""
     return {str(name): part.to_numpy() for name, part in table.groupby("unique_id")[column]}
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     out = (asked.out or Path(tempfile.mkdtemp()) / "m4_hourly").resolve()
     if not out.exists():
         run_experiment(asked.train.resolve(), out, asked.keys)
-    table = pd.read_csv(out / "forecast.csv")
+    table = pd.read_csv(out / "forecasts.csv")
     name = json.loads((out / "run.json").read_text())["settings"]["model"]["name"]
     table = table[table["model"] == name]
     past, reference = read_rows(asked.train), reference_forecasts(asked.train, out)

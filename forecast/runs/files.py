@@ -1,4 +1,4 @@
-"""The files of a run folder: their names, the text of `forecast.csv` and the bytes of `weights.safetensors`.
+"""The files of a run folder: their names, the text of `forecasts.csv` and the bytes of `weights.safetensors`.
 
 Other tools read them: names and columns never change. Files may come from a stranger, so that both formats are read
 strictly, and whatever is odd is refused.
@@ -29,6 +29,10 @@ Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
 LEADERBOARD = "leaderboard.csv"
 RESULTS = "results.parquet"
 FORECAST = "forecast.csv"
+"""The recommended forecast alone, in the form of the user's own file (`runs.readable`)."""
+FORECASTS = "forecasts.csv"
+"""Those of all models that forecast the future, in a form of its own that programs read."""
+WORKBOOK = "forecast.xlsx"
 PATHS = "paths.parquet"
 HISTORY = "history.csv"
 GRADIENTS = "gradients.csv"
@@ -43,7 +47,7 @@ CONTINUATION = "continuation.txt"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 _POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
-"""Columns of `forecast.csv` where no quantiles are forecast: the probability that the target rises."""
+"""Columns of `forecasts.csv` where no quantiles are forecast: the probability that the target rises."""
 
 SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
 """Columns where symbols are forecast, one line for each symbol at each step; `chance` is its probability."""
@@ -78,7 +82,7 @@ def as_written(cell: str) -> str:
 
 @dataclass(frozen=True)
 class ForecastRow:
-    """One line of `forecast.csv`: a model's forecast of one series at one time.
+    """One line of `forecasts.csv`: a model's forecast of one series at one time.
 
     Attributes
     ----------
@@ -97,7 +101,7 @@ class ForecastRow:
 
 
 def format_forecast(rows: Iterable[ForecastRow]) -> str:
-    """Return the text of `forecast.csv`, numbers with all their digits; an infinite quantile is an empty cell.
+    """Return the text of `forecasts.csv`, numbers with all their digits; an infinite quantile is an empty cell.
 
     Where no row has quantiles, the columns for them are left out.
     """
@@ -120,7 +124,7 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
 
 
 def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
-    """Read the content of `forecast.csv` strictly; `name` is what an error calls the folder.
+    """Read the content of `forecasts.csv` strictly; `name` is what an error calls the folder.
 
     Raises
     ------
@@ -133,7 +137,7 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
         return _rows(lines)
     except (ValueError, csv.Error) as error:
         raise ForecastError(
-            f"run folder {name}: {FORECAST} cannot be used, {str(error)[:200]}: "
+            f"run folder {name}: {FORECASTS} cannot be used, {str(error)[:200]}: "
             f"the file was changed or is not of this program"
         ) from None
 

@@ -126,7 +126,7 @@ def _publish(draft: Draft) -> None:
 def _is_taken(folder: Path) -> bool:
     if not folder.exists():
         return False
-    return not folder.is_dir() or (folder / files.RECORD).exists() or (folder / files.FORECAST).exists()
+    return not folder.is_dir() or (folder / files.RECORD).exists() or (folder / files.FORECASTS).exists()
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:

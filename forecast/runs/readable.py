@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.runs.files import as_text
+from forecast.runs.files import FORECAST, WORKBOOK, as_text
 from forecast.series.calendar import to_wall
 from forecast.wording import decimals_for
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
     from forecast.series.calendar import Calendar
-    from forecast.series.panel import FloatArray, Panel, TableForm, TimeArray
+    from forecast.series.panel import FloatArray, Panel, Source, TableForm, TimeArray
 
 BANDS = {"low 80 %": "q0.1", "high 80 %": "q0.9", "low 90 %": "q0.05", "high 90 %": "q0.95"}
 """Ends of intervals by their headings."""
@@ -90,6 +90,35 @@ def _other_than(heading: str, taken: str) -> str:
     return heading if heading != taken else f"{heading} (series)"
 
 
+def recommended_rows(future: pd.DataFrame, model: str, short: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the rows of one model, and of the series that are too short for the comparison their only forecast."""
+    rows = future[future["model"] == model]
+    return rows if short is None else pd.concat([rows, short], ignore_index=True)
+
+
+def workbook_facts(settings: Mapping[str, Any], sentences: Sequence[str]) -> dict[str, str]:
+    """Bring what is said of a run, and its settings by dotted names, into one table."""
+    said = {"recommendation" if i == 0 else f"note {i}": sentence for i, sentence in enumerate(sentences)}
+    flat = pd.json_normalize(dict(settings)).iloc[0].to_dict()
+    return said | {str(name): "" if value is None else str(value) for name, value in flat.items()}
+
+
+def workbook_note(rows: int) -> str:
+    """Say why there is no workbook of so many rows; "" where there is one."""
+    too_many = rows > _MOST_WORKBOOK_ROWS
+    return f"forecast.xlsx is left out: {rows:,} rows are too many for a workbook, forecast.csv has them" * too_many
+
+
+def write_recommended(
+    future: pd.DataFrame, source: Source, leaderboard: pd.DataFrame, facts: Mapping[str, str], folder: Path
+) -> None:
+    """Write the recommended forecast as `forecast.csv` and `forecast.xlsx`; `future` are its rows."""
+    table = readable(future, source.panel.calendar, source.form, decimals_of(source.panel))
+    write_in_form(table, source.form, folder / FORECAST)
+    if len(future) and not workbook_note(len(future)):
+        write_workbook(table, source.panel, leaderboard, facts, folder / WORKBOOK)
+
+
 def write_in_form(table: Readable, form: TableForm, path: Path) -> None:
     """Write the forecast with the delimiter, decimal mark, form of dates and encoding of the user's file."""
     text = io.StringIO(newline="")
@@ -117,13 +146,11 @@ def write_workbook(
     leaderboard: pd.DataFrame,
     facts: Mapping[str, str],
     path: Path,
-) -> bool:
-    """Write `forecast.xlsx`: sheets forecast, past, models and settings; real dates and numbers, and a chart.
+) -> None:
+    """Write a workbook: sheets forecast, past, models and settings; real dates and numbers, and a chart.
 
-    `facts` fill the sheet settings, by name. Nothing is written, and False returned, where there are too many rows.
+    `facts` fill the sheet settings, by name.
     """
-    if len(table.times) > _MOST_WORKBOOK_ROWS:
-        return False
     import xlsxwriter  # noqa: PLC0415 - a fifth of a second that only a finished job needs
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -140,7 +167,6 @@ def write_workbook(
             settings.write_string(row, 1, value)
         settings.set_column(0, 0, 34)
         settings.set_column(1, 1, 90)
-    return True
 
 
 @dataclass(frozen=True)

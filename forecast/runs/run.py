@@ -107,8 +107,9 @@ def open_tensors(folder: Path) -> Arrays:
 
 
 def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
-    """Read and check `forecast.csv`."""
-    return parse_forecast(read_inside(folder, files.FORECAST, _MAX_FORECAST_BYTES), str(folder))
+    """Read and check `forecasts.csv`; runs of before have the same in `forecast.csv`."""
+    name = files.FORECASTS if (folder / files.FORECASTS).exists() else files.FORECAST
+    return parse_forecast(read_inside(folder, name, _MAX_FORECAST_BYTES), str(folder))
 
 
 def open_weights(path: str, setting: str) -> PretrainedNetwork:

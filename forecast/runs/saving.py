@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.forecasters.interface import QUANTILES
 from forecast.runs import files
 from forecast.runs.files import ForecastRow, format_forecast, pack
+from forecast.runs.readable import recommended_rows, workbook_facts, write_recommended
 from forecast.runs.record import (
     FORMAT,
     ChannelRecord,
@@ -100,7 +101,14 @@ def write_tables(run: Finished, folder: Path) -> None:
     results = with_symbol_texts(test.results, test.question.symbols(run.source.panel.symbols))
     write_results(with_quantile_rows(results, test.quantiles, test.levels), folder / files.RESULTS)
     every = run.future if run.short_future is None else pd.concat([run.future, run.short_future], ignore_index=True)
-    write_forecast(forecast_rows(every, run.source.panel.calendar), folder / files.FORECAST)
+    write_forecast(forecast_rows(every, run.source.panel.calendar), folder / files.FORECASTS)
+    write_recommended(
+        recommended_rows(run.future, run.recommendation.model, run.short_future),
+        run.source,
+        run.evaluation.leaderboard,
+        workbook_facts(run.settings, (*run.recommendation.sentences, run.verdict, *run.notes)),
+        folder,
+    )
     if run.paths is not None:
         write_results(run.paths, folder / files.PATHS)
     if not run.history.empty:
@@ -129,7 +137,7 @@ def thinned_quantiles_note(quantiles: Mapping[str, FloatArray]) -> str:
 
 
 def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Return the lines of `forecast.csv`, times as the user writes them; columns as in `Finished.future`."""
+    """Return the lines of `forecasts.csv`, times as the user writes them; columns as in `Finished.future`."""
     times = calendar.write(future["ds"].to_numpy())
     columns = [name for name in files.QUANTILE_COLUMNS if name in future]
     quantiles = map(tuple, future[columns].to_numpy(dtype=np.float64).tolist())
@@ -154,7 +162,7 @@ def write_results(results: pd.DataFrame, path: Path) -> None:
 
 
 def write_forecast(rows: Iterable[ForecastRow], path: Path) -> None:
-    """Write `forecast.csv`."""
+    """Write `forecasts.csv`."""
     path.write_text(format_forecast(rows), encoding="utf-8", newline="")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,16 +18,14 @@ from forecast.reporting.summary import build_summary
 from forecast.wording import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from forecast.questions.split import Split
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.saving import Finished
     from forecast.series.panel import Panel
 
 
-def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
-    """Write `report.html` and `figures/`."""
+def write_page(run: Finished, show: ReportSettings, folder: Path, final: Path | None = None) -> None:
+    """Write `report.html` and `figures/`; `final` is where the folder will lie when it is whole."""
     evaluation, network = run.evaluation, run.kept.forecaster.name
     copy_test = evaluation.copy_tests.get(network)
     summary = build_summary(
@@ -55,8 +55,17 @@ def write_page(run: Finished, show: ReportSettings, folder: Path) -> None:
         question=run.problem.question,
         symbols=run.source.panel.symbols,
         passage=_passage(run, show) if run.problem.question.categorical else None,
+        next_command="" if final is None else _next_command(run, final),
     )
     write_report(summary, folder, png=show.png)
+
+
+def _next_command(run: Finished, final: Path) -> str:
+    """Return the command that forecasts from newer data; "" where the data were generated."""
+    if "path" not in run.settings["data"]:
+        return ""
+    here = final.relative_to(Path.cwd()) if final.is_relative_to(Path.cwd()) else final
+    return f"python -m forecast task=predict run={shlex.quote(str(here))} data.path=newer.csv"
 
 
 def _gradient_clip(run: Finished) -> float | None:

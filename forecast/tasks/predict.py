@@ -18,6 +18,7 @@ from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
 from forecast.runs import files
 from forecast.runs.folder import new_folder
+from forecast.runs.readable import recommended_rows, write_recommended
 from forecast.runs.run import Run, channels_of, open_forecast, open_run
 from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
@@ -83,7 +84,8 @@ def predict(
         ahead = forecast_after(opened, job, source)
         source, panel = ahead.source, ahead.panel
         scores = score_forecast(opened, panel)
-        write_forecast(ahead.rows, draft.staging / files.FORECAST)
+        write_forecast(ahead.rows, draft.staging / files.FORECASTS)
+        _write_recommended(opened, replace(source, panel=panel), ahead.future, draft.staging)
         if job.report.paths and isinstance(opened.network, HasTrajectories):
             everything = with_stand_ins(opened, panel)
             drawn = future_paths(
@@ -147,6 +149,17 @@ def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool =
     return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, (*network, *fitted))
 
 
+def _write_recommended(run: Run, source: Source, ahead: pd.DataFrame, folder: Path) -> None:
+    """Write the forecast of the model that the run recommends, or of its network where that could not be fitted."""
+    recommended = run.record.recommendation
+    models = ahead["model"].unique()
+    use = recommended.model if recommended and recommended.model in models else run.record.network.name
+    short = ahead[ahead["unique_id"].isin(run.record.data.short_ids)]
+    facts = {"run": str(run.folder), "model": use, **source.found}
+    rows = recommended_rows(ahead[~ahead["unique_id"].isin(run.record.data.short_ids)], use, short)
+    write_recommended(rows, source, pd.DataFrame(run.record.metrics), facts, folder)
+
+
 def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame:
     """Forecast the steps after the end of a panel, with intervals as wide as the run found them."""
     intervals = run.record.intervals
@@ -169,7 +182,7 @@ def _shown_scores(question: Question) -> tuple[str, str]:
 
 
 def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
-    """Score the run's own `forecast.csv` on what the data hold of its times; None where they hold nothing of it.
+    """Score the run's own `forecasts.csv` on what the data hold of its times; None where they hold nothing of it.
 
     The denominator of the MASE is measured on all steps before the forecast began; directions are compared with
     the step before it, which was its origin.

@@ -25,6 +25,7 @@ from forecast.reading.sources import found_line
 from forecast.reporting.leaderboard import print_leaderboard
 from forecast.runs import files
 from forecast.runs.folder import new_folder
+from forecast.runs.readable import workbook_note
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths, short_future
@@ -109,7 +110,7 @@ def train(
             finished = finish(prepared, evaluation, final)
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
-            write_page(finished, job.report, draft.staging)
+            write_page(finished, job.report, draft.staging, draft.final)
             complete(finished, draft.staging)
     say(console, finished.notes)
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
@@ -259,6 +260,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             *(test.sentence for test in evaluation.copy_tests.values()),
             *(out_of_range(forecasts, prepared.panel) if intervals else ()),
             *([INTERVALS] if intervals else []),
+            *filter(None, [workbook_note(len(after))]),
             *_range_offer(prepared, after),
             final.note,
         ),

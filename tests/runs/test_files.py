@@ -1,4 +1,4 @@
-"""`forecast.csv` and `weights.safetensors`: what is written comes back, and what is odd is refused."""
+"""`forecasts.csv` and `weights.safetensors`: what is written comes back, and what is odd is refused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ QUANTILES = b",0,1,2,3,4,5,6,7,8\n"
 
 
 def test_ids_and_dates_are_written_as_they_are(tmp_path):
-    write_forecast(ROWS[:2], tmp_path / "forecast.csv")
-    back = pd.read_csv(tmp_path / "forecast.csv", dtype=str, keep_default_na=False)
+    write_forecast(ROWS[:2], tmp_path / "forecasts.csv")
+    back = pd.read_csv(tmp_path / "forecasts.csv", dtype=str, keep_default_na=False)
     assert ",".join(back.columns) == HEADER.decode().strip()
     assert back.unique_id.tolist() == ["007", '서울, "강남"']
     assert back.ds.tolist() == ["20.11.2026", "2026/11/21 24"]
@@ -39,7 +39,7 @@ def test_ids_and_dates_are_written_as_they_are(tmp_path):
 
 
 def test_what_was_written_comes_back_equal(tmp_path):
-    write_forecast(ROWS, tmp_path / "forecast.csv")
+    write_forecast(ROWS, tmp_path / "forecasts.csv")
     assert open_forecast(tmp_path) == ROWS
 
 
@@ -66,7 +66,7 @@ def test_what_was_written_comes_back_equal(tmp_path):
     ],
 )
 def test_every_defect_of_a_forecast_is_one_line(content):
-    with pytest.raises(ForecastError, match=r"run folder here: forecast\.csv cannot be used") as caught:
+    with pytest.raises(ForecastError, match=r"run folder here: forecasts\.csv cannot be used") as caught:
         parse_forecast(content, "here")
     assert "\n" not in str(caught.value)
 

@@ -10,7 +10,14 @@ import pytest
 
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
-from forecast.runs.readable import decimals_of, readable, write_in_form, write_workbook
+from forecast.runs.readable import (
+    decimals_of,
+    readable,
+    workbook_note,
+    write_in_form,
+    write_recommended,
+    write_workbook,
+)
 from forecast.settings import check_settings
 
 if TYPE_CHECKING:
@@ -87,7 +94,7 @@ def test_the_workbook_is_read_back_with_dates_and_numbers(tmp_path: "Path") -> N
     table = readable(_future(source), source.panel.calendar, source.form, decimals_of(source.panel))
     board = pd.DataFrame({"model": ["lstm", "=naive"], "mae": [1.5, np.nan]})
 
-    assert write_workbook(table, source.panel, board, {"recommended": "lstm", "data.path": "=x"}, tmp_path / "f.xlsx")
+    write_workbook(table, source.panel, board, {"recommended": "lstm", "data.path": "=x"}, tmp_path / "f.xlsx")
 
     book = openpyxl.load_workbook(tmp_path / "f.xlsx")
     assert book.sheetnames == ["forecast", "past", "models", "settings"]
@@ -103,10 +110,14 @@ def test_the_workbook_is_read_back_with_dates_and_numbers(tmp_path: "Path") -> N
     assert len(book["forecast"]._charts) == 1
 
 
-def test_a_workbook_of_too_many_rows_is_not_begun(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbook_of_too_many_rows_is_not_begun_and_a_note_says_so(
+    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("forecast.runs.readable._MOST_WORKBOOK_ROWS", 2)
     source = _source(tmp_path, GERMAN.encode())
-    table = readable(_future(source), source.panel.calendar, source.form, 2)
 
-    assert not write_workbook(table, source.panel, pd.DataFrame(), {}, tmp_path / "f.xlsx")
-    assert not (tmp_path / "f.xlsx").exists()
+    write_recommended(_future(source), source, pd.DataFrame(), {}, tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"own.csv", "forecast.csv"}
+    assert "left out" in workbook_note(3)
+    assert workbook_note(2) == ""

@@ -88,7 +88,7 @@ def test_the_leaderboard_is_ranked_by_the_brier_score(shops):
 
 
 def test_the_forecast_holds_probabilities_and_no_intervals(shops):
-    table = pd.read_csv(shops.folder / "forecast.csv")
+    table = pd.read_csv(shops.folder / "forecasts.csv")
     assert list(table.columns) == ["unique_id", "ds", "model", "y_hat"]
     assert table["y_hat"].between(0, 1).all()
     assert len(table) == 2 * 2 * 5
@@ -126,7 +126,7 @@ def test_newer_data_say_whether_the_probabilities_came_true(shops, tmp_path):
     path = write_csv(tmp_path / "newer.csv", DAYS)
     made = predict(shops.folder, {"path": path}, tmp_path / "out")
     file = pd.read_csv(path, index_col="day")
-    before = pd.read_csv(shops.folder / "forecast.csv")
+    before = pd.read_csv(shops.folder / "forecasts.csv")
     for model, rows in before.groupby("model"):
         errors, right = [], []
         for row in rows.to_dict("records"):
@@ -139,7 +139,7 @@ def test_newer_data_say_whether_the_probabilities_came_true(shops, tmp_path):
         assert mine["steps"] == 10
     assert "Brier score" in made.sentence
     assert list(pd.read_csv(made.folder / SCORES).columns) == ["model", "steps", "brier", "accuracy"]
-    ahead = pd.read_csv(made.folder / "forecast.csv")
+    ahead = pd.read_csv(made.folder / "forecasts.csv")
     assert list(ahead.columns) == ["unique_id", "ds", "model", "y_hat"]
     assert ahead["ds"].min() > "2024-08-16"
 
@@ -239,7 +239,7 @@ def test_the_command_knows_it(tmp_path, monkeypatch, capsys):
     assert "Brier" in said
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["model"]["head"] == "direction"
     assert main(("task=predict", "run=run", "hydra.run.dir=out")) == 0
-    assert (tmp_path / "out" / "forecast.csv").exists()
+    assert (tmp_path / "out" / "forecasts.csv").exists()
 
 
 def test_a_sweep_compares_brier_scores_and_never_two_questions(tmp_path, monkeypatch, capsys):

@@ -135,7 +135,7 @@ def test_predicting_reads_the_old_forecast_as_well(run_folder, tmp_path, monkeyp
     with watched() as events:
         predict(run_folder, {}, tmp_path / "second")
     assert [event for event in executed(events) if event[0] not in ("exec", "compile", "import")] == []
-    assert opened_within(events, run_folder) == {files.RECORD, files.WEIGHTS, files.FORECAST}
+    assert opened_within(events, run_folder) == {files.RECORD, files.WEIGHTS, files.FORECASTS}
     assert not (tmp_path / "canary").exists()
 
 

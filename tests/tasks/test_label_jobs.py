@@ -47,7 +47,7 @@ def test_from_a_file_of_words_to_the_words_of_new_series(path, tmp_path):
     network = tested[tested["model"] == "lstm"]
     assert network["unique_id"].astype(str).tolist() == [f"n{i}" for i in range(32, 40)]
     assert (network["y_hat"] == network["y"]).all()
-    ahead = pd.read_csv(tmp_path / "run" / "forecast.csv")
+    ahead = pd.read_csv(tmp_path / "run" / "forecasts.csv")
     likeliest = ahead[ahead["model"] == "lstm"].groupby("unique_id").first()
     assert likeliest["symbol"].to_dict() == {"n40": "fall", "n41": "rise", "n42": "fall"}
     assert any("no label: 'n40', 'n41', 'n42'" in note for note in result.prepared.source.notes)

@@ -67,7 +67,7 @@ def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
     expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
     mine = made.future[made.future.model == "lstm"].y_hat
     np.testing.assert_allclose(mine, expected, atol=1e-6)
-    assert set(os.listdir(made.folder)) == {files.FORECAST, SCORES}
+    assert set(os.listdir(made.folder)) == {files.FORECAST, files.FORECASTS, files.WORKBOOK, SCORES}
 
 
 def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):

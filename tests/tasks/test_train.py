@@ -32,6 +32,8 @@ def test_the_folder_holds_what_the_contract_names(trained):
         files.LEADERBOARD,
         files.RESULTS,
         files.FORECAST,
+        files.FORECASTS,
+        files.WORKBOOK,
         files.HISTORY,
         files.RECORD,
         files.WEIGHTS,
@@ -177,7 +179,7 @@ def test_an_opened_network_goes_on_row_by_row(trained):
 def test_the_same_job_gives_the_same_run(trained, tmp_path):
     again = train(small_job(), tmp_path / "run", silent())
     pd.testing.assert_frame_equal(again.evaluation.test.results, trained.evaluation.test.results)
-    for name in (files.FORECAST, files.WEIGHTS):
+    for name in (files.FORECAST, files.FORECASTS, files.WEIGHTS):
         assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
 
 
