@@ -82,15 +82,15 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
     ]
     rows = None
     if ahead is not None and not material.question.forecasts_probabilities:
-        rows = ahead[ahead["model"] == found.model].sort_values("ds")
-    shown = rows is not None and len(rows) > 0
+        of_model = ahead[ahead["model"] == found.model].sort_values("ds")
+        rows = None if of_model.empty else of_model
     return AnswerSection(
-        says=_caption(rows, material, uid) if shown else "",
+        says="" if rows is None else _caption(rows, material, uid),
         series=uid,
         model=found.model,
         tiles=tuple(tiles),
-        view=future_view(truth, found.model, rows, material.clock) if shown else None,
-        steps=steps_table(rows, material.clock) if shown else None,
+        view=None if rows is None else future_view(truth, found.model, rows, material.clock),
+        steps=None if rows is None else steps_table(rows, material.clock),
         next_command=material.next_command,
     )
 
