@@ -31,6 +31,7 @@ QUICK = {
     "probe": ["report.png=false"],
     "continue": ["continuation.steps=20"],
     "pretrain": ["pretrain.steps=1"],
+    "update": ["update.epochs=1", "report.png=false"],
     "tune": ["tune.trials=2", "tune=quick", "training.max_epochs=1", "baseline=[naive]", "report.png=false"],
 }
 """What is added to a command of a task."""

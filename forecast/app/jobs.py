@@ -86,6 +86,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     if job.task == "continue":
         _continue(job, _data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
         return
+    if job.task == "update":
+        _update(job, _data_overrides(job, overrides, "update.*", "report.*"), folder)
+        return
     if job.task == "pretrain":
         with importing():
             from forecast.tasks.pretrain import pretrain
@@ -142,6 +145,17 @@ def _probe(job: JobSettings, data: Mapping[str, Any]) -> None:
         from forecast.tasks.probe import probe
 
     print("\n".join(probe(run, data, show=job.report, settings=job.probe).lines))
+
+
+def _update(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
+    """Look for the run before the task is imported, as for a prediction."""
+    from forecast.runs.folder import find_run
+
+    run = find_run(job.run or "latest")
+    with importing():
+        from forecast.tasks.update import update
+
+    update(run, data, folder, job.update, report=job.report)
 
 
 def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

@@ -179,6 +179,8 @@ class RunRecord(_Part):
     problem: ProblemRecord
     network: NetworkRecord
     intervals: IntervalsRecord
+    parent: str | None = None
+    """The run whose network went on learning; null: it was trained from scratch."""
     baseline: str | None
     """The baseline to beat: the one with the best validation score."""
     recommendation: RecommendationRecord | None = None

@@ -63,6 +63,7 @@ class Finished:
     gradients : columns `network`, `measure`, `of`, `lag`, `value`; None where they were not recorded
     continuation : symbols that the kept network generates after the end of the data, as one text; None where they do
         not follow from the symbols before
+    parent : folder of the run whose network went on learning
 
     """
 
@@ -83,6 +84,7 @@ class Finished:
     paths: pd.DataFrame | None = None
     gradients: pd.DataFrame | None = None
     continuation: str | None = None
+    parent: str | None = None
 
     @property
     def history(self) -> pd.DataFrame:
@@ -228,6 +230,7 @@ def _record(run: Finished) -> RunRecord:
             refitted=run.refitted,
         ),
         intervals=_intervals_record(evaluation, run.future["model"].unique().tolist()),
+        parent=run.parent,
         baseline=evaluation.baseline,
         verdict=run.verdict,
         recommendation=RecommendationRecord(**_plain(asdict(run.recommendation))),

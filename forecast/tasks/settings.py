@@ -15,6 +15,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
     pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
+    update.update(run, data, folder, ...) a trained network goes on learning from newer rows
     serve.serve(settings, runs, data)   trained runs behind HTTP, until it is told to end
 """
 
@@ -45,12 +46,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+class UpdateSettings(Settings):
+    """Settings of `task=update`."""
+
+    epochs: int = Field(5, ge=1, le=10_000)
+    """Times that the network goes through the new rows, and as many old ones."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Null: a fifth of the run's own."""
+
+
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
-    task: Literal["train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "serve"] = "train"
+    task: Literal[
+        "train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "update", "serve"
+    ] = "train"
     run: str | None = None
-    """predict, probe, continue, serve: the run folder to open, or "latest"."""
+    """predict, probe, continue, update, serve: the run folder to open, or "latest"."""
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""
@@ -72,6 +84,7 @@ class JobSettings(Settings):
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()
     tune: TuneSettings = TuneSettings()
+    update: UpdateSettings = UpdateSettings()
     serve: ServeSettings = ServeSettings()
 
 
@@ -94,6 +107,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "predict",
         "probe",
         "continue",
+        "update",
         "serve",
     ):  # a run's network is asked, whose settings are checked in turn
         return job

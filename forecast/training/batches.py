@@ -14,7 +14,7 @@ from torch import Tensor
 
 from forecast.network.head import Level
 from forecast.series.panel import draw_windows, whole_windows, window_rows
-from forecast.training.lanes import cut_segments, full_last_chunks, lane_chunks, whole_segments
+from forecast.training.lanes import cut_at, cut_segments, full_last_chunks, lane_chunks, whole_segments, with_replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,8 @@ class Epochs(Protocol):
 class StreamEpochs:
     """Chunks of all segments in lanes; every step of the training split is trained once an epoch.
 
-    `offsets` are the empty steps before each segment; None: drawn anew each epoch.
+    `offsets` are the empty steps before each segment; None: drawn anew each epoch. `new` says which segments each epoch
+    reads, (segment,), with as many rows of the others; None: all.
     """
 
     data: NetworkData
@@ -167,6 +168,7 @@ class StreamEpochs:
     seed: int
     epoch: int = 0
     offsets: IntArray | None = None
+    new: BoolArray | None = None
 
     @property
     def steps(self) -> int:
@@ -177,7 +179,8 @@ class StreamEpochs:
         """Batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
-        for chunk in lane_chunks(self.segments, self.lanes, self.chunk_steps, rng, self.offsets):
+        segments = self.segments if self.new is None else with_replay(self.segments, self.new, rng)
+        for chunk in lane_chunks(segments, self.lanes, self.chunk_steps, rng, self.offsets):
             yield chunk_batch(self.data, self.targets, chunk)
 
 
@@ -208,20 +211,36 @@ class WindowEpochs:
 
 
 def training_epochs(
-    data: NetworkData, ends: IntArray, settings: TrainingSettings, context_steps: int, seed: int
+    data: NetworkData,
+    ends: IntArray,
+    settings: TrainingSettings,
+    context_steps: int,
+    seed: int,
+    *,
+    new_from: IntArray | None = None,
 ) -> Epochs:
-    """Epochs over rows before `ends[i]` of each series, in the regime that the settings name."""
+    """Epochs over rows before `ends[i]` of each series, in the regime that the settings name.
+
+    With `new_from` an epoch has all rows of series i from `new_from[i]` on, and as many of those before, at random.
+    """
     starts, targets = data.past.offsets[:-1], Targets(data, ends)
     if settings.regime == "windows":
         origins = whole_windows(starts, ends, context_steps)
         if data.past.at_end:
             origins = origins[data.past.target_observed[origins + 1]]
+        if new_from is not None:
+            is_new = origins >= new_from[data.known.series(origins)]
+            old = np.random.default_rng([seed]).permutation(origins[~is_new])
+            origins = np.concatenate([origins[is_new], old[: np.count_nonzero(is_new)]])
         return WindowEpochs(
             data, targets, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed
         )
     if data.past.at_end:
         return _labelled_epochs(data, targets, ends, settings, seed)
     warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
+    if new_from is not None:
+        segments, new = cut_at(new_from, starts, ends, settings.lanes, settings.chunk_steps, warmup_steps=warmup)
+        return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, new=new)
     segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
     return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)
 

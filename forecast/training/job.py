@@ -21,7 +21,7 @@ from forecast.training.batches import training_epochs
 from forecast.training.data import begin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from forecast.network.head import Head
     from forecast.network.settings import NetworkSettings
@@ -63,6 +63,8 @@ class TrainingJob:
     train_steps : (series,) the first steps of each series are trained on; those after them validate
     repeated : the learning rate of each epoch, where they were chosen before
     penalty : of a read-out, where it was chosen before
+    weights : those that training begins with; None: random ones
+    new_steps : (series,) steps before those that are new, all of which an epoch has; None: every epoch has every step
 
     """
 
@@ -75,6 +77,8 @@ class TrainingJob:
     repeated: tuple[float, ...] | None = None
     penalty: float | None = None
     on_epoch: Callable[[Epoch], None] | None = None
+    weights: Mapping[str, Tensor] | None = None
+    new_steps: IntArray | None = None
 
     @property
     def validates(self) -> bool:
@@ -89,7 +93,9 @@ class TrainingJob:
 
     def epochs(self) -> Epochs:
         """Batches of one epoch after the other, from the first on."""
-        return training_epochs(self.data, self.ends, self.training, self.context_steps, self.seed)
+        starts = self.data.past.offsets[:-1]
+        new_from = None if self.new_steps is None else np.minimum(starts + self.new_steps, self.ends)
+        return training_epochs(self.data, self.ends, self.training, self.context_steps, self.seed, new_from=new_from)
 
     def series_name(self, row: int) -> str:
         """Id of the series that a row belongs to."""
@@ -103,9 +109,12 @@ def initial_network(job: TrainingJob) -> Network:
 
 
 def fresh_network(job: TrainingJob) -> Network:
-    """Build an untrained network with its units measured before the end of each training split."""
+    """Build an untrained network with its units measured before the end of each training split, or one as it was."""
     network = Network(job.network, job.data.input_spec)
-    begin(network, job.data, job.ends)
+    if job.weights is None:
+        begin(network, job.data, job.ends)
+    else:
+        network.load_state_dict(dict(job.weights))
     return network
 
 

@@ -77,6 +77,34 @@ def cut_segments(starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int,
     return Segments(np.concatenate(first), np.concatenate(trained_from), np.concatenate(end))
 
 
+def cut_at(
+    borders: IntArray, starts: IntArray, ends: IntArray, lanes: int, chunk_steps: int, *, warmup_steps: int
+) -> tuple[Segments, BoolArray]:
+    """Cut series so that no segment has rows on both sides of a border; also say which lie behind theirs, (segment,).
+
+    The state of those behind is warmed on the rows before the border.
+    """
+    before = cut_segments(starts, borders, lanes, chunk_steps, warmup_steps)
+    behind = cut_segments(borders, ends, lanes, chunk_steps, warmup_steps)
+    begins = starts[np.searchsorted(starts, behind.trained_from, side="right") - 1]
+    first = np.maximum(behind.trained_from - warmup_steps, begins)
+    segments = Segments(
+        np.concatenate([before.first, first]),
+        np.concatenate([before.trained_from, behind.trained_from]),
+        np.concatenate([before.end, behind.end]),
+    )
+    return segments, np.arange(len(segments)) >= len(before)
+
+
+def with_replay(segments: Segments, new: BoolArray, rng: np.random.Generator) -> Segments:
+    """Return the new segments, and as many trained rows of others, drawn at random, as they have."""
+    rows = segments.end - segments.trained_from
+    others = rng.permutation(np.flatnonzero(~new))
+    count = int(np.searchsorted(np.cumsum(rows[others]), rows[new].sum())) + 1
+    chosen = np.concatenate([np.flatnonzero(new), others[:count]])
+    return Segments(segments.first[chosen], segments.trained_from[chosen], segments.end[chosen])
+
+
 def whole_segments(starts: IntArray, ends: IntArray) -> Segments:
     """Take the rows `starts[i]:ends[i]` of each series as one segment, uncut; series without any have none."""
     has_rows = ends > starts

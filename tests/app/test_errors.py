@@ -30,7 +30,7 @@ MISTAKES = {
     "horizon=abc": "`horizon` should be a valid integer, found 'abc'",
     "horizon=0": "`horizon` should be greater than or equal to 1, found 0",
     "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
-    "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe', 'continue', 'pretrain' or",
+    "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe', 'continue', 'pretrain',",
     "split=3": "`split` should be a group of settings",
     "baseline.ridge.regressor=3": "`baseline.ridge.regressor` should be a valid string, found 3",
     "data=csv": "`data.path` is missing: set it, as in `data.path=...`",

@@ -392,6 +392,8 @@ NOT_IN_THE_RESULT = {
     "pretrain.time_limit_s": "how long task=pretrain trains: tests of the task",
     "pretrain.steps": "how long task=pretrain trains: tests of the task",
     "pretrain.start": "what task=pretrain goes on from: tests of the task",
+    "update.epochs": "how long task=update learns: tests of the task",
+    "update.learning_rate": "how fast task=update learns: tests of the task",
     "tune.trials": "how many trials a study has: tests of the task",
     "tune.time_limit_s": "how long a study takes: tests of the task",
     "tune.sampler": "how a study searches: tests of the task",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecast.series.panel import draw_windows, whole_windows, window_rows
-from forecast.training.lanes import cut_segments, draw_offsets, lane_chunks
+from forecast.training.lanes import cut_at, cut_segments, draw_offsets, lane_chunks, with_replay
 
 STARTS = np.array([0, 500, 540, 2000])
 ENDS = np.array([480, 530, 1990, 2001])  # rows between are validation: they are never walked
@@ -108,3 +108,28 @@ def test_windows_end_at_their_origin_and_stay_in_their_series():
     drawn = np.concatenate(list(draw_windows(origins, 3, 10, np.random.default_rng(0))))
     assert sorted(drawn.tolist()) == origins.tolist()
     assert len(list(draw_windows(origins, 2, 2, np.random.default_rng(0)))) == 2
+
+
+def test_cut_at_a_border_each_row_is_trained_once_and_none_on_both_sides():
+    starts, borders, ends = np.array([0, 50, 80]), np.array([37, 80, 80]), np.array([50, 80, 100])
+    segments, new = cut_at(borders, starts, ends, 3, 4, warmup_steps=4)
+    rows = [np.arange(a, b) for a, b in zip(segments.trained_from, segments.end, strict=True)]
+    assert sorted(np.concatenate(rows)) == list(range(100))
+    assert {row for rows, is_new in zip(rows, new, strict=True) if is_new for row in rows} == {
+        *range(37, 50),
+        *range(80, 100),
+    }
+    first_new = np.flatnonzero(new)[0]
+    assert (segments.first[first_new], segments.trained_from[first_new]) == (33, 37)  # warmed before the border
+    assert set(segments.first) >= {0, 50, 80}  # but not across series
+
+
+def test_replay_has_all_that_is_new_and_as_many_rows_of_the_rest():
+    segments, new = cut_at(np.array([900]), np.array([0]), np.array([1000]), 10, 8, warmup_steps=8)
+    drawn = [with_replay(segments, new, np.random.default_rng(seed)) for seed in range(5)]
+    for one in drawn:
+        rows = one.end - one.trained_from
+        is_new = one.trained_from >= 900
+        assert rows[is_new].sum() == 100
+        assert 100 <= rows[~is_new].sum() < 100 + rows.max()
+    assert len({tuple(one.trained_from) for one in drawn}) > 1
