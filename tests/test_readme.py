@@ -209,6 +209,8 @@ def test_every_command_of_a_page_runs(name, typist):
 def test_every_python_block_runs(name, typist, capsys):
     if name == "docs/api.md":  # it opens a run
         typist.type(quick(["python", "-m", "forecast", "data.path=my.csv"], []), None)
+    if name == "docs/export.md":  # it opens what was exported
+        type_all(name, typist)
     blocks = blocks_of(ROOT / name)
     for one, following in pairwise([*blocks, Block("", [], [])]):
         if one.language == "python" and one.is_run:

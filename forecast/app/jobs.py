@@ -89,6 +89,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     if job.task == "update":
         _update(job, _data_overrides(job, overrides, "update.*", "report.*"), folder)
         return
+    if job.task == "export":
+        _export(job, _data_overrides(job, overrides, "format"))
+        return
     if job.task == "pretrain":
         with importing():
             from forecast.tasks.pretrain import pretrain
@@ -156,6 +159,19 @@ def _update(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
         from forecast.tasks.update import update
 
     update(run, data, folder, job.update, report=job.report)
+
+
+def _export(job: JobSettings, data: Mapping[str, Any]) -> None:
+    """Look for the run before the task is imported, as for a prediction."""
+    from forecast.runs.folder import find_run
+
+    if data:
+        raise ForecastError(f"`data.{next(iter(data))}` cannot be set with task=export: it reads no data; drop it")
+    run = find_run(job.run or "latest")
+    with importing():
+        from forecast.tasks.export import export
+
+    print("\n".join(export(run).lines))
 
 
 def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.evaluation.backtest import Backtest
+    from forecast.forecasters.interface import Forecasts
     from forecast.series.panel import FloatArray, IntArray
 
 _MEDIAN = 0.5
@@ -116,6 +117,17 @@ def conformal_quantiles(forecast: FloatArray, scale: FloatArray, offsets: FloatA
     below it (Chernozhukov, Fernandez-Val and Galichon 2010).
     """
     return np.sort(forecast + scale[:, None, None] * offsets, axis=2)
+
+
+def calibrated(
+    forecasts: Forecasts, scale: FloatArray, offsets: FloatArray, value_range: ValueRange = ANY_VALUE
+) -> FloatArray:
+    """Quantiles (origin, step, level) around points, or of quantiles moved by offsets (step, level), within the range.
+
+    `scale` is (origin,).
+    """
+    centre = forecasts.y_hat[:, :, None] if forecasts.quantiles is None else forecasts.quantiles
+    return value_range.keep_quantiles(conformal_quantiles(centre, scale, offsets), QUANTILES)
 
 
 def _order_statistic(ordered: FloatArray, n: IntArray, level: float) -> FloatArray:

@@ -133,18 +133,18 @@ class RecurrentDecoder(nn.Module):
         truth, forced = (None, None) if forcing is None else forcing
         cut = [_cut(whole, len(forks), parts) for whole in (features, ahead, truth, forced)]
         if parts > 1 and torch.is_grad_enabled():
-            raw = [checkpoint(self._decode, *part, use_reentrant=False) for part in zip(*cut, strict=True)]
+            raw = [checkpoint(self.decode, *part, use_reentrant=False) for part in zip(*cut, strict=True)]
         else:
-            raw = [self._decode(*part) for part in zip(*cut, strict=True)]
+            raw = [self.decode(*part) for part in zip(*cut, strict=True)]
         return torch.cat(raw).reshape(*forks, self.horizon, self.out.out_features)
 
-    def _decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, forced: Tensor | None) -> Tensor:
+    def decode(self, features: Tensor, ahead: Tensor | None, truth: Tensor | None, forced: Tensor | None) -> Tensor:
         """(fork, feature), (fork, horizon, column), (fork, horizon) twice -> (fork, horizon, size)."""
         state = torch.tanh(self.first(features))  # s_0, (fork, feature)
-        before = features.new_zeros(len(features), 1)  # y_0
+        before = torch.zeros_like(features[:, :1])  # y_0
         steps = []
         for step, place in enumerate(self.places.weight):
-            read = [before, place.expand(len(features), -1)]
+            read = [before, place.expand(features.shape[0], -1)]
             if ahead is not None:
                 read.append(ahead[:, step])
             state = self.cell(torch.cat(read, dim=-1), state)

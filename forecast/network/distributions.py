@@ -74,7 +74,7 @@ class QuantileHead(Head):
 
     def own_quantiles(self, raw: Tensor) -> Tensor:
         """Quantiles at its levels, (..., horizon, level)."""
-        median = (raw[..., :1] * self.unit[:, None]).expand(*raw.shape[:-1], 1)
+        median = raw[..., :1] * self.unit[:, None]
         gaps = self.gaps * _positive(raw[..., 1:])  # (..., horizon, level - 1)
         below = median - gaps[..., : self.middle].flip(-1).cumsum(-1).flip(-1)
         above = median + gaps[..., self.middle :].cumsum(-1)

@@ -35,7 +35,7 @@ CRITERIA: dict[str, Criterion] = {"blend": "mse", "blend_mae": "mae", "blend_owa
 SEASON_LAGS = (1, 2, 3, 4, 5, 6, 7)
 """Seasons back that a blend reads: a week of days."""
 
-_RECENT_STEPS = (1, 2)
+RECENT_STEPS = (1, 2)
 """Steps before the last value that a blend reads, besides one season."""
 
 _REWEIGHTINGS = 6
@@ -48,7 +48,7 @@ _FORECASTS_AT_ONCE = 1_000_000
 
 def blend_terms(season_steps: int) -> int:
     """Return the number of terms of a blend, without the last value."""
-    return 2 if season_steps == 1 else len(SEASON_LAGS) + len(_RECENT_STEPS) + 5
+    return 2 if season_steps == 1 else len(SEASON_LAGS) + len(RECENT_STEPS) + 5
 
 
 def terms(features: CausalFeatures, rows: IntArray, ahead: IntArray, season_steps: int) -> Iterator[FloatArray]:
@@ -62,7 +62,7 @@ def terms(features: CausalFeatures, rows: IntArray, ahead: IntArray, season_step
         for seasons in (1, max(SEASON_LAGS)):
             yield features.moving_mean(rows, seasons * m)[:, None]
         yield features.level[rows][:, None]
-        for steps in (*_RECENT_STEPS, m):
+        for steps in (*RECENT_STEPS, m):
             yield features.before(rows, steps)[:, None]
     else:
         yield features.level[rows][:, None]

@@ -109,7 +109,7 @@ class Reference:
     @property
     def input_size(self) -> int:
         """Number of inputs."""
-        course = len(self._course_steps) if self.name in CRITERIA else 0
+        course = len(self.course_steps) if self.name in CRITERIA else 0
         return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
 
     @property
@@ -150,13 +150,13 @@ class Reference:
         return np.where(first, features.y[rows], self._blend(features, earlier, np.array([1]))[:, 0])
 
     @property
-    def _course_steps(self) -> IntArray:
+    def course_steps(self) -> IntArray:
         """Steps of the horizon, evenly spread, whose forecasts are inputs, (step,)."""
         return np.unique(np.linspace(1, self.horizon, _COURSE_STEPS).round().astype(np.int64))
 
     def _course(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
-        """Forecasts at `_course_steps` less the last value, (row, step)."""
-        steps = self._course_steps
+        """Forecasts at `course_steps` less the last value, (row, step)."""
+        steps = self.course_steps
         course = np.empty((len(rows), len(steps)))
         for part in batches(np.arange(len(rows)), len(steps)):
             course[part] = self._blend(features, rows[part], steps) - features.y[rows[part]][:, None]

@@ -44,6 +44,7 @@ PROBE = "probe.html"
 PROBE_NUMBERS = "probe.json"
 PROBE_FIGURES = "probe"
 CONTINUATION = "continuation.txt"
+GRAPHS = "onnx"
 
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 _POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")

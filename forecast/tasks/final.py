@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.conformal import conformal_quantiles, no_offsets
+from forecast.evaluation.conformal import calibrated, no_offsets
 from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.forecasters.pretrained import NAME, Pretrained
 from forecast.forecasters.transformed import transformed
@@ -68,10 +68,8 @@ def future(
         tables.append(table)
         if offsets is None:
             continue
-        # Points, or quantiles of the forecaster's own, are moved by the offsets: (origin, step, 1 or level).
-        centre = forecasts.y_hat[:, :, None] if forecasts.quantiles is None else forecasts.quantiles
-        quantiles = conformal_quantiles(centre, scale, offsets.get(name, no_offsets(*centre.shape[1:])))
-        quantiles = value_range.keep_quantiles(quantiles, QUANTILES)
+        levels = 1 if forecasts.quantiles is None else len(QUANTILES)
+        quantiles = calibrated(forecasts, scale, offsets.get(name, no_offsets(horizon, levels)), value_range)
         table[list(files.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
 

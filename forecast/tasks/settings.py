@@ -17,6 +17,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
     update.update(run, data, folder, ...) a trained network goes on learning from newer rows
     serve.serve(settings, runs, data)   trained runs behind HTTP, until it is told to end
+    export.export(run)                  the network of a run as graphs for other programs, into its folder
 """
 
 from __future__ import annotations
@@ -59,10 +60,12 @@ class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
     task: Literal[
-        "train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "update", "serve"
+        "train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "update", "serve", "export"
     ] = "train"
     run: str | None = None
-    """predict, probe, continue, update, serve: the run folder to open, or "latest"."""
+    """predict, probe, continue, update, serve, export: the run folder to open, or "latest"."""
+    format: Literal["onnx"] = "onnx"
+    """export: what is written."""
     seed: int = Field(0, ge=0, lt=2**32)
     ensemble: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks that differ in their seed alone and forecast together."""

@@ -367,6 +367,7 @@ PLAIN = {
 NOT_IN_THE_RESULT = {
     "task": "chooses what is done: tests of the command",
     "run": "the folder that task=predict opens: tests of the command",
+    "format": "what task=export writes, one format so far: tests of the export",
     "probe.smoothing": "adds a section to the page of task=probe: tests of the task",
     "continuation.beginning": "what task=continue goes on with: tests of the task",
     "continuation.steps": "how many symbols task=continue draws: tests of the task",

@@ -148,16 +148,16 @@ class SigmoidRnn(_Compiled, nn.RNN):
     def _compiled(self, x: Tensor, weights: Weights, h0: Tensor) -> tuple[Tensor, Tensor]:
         from forecast.network.compiled.layers import rnn_layer  # noqa: PLC0415
 
-        g, end = rnn_layer(x, _tanh_weights(weights), 2 * h0 - 1)
+        g, end = rnn_layer(x, tanh_weights(weights), 2 * h0 - 1)
         return (g + 1) / 2, (end + 1) / 2
 
     def _plain(self, x: Tensor, weights: Weights, h0: Tensor) -> tuple[Tensor, Tensor]:
-        of_g = _tanh_weights(weights)
+        of_g = tanh_weights(weights)
         g, end = torch._VF.rnn_tanh(x, (2 * h0 - 1)[None], of_g, True, 1, 0.0, self.training, False, False)
         return (g + 1) / 2, (end[0] + 1) / 2
 
 
-def _tanh_weights(weights: Weights) -> Weights:
+def tanh_weights(weights: Weights) -> Weights:
     """Weights of g = 2 h - 1: W / 2, U / 4, b_in / 2, b / 2 + U 1 / 4."""
     w, u, b_in, b = weights
     return w / 2, u / 4, b_in / 2, b / 2 + u.sum(dim=1) / 4
