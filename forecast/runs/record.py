@@ -185,6 +185,8 @@ class RunRecord(_Part):
     """The baseline to beat: the one with the best validation score."""
     recommendation: RecommendationRecord | None = None
     """Null: the run was made before there was one."""
+    error_band: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
+    """By model, between what nine in ten origins of the test have their mean absolute error over the horizon."""
     verdict: str
     notes: tuple[str, ...]
     validation: dict[str, Number | None]

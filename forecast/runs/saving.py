@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.forecasters.pretrained import FittedPretrained
-    from forecast.questions.kinds import Problem
+    from forecast.questions.kinds import Problem, Question
     from forecast.questions.season import Season
     from forecast.questions.split import Split
     from forecast.series.calendar import Calendar
@@ -232,6 +232,7 @@ def _record(run: Finished) -> RunRecord:
         intervals=_intervals_record(evaluation, run.future["model"].unique().tolist()),
         parent=run.parent,
         baseline=evaluation.baseline,
+        error_band=_error_band(evaluation.test.results, run.problem.question),
         verdict=run.verdict,
         recommendation=RecommendationRecord(**_plain(asdict(run.recommendation))),
         notes=run.notes,
@@ -272,6 +273,16 @@ def _data_record(source: Source, split: Split, short: pd.DataFrame | None) -> Da
         validation_steps=_steps(split.validation),
         calibration_steps=_steps(split.before_test - split.fitted),
     )
+
+
+def _error_band(results: pd.DataFrame, question: Question) -> dict[str, tuple[float, float]]:
+    """Return between what nine in ten origins have their mean absolute error, by model; of values alone."""
+    if question.forecasts_probabilities:
+        return {}
+    error = (results["y"] - results["y_hat"]).abs()
+    by_origin = error.groupby([results["model"], results["cutoff"]], observed=True).mean()
+    ends = {str(model): errors.quantile([0.05, 0.95]) for model, errors in by_origin.groupby(level=0, observed=True)}
+    return {model: (float(band.iloc[0]), float(band.iloc[1])) for model, band in ends.items() if band.notna().all()}
 
 
 def _all_channels(panel: Panel) -> tuple[Channel, ...]:

@@ -134,7 +134,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         """Forecast what comes after a history: JSON, or a CSV like the file that the run was trained on.
 
         With a CSV, settings of the data stand in the address, as on the command line: `?data.on_gaps=mask`. With
-        `Accept: text/csv` the forecast is the text of a `forecast.csv`.
+        `Accept: text/csv` the forecast is the text of a `forecasts.csv`.
         """
         content = await body_of(request)
         if content_type.partition(";")[0].strip() in ("text/csv", "application/csv", "text/plain"):

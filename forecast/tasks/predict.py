@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,22 +10,22 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
-from forecast.evaluation.metrics import score
-from forecast.evaluation.scales import fit_scales
 from forecast.forecasters.transformed import HasTrajectories
 from forecast.questions.kinds import metric_label
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
+from forecast.reporting.newer import Newer, write_newer_page
 from forecast.runs import files
 from forecast.runs.folder import new_folder
 from forecast.runs.readable import recommended_rows, write_recommended
-from forecast.runs.run import Run, channels_of, open_forecast, open_run
+from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Source
 from forecast.tasks.final import final_fit, future, future_paths, short_future
-from forecast.tasks.newer import common_panel, newer_job, newer_source, with_stand_ins
+from forecast.tasks.last_forecast import drift_lines, last_forecast
+from forecast.tasks.newer import common_panel, newer_job, newer_source, series_number, with_stand_ins
 from forecast.tasks.prepare import baselines, reference
 from forecast.wording import counted, listed, number
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted
-    from forecast.questions.kinds import Question
     from forecast.runs.files import ForecastRow
-    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.panel import Panel
+    from forecast.tasks.last_forecast import LastForecast
     from forecast.tasks.settings import JobSettings
 
 SCORES = "scores.csv"
@@ -59,11 +60,12 @@ class Prediction:
     scores: pd.DataFrame | None
     folder: Path
     sentence: str
+    drift: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What was found out about the data, what had to be done with them, and what came of it."""
-        return (found_line(self.source), *self.source.notes, self.sentence)
+        return (found_line(self.source), *self.source.notes, self.sentence, *self.drift)
 
 
 def predict(
@@ -83,9 +85,11 @@ def predict(
         source = newer_source(opened, job)
         ahead = forecast_after(opened, job, source)
         source, panel = ahead.source, ahead.panel
-        scores = score_forecast(opened, panel)
+        last = last_forecast(opened, panel)
+        scores = None if last is None else last.scores
+        drift = () if last is None else drift_lines(opened, panel, last, ahead.use)
         write_forecast(ahead.rows, draft.staging / files.FORECASTS)
-        _write_recommended(opened, replace(source, panel=panel), ahead.future, draft.staging)
+        _write_recommended(opened, replace(source, panel=panel), ahead, draft.staging)
         if job.report.paths and isinstance(opened.network, HasTrajectories):
             everything = with_stand_ins(opened, panel)
             drawn = future_paths(
@@ -99,8 +103,11 @@ def predict(
             write_results(drawn[drawn["unique_id"].isin(panel.ids)], draft.staging / files.PATHS)
         if scores is not None:
             write_table(scores, draft.staging / SCORES)
+        if not opened.problem.question.forecasts_probabilities:
+            uid = panel.ids[series_number(panel.ids, job.report.series)]
+            write_newer_page(_page(opened, ahead, last, drift, uid), draft.staging / files.REPORT)
     sentence = _sentence(opened, panel, ahead.models, scores, draft.final)
-    return Prediction(opened, source, ahead.future, scores, draft.final, sentence)
+    return Prediction(opened, source, ahead.future, scores, draft.final, sentence, drift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +119,7 @@ class Ahead:
     source : the data, with notes on the series that are not forecast
     panel : those that are, with features of the date
     models : what was asked for a forecast
+    use : the one that the run recommends, or its network where that could not be fitted
 
     """
 
@@ -119,10 +127,11 @@ class Ahead:
     panel: Panel
     future: pd.DataFrame
     models: tuple[str, ...]
+    use: str
 
     @property
     def rows(self) -> list[ForecastRow]:
-        """The lines of `forecast.csv`."""
+        """The lines of `forecasts.csv`."""
         return forecast_rows(self.future, self.panel.calendar)
 
 
@@ -146,18 +155,42 @@ def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool =
     apart = short_future(_short(run, source.panel), run.problem, job.data.transform)
     if apart is not None:
         ahead = pd.concat([ahead, apart], ignore_index=True)
-    return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, (*network, *fitted))
-
-
-def _write_recommended(run: Run, source: Source, ahead: pd.DataFrame, folder: Path) -> None:
-    """Write the forecast of the model that the run recommends, or of its network where that could not be fitted."""
-    recommended = run.record.recommendation
-    models = ahead["model"].unique()
+    models, recommended = (*network, *fitted), run.record.recommendation
     use = recommended.model if recommended and recommended.model in models else run.record.network.name
-    short = ahead[ahead["unique_id"].isin(run.record.data.short_ids)]
-    facts = {"run": str(run.folder), "model": use, **source.found}
-    rows = recommended_rows(ahead[~ahead["unique_id"].isin(run.record.data.short_ids)], use, short)
+    return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, models, use)
+
+
+def _write_recommended(run: Run, source: Source, ahead: Ahead, folder: Path) -> None:
+    """Write the forecast of the model that is used."""
+    short = ahead.future["unique_id"].isin(run.record.data.short_ids)
+    facts = {"run": str(run.folder), "model": ahead.use, **source.found}
+    rows = recommended_rows(ahead.future[~short], ahead.use, ahead.future[short])
     write_recommended(rows, source, pd.DataFrame(run.record.metrics), facts, folder)
+
+
+def _page(run: Run, ahead: Ahead, last: LastForecast | None, drift: tuple[str, ...], uid: str) -> Newer:
+    """Gather what the page shows."""
+    panel, results = ahead.panel, None if last is None else last.results
+    truth = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
+            "ds": panel.times,
+            "y": np.where(panel.target_observed, panel.target, np.nan),
+        }
+    )
+    return Newer(
+        title=f"{ahead.use} of the run {run.folder.name}",
+        model=ahead.use,
+        network=run.record.network.name,
+        uid=uid,
+        truth=truth,
+        future=ahead.future[ahead.future["model"] == ahead.use],
+        last=None if results is None else results[results["model"] == ahead.use],
+        drift=drift,
+        found=ahead.source.found,
+        notes=ahead.source.notes,
+        next_command=f"python -m forecast task=predict run={shlex.quote(str(run.folder))} data.path=newer.csv",
+    )
 
 
 def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame:
@@ -173,76 +206,6 @@ def _short(run: Run, panel: Panel) -> Panel | None:
     """Return the series that were too short for the run's comparison; None where the data hold none."""
     short = np.flatnonzero(np.isin(panel.ids, run.record.data.short_ids))
     return panel.take(short) if len(short) else None
-
-
-def _shown_scores(question: Question) -> tuple[str, str]:
-    """Name the two metrics of a run's own forecast, the first sorts: of values the error in their unit."""
-    pair = (question.ranked_by, question.shown_beside)
-    return pair if question.forecasts_probabilities else pair[::-1]
-
-
-def score_forecast(run: Run, panel: Panel) -> pd.DataFrame | None:
-    """Score the run's own `forecasts.csv` on what the data hold of its times; None where they hold nothing of it.
-
-    The denominator of the MASE is measured on all steps before the forecast began; directions are compared with
-    the step before it, which was its origin.
-    """
-    forecast = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
-    if forecast.empty:
-        return None
-    actual = _actuals(run, panel)
-    matched = forecast.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
-    question = run.problem.question
-    if question.categorical:
-        matched = _of_observed_symbols(matched, panel.symbols)
-    first_rows = matched.groupby("unique_id")["row"].min().reindex(panel.ids)
-    if question.binary:
-        matched["y"] = _risen(
-            panel, first_rows[matched["unique_id"]].to_numpy(dtype=np.int64), matched["row"].to_numpy()
-        )
-    matched = matched[matched["y"].notna()]
-    if matched.empty:
-        return None
-    results = matched.assign(
-        unique_id=pd.Categorical(matched["unique_id"], categories=list(panel.ids)),
-        cutoff=0,
-        step=matched.groupby(["model", "unique_id"]).cumcount() + 1,
-    )
-    known_steps = (first_rows - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
-    by_model = score(results, fit_scales(panel.cut(known_steps), run.problem.season_steps), question).by_model
-    columns = list(_shown_scores(question))
-    scores = by_model[columns].reset_index()
-    scores.insert(1, "steps", matched.groupby("model").size().reindex(scores["model"]).to_numpy())
-    return scores.sort_values(columns[0], kind="stable", ignore_index=True)
-
-
-def _risen(panel: Panel, first_rows: IntArray, rows: IntArray) -> FloatArray:
-    """Whether the target is higher at some rows than before their forecasts first_rows, (row,); NaN where not known."""
-    origins = first_rows - 1
-    known = ~np.isin(first_rows, panel.offsets[:-1]) & panel.target_observed[origins] & panel.target_observed[rows]
-    return np.where(known, panel.target[rows] > panel.target[origins], np.nan)
-
-
-def _of_observed_symbols(forecast: pd.DataFrame, symbols: tuple[str, ...]) -> pd.DataFrame:
-    """Keep the rows of observed symbols: `chance` is the probability given to it, `y_hat` the code of the likeliest."""
-    keys = ["model", "unique_id", "ds"]
-    codes = forecast["symbol"].map({symbol: code for code, symbol in enumerate(symbols)})
-    likeliest = forecast.assign(code=codes).sort_values("y_hat", kind="stable").groupby(keys)["code"].last()
-    observed = forecast[codes == forecast["y"]].rename(columns={"y_hat": "chance"})
-    return observed.assign(y_hat=likeliest.reindex(pd.MultiIndex.from_frame(observed[keys])).to_numpy(dtype=np.float64))
-
-
-def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
-    """Every row of the panel with its time as the run wrote it: columns `unique_id`, `ds`, `y`, `row`."""
-    table = pd.DataFrame(
-        {
-            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
-            "ds": run.calendar.write(panel.times),
-            "y": np.where(panel.target_observed, panel.target, np.nan),
-            "row": np.arange(len(panel.times)),
-        }
-    )
-    return table.drop_duplicates(["unique_id", "ds"])
 
 
 def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:

@@ -170,7 +170,7 @@ def forecast_history(
 ) -> dict[str, Any]:
     """Forecast after a history: a CSV like the run's own data (`content`), or the rows of the request.
 
-    Returns its steps as dictionaries (`forecast`), as the text of `forecast.csv` (`csv`), and notes on the data.
+    Returns its steps as dictionaries (`forecast`), as the text of `forecasts.csv` (`csv`), and notes on the data.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def _as_its_series(run: Run, source: Source) -> Source:
 
 
 def step_of(row: ForecastRow) -> dict[str, Any]:
-    """Return a line of `forecast.csv` as JSON has it: without quantiles that are not known."""
+    """Return a line of `forecasts.csv` as JSON has it: without quantiles that are not known."""
     step = {"unique_id": row.unique_id, "ds": row.ds, "model": row.model, "y_hat": row.y_hat}
     if row.symbol is not None:
         step |= {"symbol": row.symbol}

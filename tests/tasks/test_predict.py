@@ -67,7 +67,7 @@ def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
     expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
     mine = made.future[made.future.model == "lstm"].y_hat
     np.testing.assert_allclose(mine, expected, atol=1e-6)
-    assert set(os.listdir(made.folder)) == {files.FORECAST, files.FORECASTS, files.WORKBOOK, SCORES}
+    assert set(os.listdir(made.folder)) == {files.FORECAST, files.FORECASTS, files.WORKBOOK, files.REPORT, SCORES}
 
 
 def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):
@@ -224,3 +224,28 @@ def test_a_log_is_undone(tmp_path):
     made = predict(run.folder, {}, tmp_path / "out")
     np.testing.assert_allclose(made.future.y_hat, run.finished.future.y_hat, rtol=1e-6)
     assert made.future.y_hat.between(8, 20).all()
+
+
+def test_the_page_tells_the_forecast_and_how_the_last_one_fared(run_on_csv, newer, tmp_path):
+    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    page = (made.folder / files.REPORT).read_text(encoding="utf-8")
+    use = run_on_csv.recommendation.model
+    rows = [row for row in open_forecast(run_on_csv.folder) if row.model == use]
+    missed = np.abs(np.array([row.y_hat for row in rows]) - wave(DAYS[150:155]))
+    assert f"<b>{missed.mean():.3g}</b> off on average, over the 5 values that have come since" in page
+    assert "Last time&#39;s forecast against what came" in page
+    assert f"5 steps from 2024-06-09 on, by {use}" in page  # ten days have come, and five follow
+
+
+def test_errors_and_values_beyond_what_the_run_knew_are_told(run_on_csv, tmp_path):
+    strange = np.concatenate([wave(DAYS)[:150], wave(DAYS)[150:] + 100])
+    path = write_csv(tmp_path / "fremd.csv", DAYS, {"Umsatz": strange})
+    made = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
+    assert len(made.drift) == 2
+    assert "it errs more than it did: train again" in made.drift[0]
+    assert made.drift[1] == "10 values of the target since the run, of 10, lie beyond all that it was trained on"
+
+
+def test_nothing_is_told_of_drift_where_all_is_as_it_was(run_on_csv, newer, tmp_path):
+    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    assert not [line for line in made.drift if "errs more" in line]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.reporting import charts
-from forecast.reporting.charts import TRUTH, Figure
+from forecast.reporting.charts import TRUTH, Figure, Key
 from forecast.reporting.lines import axis_times
 from forecast.reporting.sections.forecasts import View, draw_view, future_view, interval_keys
 from forecast.wording import counted, decimals_for, number
@@ -17,8 +17,9 @@ from forecast.wording import counted, decimals_for, number
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.reporting.lines import Clock
-    from forecast.reporting.material import Material
+    from forecast.reporting.material import Material, Roles
     from forecast.reporting.summary import Summary
 
 _MOST_ROWS = 14
@@ -75,30 +76,56 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
     found = material.recommendation
     if found is None:
         return None
-    tiles = [
-        *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),
-        *([] if found.runner_up is None else [Tile(_odds(found.odds), f"that it beats {found.runner_up}")]),
-        *([] if math.isnan(found.covered) else [_held(found.covered, found.nominal)]),
-    ]
     rows = None
     if ahead is not None and not material.question.forecasts_probabilities:
         of_model = ahead[ahead["model"] == found.model].sort_values("ds")
         rows = None if of_model.empty else of_model
-    return AnswerSection(
-        says="" if rows is None else _caption(rows, material, uid),
-        series=uid,
+    return answer(
+        truth,
+        rows,
+        material.clock,
+        uid,
+        several=material.series_count > 1,
         model=found.model,
-        tiles=tuple(tiles),
-        view=None if rows is None else future_view(truth, found.model, rows, material.clock),
-        steps=None if rows is None else steps_table(rows, material.clock),
+        tiles=tiles_of(found),
         next_command=material.next_command,
     )
 
 
-def _caption(rows: pd.DataFrame, material: Material, uid: str) -> str:
-    of = "" if material.series_count == 1 else f" of {uid}"
-    first = material.clock.write(float(axis_times(rows["ds"])[0]))
-    return f"{counted(len(rows), 'step')}{of} from {first} on, by {rows['model'].iloc[0]}"
+def answer(
+    truth: pd.DataFrame,
+    rows: pd.DataFrame | None,
+    clock: Clock,
+    uid: str,
+    *,
+    several: bool,
+    model: str,
+    tiles: tuple[Tile, ...],
+    next_command: str = "",
+) -> AnswerSection:
+    """Show one model's forecast of one series, `rows` in the order of time; None: no value is forecast."""
+    if rows is None:
+        return AnswerSection("", uid, model, tiles, None, None, next_command)
+    of = f" of {uid}" if several else ""
+    first = clock.write(float(axis_times(rows["ds"])[0]))
+    return AnswerSection(
+        says=f"{counted(len(rows), 'step')}{of} from {first} on, by {model}",
+        series=uid,
+        model=model,
+        tiles=tiles,
+        view=future_view(truth, model, rows, clock),
+        steps=steps_table(rows, clock),
+        next_command=next_command,
+    )
+
+
+def tiles_of(found: Recommendation) -> tuple[Tile, ...]:
+    """Say how far off, how sure and how often the band held, each where it is known."""
+    return (
+        *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),
+        *([] if found.runner_up is None else [Tile(_odds(found.odds), f"that it beats {found.runner_up}")]),
+        *([] if math.isnan(found.covered) else [_held(found.covered, found.nominal)]),
+    )
 
 
 def _off(share: float) -> str:
@@ -145,9 +172,18 @@ def steps_table(rows: pd.DataFrame, clock: Clock) -> Steps:
 
 def draw(section: AnswerSection, summary: Summary) -> Figure:
     """Draw the past and the recommended forecast with its intervals."""
-    roles = summary.roles
+    return draw_with(section, summary.roles, summary.clock)
+
+
+def draw_with(section: AnswerSection, roles: Roles, clock: Clock) -> Figure:
+    """Draw the section in the colours of some roles."""
     if section.view is None:
         return Figure("answer", "The forecast", section.says, ())
-    panel = draw_view(section.view, roles, summary.clock, 260, axis_title=section.series)
-    keys = (*charts.role_keys(roles, {TRUTH, section.model}), *interval_keys([section.view], roles))
-    return Figure("answer", "The forecast", section.says, (panel,), keys)
+    panel = draw_view(section.view, roles, clock, 260, axis_title=section.series)
+    return Figure("answer", "The forecast", section.says, (panel,), keys_of(section.view, roles))
+
+
+def keys_of(view: View, roles: Roles) -> tuple[Key, ...]:
+    """Return the legend of a view."""
+    shown = {TRUTH, *(track.model for track in view.tracks)}
+    return (*charts.role_keys(roles, shown), *interval_keys([view], roles))

@@ -128,6 +128,12 @@ def future_view(truth: pd.DataFrame, model: str, rows: pd.DataFrame, clock: Cloc
     return _view(_forecasts_after(truth, {model: rows}), clock, intervals_of=model)
 
 
+def last_view(truth: pd.DataFrame, model: str, rows: pd.DataFrame, clock: Clock) -> View:
+    """Show a forecast that has come true, in the order of time, and the truth before and since."""
+    known = truth[truth["ds"] <= rows["ds"].max()].tail(len(rows) * 4)
+    return _view(_forecasts(known, {model: rows}, float(axis_times(rows["cutoff"])[0])), clock, intervals_of=model)
+
+
 def _forecasts_after(truth: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> _Forecasts:
     """Bring together what models forecast after the end, and the truth before: five horizons, or 60 steps."""
     steps = max(len(rows) for rows in tables.values())
