@@ -348,7 +348,7 @@ def _second(found: Recommendation, kinds: Mapping[str, Kind], by_model: pd.DataF
         return ""
     metric = "mae" if "mae" in by_model else next(iter(by_model))
     here, there = (number(float(by_model[metric][name])) for name in (found.turned, found.model))
-    errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(metric)} {here} against {there}"
+    errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(str(metric))} {here} against {there}"
     return (
         f"the test, which had no say in this, has changed its mind: with it {_called(found.turned, kinds)} would be "
         f"chosen ({errors} there)"
