@@ -9,6 +9,7 @@ import pytest
 from made_up_runs import NASTY, made_up_run, with_intervals
 from made_up_symbols import STRANGE, made_up_symbols
 from playwright.sync_api import sync_playwright
+from test_answer import recommended
 from test_several import many
 
 from forecast.reporting.html import write_report
@@ -289,3 +290,31 @@ def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):
             assert opened.complaints == []
             assert opened.drawn == 5  # score and seconds by learning rate, the score by the two others and against time
             assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_screen_says_what_to_use_and_shows_it(browser, tmp_path, width, scheme):
+    run, _ = many(3)
+    command = "python -m forecast task=predict run='outputs/a folder' data.path=newer.csv"
+    summary = build_summary(**with_intervals(run), recommendation=recommended("lstm"), next_command=command)
+    report = write_report(summary, tmp_path, png=False)
+    with Opened(browser, report, width, scheme) as opened:
+        page = opened.page
+        assert opened.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.locator(".verdict").inner_text() == "Use lstm: typically 56 off."
+        assert page.locator(".tiles li").count() == 3
+        assert page.locator(".next code").inner_text() == command
+        headings = page.locator("h2").all_inner_texts()
+        places = [headings.index(one) for one in ("The forecast", "Forecasts against the truth", "Leaderboard")]
+        assert places == sorted(places)
+        top = page.locator("#answer").bounding_box()
+        assert top["y"] < 900  # on the first screen
+        before = page.locator("#steps tbody tr").first.inner_text()
+        other = next(one for one in summary.choices if one.name != summary.series)
+        page.select_option("#chosen", label=other.label)
+        opened.wait_for_labels("answer-0", lambda labels: any(other.name[:4] in text for text in labels))
+        assert page.locator("#steps tbody tr").first.inner_text() != before
+        assert page.locator("#steps tbody tr").count() == len(other.answer.steps.rows)
+        assert opened.complaints == []
