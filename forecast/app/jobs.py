@@ -26,7 +26,7 @@ from forecast.importing import importing
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -39,15 +39,6 @@ _MARK = "FORECAST_SET_FULL_ERROR"
 
 _SILENT_S, _SAY_AGAIN_S = 3.0, 10.0
 """Seconds of reading until the first line that says so, and from line to line."""
-
-_PROBE_KEYS = ("report.series", "report.png", "probe.smoothing")
-"""What may be overridden with task=probe, besides `data.*`."""
-
-_SERVE_KEYS = ("serve.*",)
-"""What may be set with task=serve, besides `data.*`."""
-
-_CONTINUE_KEYS = ("continuation.*", "seed", "report.series")
-"""What may be overridden with task=continue, besides `data.*`."""
 
 
 def run_job(config: DictConfig) -> float | None:
@@ -77,29 +68,15 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         The task ended in order, and its answer is bad news.
 
     """
-    if job.task == "predict":
-        _predict(job, _data_overrides(job, overrides), folder)
-        return
-    if job.task == "probe":
-        _probe(job, _data_overrides(job, overrides, *_PROBE_KEYS))
-        return
-    if job.task == "continue":
-        _continue(job, _data_overrides(job, overrides, *_CONTINUE_KEYS), folder)
-        return
-    if job.task == "update":
-        _update(job, _data_overrides(job, overrides, "update.*", "report.*"), folder)
-        return
-    if job.task == "export":
-        _export(job, _data_overrides(job, overrides, "format"))
+    if job.task in _ON_RUNS:
+        do, may_be_set = _ON_RUNS[job.task]
+        do(job, _data_overrides(job, overrides, *may_be_set), folder)
         return
     if job.task == "pretrain":
         with importing():
             from forecast.tasks.pretrain import pretrain
 
         print(pretrain(job.pretrain, folder, job.seed).sentence)
-        return
-    if job.task == "serve":
-        _serve(job, _data_overrides(job, overrides, *_SERVE_KEYS))
         return
     source = _read_first(job)
     if job.task == "check":
@@ -139,7 +116,7 @@ def _predict(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     print("\n".join(predict(run, data, folder).lines))
 
 
-def _probe(job: JobSettings, data: Mapping[str, Any]) -> None:
+def _probe(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported, as for a prediction."""
     from forecast.runs.folder import find_run
 
@@ -161,7 +138,7 @@ def _update(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     update(run, data, folder, job.update, report=job.report)
 
 
-def _export(job: JobSettings, data: Mapping[str, Any]) -> None:
+def _export(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the run before the task is imported, as for a prediction."""
     from forecast.runs.folder import find_run
 
@@ -186,7 +163,7 @@ def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     print("\n".join(continued.lines))
 
 
-def _serve(job: JobSettings, data: Mapping[str, Any]) -> None:
+def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the runs before the task is imported, as for a prediction."""
     from forecast.runs.folder import find_run
 
@@ -196,6 +173,17 @@ def _serve(job: JobSettings, data: Mapping[str, Any]) -> None:
 
     names = ", ".join(str(run) for run in runs)
     serve(job.serve, runs, data, ready=lambda address: print(f"serving {names} at {address}", flush=True))
+
+
+_ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None], tuple[str, ...]]] = {
+    "predict": (_predict, ()),
+    "probe": (_probe, ("report.series", "report.png", "probe.smoothing")),
+    "continue": (_continue, ("continuation.*", "seed", "report.series")),
+    "update": (_update, ("update.*", "report.*")),
+    "serve": (_serve, ("serve.*",)),
+    "export": (_export, ("format",)),
+}
+"""Tasks that open a run, and what may be overridden with each, besides `data.*`."""
 
 
 def _read_first(job: JobSettings) -> Source:
