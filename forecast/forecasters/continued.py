@@ -65,6 +65,7 @@ def continued(
             seed=member.forecaster.seed,
             reference=member.reference,
             learning_rates=learning_rates,
+            correction=None if learning_rates else tuple(member.network.correction.tolist()),
             copula=member.copula,
             start=Start(member, new_steps),
         )

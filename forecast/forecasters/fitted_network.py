@@ -40,6 +40,7 @@ from forecast.questions.kinds import question_of_head
 from forecast.questions.split import rolling_origins
 from forecast.training.data import network_data
 from forecast.training.job import Epoch
+from forecast.wording import percentage
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts
@@ -97,8 +98,13 @@ class FittedNetwork:
     def notes(self) -> tuple[str, ...]:
         """Say which reference it adds to, and how training ended."""
         ended = f"kept the weights of epoch {self.epochs} of {len(self.history)}: {self.stop_reason}"
+        if self.epochs == 0 and self.history:
+            ended = f"stayed untrained: none of {len(self.history)} epochs was better on validation"
         if self.penalty is not None:
             ended = f"fitted its read-out with the penalty {self.penalty:g}: {self.stop_reason}"
+        share = float(self.network.correction.mean())
+        if self.epochs and share < 1:
+            ended += f"; of what it learnt {percentage(share)} are used, as much as validation bears out"
         if self.problem.question.binary:
             return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
         if self.problem.question.categorical:
@@ -210,7 +216,8 @@ class FittedNetwork:
 
     def chosen(self) -> Recurrent:
         """Return the forecaster with its reference fixed, and its epochs and learning rates, or its penalty."""
-        fixed = replace(self.forecaster, reference=self.reference, copula=self.copula)
+        correction = tuple(self.network.correction.tolist())
+        fixed = replace(self.forecaster, reference=self.reference, correction=correction, copula=self.copula)
         if self.penalty is not None:
             return replace(fixed, penalty=self.penalty)
         epochs = (epoch for epoch in self.history[: self.epochs] if isinstance(epoch, Epoch))

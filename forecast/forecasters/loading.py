@@ -86,6 +86,8 @@ def load_network(
         penalty=1.0 if isinstance(forecaster.settings, EsnSettings) else None,
         copula=Copula(np.eye(problem.horizon)) if kept else None,
     )
+    # Runs of before have no factor of the correction: all of it was used.
+    tensors = {"network.correction": np.ones(reference.horizon, dtype=np.float32), **tensors}
     _check_arrays(skeleton.tensors(), tensors)
     saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
     network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.fitted_network import FittedNetwork, data_of
@@ -19,6 +20,7 @@ from forecast.reference.blends import cross_fitted
 from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
+from forecast.training.correction import fit_correction
 from forecast.training.job import Epoch, TrainingJob
 from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
 class Recurrent:
     """An untrained RNN, LSTM, GRU or echo state network that forecasts the whole horizon, at once or step by step.
 
-    `reference`, `learning_rates`, `penalty` and `copula` are None until something has been chosen on validation; a
-    forecaster that `FittedNetwork.chosen` returns has those that it needs, and trains exactly as many epochs as there
-    are learning rates, or fits its read-out with the penalty.
+    `reference`, `learning_rates`, `penalty`, `correction` and `copula` are None until something has been chosen on
+    validation; a forecaster that `FittedNetwork.chosen` returns has those that it needs, and trains exactly as many
+    epochs as there are learning rates, or fits its read-out with the penalty.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Recurrent:
     reference: Reference | None = None
     learning_rates: tuple[float, ...] | None = None
     penalty: float | None = None
+    correction: tuple[float, ...] | None = None
     copula: Copula | None = None
 
     @property
@@ -69,6 +72,10 @@ class Recurrent:
         """Fit scale and reference in closed form, then train the network; the validation split says when to stop."""
         reference, job = self.training_job(past, train_steps, problem)
         training = _train(job)
+        if self.correction is not None:
+            training.network.correction.copy_(torch.tensor(self.correction))
+        elif job.validates:
+            training.network.correction.copy_(torch.from_numpy(fit_correction(job, training.network)))
         fitted = FittedNetwork(
             forecaster=self,
             problem=problem,

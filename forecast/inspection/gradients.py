@@ -45,8 +45,8 @@ def record_gradients(fitted: FittedNetwork, past: Panel, train_steps: IntArray) 
     `past` is what it was fitted on. Columns: `network` (initialised or trained), `measure`, `of`, `lag`, `value`:
 
     state_norm       how much is left of a change of the state `lag` steps later (`state_norms`)
-    gradient_share   share of a lag in the gradient of the recurrent weights (`lag_shares`); the network as
-                     initialised has a random head for it, since behind its own, which is zero, there is no gradient
+    gradient_share   share of a lag in the gradient of the recurrent weights (`lag_shares`); an untrained network has a
+                     random head for it, since behind its own, which is zero, there is no gradient
     saturation       share of gates and activations that are saturated, by what they are `of` (`saturation`); no lag
 
     Everything is computed in double precision, on copies. No row where no step has a target.
@@ -55,7 +55,8 @@ def record_gradients(fitted: FittedNetwork, past: Panel, train_steps: IntArray) 
     spans = excerpt(job)
     if spans is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    networks = {"initialised": with_random_head(initial_network(job), job.seed), "trained": fitted.network}
+    networks = {"initialised": initial_network(job), "trained": fitted.network}
+    networks = {name: with_random_head(network, job.seed) for name, network in networks.items()}
     rows = [(name, *row) for name, network in networks.items() for row in _measured(doubled(network), spans, job.seed)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"lag": "Int64"})
 
@@ -308,14 +309,15 @@ def doubled(network: M) -> M:
 
 
 def with_random_head(network: Network, seed: int) -> Network:
-    """Copy a network and draw those layers of its decoder that are zero, as in an untrained one.
+    """Copy a network and draw those layers of its decoder that are zero, as in an untrained one; all of it is used.
 
-    Behind them no weight has a gradient. They are drawn as torch draws linear layers; the caller's random numbers stay
+    Behind zeros no weight has a gradient. They are drawn as torch draws linear layers; the caller's random numbers stay
     as they were.
     """
     network = copy.deepcopy(network)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
+        network.correction.fill_(1.0)
         for layer in network.decoder.modules():  # type: ignore[attr-defined]  # every decoder is a module
             if isinstance(layer, nn.Linear) and not layer.weight.any():
                 layer.reset_parameters()

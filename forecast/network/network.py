@@ -27,6 +27,7 @@ class Network(nn.Module):
     Attributes
     ----------
     input_unit : (input,) root mean square of each input over the training split; inputs are divided by it
+    correction : (horizon,) factor of the raw numbers, at 0 the forecast is the untrained one; 1 while it is trained
 
     """
 
@@ -40,6 +41,8 @@ class Network(nn.Module):
         self.decoder = build_decoder(settings, self.backbone.feature_size, input_spec, self.head)
         self.input_unit: Tensor
         self.register_buffer("input_unit", torch.ones(input_spec.inputs))
+        self.correction: Tensor
+        self.register_buffer("correction", torch.ones(input_spec.horizon))
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +100,7 @@ class Network(nn.Module):
         decoder may be teacher-forced.
         """
         raw: Tensor = self.decoder(features, ahead, forcing)
-        return raw
+        return raw * self.correction[:, None]
 
     def teacher_forcing(self, target: Tensor, exists: Tensor, ratio: float) -> TeacherForcing | None:
         """Draw the steps that are teacher-forced, this ratio of all; None where the decoder never feeds itself back.

@@ -355,4 +355,6 @@ def _linear(network: Network) -> tuple[Float32Array, Float32Array] | None:
     decoder = network.decoder
     if not isinstance(decoder, DirectDecoder) or decoder.reader is not None:
         return None
-    return decoder.out.weight.detach().cpu().numpy(), decoder.out.bias.detach().cpu().numpy()
+    factor = network.correction.repeat_interleave(decoder.size)  # (raw number,)
+    weight, bias = decoder.out.weight.detach() * factor[:, None], decoder.out.bias.detach() * factor
+    return weight.cpu().numpy(), bias.cpu().numpy()

@@ -282,6 +282,11 @@ class CrossFitted:
         return self.reference.horizon
 
     @property
+    def season_steps(self) -> int:
+        """Steps."""
+        return self.reference.season_steps
+
+    @property
     def input_size(self) -> int:
         """Number of inputs."""
         return self.reference.input_size

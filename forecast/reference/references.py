@@ -14,18 +14,29 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
-from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, reweighted, solved, terms
+from forecast.reference.blends import (
+    CRITERIA,
+    SEASON_LAGS,
+    batches,
+    blend_terms,
+    cross_fitted,
+    reweighted,
+    solved,
+    terms,
+)
 from forecast.reference.causal_features import CausalFeatures, PanelFeatures, by_series, exponential_mean, filled_target
+from forecast.reference.evidence import assured_gain
 from forecast.reference.scaling import fit_scale
 from forecast.wording import percentage
 
 if TYPE_CHECKING:
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
+    from forecast.reference.blends import CrossFitted
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 CANDIDATES = ("last", "seasonal", "mean", "level", "blend")
-"""Candidates of `auto`, simplest first: of references that are as good as each other it takes the first."""
+"""Candidates of `auto`, simplest first: it leaves one for a later one where that is assured to be better."""
 
 NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
 """Every value of `model.reference` but `auto`."""
@@ -39,8 +50,12 @@ _DEFAULT_RIDGE = 1e-3
 _JUDGED = 1_000_000
 """At most so many origins judge a constant or a reference."""
 
-_AS_GOOD = 1.01
-"""A reference whose error is within 1 % of the least counts as equally good."""
+_CONFIDENCE = 0.95
+"""One-sided, of a gain for which a reference is left."""
+
+_FEW_ROWS, _BLOCKS = 20_000, 4
+"""A panel of at most so many rows has a short validation split: its training rows take part in the choice, of which a
+blend's forecasts come from weights that were fitted on the other quarters."""
 
 _NEAR_ZERO, _SOMETIMES = 0.1, 0.1
 """A reference suits a head that multiplies it if at most 10 % of its forecasts are below a tenth of the mean."""
@@ -234,14 +249,31 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
 
 
 def _choose(past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool) -> Reference:
+    """Go from the simplest reference to another only where its gain over the one before is assured."""
     candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
     smoothing = _smoothing(past, train_steps, problem)
     fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
     if multiplied:  # the expanding mean is last to be near zero
         fitted = [r for r in fitted if r.name == "mean" or _share_near_zero(r, past, train_steps) <= _SOMETIMES]
-    errors = [validation_error(reference, past, train_steps) for reference in fitted]
-    good_enough = min(errors) * _AS_GOOD
-    return next(reference for reference, error in zip(fitted, errors, strict=True) if error <= good_enough)
+    first = train_steps
+    if not np.array_equal(train_steps, past.lengths) and len(past.times) <= _FEW_ROWS:
+        first = train_steps // 4  # a blend is judged there by weights that were fitted on other rows
+    origins = _judged_origins(past, first, past.lengths, problem)
+    errors = [
+        _errors(
+            cross_fitted(reference, past, train_steps, _BLOCKS) if len(past.times) <= _FEW_ROWS else reference,
+            past,
+            train_steps,
+            origins,
+        )
+        for reference in fitted
+    ]
+    best = 0
+    for candidate in range(1, len(fitted)):
+        gain = (errors[best][0] - errors[candidate][0])[None]
+        if assured_gain(gain, errors[best][1], origins, problem.horizon, confidence=_CONFIDENCE)[0] > 0:
+            best = candidate
+    return fitted[best]
 
 
 def _share_near_zero(reference: Reference, past: Panel, train_steps: IntArray) -> float:
@@ -257,20 +289,24 @@ def _share_near_zero(reference: Reference, past: Panel, train_steps: IntArray) -
 
 def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
     """Return the mean absolute error over the validation split, in units of each series' scale; 0 without one."""
-    origins = _judged_origins(past, train_steps, past.lengths, reference)
-    if not len(origins):
-        return 0.0
+    errors, counts = _errors(reference, past, train_steps, _judged_origins(past, train_steps, past.lengths, reference))
+    return float(errors.sum() / counts.sum()) if counts.any() else 0.0
+
+
+def _errors(
+    reference: Reference | CrossFitted, past: Panel, train_steps: IntArray, origins: Origins
+) -> tuple[FloatArray, FloatArray]:
+    """Sum of each origin's absolute errors, in units of its series' scale, and how many there are, (origin,) both."""
     scale = fit_scale(past, train_steps, reference.season_steps)
     features = reference.causal_features(past)
-    total = count = 0.0
+    errors, counts = np.zeros(len(origins)), np.zeros(len(origins))
     for batch in batches(np.arange(len(origins)), reference.horizon):
         rows = origins[batch].rows(past)
         ahead = rows[:, None] + np.arange(1, reference.horizon + 1)  # (row, horizon)
         error = np.abs(past.target[ahead] - reference.at(features, rows)) / scale[origins.series[batch], None]
         seen = past.target_observed[ahead]
-        total += float(error[seen].sum())
-        count += float(seen.sum())
-    return total / count if count else 0.0
+        errors[batch], counts[batch] = np.where(seen, error, 0.0).sum(axis=1), seen.sum(axis=1)
+    return errors, counts
 
 
 def _judged_origins(past: Panel, first: IntArray, ends: IntArray, shape: Problem | Reference) -> Origins:

@@ -13,6 +13,7 @@ from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import out_of_range
+from forecast.forecasters.departure import departure
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.pretrained import FittedPretrained
@@ -194,7 +195,7 @@ class Final:
 def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     """Fit network, baseline to beat and recommended model once more, on all rows, with everything as it was chosen.
 
-    With `training.refit=false`, or where that is broken off, they stay as the backtest judged them.
+    With `training.refit=false`, or where that is broken off or departs wildly, they stay as the backtest judged them.
     """
     name = prepared.job.model.name
     use = evaluation.recommendation.model if evaluation.recommendation else None
@@ -215,6 +216,9 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
             continue
         broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
         return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
+    split, problem = prepared.task.split, prepared.task.problem
+    if departs := departure(judged[name], final[name], prepared.panel, split.train, problem):
+        return Final(judged, refitted=False, note=f"{kept} as backtested: {departs}")
     if isinstance(_network_of(final[name]), FittedPretrained):
         again_too = "".join(f", {other} fitted again on all rows" for other in names[1:])
         return Final(final, refitted=True, note=f"{kept}: {name} as it was trained before{again_too}")

@@ -47,6 +47,8 @@ def fit_network(job: TrainingJob) -> Training:
         network = fresh_network(job)
         # Epochs that were chosen before are repeated as they are: validation has no second say.
         validate = _validation(job, network) if job.validates and job.repeated is None else None
+        untrained = {name: part.clone() for name, part in network.state_dict().items()}
+        untrained_loss = validate()[0] if validate else math.inf
         supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
         module = NetworkModule(network, job.training, job.series_name)
         trainer = pl.Trainer(
@@ -64,10 +66,13 @@ def fit_network(job: TrainingJob) -> Training:
         compile_lstms(network, epochs.steps * supervisor.least_epochs)
         with _first_interrupt(supervisor), flush_denormals():
             trainer.fit(module, epochs)
-    if supervisor.best_weights is not None:
-        network.load_state_dict(supervisor.best_weights)
+    weights, best_epoch = supervisor.best_weights, supervisor.best_epoch
+    if untrained_loss <= supervisor.best_loss < math.inf:  # a candidate like every epoch
+        weights, best_epoch = untrained, 0
+    if weights is not None:
+        network.load_state_dict(weights)
     history = tuple(supervisor.history)
-    return Training(network.eval(), history, supervisor.best_epoch, supervisor.reason, module.graph_bytes or 0)
+    return Training(network.eval(), history, best_epoch, supervisor.reason, module.graph_bytes or 0)
 
 
 def _validation(job: TrainingJob, network: Network) -> Callable[[], tuple[float, int]]:

@@ -6,7 +6,7 @@ Nothing here imports Lightning, which takes seconds: a read-out in closed form d
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,8 @@ class Training:
     Attributes
     ----------
     history : every epoch, or every penalty of a read-out that was tried
-    epochs : number of epochs that the kept weights have seen; 1 of a read-out, which needs one pass
+    epochs : number of epochs that the kept weights have seen, 0: none was better than the untrained network; 1 of a
+        read-out, which needs one pass
     reason : why training stopped
     graph_bytes : memory that the graph of the first step held; 0 of a read-out
     penalty : of a read-out, the one that was kept
@@ -115,6 +116,7 @@ def fresh_network(job: TrainingJob) -> Network:
         begin(network, job.data, job.ends)
     else:
         network.load_state_dict(dict(job.weights))
+        network.correction.fill_(1.0)  # all of it is trained
     return network
 
 
@@ -203,11 +205,26 @@ class ValidationSplit:
         at_once = max(_NUMBERS_AT_ONCE // self.target.shape[1], 1)
         for first in range(0, len(self.rows), at_once):
             part = slice(first, first + at_once)
-            level = None if self.level is None else Level(*(of_all[part] for of_all in self.level))
-            losses = head.loss(raw[part], self.target[part], level) * self.exists[part]
+            losses = self.part(part).losses(head, raw[part])
             total += float(losses.sum())
             worst.append(torch.nan_to_num(losses.amax(dim=1), nan=torch.inf))
         return total / int(self.exists.sum()), int(self.rows[int(torch.cat(worst).argmax())])
+
+    def losses(self, head: Head, raw: Tensor) -> Tensor:
+        """Loss of each forecast, (origin, horizon, size) -> (origin, horizon); 0 where no target exists."""
+        return head.loss(raw, self.target, self.level) * self.exists
+
+    def part(self, which: slice) -> ValidationSplit:
+        """Return some of the origins."""
+        level = None if self.level is None else Level(*(of_all[which] for of_all in self.level))
+        return replace(
+            self,
+            series=self.series[which],
+            rows=self.rows[which],
+            target=self.target[which],
+            exists=self.exists[which],
+            level=level,
+        )
 
 
 def validation_split(job: TrainingJob) -> ValidationSplit:

@@ -116,9 +116,10 @@ def test_a_row_that_is_no_row_is_refused_and_changes_nothing():
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch():
-    panel = panel_of(random_walk(600))
+    panel = panel_of(noisy_sine(600, noise=0.3))
     training = TrainingSettings(max_epochs=60, patience=5, learning_rate=0.02)
     fitted, split = fitted_on(panel, LstmSettings(reference="last"), training)
+    assert fitted.network.correction.tolist() == [1.0] * PROBLEM.horizon
     losses = [epoch.validation_loss for epoch in fitted.history]
     assert fitted.epochs == int(np.argmin(losses)) + 1
     assert len(losses) == fitted.epochs + 5

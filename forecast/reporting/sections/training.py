@@ -61,7 +61,9 @@ def _learning_section(history: pd.DataFrame, chosen: int | None, unit: str = "lo
     lowest = int(history["epoch"].iloc[int(np.nanargmin(validation))]) if np.isfinite(validation).any() else None
     chosen = lowest if chosen is None else chosen
     says = f"{counted(len(history), 'epoch')} of training"
-    if chosen is not None:
+    if chosen == 0:
+        says += "; none was better on validation than the untrained network, which was kept"
+    elif chosen is not None:
         says += f"; the weights of epoch {chosen} were kept"
         says += ", where the validation loss is lowest" if chosen == lowest else ""
     says += "." if unit == "loss" else f". Losses are in {unit}."
