@@ -6,6 +6,7 @@ Hydra calls `run_job`, once for a run and once for every job of a sweep, there p
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -39,6 +40,9 @@ _MARK = "FORECAST_SET_FULL_ERROR"
 
 _SILENT_S, _SAY_AGAIN_S = 3.0, 10.0
 """Seconds of reading until the first line that says so, and from line to line."""
+
+_PIECE_BYTES = 1 << 16
+"""Of a pipe that are read at once, at most; what has come is never waited on."""
 
 
 def run_job(config: DictConfig) -> float | None:
@@ -180,6 +184,7 @@ _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None]
     "probe": (_probe, ("report.series", "report.png", "probe.smoothing")),
     "continue": (_continue, ("continuation.*", "seed", "report.series")),
     "update": (_update, ("update.*", "report.*")),
+    "stream": (_stream, ("stream.*",)),
     "serve": (_serve, ("serve.*",)),
     "export": (_export, ("format",)),
 }

@@ -21,7 +21,7 @@ from forecast.network.settings import EsnSettings
 from forecast.questions.kinds import question_of_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -115,6 +115,10 @@ class FittedEnsemble:
         """Warm the members over a past, to go on one row at a time."""
         return LiveEnsemble(tuple(member.start(past) for member in self.members), self._combined)
 
+    def of_series(self, i: int) -> FittedEnsemble:
+        """Return the networks for one of their series alone."""
+        return replace(self, members=tuple(member.of_series(i) for member in self.members))
+
     def chosen(self) -> Ensemble:
         """Return the ensemble with everything fixed that was chosen on validation, for each member its own."""
         return replace(self.forecaster, members=tuple(member.chosen() for member in self.members))
@@ -151,6 +155,36 @@ class LiveEnsemble:
         """Forecast from where the series stand now."""
         return self._combined([member.forecast() for member in self.members])
 
+    def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
+        """Take some next values of the only series in turn, as `Live.update_many` does."""
+        last, by_member = self.forecast(), [member.update_many(values, pasts) for member in self.members]
+        combined = self._combined([_as_forecast(last, forecasts) for forecasts in by_member])
+        return Forecasts(combined.y_hat, combined.quantiles, probabilities=combined.probabilities)
+
+    @property
+    def known_steps(self) -> int | None:
+        """Steps ahead that covariates are known of; None: as many as are asked for."""
+        return self.members[0].known_steps
+
+    def learn(self, steps_ahead: int, given: Mapping[str, Any], series: int = 0) -> None:
+        """Take what is known of a step ahead, as `Live.learn` does."""
+        for member in self.members:
+            member.learn(steps_ahead, given, series)
+
+    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Everything that changes from row to row, by name."""
+        return {
+            f"member{i}.{name}": array
+            for i, member in enumerate(self.members)
+            for name, array in member.memory().items()
+        }
+
+    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
+        """Go on from where `memory` was taken."""
+        for i, member in enumerate(self.members):
+            own = f"member{i}."
+            member.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
+
     def _combined(self, by_member: Sequence[Forecast]) -> Forecast:
         first = by_member[0]
         probabilities = [forecast.probabilities for forecast in by_member if forecast.probabilities is not None]
@@ -160,6 +194,10 @@ class LiveEnsemble:
         y_hat = self.combine(np.stack([forecast.y_hat for forecast in by_member]))
         quantiles = [forecast.quantiles for forecast in by_member if forecast.quantiles is not None]
         return replace(first, y_hat=y_hat, quantiles=self.combine(np.stack(quantiles)) if quantiles else None)
+
+
+def _as_forecast(like: Forecast, forecasts: Forecasts) -> Forecast:
+    return replace(like, y_hat=forecasts.y_hat, quantiles=forecasts.quantiles, probabilities=forecasts.probabilities)
 
 
 def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> Recurrent | Ensemble:

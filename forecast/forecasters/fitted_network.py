@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from forecast.errors import ForecastError
-from forecast.forecasters.live import CovariateStream, Live
+from forecast.forecasters.covariate_stream import CovariateStream
+from forecast.forecasters.live import Live
 from forecast.forecasters.strategies import (
     Recursion,
     earlier_forecasts,
@@ -212,6 +213,17 @@ class FittedNetwork:
             context_steps=context_steps,
             horizon=self.problem.horizon,
             earlier=earlier,
+        )
+
+    def of_series(self, i: int) -> FittedNetwork:
+        """Return the network for one of its series alone."""
+        arrays = {name: array[i : i + 1] for name, array in self.reference.arrays().items()}
+        return replace(
+            self,
+            ids=self.ids[i : i + 1],
+            reference=replace(self.reference, **arrays),
+            scale=self.scale[i : i + 1],
+            network=self.network.of_series(i),
         )
 
     def chosen(self) -> Recurrent:

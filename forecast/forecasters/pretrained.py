@@ -18,7 +18,7 @@ from safetensors.numpy import load
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.live import Forecast
+from forecast.forecasters.live import Forecast, joined_forecasts
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
 from forecast.questions.split import Origins
 from forecast.reference.bank import Bank, features, joined, second_season
@@ -162,6 +162,10 @@ class FittedPretrained:
         """Read a past, to go on one row at a time."""
         return LivePretrained(self, past)
 
+    def of_series(self, i: int) -> FittedPretrained:
+        """Return it for one of the series alone: it knows none of them."""
+        return self
+
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Every array that `network_of` needs."""
         return tensors_of(self.network)
@@ -247,6 +251,37 @@ class LivePretrained:
         quantiles = self._network.quantiles(torch.cat(self._contexts), at, self._horizon, self._seasons)
         y_hat = quantiles[:, :, LEVELS.index(0.5)]
         return Forecast(self._ids, y_hat, self._calendar, self._last, self._rows_since, quantiles)
+
+    def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
+        """Take some next values of the only series in turn, (step,), and forecast after each."""
+        return joined_forecasts([self.update(value) for value in values])
+
+    @property
+    def known_steps(self) -> None:
+        """None: covariates are not read."""
+        return None
+
+    def learn(self, steps_ahead: int, given: Mapping[str, Any], series: int = 0) -> None:
+        """Take what is known of a step ahead; it is not read."""
+
+    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Everything that changes from row to row, by name."""
+        kept = {"last": self._last.astype(np.int64), "rows": np.array([self._rows_since])}
+        for i, bank in enumerate(self._banks):
+            kept |= {f"bank{i}.{name}": array for name, array in bank.memory().items()}
+            kept[f"context{i}"] = self._contexts[i].numpy()
+            kept |= {f"state{i}.{j}": part.numpy() for j, part in enumerate(self._states[i] or ())}
+        return kept
+
+    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
+        """Go on from where `memory` was taken."""
+        self._last, self._rows_since = memory["last"].astype(self._last.dtype), int(memory["rows"][0])
+        for i, bank in enumerate(self._banks):
+            own = f"bank{i}."
+            bank.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
+            self._contexts[i] = torch.from_numpy(memory[f"context{i}"])
+            parts = [torch.from_numpy(memory[f"state{i}.{j}"]) for j in range(len(self._states[i] or ()))]
+            self._states[i] = (parts[0], parts[1])
 
     def _read(self, series: int, values: FloatArray, observed: BoolArray) -> None:
         """Read some steps of one series, (step,)."""

@@ -16,7 +16,7 @@ from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
 from forecast.questions.kinds import VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -109,11 +109,18 @@ class FittedTransformed:
             What was wrapped is not a network.
 
         """
-        if not isinstance(self.fitted, Startable):
-            raise ForecastError(
-                f"only a network goes on row by row, found {type(self.fitted).__name__}: use `forecast`"
-            )
-        return LiveTransformed(self.fitted.start(log_target(past)), self.question)
+        return LiveTransformed(_startable(self.fitted).start(log_target(past)), self.question)
+
+    def of_series(self, i: int) -> FittedTransformed:
+        """Return what was fitted for one of its series alone.
+
+        Raises
+        ------
+        ForecastError
+            What was wrapped is not a network.
+
+        """
+        return replace(self, fitted=_startable(self.fitted).of_series(i))
 
     def chosen(self) -> Transformed:
         """Return the forecaster with everything fixed that was chosen on validation."""
@@ -127,6 +134,16 @@ class Startable(Protocol):
     def start(self, past: Panel) -> Live:
         """Warm it over a past."""
         ...
+
+    def of_series(self, i: int) -> Startable:
+        """Return it for one of its series alone."""
+        ...
+
+
+def _startable(fitted: Fitted) -> Startable:
+    if not isinstance(fitted, Startable):
+        raise ForecastError(f"only a network goes on row by row, found {type(fitted).__name__}: use `forecast`")
+    return fitted
 
 
 @runtime_checkable
@@ -155,6 +172,35 @@ class LiveTransformed:
     def forecast(self) -> Forecast:
         """Forecast from where the series stand now."""
         return self._in_target_units(self.live.forecast())
+
+    def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
+        """Take some next values of the only series in turn, as `Live.update_many` does."""
+        if (values <= 0).any():
+            raise ForecastError(
+                f"`data.transform=log` needs values above zero, found {np.nanmin(values):g}: train without it"
+            )
+        made = self.live.update_many(np.log(values), pasts)
+        if self.question.binary:
+            return made
+        with np.errstate(over="ignore"):
+            return Forecasts(np.exp(made.y_hat), None if made.quantiles is None else np.exp(made.quantiles))
+
+    @property
+    def known_steps(self) -> int | None:
+        """Steps ahead that covariates are known of; None: as many as are asked for."""
+        return self.live.known_steps
+
+    def learn(self, steps_ahead: int, given: Mapping[str, Any], series: int = 0) -> None:
+        """Take what is known of a step ahead, as `Live.learn` does."""
+        self.live.learn(steps_ahead, given, series)
+
+    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Everything that changes from row to row, by name."""
+        return self.live.memory()
+
+    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
+        """Go on from where `memory` was taken."""
+        self.live.remember(memory)
 
     def _in_target_units(self, forecast: Forecast) -> Forecast:
         if self.question.binary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,15 @@ class StaticReader(nn.Module):
         self.embed = nn.Linear(columns, min(columns, _EMBEDDED), bias=False) if columns else None
         self.own = nn.Embedding(series, settings.id_embedding) if settings.id_embedding else None
         self.size = (min(columns, _EMBEDDED) if columns else 0) + settings.id_embedding
+
+    def of_series(self, i: int) -> StaticReader:
+        """Return the reader for one of the series alone."""
+        alone = copy.copy(self)
+        alone._buffers = {**self._buffers, "table": self.table[i : i + 1]}
+        if self.own is not None:
+            own = nn.Embedding(1, self.own.embedding_dim, _weight=self.own.weight.detach()[i : i + 1])
+            alone._modules = {**self._modules, "own": own}
+        return alone
 
     def forward(self, series: Tensor) -> Tensor:
         """(...) numbers of series -> (..., size)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,14 @@ class Network(nn.Module):
         self.register_buffer("input_unit", torch.ones(input_spec.inputs))
         self.correction: Tensor
         self.register_buffer("correction", torch.ones(input_spec.horizon))
+
+    def of_series(self, i: int) -> Network:
+        """Return the network for one of its series alone, on the same weights."""
+        if not self.statics.size:
+            return self
+        alone = copy.copy(self)
+        alone._modules = {**self._modules, "statics": self.statics.of_series(i)}
+        return alone
 
     @property
     def device(self) -> torch.device:

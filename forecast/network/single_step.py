@@ -2,8 +2,8 @@
 
 A call of torch costs more than the arithmetic of a small cell's step: of one row and 64 units a step takes 11 us here,
 by `nn.LSTM` and its head 230. So the cells' equations (`cells`) stand here once more. A call of numpy costs half a
-microsecond, as much as a small gate: [x, h] lie side by side in one array and meet [W'; U'] in one product, and as
-sigma(a) = (tanh(a / 2) + 1) / 2, one tanh with halved weights does for all gates. Everything is written into arrays
+microsecond, as much as a small gate: [x, h, 1] lie side by side in one array and meet [W'; U'; b] in one product, and
+as sigma(a) = (tanh(a / 2) + 1) / 2, one tanh with halved weights does for all gates. Everything is written into arrays
 that a layer keeps; what it hands out is a copy, except `hidden`, which the next step overwrites.
 """
 
@@ -22,7 +22,7 @@ from forecast.network.heads import CategoricalHead, PointHead
 from forecast.network.state import StateAtOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.network.network import Network
     from forecast.reference.encoding import Float32Array
@@ -44,6 +44,14 @@ class Steps(Protocol):
 
     def advance(self, x: Float32Array) -> None:
         """Take one more step, (lane, input)."""
+        ...
+
+    def memory(self) -> dict[str, Float32Array]:
+        """All that the next step depends on, by name."""
+        ...
+
+    def remember(self, memory: Mapping[str, Float32Array]) -> None:
+        """Go on from where `memory` was taken."""
         ...
 
 
@@ -75,6 +83,17 @@ class TorchSteps:
         features, state = self._network.features(inputs, self._series, self.at_origin.state)
         self.at_origin = StateAtOrigin(features[:, -1], state)
 
+    def memory(self) -> dict[str, Float32Array]:
+        """Features and state."""
+        features, state = self.at_origin
+        return {"features": features.cpu().numpy()} | {f"{i}": part.cpu().numpy() for i, part in enumerate(state)}
+
+    def remember(self, memory: Mapping[str, Float32Array]) -> None:
+        """Go on from where `memory` was taken."""
+        tensors = {name: torch.from_numpy(array).to(self._network.device) for name, array in memory.items()}
+        state = tuple(tensors[f"{i}"] for i in range(len(self.at_origin.state)))
+        self.at_origin = StateAtOrigin(tensors["features"], state)
+
 
 class WindowSteps:
     """A network that reads its whole window at each step, from a zero state."""
@@ -94,6 +113,15 @@ class WindowSteps:
     def advance(self, x: Float32Array) -> None:
         """Take one more step, (series, input)."""
         self._window = np.concatenate([self._window[:, 1:], x[:, None]], axis=1)
+        self.at_origin = self._read()
+
+    def memory(self) -> dict[str, Float32Array]:
+        """Return the window."""
+        return {"window": self._window}
+
+    def remember(self, memory: Mapping[str, Float32Array]) -> None:
+        """Go on from where `memory` was taken."""
+        self._window = memory["window"]
         self.at_origin = self._read()
 
     @torch.no_grad()
@@ -134,6 +162,23 @@ class CellSteps:
         for layer in self._layers:
             x = layer.step(x)
 
+    def run(self, x: Float32Array) -> Float32Array:
+        """Take some steps of the only lane, (step, input), and return the features after each, (step, feature)."""
+        features = np.empty((len(x), self.features.shape[1]), dtype=np.float32)
+        for i in range(len(x)):
+            self.advance(x[i : i + 1])
+            features[i] = self.features[0]
+        return features
+
+    def memory(self) -> dict[str, Float32Array]:
+        """State of each layer."""
+        return {f"{i}.{j}": part for i, layer in enumerate(self._layers) for j, part in enumerate(layer.state)}
+
+    def remember(self, memory: Mapping[str, Float32Array]) -> None:
+        """Go on from where `memory` was taken."""
+        for i, layer in enumerate(self._layers):
+            layer.remember([memory[f"{i}.{j}"] for j in range(len(layer.state))])
+
 
 def _build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
     """Build a layer of torch's core, with copies of its weights and of the state before, (lane, hidden) each."""
@@ -159,9 +204,12 @@ class Layer:
     def _begin(self, h: Float32Array) -> None:
         """Lay inputs and state side by side, and their weights below each other."""
         lanes, inputs = len(h), len(self._w)
-        self._weights = np.concatenate([self._w, self._u])  # (input + hidden, gate)
-        self._read = np.zeros((lanes, len(self._weights)), dtype=np.float32)  # (lane, [x, h])
-        self._inputs, self.hidden = self._read[:, :inputs], self._read[:, inputs:]
+        # The bias is the weight of a 1; where lanes differ in it, it is added apart.
+        self._bias_apart = self._bias if self._bias.ndim == 2 and lanes > 1 else None
+        bias = np.zeros((1, self._w.shape[1]), np.float32) if lanes > 1 and self._bias.ndim == 2 else self._bias
+        self._weights = np.concatenate([self._w, self._u, bias.reshape(1, -1)])  # (input + hidden + 1, gate)
+        self._read = np.ones((lanes, len(self._weights)), dtype=np.float32)  # (lane, [x, h, 1])
+        self._inputs, self.hidden = self._read[:, :inputs], self._read[:, inputs:-1]
         self.hidden[:] = h
         self._gates = np.zeros((lanes, self._weights.shape[1]), dtype=np.float32)
 
@@ -169,6 +217,10 @@ class Layer:
     def state(self) -> tuple[Float32Array, ...]:
         """State after the latest step, (lane, hidden) each."""
         return (self.hidden.copy(),)
+
+    def remember(self, state: Sequence[Float32Array]) -> None:
+        """Put a state back, (lane, hidden) each."""
+        self.hidden[:] = state[0]
 
     def fold(self, unit: Float32Array, static: Float32Array | None, embedded: Float32Array | None) -> None:
         """Fold all that precedes the first layer into its weights.
@@ -191,7 +243,8 @@ class Layer:
         gates = self._gates
         self._inputs[:] = x if self._of_symbols is None else x[:, 1:]
         np.dot(self._read, self._weights, out=gates)
-        gates += self._bias
+        if self._bias_apart is not None:
+            gates += self._bias_apart
         if self._of_symbols is not None:
             gates += self._of_symbols[x[:, 0].astype(np.intp)]
         return gates
@@ -222,6 +275,11 @@ class LstmLayer(Layer):
     def state(self) -> tuple[Float32Array, ...]:
         """Return h and c after the latest step."""
         return self.hidden.copy(), self._c.copy()
+
+    def remember(self, state: Sequence[Float32Array]) -> None:
+        """Put h and c back."""
+        super().remember(state)
+        self._c[:] = state[1]
 
     def step(self, x: Float32Array) -> Float32Array:
         """Take one step."""
@@ -307,10 +365,9 @@ class LinearReadout:
         """Take weights (horizon, feature) and bias (horizon,)."""
         self._weight, self._bias = np.ascontiguousarray(weight.T), bias
 
-    def of(self, features: Float32Array) -> Float32Array:
-        """(lane, feature) -> (lane, horizon)."""
-        # Of one lane: a vector times a matrix takes 1 us, a matrix of one row times a matrix 2.5.
-        points: Float32Array = features.dot(self._weight) if len(features) > 1 else features[0].dot(self._weight)[None]
+    def of_each(self, features: Float32Array) -> Float32Array:
+        """(row, feature) -> (row, horizon); no bit of a row depends on how many rows there are."""
+        points: Float32Array = np.matmul(features[:, None], self._weight)[:, 0]  # a product of its own for each row
         points += self._bias
         return points
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.reference.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, IntArray
@@ -340,6 +340,19 @@ class Bank:
         self._error_sum = self._error_sum + size
         self._recent_error = self._recent_error + _FAST * np.where(observed, size - self._recent_error, 0.0)
         return Step(scaled, self._error_sum / np.maximum(self._sums.seen, 1), self._recent_error, self._sums, observed)
+
+    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """Everything that changes from step to step, by name."""
+        own = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray) and name != "_lags"}
+        sums = {f"sums.{name}": array for name, array in self._sums._asdict().items()}
+        return {"steps": np.array([self.steps]), **own, **sums}
+
+    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
+        """Go on from where `memory` was taken."""
+        self.steps = int(memory["steps"][0])
+        self._sums = Sums(**{name: memory[f"sums.{name}"] for name in Sums._fields})
+        for name in self.memory().keys() & vars(self).keys() - {"steps"}:
+            setattr(self, name, memory[name])
 
     def _smooth(self, z: FloatArray, known: BoolArray) -> FloatArray:
         """Do a step of the recursions; return the errors, (smoother, value or logarithm, series)."""

@@ -13,11 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from forecast.reference.causal_features import BufferFeatures, CausalFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray
@@ -93,25 +94,66 @@ class HistoryBuffer:
         latest: FloatArray = self.features.table[0, :, self.at]
         return latest
 
+    def extend(self, values: Sequence[float]) -> slice:
+        """Append some values to the only continuation, as many as there is room for; return their columns."""
+        table = self.features.table
+        if self.at + 1 == table.shape[2]:
+            self._begin(self.features, self.rows)
+            table = self.features.table
+        first, season_steps = self.at + 1, self._reference.season_steps
+        values = values[: table.shape[2] - first]
+        # Plain numbers: a single call of numpy costs more than a step.
+        before: Sequence[float] = table[:, 0, self.at].tolist()
+        base = self.base.item()
+        phases = table[3, 0, first - season_steps : first].tolist()
+        after: list[Sequence[float]] = []
+        for lived, y in enumerate(values, start=self.youngest + 1):
+            before = self._after((*before[:3], phases[len(after)], before[4]), y, lived, base)
+            phases.append(before[3])
+            after.append(before)
+        table[:, 0, first : first + len(values)] = np.array(after).T
+        self._count(len(values))
+        return slice(first, first + len(values))
+
+    def _count(self, steps: int) -> None:
+        self.at += steps
+        self.youngest += steps
+        self._pushed += steps
+
+    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+        """All that the next step depends on, by name."""
+        counts = np.array([self.at, self._pushed, self.youngest])
+        return {
+            "table": self.features.table[:, :, : self.at + 1],
+            "first": self.features.first,
+            "base": self.base,
+            "lived": self._lived,
+            "counts": counts,
+        }
+
+    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
+        """Go on from where `memory` was taken."""
+        self.at, self._pushed, self.youngest = memory["counts"].tolist()
+        table = np.zeros_like(self.features.table)
+        table[:, :, : self.at + 1] = memory["table"]
+        self.base, self._lived = memory["base"], memory["lived"]
+        self.features = BufferFeatures(table, self.features.number, memory["first"])
+
     def push(self, y: FloatArray) -> None:
         """Append one value to every continuation, (origin,), and update its causal features."""
+        if len(y) == 1:
+            self.extend(y.tolist())
+            return
         table = self.features.table
         if self.at + 1 == table.shape[2]:
             self._begin(self.features, self.rows)
             table = self.features.table
         phase = self.at + 1 - self._reference.season_steps
-        self.at += 1
-        self.youngest += 1
-        self._pushed += 1
-        if len(y) == 1:  # plain numbers: a single call of numpy costs more than all of this
-            before = table[:, 0, self.at - 1].tolist()
-            before[3] = table.item(3, 0, phase)
-            table[:, 0, self.at] = self._after(before, y.item(), self.youngest, self.base.item())
-        else:
-            before = [*table[:3, :, self.at - 1], table[3, :, phase], table[4, :, self.at - 1]]
-            after = self._after(before, y, self.lived, self.base)
-            for column, values in zip(table[:, :, self.at], after, strict=True):
-                column[:] = values
+        self._count(1)
+        before = [*table[:3, :, self.at - 1], table[3, :, phase], table[4, :, self.at - 1]]
+        after = self._after(before, y, self.lived, self.base)
+        for column, values in zip(table[:, :, self.at], after, strict=True):
+            column[:] = values
 
     def _after(self, before: Sequence[Number], y: Number, lived: Any, base: Number) -> tuple[Number, ...]:
         """Causal features of the `lived`th step, with value `y`, from those of the step before.
@@ -163,6 +205,33 @@ class StepwiseReference:
             inputs[:, self._error_input] = y - previous[:, 0]
         return inputs
 
+    def push_many(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Append some values to the only series, (step,): network inputs, (step, input), forecasts, (step, horizon)."""
+        parts: list[tuple[FloatArray, FloatArray]] = []
+        done = 0
+        while done < len(values):
+            if self._linear is None or self.buffer.youngest < self._memory_steps:
+                part = self.push(values[done : done + 1]), self.forecast
+            else:
+                part = self._push_linear(self._linear, values[done:])
+            done += len(part[0])
+            parts.append(part)
+        if len(parts) == 1:
+            return parts[0]
+        inputs, forecasts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return inputs, forecasts
+
+    def _push_linear(self, linear: _LinearReference, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Append as many values as the buffer has room for."""
+        columns = self.buffer.extend(values.tolist())
+        outputs = linear.outputs_of_each(self.buffer.features.table, columns)
+        forecasts, inputs = outputs[:, : self._horizon], outputs[:, self._horizon :]
+        if self._error_input is not None:
+            previous = np.concatenate([self.forecast[:, 0], forecasts[:-1, 0]])
+            inputs[:, self._error_input] = values[: len(inputs)] - previous
+        self.forecast = forecasts[-1:]
+        return inputs, forecasts
+
 
 class _LinearReference:
     """Forecasts and inputs of some series as one matrix product each, A x + c.
@@ -182,7 +251,6 @@ class _LinearReference:
         parts = [of_values[:, :, steps - self._steps :], of_phases[:, :, : self._seasons]]
         # (series, output, x)
         self._matrix = np.concatenate([*parts, matrices[:, :, steps + seasons :], constant[:, :, None]], axis=2)
-        self._only_matrix = self._matrix[0].T if len(by_series) == 1 else None
         self._x = np.ones((len(by_series), self._matrix.shape[2]))
         self._values, self._phases = self._x[:, : self._steps], self._x[:, self._steps : -3]  # views of x
         self._means = self._x[:, -3:-1] if matrices[:, :, steps + seasons :].any() else None
@@ -195,10 +263,25 @@ class _LinearReference:
             self._phases[:] = table[3, :, end - self._seasons : end]
         if self._means is not None:
             self._means[:] = table[1:3, :, at].T
-        if self._only_matrix is not None:  # a product of two dimensions takes half the time
-            single: FloatArray = self._x.dot(self._only_matrix)
-            return single
         outputs: FloatArray = np.matmul(self._matrix, self._x[:, :, None])
+        return outputs[:, :, 0]
+
+    def outputs_of_each(self, table: FloatArray, columns: slice) -> FloatArray:
+        """Forecasts and inputs of the only series at some steps of a table, (step, horizon + input).
+
+        A product of its own for each step: no bit of it depends on how many steps there are.
+        """
+        first, end = columns.start, columns.stop
+        if end - first == 1:
+            return self.outputs(table, first)
+        x = np.ones((end - first, self._x.shape[1]))
+        x[:, : self._steps] = sliding_window_view(table[0, 0, first - self._steps + 1 : end], self._steps)
+        if self._seasons:
+            at = slice(self._steps, self._steps + self._seasons)
+            x[:, at] = sliding_window_view(table[3, 0, first - self._seasons + 1 : end], self._seasons)
+        if self._means is not None:
+            x[:, -3:-1] = table[1:3, 0, columns].T
+        outputs: FloatArray = np.matmul(self._matrix, x[:, :, None])  # one matrix, broadcast over the steps
         return outputs[:, :, 0]
 
 

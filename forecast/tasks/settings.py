@@ -13,6 +13,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
     probe.probe(run, data, ...)         what a trained network does: a page into its run folder
     continuation.continue_run(run, ...) symbols that a trained network draws after a beginning
+    stream.stream(run, data, ...)       rows through a pipe, a forecast after each
     pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
     update.update(run, data, folder, ...) a trained network goes on learning from newer rows
@@ -22,9 +23,9 @@ The tasks that a job can be (`task`), and what the command gives them:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
@@ -56,14 +57,47 @@ class UpdateSettings(Settings):
     """Null: a fifth of the run's own."""
 
 
+class StreamSettings(Settings):
+    """Settings of `task=stream`."""
+
+    state: str | None = None
+    """File that the state is saved to at the end and on request, and taken up from where it exists."""
+    history: bool = True
+    """Whether the rows follow data (`data.*`, those of the run); false: each series begins with its first row."""
+    interval: float | None = 0.9
+    """Share of what comes that the intervals are to hold: 0.5, 0.8, 0.9 or 0.95; null: no intervals."""
+    steps: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=1)
+    """Steps ahead that are written; null: all."""
+    output: Literal["csv", "json"] | None = None
+    """Form of the answers; null: that of the rows."""
+
+    @field_validator("interval")
+    @classmethod
+    def _with_quantiles(cls, value: float | None) -> float | None:
+        if value is not None and value not in (0.5, 0.8, 0.9, 0.95):
+            raise ValueError("0.5, 0.8, 0.9 or 0.95")
+        return value
+
+
 class JobSettings(Settings):
     """One job: what to do, on which data, with which network, against which baselines."""
 
     task: Literal[
-        "train", "predict", "check", "gradcheck", "probe", "continue", "pretrain", "tune", "update", "serve", "export"
+        "train",
+        "predict",
+        "check",
+        "gradcheck",
+        "probe",
+        "continue",
+        "pretrain",
+        "tune",
+        "update",
+        "serve",
+        "export",
+        "stream",
     ] = "train"
     run: str | None = None
-    """predict, probe, continue, update, serve, export: the run folder to open, or "latest"."""
+    """predict, probe, continue, update, stream, serve, export: the run folder to open, or "latest"."""
     format: Literal["onnx"] = "onnx"
     """export: what is written."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -89,6 +123,7 @@ class JobSettings(Settings):
     tune: TuneSettings = TuneSettings()
     update: UpdateSettings = UpdateSettings()
     serve: ServeSettings = ServeSettings()
+    stream: StreamSettings = StreamSettings()
 
 
 def check_job(values: Mapping[str, Any]) -> JobSettings:
@@ -112,6 +147,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "continue",
         "update",
         "serve",
+        "stream",
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head

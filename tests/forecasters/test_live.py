@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from forecast.errors import ForecastError
+from forecast.forecasters.ensemble import ensemble
+from forecast.forecasters.pretrained import Pretrained
 from forecast.forecasters.recurrent import Recurrent
+from forecast.forecasters.transformed import transformed
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.series.calendar import Calendar
@@ -72,6 +75,41 @@ def test_two_of_them_and_new_weights_do_not_disturb_each_other(settings):
             for part in fitted.network.parameters():
                 part.zero_()
         np.testing.assert_array_equal(all_of(late, ROWS), alone)
+
+
+@pytest.mark.parametrize("settings", [*CELLS.values(), "ensemble", "log", "windows", "pretrained"], ids=str)
+def test_a_state_that_is_put_back_goes_on_bit_for_bit_however_rows_are_cut(settings):
+    fitted, panel = fitted_as(settings)
+    rows = np.abs(ROWS) + 0.1
+    whole = fitted.start(panel).update_many(rows)
+    one_by_one = fitted.start(panel)
+    np.testing.assert_array_equal(whole.y_hat[:, None], [one_by_one.update(row).y_hat for row in rows.tolist()])
+    live = fitted.start(panel)
+    parts = [live.update_many(rows[:7]).y_hat]
+    memory = {name: np.array(array) for name, array in live.memory().items()}
+    live.update_many(rows[20:])
+    other = fitted.of_series(0).start(panel.cut(np.array([PROBLEM.context_steps])))
+    other.remember(memory)
+    parts += [other.update_many(rows[7:8]).y_hat, other.update_many(rows[8:]).y_hat]
+    np.testing.assert_array_equal(np.concatenate(parts), whole.y_hat)
+
+
+def fitted_as(kind):
+    """Something that is fitted on the panel of `fitted_on`, which is moved above zero."""
+    if not isinstance(kind, str):
+        return fitted_on(kind)
+    _, panel = fitted_on(CELLS["lstm"])
+    panel = replace(panel, values=panel.values + 3)
+    regime = "windows" if kind == "windows" else "stream"
+    training = TrainingSettings(lanes=4, chunk_steps=12, threads=1, accelerator="cpu", max_epochs=1, regime=regime)
+    network = Recurrent(CELLS["lstm"], training)
+    forecaster = {
+        "ensemble": ensemble(network, 2),
+        "log": transformed(network, "log"),
+        "windows": network,
+        "pretrained": Pretrained(),
+    }[kind]
+    return forecaster.fit(panel, panel.lengths, PROBLEM), panel
 
 
 def test_a_number_is_a_number_however_it_is_handed_over():
