@@ -179,6 +179,29 @@ def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     serve(job.serve, runs, data, ready=lambda address: print(f"serving {names} at {address}", flush=True))
 
 
+def _stream(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
+    """Answer the rows of the standard input; Ctrl-C and a request to end are an end in order."""
+    from forecast.runs.folder import find_run
+
+    run = find_run(job.run or "latest")
+    with importing():
+        from forecast.tasks.stream import stream
+
+    def write(lines: bytes) -> None:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+
+    def say(sentence: str) -> None:
+        print(f"forecast: {sentence}", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        pieces = iter(lambda: os.read(sys.stdin.fileno(), _PIECE_BYTES), b"")
+        stream(run, data, job.stream, source=pieces, write=write, say=say)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None], tuple[str, ...]]] = {
     "predict": (_predict, ()),
     "probe": (_probe, ("report.series", "report.png", "probe.smoothing")),
