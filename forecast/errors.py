@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The exception that stands for a user's mistake, and the one that ends the program where a signal asks for it."""
 
 
 class ForecastError(Exception):
@@ -7,3 +7,22 @@ class ForecastError(Exception):
     The command prints the line and leaves with exit status 2; from Python it is an ordinary exception.
     Anything else that is raised is a fault of ours and keeps its traceback.
     """
+
+
+class Stopped(BaseException):
+    """A signal asked the program to end; what can be kept is kept on the way out.
+
+    Attributes
+    ----------
+    signal_number : the command's exit status is 128 more
+
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+def raise_stopped(number: int, _: object) -> None:
+    """Raise `Stopped`: what the command makes of a signal."""
+    raise Stopped(number)

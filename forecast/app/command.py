@@ -27,33 +27,34 @@ from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import full_errors, report_error, run_job
 from forecast.app.overrides import overridden_keys
+from forecast.app.signals import ended_line, heeded
 from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, Stopped
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
     0: done; 1: a check found something, or a fault of ours with its traceback; 2: a mistake of the user's, in one
-    line; 130: interrupted.
+    line; 130: interrupted; 143: asked to end by SIGTERM.
     """
     # Threads that wait for each other awake make training ten times slower as soon as another program wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
-        return _run(read_command_line(sys.argv[1:] if arguments is None else arguments))
+        with heeded():
+            return _run(read_command_line(sys.argv[1:] if arguments is None else arguments))
     except ForecastError as error:
         return report_error(error)
     except (HydraException, OmegaConfBaseException) as error:
         return report_error(ForecastError(first_line(error)))
-    except KeyboardInterrupt:
-        print("\nforecast: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except (KeyboardInterrupt, Stopped) as error:
+        said, status = ended_line(error)
+        print(f"\n{said}", file=sys.stderr)
+        return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -96,12 +97,14 @@ def _run_one(line: CommandLine) -> None:
 
 
 def _run_sweep(line: CommandLine) -> None:
+    if "resume" in overridden_keys(line.overrides):
+        raise ForecastError("`resume` goes on with one run, and `-m` begins several: leave one of them out")
     check_one_question(swept_questions(line.overrides))
     claim = _claim(line, "hydra.sweep.dir", compose_sweep(line).hydra.sweep.dir)
     try:
         _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
         finish_sweep(claim.folder)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         keep_interrupted(claim.folder)
         raise
     finally:

@@ -22,6 +22,8 @@ from hydra.types import RunMode
 from forecast.app.composition import load_extensions, plain_values
 from forecast.app.outcomes import Outcome, write_outcome
 from forecast.app.overrides import overridden_keys
+from forecast.app.resuming import clean_lines, interrupted_job
+from forecast.app.signals import said_when_ended
 from forecast.errors import ForecastError
 from forecast.importing import importing
 from forecast.tasks.settings import JobSettings, check_job
@@ -75,13 +77,21 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     if job.task in _ON_RUNS:
         do, may_be_set = _ON_RUNS[job.task]
         do(job, _data_overrides(job, overrides, *may_be_set), folder)
-        return
-    if job.task == "pretrain":
+    elif job.task == "pretrain":
         with importing():
             from forecast.tasks.pretrain import pretrain
 
         print(pretrain(job.pretrain, folder, job.seed).sentence)
-        return
+    elif job.task == "clean":
+        print("\n".join(clean_lines(folder)))
+    elif job.resume is not None:
+        _resume(job, overrides)
+    else:
+        _run_on_data(job, overrides, folder)
+
+
+def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
+    """Read the data, and run one of the tasks that begin with them."""
     source = _read_first(job)
     if job.task == "check":
         with importing():
@@ -103,10 +113,28 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
         tune(job, folder, overrides, source)
     else:
+        _train(job, folder, source)
+
+
+def _train(job: JobSettings, folder: Path, source: Source, *, resumed: bool = False) -> None:
+    """Train; what other runs left is swept before, and a run that has to be ended says how it goes on."""
+    from forecast.runs.folder import how_to_go_on
+    from forecast.runs.unfinished import sweep
+
+    sweep([Path("outputs"), folder.parent])
+    with said_when_ended(lambda: how_to_go_on(folder)):
         with importing():
             from forecast.tasks.train import train
 
-        train(job, folder, source=source)
+        train(job, folder, source=source, resumed=resumed)
+
+
+def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
+    """Go on with an interrupted run under its own settings; say so where it is finished."""
+    found = interrupted_job(job, overrides)
+    if found is not None:
+        job, folder = found
+        _train(job, folder, _read_first(job), resumed=True)
 
 
 def _predict(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

@@ -21,7 +21,7 @@ from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_la
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.correction import fit_correction
-from forecast.training.job import Epoch, TrainingJob
+from forecast.training.job import Epoch, Stages, TrainingJob
 from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
 
@@ -52,6 +52,7 @@ class Recurrent:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
     on_epoch: Callable[[Epoch], None] | None = None
+    stages: Stages | None = None
     reference: Reference | None = None
     learning_rates: tuple[float, ...] | None = None
     penalty: float | None = None
@@ -117,6 +118,7 @@ class Recurrent:
             repeated=self.learning_rates,
             penalty=self.penalty,
             on_epoch=self.on_epoch,
+            stages=self.stages,
         )
 
     def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:

@@ -46,6 +46,12 @@ PROBE_FIGURES = "probe"
 CONTINUATION = "continuation.txt"
 GRAPHS = "onnx"
 
+# Of a run that is not finished; a finished one has none of them.
+OWNER = "owner.json"
+STARTED = "started.json"
+CHECKPOINT = "checkpoint.safetensors"
+EARLIER_CHECKPOINT = "checkpoint.earlier.safetensors"
+
 QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 _POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
 """Columns of `forecasts.csv` where no quantiles are forecast: the probability that the target rises."""

@@ -7,6 +7,7 @@ complete. A run that ends early leaves nothing that could be taken for one.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.runs import files
+from forecast.runs.unfinished import holds_checkpoint, own, staging_of, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,21 +37,24 @@ class Draft:
 
 
 @contextmanager
-def new_folder(folder: str | Path) -> Iterator[Draft]:
+def new_folder(folder: str | Path, *, resumed: bool = False) -> Iterator[Draft]:
     """Write a new folder, which appears, complete, when the block ends; a name that is taken gets a number ("-2").
 
-    On any exception nothing is left behind, new parent folders included.
+    On any exception nothing is left behind, new parent folders included; but a checkpoint stays unless the exception
+    is a mistake of the user's, and is said in a note of the exception. `resumed`: go on with what stayed.
 
     Raises
     ------
     ForecastError
-        The folder cannot be written.
+        The folder cannot be written, or another process resumes it.
 
     """
     wanted = Path(folder).absolute()
     new_parents = [parent for parent in wanted.parents if not parent.exists()]
     try:
-        draft = _claim(wanted)
+        draft = Draft(staging_of(wanted), wanted) if resumed else _claim(wanted)
+        if resumed:
+            take_over(draft.staging)
     except OSError as error:
         raise ForecastError(
             f"cannot write into {str(wanted.parent)!r} ({error.strerror}): "
@@ -58,10 +63,35 @@ def new_folder(folder: str | Path) -> Iterator[Draft]:
     try:
         yield draft
         _publish(draft)
-    except BaseException:
+    except BaseException as error:
+        if holds_checkpoint(draft.staging) and (resumed or not isinstance(error, ForecastError)):
+            _leave_checkpoint(draft.staging)
+            error.add_note(how_to_go_on(draft.final))
+            raise
         shutil.rmtree(draft.staging, ignore_errors=True)
         _remove_empty(new_parents)
         raise
+
+
+def _leave_checkpoint(staging: Path) -> None:
+    """Remove what had been written of the run itself, and let go of the folder."""
+    for entry in staging.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name not in (files.STARTED, files.CHECKPOINT, files.EARLIER_CHECKPOINT):
+            entry.unlink(missing_ok=True)
+
+
+def how_to_go_on(final: Path) -> str:
+    """Say how a run is resumed; "" where it has no checkpoint."""
+    if not holds_checkpoint(staging_of(final)):
+        return ""
+    return f"go on with `python -m forecast resume={shlex.quote(shown(final))}`"
+
+
+def shown(folder: Path) -> str:
+    """Write a folder as it is typed here."""
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 
 
 @contextmanager
@@ -78,6 +108,7 @@ def added_to(folder: Path) -> Iterator[Path]:
     """
     try:
         staging = Path(tempfile.mkdtemp(prefix=".", suffix=".unfinished", dir=folder))
+        own(staging)
     except OSError as error:
         raise ForecastError(
             f"cannot write into {str(folder)!r} ({error.strerror}): copy the run folder to where you may write"
@@ -85,6 +116,7 @@ def added_to(folder: Path) -> Iterator[Path]:
     replaced = staging / ".before"
     try:
         yield staging
+        (staging / files.OWNER).unlink()
         replaced.mkdir()
         for entry in sorted(path for path in staging.iterdir() if path != replaced):
             target = folder / entry.name
@@ -99,19 +131,23 @@ def _claim(wanted: Path) -> Draft:
     wanted.parent.mkdir(parents=True, exist_ok=True)
     numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in range(2, _MOST_NUMBERS))
     for final in chain([wanted], numbered):
-        staging = final.parent / f".{final.name}.unfinished"
+        staging = staging_of(final)
         try:
             staging.mkdir()
         except FileExistsError:
             continue
         if not _is_taken(final):  # only now, with the staging folder ours: another run may just have been renamed
+            own(staging)
             return Draft(staging, final)
         staging.rmdir()
     raise ForecastError(f"{_MOST_NUMBERS} folders whose names begin with {str(wanted)!r} exist: choose another name")
 
 
 def _publish(draft: Draft) -> None:
-    """Rename the folder; a final folder without a run, as one that holds a log, keeps its files and gets the rest."""
+    """Rename the folder; a final folder without a run, as one that holds a log, keeps its files and gets the rest.
+
+    What it could be resumed from goes last: a kill in between leaves a run that is resumed, or whole.
+    """
     try:
         draft.staging.rename(draft.final)
     except OSError:
@@ -121,6 +157,8 @@ def _publish(draft: Draft) -> None:
         for entry in entries:
             os.replace(entry, draft.final / entry.name)
         draft.staging.rmdir()
+    for name in (files.OWNER, files.CHECKPOINT, files.EARLIER_CHECKPOINT, files.STARTED):
+        (draft.final / name).unlink(missing_ok=True)
 
 
 def _is_taken(folder: Path) -> bool:

@@ -25,6 +25,7 @@ from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
 from forecast.reading.sources import load_source
+from forecast.runs.checkpoint import Kept
 from forecast.runs.run import open_weights
 from forecast.series.date_features import choose_features, with_features
 from forecast.series.panel import Source
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     from forecast.forecasters.baselines import BaselineSettings
     from forecast.forecasters.interface import Forecaster
     from forecast.questions.task import ForecastTask
+    from forecast.runs.checkpoint import Checkpoint
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
-    from forecast.training.job import Epoch
+    from forecast.training.job import Epoch, Stages
 
     OnEpoch: TypeAlias = Callable[[Epoch], None]
 
@@ -302,8 +304,8 @@ def _check_windows(panel: Panel, context_steps: int) -> None:
     )
 
 
-def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
-    """Return the untrained network of a job, or its ensemble of networks."""
+def network(job: JobSettings, on_epoch: OnEpoch | None = None, stages: Stages | None = None) -> Forecaster:
+    """Return the untrained network of a job, or its ensemble of networks; `stages` keep their trainings."""
     if isinstance(job.model, PretrainedSettings):
         weights = open_weights(job.model.weights, "model.weights") if job.model.weights else None
         if job.ensemble > 1:
@@ -312,20 +314,25 @@ def network(job: JobSettings, on_epoch: OnEpoch | None = None) -> Forecaster:
                 f"trained before: set `ensemble=1`, or another `model`"
             )
         return transformed(Pretrained(job.model.name, "network", weights), job.data.transform)
-    members = ensemble(recurrent(job, on_epoch), job.ensemble, combined_by(job.combine, job.model))
+    members = ensemble(recurrent(job, on_epoch, stages), job.ensemble, combined_by(job.combine, job.model))
     return transformed(members, job.data.transform)
 
 
-def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None) -> Recurrent:
+def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None, stages: Stages | None = None) -> Recurrent:
     """Return one untrained network of a job: no ensemble, no transform of the target."""
     if isinstance(job.model, PretrainedSettings):
         raise TypeError("the pretrained network is not trained: there is no forecaster that would do it")
-    return Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch)
+    return Recurrent(settings=job.model, training=job.training, seed=job.seed, on_epoch=on_epoch, stages=stages)
 
 
-def forecasters(job: JobSettings, on_epoch: OnEpoch | None = None) -> tuple[Forecaster, ...]:
-    """Return all forecasters of a job: the network, its untrained reference, the baselines."""
-    return (network(job, on_epoch), reference(job), *baselines(job))
+def forecasters(
+    job: JobSettings, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None
+) -> tuple[Forecaster, ...]:
+    """Return all forecasters of a job, the network, its untrained reference, the baselines; `checkpoint` keeps them."""
+    others = (reference(job), *baselines(job))
+    if checkpoint is not None:
+        others = tuple(Kept(other, checkpoint.stage(other.name)) for other in others)
+    return (network(job, on_epoch, checkpoint), *others)
 
 
 def reference(job: JobSettings) -> Forecaster:

@@ -19,6 +19,8 @@ The tasks that a job can be (`task`), and what the command gives them:
     update.update(run, data, folder, ...) a trained network goes on learning from newer rows
     serve.serve(settings, runs, data)   trained runs behind HTTP, until it is told to end
     export.export(run)                  the network of a run as graphs for other programs, into its folder
+
+`task=clean` has no file here: `runs.unfinished.clean` lists and removes what unfinished runs left.
 """
 
 from __future__ import annotations
@@ -95,9 +97,12 @@ class JobSettings(Settings):
         "serve",
         "export",
         "stream",
+        "clean",
     ] = "train"
     run: str | None = None
     """predict, probe, continue, update, stream, serve, export: the run folder to open, or "latest"."""
+    resume: str | None = None
+    """train: the folder of a run that was interrupted, or "latest"; it goes on with its own settings."""
     format: Literal["onnx"] = "onnx"
     """export: what is written."""
     seed: int = Field(0, ge=0, lt=2**32)
@@ -148,6 +153,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "update",
         "serve",
         "stream",
+        "clean",
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head

@@ -22,12 +22,14 @@ from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import BackboneSettings
 from forecast.questions.split import has_label
-from forecast.reading.sources import found_line
+from forecast.reading.sources import found_line, load_source
 from forecast.reporting.leaderboard import print_leaderboard
 from forecast.runs import files
+from forecast.runs.checkpoint import Checkpoint, load_checkpoint
 from forecast.runs.folder import new_folder
 from forecast.runs.readable import workbook_note
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
+from forecast.runs.unfinished import read_started, write_started
 from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
@@ -36,6 +38,7 @@ from forecast.tasks.terminal import Work, say, silent, working
 from forecast.wording import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from forecast.evaluation.recommendation import Recommendation
@@ -87,11 +90,17 @@ class TrainResult:
 
 
 def train(
-    job: JobSettings, folder: str | Path, console: Console | None = None, source: Source | None = None
+    job: JobSettings,
+    folder: str | Path,
+    console: Console | None = None,
+    source: Source | None = None,
+    *,
+    resumed: bool = False,
 ) -> TrainResult:
     """Train, backtest, judge, forecast, and leave a run folder; it prints to `console` (None: the terminal).
 
-    `source` is what `load_source(job.data)` gave, where it was read before.
+    `source` is what `load_source(job.data)` gave, where it was read before. `resumed`: go on with what an earlier
+    process left of the run of this folder (`forecast.runs.unfinished`); the outcome is the same to the last bit.
 
     Raises
     ------
@@ -100,15 +109,17 @@ def train(
 
     """
     console = console or Console(highlight=False)
-    with new_folder(folder) as draft:
+    with new_folder(folder, resumed=resumed) as draft:
+        source = source or load_source(job.data)
+        checkpoint, went_on = _checkpoint(job, source, draft.staging, resumed=resumed)
         prepared = prepare(job, source)
         job = prepared.job
-        say(console, _introduction(prepared))
-        with working(console, job.training.max_epochs) as work:
-            fits = fit(prepared, work)
+        say(console, [*_introduction(prepared), *went_on])
+        with checkpoint.written_on_failure(), working(console, job.training.max_epochs) as work:
+            fits = fit(prepared, work, checkpoint)
             evaluation = judge(prepared, fits, work)
             final = refit(prepared, evaluation, work)
-            finished = finish(prepared, evaluation, final)
+            finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes))
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
             write_page(finished, job.report, draft.staging, draft.final)
@@ -119,6 +130,19 @@ def train(
     print_leaderboard(evaluation.leaderboard, told, console, **roles)
     say(console, _whereabouts(finished, draft.final))
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
+
+
+def _checkpoint(job: JobSettings, source: Source, folder: Path, *, resumed: bool) -> tuple[Checkpoint, list[str]]:
+    """Begin the checkpoint of a run, or open the one that an earlier process left; say where it goes on."""
+    if not resumed:
+        write_started(folder, job.model_dump(mode="json"), source)
+        return Checkpoint(folder, job.training.checkpoint_s), []
+    started = read_started(folder)
+    started.check(source)
+    stages, torn = load_checkpoint(folder)
+    checkpoint = Checkpoint(folder, job.training.checkpoint_s, stages)
+    went_on = f"resumed a run of {started.created}; seconds of fitting and forecasting are those since then"
+    return checkpoint, [*filter(None, [torn]), went_on]
 
 
 class Validated(NamedTuple):
@@ -155,7 +179,7 @@ def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch |
     return Validated(validation_score, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
-def fit(prepared: Prepared, work: Work) -> Fits:
+def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
     job, task = prepared.job, prepared.task
     if isinstance(job.model, BackboneSettings):
@@ -163,7 +187,7 @@ def fit(prepared: Prepared, work: Work) -> Fits:
         with importing():
             import forecast.training.fit  # noqa: F401, PLC0415
 
-    candidates = forecasters(job, on_epoch=work.epoch)
+    candidates = forecasters(job, work.epoch, checkpoint)
     fits = fit_all(candidates, prepared.panel, task.split, task.problem, on_progress=work.stage)
     raise_failure(fits, candidates[0].name)
     return fits
@@ -225,7 +249,7 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
 
 
-def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished:
+def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_notes: Iterable[str] = ()) -> Finished:
     """Bring together what is written and shown."""
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None or evaluation.recommendation is None:
@@ -267,6 +291,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final) -> Finished
             *filter(None, [workbook_note(len(after))]),
             *_range_offer(prepared, after),
             final.note,
+            *further_notes,
         ),
     )
 

@@ -1,11 +1,12 @@
 """Batches and epochs: chunks of all lanes, or windows at random, as small iterables that Lightning takes.
 
-What an epoch draws depends on (seed, epoch) alone.
+What an epoch draws depends on (seed, epoch) alone; a training that is resumed skips the batches that it has had.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -140,7 +141,10 @@ def fork_losses(network: Network, features: Tensor, batch: Batch, forcing: Teach
 
 
 class Epochs(Protocol):
-    """Something whose every iteration is one epoch."""
+    """Something whose every iteration is one epoch; the next one is `epoch`, without its first `skip` batches."""
+
+    epoch: int
+    skip: int
 
     @property
     def steps(self) -> int:
@@ -167,6 +171,7 @@ class StreamEpochs:
     chunk_steps: int
     seed: int
     epoch: int = 0
+    skip: int = 0
     offsets: IntArray | None = None
     new: BoolArray | None = None
 
@@ -178,9 +183,10 @@ class StreamEpochs:
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
+        first, self.epoch, self.skip = self.skip, self.epoch + 1, 0
         segments = self.segments if self.new is None else with_replay(self.segments, self.new, rng)
-        for chunk in lane_chunks(segments, self.lanes, self.chunk_steps, rng, self.offsets):
+        chunks = lane_chunks(segments, self.lanes, self.chunk_steps, rng, self.offsets)
+        for chunk in islice(chunks, first, None):
             yield chunk_batch(self.data, self.targets, chunk)
 
 
@@ -196,6 +202,7 @@ class WindowEpochs:
     batches: int
     seed: int
     epoch: int = 0
+    skip: int = 0
 
     @property
     def steps(self) -> int:
@@ -205,8 +212,8 @@ class WindowEpochs:
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
-        for origins in draw_windows(self.origin_rows, self.batch_size, self.batches, rng):
+        first, self.epoch, self.skip = self.skip, self.epoch + 1, 0
+        for origins in islice(draw_windows(self.origin_rows, self.batch_size, self.batches, rng), first, None):
             yield window_batch(self.data, self.targets, window_rows(origins, self.context_steps))
 
 

@@ -1,4 +1,4 @@
-"""Train a network by its gradient: the trainer, validation after each epoch, when to stop, the first Ctrl-C."""
+"""Train a network by its gradient: the trainer, validation after each epoch, when to stop, checkpoints, signals."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 
+from forecast.errors import Stopped
 from forecast.network.compiled.modules import compile_lstms
 from forecast.network.cpu import flush_denormals, keep_freed_memory, threads_for
 from forecast.network.inference import forecast_by_unrolling, forecast_by_windows, head_on_cpu
 from forecast.training.job import Epoch, Training, accelerator_for, fresh_network, own_random_numbers, validation_split
 from forecast.training.module import NetworkModule
+from forecast.training.resume import Resumed, capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from forecast.network.network import Network
-    from forecast.training.job import TrainingJob
+    from forecast.training.job import Stage, TrainingJob
     from forecast.training.module import NetworkModule
     from forecast.training.settings import TrainingSettings
 
 
 def fit_network(job: TrainingJob) -> Training:
-    """Train on the training split and stop by the validation split.
+    """Train on the training split and stop by the validation split; go on where an earlier process was stopped.
 
     Raises
     ------
@@ -43,29 +45,34 @@ def fit_network(job: TrainingJob) -> Training:
     training = job.training
     lanes = training.batch_size if training.regime == "windows" else training.lanes
     threads = threads_for(lanes, job.network.hidden_size, training.threads)
+    stage = job.stages.stage("training") if job.stages else None
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
         # Epochs that were chosen before are repeated as they are: validation has no second say.
         validate = _validation(job, network) if job.validates and job.repeated is None else None
         untrained = {name: part.clone() for name, part in network.state_dict().items()}
         untrained_loss = validate()[0] if validate else math.inf
-        supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch)
+        supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch, stage)
         module = NetworkModule(network, job.training, job.series_name)
-        trainer = pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_epochs=supervisor.epochs,
-            gradient_clip_val=job.training.gradient_clip,
-            callbacks=[supervisor],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
         epochs = job.epochs()
         compile_lstms(network, epochs.steps * supervisor.least_epochs)
-        with _first_interrupt(supervisor), flush_denormals():
-            trainer.fit(module, epochs)
+        if supervisor.resumed is not None:
+            supervisor.resumed.before_fit(module, supervisor, epochs)
+        if not supervisor.done:
+            trainer = pl.Trainer(
+                accelerator=accelerator,
+                devices=1,
+                max_epochs=supervisor.epochs - supervisor.epoch,
+                gradient_clip_val=job.training.gradient_clip,
+                callbacks=[supervisor],
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+            with _signals(supervisor), flush_denormals():
+                trainer.fit(module, epochs)
+            supervisor.end(trainer, module)
     weights, best_epoch = supervisor.best_weights, supervisor.best_epoch
     if untrained_loss <= supervisor.best_loss < math.inf:  # a candidate like every epoch
         weights, best_epoch = untrained, 0
@@ -105,22 +112,33 @@ def _quiet_lightning() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _first_interrupt(supervisor: Supervisor) -> Iterator[None]:
-    """Let the first Ctrl-C end training with the best weights so far; the second one ends the program."""
+def _signals(supervisor: Supervisor) -> Iterator[None]:
+    """Let the first Ctrl-C end training with the best weights so far.
+
+    A second one, and a request to terminate, end the program: after the step under way, where it can be resumed from
+    there, and then a third one ends it at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, _: object = None) -> None:
+        if supervisor.stopped_by is not None:
+            raise Stopped(number)
+        supervisor.stopped_by = number
 
     def interrupt(*_: object) -> None:
         supervisor.interrupted = True
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, stop if supervisor.stage else before[signal.SIGINT])
 
-    signal.signal(signal.SIGINT, interrupt)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, interrupt)}
+    if supervisor.stage is not None:
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class LearningRate:
@@ -157,7 +175,7 @@ class Supervisor(pl.Callback):
     """Validates after each epoch, keeps the best weights, and decides when training stops.
 
     `validate` returns the loss and the row of the worst forecast. Without it (None) training takes one epoch for each
-    learning rate in `repeated`.
+    learning rate in `repeated`. `stage` keeps the training as it goes on; where it holds one, that is `resumed`.
     """
 
     def __init__(
@@ -166,6 +184,7 @@ class Supervisor(pl.Callback):
         validate: Callable[[], tuple[float, int]] | None,
         repeated: tuple[float, ...] | None,
         on_epoch: Callable[[Epoch], None] | None,
+        stage: Stage | None = None,
     ) -> None:
         self.settings = settings
         self.validate = validate
@@ -179,7 +198,13 @@ class Supervisor(pl.Callback):
         self.reason = (
             f"reached `training.max_epochs` ({self.epochs})" if repeated is None else "as many epochs as were chosen"
         )
+        self.epoch = 0  # that is under way, the first being 0
+        self.batches = 0  # of it that were trained
+        self.done = False
+        self.stage = stage
+        self.resumed = None if stage is None or stage.state is None else Resumed(stage.state)
         self.interrupted = False
+        self.stopped_by: int | None = None
         self.started = time.perf_counter()
 
     @property
@@ -190,21 +215,30 @@ class Supervisor(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Set the epoch's learning rate."""
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = self.rate.at(trainer.current_epoch)
+            group["lr"] = self.rate.at(self.epoch)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: NetworkModule, batch: Any, batch_idx: int) -> None:  # type: ignore[override]  # ours is the only module
+        """Put back the rest of a training that is resumed."""
+        if self.resumed is not None:
+            self.resumed.before_first_step(trainer, pl_module, self.batches)
+            self.resumed = None
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: pl.Trainer, pl_module: NetworkModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop after the time limit or an interrupt; Lightning then ends the epoch."""
+        self.batches += 1
+        if not trainer.is_last_batch:  # after which comes the end of the epoch
+            self._keep_if_due(trainer, pl_module)
         self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: NetworkModule) -> None:  # type: ignore[override]  # ours is the only module
         """Validate, note the epoch, and decide whether to go on."""
-        if self.validate is None and trainer.should_stop and not trainer.is_last_batch:
-            return  # an epoch that was broken off does not count as repeated
+        broken_off = trainer.should_stop and not trainer.is_last_batch
+        if self.validate is None and broken_off:
+            return  # such an epoch does not count as repeated
         losses, norms = (pl_module.epoch_loss, self._validation_loss(pl_module)), pl_module.epoch_norms
-        rate = self.rate.at(trainer.current_epoch)
-        epoch = Epoch(trainer.current_epoch + 1, *losses, rate, self._seconds(), **norms)
+        epoch = Epoch(self.epoch + 1, *losses, self.rate.at(self.epoch), self.seconds, **norms)
         self.history.append(epoch)
         self.rate.after(epoch.validation_loss)
         if self.validate is None or epoch.validation_loss < self.best_loss:
@@ -214,7 +248,25 @@ class Supervisor(pl.Callback):
             self._stop(trainer, f"no better validation loss for {self.settings.patience} epochs")
         if self.on_epoch is not None:
             self.on_epoch(epoch)
+        self.epoch, self.batches = self.epoch + 1, 0
+        self.done = trainer.should_stop or self.epoch == self.epochs
+        if not broken_off:
+            self._keep_if_due(trainer, pl_module)
         self._stop_if_asked(trainer)
+
+    def end(self, trainer: pl.Trainer, module: NetworkModule) -> None:
+        """Keep the training that has ended, unless by an interrupt: resumed, that goes on."""
+        self.done = True
+        if self.stage is not None and not self.interrupted:
+            self.stage.keep(capture(trainer, module, self))
+
+    def _keep_if_due(self, trainer: pl.Trainer, module: NetworkModule) -> None:
+        """Keep the training where it is time, or where it is about to be stopped; leave it then if it is asked to."""
+        if self.stage is None or not (self.stage.due or self.interrupted or self.stopped_by is not None):
+            return
+        self.stage.keep(capture(trainer, module, self), now=True)
+        if self.stopped_by is not None:
+            raise Stopped(self.stopped_by)
 
     def _validation_loss(self, module: NetworkModule) -> float:
         if self.validate is None:
@@ -229,7 +281,7 @@ class Supervisor(pl.Callback):
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
         if self.interrupted:
             self._stop(trainer, "interrupted")
-        elif self.settings.time_limit_s is not None and self._seconds() > self.settings.time_limit_s:
+        elif self.settings.time_limit_s is not None and self.seconds > self.settings.time_limit_s:
             self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
 
     def _stop(self, trainer: pl.Trainer, reason: str) -> None:
@@ -237,5 +289,7 @@ class Supervisor(pl.Callback):
             self.reason = reason
         trainer.should_stop = True
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
+        """Seconds since training began, those of earlier processes included."""
         return time.perf_counter() - self.started

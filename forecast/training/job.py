@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -55,6 +55,32 @@ class Training:
     penalty: float | None = None
 
 
+class Stage(Protocol):
+    """Where a training leaves its state, and finds what an earlier process left."""
+
+    @property
+    def state(self) -> Any:
+        """What was kept last; None: nothing."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to keep it."""
+        ...
+
+    def keep(self, state: Any, *, now: bool = False) -> None:
+        """Keep a state; `now`: on the disk, whatever the time."""
+        ...
+
+
+class Stages(Protocol):
+    """The stages of a run."""
+
+    def stage(self, kind: str) -> Stage:
+        """Return the next stage of a kind."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
     """What is to be trained, on what, and how.
@@ -66,6 +92,7 @@ class TrainingJob:
     penalty : of a read-out, where it was chosen before
     weights : those that training begins with; None: random ones
     new_steps : (series,) steps before those that are new, all of which an epoch has; None: every epoch has every step
+    stages : where the training is kept as it goes on, so that a later process can go on with it
 
     """
 
@@ -80,6 +107,7 @@ class TrainingJob:
     on_epoch: Callable[[Epoch], None] | None = None
     weights: Mapping[str, Tensor] | None = None
     new_steps: IntArray | None = None
+    stages: Stages | None = None
 
     @property
     def validates(self) -> bool:

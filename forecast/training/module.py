@@ -80,6 +80,9 @@ class NetworkModule(pl.LightningModule):
         self._forks = 0
         self._norms: list[Tensor] = []
         self.graph_bytes: int | None = None
+        # Of a training that is resumed, what earlier processes did of it.
+        self.first_epoch = 0
+        self.steps_before = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set plain attributes past torch's checks for weights and modules: some forty times a step."""
@@ -87,6 +90,11 @@ class NetworkModule(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, the first being 0, whatever process trained those before."""
+        return self.first_epoch + self.current_epoch
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
@@ -117,7 +125,7 @@ class NetworkModule(pl.LightningModule):
         features = self._features(batch)
         if not batch.forks:
             return None
-        ratio = teacher_forcing_ratio(self.current_epoch)
+        ratio = teacher_forcing_ratio(self.epoch)
         forcing = self.network.teacher_forcing(batch.target, batch.exists, ratio)
         losses = fork_losses(self.network, features, batch, forcing)  # (lane, fork, horizon)
         loss = mean_where(losses, batch.exists)
@@ -168,7 +176,7 @@ class NetworkModule(pl.LightningModule):
         """Return an error that names epoch, step and the series of the worst row."""
         clip = "null" if self.settings.gradient_clip is None else f"{self.settings.gradient_clip:g}"
         return ForecastError(
-            f"training diverged in epoch {self.current_epoch + 1}, step {self.global_step + 1}, at series "
+            f"training diverged in epoch {self.epoch + 1}, step {self.steps_before + self.global_step + 1}, at series "
             f"{self.series_name(row)!r}: {what} {loss:.3g}, gradient norm {float(self.gradient_norm):.3g}: "
             f"lower `training.learning_rate` ({self.settings.learning_rate:g} now), set `training.gradient_clip` "
             f"({clip} now), or shorten `training.chunk_steps`"

@@ -69,6 +69,9 @@ class TrainingSettings(Settings):
     """Epochs without a better validation loss until training stops."""
     time_limit_s: float | None = Field(None, gt=0)
 
+    checkpoint_s: float | None = Field(30.0, gt=0)
+    """Seconds from one checkpoint to the next, at least: a run that is stopped goes on from it; null: none."""
+
     record_gradients: bool = False
     """Measure how gradients travel back in time: of the network as initialised and as trained, and at each step."""
 

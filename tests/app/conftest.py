@@ -17,14 +17,16 @@ class Tasks:
 
     def __init__(self):
         self.trained = []
+        self.resumed = []
         self.validated = []
         self.predicted = []
         self.served = []
         self.error = None
         self.score = lambda job: 1.0
 
-    def train(self, job, folder, source=None):
+    def train(self, job, folder, source=None, resumed=False):
         self.trained.append((job, Path(folder)))
+        self.resumed.append(resumed)
         if self.error is not None:
             raise self.error
         (Path(folder)).mkdir(parents=True, exist_ok=True)
