@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -16,24 +17,32 @@ from forecast.reporting import charts
 from forecast.reporting.charts import Figure, Panel
 from forecast.reporting.html import render_page
 from forecast.reporting.lines import significant
+from forecast.reporting.search import (
+    SCORES,
+    importance_figure,
+    importances,
+    number_scale,
+    parallel_figure,
+    score_column,
+    time_figure,
+    values_of,
+)
 from forecast.reporting.theme import LIGHT
-from forecast.wording import counted, number
+from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     import pandas as pd
 
-SCORES = {f"validation_{name}": metric_label(name) for name in RANKING_METRICS}
-"""Columns of a score, of which the table of a sweep has one, and the metric's name."""
+_MOST_IN_TITLE, _MOST_CURVES = 4, 3
+"""Settings that a title names, and of which each number has a figure of its own."""
 _FIXED = ("job", "run", *SCORES, "seconds", "graph_mb", "status")
 _WORSE_THAN_SHOWN = 4.0
 """A score that lies above the best by this many times as much as the median does is not drawn."""
 _MANY_VALUES = 12
 _FEWEST_VALUES = 3
 """Of a number that is drawn as an axis."""
-_WIDE = 8
-"""A number, or seconds, whose largest value is this many times its smallest lies on a logarithmic axis."""
 _MEASURES = {
     **{column: f"Validation {name}" for column, name in SCORES.items()},
     "seconds": "Seconds of a job",
@@ -41,62 +50,123 @@ _MEASURES = {
 }
 _TIPS = {"y": "median", "low": "lowest", "high": "highest"}
 
-# Score against time
-_MOST_NAMED = 16
-"""Settings beyond this many, the worst ones, are dots without a name."""
-_HEIGHT, _LINE = 320, 15.0
-"""In pixels, of the panel and of a name in it."""
-_APART = 0.3
-"""Share of the axis within which names might lie on each other, on a telephone."""
+
+@dataclass(frozen=True)
+class Winner:
+    """The best of a search, evaluated.
+
+    Attributes
+    ----------
+    command : what runs it once more
+    test : its scores on the test split in words; None where it was not evaluated there
+
+    """
+
+    command: str
+    test: str | None = None
 
 
-def write_sweep_page(sweep: pd.DataFrame, folder: str | Path, name: str = "sweep.html") -> Path:
+def scored_on_test(leaderboard: pd.DataFrame, network: str) -> str:
+    """Say what a network scored on the test split, and the best of the others."""
+    measure = next(name for name in RANKING_METRICS if name in leaderboard)
+    scores = leaderboard.set_index("model")[measure].astype(float)
+    others = scores.drop(network).dropna()
+    beside = f"; the best other model, {others.idxmin()}, {number(float(others.min()))}" if len(others) else ""
+    return (
+        f"On the test split, which was looked at once and for these settings alone: {network} {metric_label(measure)} "
+        f"{number(float(scores[network]))}{beside}."
+    )
+
+
+def write_sweep_page(
+    sweep: pd.DataFrame, folder: str | Path, name: str = "sweep.html", winner: Winner | None = None
+) -> Path:
     """Write the page into `folder` and return its path.
 
-    `sweep` is the table of sweep.csv: `job`, a column for each setting that was swept, `validation_mase` (or
-    `validation_brier`), `seconds`, `status`; a job that failed has no score, and its reason as status.
+    `sweep` is the table of sweep.csv, best job first: `job`, a column for each setting that was swept,
+    `validation_mase` (or `validation_brier`), `seconds`, `status`; a job that failed has no score, and its reason as
+    status.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_text(sweep_html(sweep), encoding="utf-8")
+    path.write_text(sweep_html(sweep, winner), encoding="utf-8")
     return path
 
 
-def sweep_html(sweep: pd.DataFrame) -> str:
-    """Return the page of a sweep."""
+def sweep_html(sweep: pd.DataFrame, winner: Winner | None = None) -> str:
+    """Return the page of a sweep or a study."""
     swept = swept_settings(sweep)
-    score = _score_column(sweep)
-    scored = sweep[np.isfinite(sweep[score])].sort_values(score, kind="stable")
-    figures = _figures(scored, swept) if len(scored) and swept else []
-    failures = len(sweep) - len(scored)
+    scored = sweep[np.isfinite(sweep[score_column(sweep)])]
+    ended = int(sweep["status"].astype(str).str.startswith("ended early").sum())
+    failures = len(sweep) - len(scored) - ended
+    columns = [column for column in sweep.columns if column in (*_FIXED, *swept)]
+    says = "Judged on the validation split, best first; only the best was taken to the test split."
+    jobs = _Table("jobs", "All jobs", says, columns, [_cells(row, swept) for row in sweep.to_dict("records")])
     return render_page(
         "sweep.html",
-        figures,
-        title=f"Sweep over {', '.join(swept)}" if swept else "Sweep",
+        _figures(scored, swept) if len(scored) and swept else [],
+        title=f"Search over {listed(swept) if len(swept) <= _MOST_IN_TITLE else f'{len(swept)} settings'}",
         verdict=_best_in_words(scored, swept),
-        facts=[counted(len(sweep), "job"), *([counted(failures, "failure")] if failures else [])],
+        facts=[
+            counted(len(sweep), "job"),
+            *([f"{ended} ended early"] if ended else []),
+            *([counted(failures, "failure")] if failures else []),
+        ],
         spread=spread_over_seeds(scored, swept),
-        columns=[column for column in sweep.columns if column in (*_FIXED, *swept)],
-        rows=[_cells(row, swept) for row in sweep.to_dict("records")],
+        winner=winner,
+        tables=[*_over_seeds(scored, swept), jobs],
     )
 
 
+class _Table(NamedTuple):
+    """A table of the page: cells by column, a row each."""
+
+    name: str
+    title: str
+    says: str
+    columns: list[str]
+    rows: list[dict[str, str]]
+
+
+def _over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> list[_Table]:
+    """Return a table of the settings with their scores over seeds, best mean first; none where no seed was swept."""
+    settings = [name for name in swept if name != "seed"]
+    if "seed" not in swept or not settings or scored.empty:
+        return []
+    score = score_column(scored)
+    grouped = scored.groupby(settings, dropna=False, sort=False).agg(
+        seeds=(score, "size"),
+        mean=(score, "mean"),
+        low=(score, "min"),
+        high=(score, "max"),
+        seconds=("seconds", "mean"),
+    )
+    rows = []
+    for row in grouped.sort_values("mean", kind="stable").reset_index().to_dict("records"):
+        cells = {name: _written(row[name]) for name in settings}
+        spread = f"{number(row['low'])} to {number(row['high'])}" if row["seeds"] > 1 else "–"
+        cells |= {"mean": number(row["mean"]), "lowest to highest": spread, "seeds": str(row["seeds"])}
+        rows.append(cells | {"seconds": number(row["seconds"])})
+    says = f"Validation {SCORES[score]} of each setting over its seeds: what lies within their spread is luck."
+    return [_Table("settings", "Settings over seeds", says, list(rows[0]), rows)]
+
+
 def _figures(scored: pd.DataFrame, swept: Sequence[str]) -> list[Figure]:
-    """Draw score and costs against each swept number, the score against every other setting, and against time."""
-    numbers = numeric_settings(scored, swept)
+    """Draw what matters and how it lies together, score and costs by setting, and the score against time."""
+    settings = [name for name in swept if name != "seed"]
+    few = len(settings) <= _MOST_CURVES
+    numbers = numeric_settings(scored, swept) if few else []
+    shares = importances(scored, swept)
     with debug_mode(False):  # see `sections.draw`
-        curves = [curves_figure(scored, name) for name in numbers]
+        together = [] if few else [parallel_figure(scored, swept, shares)]
+        figures = [importance_figure(shares) if shares else None, *together]
+        figures += [curves_figure(scored, name) for name in numbers]
         others = [name for name in swept if name not in numbers]
-        if numbers and others in ([], ["seed"]):
-            return curves
-        against_time = time_figure(scored, swept, _limits(scored)) if "seconds" in scored else None
-        return [*curves, sweep_figure(scored, others), *([] if against_time is None else [against_time])]
-
-
-def _score_column(sweep: pd.DataFrame) -> str:
-    """Return the column of the score."""
-    return next(name for name in SCORES if name in sweep)
+        if not numbers or others not in ([], ["seed"]):
+            figures.append(sweep_figure(scored, others))
+            figures.append(time_figure(scored, swept, _limits(scored)) if "seconds" in scored else None)
+    return [figure for figure in figures if figure is not None]
 
 
 def swept_settings(sweep: pd.DataFrame) -> list[str]:
@@ -109,8 +179,9 @@ def _best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
     if scored.empty:
         return "No job of this sweep has a score."
     best = scored.iloc[0]
-    chosen = ", ".join(f"{name}={best[name]}" for name in swept)
-    score = _score_column(scored)
+    said = [f"{name}={_written(best[name])}" for name in swept if best[name] not in ("", None)]
+    chosen = f"job {best['job']}" if len(said) > _MOST_IN_TITLE else ", ".join(said)
+    score = score_column(scored)
     return f"Best on validation: {chosen or 'the only setting'}, {SCORES[score]} {number(float(best[score]))}."
 
 
@@ -120,7 +191,7 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
         return None
     others = [name for name in swept if name != "seed"]
     as_best = (scored[others] == scored[others].iloc[0]).all(axis=1)
-    score = _score_column(scored)
+    score = score_column(scored)
     scores = scored.loc[as_best, score].tolist()
     if len(scores) < 2:
         return None
@@ -129,11 +200,16 @@ def spread_over_seeds(scored: pd.DataFrame, swept: Sequence[str]) -> str | None:
 
 
 def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
-    cells = {str(name): str(value) for name, value in row.items() if name in (*_FIXED, *swept)}
+    cells = {str(name): _written(value) for name, value in row.items() if name in (*_FIXED, *swept)}
     for name in (*SCORES, "seconds", "graph_mb"):
         if name in row:
             cells[name] = number(float(row[name]))
     return cells
+
+
+def _written(value: Any) -> str:
+    """Write a setting: a number with few digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 # Score by setting
@@ -141,7 +217,7 @@ def _cells(row: dict[Hashable, Any], swept: Sequence[str]) -> dict[str, str]:
 
 def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
     """Draw the score of every job against each swept setting, a panel a setting, the best job in colour."""
-    score, limits = _score_column(scored), _limits(scored)
+    score, limits = score_column(scored), _limits(scored)
     settings = [name for name in swept if name != "seed"] or list(swept)
     panels = tuple(_setting_panel(scored, name, limits) for name in settings)
     says = f"Validation {SCORES[score]} of every job; lower is better."
@@ -154,7 +230,7 @@ def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
 
 def _limits(scored: pd.DataFrame) -> tuple[float, float]:
     """Return the limits of the scores that are drawn: a job that exploded does not flatten all others."""
-    scores = scored[_score_column(scored)].to_numpy(dtype=np.float64)
+    scores = scored[score_column(scored)].to_numpy(dtype=np.float64)
     best, typical = float(scores.min()), float(np.median(scores))
     top = min(float(scores.max()), best + _WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
     margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
@@ -162,14 +238,14 @@ def _limits(scored: pd.DataFrame) -> tuple[float, float]:
 
 
 def _setting_panel(scored: pd.DataFrame, name: str, limits: tuple[float, float]) -> Panel:
-    score = _score_column(scored)
+    score = score_column(scored)
     values = pd.to_numeric(scored[name], errors="coerce")
     numeric = bool(values.notna().all())
     shown = scored.assign(at=values if numeric else scored[name].astype(str))
     shown = shown[shown[score] <= limits[1]]
     middle = shown.groupby("at")[score].median()
     continuous = numeric and len(middle) > _MANY_VALUES
-    x = alt.X("at:Q", title=name, scale=alt.Scale(zero=False))
+    x = alt.X("at:Q", title=name, scale=number_scale(values) if numeric else alt.Scale(zero=False))
     if not continuous:
         x = alt.X("at:N", title=name, sort=middle.index.tolist(), axis=alt.Axis(labelAngle=0, labelLimit=90))
     y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
@@ -186,7 +262,7 @@ def _setting_panel(scored: pd.DataFrame, name: str, limits: tuple[float, float])
 
 def _dots(shown: pd.DataFrame) -> charts.Values:
     """Return a dot a job; the best stands first in the table and is drawn last, so that it lies on top."""
-    scores = shown[_score_column(shown)].tolist()
+    scores = shown[score_column(shown)].tolist()
     rows: charts.Values = [
         {"at": at, "y": significant(score), "of": str(job), "ink": LIGHT.other, "size": 45}
         for at, score, job in zip(shown["at"].tolist(), scores, _jobs(shown), strict=True)
@@ -206,18 +282,14 @@ def _jobs(table: pd.DataFrame) -> list[Any]:
 
 def numeric_settings(scored: pd.DataFrame, swept: Sequence[str]) -> list[str]:
     """Return the swept settings, the seed apart, whose values are numbers, and enough of them for an axis."""
-    return [name for name in swept if name != "seed" and len(_values(scored, name).dropna().unique()) >= _FEWEST_VALUES]
-
-
-def _values(scored: pd.DataFrame, name: str) -> pd.Series:
-    """Return a setting as numbers, all missing where one of them is none."""
-    values = pd.to_numeric(scored[name], errors="coerce")
-    return values if values.notna().all() else values.iloc[:0]
+    return [
+        name for name in swept if name != "seed" and len(values_of(scored, name).dropna().unique()) >= _FEWEST_VALUES
+    ]
 
 
 def curves_figure(scored: pd.DataFrame, name: str) -> Figure:
     """Draw what the jobs scored and cost against one setting: median and range of the jobs that share its value."""
-    table = scored.assign(at=_values(scored, name))
+    table = scored.assign(at=values_of(scored, name))
     panels = tuple(
         _curve_panel(table.dropna(subset=[measure]), name, measure, title)
         for measure, title in _MEASURES.items()
@@ -228,7 +300,7 @@ def curves_figure(scored: pd.DataFrame, name: str) -> Figure:
 
 
 def _curve_in_words(table: pd.DataFrame, name: str) -> str:
-    score = _score_column(table)
+    score = score_column(table)
     middle = table.groupby("at")[score].median()
     best, smallest, largest = middle.idxmin(), middle.index.min(), middle.index.max()
     scores = ", ".join(f"{number(float(middle[at]))} at {at:g}" for at in dict.fromkeys((smallest, best, largest)))
@@ -246,7 +318,7 @@ def _curve_panel(table: pd.DataFrame, name: str, measure: str, title: str) -> Pa
     x = alt.X(
         "x:Q",
         title=name,
-        scale=_number_scale(table["at"]),
+        scale=number_scale(table["at"]),
         axis=alt.Axis(values=sorted(map(float, table["at"].unique())), format="~g"),
     )
     y, low = (alt.Y(f"{of}:Q", title=None, scale=alt.Scale(zero=measure not in SCORES)) for of in ("y", "low"))
@@ -254,85 +326,3 @@ def _curve_panel(table: pd.DataFrame, name: str, measure: str, title: str) -> Pa
     band = charts.chart("curve").mark_area(color=LIGHT.network, opacity=0.18).encode(x=x, y=low, y2="high")
     line = charts.chart("curve").mark_line(color=LIGHT.network, point=alt.OverlayMarkDef(color=LIGHT.network, size=36))
     return charts.panel(charts.layered(band, line.encode(x=x, y=y, tooltip=tips)), {"curve": rows}, 220, title=title)
-
-
-def _number_scale(at: pd.Series) -> alt.Scale:
-    if at.min() > 0 and at.max() / at.min() >= _WIDE:
-        return alt.Scale(type="log", nice=False)
-    return alt.Scale(zero=False, nice=False)
-
-
-# Score against time
-
-
-def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float, float]) -> Figure | None:
-    """Draw every setting's score against its seconds, and its seeds around it; None where there is one setting alone.
-
-    `scored` has `validation_mase` and `seconds`, the best job first; `limits` are those of the scores drawn.
-    """
-    settings = [name for name in swept if name != "seed"]
-    if not settings:
-        return None
-    score = _score_column(scored)
-    scored = scored.rename(columns={score: "score"})
-    jobs = scored.assign(of=scored[settings].astype(str).agg(", ".join, axis=1))
-    middle = jobs.groupby("of", sort=False)[["seconds", "score"]].median().reset_index()
-    middle = middle.sort_values("score", kind="stable", ignore_index=True)
-    middle = middle[middle["score"] <= limits[1]]
-    if len(middle) < 2:
-        return None
-    jobs = jobs[jobs["of"].isin(middle["of"]) & (jobs["score"] <= limits[1])]
-    labels = _labels(middle, jobs["seconds"], limits)
-    named = middle.assign(ink=np.where(middle.index == 0, LIGHT.network, LIGHT.truth), label=labels)
-    tables = {
-        "jobs": _rows(jobs),
-        "middle": _rows(named, "ink"),
-        "names": _rows(named.assign(y=named["label"])[:_MOST_NAMED], "ink"),
-    }
-    view = _time_view(limits, SCORES[score], logarithmic=_is_logarithmic(middle))
-    several = "; large dots are medians over seeds, small ones single seeds" if len(jobs) > len(middle) else ""
-    says = f"Validation {SCORES[score]} against seconds of a job, both better when smaller{several}."
-    return Figure("time", "Score against time", says, (charts.panel(view, tables, _HEIGHT),))
-
-
-def _rows(table: pd.DataFrame, *extra: str) -> charts.Values:
-    y = table["y"] if "y" in table else table["score"]
-    rows = pd.DataFrame({"x": table["seconds"].round(3), "y": y.map(significant), "of": table["of"]})
-    rows = rows.assign(**{name: table[name] for name in extra})
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
-
-
-def _labels(middle: pd.DataFrame, seconds: pd.Series[float], limits: tuple[float, float]) -> list[float]:
-    """Return where names stand, in scores: beside their dots, moved apart where seconds are about the same."""
-    scale = _HEIGHT / (limits[1] - limits[0])
-    places = ((middle["score"] - limits[0]) * scale).to_numpy()
-    across, moved = middle["seconds"].to_numpy(), places.copy()
-    span = float(seconds.max() - seconds.min())
-    if _is_logarithmic(middle):
-        across, span = np.log(across), float(np.log(seconds.max() / seconds.min()))
-    order = np.argsort(across)
-    for group in np.split(order, np.flatnonzero(np.diff(across[order]) > _APART * span) + 1):
-        moved[group] = charts.spread_apart(places[group].tolist(), _LINE, _HEIGHT)
-    labels: list[float] = (moved / scale + limits[0]).tolist()
-    return labels
-
-
-def _is_logarithmic(middle: pd.DataFrame) -> bool:
-    seconds = middle["seconds"]
-    return bool(seconds.min() > 0 and seconds.max() > _WIDE * seconds.min())
-
-
-def _time_view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> charts.View:
-    scale = alt.Scale(type="log" if logarithmic else "linear", zero=False, nice=False, padding=40)
-    x = alt.X("x:Q", title="seconds", scale=scale)
-    y = alt.Y("y:Q", title=f"validation {what}", scale=alt.Scale(domain=list(limits), nice=False, zero=False))
-    tips = [
-        charts.tip("of", "setting"),
-        charts.tip("x", "seconds", ".3~g"),
-        charts.tip("y", f"validation {what}", ".4~g"),
-    ]
-    ink = alt.Color("ink:N", scale=None)
-    jobs = charts.chart("jobs").mark_point(filled=True, size=24, color=LIGHT.other, opacity=0.9)
-    dots = charts.chart("middle").mark_point(filled=True, size=90, opacity=1).encode(color=ink)
-    names = charts.chart("names").mark_text(align="left", dx=9, fontSize=12).encode(text="of:N", color=ink)
-    return charts.layered(*(layer.encode(x=x, y=y, tooltip=tips) for layer in (jobs, dots, names)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 import time
 import uuid
@@ -25,7 +26,7 @@ from forecast.errors import ForecastError
 from forecast.network.settings import PretrainedSettings
 from forecast.questions.kinds import metric_label, question_of_head
 from forecast.reading.sources import load_source
-from forecast.reporting.sweep import write_sweep_page
+from forecast.reporting.sweep import Winner, scored_on_test, write_sweep_page
 from forecast.runs import files
 from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
@@ -138,7 +139,9 @@ def tune(
             say(console, [f"{first}: {' '.join(said)}"])
             search.study.set_user_attr("evaluated", place)
             run = train(search.job_of(best), folder / "best", console, source)
-        table = search.write(folder)
+        command = f"python -m forecast {shlex.join(said)}"
+        tested = None if run is None else scored_on_test(run.leaderboard, run.prepared.job.model.name)
+        table = search.write(folder, Winner(command, tested))
     say(console, [f"all trials: {folder / TABLE}, {folder / PAGE}"])
     return TuneResult(table, said, run)
 
@@ -338,13 +341,13 @@ class _Search:
         begun = f", {counted(count, 'trial')} of them done" if count else ""
         return [f"a study of {counted(self.settings.trials, 'trial')}{begun} over {', '.join(self.space)}"]
 
-    def write(self, folder: Path) -> pd.DataFrame:
+    def write(self, folder: Path, winner: Winner | None = None) -> pd.DataFrame:
         """Write table and page of the trials that are done; return the table."""
         table = self._table()
         if len(table):
             folder.mkdir(parents=True, exist_ok=True)
             table.to_csv(folder / TABLE, index=False, encoding="utf-8", lineterminator="\n")
-            write_sweep_page(table, folder, PAGE)
+            write_sweep_page(table, folder, PAGE, winner)
         return table
 
     def _table(self) -> pd.DataFrame:

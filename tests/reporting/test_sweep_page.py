@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 
 from forecast.reporting.html import page_spec
+from forecast.reporting.search import importance_figure, importances, parallel_figure, time_figure
 from forecast.reporting.sweep import (
+    Winner,
     curves_figure,
     numeric_settings,
+    scored_on_test,
     spread_over_seeds,
     sweep_figure,
     sweep_html,
     swept_settings,
-    time_figure,
     write_sweep_page,
 )
 from forecast.reporting.theme import LIGHT
@@ -167,3 +169,76 @@ def test_times_far_apart_get_a_logarithmic_axis():
         return spec["layer"][0]["encoding"]["x"]["scale"]["type"]
 
     assert [axis(2.0), axis(50.0)] == ["linear", "log"]
+
+
+def test_no_other_beats_those_of_the_front_in_both():
+    jobs = timed([("a", 0, 0.7, 9.0), ("b", 0, 0.8, 4.0), ("c", 0, 0.85, 5.0), ("d", 0, 0.9, 1.0), ("e", 0, 0.95, 1.5)])
+    (panel,) = time_figure(jobs, ["model"], (0.6, 1.0)).panels
+    assert {row["of"] for row in panel.tables["front"]} == {"a", "b", "d"}
+
+
+# What a study teaches
+
+
+@pytest.fixture
+def study():
+    """30 trials whose score the learning rate decides, the cell a little, and the lanes not at all."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for job in range(30):
+        rate, cell, lanes = float(10 ** rng.uniform(-4, -1)), str(rng.choice(["gru", "lstm"])), int(rng.choice([2, 4]))
+        score = 0.7 + abs(np.log10(rate) + 2.5) + 0.1 * (cell == "gru")
+        settings = {"model.name": cell, "training.lanes": lanes, "training.learning_rate": rate, "model.loss": ""}
+        rows.append({"job": job, **settings, "validation_mase": score, "seconds": 3.0 + job, "status": "ok"})
+    rows += [{**rows[0], "job": 30, "validation_mase": None, "status": "ended early after epoch 6"}]
+    return pd.DataFrame(rows).sort_values("validation_mase", ignore_index=True).astype({"validation_mase": float})
+
+
+def test_the_setting_that_decides_is_the_most_important(study):
+    shares = importances(study.dropna(), swept_settings(study))
+    assert next(iter(shares)) == "training.learning_rate"
+    assert shares["training.learning_rate"] > 0.7
+    assert sum(shares.values()) == pytest.approx(1)
+    assert importances(study.dropna(), swept_settings(study)) == shares
+    assert importances(study.dropna()[:5], swept_settings(study)) == {}
+    figure = importance_figure(shares)
+    assert figure.says.startswith("What of the order of the scores each setting alone explains")
+    alt.Chart.from_dict({**page_spec(figure.panels[0]), "datasets": {}}, validate=True)
+
+
+def test_parallel_axes_hold_each_job_once(study):
+    scored = study.dropna()
+    figure = parallel_figure(scored, swept_settings(study), {"training.learning_rate": 0.8, "model.name": 0.2})
+    tables = figure.panels[0].tables
+    assert [row["of"] for row in tables["titles"]] == ["learning_rate", "model", "validation MASE"]
+    best = [row for row in tables["paths"] if row["job"] == 0]
+    assert [row["x"] for row in best][2] == 0  # the lowest score
+    rates = scored["training.learning_rate"]
+    at = np.log(rates.iloc[0] / rates.min()) / np.log(rates.max() / rates.min())
+    assert best[0]["x"] == pytest.approx(at, abs=1e-3)
+    assert {row["ink"] for row in best} == {LIGHT.network}
+    assert {row["of"] for row in tables["marks"] if row["axis"] == 1} == {"gru", "lstm"}
+    assert "Left out are lanes and loss" in figure.says
+    alt.Chart.from_dict({**page_spec(figure.panels[0]), "datasets": {}}, validate=True)
+
+
+def test_the_page_of_a_study(study):
+    page = sweep_html(study, Winner("python -m forecast model=gru", "On the test split, gru MASE 0.9."))
+    assert "Search over 4 settings" in page or "Search over model.name, training.lanes" in page
+    for piece in ("1 ended early", "Which settings matter", "How settings lie together", "Score against time"):
+        assert piece in page
+    assert "On the test split, gru MASE 0.9." in page
+    assert "<code>python -m forecast model=gru</code>" in page
+    assert "failure" not in page.partition("<section")[0]
+
+
+def test_each_setting_has_its_spread_over_seeds(sweep):
+    page = sweep_html(sweep)
+    settings = page[page.index('id="settings"') : page.index('id="jobs"')]
+    assert "0.800 to 0.840" in settings
+    assert settings.index("lstm") < settings.index("gru") < settings.index("rnn")
+
+
+def test_the_test_score_in_words():
+    table = pd.DataFrame({"model": ["ridge", "gru", "naive"], "mase": [0.8, 0.9, 1.2]})
+    assert scored_on_test(table, "gru").endswith("gru MASE 0.900; the best other model, ridge, 0.800.")
