@@ -13,61 +13,102 @@ Neighbouring origins share most of their horizon, so that their scores are depen
 independent ones: the coverage of a single run scatters more widely than n says. A series that changes after the
 calibration split is covered as it was before.
 
+How many there are is counted in whole horizons n. Where the pretrained network runs, whose quantiles were right on
+series of all kinds before it saw these, few of them do not have the word alone: a model without quantiles of its own
+borrows the spread that the pretrained network forecasts, times the ratio of their errors to the power of
+s = n / (n + 20); every spread is widened by 0.2 (1 - s), as a spread that is known from elsewhere has to be; and
+offsets count for their share s. So no interval is infinite, and with many horizons they are the conformal ones.
+Otherwise, after the end of the data, where offsets would be infinite they are Student's quantiles of the scores.
+
 Where intervals are judged on the test split, offsets come from the calibration split alone. After the end of the data
 nothing is judged any more, and the scores of both splits are pooled.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
-from forecast.forecasters.interface import QUANTILES
+from forecast.evaluation.evidence import evidence_of
+from forecast.forecasters.interface import QUANTILES, Forecasts
+from forecast.forecasters.pretrained import FittedPretrained
+from forecast.forecasters.transformed import FittedTransformed
 from forecast.questions.value_range import ANY_VALUE, ValueRange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.backtest import Backtest
     from forecast.forecasters.interface import Forecasts
     from forecast.series.panel import FloatArray, IntArray
 
 _MEDIAN = 0.5
+_LENT_HORIZONS = 20.0
+"""Horizons that what the pretrained network knows of spreads counts for."""
+_WIDENED = 0.2
+_LEAST_RATIO = 1e-6
+_LEAST_FREEDOM = 4
+"""Of Student's distribution: with fewer, intervals from a few scores would be as wide as anything."""
 _ROUNDING_DIGITS = 9
 """Before (n + 1) tau is rounded up or down: 0.07 * 100 is 7.000000000000001 in floating point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Widths:
+    """What makes quantiles of forecasts.
+
+    Attributes
+    ----------
+    offsets : (step, level) by model, in units of a series' scale
+    spreads : by model, what the spread about its median, its own or a borrowed one, is multiplied by
+    lender : the model whose spread is borrowed by those without one; None: none is
+
+    """
+
+    offsets: Mapping[str, FloatArray] = field(default_factory=dict)
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    lender: str | None = None
+
+    def quantiles(self, name: str, forecasts: Forecasts, scale: FloatArray, lent: FloatArray | None) -> FloatArray:
+        """Quantiles (origin, step, level) of a model's forecasts; `scale` (origin,), `lent` as `spread_of` gave it.
+
+        Without offsets they are infinite about points without a spread, except for the median.
+        """
+        base = self.base(name, forecasts, lent)
+        return conformal_quantiles(base, scale, self.offsets.get(name, no_offsets(*base.shape[1:])))
+
+    def base(self, name: str, forecasts: Forecasts, lent: FloatArray | None) -> FloatArray:
+        """Quantiles before the offsets, (origin, step, level); of points without a spread (origin, step, 1)."""
+        spread = lent if forecasts.quantiles is None else forecasts.quantiles - forecasts.y_hat[:, :, None]
+        if spread is None:
+            return forecasts.y_hat[:, :, None]
+        widened = self.spreads.get(name, 1 + _WIDENED if self.lender else 1.0)
+        return forecasts.y_hat[:, :, None] + widened * spread
+
+
+def spread_of(forecasts: Forecasts | None) -> FloatArray | None:
+    """Quantiles less points, (origin, step, level); None where there are none."""
+    if forecasts is None or forecasts.quantiles is None:
+        return None
+    return forecasts.quantiles - forecasts.y_hat[:, :, None]
 
 
 def with_intervals(test: Backtest, calibration: Backtest | None, value_range: ValueRange = ANY_VALUE) -> Backtest:
     """Return the backtest with conformal quantiles of all its models, within the range of values that there can be.
 
-    Without a calibration split they are infinite except for the median; a model that forecasts quantiles of its own
-    then keeps these as they are.
+    Without a calibration split they are those that models forecast, or borrow; else infinite except for the median.
     """
-    offsets = offsets_of(calibration) if calibration is not None else {}
-    scale = _scale(test)
+    widths = Widths(lender=lender_of(test)) if calibration is None else widths_of(calibration)
+    scale, forecasts = _scale(test), _forecasts(test)
+    lent = spread_of(forecasts.get(widths.lender or ""))
     quantiles = {
-        name: value_range.keep_quantiles(
-            conformal_quantiles(forecast, scale, offsets.get(name, no_offsets(*forecast.shape[1:]))), QUANTILES
-        )
-        for name, forecast in _forecasts(test).items()
+        name: value_range.keep_quantiles(widths.quantiles(name, of_model, scale, lent), QUANTILES)
+        for name, of_model in forecasts.items()
     }
     return replace(test, quantiles=quantiles, levels=QUANTILES)
-
-
-def offsets_of(*backtests: Backtest) -> dict[str, FloatArray]:
-    """Offsets (step, level) of each model, in units of a series' scale, from the conformity scores of all splits.
-
-    Scores are relative to the quantiles that the models themselves forecast.
-    """
-    scores: dict[str, list[FloatArray]] = {}
-    for backtest in backtests:
-        scale = _scale(backtest)
-        for name, forecast in _forecasts(backtest).items():
-            y = _of_model(backtest, name, "y")
-            scores.setdefault(name, []).append(conformity_scores(y, forecast, scale))
-    return {name: conformal_offsets(np.concatenate(of_splits), QUANTILES) for name, of_splits in scores.items()}
 
 
 def no_offsets(steps: int, levels: int = 1) -> FloatArray:
@@ -76,6 +117,59 @@ def no_offsets(steps: int, levels: int = 1) -> FloatArray:
     Quantiles of its own stay; around a point they are infinite except for the median.
     """
     return conformal_offsets(np.empty((0, steps, levels)), QUANTILES)
+
+
+def widths_of(*backtests: Backtest, finite: bool = False, lent: bool = True) -> Widths:
+    """Widths of each model from the conformity scores of all splits, relative to what it forecasts itself, or borrows.
+
+    `finite` replaces offsets that would be infinite; where `lent` is False nothing is borrowed.
+    """
+    lender, evidence = lender_of(backtests[-1]) if lent else None, evidence_of(*backtests)
+    horizons = evidence.horizons if evidence else 0.0
+    share = horizons / (horizons + _LENT_HORIZONS) if lender else 1.0
+    means = dict(zip(evidence.models, evidence.means().tolist(), strict=True)) if evidence else {}
+    split_forecasts = [_forecasts(backtest) for backtest in backtests]
+    names = [name for name in split_forecasts[0] if all(name in of_split for of_split in split_forecasts)]
+    spreads: dict[str, float] = {}
+    for name in names if lender else ():
+        borrows = split_forecasts[0][name].quantiles is None
+        ratio = means[name] / means[lender] if borrows and lender in means and means[lender] > 0 else 1.0
+        spreads[name] = (1 + _WIDENED * (1 - share)) * max(ratio, _LEAST_RATIO) ** share
+    widths, offsets = Widths({}, spreads, lender), {}
+    for name in names:
+        scores = []
+        for backtest, forecasts in zip(backtests, split_forecasts, strict=True):
+            base = widths.base(name, forecasts[name], spread_of(forecasts.get(lender or "")))
+            scores.append(conformity_scores(_of_model(backtest, name, "y"), base, _scale(backtest)))
+        of_splits = np.concatenate(scores)
+        offsets[name] = share * conformal_offsets(of_splits, QUANTILES)
+        if finite:
+            offsets[name] = np.where(np.isfinite(offsets[name]), offsets[name], student_offsets(of_splits, QUANTILES))
+    return replace(widths, offsets=offsets)
+
+
+def student_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """Offsets (step, level) from few scores (origin, step, 1): Student's quantiles times their root mean square.
+
+    A step without a score has that of all steps, which grows with the root of the step.
+    """
+    steps = np.arange(1, scores.shape[1] + 1)
+    squares, known = np.where(np.isnan(scores[:, :, 0]), 0.0, scores[:, :, 0]) ** 2, ~np.isnan(scores[:, :, 0])
+    counts = known.sum(axis=0)
+    growing = (squares / steps).sum() / max(int(counts.sum()), 1) * steps  # (step,)
+    deviation = np.sqrt(np.where(counts > 0, squares.sum(axis=0) / np.maximum(counts, 1), growing))
+    freedom = max(int(counts.min()), _LEAST_FREEDOM)
+    offsets: FloatArray = deviation[:, None] * special.stdtrit(freedom, np.asarray(levels))
+    return offsets
+
+
+def lender_of(backtest: Backtest) -> str | None:
+    """Name the pretrained network, as a baseline or as the network of the job; None where it did not forecast."""
+    for name, fitted in backtest.fitted.items():
+        inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
+        if isinstance(inner, FittedPretrained) and name not in backtest.failures:
+            return name
+    return None
 
 
 def conformity_scores(y: FloatArray, forecast: FloatArray, scale: FloatArray) -> FloatArray:
@@ -145,13 +239,10 @@ def _order_statistic(ordered: FloatArray, n: IntArray, level: float) -> FloatArr
     return offset
 
 
-def _forecasts(backtest: Backtest) -> dict[str, FloatArray]:
-    """What each model forecasts by itself: (origin, step, level), or (origin, step, 1) of points."""
+def _forecasts(backtest: Backtest) -> dict[str, Forecasts]:
+    """What each model forecasts by itself."""
     models = [attempt.name for attempt in backtest.attempts if attempt.name not in backtest.failures]
-    return {
-        name: backtest.quantiles[name] if name in backtest.quantiles else _of_model(backtest, name, "y_hat")[:, :, None]
-        for name in models
-    }
+    return {name: Forecasts(_of_model(backtest, name, "y_hat"), backtest.quantiles.get(name)) for name in models}
 
 
 def _of_model(backtest: Backtest, name: str, column: str) -> FloatArray:

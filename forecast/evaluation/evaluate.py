@@ -13,7 +13,8 @@ from forecast.evaluation.backtest import (
     split_origins,
 )
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
-from forecast.evaluation.conformal import offsets_of, with_intervals
+from forecast.evaluation.combining import combination_weights, with_combination
+from forecast.evaluation.conformal import Widths, widths_of, with_intervals
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import (
     NAIVE,
@@ -26,7 +27,7 @@ from forecast.evaluation.leaderboard import (
     verdict,
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
-from forecast.evaluation.recommendation import Recommendation, recommend
+from forecast.evaluation.recommendation import Recommendation, kinds_of, recommend
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
 from forecast.questions.kinds import metric_label
@@ -61,8 +62,9 @@ class Evaluation:
     tests : each network against the baseline to beat
     copy_tests : one a network
     intervals : how good the intervals on the test split are; None where no forecaster succeeded
-    offsets : (step, level) by model, in units of a series' scale: they turn forecasts after the end of the data into
-        quantiles, and come from the conformity scores on calibration and test split
+    widths : what turns forecasts after the end of the data into quantiles, from calibration and test split
+    offsets : (step, level) by model, in units of a series' scale: the same for a model that forecasts by itself, with
+        none whose spread it could borrow
     notes : sentences: why scores are empty, notes of forecasters
 
     """
@@ -79,7 +81,8 @@ class Evaluation:
     notes: tuple[str, ...]
     recommendation: Recommendation | None = None
     intervals: Intervals | None = None
-    offsets: dict[str, FloatArray] = field(default_factory=dict)
+    widths: Widths = field(default_factory=Widths)
+    offsets: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 def evaluate(
@@ -99,14 +102,24 @@ def evaluate(
     settings = settings or BacktestSettings()
     stride = settings.stride
     validation = forecast_validation(fits, panel, split, problem, stride, on_progress=on_progress)
+    calibration = None
+    if not problem.question.forecasts_probabilities:
+        calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
     test = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
+    weights: dict[str, float] = {}
+    if not problem.question.forecasts_probabilities:
+        weights = combination_weights((validation, calibration), kinds_of(test), int(split.train.sum()))
+    if weights:
+        validation, calibration = (
+            backtest and with_combination(backtest, weights, problem.value_range)
+            for backtest in (validation, calibration)
+        )
+        test = with_combination(test, weights, problem.value_range)
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
-    calibration = None
     if problem.question.forecasts_probabilities:
         extras = _Extras(test, scores.by_model)
     else:
-        calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
         extras = _extras_of_values(test, calibration, scores, problem.value_range)
     test = extras.test
     if validation is None or validation_scores is None:
@@ -123,6 +136,7 @@ def evaluate(
         problem,
         by_model=scores.by_model,
         intervals=extras.intervals,
+        weights=weights,
         stride=stride,
         asked=recommended,
     )
@@ -140,6 +154,7 @@ def evaluate(
         copy_tests=extras.copy_tests,
         leaderboard=table,
         intervals=extras.intervals,
+        widths=extras.widths,
         offsets=extras.offsets,
         recommendation=recommendation,
         verdict=verdict(
@@ -180,7 +195,8 @@ class _Extras:
     by_model: pd.DataFrame
     copy_tests: dict[str, CopyTest] = field(default_factory=dict)
     intervals: Intervals | None = None
-    offsets: dict[str, FloatArray] = field(default_factory=dict)
+    widths: Widths = field(default_factory=Widths)
+    offsets: Mapping[str, FloatArray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -189,6 +205,7 @@ def _extras_of_values(
 ) -> _Extras:
     """Calibrate and score intervals, measure revisions, and test networks for copies of the last value."""
     test = with_intervals(forecast, calibration, value_range)
+    judged = [forecast] if calibration is None else [calibration, forecast]
     calibrated = 0 if calibration is None else len(calibration.known)
     intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
     by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
@@ -198,7 +215,8 @@ def _extras_of_values(
         by_model=by_model.assign(revision=revised.by_model),
         copy_tests={name: copy_test(test.results, test.known, name) for name in test.of_kind("network")},
         intervals=intervals,
-        offsets=offsets_of(*([forecast] if calibration is None else [calibration, forecast])),
+        widths=widths_of(*judged, finite=True),
+        offsets=widths_of(*judged, finite=True, lent=False).offsets,
         notes=(
             *(() if intervals is None else intervals.empty),
             *filter(None, [revised.note]),

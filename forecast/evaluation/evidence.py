@@ -56,6 +56,8 @@ def evidence_of(*backtests: Backtest | None) -> Evidence | None:
     if not given:
         return None
     models = [name for name in _models(given[0]) if all(name in _models(backtest) for backtest in given)]
+    if not models:
+        return None
     losses, series, blocks, horizons, first = [], [], [], 0.0, 0
     for backtest in given:
         of_series, overlap = series_of(backtest), max(horizon_overlap(backtest.results), 1)
@@ -69,7 +71,7 @@ def evidence_of(*backtests: Backtest | None) -> Evidence | None:
         series.append(of_series)
         blocks.append(block)
     all_losses = np.concatenate(losses)
-    if not models or np.isnan(all_losses).any(axis=1).all():
+    if np.isnan(all_losses).any(axis=1).all():
         return None
     return Evidence(all_losses, tuple(models), np.concatenate(series), np.concatenate(blocks), horizons)
 

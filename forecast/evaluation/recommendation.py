@@ -23,7 +23,9 @@ import numpy as np
 from scipy import special
 
 from forecast.evaluation.backtest import split_origins
+from forecast.evaluation.conformal import lender_of
 from forecast.evaluation.evidence import evidence_of, group_means, horizon_means, losses_of, series_of
+from forecast.forecasters.combination import COMBINATION, weights_in_words
 from forecast.forecasters.naive import last_season, last_value
 from forecast.questions.kinds import BASE_RATE, metric_label
 from forecast.series.seasons import suggested_seasons
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Kind
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
 
 PLAINEST_FIRST: tuple[Kind, ...] = (
     "naive",
@@ -53,10 +55,11 @@ PLAINEST_FIRST: tuple[Kind, ...] = (
 )
 """Kinds of models in the order in which ties are decided."""
 
-_PRIOR_HORIZONS = 15.0
+PRIOR_HORIZONS = 15.0
 """k: how many horizons of evidence what is known of a kind counts for."""
 _SPREAD = 0.6
 """Of r over single horizons, where the data do not tell: standard deviation on public short series."""
+_SPREAD_HORIZONS = 5.0
 _TIE = 0.005
 """Expected errors that differ by less than this share are equal."""
 _ROUNDING = 1e-9
@@ -70,9 +73,11 @@ _PRIORS: Mapping[Kind, tuple[tuple[int, float], ...]] = {
     "reference": ((16, 0.3), (200, 0.25), (1_000, 0.1)),
     "naive": ((16, 0.35), (1_000, 0.4)),
     "pretrained": ((16, 0.0),),
-    "combination": ((16, -0.01),),
 }
 """By kind: rows of training, and the logarithm of the error over that of the pretrained network there."""
+
+_DIVERSITY = 0.02
+"""What is known of a combination: so much less than its members on average, times the chance that two differ."""
 
 Why: TypeAlias = Literal["measured", "known of its kind", "asked for"]
 
@@ -136,22 +141,24 @@ def recommend(
     *,
     by_model: pd.DataFrame,
     intervals: Intervals | None = None,
+    weights: Mapping[str, float] | None = None,
     stride: int | None = None,
     asked: str | None = None,
 ) -> Recommendation | None:
     """Recommend a model by the first two of the backtests of validation, calibration and test; None if all failed.
 
-    `by_model` are the scores on the test; `asked` is the model that the user wants, whatever is expected.
+    `by_model` are the scores on the test, `weights` those of the combination's members; `asked` is the model that the
+    user wants, whatever is expected.
     """
     validation, calibration, test = backtests
-    kinds = {attempt.name: attempt.kind for attempt in test.attempts if attempt.name not in test.failures}
+    kinds = kinds_of(test)
     if not kinds:
         return None
     evidence, rows = evidence_of(validation, calibration), int(split.train.sum())
-    expected = expected_errors(evidence, kinds, rows)
+    expected = expected_errors(evidence, kinds, rows, weights)
     model = asked if asked in expected else choose(expected, kinds)
     runner_up = min((name for name in expected if name != model), key=lambda name: expected[name], default=None)
-    with_test = choose(expected_errors(evidence_of(validation, calibration, test), kinds, rows), kinds)
+    with_test = choose(expected_errors(evidence_of(validation, calibration, test), kinds, rows, weights), kinds)
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     scored = intervals is not None and model in intervals.scores.index
     found = Recommendation(
@@ -169,7 +176,7 @@ def recommend(
         covered=float(intervals.scores["coverage_90"][model]) if scored and intervals else math.nan,
         coverage=intervals.sentences[model] if scored and intervals else "",
         turned=with_test if with_test != model and asked is None else None,
-        weights={},
+        weights=dict(weights or {}) if model == COMBINATION else {},
     )
     return replace(found, sentence=_sentence(found, kinds, panel, by_model), second=_second(found, kinds, by_model))
 
@@ -177,20 +184,36 @@ def recommend(
 # The choice
 
 
-def expected_errors(evidence: Evidence | None, kinds: Mapping[str, Kind], rows: int) -> dict[str, float]:
+def kinds_of(backtest: Backtest) -> dict[str, Kind]:
+    """Kinds of the models that did not fail; the pretrained network is one of its own, also as the job's network."""
+    lender = lender_of(backtest)
+    return {
+        attempt.name: "pretrained" if attempt.name == lender else attempt.kind
+        for attempt in backtest.attempts
+        if attempt.name not in backtest.failures
+    }
+
+
+def expected_errors(
+    evidence: Evidence | None, kinds: Mapping[str, Kind], rows: int, weights: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Logarithm of each model's expected error; that of the anchor is what is known of its kind.
 
-    `rows` is how many rows there are to train on. Without evidence what is known of the kinds is all that there is.
+    `rows` is how many rows there are to train on, `weights` are those of the combination's members. Without evidence
+    what is known of the kinds is all that there is.
     """
-    known = {name: _prior(kind, rows) for name, kind in kinds.items()}
+    known = {name: known_of(kind, rows) for name, kind in kinds.items() if kind != "combination"}
+    if weights and COMBINATION in kinds:
+        prior = np.array([known[name] for name in weights])
+        known[COMBINATION] = combined_prior(np.array([*weights.values()]), prior)
     if evidence is None:
         return known
-    evidence = evidence.of([name for name in kinds if name in evidence.models])
+    evidence = evidence.of([name for name in known if name in evidence.models])
     means = evidence.means()
     logs = np.log(np.maximum(means, _ROUNDING * max(float(means.max()), 1e-300)))
     anchor = min(evidence.models, key=lambda name: (kinds[name] != "pretrained", PLAINEST_FIRST.index(kinds[name])))
     measured = logs - logs[evidence.models.index(anchor)] + known[anchor]  # r
-    n, k = evidence.horizons, _PRIOR_HORIZONS
+    n, k = evidence.horizons, PRIOR_HORIZONS
     expected = (n * measured + k * np.array([known[name] for name in evidence.models])) / (n + k)
     return dict(zip(evidence.models, expected.tolist(), strict=True))
 
@@ -205,24 +228,30 @@ def choose(expected: Mapping[str, float], kinds: Mapping[str, Kind]) -> str:
 def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model: str, other: str) -> float:
     """Odds that `model` has the lesser expected error, from the spread of their difference over the horizons.
 
-    The difference of two models is taken as normal about that of their expected errors. Its variance a horizon is that
-    of the log ratios of blocks, which few blocks leave open: `_SPREAD` counts for as many as `_PRIOR_HORIZONS`.
+    The difference on the rows to come is normal about that of the expected errors. Its variance over a horizon, v, is
+    that of the log ratios of blocks, which few blocks leave open: `_SPREAD` counts for `_SPREAD_HORIZONS`. Over n
+    horizons it is taken as 2 v / (n + 1), since the rows to come scatter too: so were the odds about right on public
+    series.
     """
-    n = k = _PRIOR_HORIZONS
-    squares = k * _SPREAD**2
+    n, v = 0.0, _SPREAD**2
     if evidence is not None:
         blocks = evidence.of([model, other]).block_means()  # (block, 2)
         logs = np.log(np.maximum(blocks, _ROUNDING * max(float(blocks.max()), 1e-300)))
-        n = evidence.horizons + k
-        squares += evidence.horizons * float(np.var(logs[:, 0] - logs[:, 1]))
-    probability = float(special.ndtr((expected[other] - expected[model]) / math.sqrt(squares) * n))
+        n = evidence.horizons
+        v = (_SPREAD_HORIZONS * v + n * float(np.var(logs[:, 0] - logs[:, 1]))) / (_SPREAD_HORIZONS + n)
+    probability = float(special.ndtr((expected[other] - expected[model]) / math.sqrt(2 * v / (n + 1))))
     return probability / max(1 - probability, 1e-9)
 
 
-def _prior(kind: Kind, rows: int) -> float:
+def combined_prior(weights: FloatArray, prior: FloatArray) -> float:
+    """What is known of a combination: the weighted mean of what is known of its members, and less for their number."""
+    return float(weights @ prior - _DIVERSITY * (1 - weights @ weights))
+
+
+def known_of(kind: Kind, rows: int) -> float:
     """What is known of a kind at a number of rows: the logarithm of its error over the pretrained network's.
 
-    >>> _prior("pretrained", 40), round(_prior("network", 36), 2), round(_prior("network", 1_000_000), 2)
+    >>> known_of("pretrained", 40), round(known_of("network", 36), 2), round(known_of("network", 1_000_000), 2)
     (0.0, 0.5, -0.08)
     """
     at, values = zip(*_PRIORS[kind], strict=True)
@@ -285,7 +314,8 @@ def _error_share(test: Backtest, model: str) -> float:
 def _sentence(found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame) -> str:
     """Say what to use, how far off it is, how much better than the plain rule, and how sure that is."""
     asked = ", as asked for" if found.why == "asked for" else ""
-    parts = [f"use {_called(found.model, kinds)}{asked}: {_how_far(found, panel, by_model)}"]
+    made_of = f", the weighted mean of {weights_in_words(found.weights)}" if found.weights else ""
+    parts = [f"use {_called(found.model, kinds)}{made_of}{asked}: {_how_far(found, panel, by_model)}"]
     if not math.isnan(found.gain):
         parts.append(_gain_in_words(found))
     return f"{', '.join(parts)}; {_how_sure(found, kinds)}"
@@ -294,8 +324,7 @@ def _sentence(found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by
 def _how_far(found: Recommendation, panel: Panel, by_model: pd.DataFrame) -> str:
     if math.isnan(found.error):
         return f"right in {_in_100(float(by_model['accuracy'][found.model]))}"
-    target = panel.channels[0].name
-    of = "the values" if target in ("y", "value", "values") else target
+    of = panel.ids[0] if len(panel) == 1 else "the values"
     share = f", {_in_100(found.error_share)} of {of}" if found.error_share < 1 else ""
     return f"typically {number(found.error)} off{share}"
 

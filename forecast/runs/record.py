@@ -118,6 +118,16 @@ class NetworkRecord(_Part):
         return self
 
 
+class LentRecord(_Part):
+    """What turns forecasts into quantiles with the spread that one of the models lends to those without one."""
+
+    lender: str
+    spreads: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    """By model, what its own or the lent spread is multiplied by before the offsets."""
+    offsets: dict[str, tuple[Annotated[tuple[Number, ...], Field(min_length=9, max_length=9)], ...]]
+    """By model, (step, level)."""
+
+
 class IntervalsRecord(_Part):
     """What turns forecasts into quantiles: forecast + scale of the series * offset of the horizon step."""
 
@@ -126,6 +136,8 @@ class IntervalsRecord(_Part):
     """One a series, in the target's units."""
     offsets: dict[str, tuple[tuple[Number | None, ...], ...]]
     """By model, (step, level); null is infinite: there were too few conformity scores."""
+    lent: LentRecord | None = None
+    """What is used where the lender forecasts as well; null: there was none."""
 
     @model_validator(mode="after")
     def _one_offset_a_level(self) -> IntervalsRecord:

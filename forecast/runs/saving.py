@@ -20,6 +20,7 @@ from forecast.runs.record import (
     ChannelRecord,
     DataRecord,
     IntervalsRecord,
+    LentRecord,
     NetworkRecord,
     ProblemRecord,
     RecommendationRecord,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from forecast.evaluation.conformal import Widths
     from forecast.evaluation.evaluate import Evaluation
     from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.ensemble import FittedEnsemble
@@ -85,6 +87,14 @@ class Finished:
     gradients: pd.DataFrame | None = None
     continuation: str | None = None
     parent: str | None = None
+
+    @property
+    def used_again(self) -> tuple[str, ...]:
+        """Models that forecast newer data: the network, the baseline to beat, the recommended one and its members."""
+        use = self.recommendation
+        lender = self.evaluation.widths.lender
+        names = (self.kept.forecaster.name, self.evaluation.baseline, use.model, *use.weights, lender)
+        return tuple(name for name in dict.fromkeys(names) if name)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -229,7 +239,7 @@ def _record(run: Finished) -> RunRecord:
             stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
         ),
-        intervals=_intervals_record(evaluation, run.future["model"].unique().tolist()),
+        intervals=_intervals_record(evaluation, run.used_again),
         parent=run.parent,
         baseline=evaluation.baseline,
         error_band=_error_band(evaluation.test.results, run.problem.question),
@@ -245,7 +255,7 @@ def _record(run: Finished) -> RunRecord:
     )
 
 
-def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRecord:
+def _intervals_record(evaluation: Evaluation, models: Sequence[str]) -> IntervalsRecord:
     """Gather what turns forecasts of these models into quantiles; an infinite offset is null."""
     return IntervalsRecord(
         levels=QUANTILES,
@@ -255,6 +265,17 @@ def _intervals_record(evaluation: Evaluation, models: list[str]) -> IntervalsRec
             for name in models
             if name in evaluation.offsets
         },
+        lent=_lent_record(evaluation.widths, models),
+    )
+
+
+def _lent_record(widths: Widths, models: Sequence[str]) -> LentRecord | None:
+    if widths.lender is None:
+        return None
+    return LentRecord(
+        lender=widths.lender,
+        spreads={name: widths.spreads[name] for name in models if name in widths.spreads},
+        offsets={name: tuple(map(tuple, widths.offsets[name].tolist())) for name in models if name in widths.offsets},
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.conformal import calibrated, no_offsets
+from forecast.evaluation.conformal import Widths, spread_of
 from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.forecasters.pretrained import NAME, Pretrained
 from forecast.forecasters.transformed import transformed
@@ -36,17 +36,16 @@ def future(
     panel: Panel,
     horizon: int,
     *,
-    offsets: Mapping[str, FloatArray] | None,
+    widths: Widths | None,
     scale: FloatArray,
     value_range: ValueRange = ANY_VALUE,
 ) -> pd.DataFrame:
     """Forecast the steps after the end of the data: columns `unique_id`, `ds`, `model`, `y_hat` and the quantiles.
 
     Where labels stand at the end, the unknown labels are forecast; there may be none.
-    Quantiles ("q0.025" to "q0.975") are conformal: `offsets` (step, level) by model, in units of `scale` (series,).
-    Those of a model without offsets are infinite, or its own where it has some; there are none at all where `offsets`
-    is None. Where symbols are forecast there is a row for each, with its text as `symbol` and its probability as
-    `y_hat`. Values and quantiles are moved into `value_range`.
+    Quantiles ("q0.025" to "q0.975") are made by `widths`, whose offsets are in units of `scale` (series,); there are
+    none at all where it is None. Where symbols are forecast there is a row for each, with its text as `symbol` and its
+    probability as `y_hat`. Values and quantiles are moved into `value_range`.
     """
     origins = last_origins(panel)
     if len(origins) == 0:
@@ -59,17 +58,17 @@ def future(
     ds = np.concatenate([panel.calendar.after(panel.times[row], horizon) for row in origins.rows(panel)])
     ids = np.repeat(np.array(panel.ids, dtype=object)[origins.series], horizon)
     tables = []
-    for name, fitted in final.items():
-        forecasts = within_range(fitted.forecast(panel, origins), value_range)
+    every = {name: within_range(fitted.forecast(panel, origins), value_range) for name, fitted in final.items()}
+    lent = spread_of(every.get(widths.lender or "")) if widths else None
+    for name, forecasts in every.items():
         if forecasts.probabilities is not None:
             tables.append(_of_symbols(name, forecasts.probabilities, panel.symbols, (ids, ds)))
             continue
         table = pd.DataFrame({"unique_id": ids, "ds": ds, "model": name, "y_hat": forecasts.y_hat.ravel()})
         tables.append(table)
-        if offsets is None:
+        if widths is None:
             continue
-        levels = 1 if forecasts.quantiles is None else len(QUANTILES)
-        quantiles = calibrated(forecasts, scale, offsets.get(name, no_offsets(horizon, levels)), value_range)
+        quantiles = value_range.keep_quantiles(widths.quantiles(name, forecasts, scale, lent), QUANTILES)
         table[list(files.QUANTILE_COLUMNS)] = quantiles.reshape(-1, len(QUANTILES))
     return pd.concat(tables, ignore_index=True)
 
@@ -80,7 +79,8 @@ def short_future(short: Panel | None, problem: Problem, transform: Transform) ->
         return None
     fitted = transformed(Pretrained(), transform).fit(short, short.lengths, problem)
     scale = np.ones(len(short))
-    return future({NAME: fitted}, short, problem.horizon, offsets={}, scale=scale, value_range=problem.value_range)
+    widths = Widths(lender=NAME)
+    return future({NAME: fitted}, short, problem.horizon, widths=widths, scale=scale, value_range=problem.value_range)
 
 
 def _of_symbols(

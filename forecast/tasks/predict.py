@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
+from forecast.evaluation.conformal import Widths
+from forecast.forecasters.combination import COMBINATION, FittedCombination
 from forecast.forecasters.transformed import HasTrajectories
 from forecast.questions.kinds import metric_label
+from forecast.questions.split import Origins
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from forecast.forecasters.interface import Fitted
+    from forecast.forecasters.interface import Fitted, Forecaster, Forecasts
     from forecast.runs.files import ForecastRow
     from forecast.series.panel import Panel
     from forecast.tasks.last_forecast import LastForecast
@@ -147,15 +150,12 @@ def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool =
     panel, left_out = common_panel(run, source.panel, getattr(job.data, "on_new_series", "error"))
     check_known_ahead(panel, run.problem.horizon)
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
-    network = {run.record.network.name: run.network}
-    fitted = _others(run, job, panel) if others else {}
-    tables = [_ahead(run, network, with_stand_ins(run, panel))]
-    ahead = pd.concat([*tables, _ahead(run, fitted, panel)] if fitted else tables)
-    ahead = ahead[ahead["unique_id"].isin(panel.ids)].reset_index(drop=True)
+    every = _models(run, job, panel) if others else {run.record.network.name: _OfAllSeries(run)}
+    ahead = _ahead(run, every, panel)
     apart = short_future(_short(run, source.panel), run.problem, job.data.transform)
     if apart is not None:
         ahead = pd.concat([ahead, apart], ignore_index=True)
-    models, recommended = (*network, *fitted), run.record.recommendation
+    models, recommended = tuple(every), run.record.recommendation
     use = recommended.model if recommended and recommended.model in models else run.record.network.name
     return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, models, use)
 
@@ -197,9 +197,15 @@ def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame
     """Forecast the steps after the end of a panel, with intervals as wide as the run found them."""
     intervals = run.record.intervals
     scale = np.array(intervals.scale)[[run.record.data.ids.index(name) for name in panel.ids]]
-    offsets = None if run.problem.question.forecasts_probabilities else intervals.arrays()
+    widths = None
+    if not run.problem.question.forecasts_probabilities:
+        lent = intervals.lent
+        widths = Widths(intervals.arrays())
+        if lent is not None and lent.lender in fitted:
+            offsets = {name: np.array(of_model) for name, of_model in lent.offsets.items()}
+            widths = Widths(offsets, lent.spreads, lent.lender)
     value_range = run.problem.value_range
-    return future(fitted, panel, run.problem.horizon, offsets=offsets, scale=scale, value_range=value_range)
+    return future(fitted, panel, run.problem.horizon, widths=widths, scale=scale, value_range=value_range)
 
 
 def _short(run: Run, panel: Panel) -> Panel | None:
@@ -208,8 +214,40 @@ def _short(run: Run, panel: Panel) -> Panel | None:
     return panel.take(short) if len(short) else None
 
 
+@dataclass(frozen=True, eq=False)
+class _OfAllSeries:
+    """The run's network where data lack some of its series: it forecasts with stand-ins for these."""
+
+    run: Run
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing to note."""
+        return ()
+
+    def forecast(self, past: Panel, origins: Origins) -> Forecasts:
+        """Forecast from each origin."""
+        everything = with_stand_ins(self.run, past)
+        places = np.array([everything.ids.index(name) for name in past.ids])
+        return self.run.network.forecast(everything, Origins(places[origins.series], origins.steps))
+
+    def chosen(self) -> Forecaster:
+        """Return what the network would be trained as again."""
+        return self.run.network.chosen()
+
+
+def _models(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
+    """Return the models that forecast newer data: the network, those fitted again, and a combination of them."""
+    models: dict[str, Fitted] = {run.record.network.name: _OfAllSeries(run), **_others(run, job, panel)}
+    weights = run.record.recommendation.weights if run.record.recommendation else {}
+    if weights and weights.keys() <= models.keys():
+        members = tuple(models[name] for name in weights)
+        models[COMBINATION] = FittedCombination(members, tuple(weights), tuple(weights.values()))
+    return models
+
+
 def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
-    """Fit the recommended model and the baseline to beat as a training would: they are not stored with the run.
+    """Fit the recommended model (or its members) and the baseline to beat as a training would: they are not stored.
 
     What it chooses is chosen on the validation split of these data, then it is fitted on all rows. Where they are
     too short for a split, or the run has none of them, there are none.
@@ -218,12 +256,18 @@ def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     try:
         split = split_as_asked(panel, job.split, problem.question, problem.context_steps, problem.horizon)
     except ForecastError:
-        return {}
+        split = None
     recommended = run.record.recommendation
-    wanted = {run.record.baseline, recommended.model if recommended else None}
-    others = {}
+    lent = run.record.intervals.lent
+    wanted = {run.record.baseline, lent.lender if lent else None}
+    wanted |= {recommended.model, *recommended.weights} if recommended else set()
+    others: dict[str, Fitted] = {}
     for forecaster in (reference(job), *baselines(job)):
-        if forecaster.name in wanted:
+        if forecaster.name not in wanted:
+            continue
+        if forecaster.kind == "pretrained":  # nothing is chosen, and nothing fitted
+            others[forecaster.name] = forecaster.fit(panel, panel.lengths, problem)
+        elif split is not None:
             fitted = forecaster.fit(panel.cut(split.fitted), split.train, problem)
             others[forecaster.name] = final_fit(fitted, panel, problem)
     return others
@@ -236,7 +280,7 @@ def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFram
     outcome = f"{listed(models)} of the run {run.folder} {what}: {folder / files.FORECAST}"
     if scores is None:
         return f"{outcome}; nothing of the run's own forecast has come true in these data yet"
-    question = run.problem.question
+    question, scores = run.problem.question, scores[scores["model"].isin(models)]
     if question.forecasts_probabilities:
         ranked_by = question.ranked_by
         scored = [

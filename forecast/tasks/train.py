@@ -13,6 +13,7 @@ from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import out_of_range
+from forecast.forecasters.combination import COMBINATION, FittedCombination
 from forecast.forecasters.departure import departure
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
@@ -35,7 +36,7 @@ from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
 from forecast.tasks.terminal import Work, say, silent, working
-from forecast.wording import number
+from forecast.wording import listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
 
 INTERVALS = (
     "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
-    "calibration and test split make them"
+    "calibration and test split make them{lent}"
 )
+LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
 
@@ -62,7 +64,7 @@ class TrainResult:
 
     Attributes
     ----------
-    final : the models that forecast the future, by name: network, baseline to beat, the recommended one
+    final : all models that forecast the future, by name: network, baseline to beat and the recommended one fitted again
     folder : where the run lies
 
     """
@@ -209,7 +211,7 @@ def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """The models that forecast the future, by name: fitted again on all rows, or as they were backtested."""
+    """All models that forecast the future, by name: fitted again on all rows, or as they were backtested."""
 
     fitted: dict[str, Fitted]
     refitted: bool
@@ -222,31 +224,43 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     With `training.refit=false`, or where that is broken off or departs wildly, they stay as the backtest judged them.
     """
     name = prepared.job.model.name
-    use = evaluation.recommendation.model if evaluation.recommendation else None
-    names = [one for one in dict.fromkeys((name, evaluation.baseline, use)) if one]
-    judged = {name: evaluation.test.fitted[name] for name in names}
-    kept = f"the saved weights and the forecast after the data are of {' and '.join(names)}"
+    use = evaluation.recommendation
+    wanted = (name, evaluation.baseline, *((use.weights or [use.model]) if use else ()))
+    names = [one for one in dict.fromkeys(wanted) if one]
+    every = {model: evaluation.test.fitted[model] for model in evaluation.scores.by_model.index}
+    judged = {model: every[model] for model in names}
+    kept = f"the saved weights and the forecast after the data are of {listed(names)}"
     if not prepared.job.training.refit:
-        return Final(judged, refitted=False, note=f"{kept} as backtested (training.refit=false)")
+        return Final(every, refitted=False, note=f"{kept} as backtested (training.refit=false)")
     members: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(judged[name]).members
     work.epochs = max(member.epochs for member in members)
-    final = {}
+    final, failed = {}, {}
     for model, fitted in judged.items():
         work.stage("fit", f"{model} on all rows")
-        final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
-    again: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(final[name]).members
-    for refitted, chosen in zip(again, members, strict=True):
+        try:
+            final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
+        except Exception as error:  # as in the backtest, what a baseline raises is not the end of the job
+            if model == name:
+                raise
+            final[model], failed[model] = fitted, f"; {model} as backtested, since that failed ({error})"
+    refits: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(final[name]).members
+    for refitted, chosen in zip(refits, members, strict=True):
         if refitted.epochs == chosen.epochs:
             continue
         broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
-        return Final(judged, refitted=False, note=f"{kept} as backtested: {broken_off}")
+        return Final(every, refitted=False, note=f"{kept} as backtested: {broken_off}")
     split, problem = prepared.task.split, prepared.task.problem
     if departs := departure(judged[name], final[name], prepared.panel, split.train, problem):
-        return Final(judged, refitted=False, note=f"{kept} as backtested: {departs}")
+        return Final(every, refitted=False, note=f"{kept} as backtested: {departs}")
+    if COMBINATION in every and use is not None and use.weights:
+        together = tuple(final[model] for model in use.weights)
+        final[COMBINATION] = FittedCombination(together, tuple(use.weights), tuple(use.weights.values()))
+    again = f"{kept} fitted again on all rows"
     if isinstance(_network_of(final[name]), FittedPretrained):
-        again_too = "".join(f", {other} fitted again on all rows" for other in names[1:])
-        return Final(final, refitted=True, note=f"{kept}: {name} as it was trained before{again_too}")
-    return Final(final, refitted=True, note=f"{kept} fitted again on all rows")
+        others = f", {listed(names[1:])} fitted again on all rows" if names[1:] else ""
+        again = f"{kept}: {name} as it was trained before{others}"
+    left = f"; {files.FORECASTS} has the others as backtested" if every.keys() - final.keys() else ""
+    return Final(every | final, refitted=True, note="".join((again, *failed.values(), left)))
 
 
 def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_notes: Iterable[str] = ()) -> Finished:
@@ -259,7 +273,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         final.fitted,
         prepared.panel,
         job.horizon,
-        offsets=evaluation.offsets if intervals else None,
+        widths=evaluation.widths if intervals else None,
         scale=evaluation.test.units,
         value_range=prepared.task.problem.value_range,
     )
@@ -287,13 +301,18 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
             *filter(None, [thinned_quantiles_note(evaluation.test.quantiles)]),
             *(test.sentence for test in evaluation.copy_tests.values()),
             *(out_of_range(forecasts, prepared.panel) if intervals else ()),
-            *([INTERVALS] if intervals else []),
+            *([_intervals_note(evaluation)] if intervals else []),
             *filter(None, [workbook_note(len(after))]),
             *_range_offer(prepared, after),
             final.note,
             *further_notes,
         ),
     )
+
+
+def _intervals_note(evaluation: Evaluation) -> str:
+    lender = evaluation.widths.lender
+    return INTERVALS.format(lent=LENT.format(lender=lender) if lender else "")
 
 
 def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:

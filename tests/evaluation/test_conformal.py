@@ -5,9 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles.intervals import conformal_quantile
+from scipy import stats
+from toys import PROBLEM, LastValue, a_panel, with_target
 
-from forecast.evaluation.conformal import conformal_offsets, conformal_quantiles, conformity_scores
-from forecast.forecasters.interface import QUANTILES
+from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.conformal import (
+    conformal_offsets,
+    conformal_quantiles,
+    conformity_scores,
+    student_offsets,
+    widths_of,
+    with_intervals,
+)
+from forecast.forecasters.interface import QUANTILES, Forecasts
+from forecast.forecasters.pretrained import Pretrained
+from forecast.questions.split import Split
 
 
 def quantiles_of(y, forecast, scale, new, new_scale):
@@ -102,3 +114,48 @@ def test_levels_never_cross_and_the_median_is_the_forecast():
     np.testing.assert_array_equal(found[:, :, 4], new[:, :, 0])
     biased = quantiles_of(np.full((80, 2), 5.0), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
     assert (np.diff(biased, axis=2) >= 0).all()
+
+
+def walk_backtests(forecasters, rows=120):
+    """Fits and backtests of validation, calibration and test on a random walk."""
+    panel = a_panel(lengths=(rows,))
+    panel = with_target(panel, slice(None), np.random.default_rng(5).normal(size=rows).cumsum())
+    split = Split(np.array([rows - 44]), np.array([12]), np.array([12]))
+    fits = fit_all(forecasters, panel, split, PROBLEM)
+    made = [forecast_all(fits, panel, split, PROBLEM, part=part) for part in ("calibration", "test")]
+    return made[0], made[1]
+
+
+def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite():
+    calibration, test = walk_backtests([LastValue(), Pretrained()])
+    own = test.quantiles["pretrained"] - test.quantiles["pretrained"][:, :, 4:5]
+    without = with_intervals(test, None)
+    naive = test.results.query("model == 'naive'")["y_hat"].to_numpy().reshape(len(test.known), -1)
+    np.testing.assert_allclose(without.quantiles["naive"], naive[:, :, None] + 1.2 * own)
+    widths, some = widths_of(calibration), with_intervals(test, calibration)
+    assert widths.lender == "pretrained"
+    assert np.isfinite(some.quantiles["naive"]).all()
+    share = (12 / 4) / (12 / 4 + 20)  # 12 steps are three horizons
+    errors = {
+        name: np.abs(rows["y"] - rows["y_hat"]).mean()
+        for name, rows in calibration.results.groupby("model", observed=True)
+    }
+    ratio = errors["naive"] / errors["pretrained"]
+    assert widths.spreads["naive"] == pytest.approx((1 + 0.2 * (1 - share)) * ratio**share)
+    assert widths.spreads["pretrained"] == pytest.approx(1 + 0.2 * (1 - share))
+
+
+def test_without_the_pretrained_network_widths_after_the_data_are_finite_too():
+    calibration, test = walk_backtests([LastValue()])
+    assert np.isinf(with_intervals(test, calibration).quantiles["naive"][:, :, [0, -1]]).all()
+    after = widths_of(calibration, finite=True)
+    quantiles = after.quantiles("naive", Forecasts(np.zeros((2, 4))), np.ones(2), None)
+    assert np.isfinite(quantiles).all()
+    assert (np.diff(quantiles, axis=2) >= 0).all()
+
+
+def test_few_scores_are_a_students_and_steps_without_one_have_that_of_all():
+    scores = np.array([[1.0, np.nan], [-1.0, np.nan]])[:, :, None]
+    offsets = student_offsets(scores, (0.05, 0.5, 0.95))
+    np.testing.assert_allclose(offsets[0], stats.t.ppf([0.05, 0.5, 0.95], 4), atol=1e-12)
+    np.testing.assert_allclose(offsets[1], np.sqrt(2) * offsets[0])

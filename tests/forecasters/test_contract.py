@@ -20,9 +20,10 @@ from pydantic import TypeAdapter
 
 from forecast.forecasters import model_search
 from forecast.forecasters.baselines import BaselineSettings, build_baseline, refusal
+from forecast.forecasters.combination import Combination
 from forecast.forecasters.ensemble import Ensemble, ensemble
 from forecast.forecasters.interface import QUANTILES, Fitted, Forecaster, Forecasts, Kind
-from forecast.forecasters.naive import UntrainedReference
+from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_value, straight_line
 from forecast.forecasters.pretrained import Pretrained
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import Regression
@@ -89,6 +90,7 @@ FORECASTERS: dict[str, Forecaster] = {
     **NETWORKS,
     **ENSEMBLES,
     "pretrained network": Pretrained(kind="network"),
+    "combination": Combination((NaiveRule("drift", straight_line), NaiveRule("naive", last_value)), (0.75, 0.25)),
 }
 LOGS = {f"log {name}": Transformed(FORECASTERS[name]) for name in ("drift", "ridge", "lstm", "median of distributions")}
 EVERY = {**FORECASTERS, **LOGS}

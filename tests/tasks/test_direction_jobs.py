@@ -91,7 +91,7 @@ def test_the_forecast_holds_probabilities_and_no_intervals(shops):
     table = pd.read_csv(shops.folder / "forecasts.csv")
     assert list(table.columns) == ["unique_id", "ds", "model", "y_hat"]
     assert table["y_hat"].between(0, 1).all()
-    assert len(table) == 2 * 2 * 5
+    assert len(table) == 2 * 5 * len(shops.leaderboard)
     record = open_record(shops.folder)
     assert record.intervals.offsets == {}
     assert record.validation["base_rate"] == pytest.approx(
@@ -106,7 +106,7 @@ def test_an_opened_run_says_the_same(shops):
     told, before = (one.forecast(panel, last_origins(panel)) for one in (run.network, shops.final["lstm"]))
     np.testing.assert_allclose(told.y_hat, before.y_hat, atol=1e-6)
     assert run.problem.target_type == "direction"
-    assert [row.quantiles for row in open_forecast(shops.folder)] == [()] * 20
+    assert {row.quantiles for row in open_forecast(shops.folder)} == {()}
 
 
 def test_what_was_left_out_is_said(shops):

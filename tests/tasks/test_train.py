@@ -78,16 +78,17 @@ def test_the_baseline_to_beat_is_the_best_on_validation_and_not_on_test(trained)
     assert last_cutoff == panel.times[split.fitted[0] - 1]
 
 
-def test_the_forecast_lies_after_the_data_and_is_of_the_network_and_its_rival(trained):
+def test_the_forecasts_lie_after_the_data_and_are_of_all_models(trained):
     rows = open_forecast(trained.folder)
     panel = trained.prepared.panel
-    for model in ("lstm", trained.evaluation.baseline):
+    models = ["lstm", "reference", "naive", "ridge"]
+    for model in models:
         mine = [row for row in rows if row.model == model]
         assert [row.ds for row in mine] == panel.calendar.write(panel.calendar.after(panel.times[-1], 4))
         expected = trained.final[model].forecast(panel, last_origins(panel)).y_hat[0]
         assert [row.y_hat for row in mine] == expected.tolist()
         assert {row.unique_id for row in mine} == set(panel.ids)
-    assert len(rows) == 8
+    assert len(rows) == 4 * len(models)
 
 
 def test_the_history_has_a_row_an_epoch(trained):

@@ -58,7 +58,7 @@ def test_the_better_network_becomes_a_run_that_names_its_parent(files, parent, t
     assert f"{found.scores[UPDATED]:.3f}"[:4] in found.sentence
     row = found.run.leaderboard.set_index("model").loc["lstm"]
     assert row["mase"] == pytest.approx(found.scores[found.kept])
-    ahead = pd.read_csv(tmp_path / "new" / "forecast.csv")
+    ahead = pd.read_csv(tmp_path / "new" / "forecasts.csv")
     assert ahead["ds"].iloc[0] == "2024-08-08"  # the day after row 220
 
 
