@@ -33,6 +33,8 @@ from forecast.evaluation.significance import Comparison, compare, losses_to_comp
 from forecast.questions.kinds import metric_label
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from forecast.evaluation.backtest import Backtest, Fits
