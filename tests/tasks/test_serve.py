@@ -44,7 +44,7 @@ def predicted(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("predicted")
     (folder / "newer.csv").write_bytes(as_csv(160))
     rows = predict(run, {"path": str(folder / "newer.csv")}, folder / "out").folder
-    rows = parse_forecast((rows / "forecast.csv").read_bytes(), "out")
+    rows = parse_forecast((rows / "forecasts.csv").read_bytes(), "out")
     return [row for row in rows if row.model == "lstm"], [row for row in rows if row.model != "lstm"]
 
 
