@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.errors import ForecastError
+from forecast.exporting.covariates import is_dated
 from forecast.exporting.graphs import graph_of
 from forecast.exporting.trial import TOLERANCE, check
 from forecast.forecasters.interface import QUANTILES
@@ -57,7 +58,7 @@ def write_graphs(run: Run, folder: Path) -> dict[str, Any]:
         traced = _Traced(graph, _example(run, graph, name == STEP), graph.begin(_BATCH_TRACED) if name == STEP else {})
         files[name] = traced.exported()
         onnx.checker.check_model(onnx.load_from_string(files[name]), full_check=True)
-        described[name] = traced.described(run)
+        described[name] = traced.described()
     runs = {name: _session(runtime, content) for name, content in files.items()}
     worst = check(run, graph, runs[CONTEXT], runs.get(STEP))
     told = _told(run, graph, described, {"onnxruntime": runtime.__version__, "largest_difference": worst})
@@ -100,7 +101,8 @@ class _Traced(nn.Module):
         """Bytes of the ONNX file; batch and, of a context, steps are free."""
         free = {name: {0: "batch"} for name in (*self.input_names, *self.outputs)}
         if not self.state:
-            for name, steps in (("values", "steps"), ("past", "steps"), ("ahead", "steps_and_horizon")):
+            longer = "steps_and_horizon"
+            for name, steps in (("values", "steps"), ("past", "steps"), ("ahead", longer), ("times", longer)):
                 if name in free:
                     free[name][1] = steps
         file = io.BytesIO()
@@ -127,7 +129,7 @@ class _Traced(nn.Module):
                 logger.setLevel(level)
         return file.getvalue()
 
-    def described(self, run: Run) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """Name, shape and type of each input and output, and what it is."""
         steps = "steps" if not self.state else 1
         named = dict(zip(self.input_names, self.examples, strict=True))
@@ -137,8 +139,8 @@ class _Traced(nn.Module):
         for name in ("values", "past"):
             if name in shapes:
                 shapes[name][1] = steps
-        if "ahead" in shapes:
-            shapes["ahead"][1] = f"{steps} + {run.problem.horizon}"
+        for name in shapes.keys() & {"ahead", "times"}:
+            shapes[name][1] = f"{steps} + {self.graph.reach}"
         told = {
             n: {"shape": shapes[n], "type": str(part.dtype).removeprefix("torch.")}
             for n, part in (named | self.outputs).items()
@@ -157,13 +159,18 @@ class _Traced(nn.Module):
 def _example(run: Run, graph: Graph, step: bool) -> State:
     """Inputs by name, as many as the forecaster reads."""
     steps = 1 if step else (graph.window or 0) + _STEPS_TRACED
-    roles = [channel.role for channel in run.record.data.channels]
+    channels = channels_of(run.record)
+    past = [channel for channel in channels if channel.role == "past"]
+    future = tuple(channel for channel in channels if channel.role == "future")
+    dated = is_dated(future)
     given = {"values": torch.ones(_BATCH_TRACED, steps, dtype=torch.float64)}
     if len(run.record.data.ids) > 1:
         given["series"] = torch.zeros(_BATCH_TRACED, dtype=torch.int64)
-    for name, role, rows in (("past", "past", steps), ("ahead", "future", steps + graph.horizon)):
-        if role in roles:
-            given[name] = torch.zeros(_BATCH_TRACED, rows, roles.count(role), dtype=torch.float64)
+    for name, rows, count in (("past", steps, len(past)), ("ahead", steps + graph.reach, (~dated).sum())):
+        if count:
+            given[name] = torch.zeros(_BATCH_TRACED, rows, int(count), dtype=torch.float64)
+    if dated.any():
+        given["times"] = torch.zeros(_BATCH_TRACED, steps + graph.reach, dtype=torch.int64)
     return given
 
 
@@ -191,7 +198,8 @@ _MEANING = {
     "values": "the target as in the data, oldest first; a context is read as if its series began with it",
     "series": "number of the series in `series`, from 0",
     "past": "covariates known up to a step, in the order of `past`; of a category its place in `categories`",
-    "ahead": "covariates known ahead, of the steps of `values` and then of the horizon, in the order of `ahead`",
+    "ahead": "covariates known ahead, of the steps of `values` and as many after them, in the order of `ahead`",
+    "times": "of the same steps as `ahead`: seconds since 1970-01-01 on the wall clock of the series",
     "forecast": "the next steps, in the unit of the target",
     "quantiles": "of the next steps, at `levels`, as wide as the run's calibration found them",
     "probabilities": "of each symbol, in the order of `symbols`",
@@ -211,7 +219,7 @@ def _told(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, 
         role: [
             {"name": c.name, "categories": list(c.categories), "date_feature": c.computed}
             for c in channels_of(record)
-            if c.role == of_role
+            if c.role == of_role and not is_dated((c,))[0]
         ]
         for role, of_role in (("past", "past"), ("ahead", "future"))
     }
@@ -233,6 +241,6 @@ def _told(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, 
         "meaning": {name: text for name, text in meaning.items() if name in names},
         "state": "zeros before the first step of a sequence; what comes out of one step goes into the next",
         "graphs": described,
-        "checked": {**checked, "tolerance": TOLERANCE, "unit": "mean change of a series from step to step"},
+        "checked": {**checked, "tolerance": TOLERANCE, "unit": "the scale of a series"},
         "versions": package_versions(),
     }

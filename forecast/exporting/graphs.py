@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from forecast.errors import ForecastError
 from forecast.exporting.backbones import exportable
+from forecast.exporting.covariates import Covariates
 from forecast.exporting.references import ReferenceGraph
 from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.pretrained import FittedPretrained
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from forecast.network.head import Head
     from forecast.network.network import Network
     from forecast.questions.value_range import ValueRange
-    from forecast.reference.encoding import ChannelEncoding, CovariateEncoding
     from forecast.runs.run import Run
     from forecast.series.panel import FloatArray, IntArray
 
@@ -92,6 +92,7 @@ class Graph(Protocol):
     window : steps that are read, where a network reads windows from a state of zeros; None: it carries a state
     log : whether it forecasts logarithms, inside
     may_miss : whether values may be missing (NaN)
+    reach : steps after a row of which covariates known ahead are read
     ahead_marks : (channel,) 1 where a covariate that is known ahead may be missing
     offsets : (step, level) of intervals; None where there are none
     centre, unit : (series,) level and scale of each series, of logarithms where it forecasts these
@@ -103,6 +104,7 @@ class Graph(Protocol):
     window: int | None
     log: bool
     may_miss: bool
+    reach: int
     ahead_marks: IntArray
     offsets: FloatArray | None
     centre: FloatArray
@@ -162,12 +164,13 @@ class NetworkGraph(nn.Module):
         self.symbols = first.problem.question.categorical
         self.window = first.problem.context_steps if first.forecaster.training.regime == "windows" else None
         self.reference = ReferenceGraph(first.reference)
-        self.covariates = _Covariates(first.encoding)
+        self.covariates = Covariates(first.encoding, self.horizon)
         self.scale: Tensor
         self.register_buffer("scale", torch.from_numpy(first.scale))
         self.networks = nn.ModuleList(exportable(member.network) for member in members)
         self.log, self.offsets = answer.log, None if answer.offsets is None else answer.offsets.numpy()
         self.may_miss, self.ahead_marks = first.encoding.target_marked, first.encoding.ahead.marked
+        self.reach = self.covariates.reach
         self.centre, self.unit = first.reference.centre, first.scale
         season, width = first.problem.season_steps, self.reference.width
         lengths = {1, 2, season, season + 1, 2 * season + 1, width - 1, width, width + 3}
@@ -177,7 +180,9 @@ class NetworkGraph(nn.Module):
         """State before the first row, zeros; empty where none is carried."""
         if self.window is not None:
             return {}
-        return {**self.reference.begin(batch), **self._begin_networks(torch.zeros(batch, 1))}
+        lags, columns = self.covariates.lags, self.covariates.encoding.ahead.size
+        known = {"known": torch.zeros(batch, lags, columns)} if lags else {}
+        return {**self.reference.begin(batch), **known, **self._begin_networks(torch.zeros(batch, 1))}
 
     def over_context(self, given: State) -> State:
         """Forecast after a context, (batch, step): inputs by name -> outputs and the state after it by name."""
@@ -185,10 +190,13 @@ class NetworkGraph(nn.Module):
         y, missing = _filled(values) if self.may_miss else (values, None)
         series = self._series(given)
         differences, reference, after = self.reference.over_context(y, series)
-        inputs = self._inputs(given, series, differences, missing)
+        known = self.covariates.ahead(given)
+        inputs = self._inputs(given, series, differences, missing, known)
+        if known is not None:  # the first row stands for those before it
+            known = torch.cat([known[:, :1].expand(-1, self.covariates.lags, -1), known], dim=1)
         if self.window is not None:
             inputs = inputs[:, -self.window :]
-        return self._outputs(given, series, inputs, reference, (self._begin_networks(y), after))
+        return self._outputs(series, inputs, reference, known, (self._begin_networks(y), after))
 
     def over_step(self, given: State, state: State) -> State:
         """Forecast after one value more, (batch, 1), and the state before it."""
@@ -198,18 +206,26 @@ class NetworkGraph(nn.Module):
             y = torch.where(missing, state["values"][:, -1:], y)
         series = self._series(given)
         differences, reference, after = self.reference.over_step(y, series, state)
-        inputs = self._inputs(given, series, differences, missing)
-        return self._outputs(given, series, inputs, reference, (state, after))
+        known = self.covariates.ahead(given)
+        inputs = self._inputs(given, series, differences, missing, known)
+        if known is not None and "known" in state:
+            before = torch.where(state["steps"][..., None] == 0.0, known[:, :1], state["known"])
+            known = torch.cat([before, known], dim=1)
+        return self._outputs(series, inputs, reference, known, (state, after))
 
     def _outputs(
-        self, given: State, series: Tensor, inputs: Tensor, reference: Tensor, states: tuple[State, State]
+        self, series: Tensor, inputs: Tensor, reference: Tensor, known: Tensor | None, states: tuple[State, State]
     ) -> State:
         """Outputs and state after rows of inputs, (batch, step, input).
 
-        `states` are that before the rows and, without the networks' parts, that after them.
+        `known` has the columns known ahead, from `lags` rows before the inputs on. `states` are that before the rows
+        and, without what this adds, that after them.
         """
         before, after = states
-        ahead = self.covariates.ahead(given["ahead"][:, -self.horizon :]) if "ahead" in given else None
+        lags, reach = self.covariates.lags, self.reach
+        ahead = None if known is None else known[:, -(lags + reach) :]
+        if known is not None and lags:
+            after = after | {"known": known[:, :-reach][:, -lags:]}
         scale, by_member = self.scale[series][:, None], []
         numbers = series[:, None].expand(-1, inputs.shape[1])
         for i, network in enumerate(self._networks()):
@@ -225,13 +241,15 @@ class NetworkGraph(nn.Module):
             outputs = self.answer(forecast, _combined(quantiles, self.combine) if quantiles else None, series)
         return outputs if self.window is not None else outputs | {f"{name}_after": part for name, part in after.items()}
 
-    def _inputs(self, given: State, series: Tensor, differences: Tensor, missing: Tensor | None) -> Tensor:
+    def _inputs(
+        self, given: State, series: Tensor, differences: Tensor, missing: Tensor | None, known: Tensor | None
+    ) -> Tensor:
         """Inputs of the networks: differences in units of the scale, and columns of covariates."""
         columns = [(differences / self.scale[series][:, None, None]).float()]
         if "past" in given:
             columns.append(self.covariates.past(given["past"]))
-        if "ahead" in given:
-            columns.append(self.covariates.ahead(given["ahead"][:, : -self.horizon]))
+        if known is not None:
+            columns.append(known[:, : -self.reach])
         if missing is not None:
             columns.append(missing[..., None].float())
         return torch.cat(columns, dim=-1)
@@ -311,37 +329,6 @@ def _read(head: Head, raw: Tensor, reference: Tensor, scale: Tensor) -> tuple[Te
         return reference + point * scale, None
     quantiles = reference[..., None] + _quantiles(head, raw).double() * scale[..., None]
     return reference + point * scale, torch.sort(quantiles, dim=-1).values
-
-
-class _Covariates(nn.Module):
-    """Covariates as columns of numbers, as `CovariateEncoding` has them; a missing value is NaN."""
-
-    def __init__(self, encoding: CovariateEncoding) -> None:
-        super().__init__()
-        self.encoding = encoding
-
-    def past(self, values: Tensor) -> Tensor:
-        """(batch, step, channel) -> (batch, step, column) of what is known up to a row."""
-        return _columns(self.encoding.past, values)
-
-    def ahead(self, values: Tensor) -> Tensor:
-        """The same of what is known ahead."""
-        return _columns(self.encoding.ahead, values)
-
-
-def _columns(encoding: ChannelEncoding, values: Tensor) -> Tensor:
-    columns = []
-    for j, channel in enumerate(encoding.channels):
-        value = values[..., j : j + 1]
-        missing = value.isnan()
-        if channel.categories:
-            columns.append(value == torch.arange(len(channel.categories), dtype=torch.float64))
-        else:
-            scaled = (value - float(encoding.centre[j])) / float(encoding.spread[j])
-            columns.append(torch.where(missing, torch.zeros_like(scaled), scaled))
-        if encoding.marked[j]:
-            columns.append(missing)
-    return torch.cat([column.float() for column in columns], dim=-1)
 
 
 def _quantiles(head: Head, raw: Tensor) -> Tensor:

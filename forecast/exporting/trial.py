@@ -9,9 +9,12 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.evaluation.conformal import calibrated
+from forecast.exporting.covariates import is_dated
 from forecast.forecasters.interface import within_range
 from forecast.questions.split import Origins
 from forecast.runs.run import channels_of
+from forecast.series.calendar import Calendar
+from forecast.series.date_features import feature_values, features_of
 from forecast.series.panel import KnownAhead, Panel, Statics
 from forecast.wording import number
 
@@ -20,13 +23,13 @@ if TYPE_CHECKING:
 
     from forecast.exporting.graphs import Graph
     from forecast.runs.run import Run
-    from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray
+    from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, TimeArray
 
     Feed: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
     Session: TypeAlias = Callable[[Feed], Feed]
 
 TOLERANCE = 1e-5
-"""In units of a series' mean change from step to step; of probabilities, as they are."""
+"""In units of a series' scale (`reference.scaling`); of probabilities, as they are."""
 
 _BATCHES = (1, 2, 5)
 _MOST_STEPS = 600
@@ -53,8 +56,8 @@ class _Batch:
     unit: FloatArray
 
     def part(self, begin: int, end: int, horizon: int) -> Feed:
-        """Inputs of some of the steps, and as far as the horizon of what is known ahead."""
-        reach = {"values": 0, "past": 0, "ahead": horizon}
+        """Inputs of some of the steps, and so many steps further of what is known ahead."""
+        reach = {"values": 0, "past": 0, "ahead": horizon, "times": horizon}
         return {n: part[:, begin : end + reach[n]] if n in reach else part for n, part in self.feed.items()}
 
 
@@ -69,7 +72,7 @@ def check(run: Run, graph: Graph, context: Session, step: Session | None) -> flo
     """
     rng, worst = np.random.default_rng(0), 0.0
     lengths = [min(length, _MOST_STEPS) for length in graph.lengths]
-    horizon, longest = graph.horizon, max(lengths)
+    horizon, longest = graph.reach, max(lengths)
     for i, length in enumerate(lengths):
         batch = _made_up(run, graph, _BATCHES[i % len(_BATCHES)], length, rng)
         outputs = context(batch.part(0, length, horizon))
@@ -137,22 +140,26 @@ def _of_panel(run: Run, graph: Graph, chosen: IntArray, steps: int, rng: np.rand
     """Make up some series of the run; all others have a single step, which is never forecast from."""
     channels = channels_of(run.record)
     y = _values(graph, channels[0], (len(chosen), steps), rng, chosen)
-    unit = np.ones(len(chosen))
-    if not run.problem.question.forecasts_probabilities:
-        unit = np.abs(np.diff(np.log(y) if graph.log else y)).mean(axis=1) if steps > 1 else graph.unit[chosen]
     if graph.may_miss:
         y[:, 1:][rng.random((len(chosen), steps - 1)) < _MISSING] = np.nan
     feed: Feed = {"values": y, "series": chosen}
-    for name, role, reach, marks in (("past", "past", 0, 1), ("ahead", "future", graph.horizon, graph.ahead_marks)):
-        of_role = [channel for channel in channels if channel.role == role]
+    for name, role, reach, marks in (("past", "past", 0, 1), ("ahead", "future", graph.reach, graph.ahead_marks)):
+        of_role = tuple(channel for channel in channels if channel.role == role)
         feed[name] = _covariates(of_role, (len(chosen), steps + reach), rng, marks)
+    times, dated = _times((len(chosen), steps + graph.reach), rng), is_dated(of_role)
+    if dated.any():
+        names = features_of([channel for channel, is_one in zip(of_role, dated, strict=True) if is_one])
+        feed["ahead"][..., dated] = feature_values(names, times.ravel(), Calendar("h")).reshape(*times.shape, -1)
     first = graph.window or 1
     origins = Origins(np.repeat(chosen, steps - first + 1), np.tile(np.arange(first - 1, steps), len(chosen)))
     expected = _expected(run, graph, _panel(run, feed), origins, len(chosen))
-    read = {
-        name: part for name, part in feed.items() if part.size and (name != "series" or len(run.record.data.ids) > 1)
-    }
-    return _Batch(read, expected, first, unit)
+    if len(run.record.data.ids) == 1:
+        del feed["series"]
+    if dated.any():
+        feed["times"] = times.astype("datetime64[s]").astype(np.int64)
+    feed["ahead"] = feed["ahead"][..., ~dated]
+    unit = np.ones(len(chosen)) if run.problem.question.forecasts_probabilities else graph.unit[chosen]
+    return _Batch({name: part for name, part in feed.items() if part.size}, expected, first, unit)
 
 
 def _expected(run: Run, graph: Graph, panel: Panel, origins: Origins, size: int) -> Feed:
@@ -176,6 +183,13 @@ def _values(
     moves = 0.5 * rng.normal(size=shape).cumsum(axis=1) + rng.normal(size=shape) + 2 * np.sin(np.arange(shape[1]))
     y: FloatArray = graph.centre[chosen, None] + graph.unit[chosen, None] * moves
     return np.exp(y) if graph.log else y
+
+
+def _times(shape: tuple[int, int], rng: np.random.Generator) -> TimeArray:
+    """Make up times of steps, (series, step), over some years."""
+    begins = rng.integers(0, 60 * 365 * 86_400, size=(shape[0], 1))
+    seconds = begins + np.arange(shape[1]) * rng.integers(3_600, 40 * 86_400, size=(shape[0], 1))
+    return seconds.astype("datetime64[s]").astype("datetime64[ns]")
 
 
 def _covariates(

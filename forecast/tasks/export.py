@@ -29,7 +29,7 @@ class Exported:
         lines = [
             f"exported {self.told['network']} to {self.folder}: {listed([*graphs, NAMES])}",
             f"checked in onnxruntime {checked['onnxruntime']} against the network, at several batch sizes and lengths: "
-            f"the largest difference is {number(checked['largest_difference'])} of {checked['unit']}",
+            f"the largest difference is {number(checked['largest_difference'])} of {checked['unit']} (1e-5 is allowed)",
         ]
         if STEP not in graphs:
             lines.append(
