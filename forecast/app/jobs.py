@@ -121,7 +121,7 @@ def _train(job: JobSettings, folder: Path, source: Source, *, resumed: bool = Fa
     from forecast.runs.folder import how_to_go_on
     from forecast.runs.unfinished import sweep
 
-    sweep([Path("outputs"), folder.parent])
+    sweep([Path("outputs"), folder.parent], resumed=folder if resumed else None)
     with said_when_ended(lambda: how_to_go_on(folder)):
         with importing():
             from forecast.tasks.train import train

@@ -305,11 +305,15 @@ def _latest(outputs: Path) -> Interrupted:
 # Sweeping
 
 
-def sweep(places: Iterable[Path]) -> list[Path]:
-    """Remove what dead processes left, and return the runs that can be resumed, which stay."""
+def sweep(places: Iterable[Path], resumed: Path | None = None) -> list[Path]:
+    """Remove what dead processes left, and return the runs that can be resumed, which stay.
+
+    So does that of the run `resumed`, which may have been killed before there was anything to go on from.
+    """
     resumable = []
+    kept = None if resumed is None else staging_of(resumed.absolute())
     for folder in unfinished_below(places):
-        if owner_of(folder) is not None:
+        if owner_of(folder) is not None or folder == kept:
             continue
         if holds_checkpoint(folder):
             resumable.append(folder)

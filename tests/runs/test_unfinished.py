@@ -74,6 +74,12 @@ def test_the_next_run_sweeps_what_dead_processes_left(tmp_path):
     assert [path.exists() for path in (dead, resumable, alive, just_made)] == [False, True, True, True]
 
 
+def test_a_run_that_is_resumed_is_not_swept_though_it_had_nothing_yet(tmp_path):
+    dead = left_over(tmp_path / "a", files.STARTED)
+    assert sweep([tmp_path], resumed=tmp_path / "a") == []
+    assert dead.exists()
+
+
 def test_clean_lists_and_removes_all_but_what_is_being_written(tmp_path):
     resumable = left_over(tmp_path / "b", files.CHECKPOINT)
     (tmp_path / "b").mkdir()
