@@ -16,6 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
@@ -196,15 +197,26 @@ def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
 
 
 def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
-    """Look for the runs before the task is imported, as for a prediction."""
+    """Look for the runs before the task is imported, as for a prediction; the page alone needs none."""
+    from forecast.app.arguments import read_command_line
+    from forecast.app.composition import compose_job
     from forecast.runs.folder import find_run
 
-    runs = [find_run(run) for run in job.serve.runs or (job.run or "latest",)]
+    wanted = job.serve.runs or tuple(filter(None, (job.run or ("latest" if job.task == "serve" else None),)))
+    runs = [find_run(run) for run in wanted]
     with importing():
         from forecast.tasks.serve import serve
 
-    names = ", ".join(str(run) for run in runs)
-    serve(job.serve, runs, data, ready=lambda address: print(f"serving {names} at {address}", flush=True))
+    def ready(address: str) -> None:
+        print(f"serving {', '.join(map(str, runs)) or 'the page'} at {address}", flush=True)
+        if job.task == "app" and job.serve.browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    GlobalHydra.instance().clear()  # composed anew: what a job on any file has set
+    base = plain_values(compose_job(read_command_line(["data.path=file"])))
+    serve(job.serve, runs, data, base=base, ready=ready)
 
 
 def _stream(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -237,6 +249,7 @@ _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None]
     "update": (_update, ("update.*", "report.*")),
     "stream": (_stream, ("stream.*",)),
     "serve": (_serve, ("serve.*",)),
+    "app": (_serve, ("serve.*",)),
     "export": (_export, ("format",)),
 }
 """Tasks that open a run, and what may be overridden with each, besides `data.*`."""

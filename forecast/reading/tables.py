@@ -70,7 +70,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     """
     path = str(path) if isinstance(path, Path) else path
     file = {"-": "standard input"}.get(path, path) if isinstance(path, str) else f"{path[0]} and others"
-    grid, fingerprint = _open(path, settings)
+    grid, fingerprint = open_grid(path, settings)
     roles = _choose_columns(grid, settings, file)
     grid, identity, ids = roles.grid, roles.identity, roles.ids
     times = read_row_times(grid, roles.time, settings)
@@ -122,7 +122,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     )
 
 
-def _open(path: str | Sequence[str], settings: FileSettings) -> tuple[Grid, str]:
+def open_grid(path: str | Sequence[str], settings: FileSettings) -> tuple[Grid, str]:
     """Cut all files into cells; returns them, and the fingerprint of the files."""
     files = find_files(path)
     grids, fingerprints = [], []

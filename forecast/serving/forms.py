@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import json
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from forecast.settings import Settings
+from forecast.serving.guard import RefusedError
+from forecast.settings import Settings, check_settings
 
+S = TypeVar("S", bound=Settings)
 Cell: TypeAlias = str | int | float | bool | None
 
 _DAYS: list[JsonValue] = [{"ds": "2024-03-01", "y": 12.0}, {"ds": "2024-03-02", "y": 15.5}]
@@ -108,3 +111,23 @@ class Refusal(BaseModel):
     """Why a request was refused: the one line that the command prints."""
 
     error: str
+
+
+def checked(kind: type[S], content: bytes) -> S:
+    """Read a body of JSON into a form.
+
+    Raises
+    ------
+    RefusedError
+        Not JSON, or no object.
+    ForecastError
+        A key that is unknown or missing, or a wrong value.
+
+    """
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the body should be JSON and is not ({str(error)[:120]})") from None
+    if not isinstance(values, dict):
+        raise RefusedError(422, f"the body should be one JSON object, found {type(values).__name__}")
+    return check_settings(kind, values)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from pathlib import Path as FolderPath
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,18 +24,19 @@ from forecast.serving.forms import (
     Row,
     RunAnswer,
     StreamAnswer,
+    checked,
 )
 from forecast.serving.guard import FAULT, Guard, RefusedError, one_line, read_body
+from forecast.serving.jobs import Jobs
+from forecast.serving.page import Asked, page_router
 from forecast.serving.streams import Stream, Streams
 from forecast.serving.workers import BusyError, WorkerError, Workers
-from forecast.settings import Settings, check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from forecast.serving.settings import ServeSettings
 
-S = TypeVar("S", bound=Settings)
 _REPORT_POLICY = (
     "sandbox allow-scripts allow-popups allow-downloads; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'"
@@ -68,9 +70,11 @@ class Answers:
     ----------
     runs : what `/runs` says of each, by id
     folders : where each lies
-    functions : what workers can be asked: `forecast(folder, content, request, limits)`
+    functions : what workers can be asked: `forecast(folder, content, request, limits)`, `describe(values)`
     report : the report of a run as HTML
     start : begin a stream where the data of a run end
+    values_of : settings of a job of the page, from its file and what is asked for
+    command : what runs a job of the page, given its folder
 
     """
 
@@ -79,26 +83,35 @@ class Answers:
     functions: Mapping[str, Callable[..., Any]]
     report: Callable[[str], bytes]
     start: Callable[[str], Stream]
+    values_of: Callable[[str, Asked], dict[str, Any]]
+    command: Callable[[FolderPath], Sequence[str]]
 
 
 def make_service(answers: Answers, settings: ServeSettings, token: str | None = None) -> FastAPI:
     """Return the service as an ASGI application; its workers live as long as it runs."""
     max_bytes = int(settings.max_mb * 1e6)
     streams = Streams(answers.start, settings.max_streams)
+    jobs = Jobs(FolderPath(settings.folder), answers.command, settings.keep_days, int(settings.keep_mb * 1e6))
     counters = Counters(
         {
             "forecast_runs": ("Runs that are served.", lambda: len(answers.runs)),
             "forecast_streams": ("Streams that are kept.", lambda: len(streams)),
+            "forecast_jobs": ("Jobs of the page that are kept.", lambda: len(jobs.all())),
         }
     )
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
         app.state.workers = Workers(answers.functions, settings.workers, settings.time_limit_s, settings.max_waiting)
+        working = asyncio.create_task(jobs.work())
         try:
             yield
         finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
             app.state.workers.close()
+            jobs.close()
 
     app = FastAPI(title="forecast", lifespan=living, docs_url=None, redoc_url=None, responses=_REFUSALS)
     app.add_middleware(Guard, token=token, max_bytes=max_bytes, count=counters.count)
@@ -106,6 +119,7 @@ def make_service(answers: Answers, settings: ServeSettings, token: str | None = 
 
     _add_forecasts(app, answers, settings, streams)
     _add_readings(app, answers, streams, counters)
+    app.include_router(page_router(jobs, answers.values_of, settings, _REPORT_POLICY))
     return app
 
 
@@ -141,7 +155,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
             said = {key[5:]: value for key, value in request.query_params.items() if key.startswith("data.")}
             asked = ForecastRequest.model_construct(history=[], run=None, others=True, data=said)
         else:
-            asked, content = _checked(ForecastRequest, content), b""
+            asked, content = checked(ForecastRequest, content), b""
         name = _chosen(answers, asked.run or run)
         limits = (settings.max_rows, settings.max_series)
         made = await app.state.workers.ask("forecast", answers.folders[name], content, asked.model_dump(), limits)
@@ -154,7 +168,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
     @app.post("/stream/{id}", response_model=StreamAnswer, openapi_extra={"requestBody": {"content": _ROW}})
     async def stream(id: StreamName, request: Request, run: RunName = None) -> Response:  # noqa: A002
         """Take the next row of a stream and forecast; a new id begins where the data of the run end."""
-        row = _checked(Row, await body_of(request))
+        row = checked(Row, await body_of(request))
         name = _chosen(answers, row.run or run)
         made = await streams.update(id, name, {"y": row.y})
         return JSONResponse({"id": id, "run": name, **made._asdict()})
@@ -177,7 +191,7 @@ def _add_readings(app: FastAPI, answers: Answers, streams: Streams, counters: Co
     @app.get("/runs/{id}/report", response_class=HTMLResponse)
     async def report(id: Annotated[str, Path(max_length=200)]) -> Response:  # noqa: A002
         """Return the report of a run, a page."""
-        return report_page(answers.report(_chosen(answers, id)))
+        return HTMLResponse(answers.report(_chosen(answers, id)), headers={"content-security-policy": _REPORT_POLICY})
 
     @app.get("/health", response_model=Health)
     async def health() -> Response:
@@ -188,21 +202,6 @@ def _add_readings(app: FastAPI, answers: Answers, streams: Streams, counters: Co
     async def metrics() -> Response:
         """Return counts and times for Prometheus."""
         return PlainTextResponse(counters.text(), media_type="text/plain; version=0.0.4")
-
-
-def report_page(content: bytes) -> Response:
-    """Return a report so that it can do nothing but be read."""
-    return HTMLResponse(content, headers={"content-security-policy": _REPORT_POLICY, "referrer-policy": "no-referrer"})
-
-
-def _checked(kind: type[S], content: bytes) -> S:
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(400, f"the body should be JSON and is not ({str(error)[:120]})") from None
-    if not isinstance(values, dict):
-        raise RefusedError(422, f"the body should be one JSON object, found {type(values).__name__}")
-    return check_settings(kind, values)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -8,10 +8,12 @@ import json
 import math
 import os
 import socket
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from forecast.runs.files import format_forecast
 from forecast.runs.folder import find_run, read_inside
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.series.date_features import features_of, with_features
+from forecast.tasks.describe import describe
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.predict import forecast_after
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.live import Forecast
     from forecast.runs.files import ForecastRow
     from forecast.series.panel import Panel, Source
+    from forecast.serving.page import Asked
     from forecast.serving.service import Answers
     from forecast.serving.settings import ServeSettings
 
@@ -53,9 +57,12 @@ def serve(
     runs: Sequence[str | Path],
     data: Mapping[str, Any] | None = None,
     *,
+    base: Mapping[str, Any],
     ready: Callable[[str], None],
 ) -> None:
     """Serve runs until the process is told to end; `ready` is told the address once it is listened at.
+
+    `data` are settings of the data that streams go on from, `base` those of a job on a file, for jobs of the page.
 
     Raises
     ------
@@ -72,12 +79,14 @@ def serve(
         raise ForecastError(f"a service needs {error.name}: pip install 'forecast[serve]'") from None
     token = settings.token or os.environ.get("FORECAST_TOKEN") or None
     check_token(settings.host, token)
-    app = make_service(open_answers(runs, data), settings, token)
+    app = make_service(open_answers(runs, data, base=base), settings, token)
     listening = listen(settings.host, settings.port)
     with listening, contextlib.suppress(KeyboardInterrupt):
         host, port = listening.getsockname()[:2]
-        ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        ready(address if token is None else f"{address}/?token={quote(token, safe='')}")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -105,7 +114,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def open_answers(runs: Sequence[str | Path], data: Mapping[str, Any] | None = None) -> Answers:
+def open_answers(
+    runs: Sequence[str | Path], data: Mapping[str, Any] | None = None, *, base: Mapping[str, Any]
+) -> Answers:
     """Open runs and return what the service is handed; streams begin at the end of `data`, of a run's own otherwise.
 
     Raises
@@ -126,10 +137,27 @@ def open_answers(runs: Sequence[str | Path], data: Mapping[str, Any] | None = No
     return Answers(
         runs={name: _facts(run) for name, run in opened.items()},
         folders={name: str(folder) for name, folder in folders.items()},
-        functions={"forecast": forecast_history},
+        functions={"forecast": forecast_history, "describe": describe},
         report=lambda name: read_inside(folders[name], files.REPORT, _MAX_REPORT_BYTES),
         start=lambda name: RunStream(opened[name], past(name)),
+        values_of=functools.partial(job_values, base),
+        command=lambda folder: [sys.executable, "-m", "forecast.tasks.page_job", str(folder)],
     )
+
+
+def job_values(base: Mapping[str, Any], path: str, asked: Asked) -> dict[str, Any]:
+    """Return the settings of a job of the page as plain values: those of any file, with what is asked for.
+
+    Raises
+    ------
+    ForecastError
+        A setting of the data that is none, or that would open another file.
+
+    """
+    data = {**base["data"], **_said(asked.data, also=("sheet",)), "path": path}
+    model = base["model"] if asked.model == base["model"]["name"] else {"name": asked.model}
+    report = {**base["report"], "png": False}
+    return {**base, "horizon": asked.horizon, "data": data, "model": model, "report": report}
 
 
 @functools.lru_cache(maxsize=64)
@@ -211,9 +239,9 @@ def _check_size(found: int, most: int, what: str, setting: str) -> None:
         raise ForecastError(f"a history may have {most:,} {what} (`{setting}`), found {found:,}: send its end alone")
 
 
-def _said(data: Mapping[str, Any]) -> dict[str, Any]:
+def _said(data: Mapping[str, Any], also: tuple[str, ...] = ()) -> dict[str, Any]:
     for key in data:
-        if key in _NOT_ANEW:
+        if key in _NOT_ANEW and key not in also:
             raise ForecastError(f"`data.{key}` cannot be set in a request: the history itself is the data")
         if key not in CsvSettings.model_fields:
             raise ForecastError(f"`data.{key}` is not a setting: see `conf/data/csv.yaml` for all of them")

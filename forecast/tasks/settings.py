@@ -17,7 +17,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     pretrain.pretrain(settings, folder) the network of model=pretrained, trained again on made-up series
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
     update.update(run, data, folder, ...) a trained network goes on learning from newer rows
-    serve.serve(settings, runs, data)   trained runs behind HTTP, until it is told to end
+    serve.serve(settings, runs, ...)    trained runs behind HTTP, and the page, until it is told to end
     export.export(run)                  the network of a run as graphs for other programs, into its folder
 
 `task=clean` has no file here: `runs.unfinished.clean` lists and removes what unfinished runs left.
@@ -95,6 +95,7 @@ class JobSettings(Settings):
         "tune",
         "update",
         "serve",
+        "app",
         "export",
         "stream",
         "clean",
@@ -154,6 +155,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "serve",
         "stream",
         "clean",
+        "app",
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head

@@ -14,7 +14,7 @@ from rich.text import Text
 from forecast.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from forecast.training.job import Epoch
 
@@ -24,6 +24,14 @@ def silent() -> Console:
     return Console(quiet=True)
 
 
+class WatchedConsole(Console):
+    """A console that says nothing; `watch` is told instead what is done and, where it is known, what share of it is."""
+
+    def __init__(self, watch: Callable[[str, float | None], None]) -> None:
+        super().__init__(quiet=True)
+        self.watch = watch
+
+
 @dataclass
 class Work:
     """The one progress bar: epochs of the network, then the forecasters one by one."""
@@ -31,6 +39,7 @@ class Work:
     progress: Progress
     task: TaskID
     epochs: int
+    watch: Callable[[str, float | None], None] | None = None
     what: str = ""
 
     def stage(self, stage: Literal["fit", "forecast", "write"], name: str) -> None:
@@ -38,6 +47,8 @@ class Work:
         self.what = {"fit": "fitting", "forecast": "forecasting with", "write": "writing"}[stage] + f" {name}"
         self.progress.remove_task(self.task)  # a length, once there, cannot be taken from it
         self.task = self.progress.add_task(self.what, total=None)
+        if self.watch is not None:
+            self.watch(self.what, None)
 
     def epoch(self, epoch: Epoch) -> None:
         """Show an epoch with its losses."""
@@ -46,6 +57,8 @@ class Work:
             losses += f", validation {number(epoch.validation_loss)}"
         said = f"{self.what}: epoch {epoch.epoch}, {losses}"
         self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=said)
+        if self.watch is not None:
+            self.watch(said, epoch.epoch / self.epochs)
 
 
 @contextmanager
@@ -54,7 +67,8 @@ def working(console: Console, epochs: int) -> Iterator[Work]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=5)
     with bar:
-        yield Work(bar, bar.add_task("", total=None), epochs)
+        watch = console.watch if isinstance(console, WatchedConsole) else None
+        yield Work(bar, bar.add_task("", total=None), epochs, watch)
 
 
 def say(console: Console, lines: Iterable[str], style: str = "") -> None:

@@ -1,13 +1,11 @@
 """The pages in a real browser, offline: drawn, silent, readable on a phone and in dark mode."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from made_up_runs import NASTY, made_up_run, with_intervals
 from made_up_symbols import STRANGE, made_up_symbols
+from oracles.browser import find_browser
 from playwright.sync_api import sync_playwright
 from test_answer import recommended
 from test_several import many
@@ -18,24 +16,14 @@ from forecast.reporting.summary import build_summary
 from forecast.reporting.sweep import write_sweep_page
 from forecast.reporting.theme import DARK, LIGHT, shade
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PANELS = 10
-
-
-def _find_browser(playwright):
-    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser_path is None and Path(playwright.chromium.executable_path).exists():
-        browser_path = playwright.chromium.executable_path
-    if browser_path is None:
-        pytest.fail("the report's tests need Chromium: `apt-get install chromium` or `playwright install chromium`")
-    return browser_path
 
 
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_find_browser(playwright), args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=find_browser(playwright), args=SWITCHES)
         yield browser
         browser.close()
 

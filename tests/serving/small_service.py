@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
-from answering import forecast
+from answering import describe, forecast
 
 from forecast.serving.service import Answers, make_service
 from forecast.serving.settings import ServeSettings
@@ -54,8 +57,11 @@ def service(token=None, **settings):
     answers = Answers(
         runs={name: {**facts, "season_steps": 7, "recommended": "naive", "verdict": "yes"} for name in names},
         folders={name: f"/runs/{name}" for name in names},
-        functions={"forecast": forecast},
+        functions={"forecast": forecast, "describe": describe},
         report=lambda name: f"<h1>{name}</h1>".encode(),
         start=Counting,
+        values_of=lambda path, asked: {"path": path, **asked.model_dump()},
+        command=lambda folder: [sys.executable, str(Path(__file__).with_name("working.py")), str(folder)],
     )
+    settings.setdefault("folder", tempfile.mkdtemp())
     return make_service(answers, ServeSettings(**settings), token)

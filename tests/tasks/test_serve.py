@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import numpy as np
@@ -12,8 +11,7 @@ from small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.runs.files import QUANTILE_COLUMNS, parse_forecast
-from forecast.runs.run import open_run
-from forecast.serving.workers import Workers
+from forecast.runs.run import open_forecast, open_run
 from forecast.tasks.predict import predict
 from forecast.tasks.serve import RunStream, forecast_history, listen, open_answers
 from forecast.tasks.terminal import silent
@@ -43,8 +41,7 @@ def predicted(run, tmp_path_factory):
     """What task=predict says after all 160 days: rows of the network, rows of the baseline."""
     folder = tmp_path_factory.mktemp("predicted")
     (folder / "newer.csv").write_bytes(as_csv(160))
-    rows = predict(run, {"path": str(folder / "newer.csv")}, folder / "out").folder
-    rows = parse_forecast((rows / "forecasts.csv").read_bytes(), "out")
+    rows = open_forecast(predict(run, {"path": str(folder / "newer.csv")}, folder / "out").folder)
     return [row for row in rows if row.model == "lstm"], [row for row in rows if row.model != "lstm"]
 
 
@@ -96,7 +93,7 @@ def test_what_does_not_fit_is_one_line_without_folders_of_ours(run):
 
 
 def test_a_stream_says_after_each_row_what_predict_says_of_the_whole(run, predicted):
-    answers = open_answers([run])
+    answers = open_answers([run], base={})
     stream = answers.start("run")
     for value in VALUES[150:].tolist():
         steps = stream.update({"y": value})
@@ -112,23 +109,14 @@ def test_a_stream_says_after_each_row_what_predict_says_of_the_whole(run, predic
 
 
 def test_runs_are_described_by_names_of_their_own(run, trained):
-    answers = open_answers([run, trained.folder])
+    answers = open_answers([run, trained.folder], base={})
     assert set(answers.runs) == {"run", "time"}
     facts = answers.runs["run"]
     assert (facts["ids"], facts["horizon"], facts["frequency"]) == (["Umsatz"], 4, "D")
     assert json.loads(json.dumps(facts)) == facts
     assert b"<html" in answers.report("run")
     with pytest.raises(ForecastError, match="the same run twice"):
-        open_answers([run, run])
-
-
-def test_a_worker_forecasts_in_a_process_of_its_own(run, predicted):
-    workers = Workers({"forecast": forecast_history}, count=1, time_limit_s=100, max_waiting=0)
-    try:
-        made = asyncio.run(workers.ask("forecast", str(run), as_csv(160), ASKED, LIMITS))
-    finally:
-        workers.close()
-    check_same(made["forecast"], predicted[0])
+        open_answers([run, run], base={})
 
 
 def test_an_address_that_is_taken_is_one_line():
