@@ -43,6 +43,8 @@ def exportable(network: Network) -> Network:
     twin.backbone = _backbone_of(network.backbone)
     if isinstance(twin.decoder, RecurrentDecoder):
         twin.decoder = _Decoder(twin.decoder)
+    elif twin.decoder.reader is not None:
+        twin.decoder.reader.keep_kernel()
     return cast("Network", twin)
 
 

@@ -37,8 +37,8 @@ class Covariates(nn.Module):
     def __init__(self, encoding: CovariateEncoding, horizon: int) -> None:
         super().__init__()
         self.encoding = encoding
-        self.lags = getattr(encoding, "lags", 0)
-        self.reach = horizon + getattr(encoding, "leads", 0)
+        self.lags = encoding.lags
+        self.reach = horizon + encoding.leads
         self.dated = is_dated(encoding.ahead.channels)
 
     def past(self, values: Tensor) -> Tensor:

@@ -82,6 +82,7 @@ class _Traced(nn.Module):
         super().__init__()
         self.graph, self.inputs, self.state = graph, list(given), list(state)
         self.examples = (*given.values(), *state.values())
+        self.eval()  # which the exporter would otherwise go back from
         with torch.no_grad():
             self.outputs = self._run(*self.examples)
 

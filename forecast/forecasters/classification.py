@@ -16,6 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,7 @@ from forecast.forecasters.estimators import by_category, candidates, copied, fir
 from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.forecasters.ngrams import observed_run
 from forecast.questions.outcomes import alphabet_size, symbol_base_rates, symbol_codes, target_rows
-from forecast.reference.encoding import CovariateEncoding, ahead_shifts, fit_encoding
+from forecast.reference.encoding import CovariateEncoding, ahead_rows, fit_encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -310,8 +311,7 @@ def _ahead_columns(encoding: CovariateEncoding, past: Panel, rows: IntArray, ste
     """Covariates known ahead of a step after some origins, (origin, column)."""
     if past.ahead is None:
         return np.zeros((len(rows), encoding.ahead_columns(past).shape[1]), dtype=np.float32)
-    series = _series_of(past, rows)
-    at = np.minimum(rows + ahead_shifts(past)[series] + step, past.ahead.offsets[series + 1] - 1)
+    at = ahead_rows(past, partial(_series_of, past))(rows, np.array([step]))[:, 0]
     return encoding.ahead.encode(past.ahead.values[at], past.ahead.masked[at], past.ahead.channels)
 
 

@@ -33,8 +33,9 @@ class CovariateStream:
         self._encoding = encoding
         self._channels = past.channels[1:]
         self._calendar: Calendar = past.calendar
-        self._last: TimeArray = past.times[past.offsets[1:] - 1]  # (series,) time of the first row of `_ahead`
-        self._passed = 0  # rows of `_ahead` before the latest step
+        self._last: TimeArray = past.times[past.offsets[1:] - 1]  # (series,) time of row `_behind` of `_ahead`
+        self._behind = encoding.lags  # rows of `_ahead` before it
+        self._passed = 0  # rows of `_ahead` from it to the latest step
         self._ids = past.ids
         self._empty = not (encoding.input_size or self._channels)
         self._ahead_channels: tuple[Channel, ...] = ()
@@ -42,9 +43,12 @@ class CovariateStream:
         if past.ahead is not None:
             columns, offsets = encoding.ahead_columns(past), past.ahead.offsets
             self._ahead_channels = past.ahead.channels
-            # Rows are counted from the end of the past: row 0 is the last step that the past has.
-            first_rows = offsets[:-1] + past.lengths - 1
-            self._ahead = [columns[first:end] for first, end in zip(first_rows, offsets[1:], strict=True)]
+            # The last step that the past has is row `_behind`; the first of a series stands for what was before it.
+            first_rows = offsets[:-1] + past.lengths - 1 - self._behind
+            self._ahead = [
+                columns[np.maximum(np.arange(first, end), begin)]
+                for first, begin, end in zip(first_rows, offsets[:-1], offsets[1:], strict=True)
+            ]
 
     @property
     def may_miss(self) -> bool:
@@ -94,8 +98,11 @@ class CovariateStream:
         return np.concatenate(parts, axis=1)
 
     def ahead(self, horizon: int) -> Float32Array | None:
-        """Covariates known ahead of the next steps, (series, horizon, column); None where there are none."""
-        return self._ahead_from(1, horizon) if self._encoding.ahead.size else None
+        """Covariates known around the next steps, (series, span, column); None where there are none."""
+        if not self._encoding.ahead.size:
+            return None
+        lags = self._encoding.lags
+        return self._ahead_from(1 - lags, lags + horizon, self._encoding.leads)
 
     def learn(self, series: int, steps_ahead: int, given: Mapping[str, Any]) -> None:
         """Take the covariates that are known `steps_ahead` steps after the latest row; the last word holds.
@@ -109,7 +116,7 @@ class CovariateStream:
         if missing := [name for name in self.given_ahead if name not in given]:
             raise ForecastError(f"the covariates known ahead lack {', '.join(map(repr, missing))}: give all of them")
         row = self._passed + steps_ahead
-        if row > len(self._ahead[series]):
+        if self._behind + row > len(self._ahead[series]):
             raise ForecastError(
                 f"covariates are given {steps_ahead} steps ahead and known {self._known(series)} steps ahead: "
                 f"give those between as well"
@@ -124,7 +131,8 @@ class CovariateStream:
             elif computed is not None:
                 values[0, j], at = computed[0, at], at + 1
         columns = self._encoding.ahead.encode(values, masked, self._ahead_channels)
-        before, after = self._ahead[series][:row], self._ahead[series][row + 1 :]
+        place = self._behind + row
+        before, after = self._ahead[series][:place], self._ahead[series][place + 1 :]
         self._ahead[series] = np.concatenate([before, columns, after])
 
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
@@ -150,7 +158,7 @@ class CovariateStream:
 
     def _known(self, series: int) -> int:
         """Steps after the latest row that covariates are known of."""
-        return len(self._ahead[series]) - 1 - self._passed
+        return len(self._ahead[series]) - 1 - self._behind - self._passed
 
     def _advance(self, steps: int) -> None:
         """Count steps, and forget rows that have passed long ago."""
@@ -184,13 +192,19 @@ class CovariateStream:
                 values[i, j] = number_of(given[i, j], self._channels[j])
         return self._encoding.past.encode(values, masked, self._channels)
 
-    def _ahead_from(self, first: int, steps: int) -> Float32Array:
-        """Columns known ahead of some steps, the first `first` steps after the latest row, (series, step, column)."""
-        begin = self._passed + first
+    def _ahead_from(self, first: int, steps: int, leads: int = 0) -> Float32Array:
+        """Columns of some steps, the first `first` steps after the latest row, (series, steps + leads, column).
+
+        Where nothing is known of leads the last known step stands for them.
+        """
+        begin = self._behind + self._passed + first
         for i in range(len(self._ids)):
             while len(self._ahead[i]) < begin + steps:
                 self._extend(i)
-        return np.stack([table[begin : begin + steps] for table in self._ahead])
+        if not leads:
+            return np.stack([table[begin : begin + steps] for table in self._ahead])
+        rows = np.arange(begin, begin + steps + leads)
+        return np.stack([table[np.minimum(rows, len(table) - 1)] for table in self._ahead])
 
     def _extend(self, series: int) -> None:
         """Compute features of the date further ahead.
@@ -201,7 +215,7 @@ class CovariateStream:
             Not all covariates known ahead are features of the date.
 
         """
-        rows = len(self._ahead[series])
+        rows = len(self._ahead[series]) - self._behind
         if self.given_ahead:
             raise ForecastError(
                 f"the covariates known ahead ({', '.join(self.given_ahead)}) of series {self._ids[series]!r} end "

@@ -14,6 +14,7 @@ import torch
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.forecasters.strategies import Recursion, StartingPoint, averaged, read_forecasts
+from forecast.network.decoders import DirectDecoder
 from forecast.network.inference import head_on_cpu
 from forecast.network.single_step import CellSteps, WindowSteps, linear_readout, softmax_readout, steps_from
 from forecast.network.state import StateAtOrigin
@@ -121,6 +122,8 @@ class Live:
         alone = len(scale) == 1 and not (end.symbols or earlier or covariates.reads_past)
         self._at_once = self._linear if alone and isinstance(steps, CellSteps) else None
         self._softmax = softmax_readout(network) if whole else None
+        if isinstance(network.decoder, DirectDecoder) and network.decoder.reader is not None:
+            network.decoder.reader.keep_kernel()
         self._horizon = horizon
         self._earlier = earlier  # forecasts of earlier origins that are averaged with, newest first
         self._rows_since = 0

@@ -58,11 +58,14 @@ def load_network(
 
     """
     reference = _empty_reference(forecaster, problem, len(ids), facts)
-    encoding = restore_encoding(channels, _encoding_arrays(channels, tensors))
+    encoding = restore_encoding(channels, _encoding_arrays(channels, tensors)).with_lags(problem.lags, problem.leads)
     input_spec = InputSpec(
         inputs=reference.input_size + encoding.input_size,
         horizon=reference.horizon,
         ahead=encoding.ahead.size,
+        given=encoding.given,
+        lags=encoding.lags,
+        leads=encoding.leads,
         static=encoding.static.size,
         series=len(ids),
         symbols=len(problem.question.symbols(channels[0].categories)),

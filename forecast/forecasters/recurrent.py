@@ -103,7 +103,7 @@ class Recurrent:
         reference = self._fit_reference(past, train_steps, problem)
         valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
-        encoding = fit_encoding(past, train_steps)
+        encoding = fit_encoding(past, train_steps, problem.lags, problem.leads)
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
         _check_inputs(self.settings, reference, encoding)

@@ -12,7 +12,7 @@ Scale and reference are fitted on the training split. A regressor of one output 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from sklearn.utils import get_tags
 from forecast.errors import ForecastError
 from forecast.forecasters.estimators import by_category, candidates, copied, first_line, one_thread, thin
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.reference.encoding import CovariateEncoding, ahead_shifts, fit_encoding
+from forecast.reference.encoding import CovariateEncoding, ahead_rows, fit_encoding
 from forecast.reference.references import Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 
@@ -174,7 +174,7 @@ class Windows:
     known : what the reference reads of the target
     past : covariates known up to a row, and whether its target is masked
     ahead : (ahead row, column) covariates known ahead
-    ahead_shift : (series,) how many rows later than its own the same step is in `ahead`
+    ahead_of : function of rows and steps after them to rows of `ahead`
     static : (series, column)
 
     """
@@ -182,7 +182,7 @@ class Windows:
     known: CausalFeatures
     past: Panel
     ahead: Float32Array
-    ahead_shift: IntArray
+    ahead_of: Callable[[IntArray, IntArray], IntArray]
     static: Float32Array
 
 
@@ -203,11 +203,12 @@ class Differences:
 
     def windows(self, past: Panel) -> Windows:
         """Prepare a past to take windows from."""
+        known = self.reference.causal_features(past)
         return Windows(
-            known=self.reference.causal_features(past),
+            known=known,
             past=past,
             ahead=self.encoding.ahead_columns(past),
-            ahead_shift=ahead_shifts(past),
+            ahead_of=ahead_rows(past, known.series),
             static=self.encoding.static_columns(past),
         )
 
@@ -215,9 +216,10 @@ class Differences:
         """Inputs at each origin, (origin, column): the context, oldest first, then covariates.
 
         Where a series is younger than a context its first value stands for what was before it. Covariates are those
-        known up to each step of the context, those known ahead of each step of the horizon, and those of the series.
-        Features of the date are taken at the first step of the horizon alone: those of later steps are turned by angles
-        that are always the same, and a hundred columns of them would outweigh the rest in a distance.
+        known up to each step of the context, those known ahead of each step of the horizon (the user's of some steps
+        around it as well), and those of the series. Positions in day, week and year are taken at the first step of the
+        horizon alone: those of later steps are turned by angles that are always the same, and a hundred columns of them
+        would outweigh the rest in a distance.
         """
         known = windows.known
         lags = np.arange(1 - self.problem.context_steps, 1)
@@ -235,12 +237,15 @@ class Differences:
             columns = [self.encoding.past_columns(windows.past, flat), self.encoding.mark_columns(windows.past, flat)]
             parts.append(np.concatenate(columns, axis=1).reshape(len(rows), -1))
         if windows.ahead.shape[1]:
-            steps = (rows + windows.ahead_shift[windows.known.series(rows)])[:, None] + np.arange(
-                1, self.problem.horizon + 1
-            )
-            ahead = windows.ahead[np.minimum(steps, len(windows.ahead) - 1)]  # (origin, horizon, column)
-            computed = self.encoding.ahead.computed_columns
-            parts += [ahead[:, 0, computed], ahead[:, :, ~computed].reshape(len(rows), -1)]
+            lags, leads, horizon = self.encoding.lags, self.encoding.leads, self.problem.horizon
+            around = windows.ahead_of(rows, np.arange(1 - lags, horizon + leads + 1))
+            ahead = windows.ahead[around]  # (origin, span, column)
+            given, positions = ~self.encoding.ahead.computed_columns, self.encoding.ahead.positions
+            others = ahead[:, lags : lags + horizon, ~(given | positions)]
+            parts += [
+                ahead[:, lags, positions],
+                *(part.reshape(len(rows), -1) for part in (ahead[:, :, given], others)),
+            ]
         if windows.static.shape[1]:
             parts.append(windows.static[windows.known.series(rows)])
         return [part.astype(np.float64) for part in parts]
@@ -296,7 +301,7 @@ def fit_differences(reference: str | Reference, past: Panel, train_steps: IntArr
         if isinstance(reference, Reference)
         else fit_reference(reference, past, train_steps, problem),
         scale=fit_scale(past, train_steps, problem.season_steps),
-        encoding=fit_encoding(past, train_steps),
+        encoding=fit_encoding(past, train_steps, problem.lags, problem.leads),
     )
 
 

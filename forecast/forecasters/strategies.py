@@ -92,7 +92,7 @@ class StartingPoint:
     rows : (origin,) rows of `known`
     lived : (origin,) steps from a series' first to the origin
     reached : features and state of the network there
-    ahead : (origin, horizon, column) covariates known ahead; None where there are none
+    ahead : (origin, span, column) covariates known around the horizon; None where there are none
 
     """
 
@@ -179,7 +179,7 @@ class Recursion:
         middle = np.median if isinstance(self.network.head, QuantileHead) else np.mean
         y_hat = middle(trajectories, axis=1)
         quantiles = np.moveaxis(np.quantile(trajectories, QUANTILES, axis=1), 0, -1)
-        head, raw = head_on_cpu(self.network), self._raw(start.reached, _known_at(start.ahead, 0))
+        head, raw = head_on_cpu(self.network), self._raw(start.reached, start.ahead, 0)
         reference = self.reference.at(start.known, start.rows)  # (origin, 1)
         scale = self.scale[start.known.series(start.rows)]
         level, unit = level_of(reference, scale), scale[:, None]
@@ -197,8 +197,8 @@ class Recursion:
         for step in range(self.horizon):
             if step:
                 buffer.push(forecasts[:, step - 1])
-                reached = self._advance(buffer, reached, scale, _known_at(start.ahead, step - 1))
-            raw = self._raw(reached, _known_at(start.ahead, step))
+                reached = self._advance(buffer, reached, scale, start.ahead, step - 1)
+            raw = self._raw(reached, start.ahead, step)
             reference = self.reference.at(buffer.features, buffer.rows)  # (origin, 1)
             level = level_of(reference, scale)
             if head.is_distribution:
@@ -208,20 +208,23 @@ class Recursion:
             forecasts[:, step] = reference[:, 0] + output.numpy()[:, 0] * scale
         return forecasts
 
-    def _raw(self, reached: StateAtOrigin, known: Float32Array | None) -> torch.Tensor:
-        """Raw numbers of the head for the next step, (origin, 1, size)."""
-        ahead = None if known is None else torch.from_numpy(known[:, None]).to(self.network.device)
-        return self.network.forecast(reached.features, ahead).cpu()
+    def _raw(self, reached: StateAtOrigin, ahead: Float32Array | None, step: int) -> torch.Tensor:
+        """Raw numbers of the head for a step, (origin, 1, size)."""
+        known, spec = None, self.network.input_spec
+        if ahead is not None:
+            known = torch.from_numpy(ahead[:, step : step + spec.lags + 1 + spec.leads]).to(self.network.device)
+        return self.network.forecast(reached.features, known).cpu()
 
     def _advance(
-        self, buffer: HistoryBuffer, reached: StateAtOrigin, scale: FloatArray, known: Float32Array | None
+        self, buffer: HistoryBuffer, reached: StateAtOrigin, scale: FloatArray, ahead: Float32Array | None, step: int
     ) -> StateAtOrigin:
-        """Take one step of the cell, which reads the forecast that was made for it."""
+        """Take a step of the cell, which reads the forecast that was made for it."""
         differences = self.reference.inputs(buffer.features, buffer.rows) / scale[:, None]
         # Columns: differences, covariates known ahead, and the mark of a missing value, 0: a forecast is never missing.
         x = np.zeros((len(scale), self.network.input_spec.inputs), dtype=np.float32)
         x[:, : differences.shape[1]] = differences
-        if known is not None:
+        if ahead is not None:
+            known = ahead[:, self.network.input_spec.lags + step]  # (origin, column)
             x[:, differences.shape[1] : differences.shape[1] + known.shape[1]] = known
         series = torch.from_numpy(buffer.features.series(buffer.rows))
         features, state = self.network.features(  # (origin, 1 step, column)
@@ -259,11 +262,6 @@ def _same_for_all(count: int, horizon: int) -> Uniforms:
     A forecast then depends on no other origin that is asked for, and differs between origins by nothing random.
     """
     return common_uniforms(count, horizon, _SEED)[None]
-
-
-def _known_at(ahead: Float32Array | None, step: int) -> Float32Array | None:
-    """Covariates known ahead of one step of the horizon, (origin, column)."""
-    return None if ahead is None else ahead[:, step]
 
 
 # Forks: the mean over the latest origins. A recurrent network forecasts at every step anyway, so one pass gives all.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from forecast.network.settings import NetworkSettings
     from forecast.reference.encoding import Float32Array
-    from forecast.series.panel import IntArray
+    from forecast.series.panel import BoolArray, IntArray
 
 
 _EMBEDDED = 8
@@ -34,6 +34,8 @@ class InputSpec:
     inputs : columns known at a row
     horizon : steps
     ahead : columns known ahead
+    given : how many of them, the first, are read of the steps around as well
+    lags, leads : how many steps before and after each step of the horizon these are read
     static : columns that describe a series
     series : number of series, for tables with one line a series
     symbols : number of different symbols of the target; 0: it is a number
@@ -44,6 +46,9 @@ class InputSpec:
     inputs: int
     horizon: int
     ahead: int = 0
+    given: int = 0
+    lags: int = 0
+    leads: int = 0
     static: int = 0
     series: int = 1
     symbols: int = 0
@@ -59,24 +64,40 @@ class NetworkInputs:
     at : function of rows that returns their inputs, (...) -> (..., input)
     series : function of rows that returns the numbers of their series, (...) -> (...)
     ahead : (ahead row, column) what is known ahead, whole series packed; no columns where there is nothing
-    ahead_shift : (series,) by how many rows a step lies later in `ahead` than in the panel
+    ahead_of : function of steps after rows that returns rows of `ahead` (`reference.encoding.ahead_rows`)
+    lags, leads : steps before the first and after the last step of the horizon that are read as well
 
     """
 
     at: Callable[[IntArray], Float32Array]
     series: Callable[[IntArray], IntArray]
     ahead: Float32Array
-    ahead_shift: IntArray
+    ahead_of: Callable[[IntArray, IntArray], IntArray]
+    lags: int = 0
+    leads: int = 0
 
     def known_ahead(self, rows: IntArray, horizon: int) -> Tensor | None:
-        """What is known at some rows of the steps after them, (..., horizon, column); None where there is nothing.
+        """What is known at some rows of the steps around the horizon, (..., span, column); None: there is nothing.
 
-        Steps after the last known one repeat it: callers check that no forecast needs them.
+        The span is lags + horizon + leads. Steps after the last known one repeat it (callers check that no step of the
+        horizon is among them), steps before a series its first.
         """
         if not self.ahead.shape[1]:
             return None
-        steps = (rows + self.ahead_shift[self.series(rows)])[..., None] + np.arange(1, horizon + 1)
-        return torch.from_numpy(self.ahead[np.minimum(steps, len(self.ahead) - 1)])
+        return torch.from_numpy(self.ahead[self.ahead_of(rows, np.arange(1 - self.lags, horizon + self.leads + 1))])
+
+    def known_along(self, rows: IntArray, inside: BoolArray, horizon: int) -> Tensor | None:
+        """As `known_ahead`, for rows that follow each other in lanes where `inside`, (lane, step): one array for all.
+
+        (lane, step, span, column), a view in which a step later lies where a fork later lies: see `decoders`.
+        """
+        if not self.ahead.shape[1]:
+            return None
+        steps, span = rows.shape[1], self.lags + horizon + self.leads
+        lanes, some = np.arange(len(rows)), inside.argmax(axis=1)  # a step that is inside
+        run = np.arange(1 - self.lags, steps + horizon + self.leads)
+        table = self.ahead[self.ahead_of(rows[lanes, some], run - some[:, None])]  # (lane, steps + span - 1, column)
+        return torch.from_numpy(table).unfold(1, span, 1).transpose(2, 3)
 
     def series_of(self, rows: IntArray) -> Tensor:
         """Return the numbers of the series of some rows as a tensor."""

@@ -325,6 +325,7 @@ class Problem:
     season_steps : 1 where the series have no season
     target_type : the name of the question that is answered
     value_range : what forecast values are moved into
+    lags, leads : steps before and after a step of the horizon at which covariates known ahead are read for it as well
 
     """
 
@@ -333,6 +334,8 @@ class Problem:
     season_steps: int = 1
     target_type: TargetType = "value"
     value_range: ValueRange = ANY_VALUE
+    lags: int = 0
+    leads: int = 0
 
     @property
     def question(self) -> Question:

@@ -56,9 +56,12 @@ def forecast_task(
     target_type: TargetType = "value",
     value_range: ValueRange = ANY_VALUE,
     over: Over = "time",
+    lags: int = 3,
+    leads: int = 1,
 ) -> ForecastTask:
     """Split a panel and state the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
+    Covariates known ahead are read of `lags` steps before and `leads` steps after each step of the horizon as well.
     With `calibration=None` the last half of the validation split calibrates intervals, where both halves keep a
     horizon; questions that forecast probabilities have no intervals and no calibration split. Symbols have no season.
     With `over="series"` whole series are training, validation or test, and the three numbers count series.
@@ -91,6 +94,8 @@ def forecast_task(
         season_steps=season.steps,
         target_type=target_type,
         value_range=value_range,
+        lags=lags,
+        leads=leads,
     )
     return ForecastTask(split_as_asked(panel, settings, question, context, horizon), problem, season)
 

@@ -158,7 +158,9 @@ class RowSettings(SeriesSettings):
     resample_how : what is taken of the rows of a coarser step
     calendar : position in day, week and year as covariates known ahead (hour, weekday, yearday, month); None: those
         that suit the steps, where there are dates; "none": none
-    country : its public holidays are a covariate (a code of ISO 3166, such as KR)
+    country : its public holidays, and the days before and after them, are covariates (a code of ISO 3166, such as KR)
+    ahead_lags, ahead_leads : covariates known ahead are read of so many steps before and after each step of the horizon
+        as well; without leads nothing acts before its time
     minimum, maximum, integer : what values there can be at all; forecasts and quantiles of all models are moved there
 
     """
@@ -173,6 +175,8 @@ class RowSettings(SeriesSettings):
     resample_how: Literal["sum", "mean", "last"] = "mean"
     calendar: Literal["none"] | FeatureName | tuple[FeatureName, ...] | None = None
     country: str | None = Field(default=None, min_length=2)
+    ahead_lags: int = Field(default=3, ge=0, le=100)
+    ahead_leads: int = Field(default=1, ge=0, le=100)
     minimum: float | None = Field(default=None, allow_inf_nan=False)
     maximum: float | None = Field(default=None, allow_inf_nan=False)
     integer: bool = False

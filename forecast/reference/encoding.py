@@ -20,9 +20,10 @@ import numpy.typing as npt
 from forecast.errors import ForecastError
 from forecast.reference.causal_features import PanelFeatures
 from forecast.reference.references import Reference
+from forecast.series.date_features import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from forecast.reference.causal_features import CausalFeatures
     from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
@@ -61,8 +62,16 @@ class ChannelEncoding:
     @property
     def computed_columns(self) -> BoolArray:
         """Whether a column follows from the time alone (calendar features), (column,)."""
+        return self._columns_of([channel.computed is not None for channel in self.channels])
+
+    @property
+    def positions(self) -> BoolArray:
+        """Whether a column is the position in a day, week or year, (column,)."""
+        return self._columns_of([channel.computed in FEATURES for channel in self.channels])
+
+    def _columns_of(self, channels: list[bool]) -> BoolArray:
         counts = [width + int(mark) for width, mark in zip(self.widths, self.marked, strict=True)]
-        return np.repeat([channel.computed is not None for channel in self.channels], counts).astype(np.bool_)
+        return np.repeat(channels, counts).astype(np.bool_)
 
     def encode(self, values: FloatArray, masked: BoolArray, channels: tuple[Channel, ...]) -> Float32Array:
         """Encode rows of the same channels, values and mask both (row, channel), as columns, (row, column).
@@ -104,6 +113,7 @@ class CovariateEncoding:
     ----------
     past, ahead, static : of the channels known up to a row, known ahead, and one value a series
     target_marked : whether the target has a missing-value indicator
+    lags, leads : steps before and after a step of the horizon whose given columns are read for it; 0 without any such
 
     """
 
@@ -111,6 +121,17 @@ class CovariateEncoding:
     ahead: ChannelEncoding
     static: ChannelEncoding
     target_marked: bool
+    lags: int = 0
+    leads: int = 0
+
+    @property
+    def given(self) -> int:
+        """Columns known ahead that are the user's: the first; those of the date follow, and need no lags."""
+        return int(np.count_nonzero(~self.ahead.computed_columns))
+
+    def with_lags(self, lags: int, leads: int) -> CovariateEncoding:
+        """Return it with as many lags and leads, which only given columns have."""
+        return replace(self, lags=lags, leads=leads) if self.given else self
 
     @property
     def input_size(self) -> int:
@@ -156,14 +177,23 @@ class CovariateEncoding:
         return {**fitted, "target_marked": np.array([self.target_marked], dtype=np.int64)}
 
 
-def ahead_shifts(panel: Panel) -> IntArray:
-    """Return how many rows later a step stands in `panel.ahead` than in the panel, (series,)."""
-    if panel.ahead is None:
-        return np.zeros(len(panel), dtype=np.int64)
-    return panel.ahead.offsets[:-1] - panel.offsets[:-1]
+def ahead_rows(panel: Panel, series_of: Callable[[IntArray], IntArray]) -> Callable[[IntArray, IntArray], IntArray]:
+    """Return a function of rows (...) and steps after them (step,), or (..., step), to rows of `panel.ahead`.
+
+    It gives (..., step). Steps before the first and after the last row of a series repeat it.
+    """
+    offsets = panel.offsets if panel.ahead is None else panel.ahead.offsets
+    shift = offsets[:-1] - panel.offsets[:-1]  # (series,) how many rows later a step stands there
+
+    def at(rows: IntArray, steps: IntArray) -> IntArray:
+        series = series_of(rows)
+        wanted = (rows + shift[series])[..., None] + steps
+        return np.clip(wanted, offsets[series][..., None], offsets[series + 1][..., None] - 1)
+
+    return at
 
 
-def fit_encoding(past: Panel, train_steps: IntArray) -> CovariateEncoding:
+def fit_encoding(past: Panel, train_steps: IntArray, lags: int = 0, leads: int = 0) -> CovariateEncoding:
     """Fit the encoding on the first `train_steps[i]` steps of each series i."""
     trained = past.first_rows(train_steps)
     masked = None if past.masked is None else past.masked[:, 1:]
@@ -171,12 +201,13 @@ def fit_encoding(past: Panel, train_steps: IntArray) -> CovariateEncoding:
     static = _no_channels()
     if past.static is not None:
         static = _fit(past.static.channels, past.static.values, past.static.masked, train_steps > 0)
-    return CovariateEncoding(
+    encoding = CovariateEncoding(
         past=replace(past_fit, marked=np.ones_like(past_fit.marked)),  # any may have missing values later
         ahead=_fit_ahead(past, train_steps),
         static=static,
         target_marked=past.masked is not None,
     )
+    return encoding.with_lags(lags, leads)
 
 
 def empty_encoding(channels: tuple[Channel, ...]) -> CovariateEncoding:
@@ -191,7 +222,7 @@ def empty_encoding(channels: tuple[Channel, ...]) -> CovariateEncoding:
 
 def restore_encoding(channels: tuple[Channel, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> CovariateEncoding:
     """Return the encoding that `CovariateEncoding.arrays` describes, for all channels of a panel."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for kind, role in (("past", "past"), ("ahead", "future"), ("static", "static")):
         marked: IntArray = np.where(arrays[f"{kind}.marked"] != 0, 1, 0).astype(np.int64)
         of_role = tuple(channel for channel in channels if channel.role == role)

@@ -186,6 +186,9 @@ class _UsedDataSettings(Settings):
     minimum: float | None = None
     maximum: float | None = None
     integer: bool = False
+    ahead_lags: int = Field(default=0, ge=0, le=100)
+    ahead_leads: int = Field(default=0, ge=0, le=100)
+    """Absent in runs that were made before there were such."""
 
 
 class _UsedSettings(Settings):
@@ -233,4 +236,12 @@ def _problem(record: RunRecord) -> Problem:
     used = _UsedSettings.of(record)
     question, data = question_of_head(used.model.head), used.data
     value_range = ValueRange(data.minimum, data.maximum, data.integer)
-    return Problem(problem.horizon, problem.context_steps, problem.season_steps, question.name, value_range)
+    return Problem(
+        problem.horizon,
+        problem.context_steps,
+        problem.season_steps,
+        question.name,
+        value_range,
+        lags=data.ahead_lags,
+        leads=data.ahead_leads,
+    )

@@ -19,11 +19,17 @@ from forecast.series.step_rules import NS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from forecast.series.calendar import Calendar
     from forecast.series.panel import FloatArray, Panel, TimeArray
 
-HOLIDAY = "holiday"
+HOLIDAYS = "holidays"
+"""Feature of the public holidays of a country, whose code follows: the day itself, the day before, the day after."""
+_HOLIDAY = "holiday"
+"""The same without the days around, in runs that were made before there were such."""
+_AROUND = {"": 0, "eve of ": 1, "day after ": -1}
+"""What stands before the name of a column, and how many days later a holiday is."""
 _PERIODS = 3
 """Periods that the longest series must span: a feature of fewer only numbers its steps."""
 
@@ -78,7 +84,7 @@ FEATURES: dict[str, Feature] = {
 def choose_features(panel: Panel, chosen: str | Sequence[str] | None, country: str | None) -> tuple[str, ...]:
     """Name the features of a job: those of `data.calendar` ("none": none), or those that suit the steps (None).
 
-    The holidays of a country are one more, called "holiday" and its code.
+    The holidays of a country are one more, called "holidays" and its code.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def choose_features(panel: Panel, chosen: str | Sequence[str] | None, country: s
         Features are chosen, and the steps have no dates.
 
     """
-    holiday = (f"{HOLIDAY} {country}",) if country else ()
+    holiday = (f"{HOLIDAYS} {country}",) if country else ()
     dated = panel.times.dtype.kind == "M"
     if not dated and (country or chosen not in {None, "none"}):
         what = f"data.country={country}" if country else "data.calendar"
@@ -175,24 +181,43 @@ def lengthened(panel: Panel, steps_ahead: int) -> KnownAhead:
     return KnownAhead(values, masked, offsets, old.channels)
 
 
+def country_of(channels: Sequence[Channel]) -> str | None:
+    """Return the country whose holidays are among the features; None where there are none."""
+    names = [name for name in features_of(channels) if name.startswith(_HOLIDAY)]
+    return names[0].split(" ", 1)[1] if names else None
+
+
 def _channels(name: str) -> tuple[Channel, ...]:
-    if name.startswith(HOLIDAY):
+    if name.startswith(HOLIDAYS):
+        return tuple(Channel(around + name, "future", computed=name) for around in _AROUND)
+    if name.startswith(_HOLIDAY):
         return (Channel(name, "future", computed=name),)
     return tuple(Channel(f"{wave}({name})", "future", computed=name) for wave in ("sin", "cos"))
 
 
 def _columns(name: str, wall: TimeArray) -> FloatArray:
     """Columns of a feature at wall-clock times, (row, column)."""
-    if name.startswith(HOLIDAY):
-        return _holidays(wall, name.removeprefix(HOLIDAY).strip())[:, None]
+    if name.startswith(_HOLIDAY):
+        later = list(_AROUND.values()) if name.startswith(HOLIDAYS) else [0]
+        free = public_holidays(wall, name.split(" ", 1)[-1])
+        days = wall.astype("datetime64[D]")
+        dates = np.array(sorted(free), dtype="datetime64[D]")
+        return np.stack([np.isin(days + days_later, dates) for days_later in later], axis=1).astype(np.float64)
     if name not in FEATURES:
         raise ForecastError(f"the calendar feature {name!r} is none of {', '.join(FEATURES)}: train again")
     angle = 2 * np.pi * FEATURES[name].place(wall)  # (row,)
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
-def _holidays(wall: TimeArray, country: str) -> FloatArray:
-    """1 on public holidays of a country, else 0, (row,)."""
+def public_holidays(wall: TimeArray, country: str) -> dict[date, str]:
+    """Public holidays of a country by their days, in all years of some times and a day beyond, with their names.
+
+    Raises
+    ------
+    ForecastError
+        A country that is not known, with the nearest name.
+
+    """
     import holidays  # noqa: PLC0415  # slow to import, and needed only with `data.country`
 
     known = sorted(holidays.list_supported_countries())
@@ -201,6 +226,5 @@ def _holidays(wall: TimeArray, country: str) -> FloatArray:
         hint = f"did you mean {near[0]}?" if near else "say a code of ISO 3166, such as KR, DE or US"
         raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
     days = wall.astype("datetime64[D]")
-    first, last = (int(str(day)[:4]) for day in (days.min(), days.max()))
-    free = np.array(sorted(holidays.country_holidays(country, years=range(first, last + 1))), dtype="datetime64[D]")
-    return np.isin(days, free).astype(np.float64)
+    first, last = (int(str(day)[:4]) for day in (days.min() - 1, days.max() + 1))
+    return dict(holidays.country_holidays(country, years=range(first, last + 1)))

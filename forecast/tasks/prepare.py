@@ -169,7 +169,14 @@ def settle(job: JobSettings, panel: Panel) -> ForecastTask:
         target_type=question_of_head(job.model.head).name,
         value_range=value_range_of(job),
         over=job.split.over,
+        **_around(job),
     )
+
+
+def _around(job: JobSettings) -> dict[str, int]:
+    """Steps around each step of the horizon at which covariates are read; a source of one's own has none."""
+    data = job.data
+    return {"lags": data.ahead_lags, "leads": data.ahead_leads} if isinstance(data, RowSettings) else {}
 
 
 def value_range_of(job: JobSettings) -> ValueRange:

@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     reset_steps : the different steps in `resets`, without -1
     target : (lane, fork, horizon) differences to the reference in units of the scale, of the last `fork` steps
     exists : (lane, fork, horizon) 1 where there is a target, else 0
-    ahead : (lane, fork, horizon, column) what is known ahead; None where there is nothing
+    ahead : (lane, fork, span, column) what is known around the horizon; None where there is nothing
     level : where the series stand, (lane, fork, horizon) and (lane, fork, 1), for heads that need it
     forks : how many (lane, step, horizon) exist
     rows : (lane,) a row of each lane's series, to name it
@@ -100,7 +100,7 @@ def chunk_batch(data: NetworkData, targets: Targets, chunk: Chunk) -> Batch:
         reset_steps=tuple(np.unique(chunk.resets[chunk.resets >= 0]).tolist()),
         target=torch.from_numpy(target).view(lanes, steps, -1),
         exists=torch.from_numpy(exists.astype(np.float32)).view(lanes, steps, -1),
-        ahead=data.inputs.known_ahead(chunk.rows, data.reference.horizon),
+        ahead=data.inputs.known_along(chunk.rows, chunk.inside, data.reference.horizon),
         level=_in_lanes(data.level_of(rows, target), lanes),
         forks=int(np.count_nonzero(exists)),
         rows=tuple(chunk.rows[:, -1].tolist()),

@@ -14,7 +14,7 @@ from forecast.network.head import Level
 from forecast.network.inputs import InputSpec, NetworkInputs
 from forecast.questions.kinds import VALUE
 from forecast.reference.causal_features import runs
-from forecast.reference.encoding import SYMBOLS_READ, CovariateEncoding, LabelEncoding, ahead_shifts
+from forecast.reference.encoding import SYMBOLS_READ, CovariateEncoding, LabelEncoding, ahead_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,9 @@ class NetworkData:
             inputs=self.reference.input_size + self.encoding.input_size,
             horizon=self.reference.horizon,
             ahead=self.inputs.ahead.shape[1],
+            given=self.encoding.given,
+            lags=self.encoding.lags,
+            leads=self.encoding.leads,
             static=self.static.shape[1],
             series=len(self.past),
             symbols=len(self.question.symbols(self.past.symbols)),
@@ -142,7 +145,7 @@ def network_data(
 ) -> NetworkData:
     """Compute what a network reads of a past."""
     known = reference.causal_features(past)
-    ahead, shift = encoding.ahead_columns(past), ahead_shifts(past)
+    ahead, ahead_of = encoding.ahead_columns(past), ahead_rows(past, known.series)
     differences, width = reference.input_size, reference.input_size + encoding.input_size
 
     def compute(rows: IntArray) -> Float32Array:
@@ -153,7 +156,7 @@ def network_data(
         inputs[:, :differences] = reference.inputs(known, flat) / scale[series][:, None]
         columns = [encoding.past_columns(past, flat)]
         if encoding.ahead.size:
-            columns.append(ahead[flat + shift[series]])
+            columns.append(ahead[ahead_of(flat, np.zeros(1, dtype=np.int64))[:, 0]])
         inputs[:, differences:] = np.concatenate([*columns, encoding.mark_columns(past, flat)], axis=1)
         return inputs.reshape(*rows.shape, width)
 
@@ -164,7 +167,7 @@ def network_data(
         for part in _in_parts(len(table), max(width, reference.horizon)):
             table[part] = compute(every[part])
         at = partial(np.take, table, axis=0)
-    inputs = NetworkInputs(at, known.series, ahead, shift)
+    inputs = NetworkInputs(at, known.series, ahead, ahead_of, encoding.lags, encoding.leads)
     static = encoding.static_columns(past)
     return NetworkData(past, reference, known, scale, encoding, inputs, static, needs_level, question)
 

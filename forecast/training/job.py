@@ -16,9 +16,11 @@ from torch import Tensor
 from forecast.errors import ForecastError
 from forecast.network.head import Level
 from forecast.network.network import Network
+from forecast.network.settings import EsnSettings
 from forecast.questions.split import rolling_origins
 from forecast.training.batches import training_epochs
 from forecast.training.data import begin
+from forecast.training.known_ahead import begin_known_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -140,11 +142,13 @@ def initial_network(job: TrainingJob) -> Network:
 def fresh_network(job: TrainingJob) -> Network:
     """Build an untrained network with its units measured before the end of each training split, or one as it was."""
     network = Network(job.network, job.data.input_spec)
-    if job.weights is None:
-        begin(network, job.data, job.ends)
-    else:
+    if job.weights is not None:
         network.load_state_dict(dict(job.weights))
         network.correction.fill_(1.0)  # all of it is trained
+        return network
+    begin(network, job.data, job.ends)
+    if not isinstance(job.network, EsnSettings):  # whose read-out is in closed form as a whole
+        begin_known_ahead(network, job.data, job.ends)
     return network
 
 

@@ -163,7 +163,7 @@ def _put(network: Network, solution: Solution) -> None:
     decoder.out.bias.copy_(solution.bias)
     if decoder.reader is not None:
         decoder.reader.weights.weight.zero_()
-        decoder.reader.weights.bias.copy_(solution.ahead)
+        decoder.reader.put(solution.ahead)
 
 
 def _decoder(network: Network) -> DirectDecoder:
@@ -174,4 +174,4 @@ def _decoder(network: Network) -> DirectDecoder:
 
 def _known_size(network: Network) -> int:
     reader = _decoder(network).reader
-    return 0 if reader is None else reader.weights.out_features
+    return 0 if reader is None else reader.known_size

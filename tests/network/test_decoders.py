@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from oracles.recurrence import gru
+from torch import nn
 
 from forecast.network import decoders
-from forecast.network.decoders import RecurrentDecoder, TeacherForcing
+from forecast.network.decoders import AheadReader, RecurrentDecoder, TeacherForcing
+from forecast.network.inputs import InputSpec
 from forecast.training.module import teacher_forcing_ratio
 
 HORIZON, FEATURES, AHEAD, SIZE = 5, 3, 2, 2
@@ -17,7 +21,7 @@ HORIZON, FEATURES, AHEAD, SIZE = 5, 3, 2, 2
 @pytest.fixture(name="decoder")
 def make_decoder():
     torch.manual_seed(0)
-    decoder = RecurrentDecoder(FEATURES, HORIZON, SIZE, AHEAD, location=1).double()
+    decoder = RecurrentDecoder(FEATURES, SIZE, InputSpec(1, HORIZON, ahead=AHEAD), location=1).double()
     torch.nn.init.normal_(decoder.out.weight)
     return decoder
 
@@ -83,3 +87,42 @@ def test_less_and_less_is_taught():
     assert shares[0] == 1.0
     assert (np.diff(shares) < 0).all()
     assert shares[-1] < 0.01
+
+
+def reader(**spec):
+    torch.manual_seed(3)
+    made = AheadReader(FEATURES, SIZE, InputSpec(1, HORIZON, ahead=4, given=2, **spec)).double()
+    for layer in filter(None, (made.weights, made.around, made.before)):
+        nn.init.normal_(layer.weight)
+    return made
+
+
+def test_what_is_known_ahead_is_read_as_the_equations_say():
+    """Each fork and step by itself, in loops, with echoes as a recurrence from the origin on."""
+    lags, leads, lanes, forks = 3, 1, 2, 7
+    made = reader(lags=lags, leads=leads)
+    rows = torch.randn(lanes, forks + lags + HORIZON + leads - 1, 4, dtype=torch.float64)
+    features = torch.randn(lanes, forks, FEATURES, dtype=torch.float64)
+    raw = made(features, rows.unfold(1, lags + HORIZON + leads, 1).transpose(2, 3))
+    signals = torch.cat([rows[..., :2], torch.tanh(made.curves(rows))], dim=-1)
+    for lane, fork in itertools.product(range(lanes), range(forks)):
+        weights = made.weights(features[lane, fork]).view(-1, SIZE)
+        before = made.before(signals[lane, fork : fork + lags].reshape(-1)).view(HORIZON, SIZE)
+        echo = torch.zeros(signals.shape[-1], dtype=torch.float64)
+        for h in range(HORIZON):
+            row = fork + lags + h
+            echo = torch.sigmoid(made.forgetting) * echo + signals[lane, row]
+            around = [signals[lane, row + k] for k in (-3, -2, -1, 1)]
+            now = torch.cat([rows[lane, row], signals[lane, row, 2:]])
+            expected = now @ weights + made.around(torch.cat([*around, echo])) + before[h]
+            torch.testing.assert_close(raw[lane, fork, h], expected)
+
+
+@pytest.mark.parametrize("spec", [{}, {"lags": 2}, {"leads": 2}, {"lags": 1, "leads": 1}])
+def test_forks_that_share_their_steps_read_what_each_would_alone(spec):
+    made, span = reader(**spec), HORIZON + sum(spec.values())
+    shared = torch.randn(2, 9 + span - 1, 4, dtype=torch.float64).unfold(1, span, 1).transpose(2, 3)
+    features = torch.randn(2, 9, FEATURES, dtype=torch.float64)
+    torch.testing.assert_close(made(features, shared), made(features, shared.contiguous()))
+    torch.testing.assert_close(made(features, shared)[:, 2:5], made(features[:, 2:5], shared[:, 2:5]))
+    torch.testing.assert_close(made(features, shared)[0, 4], made(features[0, 4:5], shared[0, 4:5])[0])

@@ -11,7 +11,14 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar
-from forecast.series.date_features import FEATURES, choose_features, feature_values, features_of, with_features
+from forecast.series.date_features import (
+    FEATURES,
+    choose_features,
+    country_of,
+    feature_values,
+    features_of,
+    with_features,
+)
 from forecast.series.panel import Channel, KnownAhead, Panel
 
 
@@ -73,7 +80,7 @@ def test_features_suit_the_steps_and_have_gone_by_three_times(freq, steps, expec
 
 def test_what_is_asked_for_is_taken_and_none_is_none():
     panel = dated("2024-01-01")
-    assert choose_features(panel, ("month", "hour"), "KR") == ("month", "hour", "holiday KR")
+    assert choose_features(panel, ("month", "hour"), "KR") == ("month", "hour", "holidays KR")
     assert choose_features(panel, "weekday", None) == ("weekday",)
     assert choose_features(panel, "none", None) == ()
     index = replace(panel, times=np.arange(40), calendar=Calendar(None))
@@ -109,6 +116,20 @@ def test_holidays_are_those_of_the_country():
     assert datetime.date(2024, 5, 7) not in free
     with pytest.raises(ForecastError, match=r"`data\.country=kr` is no country .*did you mean KR\?"):
         with_features(panel, ("holiday kr",), 5)
+
+
+def test_the_days_around_holidays_have_columns_of_their_own():
+    panel = dated("2024-12-20", steps=10)
+    known = with_features(panel, ("holidays DE",), 5).ahead
+    assert [channel.name for channel in known.channels] == [
+        "holidays DE",
+        "eve of holidays DE",
+        "day after holidays DE",
+    ]
+    december = [20 + np.flatnonzero(column).astype(int) for column in known.values.T]
+    assert [days.tolist() for days in december] == [[25, 26, 32], [24, 25, 31], [26, 27, 33]]  # 32: New Year
+    assert country_of(known.channels) == "DE"
+    assert features_of(known.channels) == ("holidays DE",)
 
 
 def test_they_stand_beside_covariates_of_the_file_and_never_take_a_name():

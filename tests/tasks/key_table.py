@@ -94,6 +94,8 @@ def row_keys(name):
         f"data.{name}.resample_how": Change("sum", panel, {"resample": "W"}),
         f"data.{name}.calendar": Change("weekday", ahead, {"calendar": "none"}),
         f"data.{name}.country": Change("KR", ahead),
+        f"data.{name}.ahead_lags": Change(0, question),
+        f"data.{name}.ahead_leads": Change(0, question),
         f"data.{name}.minimum": Change(-1.0, question),
         f"data.{name}.maximum": Change(100.0, question),
         f"data.{name}.integer": Change(True, question, {"target": "Open"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,9 +56,26 @@ def test_the_run_remembers_its_covariates_and_says_the_same(run):
         ("cos(weekday)", "future"),
         ("kind", "static"),
     ]
+    assert (opened.problem.lags, opened.problem.leads) == (3, 1)
     panel = run.prepared.panel
     told = opened.network.forecast(panel, last_origins(panel)).y_hat
     np.testing.assert_array_equal(told, run.final["lstm"].forecast(panel, last_origins(panel)).y_hat)
+
+
+def test_a_run_from_before_steps_around_were_read_opens_as_it_was_made(tmp_path):
+    (tmp_path / "shops.csv").write_text(shops(120), encoding="utf-8")
+    plain = {"ahead_lags": 0, "ahead_leads": 0}
+    job = job_on(tmp_path / "shops.csv", baseline={})
+    job = job.model_copy(update={"data": job.data.model_copy(update=plain)})
+    run = train(job, tmp_path / "old", silent())
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    for key in plain:
+        del record["settings"]["data"][key]
+    (run.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    panel, opened = run.prepared.panel, open_run(run.folder)
+    assert (opened.problem.lags, opened.problem.leads) == (0, 0)
+    again = opened.network.forecast(panel, last_origins(panel)).y_hat
+    np.testing.assert_array_equal(again, run.final["lstm"].forecast(panel, last_origins(panel)).y_hat)
 
 
 def test_regressors_learn_the_effect(run):

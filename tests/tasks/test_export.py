@@ -77,7 +77,7 @@ def panel(series=1, *, full=False):
 def run_of(trained, forecaster, data):
     """The run with another network, fitted on other data."""
     run = open_run(trained.folder)
-    fitted = forecaster.fit(data, data.lengths, PROBLEM)
+    fitted = forecaster.fit(data, data.lengths, replace(PROBLEM, lags=3, leads=1))
     offsets = [[-3.0, -2.0, -1.5, -0.5, 0.0, 0.6, 1.4, 2.2, None]] * 4
     channels = (*data.channels, *(() if data.ahead is None else data.ahead.channels))
     record = json.loads(run.record.model_dump_json())
@@ -105,7 +105,7 @@ def test_series_covariates_gaps_members_and_a_logarithm(trained, tmp_path):
     run = run_of(trained, Transformed(ensemble(network, 2)), panel(2, full=True))
     told = write_graphs(run, tmp_path)
     assert list(told["graphs"][STEP]["inputs"]) == ["values", "series", "past", "ahead"]
-    assert told["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 4", 2], "type": "float64"}
+    assert told["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 5", 2], "type": "float64"}
     assert [channel["name"] for channel in told["ahead"]] == ["plan", "day"]
     assert told["ahead"][1]["categories"] == ["mon", "tue", "wed"]
 
