@@ -1,6 +1,9 @@
 """From a CSV to an honest recurrent-network forecast, in a notebook as on the command line.
 
-    from forecast import LstmSettings, Recurrent, backtest, build_baseline, read_csv, write_report
+    import forecast as fc
+
+    run = fc.fit(fc.read("sales.csv"), horizon=30)
+    run.forecast()
 
 What is imported from here is looked up when it is first used: `import forecast` alone loads neither torch nor pandas.
 """
@@ -37,6 +40,11 @@ if TYPE_CHECKING:
     from forecast.network.settings import LstmSettings as LstmSettings
     from forecast.network.settings import RnnSettings as RnnSettings
     from forecast.network.settings import register_cell as register_cell
+    from forecast.notebook import Run as Run
+    from forecast.notebook import fit as fit
+    from forecast.notebook import from_frame as from_frame
+    from forecast.notebook import load as load
+    from forecast.notebook import read as read
     from forecast.questions.kinds import Problem as Problem
     from forecast.questions.split import Split as Split
     from forecast.questions.split import last_origins as last_origins
@@ -49,9 +57,9 @@ if TYPE_CHECKING:
     from forecast.reading.sources import read_text as read_text
     from forecast.reading.symbols import compose_jamo as compose_jamo
     from forecast.reporting.html import write_report as write_report
-    from forecast.runs.run import Run as Run
     from forecast.runs.run import open_run as open_run
     from forecast.series.panel import Panel as Panel
+    from forecast.tasks.stream_state import Stream as Stream
     from forecast.training.settings import TrainingSettings as TrainingSettings
 
 _WHERE = {
@@ -68,7 +76,9 @@ _WHERE = {
     "forecasters.baselines": ("build_baseline", "register_baseline"),
     "network.settings": ("EsnSettings", "GruSettings", "LstmSettings", "RnnSettings", "register_cell"),
     "reporting.html": ("write_report",),
-    "runs.run": ("Run", "open_run"),
+    "notebook": ("Run", "fit", "from_frame", "load", "read"),
+    "tasks.stream_state": ("Stream",),
+    "runs.run": ("open_run",),
     "reading.generators": ("make_sinewave",),
     "series.panel": ("Panel",),
     "questions.kinds": ("Problem",),

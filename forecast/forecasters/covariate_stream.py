@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -143,7 +143,8 @@ class CovariateStream:
     def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
         """Go on from where `memory` was taken."""
         self._ahead = [memory[f"ahead{i}"] for i in range(len(self._ahead))]
-        self._last, self._passed = memory["last"].astype(self._last.dtype), 0
+        last: Any = memory["last"].astype(self._last.dtype)
+        self._last, self._passed = last, 0
 
     @property
     def known_steps(self) -> int | None:
@@ -172,8 +173,7 @@ class CovariateStream:
         """Time of the latest row of each series, (series,)."""
         if not self._passed:
             return self._last
-        times: TimeArray = np.array([self._calendar.after(last, self._passed)[-1] for last in self._last])
-        return times
+        return cast("TimeArray", np.array([self._calendar.after(last, self._passed)[-1] for last in self._last]))
 
     def _past_columns(self, past: Sequence[Sequence[Any]] | None) -> Float32Array:
         """Encode covariates that are known up to now, (series, column)."""

@@ -217,7 +217,7 @@ class FittedNetwork:
 
     def of_series(self, i: int) -> FittedNetwork:
         """Return the network for one of its series alone."""
-        arrays = {name: array[i : i + 1] for name, array in self.reference.arrays().items()}
+        arrays: dict[str, Any] = {name: array[i : i + 1] for name, array in self.reference.arrays().items()}
         return replace(
             self,
             ids=self.ids[i : i + 1],

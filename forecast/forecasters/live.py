@@ -120,7 +120,7 @@ class Live:
         whole = reference.horizon == horizon
         self._linear = linear_readout(network) if whole else None
         alone = len(scale) == 1 and not (end.symbols or earlier or covariates.reads_past)
-        self._at_once = self._linear if alone and isinstance(steps, CellSteps) else None
+        self._at_once = (steps, self._linear) if alone and self._linear and isinstance(steps, CellSteps) else None
         self._softmax = softmax_readout(network) if whole else None
         if isinstance(network.decoder, DirectDecoder) and network.decoder.reader is not None:
             network.decoder.reader.keep_kernel()
@@ -207,9 +207,10 @@ class Live:
         columns = self._covariates.push_many(missing)
         inputs, reference = self._stepwise.push_many(values)  # (step, input), (step, horizon)
         x = (inputs / self._unit).astype(np.float32)
-        features = self._steps.run(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
+        steps, readout = self._at_once
+        features = steps.run(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
         self._count(len(values))
-        y_hat = self._at_once.of_each(features) * self._unit
+        y_hat = readout.of_each(features) * self._unit
         y_hat += reference
         self._latest = Forecasts(y_hat[-1:])
         return Forecasts(y_hat)
@@ -227,7 +228,7 @@ class Live:
         self._rows_since += steps
         if self._rows_since > _COUNTED_STEPS:
             after = self._end.calendar.after
-            last = np.array([after(last, self._rows_since)[-1] for last in self._end.last])
+            last: Any = np.array([after(last, self._rows_since)[-1] for last in self._end.last])
             self._end, self._rows_since = replace(self._end, last=last), 0
 
     @property
@@ -253,7 +254,8 @@ class Live:
         for part, owner in self._parts().items():
             owner.remember({name.removeprefix(f"{part}."): a for name, a in memory.items() if name.startswith(part)})
         self._stepwise.forecast = memory["reference"]
-        self._end = replace(self._end, last=memory["last"].astype(self._end.last.dtype))
+        last: Any = memory["last"].astype(self._end.last.dtype)
+        self._end = replace(self._end, last=last)
         self._rows_since = int(memory["rows"][0])
         kept = [
             Forecasts(**{name: memory[f"forecast{i}.{name}"] for name in _arrays_of(forecasts)})

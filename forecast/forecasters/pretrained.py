@@ -275,7 +275,8 @@ class LivePretrained:
 
     def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
         """Go on from where `memory` was taken."""
-        self._last, self._rows_since = memory["last"].astype(self._last.dtype), int(memory["rows"][0])
+        last: Any = memory["last"].astype(self._last.dtype)
+        self._last, self._rows_since = last, int(memory["rows"][0])
         for i, bank in enumerate(self._banks):
             own = f"bank{i}."
             bank.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})

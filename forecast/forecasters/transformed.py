@@ -120,7 +120,8 @@ class FittedTransformed:
             What was wrapped is not a network.
 
         """
-        return replace(self, fitted=_startable(self.fitted).of_series(i))
+        alone: Any = _startable(self.fitted).of_series(i)
+        return replace(self, fitted=alone)
 
     def chosen(self) -> Transformed:
         """Return the forecaster with everything fixed that was chosen on validation."""

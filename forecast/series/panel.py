@@ -7,7 +7,7 @@ A *row* is one step of one series in the packed arrays; an *origin* is the last 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,17 @@ class Statics:
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """Where data came from: what was found and decided as they were read, and the settings `data.*` that say so."""
+
+    found: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+    settings: dict[str, Any]
+    form: TableForm | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Panel:
     """Series packed one after the other; never changed in place.
 
@@ -112,6 +123,7 @@ class Panel:
         Missing values that were not filled and must not be read. None: there are none.
     ahead : covariates that are known ahead; `cut` leaves them whole
     static : covariates that are constant in each series
+    origin : where the data came from, in a panel that the user was handed
 
     """
 
@@ -125,6 +137,13 @@ class Panel:
     masked: BoolArray | None = None
     ahead: KnownAhead | None = None
     static: Statics | None = None
+    origin: Origin | None = None
+
+    def _repr_html_(self) -> str:
+        """What was found, a line and the first rows, for a notebook."""
+        from forecast.series.sketch import html_of  # noqa: PLC0415
+
+        return html_of(self)
 
     def __len__(self) -> int:
         """Return the number of series."""

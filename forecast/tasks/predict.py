@@ -72,9 +72,16 @@ class Prediction:
 
 
 def predict(
-    run: str | Path, data: Mapping[str, Any], folder: str | Path, outputs: str | Path = "outputs"
+    run: str | Path,
+    data: Mapping[str, Any],
+    folder: str | Path,
+    outputs: str | Path = "outputs",
+    *,
+    source: Source | None = None,
 ) -> Prediction:
     """Forecast what comes after the data with a trained run; `data` are the settings of `data.*` that are new.
+
+    `source` are data that are in memory already; None: they are read.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def predict(
     opened = open_run(run, outputs)
     job = newer_job(opened, data)
     with new_folder(folder) as draft:
-        source = newer_source(opened, job)
+        source = source or newer_source(opened, job)
         ahead = forecast_after(opened, job, source)
         source, panel = ahead.source, ahead.panel
         last = last_forecast(opened, panel)

@@ -10,13 +10,11 @@ import numpy as np
 import orjson
 
 from forecast.errors import ForecastError
-from forecast.reading.covariates import check_known_ahead
 from forecast.reading.row_stream import RowReader
 from forecast.runs import files
 from forecast.runs.run import channels_of, open_run
-from forecast.tasks.newer import common_panel, newer_job, newer_source
 from forecast.tasks.stream_series import Answer
-from forecast.tasks.stream_state import Stream
+from forecast.tasks.stream_state import Stream, begin_stream
 from forecast.wording import counted
 
 if TYPE_CHECKING:
@@ -116,14 +114,10 @@ def _begun(run: Run, data: Mapping[str, Any], settings: StreamSettings, say: Cal
         return Stream.open(run, settings.state, settings.interval)
     if not settings.history:
         return Stream(run, None, settings.interval)
-    job = newer_job(run, data, "stream")
-    panel, notes = common_panel(run, newer_source(run, job).panel, getattr(job.data, "on_new_series", "error"))
-    check_known_ahead(panel, run.problem.horizon)
-    for note in notes:
+    begun = begin_stream(run, data, settings.interval)
+    for note in begun.notes:
         say(note)
-    begun = Stream(run, panel, settings.interval)
-    last = run.calendar.write(panel.times[-1:])[0]
-    say(f"goes on after {counted(len(panel.times), 'row')} of the data, the last of {last}")
+    begun.notes.clear()
     return begun
 
 

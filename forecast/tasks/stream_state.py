@@ -13,19 +13,22 @@ from safetensors.numpy import load, save
 
 from forecast.errors import ForecastError
 from forecast.evaluation.online import Backtested
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.row_stream import Columns, Row
 from forecast.runs import files
 from forecast.runs.run import channels_of
 from forecast.series.date_features import features_of, with_features
-from forecast.series.panel import Panel
 from forecast.series.timetable import Timetable
+from forecast.tasks.newer import common_panel, newer_job, newer_source
 from forecast.tasks.settings import check_job
 from forecast.tasks.stream_series import BETWEEN, Answer, StreamedSeries, read_value, stand_in
+from forecast.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from forecast.runs.run import Run
+    from forecast.series.panel import Panel, Source
 
 LEVELS = {0.5: (0.25, 0.75), 0.8: (0.1, 0.9), 0.9: (0.05, 0.95), 0.95: (0.025, 0.975)}
 """Ends of the interval that holds a share of what comes."""
@@ -153,9 +156,9 @@ class Stream:
             arrays = load(Path(path).read_bytes())
         except (OSError, SafetensorError, ValueError) as error:
             raise ForecastError(f"`stream.state={path}` cannot be read ({error}): name another file") from None
-        if not np.array_equal(arrays.pop("run", None), stream._fingerprint()):
+        if not np.array_equal(arrays.pop("run", np.zeros(0)), stream._fingerprint()):
             raise ForecastError(f"`stream.state={path}` is of another run than {run.folder}: name another file")
-        if not np.array_equal(arrays.pop("levels", None), np.array(stream.levels or ())):
+        if not np.array_equal(arrays.pop("levels", np.full(1, np.nan)), np.array(stream.levels or ())):
             raise ForecastError(f"`stream.state={path}` has other intervals: leave `stream.interval` as it was")
         try:
             for i in sorted({int(name.partition(BETWEEN)[0]) for name in arrays}):
@@ -201,6 +204,21 @@ class Stream:
         except ForecastError as error:
             return error
         return self._series[i].latest(row)
+
+
+def begin_stream(run: Run, data: Mapping[str, Any], share: float | None = 0.9, source: Source | None = None) -> Stream:
+    """Begin after data, which are read as task=predict reads them; `source` are data that are in memory already.
+
+    What was left out, and where the data end, are the first notes of the stream.
+    """
+    job = newer_job(run, data, "stream")
+    source = source or newer_source(run, job)
+    panel, notes = common_panel(run, source.panel, getattr(job.data, "on_new_series", "error"))
+    check_known_ahead(panel, run.problem.horizon)
+    begun = Stream(run, panel, share)
+    last = run.calendar.write(panel.times[-1:])[0]
+    begun.notes = [*notes, f"goes on after {counted(len(panel.times), 'row')} of the data, the last of {last}"]
+    return begun
 
 
 def _texts(names: Sequence[Any]) -> tuple[str, ...]:

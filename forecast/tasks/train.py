@@ -39,11 +39,11 @@ from forecast.tasks.terminal import Work, say, silent, working
 from forecast.wording import listed, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from forecast.evaluation.recommendation import Recommendation
-    from forecast.forecasters.interface import Fitted
+    from forecast.forecasters.interface import Fitted, Forecaster
     from forecast.series.panel import Source
     from forecast.tasks.prepare import OnEpoch
     from forecast.tasks.settings import JobSettings
@@ -98,11 +98,13 @@ def train(
     source: Source | None = None,
     *,
     resumed: bool = False,
+    own: Sequence[Forecaster] = (),
 ) -> TrainResult:
     """Train, backtest, judge, forecast, and leave a run folder; it prints to `console` (None: the terminal).
 
     `source` is what `load_source(job.data)` gave, where it was read before. `resumed`: go on with what an earlier
     process left of the run of this folder (`forecast.runs.unfinished`); the outcome is the same to the last bit.
+    `own` are more forecasters to compare.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def train(
         job = prepared.job
         say(console, [*_introduction(prepared), *went_on])
         with checkpoint.written_on_failure(), working(console, job.training.max_epochs) as work:
-            fits = fit(prepared, work, checkpoint)
+            fits = fit(prepared, work, checkpoint, own)
             evaluation = judge(prepared, fits, work)
             final = refit(prepared, evaluation, work)
             finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes))
@@ -181,7 +183,7 @@ def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch |
     return Validated(validation_score, max(member.graph_bytes for member in trained.members) / 1e6)
 
 
-def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None) -> Fits:
+def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None, own: Sequence[Forecaster] = ()) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
     job, task = prepared.job, prepared.task
     if isinstance(job.model, BackboneSettings):
@@ -189,7 +191,7 @@ def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None) ->
         with importing():
             import forecast.training.fit  # noqa: F401, PLC0415
 
-    candidates = forecasters(job, work.epoch, checkpoint)
+    candidates = (*forecasters(job, work.epoch, checkpoint), *own)
     fits = fit_all(candidates, prepared.panel, task.split, task.problem, on_progress=work.stage)
     raise_failure(fits, candidates[0].name)
     return fits

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.run import Run
-    from forecast.series.panel import IntArray, Panel
+    from forecast.series.panel import IntArray, Panel, Source
     from forecast.tasks.settings import UpdateSettings
     from forecast.tasks.terminal import Work
 
@@ -80,10 +80,12 @@ def update(
     *,
     report: ReportSettings | None = None,
     console: Console | None = None,
+    source: Source | None = None,
 ) -> UpdateResult:
     """Let the network of a run go on learning; `data` are the settings of `data.*` that are new.
 
-    `report` says what the new report shows; None: what that of the run shows.
+    `report` says what the new report shows; None: what that of the run shows. `source` are data that are in memory
+    already; None: they are read.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def update(
     job = newer_job(opened, data, "update")
     job = job.model_copy(update={"report": report or job.report})
     with new_folder(folder) as draft:
-        source = newer_source(opened, job)
+        source = source or newer_source(opened, job)
         panel = fitting_panel(opened, source.panel)
         check_known_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)

@@ -1,0 +1,124 @@
+"""The face for notebooks: a frame goes in, a run comes out, and what a run does is what the tasks do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+
+import forecast as fc
+from forecast.runs.run import open_forecast
+
+DAYS = pd.date_range("2024-01-01", periods=170, freq="D")
+SALES = 20 + np.sin(2 * np.pi * np.arange(170) / 7) + np.random.default_rng(0).normal(0, 0.2, 170)
+FRAME = pd.DataFrame({"unique_id": "shop", "ds": DAYS, "y": SALES})
+QUICK = {"model.hidden_size": 4, "training.max_epochs": 2, "training.threads": 1, "training.accelerator": "cpu"}
+HORIZON = 5
+
+
+class LastWeeksMedian:
+    def fit(self, values):
+        self.middle = np.median(values[-7:])
+
+    def forecast(self, horizon):
+        return np.full(horizon, self.middle)
+
+
+class NeverWorks:
+    def fit(self, values):
+        raise ValueError("no luck today")
+
+    def forecast(self, horizon):
+        return []
+
+
+@pytest.fixture(scope="module")
+def run():
+    own = {"median": LastWeeksMedian(), "mine": Ridge(alpha=3.0), "broken": NeverWorks()}
+    known = FRAME.iloc[:150]
+    return fc.fit(known, HORIZON, "lstm", baselines=["naive"], forecasters=own, settings=QUICK)
+
+
+def test_own_forecasters_stand_in_the_comparison_and_one_that_fails_has_its_reason(run):
+    table = run.leaderboard.set_index("model")
+    assert set(table.index) >= {"lstm", "naive", "median", "mine", "broken"}
+    assert table.loc["broken", "status"] == "ValueError: no luck today"
+    assert table.loc[["median", "mine", "naive"], "mase"].notna().all()
+    results = pd.read_parquet(run.folder / "results.parquet")
+    of_median = results[
+        (results["model"] == "median") & results.get("quantile", pd.Series(np.nan, results.index)).isna()
+    ]
+    first = of_median.iloc[0]
+    known = SALES[: DAYS.get_loc(first["cutoff"]) + 1]
+    assert first["y_hat"] == pytest.approx(np.median(known[-7:]))
+
+
+def test_the_forecast_is_a_frame_with_dates_and_in_nixtlas_form_each_model_has_columns(run):
+    table = run.forecast()
+    assert table["ds"].tolist() == DAYS[150 : 150 + HORIZON].tolist()
+    assert table.columns.tolist()[:3] == ["unique_id", "ds", "y_hat"]
+    wide = run.forecast(form="nixtla")
+    written = [row for row in open_forecast(run.folder) if row.model == "lstm"]
+    np.testing.assert_array_equal(wide["lstm"], [row.y_hat for row in written])
+    np.testing.assert_array_equal(wide["lstm-lo-90"], [row.quantiles[1] for row in written])
+    np.testing.assert_array_equal(wide["lstm-hi-95"], [row.quantiles[-1] for row in written])
+    with pytest.raises(fc.ForecastError, match="no forecast of 'gru' was kept"):
+        run.forecast(model="gru")
+
+
+def test_a_run_is_kept_and_opened_and_goes_on_with_newer_data(run, tmp_path):
+    folder = run.save(tmp_path / "kept")
+    again = fc.load(folder)
+    pd.testing.assert_frame_equal(again.forecast(), run.forecast())
+    assert (again.verdict, again.recommended) == (run.verdict, run.recommended)
+    with pytest.raises(fc.ForecastError, match="exists already"):
+        run.save(folder)
+    ahead = again.predict(FRAME)
+    assert ahead["ds"].tolist()[0] == DAYS[-1] + pd.Timedelta(days=1)
+    stream = run.stream()
+    for value in SALES[150:]:
+        answer = stream.update(value)
+    if run.recommended == "lstm":
+        np.testing.assert_allclose(answer.y_hat, ahead["y_hat"], atol=1e-5)
+    assert answer.time == str(DAYS[-1].date())
+    stream.save(tmp_path / "state")
+    np.testing.assert_array_equal(again.stream(tmp_path / "state").update(20.0).y_hat, stream.update(20.0).y_hat)
+
+
+def test_what_a_notebook_shows(run, tmp_path):
+    shown = run._repr_html_()
+    assert run.recommended in shown
+    assert shown.count("<polyline") == 2
+    panel = fc.from_frame(FRAME.assign(unique_id="a <b>"))
+    assert "a &lt;b&gt;" in panel._repr_html_()
+    assert "170 (2024-01-01 to 2024-06-18)" in panel._repr_html_()
+    FRAME.to_csv(tmp_path / "sales.csv", sep=";", index=False)
+    assert "semicolon" in fc.read(tmp_path / "sales.csv")._repr_html_()
+    chart = run.plot().to_dict()
+    assert [layer["mark"]["type"] for layer in chart["layer"]] == ["line", "area", "line"]
+
+
+def test_columns_of_a_frame_are_found_or_asked_for():
+    frame = pd.DataFrame({"day": DAYS[:9], "units": range(9), "price": range(9)})
+    assert fc.from_frame(frame, target="units").target.tolist() == list(range(9))
+    with pytest.raises(fc.ForecastError, match="which column is the target\\? Found units, price"):
+        fc.from_frame(frame)
+    with pytest.raises(fc.ForecastError, match="no column 'store'"):
+        fc.from_frame(frame, target="units", id="store")
+    with pytest.raises(fc.ForecastError, match="has `fit` and `forecast`"):
+        fc.fit(frame[["day", "units"]], forecasters=[object()])
+
+
+def test_every_cell_of_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    book = json.loads((Path(__file__).parents[1] / "docs" / "quickstart.ipynb").read_text(encoding="utf-8"))
+    names = {}
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "quickstart", "exec"), names)
+    assert (tmp_path / "kept" / "run.json").exists()
+    assert np.isfinite(names["answer"].y_hat).all()
