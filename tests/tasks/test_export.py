@@ -96,7 +96,7 @@ def run_of(trained, forecaster, data):
 def test_every_kind_of_network_in_both_graphs(kind, trained, tmp_path):
     network = Recurrent(KINDS[kind], STREAM, learning_rates=None if kind == "esn" else (0.02,))
     told = write_graphs(run_of(trained, network, panel()), tmp_path)
-    assert told["checked"]["largest_difference"] < 1e-5
+    assert 1e-12 < told["checked"]["largest_difference"] < 1e-5  # the network takes part: it is single precision
     assert sorted(path.name for path in tmp_path.iterdir()) == [CONTEXT, NAMES, STEP]
 
 
