@@ -216,7 +216,7 @@ def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
 
     GlobalHydra.instance().clear()  # composed anew: what a job on any file has set
     base = plain_values(compose_job(read_command_line(["data.path=file"])))
-    serve(job.serve, runs, data, base=base, ready=ready)
+    serve(job.serve, runs, data, base=base, streamed=job.stream, ready=ready)
 
 
 def _stream(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -248,7 +248,7 @@ _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None]
     "continue": (_continue, ("continuation.*", "seed", "report.series")),
     "update": (_update, ("update.*", "report.*")),
     "stream": (_stream, ("stream.*",)),
-    "serve": (_serve, ("serve.*",)),
+    "serve": (_serve, ("serve.*", "stream.history", "stream.interval")),
     "app": (_serve, ("serve.*",)),
     "export": (_export, ("format",)),
 }

@@ -40,11 +40,20 @@ class ForecastRequest(Settings):
 
 
 class Row(Settings):
-    """A new row of a stream: a number, or one for each of several series by id."""
+    """A new row of a stream, as `task=stream` takes it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"y": 12.5}, {"y": {"north": 3.5, "south": None}}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"y": 12.5}, {"unique_id": "north", "ds": "2024-03-04", "y": None}]}
+    )
 
-    y: Cell | dict[str, Cell]
+    y: Cell
+    """The value; null where it is missing."""
+    ds: str | None = None
+    """Its time; null: the next step."""
+    unique_id: str | None = None
+    """The series, where the run has several."""
+    covariates: dict[str, Cell] = Field(default_factory=dict)
+    """By name; those of a later step as `name+3`."""
     run: str | None = None
     """Id of the run; null: the only one, or the first."""
 
@@ -74,13 +83,27 @@ class ForecastAnswer(BaseModel):
     notes: list[str]
 
 
+class Streamed(BaseModel):
+    """The forecast of the steps after `ds`, with the ends of the interval; of symbols the likeliest, with chances."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"unique_id": "y", "ds": "2024-03-04", "y_hat": [13.2], "q0.05": [9.8], "q0.95": [16.5]}]
+        },
+    )
+
+    unique_id: str
+    ds: str
+
+
 class StreamAnswer(BaseModel):
-    """The forecast after a row; `dropped` names a stream that had to make room."""
+    """The forecast after a row, what is to be said of it, and in `dropped` a stream that had to make room."""
 
     id: str
     run: str
     rows: int
-    forecast: list[Step]
+    forecast: Streamed
     dropped: str | None
 
 

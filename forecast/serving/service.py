@@ -72,7 +72,7 @@ class Answers:
     folders : where each lies
     functions : what workers can be asked: `forecast(folder, content, request, limits)`, `describe(values)`
     report : the report of a run as HTML
-    start : begin a stream where the data of a run end
+    start : begin a stream of a run from a saved state, or, where that is not there, anew
     values_of : settings of a job of the page, from its file and what is asked for
     command : what runs a job of the page, given its folder
 
@@ -82,7 +82,7 @@ class Answers:
     folders: Mapping[str, str]
     functions: Mapping[str, Callable[..., Any]]
     report: Callable[[str], bytes]
-    start: Callable[[str], Stream]
+    start: Callable[[str, FolderPath | None], Stream]
     values_of: Callable[[str, Asked], dict[str, Any]]
     command: Callable[[FolderPath], Sequence[str]]
 
@@ -90,7 +90,8 @@ class Answers:
 def make_service(answers: Answers, settings: ServeSettings, token: str | None = None) -> FastAPI:
     """Return the service as an ASGI application; its workers live as long as it runs."""
     max_bytes = int(settings.max_mb * 1e6)
-    streams = Streams(answers.start, settings.max_streams)
+    kept = FolderPath(settings.streams) if settings.streams else None
+    streams = Streams(answers.start, settings.max_streams, kept)
     jobs = Jobs(FolderPath(settings.folder), answers.command, settings.keep_days, int(settings.keep_mb * 1e6))
     counters = Counters(
         {
@@ -112,6 +113,7 @@ def make_service(answers: Answers, settings: ServeSettings, token: str | None = 
                 await working
             app.state.workers.close()
             jobs.close()
+            streams.save_all()
 
     app = FastAPI(title="forecast", lifespan=living, docs_url=None, redoc_url=None, responses=_REFUSALS)
     app.add_middleware(Guard, token=token, max_bytes=max_bytes, count=counters.count)
@@ -170,7 +172,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         """Take the next row of a stream and forecast; a new id begins where the data of the run end."""
         row = checked(Row, await body_of(request))
         name = _chosen(answers, row.run or run)
-        made = await streams.update(id, name, {"y": row.y})
+        made = await streams.update(id, name, row)
         return JSONResponse({"id": id, "run": name, **made._asdict()})
 
     @app.delete("/stream/{id}", status_code=204, response_class=Response)

@@ -22,6 +22,7 @@ class ServeSettings(Settings):
     workers : processes that forecast, each one request at a time
     max_waiting : forecasts that wait for a worker; further ones are refused
     max_streams : streams that are kept; a further one drops the one that was idle the longest
+    streams : folder in which the states of streams outlast the service and being dropped; None: they do not
     folder : where the jobs of the page lie, with their uploads and runs
     keep_days, keep_mb : jobs that are older, or beyond this size together, are deleted
     browser : whether `task=app` opens the page in a browser
@@ -39,6 +40,7 @@ class ServeSettings(Settings):
     workers: int = Field(default=1, ge=1, le=256)
     max_waiting: int = Field(default=16, ge=0)
     max_streams: int = Field(default=1000, ge=1)
+    streams: str | None = Field(default=None, min_length=1)
     folder: str = Field(default="outputs/app", min_length=1)
     keep_days: float = Field(default=30.0, gt=0)
     keep_mb: float = Field(default=2000.0, gt=0)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from forecast.serving.forms import Row
 
 
 class Stream(Protocol):
     """A trained network that goes on row by row."""
 
-    def update(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Take a row; return the forecast after it, a step a row."""
+    def update(self, row: Row) -> dict[str, Any]:
+        """Take a row; return the forecast after it, ready for JSON."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the state, from which another one can go on."""
         ...
 
 
 class Updated(NamedTuple):
-    """What a row brought: the forecast, rows since the stream began, and the stream that had to go for it."""
+    """What a row brought: the forecast, rows since the stream began here, and the stream that had to go for it."""
 
-    forecast: list[dict[str, Any]]
+    forecast: dict[str, Any]
     rows: int
     dropped: str | None
 
@@ -38,17 +46,35 @@ class _Kept:
 
 
 class Streams:
-    """Streams by id; `start` makes one, of the run that is named, where its data end."""
+    """Streams by id.
 
-    def __init__(self, start: Callable[[str], Stream], most: int) -> None:
-        self._start, self._most = start, most
+    Parameters
+    ----------
+    start
+        Makes one of the run that is named, from a file that `save` wrote or, where that is not there, anew.
+    most
+        How many are kept; a further one drops the one that was idle the longest.
+    folder
+        Where the states of streams that are dropped, and of all at the end, are kept; None: nowhere.
+
+    """
+
+    def __init__(self, start: Callable[[str, Path | None], Stream], most: int, folder: Path | None = None) -> None:
+        self._start, self._most, self._folder = start, most, folder
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ForecastError(
+                    f"the streams cannot be kept in {str(folder)!r} ({error.strerror}): set `serve.streams=...`"
+                ) from None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # the one that was idle the longest first
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._kept)
 
-    async def update(self, name: str, run: str, row: Mapping[str, Any]) -> Updated:
+    async def update(self, name: str, run: str, row: Row) -> Updated:
         """Take a row of a stream, which begins with its first one.
 
         Raises
@@ -61,7 +87,8 @@ class Streams:
         if kept is None:
             kept = self._kept[name] = _Kept(run)
             if len(self._kept) > self._most:
-                dropped, _ = self._kept.popitem(last=False)
+                dropped, idle = self._kept.popitem(last=False)
+                self._save(dropped, idle)
         elif kept.run != run:
             raise ForecastError(
                 f"the stream {name!r} is of the run {kept.run!r}, and {run!r} was asked for: choose another id, or "
@@ -71,9 +98,9 @@ class Streams:
         async with kept.lock:  # rows of one stream are taken in the order in which they came
             if kept.stream is None:
                 try:
-                    kept.stream = await asyncio.to_thread(self._start, run)
+                    kept.stream = await asyncio.to_thread(self._start, run, self._state_of(name))
                 except BaseException:
-                    self.drop(name)
+                    self._kept.pop(name, None)
                     raise
             forecast = kept.stream.update(row)
             kept.rows += 1
@@ -81,4 +108,23 @@ class Streams:
 
     def drop(self, name: str) -> bool:
         """Forget a stream; return whether there was one."""
-        return self._kept.pop(name, None) is not None
+        state = self._state_of(name)
+        was_saved = state is not None and state.exists()
+        if state is not None:
+            state.unlink(missing_ok=True)
+        return self._kept.pop(name, None) is not None or was_saved
+
+    def save_all(self) -> None:
+        """Write the states of all streams, where they are kept."""
+        for name, kept in self._kept.items():
+            self._save(name, kept)
+
+    def _save(self, name: str, kept: _Kept) -> None:
+        state = self._state_of(name)
+        if state is not None and kept.stream is not None:
+            kept.stream.save(state)
+
+    def _state_of(self, name: str) -> Path | None:
+        if self._folder is None:
+            return None
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()}.safetensors"

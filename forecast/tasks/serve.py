@@ -15,27 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import numpy as np
-
 from forecast.errors import ForecastError
-from forecast.evaluation.conformal import conformal_quantiles, no_offsets
-from forecast.forecasters.interface import QUANTILES
+from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, FileSettings
 from forecast.runs import files
 from forecast.runs.files import format_forecast
 from forecast.runs.folder import find_run, read_inside
 from forecast.runs.run import Run, channels_of, open_run
-from forecast.series.date_features import features_of, with_features
 from forecast.tasks.describe import describe
-from forecast.tasks.newer import fitting_panel, newer_job, newer_source
+from forecast.tasks.newer import common_panel, newer_job, newer_source
 from forecast.tasks.predict import forecast_after
+from forecast.tasks.settings import StreamSettings
+from forecast.tasks.stream_state import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from forecast.forecasters.live import Forecast
     from forecast.runs.files import ForecastRow
     from forecast.series.panel import Panel, Source
+    from forecast.serving.forms import Row
     from forecast.serving.page import Asked
     from forecast.serving.service import Answers
     from forecast.serving.settings import ServeSettings
@@ -58,11 +56,13 @@ def serve(
     data: Mapping[str, Any] | None = None,
     *,
     base: Mapping[str, Any],
+    streamed: StreamSettings | None = None,
     ready: Callable[[str], None],
 ) -> None:
     """Serve runs until the process is told to end; `ready` is told the address once it is listened at.
 
-    `data` are settings of the data that streams go on from, `base` those of a job on a file, for jobs of the page.
+    `data` are settings of the data that streams go on from, `streamed` how they do, `base` those of a job on a file,
+    for jobs of the page.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def serve(
         raise ForecastError(f"a service needs {error.name}: pip install 'forecast[serve]'") from None
     token = settings.token or os.environ.get("FORECAST_TOKEN") or None
     check_token(settings.host, token)
-    app = make_service(open_answers(runs, data, base=base), settings, token)
+    app = make_service(open_answers(runs, data, base=base, streamed=streamed), settings, token)
     listening = listen(settings.host, settings.port)
     with listening, contextlib.suppress(KeyboardInterrupt):
         host, port = listening.getsockname()[:2]
@@ -115,7 +115,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def open_answers(
-    runs: Sequence[str | Path], data: Mapping[str, Any] | None = None, *, base: Mapping[str, Any]
+    runs: Sequence[str | Path],
+    data: Mapping[str, Any] | None = None,
+    *,
+    base: Mapping[str, Any],
+    streamed: StreamSettings | None = None,
 ) -> Answers:
     """Open runs and return what the service is handed; streams begin at the end of `data`, of a run's own otherwise.
 
@@ -130,16 +134,23 @@ def open_answers(
     folders = _named([find_run(run) for run in runs])
     opened = {name: _open(str(folder)) for name, folder in folders.items()}
 
+    streamed = streamed or StreamSettings()
+
     @functools.cache
-    def past(name: str) -> Panel:
-        return _past_of(opened[name], dict(data or {}))
+    def past(name: str) -> Panel | None:
+        return _past_of(opened[name], dict(data or {})) if streamed.history else None
+
+    def start(name: str, state: Path | None) -> RunStream:
+        if state is not None and state.exists():
+            return RunStream(Stream.open(opened[name], state, streamed.interval))
+        return RunStream(Stream(opened[name], past(name), streamed.interval))
 
     return Answers(
         runs={name: _facts(run) for name, run in opened.items()},
         folders={name: str(folder) for name, folder in folders.items()},
         functions={"forecast": forecast_history, "describe": describe},
         report=lambda name: read_inside(folders[name], files.REPORT, _MAX_REPORT_BYTES),
-        start=lambda name: RunStream(opened[name], past(name)),
+        start=start,
         values_of=functools.partial(job_values, base),
         command=lambda folder: [sys.executable, "-m", "forecast.tasks.page_job", str(folder)],
     )
@@ -283,66 +294,35 @@ def step_of(row: ForecastRow) -> dict[str, Any]:
 def _past_of(run: Run, data: dict[str, Any]) -> Panel:
     """Read the data that streams of a run go on from."""
     job = newer_job(run, data, "serve")
-    panel = fitting_panel(run, newer_source(run, job).panel)
-    return with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
+    panel, _ = common_panel(run, newer_source(run, job).panel, getattr(job.data, "on_new_series", "error"))
+    check_known_ahead(panel, run.problem.horizon)
+    return panel
 
 
 class RunStream:
-    """A stream of a run: its network goes on from a past row by row, with the intervals that the run found."""
+    """A stream of a run as `task=stream` has it, with answers ready for JSON."""
 
-    def __init__(self, run: Run, past: Panel) -> None:
-        self._run, self._live = run, run.network.start(past)
-        intervals, name = run.record.intervals, run.record.network.name
-        self._scale = np.array(intervals.scale)
-        self._offsets = None if run.problem.question.forecasts_probabilities else intervals.arrays().get(name)
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._symbols = channels_of(stream.run.record)[0].categories
 
-    def update(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Take the next value of the series (`y`), or of each by id; return the forecast, a dictionary a step."""
-        return self._steps(self._live.update(self._values(row["y"])))
+    def update(self, row: Row) -> dict[str, Any]:
+        """Take a row; return the forecast of the steps after it."""
+        answer = self._stream.update(row.y, id=row.unique_id, time=row.ds, **row.covariates)
+        made: dict[str, Any] = {"unique_id": answer.id, "ds": answer.time}
+        if answer.chances is not None:
+            made["symbol"] = [self._symbols[int(code)] for code in answer.y_hat]
+            made["chance"] = answer.chances.max(axis=1).tolist()
+        else:
+            made["y_hat"] = answer.y_hat.tolist()
+        if answer.ends is not None and self._stream.levels is not None:
+            for level, end in zip(self._stream.levels, answer.ends, strict=True):
+                made[f"q{level:g}"] = [None if math.isnan(value) else value for value in end.tolist()]
+        if self._stream.notes:
+            made["notes"] = list(self._stream.notes)
+            self._stream.notes.clear()
+        return made
 
-    def _values(self, y: Any) -> list[Any]:
-        ids = self._run.record.data.ids
-        if not isinstance(y, dict):
-            if len(ids) > 1:
-                raise ForecastError(f"the run has {len(ids)} series: send `y` as {{id: value}} with a value for each")
-            y = {ids[0]: y}
-        if set(y) != set(ids):
-            other = sorted(set(y) ^ set(ids))[0]
-            raise ForecastError(f"a row holds a value of each series of the run, and {other!r} is in one of them alone")
-        if self._run.record.data.channels[0].categories:
-            return [y[name] for name in ids]
-        return [_number(y[name], name) for name in ids]
-
-    def _steps(self, made: Forecast) -> list[dict[str, Any]]:
-        times = [made.calendar.write(ds) for ds in made.ds]
-        model = self._run.record.network.name
-        if made.probabilities is not None:
-            return [
-                {"unique_id": name, "ds": times[i][h], "model": model, "symbol": symbol, "y_hat": float(chance)}
-                for i, name in enumerate(made.ids)
-                for h, chances in enumerate(made.probabilities[i])
-                for symbol, chance in zip(made.symbols, chances, strict=True)
-            ]
-        keep, quantiles = self._run.problem.value_range, None
-        if not self._run.problem.question.forecasts_probabilities:
-            centre = made.y_hat[:, :, None] if made.quantiles is None else made.quantiles
-            offsets = no_offsets(*centre.shape[1:]) if self._offsets is None else self._offsets
-            quantiles = keep.keep_quantiles(conformal_quantiles(centre, self._scale, offsets), QUANTILES)
-        y_hat = keep.keep(made.y_hat)
-        return [
-            step_of(
-                files.ForecastRow(
-                    name, times[i][h], model, float(y_hat[i, h]), () if quantiles is None else tuple(quantiles[i, h])
-                )
-            )
-            for i, name in enumerate(made.ids)
-            for h in range(y_hat.shape[1])
-        ]
-
-
-def _number(value: Any, name: str) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ForecastError(f"the value of {name!r} should be a number, or null where it is missing, found {value!r}")
-    return float(value)
+    def save(self, path: Path) -> None:
+        """Write the state."""
+        self._stream.save(path)

@@ -41,7 +41,7 @@ class Tasks:
         self.predicted.append((run, dict(data)))
         return SimpleNamespace(lines=("delimiter comma", f"{run} says 3"))
 
-    def serve(self, settings, runs, data, *, base, ready):
+    def serve(self, settings, runs, data, *, base, streamed, ready):
         self.served.append((settings.port, runs, dict(data)))
         ready("http://127.0.0.1:1")
 

@@ -82,7 +82,7 @@ def test_what_waits_is_bounded(client):
 def test_rows_of_a_stream_are_taken_in_turn_and_kept_apart(client):
     def feed(number):
         url = f"/stream/of {number}"
-        return [client.post(url, json={"y": float(number)}).json()["forecast"][0]["y_hat"] for _ in range(20)]
+        return [client.post(url, json={"y": float(number)}).json()["forecast"]["y_hat"][0] for _ in range(20)]
 
     with ThreadPoolExecutor(3) as threads:
         sums = list(threads.map(feed, range(1, 4)))
@@ -101,13 +101,26 @@ def test_the_stream_that_was_idle_the_longest_makes_room(client):
     assert client.get("/health").json() == {"status": "ok", "runs": 2, "streams": 3}
 
 
+def test_streams_outlast_the_service_and_being_dropped(tmp_path):
+    settings = {"streams": str(tmp_path / "kept"), "max_streams": 1}
+    with served(service(**settings)) as client:
+        for y in (1.0, 2.0):
+            client.post("/stream/a", json={"y": y})
+        assert client.post("/stream/b", json={"y": 5.0}).json()["dropped"] == "a"
+        assert client.post("/stream/a", json={"y": 3.0}).json()["forecast"]["y_hat"] == [6.0]
+    with served(service(**settings)) as client:
+        assert client.post("/stream/b", json={"y": 1.0}).json()["forecast"]["y_hat"] == [6.0]
+        assert client.delete("/stream/a").status_code == 204
+        assert client.post("/stream/a", json={"y": 1.0}).json()["forecast"]["y_hat"] == [1.0]
+
+
 def test_a_stream_is_of_one_run_and_outlives_a_fault(client):
     client.post("/stream/one", json={"y": 1.0})
     said = client.post("/stream/one?run=second", json={"y": 1.0})
     assert said.status_code == 422
     assert "is of the run 'first', and 'second' was asked for" in said.json()["error"]
     assert client.post("/stream/one", json={"y": "fault"}).status_code == 500
-    assert client.post("/stream/one", json={"y": 2.0}).json()["forecast"][0]["y_hat"] == 3.0
+    assert client.post("/stream/one", json={"y": 2.0}).json()["forecast"]["y_hat"] == [3.0]
     assert client.post("/stream/one", json={}).json()["error"].startswith("`y` is missing")
 
 

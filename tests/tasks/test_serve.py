@@ -11,9 +11,11 @@ from small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.runs.files import QUANTILE_COLUMNS, parse_forecast
-from forecast.runs.run import open_forecast, open_run
+from forecast.runs.run import open_forecast
+from forecast.serving.forms import Row
 from forecast.tasks.predict import predict
-from forecast.tasks.serve import RunStream, forecast_history, listen, open_answers
+from forecast.tasks.serve import forecast_history, listen, open_answers
+from forecast.tasks.settings import StreamSettings
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
 
@@ -92,20 +94,25 @@ def test_what_does_not_fit_is_one_line_without_folders_of_ours(run):
     assert "`data.onn_gaps` is not a setting" in refusal(run, content=as_csv(160), data={"onn_gaps": "mask"})
 
 
-def test_a_stream_says_after_each_row_what_predict_says_of_the_whole(run, predicted):
+def test_a_stream_says_after_each_row_what_predict_says_of_the_whole(run, predicted, tmp_path):
     answers = open_answers([run], base={})
-    stream = answers.start("run")
-    for value in VALUES[150:].tolist():
-        steps = stream.update({"y": value})
-    check_same(steps, predicted[0])
-    other = answers.start("run")
-    assert other.update({"y": {"Umsatz": 9.0}})[0]["ds"] == "31.05.2024"
-    for y, line in (
-        ("9", "should be a number, or null where it is missing, found '9'"),
-        ({"Absatz": 1.0}, "'Absatz' is in one of them alone"),
+    stream = answers.start("run", None)
+    for i, value in enumerate(VALUES[150:159].tolist()):
+        stream.update(Row(y=value, ds=f"{DAYS[150 + i]:%d.%m.%Y}" if i % 2 else None))
+    stream.save(tmp_path / "state")
+    for state in (None, tmp_path / "state"):
+        made = (answers.start("run", state) if state else stream).update(Row(y=float(VALUES[159])))
+        assert (made["unique_id"], made["ds"]) == ("Umsatz", "08.06.2024")
+        np.testing.assert_allclose(made["y_hat"], [row.y_hat for row in predicted[0]], atol=1e-5)
+        assert set(made) == {"unique_id", "ds", "y_hat", "q0.05", "q0.95"}
+        assert np.all(np.array(made["q0.05"]) < made["y_hat"])
+    for row, line in (
+        (Row(y="nine"), "nine"),
+        (Row(y=9.0, unique_id="Absatz"), "does not know the series 'Absatz'"),
+        (Row(y=9.0, ds="01.01.2024"), "is before its latest row"),
     ):
         with pytest.raises(ForecastError, match=line):
-            other.update({"y": y})
+            stream.update(row)
 
 
 def test_runs_are_described_by_names_of_their_own(run, trained):
@@ -131,9 +138,7 @@ def test_streams_of_symbols_take_symbols(tmp_path):
     made = train(
         small_job(data=values, model__head="categorical", baseline={}, horizon=2), tmp_path / "symbols", silent()
     )
-    stream = RunStream(opened := open_run(made.folder), made.prepared.panel)
-    steps = stream.update({"y": "a"})
-    assert {step["symbol"] for step in steps} == {"a", "b", "c"}
-    assert sum(step["y_hat"] for step in steps) == pytest.approx(opened.problem.horizon)
-    with pytest.raises(ForecastError, match="'z' is none of them"):
-        stream.update({"y": "z"})
+    answers = open_answers([made.folder], base={}, streamed=StreamSettings(history=False))
+    answer = answers.start("symbols", None).update(Row(y="a"))
+    assert set(answer["symbol"]) <= {"a", "b", "c"}
+    assert all(1 / 3 <= chance <= 1 for chance in answer["chance"])
