@@ -139,6 +139,12 @@ def _pretrained(settings: NamedSettings, seed: int) -> Forecaster:
     return Pretrained(settings.name)
 
 
+def _calendar(settings: NamedSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.calendar_regression import CalendarRegression  # noqa: PLC0415
+
+    return CalendarRegression(settings.name)
+
+
 def _ngram(settings: NgramSettings, seed: int) -> Forecaster:
     from forecast.forecasters.ngrams import Ngram  # noqa: PLC0415
 
@@ -175,6 +181,7 @@ METHODS: dict[str, Method] = {
     "window_mean": Method(WindowMeanSettings, _window_mean, ("value", "direction")),
     "reference": Method(ReferenceSettings, _reference, ("value", "direction")),
     "pretrained": Method(RuleSettings, _pretrained),
+    "calendar_regression": Method(RuleSettings, _calendar),
     "regression": Method(RegressionSettings, _of_scikit_learn, ("value", "direction")),
     **dict.fromkeys(("auto_ets", "auto_arima", "auto_theta", "kalman"), Method(StatisticalSettings, _statistical)),
     "ngram": Method(NgramSettings, _ngram, ("symbol",)),

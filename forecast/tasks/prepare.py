@@ -96,6 +96,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     _check_range(job, source.panel)
     source, short = _long_enough(job, source)
     job, source = _with_model(job, source)
+    job = _on_calendar(job, source)
     _check_recommended(job)
     source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
@@ -256,6 +257,14 @@ def _with_model(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:
         )
     source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))
     return job.model_copy(update={"model": model}), source
+
+
+def _on_calendar(job: JobSettings, source: Source) -> JobSettings:
+    """Leave the regression on the calendar out where rows have no dates, unless it is all that was chosen."""
+    dated = {name: one for name, one in job.baseline.items() if one.method != "calendar_regression"}
+    if source.panel.times.dtype.kind == "M" or not dated or dated == job.baseline:
+        return job
+    return job.model_copy(update={"baseline": dated})
 
 
 def _has_covariates(panel: Panel) -> bool:

@@ -1,0 +1,96 @@
+"""The regression on the calendar, on daily sales whose every effect is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.forecasters.calendar_regression import CalendarRegression, Plan
+from forecast.questions.kinds import Problem
+from forecast.questions.split import Origins, last_origins
+from forecast.series.calendar import Calendar
+from forecast.series.date_features import public_holidays, with_features
+from forecast.series.panel import Channel, KnownAhead, single_series
+
+STEPS, HORIZON = 1000, 14
+PROBLEM = Problem(HORIZON, context_steps=14, season_steps=7, lags=1, leads=0)
+DAYS = pd.date_range("2022-01-01", periods=STEPS + HORIZON)
+WEEK = np.array([0.0, -0.1, -0.05, 0.05, 0.1, 0.3, -0.3])
+PROMOTION, AFTER, HOLIDAY, EVE = 0.3, -0.1, -0.6, 0.25
+
+
+def sales(*, log: bool, noise=0.03, seed=0):
+    """Days of sales around 500: trend with a bend, week, year, holidays with their eves, a promotion with its echo."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(STEPS + HORIZON)
+    promotion = (rng.random(len(t)) < 0.3).astype(float)
+    free = public_holidays(DAYS.to_numpy().astype("datetime64[ns]"), "DE")
+    on = np.array([day.date() in free for day in DAYS])
+    eve = np.array([(day + pd.Timedelta(days=1)).date() in free for day in DAYS])
+    parts = 0.0004 * t - 0.0007 * np.maximum(t - 500, 0) + WEEK[DAYS.day_of_week]
+    parts += 0.2 * np.sin(2 * np.pi * DAYS.day_of_year.to_numpy() / 365.25)
+    parts += PROMOTION * promotion + AFTER * np.concatenate([[0.0], promotion[:-1]]) + HOLIDAY * on + EVE * (eve & ~on)
+    parts += noise * rng.standard_normal(len(t))
+    y = 500 * (np.exp(parts) if log else 1 + parts)
+    panel = single_series(y[:STEPS], DAYS[:STEPS].to_numpy().astype("datetime64[ns]"), Calendar("D"))
+    hidden = np.zeros((len(t), 1), dtype=bool)
+    known = KnownAhead(promotion[:, None], hidden, np.array([0, len(t)]), (Channel("promotion", "future"),))
+    return with_features(replace(panel, ahead=known), ("weekday", "holidays DE"), HORIZON), y
+
+
+@pytest.fixture(name="fitted", scope="module", params=[True, False], ids=["factors", "sums"])
+def fit(request):
+    panel, y = sales(log=request.param)
+    chosen = CalendarRegression("c").fit(panel.cut(np.array([900])), np.array([760]), PROBLEM).chosen()
+    return request.param, chosen.fit(panel, panel.lengths, PROBLEM), panel, y
+
+
+def test_values_or_logarithms_and_the_year_are_chosen_on_validation(fitted):
+    log, final, _, _ = fitted
+    assert (final.plan.log, final.plan.year) == (log, True)
+    assert final.chosen().plan == final.plan
+    assert ("of the logarithm" in final.notes[0]) == log
+
+
+def test_effects_of_promotion_and_holidays_are_recovered_within_5_percent(fitted):
+    log, final, panel, _ = fitted
+    unit = 1.0 if log else 500.0
+    weights, spread = final.fits[0].by_column, panel.ahead.values[:STEPS, 0].std()
+    assert weights["covariate", "promotion"] / spread == pytest.approx(PROMOTION * unit, rel=0.05)
+    assert weights["covariate", "promotion, 1 after"] / spread == pytest.approx(AFTER * unit, rel=0.05)
+    for name in ("Ascension Day", "Labor Day", "German Unity Day"):
+        effect = weights["holidays", "any holiday"] + weights["holidays", name]
+        assert effect == pytest.approx(HOLIDAY * unit, rel=0.05)
+        eve = weights["holidays", "any holiday, the day before"] + weights["holidays", f"{name}, the day before"]
+        assert eve == pytest.approx(EVE * unit, rel=0.15)  # a day that there was two or three times
+
+
+def test_the_days_to_come_are_forecast_to_within_the_noise(fitted):
+    _, final, panel, y = fitted
+    y_hat = final.forecast(panel, last_origins(panel)).y_hat[0]
+    assert np.abs(y_hat / y[STEPS:] - 1).mean() < 0.05
+
+
+def test_it_is_fitted_again_as_rows_come_in():
+    """After a new slope, forecasts from later origins follow it, though the fitted object does not change."""
+    t = np.arange(400.0)
+    y = 10 + 0.1 * np.minimum(t, 200) - 0.3 * np.maximum(t - 200, 0)
+    panel = single_series(y, DAYS[:400].to_numpy().astype("datetime64[ns]"), Calendar("D"))
+    plan = Plan(year=False, bend=3.0, smoothing=1.0, decay=1.0)
+    fitted = CalendarRegression("c", plan).fit(panel.cut(np.array([200])), np.array([200]), Problem(10, 10))
+    early, late = fitted.forecast(panel, Origins(np.array([0, 0]), np.array([199, 380]))).y_hat
+    np.testing.assert_allclose(early, 10 + 0.1 * np.minimum(t[200:210], 400), atol=0.2)
+    np.testing.assert_allclose(late, y[381:391], atol=0.3)
+
+
+def test_without_dates_it_has_a_season_by_steps():
+    rng = np.random.default_rng(1)
+    y = np.sin(2 * np.pi * np.arange(300) / 12) + 0.1 * rng.standard_normal(300)
+    panel = single_series(y, np.arange(300), Calendar(None))
+    fitted = CalendarRegression("c").fit(panel.cut(np.array([240])), np.array([200]), Problem(12, 24, 12))
+    origins = Origins(np.zeros(40, dtype=int), np.arange(245, 285))
+    truth = np.sin(2 * np.pi * (origins.steps[:, None] + np.arange(1, 13)) / 12)
+    assert np.abs(fitted.forecast(panel, origins).y_hat - truth).mean() < 0.06
