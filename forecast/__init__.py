@@ -13,6 +13,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from forecast import version as _version
+
+__version__ = _version.__version__
+
 if TYPE_CHECKING:
     from forecast.errors import ForecastError as ForecastError
     from forecast.evaluation.backtest import Backtest as Backtest

@@ -1,6 +1,7 @@
 """A wheel brings its configuration and its data, and its console script works from any folder."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import forecast
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,6 +71,15 @@ def test_the_constraints_fit_every_machine():
     for line in lines:
         assert "==" in line
         assert not any(word in line for word in ("nvidia", "cuda", "triton", "file:", "http:", "https:", "+", " @ "))
+
+
+def test_errors_name_the_distribution_that_has_the_extras():
+    """What `pip install forecast` fetches is somebody else's."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", *(ROOT / "forecast").rglob("*.py")]
+    named = [found for page in pages for found in re.findall(r"pip install '([\w-]+)\[", page.read_text("utf-8"))]
+    assert set(named) == {project["name"]}
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == forecast.__version__
 
 
 def test_every_dependency_is_constrained():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ from forecast.app.signals import ended_line, heeded
 from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
 from forecast.errors import ForecastError, Stopped
 from forecast.tasks.settings import check_job
+from forecast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(line: CommandLine) -> int:
     if "--version" in line.flags:
-        print(f"forecast {version('forecast')} (Hydra {hydra.__version__})")
+        print(f"forecast {__version__} (Hydra {hydra.__version__})")
     elif {"--help", "-h"} & set(line.flags):
         print(_help_text(line))
     elif line.shows:

@@ -191,7 +191,7 @@ def _extra(module: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError:
         raise ForecastError(
-            f"graphs are written and checked by {module}, which is not installed: pip install 'forecast[onnx]'"
+            f"graphs are written and checked by {module}, which is missing: pip install 'recurrent-forecast[onnx]'"
         ) from None
 
 

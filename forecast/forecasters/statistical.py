@@ -152,7 +152,7 @@ def _search(method: str) -> Search:
         import_module("statsmodels")
     except ModuleNotFoundError as error:
         raise ForecastError(
-            "statistical models need statsmodels, which is not installed: pip install 'forecast[statistical]'"
+            "statistical models need statsmodels, which is not installed: pip install 'recurrent-forecast[statistical]'"
         ) from error
     # statsmodels takes seconds to import; only who asks for it pays.
     from forecast.forecasters.model_search import SEARCHES  # noqa: PLC0415

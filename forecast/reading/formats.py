@@ -393,7 +393,7 @@ def _extra(module: str, what: str, extra: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError:
         raise ForecastError(
-            f"{what} are read by {module}, which is not installed: pip install 'forecast[{extra}]'"
+            f"{what} are read by {module}, which is not installed: pip install 'recurrent-forecast[{extra}]'"
         ) from None
 
 

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
 from forecast.settings import Settings
+from forecast.version import __version__
 
 FORMAT: Final = 1
 """Raised whenever an older program could no longer read the folder."""
@@ -247,7 +248,8 @@ def package_versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
     return {
         "python": platform.python_version(),
-        **{name: _version_or_unknown(name) for name in ("forecast", *_RECORDED_PACKAGES)},
+        "forecast": __version__,
+        **{name: _version_or_unknown(name) for name in _RECORDED_PACKAGES},
     }
 
 

@@ -76,7 +76,7 @@ def serve(
         from forecast.serving.guard import check_token  # noqa: PLC0415
         from forecast.serving.service import make_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ForecastError(f"a service needs {error.name}: pip install 'forecast[serve]'") from None
+        raise ForecastError(f"a service needs {error.name}: pip install 'recurrent-forecast[serve]'") from None
     token = settings.token or os.environ.get("FORECAST_TOKEN") or None
     check_token(settings.host, token)
     app = make_service(open_answers(runs, data, base=base, streamed=streamed), settings, token)

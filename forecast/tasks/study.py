@@ -20,7 +20,7 @@ try:
     from sqlalchemy.exc import SQLAlchemyError
 except ModuleNotFoundError as missing:
     raise ForecastError(
-        f"task=tune needs {missing.name}, which is not installed: pip install 'forecast[tune]'"
+        f"task=tune needs {missing.name}, which is not installed: pip install 'recurrent-forecast[tune]'"
     ) from None
 
 if TYPE_CHECKING:

@@ -323,7 +323,7 @@ def test_a_time_limit_is_the_reason_of_its_row_and_of_no_other():
 
 def test_without_the_extra_a_line_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "statsmodels", None)
-    with pytest.raises(ForecastError, match=r"pip install 'forecast\[statistical\]'"):
+    with pytest.raises(ForecastError, match=r"pip install 'recurrent-forecast\[statistical\]'"):
         fit("kalman", np.arange(30.0), 30, Problem(2, 4, 1))
 
 

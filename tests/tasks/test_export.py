@@ -175,7 +175,7 @@ def test_without_the_extra_the_line_names_it(run_folder, monkeypatch):
         raise ModuleNotFoundError(module)
 
     monkeypatch.setattr(files, "import_module", missing)
-    with pytest.raises(ForecastError, match=r"pip install 'forecast\[onnx\]'"):
+    with pytest.raises(ForecastError, match=r"pip install 'recurrent-forecast\[onnx\]'"):
         export(run_folder)
     assert not [path for path in run_folder.iterdir() if path.name.startswith(".")]
 
