@@ -17,6 +17,7 @@ from forecast.app.composition import added_folders, compose_sweep, load_extensio
 from forecast.app.overrides import exists, overridden_keys, quote_override, quoted, text_keys
 from forecast.errors import ForecastError
 from forecast.tasks.settings import JobSettings
+from forecast.tasks.space import read_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,9 @@ _FILE = re.compile(
 
 _CHOOSES_A_MODEL = ("model", "training", "ensemble", "combine", "experiment", "task")
 """Sections of settings that speak of a certain network, or of another task than training."""
+
+_SWEPT_VALUES = 5
+"""Of an interval that is swept over."""
 
 _SHOWING = ("--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--cfg", "-c", "--info", "-i")
 
@@ -90,6 +94,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     line = CommandLine(tuple(flags), tuple(overrides))
     load_extensions(added_folders(line))  # which keys take text, their settings say
     understood = [_NO_BASELINE if override == "baseline=null" else override for override in _with_paths(overrides)]
+    if line.sweeps:
+        understood = [_spread_out(override) for override in understood]
     quoted = tuple(quote_override(override, sweeps=line.sweeps) for override in understood)
     return _with_csv(CommandLine(line.flags, quoted))
 
@@ -136,6 +142,18 @@ def _with_paths(overrides: Sequence[str]) -> list[str]:
     if len(paths) < 2:
         return [*others, *(f"data.path={path}" for path in paths)]
     return [*others, f"data.path=[{','.join(paths)}]"]
+
+
+def _spread_out(override: str) -> str:
+    """Replace an interval to sweep over by values in even steps, on a logarithmic scale where it is tagged so.
+
+    >>> _spread_out("model.dropout=interval(0,0.4)"), _spread_out("horizon=3")
+    ('model.dropout=0.0,0.1,0.2,0.3,0.4', 'horizon=3')
+    """
+    key, _, value = override.partition("=")
+    if "interval(" not in value or key.lstrip("+~").startswith("tune."):
+        return override
+    return f"{key}={','.join(map(str, read_dimension(value, key).grid(_SWEPT_VALUES)))}"
 
 
 def _is_file(argument: str) -> bool:

@@ -20,11 +20,13 @@ from forecast.app.composition import (
     compose_job,
     compose_sweep,
     conf_dir,
+    count_jobs,
     plain_values,
 )
 from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import full_errors, report_error, run_job
+from forecast.app.outcomes import begin_outcomes
 from forecast.app.overrides import overridden_keys
 from forecast.app.signals import ended_line, heeded
 from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
@@ -100,8 +102,10 @@ def _run_sweep(line: CommandLine) -> None:
     if "resume" in overridden_keys(line.overrides):
         raise ForecastError("`resume` goes on with one run, and `-m` begins several: leave one of them out")
     check_one_question(swept_questions(line.overrides))
-    claim = _claim(line, "hydra.sweep.dir", compose_sweep(line).hydra.sweep.dir)
+    config = compose_sweep(line)
+    claim = _claim(line, "hydra.sweep.dir", config.hydra.sweep.dir)
     try:
+        begin_outcomes(claim.folder, count_jobs(line, config))
         _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
         finish_sweep(claim.folder)
     except (KeyboardInterrupt, Stopped):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,13 @@ def compose_sweep(line: CommandLine) -> DictConfig:
             for option in options[1:]:
                 _composed(name, (*first[:i], option, *first[i + 1 :]))
         return _composed(name, first)
+
+
+def count_jobs(line: CommandLine, config: DictConfig) -> int:
+    """Return how many jobs a sweep has: the combinations of all values, of the command line and the configuration."""
+    said = {override.partition("=")[0]: override for override in line.overrides}
+    swept = {str(key): f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()}
+    return math.prod(len(_values(override)) for override in {**swept, **said}.values())
 
 
 def plain_values(config: DictConfig) -> dict[str, Any]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_LAUNCHERS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+"""Launchers of Hydra's jobs, and the extras that bring them."""
+
+
 def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
     """Say which override is to blame; `name` is the primary configuration. Call it while Hydra is initialised."""
     try:
@@ -69,6 +73,8 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
     for option in (str(name) for name in chosen if name is not None):
         if option not in options and not parsed.is_delete():
             near = difflib.get_close_matches(option, options, n=1)
+            if group == "hydra/launcher" and option in _LAUNCHERS:
+                yield f"`{group}={option}` is not installed: pip install 'forecast[{_LAUNCHERS[option]}]'"
             hint = f"did you mean `{group}={near[0]}`?" if near else f"choose among {', '.join(options)}"
             yield f"`{group}={option}` is not there: {hint}"
 

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from forecast.app.composition import load_extensions, plain_values
-from forecast.app.outcomes import Outcome, write_outcome
+from forecast.app.outcomes import Outcome, known_outcomes, progress, write_outcome
 from forecast.app.overrides import overridden_keys
 from forecast.app.resuming import clean_lines, interrupted_job
 from forecast.app.signals import said_when_ended
 from forecast.errors import ForecastError
 from forecast.importing import importing
+from forecast.network.settings import BackboneSettings
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -365,38 +367,50 @@ def _without_our_full_error() -> Iterator[None]:
 
 
 def _run_in_sweep(config: DictConfig) -> float:
+    hydra = HydraConfig.get()
+    folder, number = Path(hydra.sweep.dir), int(hydra.job.num)
     settings: dict[str, Any] = {}
-    score, memory, seconds, status = None, None, 0.0, "ok"
+    score, memory, fingerprint, seconds, status = None, None, None, 0.0, "ok"
     try:
         job = _job(config)
         settings = job.model_dump(mode="json")
-        score, memory, seconds = _timed_score(job)
+        if (done := next((one for one in known_outcomes(folder) if one.settings == settings), None)) is not None:
+            done = replace(done, job=number, overrides=_overrides())
+            write_outcome(done, folder)
+            print(f"{done.line()}, done before{progress(folder)}")
+            return float("inf") if done.validation_mase is None else done.validation_mase
+        score, memory, fingerprint, seconds = _timed_score(job)
     except (ForecastError, SystemExit) as error:
         status = str(error) or "failed"
     except Exception as error:  # one job's fault must not take the others' results along
         traceback.print_exc()
         status = f"{type(error).__name__}: {error}"
-    hydra = HydraConfig.get()
-    outcome = Outcome(int(hydra.job.num), _overrides(), settings, score, seconds, " ".join(status.split()), memory)
-    write_outcome(outcome, Path(hydra.sweep.dir))
-    print(outcome.line())
+    outcome = Outcome(
+        number, _overrides(), settings, score, seconds, " ".join(status.split()), memory, fingerprint, time.time()
+    )
+    write_outcome(outcome, folder)
+    print(f"{outcome.line()}{progress(folder)}")
     return float("inf") if score is None else score
 
 
-def _timed_score(job: JobSettings) -> tuple[float | None, float | None, float]:
-    """Return the validation MASE of a job and the MB that a training step holds, None without any, and its seconds.
+def _timed_score(job: JobSettings) -> tuple[float | None, float | None, str | None, float]:
+    """Return the validation MASE of a job, the MB that a training step holds, which data it was, and its seconds.
+
+    The first three are None of a task that does not train.
 
     Imports count for nobody: they would all fall to the first job.
     """
     if job.task == "train":
         with importing():
+            if isinstance(job.model, BackboneSettings):
+                import forecast.training.fit  # noqa: F401
             from forecast.tasks.train import validate
 
         began = time.perf_counter()
         return *validate(job), time.perf_counter() - began
     began = time.perf_counter()
     run_task(job, _overrides(), _folder())
-    return None, None, time.perf_counter() - began
+    return None, None, None, time.perf_counter() - began
 
 
 def _job(config: DictConfig) -> JobSettings:

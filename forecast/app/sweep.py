@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from typing import TYPE_CHECKING
 
 from forecast.app.folders import remove_empty
 from forecast.app.jobs import run_task
-from forecast.app.outcomes import Outcome, take_outcomes
+from forecast.app.outcomes import Outcome, take_outcomes, write_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.errors import ForecastError
 from forecast.questions.kinds import VALUE, metric_label, question_of_head
@@ -31,14 +33,30 @@ def finish_sweep(folder: Path) -> None:
     """
     outcomes = take_outcomes(folder)
     clear_sweep(folder)
+    _check_same_data(outcomes)
     if all(outcome.status != "ok" for outcome in outcomes):
         first = outcomes[0].status if outcomes else "nothing was run"
         raise ForecastError(f"none of the {len(outcomes)} jobs succeeded; the first: {first}")
     check_one_question(outcome.question.name for outcome in outcomes if outcome.status == "ok")
-    _write_sweep(sweep_table(outcomes), folder)
+    write_outcomes(outcomes, folder)
+    table = sweep_table(outcomes)
+    _write_sweep(table, folder)
     if (winner := best(outcomes)) is not None:
         _evaluate_winner(winner, scores_over_seeds(outcomes, winner), folder)
+        _write_page(table, folder, winner)
     print(f"all jobs: {folder / 'sweep.csv'}, {folder / 'sweep.html'}")
+
+
+def _check_same_data(outcomes: Sequence[Outcome]) -> None:
+    """Refuse to compare jobs that were done before with others on the same file, which has changed since."""
+    seen: dict[str, str | None] = {}
+    for outcome in (one for one in outcomes if one.fingerprint is not None):
+        data = json.dumps(outcome.settings.get("data"))
+        if seen.setdefault(data, outcome.fingerprint) != outcome.fingerprint:
+            raise ForecastError(
+                "the data have changed since the first jobs of this sweep were done, so that scores cannot be "
+                "compared: choose another `hydra.sweep.dir`"
+            )
 
 
 def check_one_question(names: Iterable[str]) -> None:
@@ -74,6 +92,20 @@ def _write_sweep(table: pd.DataFrame, folder: Path) -> None:
 
     table.to_csv(folder / "sweep.csv", index=False, encoding="utf-8", lineterminator="\n")
     write_sweep_page(table, folder)
+
+
+def _write_page(table: pd.DataFrame, folder: Path, winner: Outcome) -> None:
+    """Write the page once more, with the winner as a command and its score on the test split."""
+    import pandas as pd
+
+    from forecast.reporting.sweep import Winner, scored_on_test, write_sweep_page
+    from forecast.runs.files import LEADERBOARD
+
+    said = [f"{key}={value}" for key, value in _overridden(winner).items() if not key.startswith("hydra")]
+    leaderboard, tested = folder / str(winner.job) / LEADERBOARD, None
+    if leaderboard.is_file():
+        tested = scored_on_test(pd.read_csv(leaderboard), str(winner.settings["model"]["name"]))
+    write_sweep_page(table, folder, winner=Winner(f"python -m forecast {shlex.join(said)}", tested))
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -122,9 +154,11 @@ def keep_interrupted(folder: Path) -> None:
     """Write the table of those jobs that were done before an interrupt; nothing goes to the test split."""
     outcomes = take_outcomes(folder)
     if outcomes:
+        write_outcomes(outcomes, folder)
         _write_sweep(sweep_table(outcomes), folder)
         done = "1 job was done" if len(outcomes) == 1 else f"{len(outcomes)} jobs were done"
         print(f"{done}, none is evaluated on the test split: {folder / 'sweep.csv'}")
+        print(f"the same command with `hydra.sweep.dir={folder}` runs those that are missing")
 
 
 def clear_sweep(folder: Path) -> None:

@@ -150,10 +150,11 @@ def _checkpoint(job: JobSettings, source: Source, folder: Path, *, resumed: bool
 
 
 class Validated(NamedTuple):
-    """What a sweep compares: the validation score, and what the graph of a training step holds in memory, in MB."""
+    """What a sweep compares: the validation score, what the graph of a training step holds in memory, and the data."""
 
     score: float
     graph_mb: float
+    fingerprint: str | None = None
 
 
 def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch | None = None) -> Validated:
@@ -180,7 +181,8 @@ def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch |
         fits, prepared.panel, task.split, task.problem, part="validation", stride=job.backtest.stride
     )
     validation_score = objective(score(validation.results, validation.scales, validation.question), forecaster.name)
-    return Validated(validation_score, max(member.graph_bytes for member in trained.members) / 1e6)
+    graph_mb = max(member.graph_bytes for member in trained.members) / 1e6
+    return Validated(validation_score, graph_mb, prepared.source.fingerprint)
 
 
 def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None, own: Sequence[Forecaster] = ()) -> Fits:

@@ -35,7 +35,7 @@ class Tasks:
 
     def validate(self, job):
         self.validated.append(job)
-        return self.score(job), 1.5
+        return self.score(job), 1.5, None
 
     def predict(self, run, data, folder):
         self.predicted.append((run, dict(data)))
@@ -67,7 +67,11 @@ def tasks(monkeypatch):
     monkeypatch.setattr("forecast.reading.sources.load_source", lambda settings: SimpleNamespace(panel=panel))
     monkeypatch.setattr("forecast.runs.folder.find_run", lambda run: run)
     pages = ModuleType("forecast.reporting.sweep")
-    pages.write_sweep_page = lambda table, folder: (folder / "sweep.html").write_text(table.to_html())
+    pages.Winner = lambda command, test: command
+    pages.write_sweep_page = lambda table, folder, winner="": (folder / "sweep.html").write_text(
+        table.to_html() + winner
+    )
+    pages.scored_on_test = None
     monkeypatch.setitem(sys.modules, pages.__name__, pages)
     return stand_ins
 

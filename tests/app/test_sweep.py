@@ -31,7 +31,7 @@ def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
     assert (winner.model.name, winner.model.hidden_size) == ("lstm", 32)
     sweep = the_sweep(tmp_path)
     assert folder == sweep / "2"
-    assert sorted(path.name for path in sweep.iterdir()) == ["2", "sweep.csv", "sweep.html"]
+    assert sorted(path.name for path in sweep.iterdir()) == ["2", "sweep.csv", "sweep.html", "sweep.json"]
     table = rows(sweep)
     assert list(table[0]) == ["job", "model", "model.hidden_size", "validation_mase", "seconds", "graph_mb", "status"]
     assert [(row["model"], row["model.hidden_size"]) for row in table] == [
@@ -84,7 +84,7 @@ def test_an_interrupted_sweep_keeps_what_was_done(command, tasks, tmp_path):
     assert not tasks.trained
     sweep = the_sweep(tmp_path)
     assert [row["seed"] for row in rows(sweep)] == ["1", "2"]
-    assert sorted(path.name for path in sweep.iterdir()) == ["sweep.csv", "sweep.html"]
+    assert sorted(path.name for path in sweep.iterdir()) == ["sweep.csv", "sweep.html", "sweep.json"]
 
 
 def test_a_sweep_over_seeds_states_their_spread(command, tasks):
@@ -159,3 +159,88 @@ def test_the_experiment_on_truncation_says_what_it_sweeps(command, tasks, tmp_pa
     assert {(job.model.reference, job.data.frequency) for job in tasks.validated} == {("last", 2.0)}
     table = rows(the_sweep(tmp_path))
     assert (table[0]["training.chunk_steps"], table[0]["graph_mb"]) == ("128", "1.5")
+
+
+# Going on
+
+
+def test_a_stopped_sweep_goes_on_with_what_is_missing(command, tasks, tmp_path):
+    def score(job):
+        if job.seed == 3 and not tasks.trained and len(tasks.validated) < 4:
+            raise KeyboardInterrupt
+        return job.seed / 10
+
+    tasks.score = score
+    stopped = command("-m", "seed=2,1,3,4", "hydra.sweep.dir=mine")
+    assert stopped.status == 130
+    assert f"hydra.sweep.dir={tmp_path / 'mine'}` runs those that are missing" in stopped.out
+    assert re.search(r"#0 seed=2: validation MASE 0.2 \(0.0 s\) \(1 of 4, about \d+ s left\)", stopped.out)
+    said = command("-m", "seed=2,1,3,4", "hydra.sweep.dir=mine")
+    assert said.status == 0
+    assert [job.seed for job in tasks.validated] == [2, 1, 3, 3, 4]
+    assert said.out.count("done before") == 2
+    assert "(4 of 4)" in said.out
+    assert [row["seed"] for row in rows(tmp_path / "mine")] == ["1", "2", "3", "4"]
+    assert [job.seed for job, _ in tasks.trained] == [1]
+
+
+def test_a_killed_sweep_goes_on_and_a_finished_one_takes_more(command, tasks, tmp_path):
+    from forecast.app.outcomes import begin_outcomes, write_outcome
+
+    tasks.score = lambda job: job.seed / 10
+    assert command("-m", "seed=1,2", "hydra.sweep.dir=mine").status == 0
+    assert command("-m", "seed=0,1,2", "hydra.sweep.dir=mine").status == 0
+    assert [job.seed for job in tasks.validated] == [1, 2, 0]
+    outcome = Outcome(0, ("seed=7",), {"seed": 7}, 0.7, 1.0, "ok")
+    begin_outcomes(tmp_path / "killed", 3)  # and then killed: `.jobs` is still there
+    write_outcome(outcome, tmp_path / "killed")
+    begin_outcomes(tmp_path / "killed", 3)
+    from forecast.app.outcomes import known_outcomes
+
+    assert known_outcomes(tmp_path / "killed") == [outcome]
+
+
+def test_a_file_that_has_changed_since_is_refused(command, tasks, tmp_path):
+    from forecast.app.sweep import _check_same_data
+
+    with pytest.raises(ForecastError, match="the data have changed since"):
+        _check_same_data([Outcome(0, (), {"data": "a"}, 1.0, 1.0, "ok", fingerprint=said) for said in "xy"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sweep.json").write_text("[1")
+    said = command("-m", "seed=1,2", "hydra.sweep.dir=mine")
+    assert said.status == 2
+    assert "sweep.json' cannot be read: remove it" in said.err
+
+
+def test_an_interval_is_swept_in_even_steps(command, tasks, tmp_path):
+    command("-m", "training.learning_rate=tag(log,interval(0.001,0.1))", "model.hidden_size=int(interval(2,4))")
+    rates = {job.training.learning_rate for job in tasks.validated}
+    assert sorted(rates) == pytest.approx([0.001, 0.003162, 0.01, 0.03162, 0.1])
+    assert {job.model.hidden_size for job in tasks.validated} == {2, 3, 4}
+    assert len(tasks.validated) == 15
+
+
+def test_the_page_has_the_winner_as_a_command(command, tasks, tmp_path):
+    command("-m", "seed=1,2", "hydra.sweep.dir=mine")
+    assert "python -m forecast seed=1" in (tmp_path / "mine" / "sweep.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), ("hydra/launcher=submitit_local",)],
+    ids=["joblib", "submitit"],
+)
+def test_jobs_in_other_processes_leave_their_outcomes(launcher, command, tmp_path):
+    """Jobs that are refused, since these need no torch; what they say comes back from where they ran."""
+    said = command("-m", "horizon=0,-1", *launcher, "hydra.sweep.dir=mine")
+    assert said.status == 2
+    assert "forecast: none of the 2 jobs succeeded; the first: `horizon` should be greater" in said.err
+
+
+def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):
+    from forecast.app import diagnosis
+
+    monkeypatch.setitem(diagnosis._LAUNCHERS, "ray", "many")  # one that is not installed here
+    said = command("-m", "seed=1,2", "hydra/launcher=ray")
+    assert said.status == 2
+    assert said.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'forecast[many]'\n"
