@@ -199,7 +199,8 @@ def _unknown_flag(name: str) -> str:
 def _with_csv(line: CommandLine) -> CommandLine:
     """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads one.
 
-    Where nothing is said of a model or its training, add `model=auto`.
+    Where nothing is said of a model or its training, add `model=auto`; where nothing is said of it, the horizon is what
+    the number of rows suggests (`horizon=0`).
     """
     keys = set(overridden_keys(line.overrides))
     if "data.path" not in keys or ("experiment" in keys and _reads_a_path(line)):
@@ -209,7 +210,9 @@ def _with_csv(line: CommandLine) -> CommandLine:
     said = set(overridden_keys([override for override in line.overrides if override != "task=train"]))
     chosen = line.sweeps or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in said)
     model = ("model=auto",) if reads_csv and not chosen else ()
-    return CommandLine(line.flags, (*csv, *model, *line.overrides))
+    settled = line.sweeps or said & {"task", "experiment", "horizon"}
+    horizon = ("horizon=0",) if reads_csv and not settled else ()
+    return CommandLine(line.flags, (*csv, *model, *horizon, *line.overrides))
 
 
 def _reads_a_path(line: CommandLine) -> bool:

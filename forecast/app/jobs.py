@@ -260,16 +260,17 @@ _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None]
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.questions.kinds import question_of_head
-    from forecast.questions.task import check_splits, split_as_asked
+    from forecast.questions.task import check_splits, split_as_asked, suggested_horizon
     from forecast.reading.sources import load_source
 
     with _said_to_be_read(getattr(job.data, "path", None)):
         source = load_source(job.data)
     question = question_of_head(job.model.head)
-    check_splits(source.panel, job.horizon, question, job.split.over)
+    horizon = job.horizon or suggested_horizon(source.panel)
+    check_splits(source.panel, horizon, question, job.split.over)
     refused = getattr(job.data, "on_short_series", "error") == "error"  # only files have it
     if refused or len(source.panel) == 1:
-        split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, job.horizon)
+        split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, horizon)
     return source
 
 

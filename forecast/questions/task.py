@@ -31,6 +31,7 @@ _SYMBOLS_OF_CONTEXT = 64
 _MOST_OF_TRAINING = 2 / 3
 _LONGEST_CONTEXT = 512
 """Default context, at most: with more, regressors on windows take minutes. `data.context_steps` may say more."""
+USUAL_HORIZON = 20
 _SERIES_NAMED = 5
 """Series that a note names, at most."""
 
@@ -42,6 +43,14 @@ class ForecastTask:
     split: Split
     problem: Problem
     season: Season
+
+
+def suggested_horizon(panel: Panel) -> int:
+    """Return a horizon that the typical series can be judged on: a fifth of its rows, from 1 to 20.
+
+    Of labels at the end of series there is one.
+    """
+    return 1 if panel.at_end else int(np.clip(np.median(panel.lengths) // 5, 1, USUAL_HORIZON))
 
 
 def forecast_task(

@@ -20,7 +20,7 @@ from forecast.forecasters.trajectories import check_trajectories
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import AutoSettings, LstmSettings, ModelSettings, PretrainedSettings
 from forecast.questions.kinds import BASE_RATE, question_of_head
-from forecast.questions.task import check_splits, forecast_task, without_short
+from forecast.questions.task import USUAL_HORIZON, check_splits, forecast_task, suggested_horizon, without_short
 from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
@@ -88,9 +88,10 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     """
     _check_counted(job)
     check_question(job)
+    source = source or load_source(job.data)
+    job, source = _with_horizon(job, source)
     if job.report.paths:
         check_trajectories(job.model, job.horizon)
-    source = source or load_source(job.data)
     source.panel.calendar.after(source.panel.times.max(), job.horizon)  # fails now, and not after the training
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     _check_range(job, source.panel)
@@ -236,6 +237,16 @@ def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None
     short = np.flatnonzero(~np.isin(source.panel.ids, panel.ids))
     forecast_apart = source.panel.take(short) if apart and len(short) else None
     return replace(source, panel=panel, notes=(*source.notes, *notes)), forecast_apart
+
+
+def _with_horizon(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:
+    """Settle a horizon that was left open, and say what it came to where that is less than usual."""
+    if job.horizon:
+        return job, source
+    horizon = suggested_horizon(source.panel)
+    note = f"horizon {horizon}: of so few rows a fifth (`horizon=...` says another)"
+    notes = (*source.notes, note) if horizon < USUAL_HORIZON and not source.panel.at_end else source.notes
+    return job.model_copy(update={"horizon": horizon}), replace(source, notes=notes)
 
 
 def _with_model(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:

@@ -111,7 +111,8 @@ class JobSettings(Settings):
     """Networks that differ in their seed alone and forecast together."""
     combine: Combine | None = None
     """What the members of an ensemble forecast together; null: the median, and of probabilities the mean."""
-    horizon: int = Field(20, ge=1, le=100_000)
+    horizon: int = Field(20, ge=0, le=100_000)
+    """Steps to forecast; 0: as many as the number of rows suggests (`suggested_horizon`)."""
     """Steps to forecast."""
     data: DataSettings
     split: SplitSettings

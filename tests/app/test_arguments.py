@@ -113,9 +113,15 @@ def test_a_flag_that_is_none_is_refused(flag):
 
 
 def test_a_file_alone_says_csv():
-    assert read_command_line(["data.path=x.csv"]).overrides == ("data=csv", "model=auto", "data.path='x.csv'")
+    assert read_command_line(["data.path=x.csv"]).overrides == (
+        "data=csv",
+        "model=auto",
+        "horizon=0",
+        "data.path='x.csv'",
+    )
     assert read_command_line(["data=csv", "data.path=x.csv"]).overrides == (
         "model=auto",
+        "horizon=0",
         "data=csv",
         "data.path='x.csv'",
     )

@@ -13,6 +13,8 @@ from forecast.errors import ForecastError
 from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
+from forecast.questions.task import suggested_horizon
+from forecast.reading.sources import make_panel
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_run
 from forecast.tasks.predict import predict
@@ -142,3 +144,20 @@ def test_auto_takes_the_pretrained_network_below_its_border_and_trains_one_from_
     prepared = prepare(small_job(data={**data, "past": ["promo"]}, model={"name": "auto"}, horizon=3))
     assert prepared.job.model.name == "lstm"
     assert any("reads no covariates" in note for note in prepared.source.notes)
+
+
+@pytest.mark.parametrize(("rows", "horizon"), [(5, 1), (16, 3), (40, 8), (99, 19), (100, 20), (5000, 20)])
+def test_a_horizon_that_is_left_open_can_be_judged_on(rows, horizon):
+    frame = pd.DataFrame({"ds": pd.date_range("2001-01-01", periods=rows, freq="D"), "y": np.arange(rows) ** 1.5})
+    assert suggested_horizon(make_panel(frame)) == horizon
+
+
+def test_a_short_file_is_forecast_with_nothing_said(tmp_path):
+    path = tmp_path / "short.csv"
+    rows = [f"2024-{month:02d}-01,{month**2 % 11}" for month in range(1, 13)] + ["2025-01-01,3", "2025-02-01,5"]
+    path.write_text("month,visitors\n" + "\n".join(rows) + "\n")
+    job = small_job(data={"name": "csv", "path": str(path)}, horizon=0, model={"name": "pretrained"})
+    made = train(job, tmp_path / "run", silent())
+    assert made.prepared.job.horizon == 2
+    assert "horizon 2: of so few rows a fifth" in " ".join(made.prepared.source.notes)
+    assert len((made.folder / "forecast.csv").read_text().splitlines()) == 3
