@@ -104,6 +104,14 @@ class CovariateStream:
         lags = self._encoding.lags
         return self._ahead_from(1 - lags, lags + horizon, self._encoding.leads)
 
+    def date_tables(self, steps: int) -> list[tuple[Float32Array, int]]:
+        """Tables of columns known ahead, (row, column), and the row of the next step, for each series.
+
+        They reach at least `steps` steps ahead; a table is made anew, and never changed, when it is made longer.
+        """
+        self._ahead_from(1, steps)
+        return [(table, self._behind + self._passed + 1) for table in self._ahead]
+
     def learn(self, series: int, steps_ahead: int, given: Mapping[str, Any]) -> None:
         """Take the covariates that are known `steps_ahead` steps after the latest row; the last word holds.
 

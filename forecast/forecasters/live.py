@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, of_probabilities
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.covariate_stream import CovariateStream
     from forecast.network.network import Network
-    from forecast.network.single_step import Steps
+    from forecast.network.single_step import LinearReadout, Steps
     from forecast.network.state import State
     from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
@@ -121,6 +122,7 @@ class Live:
         self._linear = linear_readout(network) if whole else None
         alone = len(scale) == 1 and not (end.symbols or earlier or covariates.reads_past)
         self._at_once = (steps, self._linear) if alone and self._linear and isinstance(steps, CellSteps) else None
+        self._ahead_read: dict[int, tuple[Float32Array, Float32Array]] = {}  # by series: columns, what is read of them
         self._softmax = softmax_readout(network) if whole else None
         if isinstance(network.decoder, DirectDecoder) and network.decoder.reader is not None:
             network.decoder.reader.keep_kernel()
@@ -204,16 +206,30 @@ class Live:
             return self._one_by_one(values, missing, pasts or [None] * len(values))
         if np.count_nonzero(missing):
             values = forward_filled(values, missing, self._buffer.latest)
+        steps, readout = self._at_once
+        ahead = self._read_ahead(readout, len(values) + self._horizon)
         columns = self._covariates.push_many(missing)
         inputs, reference = self._stepwise.push_many(values)  # (step, input), (step, horizon)
         x = (inputs / self._unit).astype(np.float32)
-        steps, readout = self._at_once
         features = steps.run(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
         self._count(len(values))
-        y_hat = readout.of_each(features) * self._unit
+        # (step, horizon, known): the horizon of a step begins with the step after it
+        known = sliding_window_view(ahead[0][1:], self._horizon, axis=0).swapaxes(1, 2) if ahead else None
+        y_hat = readout.of_each(features, known) * self._unit
         y_hat += reference
         self._latest = Forecasts(y_hat[-1:])
         return Forecasts(y_hat)
+
+    def _read_ahead(self, readout: LinearReadout, steps: int) -> list[Float32Array]:
+        """What a read-out reads of the next steps, (step, known) for each series; empty: it reads nothing ahead."""
+        if readout.ahead is None:
+            return []
+        read = []
+        for i, (table, first) in enumerate(self._covariates.date_tables(steps)):
+            if i not in self._ahead_read or self._ahead_read[i][0] is not table:
+                self._ahead_read[i] = table, readout.ahead.known_of(table)
+            read.append(self._ahead_read[i][1][first : first + steps])
+        return read
 
     def _one_by_one(self, values: FloatArray, missing: BoolArray, pasts: Sequence[Any]) -> Forecasts:
         """Do `update_many` by `update`."""
@@ -297,7 +313,8 @@ class Live:
     def _forecast_latest(self) -> Forecasts:
         """Forecast from the latest row alone, an origin of each series."""
         if self._linear is not None:
-            y_hat = self._linear.of_each(self._steps.features) * self._unit
+            known = self._read_ahead(self._linear, self._horizon)
+            y_hat = self._linear.of_each(self._steps.features, np.stack(known) if known else None) * self._unit
             y_hat += self._stepwise.forecast
             return Forecasts(y_hat)
         if self._softmax is not None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from forecast.network.cells import Recurrent
 from forecast.network.compiled.modules import SigmoidRnn, layer_weights
-from forecast.network.decoders import DirectDecoder
+from forecast.network.decoders import AheadReader, DirectDecoder
 from forecast.network.heads import CategoricalHead, PointHead
 from forecast.network.state import StateAtOrigin
 
@@ -361,25 +361,69 @@ def _halved(first: int, gates: int) -> Float32Array:
 class LinearReadout:
     """Point forecasts that are linear in the features: differences to the reference in units of the series' scale."""
 
-    def __init__(self, weight: Float32Array, bias: Float32Array) -> None:
-        """Take weights (horizon, feature) and bias (horizon,)."""
+    def __init__(
+        self,
+        weight: Float32Array,
+        bias: Float32Array,
+        ahead: DateReadout | None = None,
+    ) -> None:
+        """Take weights (horizon, feature) and bias (horizon,); `ahead` reads what is known ahead as well."""
         self._weight, self._bias = np.ascontiguousarray(weight.T), bias
+        self.ahead = ahead
 
-    def of_each(self, features: Float32Array) -> Float32Array:
-        """(row, feature) -> (row, horizon); no bit of a row depends on how many rows there are."""
-        points: Float32Array = np.matmul(features[:, None], self._weight)[:, 0]  # a product of its own for each row
+    def of_each(self, features: Float32Array, known: Float32Array | None = None) -> Float32Array:
+        """(row, feature) -> (row, horizon); no bit of a row depends on how many rows there are.
+
+        `known` is (row, horizon, known), what `ahead.known_of` gives of the steps ahead of each row.
+        """
+        points = _product_of_each(features, self._weight)
         points += self._bias
+        if self.ahead is not None and known is not None:
+            points += self.ahead.of_each(features, known)
         return points
+
+
+class DateReadout:
+    """What a decoder reads of the date ahead: A(features) [u, tanh(B u + b)], the columns u of each step by itself."""
+
+    def __init__(self, reader: AheadReader, factor: Float32Array) -> None:
+        """Copy the weights; `factor` (horizon,) stands before the result."""
+        parts = reader.weights.weight, reader.weights.bias, reader.curves.weight, reader.curves.bias
+        weight, self._bias, curves, self._shift = (part.detach().cpu().numpy().copy() for part in parts)
+        self._weight, self._curves = np.ascontiguousarray(weight.T), np.ascontiguousarray(curves.T)
+        self._factor = factor
+
+    def known_of(self, columns: Float32Array) -> Float32Array:
+        """[u, tanh(B u + b)], (step, column) -> (step, known)."""
+        curves = _product_of_each(columns, self._curves)
+        curves += self._shift
+        return np.concatenate([columns, np.tanh(curves)], axis=1)
+
+    def of_each(self, features: Float32Array, known: Float32Array) -> Float32Array:
+        """(row, feature) and (row, horizon, known) -> (row, horizon)."""
+        weights = _product_of_each(features, self._weight)
+        weights += self._bias
+        points: Float32Array = np.matmul(known, weights[:, :, None])[:, :, 0]
+        points *= self._factor
+        return points
+
+
+def _product_of_each(rows: Float32Array, weight: Float32Array) -> Float32Array:
+    """(row, number) times (number, other): a product of its own for each row."""
+    products: Float32Array = np.matmul(rows[:, None], weight)[:, 0]
+    return products
 
 
 def linear_readout(network: Network) -> LinearReadout | None:
     """Return the linear read-out of point forecasts; None where the decoder or the head is another."""
-    linear, head = _linear(network), network.head
+    linear, head = _linear(network, by_date=True), network.head
     if linear is None or not isinstance(head, PointHead):
         return None
     unit = head.unit.cpu().numpy()
     weight, bias = linear
-    return LinearReadout(weight * unit[:, None], bias * unit)
+    reader: AheadReader | None = network.decoder.reader
+    ahead = None if reader is None else DateReadout(reader, unit * network.correction.cpu().numpy())
+    return LinearReadout(weight * unit[:, None], bias * unit, ahead)
 
 
 class SoftmaxReadout:
@@ -407,10 +451,15 @@ def softmax_readout(network: Network) -> SoftmaxReadout | None:
     return SoftmaxReadout(*linear, head.base.double().cpu().numpy())
 
 
-def _linear(network: Network) -> tuple[Float32Array, Float32Array] | None:
-    """Weights (raw number, feature) and bias (raw number,) of a decoder that is linear in the features alone."""
+def _linear(network: Network, *, by_date: bool = False) -> tuple[Float32Array, Float32Array] | None:
+    """Weights (raw number, feature) and bias (raw number,) of a decoder that is linear in the features.
+
+    None where it is not, or reads what is known ahead; `by_date`: it may, of each step by itself.
+    """
     decoder = network.decoder
-    if not isinstance(decoder, DirectDecoder) or decoder.reader is not None:
+    if not isinstance(decoder, DirectDecoder):
+        return None
+    if decoder.reader is not None and not (by_date and decoder.reader.around is None):
         return None
     factor = network.correction.repeat_interleave(decoder.size)  # (raw number,)
     weight, bias = decoder.out.weight.detach() * factor[:, None], decoder.out.bias.detach() * factor
