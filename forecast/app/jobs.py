@@ -89,6 +89,8 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         print("\n".join(clean_lines(folder)))
     elif job.resume is not None:
         _resume(job, overrides)
+    elif job.again is not None:
+        _again(job, _data_overrides(job, overrides, "again", "report.*"), folder)
     else:
         _run_on_data(job, overrides, folder)
 
@@ -116,10 +118,26 @@ def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> No
 
         tune(job, folder, overrides, source)
     else:
-        _train(job, folder, source)
+        _train(job, folder, source, overrides)
 
 
-def _train(job: JobSettings, folder: Path, source: Source, *, resumed: bool = False) -> None:
+def _again(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
+    """Run a training anew; that it comes to something else is bad news."""
+    from forecast.runs.folder import find_run
+
+    if job.task != "train":
+        raise ForecastError(f"`again` runs a training anew, and this is `task={job.task}`: leave it out")
+    run = find_run(job.again or "latest")
+    with importing():
+        from forecast.tasks.again import again
+
+    found = again(run, folder, data, report=job.report)
+    print(found.sentence)
+    if not found.same:
+        raise SystemExit(1)
+
+
+def _train(job: JobSettings, folder: Path, source: Source, overrides: Sequence[str], *, resumed: bool = False) -> None:
     """Train; what other runs left is swept before, and a run that has to be ended says how it goes on."""
     from forecast.runs.folder import how_to_go_on
     from forecast.runs.unfinished import sweep
@@ -129,7 +147,7 @@ def _train(job: JobSettings, folder: Path, source: Source, *, resumed: bool = Fa
         with importing():
             from forecast.tasks.train import train
 
-        train(job, folder, source=source, resumed=resumed)
+        train(job, folder, source=source, resumed=resumed, command=overrides)
 
 
 def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
@@ -137,7 +155,7 @@ def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
     found = interrupted_job(job, overrides)
     if found is not None:
         job, folder = found
-        _train(job, folder, _read_first(job), resumed=True)
+        _train(job, folder, _read_first(job), overrides, resumed=True)
 
 
 def _predict(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

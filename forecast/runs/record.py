@@ -187,6 +187,8 @@ class RunRecord(_Part):
     format: Literal[1]
     created: str
     versions: dict[str, str]
+    command: tuple[str, ...] = ()
+    """What was said on the command line; empty where it was Python."""
     settings: dict[str, JsonValue]
     data: DataRecord
     problem: ProblemRecord

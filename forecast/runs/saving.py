@@ -66,6 +66,7 @@ class Finished:
     continuation : symbols that the kept network generates after the end of the data, as one text; None where they do
         not follow from the symbols before
     parent : folder of the run whose network went on learning
+    command : what was said on the command line
 
     """
 
@@ -87,6 +88,7 @@ class Finished:
     gradients: pd.DataFrame | None = None
     continuation: str | None = None
     parent: str | None = None
+    command: tuple[str, ...] = ()
 
     @property
     def used_again(self) -> tuple[str, ...]:
@@ -240,6 +242,7 @@ def _record(run: Finished) -> RunRecord:
             refitted=run.refitted,
         ),
         intervals=_intervals_record(evaluation, run.used_again),
+        command=run.command,
         parent=run.parent,
         baseline=evaluation.baseline,
         error_band=_error_band(evaluation.test.results, run.problem.question),

@@ -6,6 +6,7 @@ an error names the key as the user writes it.
 
 The tasks that a job can be (`task`), and what the command gives them:
 
+    again.again(run, folder, data)      the same once more, for `again=...`
     train.train(job, folder)            fit, backtest, forecast, write the run folder
     train.validate(job)                 the same up to the validation split, for a sweep: nothing is written
     predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
@@ -102,6 +103,8 @@ class JobSettings(Settings):
     ] = "train"
     run: str | None = None
     """predict, probe, continue, update, stream, serve, export: the run folder to open, or "latest"."""
+    again: str | None = None
+    """train: the run that is run anew, to see whether the numbers are the same."""
     resume: str | None = None
     """train: the folder of a run that was interrupted, or "latest"; it goes on with its own settings."""
     format: Literal["onnx"] = "onnx"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -99,12 +99,13 @@ def train(
     *,
     resumed: bool = False,
     own: Sequence[Forecaster] = (),
+    command: Sequence[str] = (),
 ) -> TrainResult:
     """Train, backtest, judge, forecast, and leave a run folder; it prints to `console` (None: the terminal).
 
     `source` is what `load_source(job.data)` gave, where it was read before. `resumed`: go on with what an earlier
     process left of the run of this folder (`forecast.runs.unfinished`); the outcome is the same to the last bit.
-    `own` are more forecasters to compare.
+    `own` are more forecasters to compare; `command` is what was said on the command line, for the record.
 
     Raises
     ------
@@ -124,6 +125,7 @@ def train(
             evaluation = judge(prepared, fits, work)
             final = refit(prepared, evaluation, work)
             finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes))
+            finished = replace(finished, command=tuple(command))
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
             write_page(finished, job.report, draft.staging, draft.final)

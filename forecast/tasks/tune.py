@@ -138,7 +138,7 @@ def tune(
             first = f"best of {counted(len(done), 'trial')} on validation, and the only one evaluated on the test split"
             say(console, [f"{first}: {' '.join(said)}"])
             search.study.set_user_attr("evaluated", place)
-            run = train(search.job_of(best), folder / "best", console, source)
+            run = train(search.job_of(best), folder / "best", console, source, command=said)
         command = f"python -m forecast {shlex.join(said)}"
         tested = None if run is None else scored_on_test(run.leaderboard, run.prepared.job.model.name)
         table = search.write(folder, Winner(command, tested))

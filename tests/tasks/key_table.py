@@ -397,6 +397,7 @@ NOT_IN_THE_RESULT = {
     "model.pretrained.weights": "names a file: tests of task=pretrain",
     "model.auto.name": "chooses the network",
     "model.auto.weights": "names a file: tests of task=pretrain",
+    "again": "chooses a run: tests of running anew",
     "resume": "chooses a run: tests of resuming",
     "training.checkpoint_s": "how often it is kept: tests of resuming",
     "pretrain.time_limit_s": "how long task=pretrain trains: tests of the task",
