@@ -159,7 +159,12 @@ def _spread_out(override: str) -> str:
 def _is_file(argument: str) -> bool:
     """Whether an argument is a file: it is there, or can be nothing else, and is no setting."""
     key, equals, _ = argument.partition("=")
-    if equals and re.split(r"[.@]", key.lstrip("+~"))[0] in {*JobSettings.model_fields, "experiment", "hydra"}:
+    if equals and re.split(r"[.@]", key.lstrip("+~"))[0] in {
+        *JobSettings.model_fields,
+        "experiment",
+        "preset",
+        "hydra",
+    }:
         return False
     return exists(argument) or (not equals and _FILE.fullmatch(argument) is not None)
 
@@ -208,7 +213,8 @@ def _with_csv(line: CommandLine) -> CommandLine:
     csv = () if "data" in keys else ("data=csv",)
     reads_csv = csv or "data=csv" in line.overrides
     said = set(overridden_keys([override for override in line.overrides if override != "task=train"]))
-    chosen = line.sweeps or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in said)
+    preset = next((one.partition("=")[2] for one in line.overrides if one.startswith("preset=")), "balanced")
+    chosen = line.sweeps or preset != "balanced" or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in said)
     model = ("model=auto",) if reads_csv and not chosen else ()
     settled = line.sweeps or said & {"task", "experiment", "horizon"}
     horizon = ("horizon=0",) if reads_csv and not settled else ()

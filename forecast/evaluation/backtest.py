@@ -47,6 +47,7 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
 OK = "ok"
+LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
 
 MOST_ORIGINS = 5_000
 """Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
@@ -164,14 +165,20 @@ def fit_all(
     problem: Problem,
     *,
     on_progress: OnProgress | None = None,
+    until: float | None = None,
 ) -> Fits:
     """Fit each forecaster on training and validation split; the data that it receives end there.
 
-    The keys of a mapping are the names in all tables; without one the forecasters' own names are.
+    The keys of a mapping are the names in all tables; without one the forecasters' own names are. After `until`, a time
+    of `time.perf_counter`, none but the first is begun any more.
     """
     past = panel.cut(split.fitted)
-    attempts, fitted = [], {}
+    attempts: list[Attempt] = []
+    fitted: dict[str, Fitted] = {}
     for name, forecaster in _named(forecasters).items():
+        if attempts and until is not None and time.perf_counter() > until:
+            attempts.append(Attempt(name, forecaster.kind, status=LEFT_OUT))
+            continue
         if on_progress:
             on_progress("fit", name)
         outcome, seconds = _timed(partial(forecaster.fit, past, split.train, problem))

@@ -165,10 +165,12 @@ def student_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray:
 
 def lender_of(backtest: Backtest) -> str | None:
     """Name the pretrained network, as a baseline or as the network of the job; None where it did not forecast."""
-    for name, fitted in backtest.fitted.items():
+    for attempt in backtest.attempts:
+        fitted = backtest.fitted.get(attempt.name)
         inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-        if isinstance(inner, FittedPretrained) and name not in backtest.failures:
-            return name
+        is_pretrained = attempt.kind == "pretrained" or isinstance(inner, FittedPretrained)
+        if is_pretrained and attempt.name in backtest.quantiles and attempt.name not in backtest.failures:
+            return attempt.name
     return None
 
 

@@ -19,6 +19,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.settings import (
     ClassifierSettings,
     NamedSettings,
+    NetworkBaselineSettings,
     NgramSettings,
     ReferenceSettings,
     RegressionSettings,
@@ -145,6 +146,14 @@ def _calendar(settings: NamedSettings, seed: int) -> Forecaster:
     return CalendarRegression(settings.name)
 
 
+def _network(settings: NetworkBaselineSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.recurrent import NamedNetwork, Recurrent  # noqa: PLC0415
+    from forecast.network.settings import CELLS  # noqa: PLC0415
+
+    cell = CELLS[settings.cell].settings(hidden_size=settings.hidden_size)
+    return NamedNetwork(settings.name, Recurrent(cell, seed=seed))
+
+
 def _ngram(settings: NgramSettings, seed: int) -> Forecaster:
     from forecast.forecasters.ngrams import Ngram  # noqa: PLC0415
 
@@ -182,6 +191,7 @@ METHODS: dict[str, Method] = {
     "reference": Method(ReferenceSettings, _reference, ("value", "direction")),
     "pretrained": Method(RuleSettings, _pretrained),
     "calendar_regression": Method(RuleSettings, _calendar),
+    "network": Method(NetworkBaselineSettings, _network),
     "regression": Method(RegressionSettings, _of_scikit_learn, ("value", "direction")),
     **dict.fromkeys(("auto_ets", "auto_arima", "auto_theta", "kalman"), Method(StatisticalSettings, _statistical)),
     "ngram": Method(NgramSettings, _ngram, ("symbol",)),

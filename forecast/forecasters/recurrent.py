@@ -138,6 +138,19 @@ class Recurrent:
         return self.reference.refit(past, train_steps)
 
 
+@dataclass(frozen=True)
+class NamedNetwork:
+    """A network under a name of its own, beside another one of the same cell."""
+
+    name: str
+    network: Recurrent
+    kind: Kind = "network"
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
+        """Train the network."""
+        return self.network.fit(past, train_steps, problem)
+
+
 def _train(job: TrainingJob) -> Training:
     """Fit a read-out in closed form, or train by gradients."""
     if isinstance(job.network, EsnSettings):

@@ -42,6 +42,15 @@ class ReferenceSettings(NamedSettings):
     reference: ReferenceName = "auto"
 
 
+class NetworkBaselineSettings(NamedSettings):
+    """Another network beside that of the job, trained as that is."""
+
+    method: Literal["network"]
+    cell: Literal["rnn", "lstm", "gru", "mingru", "esn"] = "gru"
+    hidden_size: int = Field(64, ge=1, le=4096)
+    """Units of a layer; of `esn` those of the reservoir."""
+
+
 class RegressionSettings(NamedSettings):
     """A regressor of scikit-learn on windows of `data.context_steps`."""
 

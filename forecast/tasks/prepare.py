@@ -14,7 +14,7 @@ from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
 from forecast.forecasters.pretrained import NAME, Pretrained
-from forecast.forecasters.recurrent import Recurrent, check_head
+from forecast.forecasters.recurrent import NamedNetwork, Recurrent, check_head
 from forecast.forecasters.settings import NgramSettings
 from forecast.forecasters.trajectories import check_trajectories
 from forecast.forecasters.transformed import transformed
@@ -29,6 +29,7 @@ from forecast.runs.checkpoint import Kept
 from forecast.runs.run import open_weights
 from forecast.series.date_features import choose_features, with_features
 from forecast.series.panel import Source
+from forecast.tasks.budget import within_limit
 from forecast.tasks.newer import series_number
 from forecast.wording import counted, listed
 
@@ -99,6 +100,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     job, source = _with_model(job, source)
     job = _on_calendar(job, source)
     _check_recommended(job)
+    job = within_limit(job)
     source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     check_known_ahead(source.panel, job.horizon)
@@ -374,9 +376,16 @@ def reference(job: JobSettings) -> Forecaster:
 
 def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
     """Return the baselines of a job that answer its question, in the order of the configuration."""
-    return tuple(
-        transformed(build_baseline(settings, job.seed), job.data.transform) for settings in chosen_baselines(job)
-    )
+    built = (build_baseline(settings, job.seed) for settings in chosen_baselines(job))
+    return tuple(transformed(_trained_as_asked(forecaster, job), job.data.transform) for forecaster in built)
+
+
+def _trained_as_asked(forecaster: Forecaster, job: JobSettings) -> Forecaster:
+    """Give a further network the training of the job, and the reference that its network adds to."""
+    if not isinstance(forecaster, NamedNetwork) or isinstance(job.model, AutoSettings):
+        return forecaster
+    settings = forecaster.network.settings.model_copy(update={"reference": job.model.reference})
+    return replace(forecaster, network=replace(forecaster.network, settings=settings, training=job.training))
 
 
 def chosen_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:

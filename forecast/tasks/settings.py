@@ -123,6 +123,8 @@ class JobSettings(Settings):
     training: TrainingSettings
     baseline: dict[str, BaselineSettings] = Field(default_factory=dict)
     """Baselines by name, in the order in which they run."""
+    time_limit_s: float | None = Field(None, gt=0)
+    """train: seconds that the whole run may take; what does not fit in is left out and named. Null: no limit."""
     recommend: str | None = None
     """The model that is recommended, whatever is expected of it; null: the one with the least expected error."""
     backtest: BacktestSettings

@@ -31,6 +31,7 @@ from forecast.runs.folder import new_folder
 from forecast.runs.readable import workbook_note
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.runs.unfinished import read_started, write_started
+from forecast.tasks.budget import Budget, plan
 from forecast.tasks.continuation import sample
 from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
@@ -53,6 +54,7 @@ INTERVALS = (
     "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
     "calibration and test split make them{lent}"
 )
+NO_TIME = "no time was left for a fit on all rows (`time_limit_s`)"
 LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
@@ -114,6 +116,7 @@ def train(
 
     """
     console = console or Console(highlight=False)
+    budget = Budget(job.time_limit_s)
     with new_folder(folder, resumed=resumed) as draft:
         source = source or load_source(job.data)
         checkpoint, went_on = _checkpoint(job, source, draft.staging, resumed=resumed)
@@ -121,9 +124,9 @@ def train(
         job = prepared.job
         say(console, [*_introduction(prepared), *went_on])
         with checkpoint.written_on_failure(), working(console, job.training.max_epochs) as work:
-            fits = fit(prepared, work, checkpoint, own)
+            fits = fit(prepared, work, checkpoint, own, budget)
             evaluation = judge(prepared, fits, work)
-            final = refit(prepared, evaluation, work)
+            final = refit(prepared, evaluation, work, budget)
             finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes))
             finished = replace(finished, command=tuple(command))
             work.stage("write", "the report")
@@ -187,7 +190,13 @@ def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch |
     return Validated(validation_score, graph_mb, prepared.source.fingerprint)
 
 
-def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None, own: Sequence[Forecaster] = ()) -> Fits:
+def fit(
+    prepared: Prepared,
+    work: Work,
+    checkpoint: Checkpoint | None = None,
+    own: Sequence[Forecaster] = (),
+    budget: Budget | None = None,
+) -> Fits:
     """Fit everything on what lies before the test split; a baseline may fail, the network may not."""
     job, task = prepared.job, prepared.task
     if isinstance(job.model, BackboneSettings):
@@ -196,7 +205,8 @@ def fit(prepared: Prepared, work: Work, checkpoint: Checkpoint | None = None, ow
             import forecast.training.fit  # noqa: F401, PLC0415
 
     candidates = (*forecasters(job, work.epoch, checkpoint), *own)
-    fits = fit_all(candidates, prepared.panel, task.split, task.problem, on_progress=work.stage)
+    until = None if budget is None else budget.fits_end
+    fits = fit_all(candidates, prepared.panel, task.split, task.problem, on_progress=work.stage, until=until)
     raise_failure(fits, candidates[0].name)
     return fits
 
@@ -224,10 +234,11 @@ class Final:
     note: str
 
 
-def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
+def refit(prepared: Prepared, evaluation: Evaluation, work: Work, budget: Budget | None = None) -> Final:
     """Fit network, baseline to beat and recommended model once more, on all rows, with everything as it was chosen.
 
-    With `training.refit=false`, or where that is broken off or departs wildly, they stay as the backtest judged them.
+    With `training.refit=false`, or where that is broken off or departs wildly, they stay as the backtest judged them;
+    and so does one for which the budget has no time.
     """
     name = prepared.job.model.name
     use = evaluation.recommendation
@@ -241,7 +252,14 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work) -> Final:
     members: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(judged[name]).members
     work.epochs = max(member.epochs for member in members)
     final, failed = {}, {}
+    longer = float(prepared.panel.lengths.sum() / prepared.task.split.train.sum())
+    took = evaluation.leaderboard.set_index("model")["fit_seconds"]
     for model, fitted in judged.items():
+        if budget is not None and not budget.has(longer * float(took.get(model, 0.0))):
+            if model == name:
+                return Final(every, refitted=False, note=f"{kept} as backtested: {NO_TIME}")
+            final[model], failed[model] = fitted, f"; {model} as backtested, since {NO_TIME}"
+            continue
         work.stage("fit", f"{model} on all rows")
         try:
             final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
@@ -366,6 +384,7 @@ def _introduction(prepared: Prepared) -> list[str]:
         f"training, {counts[1]} for validation, {calibrated}{counts[3]} for the test",
         *filter(None, [LABELS if prepared.panel.at_end else problem.question.announcement]),
         *prepared.source.notes,
+        plan(prepared.job, [one.name for one in forecasters(prepared.job)], prepared.panel),
     ]
 
 

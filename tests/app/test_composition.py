@@ -23,6 +23,7 @@ CHOICES = [
     *(f"baseline=[{one}]" for one in options("baseline")),
 ]
 STUDIES = [f"tune={one}" for one in options("tune")]
+PRESETS = [f"preset={one}" for one in options("preset")]
 EXPERIMENTS = [f"experiment={one}" for one in options("experiment")]
 OF_A_FILE = [
     f"experiment={one}"
@@ -50,7 +51,9 @@ def test_every_yaml_belongs_to_a_group():
     known = {conf_dir() / "config.yaml", *(conf_dir() / "hydra").rglob("*.yaml")}
     known |= {
         conf_dir() / group / f"{one}.yaml"
-        for group, one in (c.replace("[", "").strip("]").split("=") for c in [*CHOICES, *STUDIES, *EXPERIMENTS])
+        for group, one in (
+            c.replace("[", "").strip("]").split("=") for c in [*CHOICES, *STUDIES, *PRESETS, *EXPERIMENTS]
+        )
     }
     assert set(conf_dir().rglob("*.yaml")) == known
 

@@ -301,7 +301,17 @@ ALL_BASELINES = {
     "baseline__level": {"name": "level", "method": "reference", "reference": "level"},
 }
 
+SECOND = {
+    "model__reference": "mean",
+    "baseline": {"second": {"name": "second", "method": "network", "hidden_size": 4}},
+}
+DRIFT = {"baseline": {"second": {"name": "second", "method": "drift"}}}
+
 BASELINES = {
+    "network.name": ("second", "name", Change("other", baseline, SECOND)),
+    "network.method": ("second", "method", Change("naive", baseline, DRIFT)),
+    "network.cell": ("second", "cell", Change("rnn", baseline, SECOND)),
+    "network.hidden_size": ("second", "hidden_size", Change(5, baseline, SECOND)),
     "rule.name": ("naive", "name", Change("last", baseline)),
     "rule.method": ("naive", "method", Change("drift", baseline)),
     "window_mean.name": ("window", "name", Change("mean", baseline, ALL_BASELINES)),
@@ -367,6 +377,7 @@ PLAIN = {
 }
 
 NOT_IN_THE_RESULT = {
+    "time_limit_s": "how long a run may take: tests of the budget",
     "task": "chooses what is done: tests of the command",
     "run": "the folder that task=predict opens: tests of the command",
     "format": "what task=export writes, one format so far: tests of the export",

@@ -26,6 +26,7 @@ def every_key():
     shown = {"RuleSettings": "rule", "WindowMeanSettings": "window_mean"}
     shown |= {"ReferenceSettings": "reference", "RegressionSettings": "regression"}
     shown |= {"StatisticalSettings": "statistical", "NgramSettings": "ngram", "ClassifierSettings": "classifier"}
+    shown |= {"NetworkBaselineSettings": "network"}
     for section, info in JobSettings.model_fields.items():
         kinds = section_kinds(info)
         if not kinds:

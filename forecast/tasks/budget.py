@@ -1,0 +1,99 @@
+"""What a run is going to do and about how long it takes, and how it keeps to a limit of its time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from forecast.forecasters.settings import StatisticalSettings
+from forecast.network.settings import BackboneSettings
+from forecast.wording import counted, name_some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.series.panel import Panel
+    from forecast.tasks.settings import JobSettings
+
+_TRAINING, _FITS, _ALL = 0.3, 0.6, 0.93
+"""Shares of the limit: of training all networks, of all fits before the test, of everything but the report."""
+_STATISTICAL = 0.05
+_NAMED = 8
+_BASE_S, _EACH_S = 9.0, 0.7
+"""Seconds that imports, backtest and report take, and those that a baseline takes at least."""
+_STEPS_A_SECOND = 60_000
+"""Steps of series that 64 units are trained on; fewer than `benchmarks/throughput.py` measures, since lanes are few."""
+_EPOCHS = 40
+_WINDOWS_A_SECOND = 8_000
+_SMOOTHED_A_SECOND = 2_500
+"""Steps of one series that the pretrained network reads; many series are read side by side."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds that a run may take, from when it began; None: no limit."""
+
+    limit_s: float | None
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def fits_end(self) -> float | None:
+        """When no further baseline is begun, by `time.perf_counter`."""
+        return None if self.limit_s is None else self.began + _FITS * self.limit_s
+
+    def has(self, seconds: float) -> bool:
+        """Whether there are so many seconds left, beside those of the report."""
+        return self.limit_s is None or time.perf_counter() + seconds - self.began <= _ALL * self.limit_s
+
+
+def within_limit(job: JobSettings) -> JobSettings:
+    """Bound the training of each network and the search of each statistical model by their shares of the limit."""
+    if job.time_limit_s is None:
+        return job
+    networks = job.ensemble + sum(settings.method == "network" for settings in job.baseline.values())
+    each = _TRAINING * job.time_limit_s / networks
+    training = job.training.model_copy(update={"time_limit_s": min(job.training.time_limit_s or each, each)})
+    baselines = {
+        name: settings.model_copy(update={"time_limit_s": min(settings.time_limit_s, _STATISTICAL * job.time_limit_s)})
+        if isinstance(settings, StatisticalSettings)
+        else settings
+        for name, settings in job.baseline.items()
+    }
+    return job.model_copy(update={"training": training, "baseline": baselines})
+
+
+def plan(job: JobSettings, models: Sequence[str], panel: Panel) -> str:
+    """Say what is fitted and compared, and about how long it takes."""
+    seconds = expected_seconds(job, panel)
+    long = f"about {_rounded(seconds)}"
+    if job.time_limit_s is not None:
+        long = f"at most {_rounded(job.time_limit_s)} (`time_limit_s`)" if seconds > job.time_limit_s else long
+    shown = name_some(list(models[:_NAMED]), len(models))
+    return f"{counted(len(models), 'model')} to fit and compare ({shown}): {long}"
+
+
+def expected_seconds(job: JobSettings, panel: Panel) -> float:
+    """Estimate the seconds of a run on one free core; within a factor of two or three."""
+    steps, longest = int(panel.lengths.sum()), int(panel.lengths.max())
+    sizes = [float(job.model.hidden_size)] * job.ensemble if isinstance(job.model, BackboneSettings) else []
+    seconds = _BASE_S
+    for settings in job.baseline.values():
+        windows = min(steps, getattr(settings, "max_windows", 0))
+        seconds += _EACH_S + windows / _WINDOWS_A_SECOND
+        seconds += len(panel) * 2.0 if isinstance(settings, StatisticalSettings) else 0.0
+        seconds += longest / _SMOOTHED_A_SECOND if settings.method == "pretrained" else 0.0
+        sizes += [float(getattr(settings, "hidden_size", 64))] if settings.method == "network" else []
+    epochs = min(job.training.max_epochs, _EPOCHS) * (2 if job.training.refit else 1)
+    return seconds + sum(epochs * steps / _STEPS_A_SECOND * (1 + size / 64) / 2 for size in sizes)
+
+
+def _rounded(seconds: float) -> str:
+    """Write a time as people say it.
+
+    >>> [_rounded(seconds) for seconds in (7.2, 33.0, 260.0, 9_000.0)]
+    ['10 s', '30 s', '4 min', '2.5 h']
+    """
+    if seconds < 100:
+        return f"{max(round(seconds, -1), 10):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
