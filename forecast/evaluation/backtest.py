@@ -47,6 +47,7 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
 OK = "ok"
+_AT_ONCE = ("naive", "reference", "pretrained")
 LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
 
 MOST_ORIGINS = 5_000
@@ -170,13 +171,14 @@ def fit_all(
     """Fit each forecaster on training and validation split; the data that it receives end there.
 
     The keys of a mapping are the names in all tables; without one the forecasters' own names are. After `until`, a time
-    of `time.perf_counter`, none but the first is begun any more.
+    of `time.perf_counter`, only the first is begun and those that are fitted at once.
     """
     past = panel.cut(split.fitted)
     attempts: list[Attempt] = []
     fitted: dict[str, Fitted] = {}
     for name, forecaster in _named(forecasters).items():
-        if attempts and until is not None and time.perf_counter() > until:
+        late = until is not None and time.perf_counter() > until
+        if attempts and late and forecaster.kind not in _AT_ONCE:
             attempts.append(Attempt(name, forecaster.kind, status=LEFT_OUT))
             continue
         if on_progress:
