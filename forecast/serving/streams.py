@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from forecast.errors import ForecastError
@@ -68,6 +69,8 @@ class Streams:
                 raise ForecastError(
                     f"the streams cannot be kept in {str(folder)!r} ({error.strerror}): set `serve.streams=...`"
                 ) from None
+        # One begins at a time: many at once would keep rows of others waiting for the interpreter.
+        self._beginnings = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # the one that was idle the longest first
 
     def __len__(self) -> int:
@@ -98,7 +101,9 @@ class Streams:
         async with kept.lock:  # rows of one stream are taken in the order in which they came
             if kept.stream is None:
                 try:
-                    kept.stream = await asyncio.to_thread(self._start, run, self._state_of(name))
+                    kept.stream = await asyncio.get_running_loop().run_in_executor(
+                        self._beginnings, self._start, run, self._state_of(name)
+                    )
                 except BaseException:
                     self._kept.pop(name, None)
                     raise
@@ -115,7 +120,8 @@ class Streams:
         return self._kept.pop(name, None) is not None or was_saved
 
     def save_all(self) -> None:
-        """Write the states of all streams, where they are kept."""
+        """Write the states of all streams, where they are kept; nothing begins any more."""
+        self._beginnings.shutdown(cancel_futures=True)
         for name, kept in self._kept.items():
             self._save(name, kept)
 

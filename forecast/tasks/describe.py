@@ -49,7 +49,8 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
         made |= _settled(prepare(job, source))
     except ForecastError as error:
         made["error"] = " ".join(str(error).split("\n"))
-    return _without(made, f"{folder}{os.sep}")
+    described: dict[str, Any] = _without(made, f"{folder}{os.sep}")
+    return described
 
 
 def _columns(job: JobSettings) -> list[dict[str, Any]]:
