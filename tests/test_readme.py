@@ -36,7 +36,7 @@ QUICK = {
 }
 """What is added to a command of a task."""
 
-HELD_BACK = 14
+HELD_BACK = 15
 """Blocks that may be skipped: who writes one more thinks about it here."""
 
 

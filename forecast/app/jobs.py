@@ -218,8 +218,6 @@ def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
 
 def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     """Look for the runs before the task is imported, as for a prediction; the page alone needs none."""
-    from forecast.app.arguments import read_command_line
-    from forecast.app.composition import compose_job
     from forecast.runs.folder import find_run
 
     wanted = job.serve.runs or tuple(filter(None, (job.run or ("latest" if job.task == "serve" else None),)))
@@ -234,9 +232,24 @@ def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
 
             webbrowser.open(address)
 
-    GlobalHydra.instance().clear()  # composed anew: what a job on any file has set
-    base = plain_values(compose_job(read_command_line(["data.path=file"])))
-    serve(job.serve, runs, data, base=base, streamed=job.stream, ready=ready)
+    serve(job.serve, runs, data, base=_settings_of_a_file(), streamed=job.stream, ready=ready)
+
+
+def _settings_of_a_file() -> dict[str, Any]:
+    """Return what a job on any file has set, as plain values."""
+    from forecast.app.arguments import read_command_line
+    from forecast.app.composition import compose_job
+
+    GlobalHydra.instance().clear()  # it has composed this job, and composes another
+    return plain_values(compose_job(read_command_line(["data.path=file"])))
+
+
+def _mcp(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
+    """Answer an assistant: standard output is its own."""
+    with importing():
+        from forecast.tasks.assistant import serve_tools
+
+    serve_tools(job.mcp.folder, _settings_of_a_file())
 
 
 def _stream(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -270,6 +283,7 @@ _ON_RUNS: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any], Path], None]
     "stream": (_stream, ("stream.*",)),
     "serve": (_serve, ("serve.*", "stream.history", "stream.interval")),
     "app": (_serve, ("serve.*",)),
+    "mcp": (_mcp, ("mcp.*",)),
     "export": (_export, ("format",)),
 }
 """Tasks that open a run, and what may be overridden with each, besides `data.*`."""

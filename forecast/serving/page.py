@@ -45,6 +45,9 @@ class Asked(Settings):
     model: str = Field(default="auto", max_length=40)
 
 
+_ASKED = {"application/json": {"schema": Asked.model_json_schema()}}
+
+
 def page_router(
     jobs: Jobs, values_of: Callable[[str, Asked], dict[str, Any]], settings: ServeSettings, frame_policy: str
 ) -> APIRouter:
@@ -125,12 +128,12 @@ def _add_jobs(
             raise RefusedError(422, f"{file[:80]!r} is empty: choose a file with a table")
         return JSONResponse(_shown(jobs, jobs.upload(file, content)), 201)
 
-    @router.post("/jobs/{id}/look")
+    @router.post("/jobs/{id}/look", openapi_extra={"requestBody": {"content": _ASKED}})
     async def looked(id: JobName, request: Request) -> Response:  # noqa: A002
         """Say what is found in the file of a job, with the settings that are asked for."""
         return JSONResponse(await look(request, _job(jobs, id), await asked_of(request)))
 
-    @router.post("/jobs/{id}/start")
+    @router.post("/jobs/{id}/start", openapi_extra={"requestBody": {"content": _ASKED}})
     async def start(id: JobName, request: Request) -> Response:  # noqa: A002
         """Put a job into the queue, unless its file cannot be forecast as it is set."""
         asked, job = await asked_of(request), _job(jobs, id)

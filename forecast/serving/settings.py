@@ -45,3 +45,15 @@ class ServeSettings(Settings):
     keep_days: float = Field(default=30.0, gt=0)
     keep_mb: float = Field(default=2000.0, gt=0)
     browser: bool = True
+
+
+class McpSettings(Settings):
+    """What assistants may read.
+
+    Attributes
+    ----------
+    folder : below which files are read, and in whose `forecasts/` runs are left
+
+    """
+
+    folder: str | None = Field(default=None, min_length=1)

@@ -19,6 +19,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     tune.tune(job, folder, ...)         a search for good settings; the best is then a run
     update.update(run, data, folder, ...) a trained network goes on learning from newer rows
     serve.serve(settings, runs, ...)    trained runs behind HTTP, and the page, until it is told to end
+    assistant.serve_tools(folder, base) tools for assistants (task=mcp), until they leave
     export.export(run)                  the network of a run as graphs for other programs, into its folder
 
 `task=clean` has no file here: `runs.unfinished.clean` lists and removes what unfinished runs left.
@@ -42,7 +43,7 @@ from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ReportSettings
-from forecast.serving.settings import ServeSettings
+from forecast.serving.settings import McpSettings, ServeSettings
 from forecast.settings import OneOf, Settings, check_settings
 from forecast.tasks.space import TuneSettings
 from forecast.training.settings import TrainingSettings, check_regime
@@ -97,6 +98,7 @@ class JobSettings(Settings):
         "update",
         "serve",
         "app",
+        "mcp",
         "export",
         "stream",
         "clean",
@@ -135,6 +137,7 @@ class JobSettings(Settings):
     tune: TuneSettings = TuneSettings()
     update: UpdateSettings = UpdateSettings()
     serve: ServeSettings = ServeSettings()
+    mcp: McpSettings = McpSettings()
     stream: StreamSettings = StreamSettings()
 
 
@@ -162,6 +165,7 @@ def check_job(values: Mapping[str, Any]) -> JobSettings:
         "stream",
         "clean",
         "app",
+        "mcp",
     ):  # a run's network is asked, whose settings are checked in turn
         return job
     head = job.model.head

@@ -425,6 +425,7 @@ NOT_IN_THE_RESULT = {
     "tune.study": "what a study is called: tests of the task",
     "tune.heartbeat_s": "when a machine counts as dead: tests of the task",
     "tune.space": "what a study searches: tests of the task",
+    "mcp.folder": "where task=mcp reads: tests of the task",
     **{f"serve.{key}": "how task=serve serves: tests of the service" for key in ServeSettings.model_fields},
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",
