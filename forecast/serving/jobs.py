@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from forecast.errors import ForecastError
+from forecast.runs.unfinished import staging_of
 from forecast.serving.guard import FAULT
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Jobs:
 
     def start(self, job: Job, asked: dict[str, Any], values: dict[str, Any]) -> None:
         """Put a job into the queue; `values` are the settings that its process reads."""
+        self._clear(job.id)
         (self.folder_of(job.id) / JOB).write_text(json.dumps(values), encoding="utf-8")
         self._base.execute("update jobs set asked = ? where id = ?", (json.dumps(asked), job.id))
         self._set(job.id, "waiting")
@@ -158,7 +160,6 @@ class Jobs:
 
     async def _run(self, job: Job) -> None:
         folder = self.folder_of(job.id)
-        shutil.rmtree(folder / RUN, ignore_errors=True)  # of a start that the service did not outlast
         (folder / PROGRESS).unlink(missing_ok=True)
         self._set(job.id, "running")
         with (folder / LOG).open("wb") as log:
@@ -171,11 +172,16 @@ class Jobs:
         self._process = self._running = None
         now = self.get(job.id)
         if now is None or now.status == "cancelled":
-            shutil.rmtree(folder / RUN, ignore_errors=True)
+            self._clear(job.id)
         elif status == 0:
             self._set(job.id, "done")
         else:
             self._set(job.id, "failed", _reason((folder / LOG).read_text(encoding="utf-8", errors="replace"), status))
+
+    def _clear(self, name: str) -> None:
+        """Remove the run of a job, finished or not."""
+        for run in (self.folder_of(name) / RUN, staging_of(self.folder_of(name) / RUN)):
+            shutil.rmtree(run, ignore_errors=True)
 
     async def _end_process(self) -> None:
         process = self._process

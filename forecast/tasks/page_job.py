@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +20,7 @@ from forecast.serving.jobs import JOB, PROGRESS, RUN
 def run(folder: Path) -> int:
     """Train; return the exit status, 2 after a mistake of the user's, whose line is printed as the command does."""
     with importing():
+        from forecast.runs.unfinished import holds_checkpoint, staging_of  # noqa: PLC0415
         from forecast.tasks.settings import check_job  # noqa: PLC0415
         from forecast.tasks.terminal import WatchedConsole  # noqa: PLC0415
         from forecast.tasks.train import train  # noqa: PLC0415
@@ -28,10 +30,14 @@ def run(folder: Path) -> int:
         staged.write_text(json.dumps({"said": said, "share": share}), encoding="utf-8")
         staged.replace(folder / PROGRESS)
 
+    unfinished = staging_of(folder / RUN)
+    resumed = holds_checkpoint(unfinished)  # of a process that the service, or the machine, took along
+    if not resumed:
+        shutil.rmtree(unfinished, ignore_errors=True)
     try:
         watch("reading the file", None)
         job = check_job(json.loads((folder / JOB).read_text(encoding="utf-8")))
-        train(job, folder / RUN, WatchedConsole(watch))
+        train(job, folder / RUN, WatchedConsole(watch), resumed=resumed)
     except ForecastError as error:
         line = " ".join(str(error).replace(f"{folder}{os.sep}", "").split("\n"))
         sys.stderr.write(f"forecast: {line}\n")

@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from small_jobs import small_job
+from small_jobs import small_job, small_values
 
 from forecast.errors import ForecastError
 from forecast.runs.files import QUANTILE_COLUMNS, parse_forecast
 from forecast.runs.run import open_forecast
 from forecast.serving.forms import Row
+from forecast.tasks import page_job
 from forecast.tasks.predict import predict
 from forecast.tasks.serve import forecast_history, listen, open_answers
 from forecast.tasks.settings import StreamSettings
@@ -142,3 +143,20 @@ def test_streams_of_symbols_take_symbols(tmp_path):
     answer = answers.start("symbols", None).update(Row(y="a"))
     assert set(answer["symbol"]) <= {"a", "b", "c"}
     assert all(1 / 3 <= chance <= 1 for chance in answer["chance"])
+
+
+def test_a_job_of_the_page_is_run_whatever_an_earlier_process_left(tmp_path, capsys):
+    (tmp_path / "old.csv").write_bytes(as_csv(60))
+    (tmp_path / ".run.unfinished").mkdir()
+    (tmp_path / ".run.unfinished" / "torn").touch()
+    values = small_values(data={"name": "csv", "path": str(tmp_path / "old.csv")}, model={"name": "pretrained"})
+    (tmp_path / "job.json").write_text(json.dumps(values | {"baseline": {}}))
+    assert page_job.run(tmp_path) == 0
+    assert open_forecast(tmp_path / "run")[0].ds == "01.03.2024"
+    assert not (tmp_path / ".run.unfinished").exists()
+    assert json.loads((tmp_path / "progress.json").read_text())["said"] == "writing the report"
+    (tmp_path / "job.json").write_text(json.dumps(values | {"horizon": 5000}))
+    assert page_job.run(tmp_path) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("forecast: ")
+    assert str(tmp_path) not in said
