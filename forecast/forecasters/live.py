@@ -313,8 +313,8 @@ class Live:
     def _forecast_latest(self) -> Forecasts:
         """Forecast from the latest row alone, an origin of each series."""
         if self._linear is not None:
-            known = self._read_ahead(self._linear, self._horizon)
-            y_hat = self._linear.of_each(self._steps.features, np.stack(known) if known else None) * self._unit
+            read = self._read_ahead(self._linear, self._horizon)
+            y_hat = self._linear.of_each(self._steps.features, np.stack(read) if read else None) * self._unit
             y_hat += self._stepwise.forecast
             return Forecasts(y_hat)
         if self._softmax is not None:

@@ -421,7 +421,8 @@ def linear_readout(network: Network) -> LinearReadout | None:
         return None
     unit = head.unit.cpu().numpy()
     weight, bias = linear
-    reader: AheadReader | None = network.decoder.reader
+    decoder = network.decoder
+    reader = decoder.reader if isinstance(decoder, DirectDecoder) else None
     ahead = None if reader is None else DateReadout(reader, unit * network.correction.cpu().numpy())
     return LinearReadout(weight * unit[:, None], bias * unit, ahead)
 

@@ -84,7 +84,8 @@ class RowReader:
     number: int = 0
     _delimiter: str = ","
     _width: int = 0
-    _places: dict[str, int] = field(default_factory=dict)  # of id, time and target, and of covariates by name
+    _places: dict[str, int] = field(default_factory=dict)  # of id, time and target
+    _given: dict[str, int] = field(default_factory=dict)  # of covariates
     _wide: dict[str, int] = field(default_factory=dict)  # of a column for each series
 
     def read(self, line: str) -> list[Row]:
@@ -97,10 +98,11 @@ class RowReader:
 
         """
         self.number += 1
-        line = line.strip("\r\ufeff")
-        if not line.strip():
+        line = line.strip()
+        if not line:
             return []
         if self.form is None:
+            line = line.lstrip("\ufeff")
             self.form = "json" if line.lstrip().startswith("{") else "csv"
             if self.form == "csv" and self._is_header(line):
                 return []
@@ -114,7 +116,7 @@ class RowReader:
     def _of_cells(self, cells: Sequence[str]) -> list[Row]:
         places = self._places
         time = cells[places["time"]].strip() or None if "time" in places else None
-        given = {name.removeprefix("="): cells[at] for name, at in places.items() if name[0] == "="} or None
+        given = {name: cells[at] for name, at in self._given.items()} if self._given else None
         if self._wide:
             return [Row(self.number, name, time, cells[at].strip(), given) for name, at in self._wide.items()]
         series = cells[places["id"]].strip() if "id" in places else None
@@ -164,7 +166,7 @@ class RowReader:
             place = next((names.index(name) for name in usual if name in names), None)
             if place is not None:
                 self._places[what] = place
-        self._places |= {f"={name}": place for place, name in enumerate(names) if columns.is_covariate(name)}
+        self._given = {name: place for place, name in enumerate(names) if columns.is_covariate(name)}
         if "target" not in self._places:
             self._wide = {name: place for place, name in enumerate(names) if name in columns.series}
             if not self._wide:

@@ -86,7 +86,7 @@ def stream(
             rows: list[Row] = []
             refused: dict[int, ForecastError] = {}
             for line in lines:
-                if line.strip() == SAVE:
+                if line.startswith(SAVE) and line.strip() == SAVE:
                     answer(rows, refused)
                     rows, refused = [], {}
                     save()
@@ -169,13 +169,17 @@ class LineWriter:
             best = [answer.chances.max(axis=1) for answer in answers if answer.chances is not None]
             symbols = [orjson.dumps([self._symbols[int(code)] for code in codes])[1:-1] for codes in y_hat]
             return {"symbol": symbols, "chance": _lists(self._shown(best))}
-        ends = [[answer.ends[i] for answer in answers if answer.ends is not None] for i in range(len(self._ends))]
+        ends = [answer.ends for answer in answers if answer.ends is not None]
+        shown = (
+            self._shown(ends).reshape(len(answers), -1, y_hat.shape[1]) if ends else y_hat[:, None]
+        )  # (row, end, step)
         return {"y_hat": _lists(y_hat)} | {
-            name: _lists(self._shown(end)) for name, end in zip(self._ends, ends, strict=True)
+            name: _lists(np.ascontiguousarray(shown[:, i])) for i, name in enumerate(self._ends)
         }
 
     def _shown(self, steps: Sequence[FloatArray]) -> FloatArray:
-        table = np.stack(steps)
+        """Put arrays of steps, (..., step), below each other: (row, step)."""
+        table = np.concatenate(steps, axis=None).reshape(-1, steps[0].shape[-1])
         return table if self._ahead is None else np.ascontiguousarray(table[:, self._ahead])
 
 
