@@ -251,7 +251,7 @@ def test_the_readme_is_short_and_explains_its_five_words():
 
 
 def keys_of(table, prefix=""):
-    for key, value in table.items():
+    for key, value in (table or {}).items():  # a preset may change nothing
         yield prefix + key
         if isinstance(value, dict):
             yield from keys_of(value, f"{prefix}{key}.")
