@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,3 +89,18 @@ def counted(count: int, thing: str) -> str:
     """
     plural = thing if count == 1 or thing.endswith("s") else thing + "s"
     return f"{count:,} {plural}"
+
+
+def printable(text: str) -> str:
+    r"""Write out characters that a terminal would obey, such as those that move its cursor or turn text around.
+
+    >>> print(printable("a\x1b[2J b\u202e"))
+    a\x1b[2J b\u202e
+    """
+    return "".join(_written_out(each) if not each.isprintable() else each for each in text)
+
+
+def _written_out(character: str) -> str:
+    if character in "\n\t\u200c\u200d" or category(character) == "Zs":  # joiners and blanks are parts of words
+        return character
+    return character.encode("unicode_escape").decode()

@@ -25,10 +25,11 @@ from forecast.app.composition import (
 )
 from forecast.app.diagnosis import first_line
 from forecast.app.folders import Claim, claim_folder
-from forecast.app.jobs import full_errors, report_error, run_job
+from forecast.app.jobs import NOT_WRITTEN, full_errors, report_error, report_refusal, run_job
 from forecast.app.outcomes import begin_outcomes
 from forecast.app.overrides import overridden_keys
 from forecast.app.signals import ended_line, heeded
+from forecast.app.streams import forgiving_output, is_closed_pipe
 from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
 from forecast.errors import ForecastError, Stopped
 from forecast.tasks.settings import check_job
@@ -42,10 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
     0: done; 1: a check found something, or a fault of ours with its traceback; 2: a mistake of the user's, in one
-    line; 130: interrupted; 143: asked to end by SIGTERM.
+    line; 74: something could not be written, or what is printed was lost; 130: interrupted; 143: ended by SIGTERM.
     """
     # Threads that wait for each other awake make training ten times slower as soon as another program wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    with forgiving_output() as output:
+        status = _answered(arguments)
+    if output.error is None:
+        return status
+    if is_closed_pipe(output.error):
+        return status or 1
+    lost = f"what was to be printed is lost ({output.error.strerror}); what was to be written is written"
+    print(f"forecast: {lost}", file=sys.stderr)
+    return status or NOT_WRITTEN
+
+
+def _answered(arguments: Sequence[str] | None) -> int:
+    """Run the command; turn what ends it early into a line and an exit status."""
     try:
         with heeded():
             return _run(read_command_line(sys.argv[1:] if arguments is None else arguments))
@@ -57,9 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said, status = ended_line(error)
         print(f"\n{said}", file=sys.stderr)
         return status
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return report_refusal(error)
 
 
 def _run(line: CommandLine) -> int:
@@ -102,18 +115,28 @@ def _run_sweep(line: CommandLine) -> None:
     if "resume" in overridden_keys(line.overrides):
         raise ForecastError("`resume` goes on with one run, and `-m` begins several: leave one of them out")
     check_one_question(swept_questions(line.overrides))
+    from forecast.runs.unfinished import locked
+
     config = compose_sweep(line)
     claim = _claim(line, "hydra.sweep.dir", config.hydra.sweep.dir)
     try:
-        begin_outcomes(claim.folder, count_jobs(line, config))
-        _call_hydra(line.with_override("hydra.sweep.dir", str(claim.folder)))
-        finish_sweep(claim.folder)
+        with locked(claim.folder):
+            _sweep_inside(line, claim.folder, count_jobs(line, config))
+    finally:
+        claim.release()
+
+
+def _sweep_inside(line: CommandLine, folder: Path, jobs: int) -> None:
+    """Run a sweep in a folder that is this process's."""
+    try:
+        begin_outcomes(folder, jobs)
+        _call_hydra(line.with_override("hydra.sweep.dir", str(folder)))
+        finish_sweep(folder)
     except (KeyboardInterrupt, Stopped):
-        keep_interrupted(claim.folder)
+        keep_interrupted(folder)
         raise
     finally:
-        clear_sweep(claim.folder)
-        claim.release()
+        clear_sweep(folder)
 
 
 def _claim(line: CommandLine, key: str, folder: str) -> Claim:

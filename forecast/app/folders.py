@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -43,12 +44,13 @@ def claim_folder(wanted: Path, *, chosen: bool) -> Claim:
         try:
             folder.mkdir(parents=True, exist_ok=chosen)
         except OSError as error:
-            if isinstance(error, FileExistsError) and not chosen:
-                continue
+            if isinstance(error, FileExistsError) and not chosen and os.path.lexists(folder):
+                continue  # taken by another job; a parent that is a link to nowhere is not
             Claim(folder, missing).release()
+            lost = next((str(parent) for parent in folder.parents if parent.is_symlink() and not parent.exists()), None)
+            why = error.strerror if lost is None else f"{lost!r} is a link to a folder that is not there"
             raise ForecastError(
-                f"cannot make the output folder {str(folder)!r} ({error.strerror}): "
-                f"choose another with `hydra.run.dir=...`"
+                f"cannot make the output folder {str(folder)!r} ({why}): choose another with `hydra.run.dir=...`"
             ) from error
         return Claim(folder, missing)
     raise AssertionError("numbers do not end")

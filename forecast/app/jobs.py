@@ -26,10 +26,12 @@ from forecast.app.outcomes import Outcome, known_outcomes, progress, write_outco
 from forecast.app.overrides import overridden_keys
 from forecast.app.resuming import clean_lines, interrupted_job
 from forecast.app.signals import said_when_ended
+from forecast.app.streams import is_closed_pipe
 from forecast.errors import ForecastError
 from forecast.importing import importing
 from forecast.network.settings import BackboneSettings
 from forecast.tasks.settings import JobSettings, check_job
+from forecast.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from forecast.series.panel import Source
 
+NOT_WRITTEN = 74  # EX_IOERR of sysexits.h
 FULL_ERROR = "HYDRA_FULL_ERROR"
 _MARK = "FORECAST_SET_FULL_ERROR"
 """Set together with FULL_ERROR where we set it for Hydra, so that it is not taken for the user's own wish."""
@@ -63,6 +66,8 @@ def run_job(config: DictConfig) -> float | None:
             run_task(_job(config), _overrides(), _folder())
         except ForecastError as error:
             raise SystemExit(report_error(error)) from error
+        except OSError as error:  # Hydra would add lines of its own
+            raise SystemExit(report_refusal(error)) from error
     return None
 
 
@@ -84,9 +89,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
         with importing():
             from forecast.tasks.pretrain import pretrain
 
-        print(pretrain(job.pretrain, folder, job.seed).sentence)
+        print(printable(pretrain(job.pretrain, folder, job.seed).sentence))
     elif job.task == "clean":
-        print("\n".join(clean_lines(folder)))
+        print(printable("\n".join(clean_lines(folder))))
     elif job.resume is not None:
         _resume(job, overrides)
     elif job.again is not None:
@@ -166,7 +171,7 @@ def _predict(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.predict import predict
 
-    print("\n".join(predict(run, data, folder).lines))
+    print(printable("\n".join(predict(run, data, folder).lines)))
 
 
 def _probe(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -177,7 +182,7 @@ def _probe(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.probe import probe
 
-    print("\n".join(probe(run, data, show=job.report, settings=job.probe).lines))
+    print(printable("\n".join(probe(run, data, show=job.report, settings=job.probe).lines)))
 
 
 def _update(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -201,7 +206,7 @@ def _export(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.export import export
 
-    print("\n".join(export(run).lines))
+    print(printable("\n".join(export(run).lines)))
 
 
 def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -213,7 +218,7 @@ def _continue(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
         from forecast.tasks.continuation import continue_run
 
     continued = continue_run(run, folder, data=data, asked=job.continuation, seed=job.seed, series=job.report.series)
-    print("\n".join(continued.lines))
+    print(printable("\n".join(continued.lines)))
 
 
 def _serve(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -356,8 +361,28 @@ def report_error(error: ForecastError) -> int:
     """Print the one line that a user's mistake gets; return the exit status."""
     if _user_wants_traceback():
         raise error
-    print("forecast: " + " ".join(str(error).split("\n")), file=sys.stderr)
+    print("forecast: " + printable(" ".join(str(error).split("\n"))), file=sys.stderr)
     return 2
+
+
+def report_refusal(error: OSError) -> int:
+    """Print the one line that a disk which is full, a folder that is gone and the like get; return the exit status.
+
+    Whoever closes a pipe has read enough, and is told nothing.
+    """
+    if _user_wants_traceback():
+        raise error
+    if is_closed_pipe(error):
+        return 1
+    what = f" {str(error.filename)!r}" if error.filename else ""
+    why = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    try:
+        Path.cwd()
+    except OSError:
+        why += " (the working directory has been removed: change into one that is there)"
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    print(printable(f"forecast: cannot read or write{what}: {why}{notes}"), file=sys.stderr)
+    return NOT_WRITTEN
 
 
 def _user_wants_traceback() -> bool:

@@ -1,9 +1,10 @@
-"""Figures as PNG, several at a time: some are painted by processes beside this one.
+"""Figures as PNG, painted by processes beside this one: several at a time, and at their own risk.
 
-The library that paints holds Python's lock while it does, so that threads cannot share the work. A painter is an
-interpreter that runs this very file: it takes charts from its standard input and gives pictures to its standard output
-until its input ends, which it does with this process, however that comes about. Nothing but the standard library and
-vl-convert is imported at the top, since a painter waits for it.
+The library that paints reserves many gigabytes of addresses and ends its process where it does not get them, which
+costs the pictures then, and nothing else. It holds Python's lock while it paints, so that threads cannot share the
+work. A painter is an interpreter that runs this very file: it takes charts from its standard input and gives pictures
+to its standard output until its input ends, which it does with this process, however that comes about. Nothing but the
+standard library and vl-convert is imported at the top, since a painter waits for it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _FIRST = '{"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {"x": {"
 def write_pictures(figures: Iterable[Figure], folder: Path) -> list[Path]:
     """Write each figure that has panels as a PNG named after it."""
     drawn = [figure for figure in figures if figure.panels]
-    with Painters(painter_count() if len(drawn) > 1 else 0) as painters:
+    with Painters(min(painter_count(), len(drawn))) as painters:
         paths = [painters.submit_figure(figure, folder) for figure in drawn]
         painters.finish()
     return paths
@@ -156,9 +157,10 @@ class _Order(NamedTuple):
 
 
 class Painters:
-    """Paint charts as files, in so many processes beside this one; 0: in this one.
+    """Paint charts as files, in so many processes beside this one; 0, or where none can be started: in this one.
 
-    What a painter cannot do, because it could not be started, has ended or finds a fault in a chart, is done here.
+    What a painter that ends leaves is painted by another; what that does not paint either is left out, and a line on
+    standard error says so.
 
     Examples
     --------
@@ -174,6 +176,7 @@ class Painters:
         self._idle: SimpleQueue[Popen[bytes]] = SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
+        self._closed = False
         self._threads = ThreadPoolExecutor(len(self._processes)) if self._processes else None
 
     def __enter__(self) -> Painters:
@@ -182,6 +185,7 @@ class Painters:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End all painters, whatever they are doing."""
+        self._closed = True
         for process in self._processes:
             process.kill()
         if self._threads:
@@ -204,30 +208,51 @@ class Painters:
 
     def finish(self) -> None:
         """Write all pictures."""
+        left_out = []
         for chart, path, picture in self._orders:
-            content = (picture and picture.result()) or png(chart)
+            content = _picture_or_none(chart) if picture is None else picture.result()
+            if not content:
+                left_out.append(path.name)
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         self._orders.clear()
+        if left_out:
+            sys.stderr.write(
+                f"{len(left_out)} pictures are left out ({left_out[0]} first): what paints them fails, as where "
+                "memory is limited (`ulimit -v`); the page has all charts, and `report.png=false` paints none\n"
+            )
 
     def _painted(self, chart: bytes) -> bytes | None:
-        """Hand a chart to a painter that is idle (there are as many as threads); None: it has ended."""
+        """Hand a chart to a painter that is idle (there are as many as threads), and to another if that ends."""
         process = self._idle.get()
         try:
-            if process.stdin is None or process.stdout is None:
-                raise TypeError("a painter is started with pipes")
-            send(process.stdin, chart)
-            return receive(process.stdout)
-        except OSError:
-            return None
+            picture = _asked(process, chart)
+            if picture is None and not self._closed:
+                process.kill()
+                process = (_started(1) or [process])[0]
+                self._processes.append(process)
+                picture = _asked(process, chart)
+            return picture
         finally:
             self._idle.put(process)
 
 
+def _asked(process: Popen[bytes], chart: bytes) -> bytes | None:
+    """Let a painter paint a chart; "" where it cannot, None where it has ended."""
+    if process.stdin is None or process.stdout is None:
+        raise TypeError("a painter is started with pipes")
+    try:
+        send(process.stdin, chart)
+        return receive(process.stdout)
+    except OSError:
+        return None
+
+
 def painter_count() -> int:
-    """Return how many processes are of use: none on one core."""
+    """Return how many processes are of use."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, _MOST_PAINTERS) if cores > 1 else 0
+    return min(cores, _MOST_PAINTERS)
 
 
 def _started(number: int) -> list[Popen[bytes]]:
@@ -264,11 +289,18 @@ def png(chart: str) -> bytes:
     return picture
 
 
+def _picture_or_none(chart: str) -> bytes | None:
+    try:
+        return png(chart)
+    except ValueError:
+        return None
+
+
 def _serve(charts: IO[bytes], pictures: IO[bytes]) -> None:
     """Paint charts until no more come: the whole life of a painter."""
     png(_FIRST)
     while (chart := receive(charts)) is not None:
-        send(pictures, png(chart.decode()))
+        send(pictures, _picture_or_none(chart.decode()) or b"")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts
 from forecast.runs import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted, Forecaster, Kind
@@ -58,6 +56,8 @@ class Checkpoint:
         self.stages: dict[str, Any] = stages or {}
         self.problem = ""
         """Why the last checkpoint could not be written, "" where it could."""
+        path = None if folder is None else folder / files.STARTED
+        self._started = path.read_bytes() if path is not None and path.exists() else b""
         self._counts: dict[str, int] = {}
         self._unwritten = False
         self._next = time.monotonic() + self.every_s
@@ -87,6 +87,9 @@ class Checkpoint:
         began = time.monotonic()
         part, current = self.folder / _PART, self.folder / files.CHECKPOINT
         try:
+            if self._started and not self.folder.exists():  # somebody has removed it
+                self.folder.mkdir(parents=True)
+                (self.folder / files.STARTED).write_bytes(self._started)
             with part.open("wb") as file:
                 file.write(_packed(self.stages))
                 file.flush()
@@ -106,17 +109,6 @@ class Checkpoint:
     def notes(self) -> list[str]:
         """Say that the last checkpoint could not be written."""
         return [f"the last checkpoint could not be written ({self.problem})"] if self.problem else []
-
-    @contextlib.contextmanager
-    def written_on_failure(self) -> Iterator[None]:
-        """Write what is not written yet if the block fails, unless by a mistake of the user's."""
-        try:
-            yield
-        except ForecastError:
-            raise
-        except BaseException:
-            self.write()
-            raise
 
 
 @dataclass(frozen=True)

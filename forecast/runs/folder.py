@@ -7,12 +7,15 @@ complete. A run that ends early leaves nothing that could be taken for one.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import stat
+import sys
 import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +23,15 @@ from typing import TYPE_CHECKING
 from forecast.errors import ForecastError
 from forecast.runs import files
 from forecast.runs.unfinished import holds_checkpoint, own, staging_of, take_over
+from forecast.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 _MOST_NUMBERS = 1000
+_BEGINNING = 4096  # bytes of run.json
+_CREATED = re.compile(rb'"created"\s*:\s*"([^"]{10,40})"')
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Draft:
 
     staging: Path
     final: Path
+    on_failure: list[Callable[[], None]] = field(default_factory=list)
+    """Called where an exception leaves a checkpoint, when the disk has room again."""
 
 
 @contextmanager
@@ -64,8 +72,12 @@ def new_folder(folder: str | Path, *, resumed: bool = False) -> Iterator[Draft]:
         yield draft
         _publish(draft)
     except BaseException as error:
-        if holds_checkpoint(draft.staging) and (resumed or not isinstance(error, ForecastError)):
+        if resumed or not isinstance(error, ForecastError):
             _leave_checkpoint(draft.staging)
+            for call in draft.on_failure:
+                call()
+        if holds_checkpoint(draft.staging) and (resumed or not isinstance(error, ForecastError)):
+            (draft.staging / files.OWNER).unlink(missing_ok=True)
             error.add_note(how_to_go_on(draft.final))
             raise
         shutil.rmtree(draft.staging, ignore_errors=True)
@@ -74,12 +86,14 @@ def new_folder(folder: str | Path, *, resumed: bool = False) -> Iterator[Draft]:
 
 
 def _leave_checkpoint(staging: Path) -> None:
-    """Remove what had been written of the run itself, and let go of the folder."""
-    for entry in staging.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name not in (files.STARTED, files.CHECKPOINT, files.EARLIER_CHECKPOINT):
-            entry.unlink(missing_ok=True)
+    """Remove what had been written of the run itself."""
+    kept = (files.OWNER, files.STARTED, files.CHECKPOINT, files.EARLIER_CHECKPOINT)
+    with suppress(OSError):
+        for entry in staging.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name not in kept:
+                entry.unlink(missing_ok=True)
 
 
 def how_to_go_on(final: Path) -> str:
@@ -91,7 +105,9 @@ def how_to_go_on(final: Path) -> str:
 
 def shown(folder: Path) -> str:
     """Write a folder as it is typed here."""
-    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
+    with suppress(OSError, ValueError):  # where the working directory is gone, or elsewhere
+        return str(folder.relative_to(Path.cwd()))
+    return str(folder)
 
 
 @contextmanager
@@ -234,13 +250,29 @@ def read_inside(folder: Path, name: str, max_bytes: int) -> bytes:
 
 
 def _newest(outputs: Path) -> Path:
-    """Return the run that finished last; folders still being written have a name with a leading dot."""
-    records = []
-    for folder, subfolders, names in os.walk(outputs):
+    """Return the run that finished last, as it says itself: files that are copied or unpacked have other times.
+
+    Folders still being written have a name with a leading dot. What cannot be opened is passed over, and said.
+    """
+    finished, passed_over = [], []
+    for folder, subfolders, names in os.walk(outputs, onerror=lambda error: passed_over.append(str(error.filename))):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         if files.RECORD in names:
-            path = Path(folder)
-            records.append(((path / files.RECORD).lstat().st_mtime_ns, folder, path))
-    if not records:
+            try:
+                finished.append((_created(Path(folder)), (Path(folder) / files.RECORD).lstat().st_mtime_ns, folder))
+            except (OSError, ValueError):
+                passed_over.append(folder)
+    for folder in passed_over:
+        sys.stderr.write(printable(f"`run=latest` passes over {folder}, which cannot be opened") + "\n")
+    if not finished:
         raise ForecastError(f"`run=latest` found no run under {str(outputs)!r}: train first, or give the run's folder")
-    return max(records)[2]
+    return Path(max(finished)[2])
+
+
+def _created(folder: Path) -> float:
+    """Return when a run was finished, in seconds since 1970; it stands at the beginning of `run.json`."""
+    with (folder / files.RECORD).open("rb") as file:
+        found = _CREATED.search(file.read(_BEGINNING))
+    if found is None:
+        raise ValueError("it does not say when")
+    return datetime.fromisoformat(found[1].decode("ascii")).timestamp()

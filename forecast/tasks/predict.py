@@ -12,6 +12,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.evaluation.conformal import Widths
 from forecast.forecasters.combination import COMBINATION, FittedCombination
+from forecast.forecasters.pretrained import NAME as PRETRAINED
 from forecast.forecasters.transformed import HasTrajectories
 from forecast.questions.kinds import metric_label
 from forecast.questions.split import Origins
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts
     from forecast.runs.files import ForecastRow
-    from forecast.series.panel import Panel
+    from forecast.series.panel import IntArray, Panel
     from forecast.tasks.last_forecast import LastForecast
     from forecast.tasks.settings import JobSettings
 
@@ -162,6 +163,8 @@ def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool =
     apart = short_future(_short(run, source.panel), run.problem, job.data.transform)
     if apart is not None:
         ahead = pd.concat([ahead, apart], ignore_index=True)
+    again = [name for name in every if name not in (run.record.network.name, COMBINATION, PRETRAINED)]
+    left_out = (*left_out, *_refit_note(job, again))
     models, recommended = tuple(every), run.record.recommendation
     use = recommended.model if recommended and recommended.model in models else run.record.network.name
     return Ahead(replace(source, notes=(*source.notes, *left_out)), panel, ahead, models, use)
@@ -275,9 +278,27 @@ def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
         if forecaster.kind == "pretrained":  # nothing is chosen, and nothing fitted
             others[forecaster.name] = forecaster.fit(panel, panel.lengths, problem)
         elif split is not None:
-            fitted = forecaster.fit(panel.cut(split.fitted), split.train, problem)
-            others[forecaster.name] = final_fit(fitted, panel, problem)
+            train, before = split.train, split.fitted
+            if not job.training.refit and (of_run := _backtested_on(run, panel)) is not None:
+                train, before = of_run
+            fitted = forecaster.fit(panel.cut(before), train, problem)
+            others[forecaster.name] = final_fit(fitted, panel, problem) if job.training.refit else fitted
     return others
+
+
+def _backtested_on(run: Run, panel: Panel) -> tuple[IntArray, IntArray] | None:
+    """Steps that the run trained on, and those before its calibration, (series,); None where there are fewer now."""
+    data = run.record.data
+    places = [data.ids.index(name) for name in panel.ids]
+    train, validation = (np.array(steps)[places] for steps in (data.train_steps, data.validation_steps))
+    return None if (train + validation > panel.lengths).any() else (train, train + validation)
+
+
+def _refit_note(job: JobSettings, models: Sequence[str]) -> tuple[str, ...]:
+    """Say on what the models are fitted that a run does not store, where it is not all rows."""
+    if job.training.refit or not models:
+        return ()
+    return (f"fitted again on the rows that the run had fitted them on (training.refit=false): {listed(models)}",)
 
 
 def _sentence(run: Run, panel: Panel, models: Sequence[str], scores: pd.DataFrame | None, folder: Path) -> str:

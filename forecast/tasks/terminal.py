@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from forecast.wording import number
+from forecast.wording import number, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,4 +74,4 @@ def working(console: Console, epochs: int) -> Iterator[Work]:
 def say(console: Console, lines: Iterable[str], style: str = "") -> None:
     """Print sentences, one a line, as they are."""
     for line in lines:
-        console.print(Text(line, style=style), soft_wrap=True)
+        console.print(Text(printable(line), style=style), soft_wrap=True)

@@ -120,10 +120,11 @@ def train(
     with new_folder(folder, resumed=resumed) as draft:
         source = source or load_source(job.data)
         checkpoint, went_on = _checkpoint(job, source, draft.staging, resumed=resumed)
+        draft.on_failure.append(checkpoint.write)
         prepared = prepare(job, source)
         job = prepared.job
         say(console, [*_introduction(prepared), *went_on])
-        with checkpoint.written_on_failure(), working(console, job.training.max_epochs) as work:
+        with working(console, job.training.max_epochs) as work:
             fits = fit(prepared, work, checkpoint, own, budget)
             evaluation = judge(prepared, fits, work)
             final = refit(prepared, evaluation, work, budget)

@@ -78,5 +78,5 @@ class TrainingSettings(Settings):
     refit: bool = True
     """After the backtest, train once more on all rows for the chosen number of epochs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=1024)
     """Threads that torch may use on the CPU; null chooses by the size of the network."""

@@ -98,6 +98,21 @@ def test_no_run_and_too_short_a_series_are_told_before_torch_is_there(tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "", "/x/y"), "cannot read or write '/x/y': No space left on device; go on with X"),
+        (OSError(27, "Error writing. Detail: [errno 27]"), "cannot read or write: File too large; go on with X"),
+        (PermissionError(13, "", "a\x1b[2J"), r"cannot read or write 'a\x1b[2J': Permission denied; go on with X"),
+    ],
+)
+def test_what_cannot_be_written_is_a_line_with_a_status_of_its_own(command, tasks, error, said):
+    tasks.error = error
+    error.add_note("go on with X")
+    ended = command()
+    assert (ended.status, ended.err) == (74, f"forecast: {said}\n")
+
+
 def test_a_fault_of_ours_keeps_its_traceback(command, tasks, tmp_path):
     tasks.error = ZeroDivisionError("ours")
     with pytest.raises(ZeroDivisionError):

@@ -28,6 +28,12 @@ def test_release_keeps_what_holds_something(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["another"]
 
 
+def test_a_link_to_nowhere_is_no_folder_and_no_endless_loop(tmp_path):
+    (tmp_path / "outputs").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ForecastError, match=r"outputs' is a link to a folder that is not there\): choose another"):
+        claim_folder(tmp_path / "outputs" / "day" / "time", chosen=False)
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     for as_said in (True, False):

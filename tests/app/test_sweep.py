@@ -1,6 +1,7 @@
 """A sweep: every job to its validation score, a table, and only the winner to the test split."""
 
 import csv
+import os
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from forecast.app.composition import compose_job
 from forecast.app.outcomes import Outcome
 from forecast.app.sweep import best, scores_over_seeds, sweep_table
 from forecast.errors import ForecastError
+from forecast.runs.unfinished import own
 
 
 def rows(folder):
@@ -244,3 +246,15 @@ def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):
     said = command("-m", "seed=1,2", "hydra/launcher=ray")
     assert said.status == 2
     assert said.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'forecast[many]'\n"
+
+
+def test_two_sweeps_do_not_share_a_folder(command, tasks, tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    own(folder)
+    (folder / ".jobs").mkdir()
+    said = command("-m", "seed=1,2", "hydra.sweep.dir=sweep")
+    assert said.status == 2
+    assert f"process {os.getpid()} on " in said.err
+    assert tasks.validated == []
+    assert sorted(path.name for path in folder.iterdir()) == [".jobs", "owner.json"]

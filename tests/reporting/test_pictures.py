@@ -36,7 +36,7 @@ def test_any_number_of_painters_paints_the_same(number, tmp_path):
     assert all(process.returncode is not None for process in painters._processes)
 
 
-def test_what_painters_that_have_died_leave_is_painted_here(tmp_path):
+def test_what_painters_that_have_died_leave_is_painted_by_others(tmp_path):
     with Painters(2) as painters:
         for process in painters._processes:
             process.kill()
@@ -51,12 +51,25 @@ def test_where_no_painter_can_be_started_it_is_painted_here(executable, tmp_path
         assert painted(painters, tmp_path) == PICTURES
 
 
-def test_a_fault_in_a_chart_is_told_by_this_process_and_leaves_no_file(tmp_path):
-    with Painters(1) as painters:
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_chart_that_cannot_be_painted_costs_that_picture_alone(number, tmp_path, capsys):
+    with Painters(number) as painters:
         painters.submit('{"mark": 3}', tmp_path / "0.png")
-        with pytest.raises(ValueError, match="PNG conversion failed"):
-            painters.finish()
-    assert list(tmp_path.iterdir()) == []
+        painters.submit(CHARTS[1], tmp_path / "1.png")
+        painters.finish()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [PICTURES[1]]
+    assert capsys.readouterr().err.startswith("1 pictures are left out (0.png first)")
+
+
+def test_painters_that_die_of_every_chart_cost_the_pictures_alone(tmp_path, capsys, monkeypatch):
+    """As V8 does where addresses are limited."""
+    real = pictures._started
+    monkeypatch.setattr(pictures, "_started", lambda number: [process.kill() or process for process in real(number)])
+    with Painters(2) as painters:
+        assert painted(painters, tmp_path) == []
+    said = capsys.readouterr().err
+    assert said.startswith("3 pictures are left out (0.png first)")
+    assert said.count("\n") == 1
 
 
 def interrupted(painters, folder):
@@ -114,7 +127,7 @@ def test_a_painter_imports_nothing_heavy():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the cores of a process are not known")
-def test_one_core_needs_no_painters(monkeypatch):
-    for cores, number in ((1, 0), (2, 2), (64, 2)):
+def test_as_many_painters_as_cores_and_no_more_than_two(monkeypatch):
+    for cores, number in ((1, 1), (2, 2), (64, 2)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         assert painter_count() == number

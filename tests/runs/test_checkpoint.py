@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from forecast.errors import ForecastError
 from forecast.runs import files
 from forecast.runs.checkpoint import Checkpoint, load_checkpoint
 
@@ -120,10 +120,12 @@ def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_run(tmp_path, monk
     assert "checkpoint.part" not in os.listdir(tmp_path)
 
 
-def test_a_mistake_of_the_users_is_not_kept(tmp_path):
-    for error, kept in ((ForecastError("x"), False), (KeyboardInterrupt(), True), (MemoryError(), True)):
-        checkpoint = Checkpoint(tmp_path, 3600)
-        checkpoint.stage("training").keep({})
-        with pytest.raises(type(error)), checkpoint.written_on_failure():
-            raise error
-        assert (tmp_path / files.CHECKPOINT).exists() == kept
+def test_a_folder_that_was_removed_is_made_again(tmp_path):
+    folder = tmp_path / "day" / "run"
+    folder.mkdir(parents=True)
+    (folder / files.STARTED).write_text("begun")
+    checkpoint = Checkpoint(folder, 3600)
+    shutil.rmtree(tmp_path / "day")
+    checkpoint.stage("training").keep({"number": 1}, now=True)
+    assert load_checkpoint(folder)[0]["training 0"] == {"number": 1}
+    assert (folder / files.STARTED).read_text() == "begun"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 
@@ -107,15 +108,28 @@ def test_an_unwritable_place_is_one_line(tmp_path):
         pass
 
 
-def test_latest_is_the_run_that_finished_last_winners_of_sweeps_included(tmp_path):
-    for age, name in enumerate(["day/12-00-00", "day/11-00-00", "sweep/winner", ".sweep.unfinished/x"]):
+def test_latest_is_the_run_that_says_it_finished_last_winners_of_sweeps_included(tmp_path):
+    """By what the runs say: files that were copied or unpacked have other times."""
+    for hour, name in enumerate(["day/12-00-00", "day/11-00-00", "sweep/winner", ".sweep.unfinished/x"]):
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        (folder / files.RECORD).write_text("{}")
-        os.utime(folder / files.RECORD, (1000 + age, 1000 + age))
+        (folder / files.RECORD).write_text(json.dumps({"format": 1, "created": f"2026-11-29T0{hour}:00:00+00:00"}))
+        os.utime(folder / files.RECORD, (9000 - hour, 9000 - hour))
     assert find_run("latest", tmp_path) == tmp_path / "sweep" / "winner"
-    os.utime(tmp_path / "day/12-00-00" / files.RECORD, (2000, 2000))
+    (tmp_path / "day/12-00-00" / files.RECORD).write_text('{"created": "2026-11-29T01:30:00-03:00"}')
     assert find_run("latest", tmp_path) == tmp_path / "day" / "12-00-00"
+
+
+@pytest.mark.parametrize(
+    "record", ["", "{}", '{"created": "yesterday, perhaps"}', '{"created": "2026-13-01T00:00:00"}']
+)
+def test_latest_passes_over_what_it_cannot_open_and_says_so(tmp_path, capsys, record):
+    for name, content in (("bad\x1b[2J", record), ("good", '{"created": "2026-11-29T01:30:00+01:00"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / files.RECORD).write_text(content)
+    assert find_run("latest", tmp_path) == tmp_path / "good"
+    said = capsys.readouterr().err
+    assert said == f"`run=latest` passes over {tmp_path}/bad\\x1b[2J, which cannot be opened\n"
 
 
 def test_tables_come_back_with_all_their_digits(tmp_path):

@@ -258,3 +258,16 @@ def test_errors_and_values_beyond_what_the_run_knew_are_told(run_on_csv, tmp_pat
 def test_nothing_is_told_of_drift_where_all_is_as_it_was(run_on_csv, newer, tmp_path):
     made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
     assert not [line for line in made.drift if "errs more" in line]
+
+
+def test_without_a_refit_the_baseline_is_the_one_that_was_backtested(tmp_path):
+    """Fitted on the run's own rows, whatever the newer data hold; and said."""
+    run = train(small_job(training__refit=False), tmp_path / "run", silent())
+    name = run.evaluation.baseline
+    longer = {"duration": 1.5}
+    predicted = predict(run.folder, longer, tmp_path / "out")
+    panel = predicted.source.panel
+    expected = run.evaluation.test.fitted[name].forecast(panel, last_origins(panel)).y_hat.ravel()
+    rows = predicted.future[predicted.future["model"] == name]
+    np.testing.assert_allclose(rows["y_hat"], expected, rtol=1e-9)
+    assert any("training.refit=false" in note for note in predicted.source.notes)

@@ -80,6 +80,25 @@ def test_stopped_after_every_step_it_ends_with_the_same_bits(tmp_path, monkeypat
     assert any("resumed a run" in note for note in resumed.finished.notes)
 
 
+def test_a_disk_that_is_full_at_the_end_costs_no_training(tmp_path, monkeypatch):
+    job = small_job()
+    plain = train(job, tmp_path / "plain", silent())
+
+    def refuse(run, folder):
+        (folder / files.LEADERBOARD).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("forecast.tasks.train.write_tables", refuse)
+        with pytest.raises(OSError, match="No space") as error:
+            train(job, tmp_path / "run", silent())
+    assert "resume=" in error.value.__notes__[0]
+    assert sorted(os.listdir(staging_of(tmp_path / "run"))) == [files.CHECKPOINT, files.STARTED]
+    monkeypatch.setattr("pytorch_lightning.Trainer.fit", None)
+    resumed = train(job, tmp_path / "run", silent(), resumed=True)
+    assert (plain.folder / files.WEIGHTS).read_bytes() == (resumed.folder / files.WEIGHTS).read_bytes()
+
+
 def test_a_request_to_end_is_heeded_after_a_step_and_the_first_interrupt_is_forgotten(tmp_path, monkeypatch):
     """Ctrl-C, then SIGTERM: the training that Ctrl-C cut short goes on when it is resumed."""
     job = small_job()
