@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from forecast.forecasters.ensemble import Ensemble, FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork, data_of
 from forecast.forecasters.recurrent import Recurrent
@@ -33,6 +35,14 @@ class Continued(Recurrent):
     """
 
     start: Start | None = None
+
+    def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedNetwork:
+        """Train; of the correction is used what the new validation bears out, and what that of the start did."""
+        fitted = super().fit(past, train_steps, problem)
+        if self.start is not None and self.correction is None:
+            correction = fitted.network.correction
+            correction.copy_(torch.maximum(correction, self.start.network.network.correction))
+        return fitted
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
         """Return the reference as it was, and the rest of the training."""

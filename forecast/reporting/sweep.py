@@ -100,13 +100,14 @@ def sweep_html(sweep: pd.DataFrame, winner: Winner | None = None) -> str:
     scored = sweep[np.isfinite(sweep[score_column(sweep)])]
     ended = int(sweep["status"].astype(str).str.startswith("ended early").sum())
     failures = len(sweep) - len(scored) - ended
+    over = listed(swept) if 0 < len(swept) <= _MOST_IN_TITLE else counted(len(swept), "setting")
     columns = [column for column in sweep.columns if column in (*_FIXED, *swept)]
     says = "Judged on the validation split, best first; only the best was taken to the test split."
     jobs = _Table("jobs", "All jobs", says, columns, [_cells(row, swept) for row in sweep.to_dict("records")])
     return render_page(
         "sweep.html",
         _figures(scored, swept) if len(scored) and swept else [],
-        title=f"Search over {listed(swept) if len(swept) <= _MOST_IN_TITLE else f'{len(swept)} settings'}",
+        title=f"Search over {over}" if swept else "Search",
         verdict=_best_in_words(scored, swept),
         facts=[
             counted(len(sweep), "job"),

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, Stopped
 from forecast.network.settings import PretrainedSettings
 from forecast.questions.kinds import metric_label, question_of_head
 from forecast.reading.sources import load_source
@@ -122,7 +122,7 @@ def tune(
         say(console, search.introduction())
         try:
             search.work(console)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             search.write(folder)
             say(console, [f"the same command with `hydra.run.dir={folder}` goes on with this study"])
             raise
@@ -231,6 +231,7 @@ class _Search:
             raise _Surplus
         trial.set_user_attr("worker", self.worker)
         began, scores, memory = time.perf_counter(), [], 0.0
+        broken_off: BaseException | None = None
         try:
             chosen = self._suggest(trial)
             for i in range(self.settings.seeds):
@@ -239,8 +240,8 @@ class _Search:
                 scores.append(validated.score)
                 memory = max(memory, validated.graph_mb)
             score = _mean(scores)
-        except (KeyboardInterrupt, _OutOfTime):
-            self._put_back(trial)
+        except (KeyboardInterrupt, Stopped, _OutOfTime) as error:
+            broken_off = error
             raise
         except ForecastError as error:
             trial.set_user_attr("status", " ".join(str(error).split()))
@@ -255,6 +256,8 @@ class _Search:
             trial.set_user_attr("seconds", round(time.perf_counter() - began, 2))
             trial.set_user_attr("scores", scores)
             trial.set_user_attr("graph_mb", round(memory, 3))
+            if broken_off is not None:
+                self._put_back(trial, broken_off)
         say(console, [f"trial {trial.number}: {self._measure()} {number(score)}{self._progress(score)}"])
         return score
 
@@ -310,8 +313,10 @@ class _Search:
         before = [one for one in self.study.get_trials(deepcopy=False) if one.number < trial.number]
         return sum(one.state in kept or _is_done(one) for one in before) >= self.settings.trials
 
-    def _put_back(self, trial: Trial) -> None:
+    def _put_back(self, trial: Trial, broken_off: BaseException) -> None:
         """Queue a trial that was broken off once more."""
+        if isinstance(broken_off, Stopped):  # which Optuna does not catch
+            self.study.tell(trial, state=TrialState.FAIL)
         with unwarned():
             RetryHeartbeatStaleTrialCallback()(self.study, self._frozen(trial))
 

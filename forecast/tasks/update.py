@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from forecast.tasks.settings import UpdateSettings
     from forecast.tasks.terminal import Work
 
+_FEWEST_HORIZONS = 4
+"""Of validation, below which little can be chosen on it."""
 UNTOUCHED, UPDATED, SCRATCH = "as it was", "gone on learning", "trained from scratch"
 
 
@@ -195,7 +197,7 @@ def _split(panel: Panel, known: IntArray, run: Run) -> Split:
     left = new - test
     validation = np.where((test > 0) & (left > horizon), np.maximum(left // 2, horizon), 0)
     half = validation // 2
-    calibration = np.where(half >= horizon, half, 0)
+    calibration = np.where(half >= _FEWEST_HORIZONS * horizon, half, 0)  # else all of it is needed to choose on
     train = panel.lengths - test - validation
     needed = run.problem.context_steps + horizon
     if np.any(train < needed):

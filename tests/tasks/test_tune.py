@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 import pytest
 from small_jobs import small_job, small_values
 
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, Stopped
 from forecast.reading.sources import load_source
 from forecast.tasks import tune as tuning
 from forecast.tasks.prepare import prepare
@@ -144,18 +145,19 @@ def test_a_study_begins_with_the_defaults_and_evaluates_its_best_once(tmp_path):
     assert len(again.trials) == 3
 
 
-def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(tmp_path, monkeypatch):
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, partial(Stopped, signal.SIGTERM)], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(ended, tmp_path, monkeypatch):
     calls = []
 
     def broken(job, *args, **named):
         calls.append(job.model)
         if len(calls) == 2:
-            raise KeyboardInterrupt
+            raise ended()
         return tuning_validate(job, *args, **named)
 
     tuning_validate = tuning.validate
     monkeypatch.setattr(tuning, "validate", broken)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises((KeyboardInterrupt, Stopped)):
         tune(study_job(), tmp_path, console=silent())
     assert len(pd.read_csv(tmp_path / "study.csv")) == 1
     assert not (tmp_path / "best").exists()

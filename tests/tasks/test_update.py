@@ -16,6 +16,7 @@ from forecast.tasks.settings import UpdateSettings
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
 from forecast.tasks.update import SCRATCH, UNTOUCHED, UPDATED, update
+from forecast.wording import number
 
 OLD, NEW = 160, 220
 
@@ -36,7 +37,13 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def parent(files):
     data = {"name": "csv", "path": str(files / "old.csv"), "season_steps": 10, "calendar": []}
-    job = small_job(data=data, baseline={"naive": {"name": "naive", "method": "naive"}}, training__max_epochs=8)
+    job = small_job(
+        data=data,
+        baseline={"naive": {"name": "naive", "method": "naive"}},
+        model={"name": "lstm", "hidden_size": 8, "reference": "last"},
+        training__max_epochs=25,
+        training__learning_rate=0.02,
+    )
     return train(job, files / "parent", silent()).folder
 
 
@@ -55,7 +62,7 @@ def test_the_better_network_becomes_a_run_that_names_its_parent(files, parent, t
     assert record.parent == str(parent)
     assert record.data.steps == (NEW,)
     assert found.sentence in record.notes
-    assert f"{found.scores[UPDATED]:.3f}"[:4] in found.sentence
+    assert number(found.scores[UPDATED]) in found.sentence
     row = found.run.leaderboard.set_index("model").loc["lstm"]
     assert row["mase"] == pytest.approx(found.scores[found.kept])
     ahead = pd.read_csv(tmp_path / "new" / "forecasts.csv")
@@ -67,7 +74,7 @@ def test_the_network_as_it_was_is_scored_as_it_forecasts(files, parent, tmp_path
     found = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", UpdateSettings(), console=silent())
     panel, horizon = found.run.prepared.panel, 4
     split = found.run.prepared.task.split
-    assert (split.train[0], split.fitted[0], split.before_test[0]) == (180, 190, 200)
+    assert (split.train[0], split.fitted[0], split.before_test[0]) == (180, 200, 200)
     origins = np.arange(199, NEW - horizon)
     y = panel.target
     y_hat = open_run(parent).network.forecast(panel, Origins(np.zeros(len(origins), dtype=np.int64), origins)).y_hat
