@@ -50,6 +50,8 @@ _SECONDS = {
     "forecast_seconds": Column("forecast s", "seconds to forecast from all origins", "seconds"),
 }
 _TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status", "recommended")}
+_NEXT_TO_NONE = 0.01
+"""Of probabilities: a baseline that errs less than this share of the worst cannot be beaten by much."""
 _NOT_SHOWN = "not shown to be worth its training"
 _ROUNDING = 1e-9
 """An error below this share of the largest one is rounding."""
@@ -119,14 +121,15 @@ def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:
         return ""
     if baseline is None:
         return "skill is empty: there is no baseline to compare with"
-    return f"skill is empty: {baseline} has no score on the test split, or makes no error there"
+    return f"skill is empty: {baseline} has no score on the test split, or makes next to no error there"
 
 
 def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:
     """Score of the baseline to beat, the denominator of the skill; NaN where it is rounding."""
     scores = by_model[ranking_metric(by_model)]
     error = float(scores.get(baseline, math.nan))
-    return error if error > _ROUNDING * scores.max() else math.nan
+    least = _NEXT_TO_NONE if question_of_scores(by_model).forecasts_probabilities else _ROUNDING
+    return error if error > least * scores.max() else math.nan
 
 
 def baseline_to_beat(by_model: pd.DataFrame, attempts: Sequence[Attempt]) -> str | None:
@@ -187,8 +190,21 @@ def verdict(
     where naive is not the baseline; `spread` is appended, it says how far the members of an ensemble lie apart.
     """
     rows = leaderboard.set_index("model")
-    result = _verdict(rows, network, baseline, test, significance=significance, against_naive=against_naive or {})
+    result = _both_right(rows, network, baseline) or _verdict(
+        rows, network, baseline, test, significance=significance, against_naive=against_naive or {}
+    )
     return replace(result, sentence=f"{result.sentence}; {spread}") if spread else result
+
+
+def _both_right(rows: pd.DataFrame, network: str, baseline: str | None) -> Verdict | None:
+    """Say so where network and baseline are right every time."""
+    if baseline is None or "accuracy" not in rows or not rows["accuracy"][[network, baseline]].ge(1).all():
+        return None
+    metric = ranking_metric(rows)
+    pair = _score_pair(float(rows[metric][network]), float(rows[metric][baseline]), digits=4)
+    figures = f"{metric_label(metric)} {pair}"
+    rival = _display_name(rows, baseline)
+    return Verdict(f"{network} is right every time, as {rival} is: nothing can be better ({figures})", won=False)
 
 
 def _verdict(

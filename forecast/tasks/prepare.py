@@ -106,7 +106,21 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     check_known_ahead(source.panel, job.horizon)
     task = settle(job, source.panel)
     check_whole_series(job, source.panel, task)
-    return Prepared(job, source, task, omitted_baselines(job), short)
+    omitted = omitted_baselines(job)
+    if twins := _repeated(job, task):
+        kept = {name: settings for name, settings in job.baseline.items() if settings.name not in twins}
+        job = job.model_copy(update={"baseline": kept})
+        omitted += (f"{listed(twins)} left out: without a season it forecasts what naive does",)
+    return Prepared(job, source, task, omitted, short)
+
+
+def _repeated(job: JobSettings, task: ForecastTask) -> list[str]:
+    """Name the seasonal rules that repeat the row of naive, because there is no season."""
+    methods = {settings.method for settings in job.baseline.values()}
+    if task.problem.season_steps > 1 or task.problem.question.forecasts_probabilities or "naive" not in methods:
+        return []
+    seasonal = [settings.name for settings in job.baseline.values() if settings.method == "seasonal_naive"]
+    return [name for name in seasonal if name != job.recommend]
 
 
 def check_question(job: JobSettings) -> None:

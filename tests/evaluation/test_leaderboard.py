@@ -64,8 +64,8 @@ def test_without_a_mase_the_mae_sorts_and_gives_the_skill():
     ("baseline", "error", "reason"),
     [
         (None, 0.5, "skill is empty: there is no baseline to compare with"),
-        ("naive", 0.0, "skill is empty: naive has no score on the test split, or makes no error there"),
-        ("naive", 1e-14, "skill is empty: naive has no score on the test split, or makes no error there"),
+        ("naive", 0.0, "skill is empty: naive has no score on the test split, or makes next to no error there"),
+        ("naive", 1e-14, "skill is empty: naive has no score on the test split, or makes next to no error there"),
     ],
 )
 def test_skill_is_empty_without_a_baseline_or_against_a_perfect_one(baseline, error, reason):

@@ -116,6 +116,19 @@ def judged(*forecasters):
     return evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM)
 
 
+def test_where_all_are_right_every_time_nothing_can_be_better_and_the_words_say_so():
+    panel = symbols_panel("b" + "a" * 399)
+    split = a_split(panel, 60, 120)
+    sure, surer = Says((0.99, 0.01)), Says((0.9999, 0.0001), "surer", "naive")
+    found = evaluate(
+        fit_all([sure, surer, Says((0.5, 0.5), "coin", "naive")], panel, split, PROBLEM), panel, split, PROBLEM
+    )
+    assert found.verdict.sentence.startswith(
+        "says is right every time, as surer is: nothing can be better (bits a symbol"
+    )
+    assert found.leaderboard["skill"].isna().all()
+
+
 def test_the_verdict_speaks_of_bits():
     found = judged(Says((0.7, 0.2, 0.1)), Says((1 / 3, 1 / 3, 1 / 3), "uniform", "naive"))
     bits = found.scores.by_model.loc["says", "bits"]

@@ -33,6 +33,17 @@ def test_a_preset_says_several_keys_and_what_is_said_beside_it_wins():
     assert preset("balanced", "data.path=x.csv").model.name == "auto"
 
 
+def test_a_seasonal_rule_without_a_season_is_not_shown_beside_naive():
+    rules = {name: {"name": name, "method": name} for name in ("naive", "seasonal_naive")}
+    names = {}
+    for season in (1, 20):
+        prepared = prepare(small_job(baseline=rules, data__season_steps=season))
+        names[season] = list(prepared.job.baseline)
+    assert names == {1: ["naive"], 20: ["naive", "seasonal_naive"]}
+    alone = small_job(baseline={"seasonal_naive": rules["seasonal_naive"]}, data__season_steps=1)
+    assert "seasonal_naive" in prepare(alone).job.baseline
+
+
 def test_the_limit_bounds_each_network_and_each_statistical_model():
     job = within_limit(preset("best", "time_limit_s=100", "ensemble=2"))
     assert job.training.time_limit_s == pytest.approx(0.3 * 100 / 6)
