@@ -150,7 +150,7 @@ def _network(settings: NetworkBaselineSettings, seed: int) -> Forecaster:
     from forecast.forecasters.recurrent import NamedNetwork, Recurrent  # noqa: PLC0415
     from forecast.network.settings import CELLS  # noqa: PLC0415
 
-    cell = CELLS[settings.cell].settings(hidden_size=settings.hidden_size)
+    cell: Any = CELLS[settings.cell].settings.model_validate({"hidden_size": settings.hidden_size})
     return NamedNetwork(settings.name, Recurrent(cell, seed=seed))
 
 

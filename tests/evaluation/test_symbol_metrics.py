@@ -184,7 +184,7 @@ def test_a_forecast_of_symbols_comes_back_as_it_was_written():
 
 @pytest.mark.parametrize("line", ["a,b,lstm,x,0", "a,b,lstm,x,1.5", "a,b,lstm,x", "a,b,lstm,x,nan"])
 def test_a_chance_that_is_none_is_refused(line):
-    with pytest.raises(ForecastError, match=r"run folder run: forecast\.csv cannot be used"):
+    with pytest.raises(ForecastError, match=r"run folder run: forecasts\.csv cannot be used"):
         parse_forecast(f"unique_id,ds,model,symbol,chance\n{line}\n".encode(), "run")
 
 
