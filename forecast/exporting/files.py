@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from forecast.errors import ForecastError
 from forecast.exporting.covariates import is_dated
 from forecast.exporting.graphs import graph_of
-from forecast.exporting.trial import TOLERANCE, check
+from forecast.exporting.trial import TOLERANCE, channels_read, check
 from forecast.forecasters.interface import QUANTILES
 from forecast.runs.record import package_versions
 from forecast.runs.run import channels_of
@@ -54,13 +54,13 @@ def write_graphs(run: Run, folder: Path) -> dict[str, Any]:
     onnx, runtime = (_extra(module) for module in ("onnx", "onnxruntime"))
     graph = graph_of(run)
     files, described = {}, {}
-    for name in (CONTEXT,) if graph.window is not None else (CONTEXT, STEP):
+    for name in [CONTEXT] * (not graph.bare) + [STEP] * (graph.window is None):
         traced = _Traced(graph, _example(run, graph, name == STEP), graph.begin(_BATCH_TRACED) if name == STEP else {})
         files[name] = traced.exported()
         onnx.checker.check_model(onnx.load_from_string(files[name]), full_check=True)
         described[name] = traced.described()
     runs = {name: _session(runtime, content) for name, content in files.items()}
-    worst = check(run, graph, runs[CONTEXT], runs.get(STEP))
+    worst = check(run, graph, runs.get(CONTEXT), runs.get(STEP))
     told = _told(run, graph, described, {"onnxruntime": runtime.__version__, "largest_difference": worst})
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -112,6 +112,8 @@ class _Traced(nn.Module):
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # that the trace fixes what it does not: the check runs other sizes
             logger.setLevel(logging.ERROR)
+            # ONNX has it, and this exporter does not know
+            torch.onnx.register_custom_op_symbolic("aten::asinh", lambda g, x: g.op("Asinh", x), _OPSET)
             try:
                 torch.onnx.export(
                     self,
@@ -160,7 +162,7 @@ class _Traced(nn.Module):
 def _example(run: Run, graph: Graph, step: bool) -> State:
     """Inputs by name, as many as the forecaster reads."""
     steps = 1 if step else (graph.window or 0) + _STEPS_TRACED
-    channels = channels_of(run.record)
+    channels = channels_read(run, graph)
     past = [channel for channel in channels if channel.role == "past"]
     future = tuple(channel for channel in channels if channel.role == "future")
     dated = is_dated(future)
@@ -219,7 +221,7 @@ def _told(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, 
     channels = {
         role: [
             {"name": c.name, "categories": list(c.categories), "date_feature": c.computed}
-            for c in channels_of(record)
+            for c in channels_read(run, graph)
             if c.role == of_role and not is_dated((c,))[0]
         ]
         for role, of_role in (("past", "past"), ("ahead", "future"))
@@ -235,7 +237,7 @@ def _told(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, 
         "timezone": calendar.timezone,
         "horizon": record.problem.horizon,
         "season_steps": record.problem.season_steps,
-        "fewest_context_steps": graph.window or 1,
+        "fewest_context_steps": graph.fewest,
         "levels": list(QUANTILES) if "quantiles" in names else [],
         "series": list(record.data.ids),
         **channels,

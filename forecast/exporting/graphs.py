@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from forecast.errors import ForecastError
 from forecast.exporting.backbones import exportable
+from forecast.exporting.bank import BankGraph
 from forecast.exporting.covariates import Covariates
 from forecast.exporting.references import ReferenceGraph
 from forecast.forecasters.interface import QUANTILES
@@ -96,7 +97,9 @@ class Graph(Protocol):
     ahead_marks : (channel,) 1 where a covariate that is known ahead may be missing
     offsets : (step, level) of intervals; None where there are none
     centre, unit : (series,) level and scale of each series, of logarithms where it forecasts these
+    fewest : steps of a series from which on it forecasts
     lengths : of contexts that are worth a check
+    bare : whether it reads values alone, and step by step alone: no covariates, and no context at once
 
     """
 
@@ -110,6 +113,8 @@ class Graph(Protocol):
     centre: FloatArray
     unit: FloatArray
     lengths: tuple[int, ...]
+    bare: bool
+    fewest: int
 
     def begin(self, batch: int) -> State:
         """State before the first row, zeros; empty where none is carried."""
@@ -140,15 +145,14 @@ def graph_of(run: Run) -> Graph:
     offsets = None if question.forecasts_probabilities else run.record.intervals.arrays().get(name)
     if run.record.data.channels[0].at_end:
         raise ForecastError("one label a series (data.target_at=end) cannot be exported: a graph forecasts what comes")
-    if isinstance(inner, FittedPretrained):
-        raise ForecastError(
-            "model=pretrained cannot be exported yet: train another (`model=lstm`), and export that run"
-        )
-    if offsets is None and inner.members[0].network.head.is_distribution:
+    pretrained = isinstance(inner, FittedPretrained)
+    if offsets is None and (pretrained or inner.members[0].network.head.is_distribution):
         offsets = np.zeros((run.problem.horizon, len(QUANTILES)))  # its own quantiles stay as they are
     answer = Answer(
         log=log, value_range=run.problem.value_range, scale=np.array(run.record.intervals.scale), offsets=offsets
     )
+    if pretrained:
+        return BankGraph(inner, answer).eval()
     combine = getattr(inner.forecaster, "combine", "mean")
     return NetworkGraph(inner.members, combine, answer).eval()
 
@@ -170,7 +174,7 @@ class NetworkGraph(nn.Module):
         self.networks = nn.ModuleList(exportable(member.network) for member in members)
         self.log, self.offsets = answer.log, None if answer.offsets is None else answer.offsets.numpy()
         self.may_miss, self.ahead_marks = first.encoding.target_marked, first.encoding.ahead.marked
-        self.reach = self.covariates.reach
+        self.reach, self.bare, self.fewest = self.covariates.reach, False, self.window or 1
         self.centre, self.unit = first.reference.centre, first.scale
         season, width = first.problem.season_steps, self.reference.width
         lengths = {1, 2, season, season + 1, 2 * season + 1, width - 1, width, width + 3}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Session: TypeAlias = Callable[[Feed], Feed]
 
 TOLERANCE = 1e-5
-"""In units of a series' scale (`reference.scaling`); of probabilities, as they are."""
+"""In units of a series' scale (`reference.scaling`), of logarithms of the value; of probabilities, as they are."""
 
 _BATCHES = (1, 2, 5)
 _MOST_STEPS = 600
@@ -61,7 +61,7 @@ class _Batch:
         return {n: part[:, begin : end + reach[n]] if n in reach else part for n, part in self.feed.items()}
 
 
-def check(run: Run, graph: Graph, context: Session, step: Session | None) -> float:
+def check(run: Run, graph: Graph, context: Session | None, step: Session | None) -> float:
     """Compare graphs with the network over batch sizes and lengths; return the largest difference.
 
     Raises
@@ -73,7 +73,7 @@ def check(run: Run, graph: Graph, context: Session, step: Session | None) -> flo
     rng, worst = np.random.default_rng(0), 0.0
     lengths = [min(length, _MOST_STEPS) for length in graph.lengths]
     horizon, longest = graph.reach, max(lengths)
-    for i, length in enumerate(lengths):
+    for i, length in enumerate(lengths if context is not None else ()):
         batch = _made_up(run, graph, _BATCHES[i % len(_BATCHES)], length, rng)
         outputs = context(batch.part(0, length, horizon))
         worst = max(worst, _difference(graph, batch, outputs, length, f"a context of {length} steps"))
@@ -83,12 +83,20 @@ def check(run: Run, graph: Graph, context: Session, step: Session | None) -> flo
     outputs = {f"{name}_after": part.numpy() for name, part in graph.begin(3).items()}
     for t in range(longest):
         outputs = step({**batch.part(t, t + 1, horizon), **_state(outputs)})
-        worst = max(worst, _difference(graph, batch, outputs, t + 1, f"step {t + 1}"))
+        if t + 1 >= graph.fewest:
+            worst = max(worst, _difference(graph, batch, outputs, t + 1, f"step {t + 1}"))
+    if context is None:
+        return worst
     outputs = context(batch.part(0, longest, horizon))
     for t in range(longest, longest + 2):
         outputs = step({**batch.part(t, t + 1, horizon), **_state(outputs)})
         worst = max(worst, _difference(graph, batch, outputs, t + 1, f"a context and step {t + 1}"))
     return worst
+
+
+def channels_read(run: Run, graph: Graph) -> tuple[Channel, ...]:
+    """Return the channels of a run's data that a graph reads, the target first."""
+    return channels_of(run.record)[: 1 if graph.bare else None]
 
 
 def _state(outputs: Feed) -> Feed:
@@ -106,7 +114,7 @@ def _difference(graph: Graph, batch: _Batch, outputs: Feed, steps: int, where: s
         unit = batch.unit.reshape(-1, *[1] * (found.ndim - 1))
         if graph.log:  # shares of the value: of quantiles that widths have moved, of the forecast
             middle = outputs["forecast"].reshape(*outputs["forecast"].shape, *[1] * (found.ndim - 2))
-            unit = unit * np.maximum(np.abs(wanted), middle)
+            unit = np.maximum(np.abs(wanted), middle)
         with np.errstate(invalid="ignore"):  # infinite quantiles
             apart = np.where(found == wanted, 0.0, np.abs(found - wanted)) / unit
         largest = float(np.max(np.where(np.isnan(apart), np.inf, apart)))
@@ -138,7 +146,7 @@ def _made_up(run: Run, graph: Graph, size: int, steps: int, rng: np.random.Gener
 
 def _of_panel(run: Run, graph: Graph, chosen: IntArray, steps: int, rng: np.random.Generator) -> _Batch:
     """Make up some series of the run; all others have a single step, which is never forecast from."""
-    channels = channels_of(run.record)
+    channels = channels_read(run, graph)
     y = _values(graph, channels[0], (len(chosen), steps), rng, chosen)
     if graph.may_miss:
         y[:, 1:][rng.random((len(chosen), steps - 1)) < _MISSING] = np.nan
@@ -152,7 +160,7 @@ def _of_panel(run: Run, graph: Graph, chosen: IntArray, steps: int, rng: np.rand
         feed["ahead"][..., dated] = feature_values(names, times.ravel(), Calendar("h")).reshape(*times.shape, -1)
     first = graph.window or 1
     origins = Origins(np.repeat(chosen, steps - first + 1), np.tile(np.arange(first - 1, steps), len(chosen)))
-    expected = _expected(run, graph, _panel(run, feed), origins, len(chosen))
+    expected = _expected(run, graph, _panel(run, channels, feed), origins, len(chosen))
     if len(run.record.data.ids) == 1:
         del feed["series"]
     if dated.any():
@@ -203,9 +211,9 @@ def _covariates(
     return np.where((rng.random(values.shape) < _MISSING) & (np.asarray(marks) > 0), np.nan, values)
 
 
-def _panel(run: Run, feed: Feed) -> Panel:
+def _panel(run: Run, channels: tuple[Channel, ...], feed: Feed) -> Panel:
     """Put made-up series into a panel of all series of the run."""
-    ids, channels = run.record.data.ids, channels_of(run.record)
+    ids = run.record.data.ids
     future, static = (tuple(c for c in channels if c.role == role) for role in ("future", "static"))
     chosen, count = feed["series"], len(ids)
     values, masked, offsets = _packed(np.concatenate([feed["values"][..., None], feed["past"]], axis=2), chosen, count)

@@ -36,7 +36,7 @@ _GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
 _FARTHEST = 200.0
 """Candidates farther from the last value than so many units are read as if they were so far."""
 _PLACE = 5
-_WIDENED = 1.1
+WIDENED = 1.1
 """Widths of intervals are multiplied by this: series that people have depart from made-up ones. Chosen on the series of
 the M-competition of 1982 (docs/pretrained.md)."""
 
@@ -127,5 +127,5 @@ class PretrainedNetwork(nn.Module):
         read = scaled(candidates(at, horizon, *seasons), last, unit, seasons[0])
         decoded = self.decode(context, read).double().numpy()
         median = decoded[..., _MEDIAN : _MEDIAN + 1]
-        values: FloatArray = last[:, None, None] + unit[:, None, None] * (median + _WIDENED * (decoded - median))
+        values: FloatArray = last[:, None, None] + unit[:, None, None] * (median + WIDENED * (decoded - median))
         return values

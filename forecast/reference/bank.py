@@ -76,28 +76,30 @@ CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSI
 FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 14
 """Size of what `features` returns of a step."""
 
-_ALPHA, _BETA, _PHI, _GAMMA, _GAMMA2 = (
+CONSTANTS = tuple(
     np.array([value or 0.0 for value in column])[:, None, None] for column in zip(*SMOOTHERS, strict=True)
 )
+"""Alpha, beta, phi, gamma of the first and of the second season, (smoother, 1, 1) each."""
+_ALPHA, _BETA, _PHI, _GAMMA, _GAMMA2 = CONSTANTS
 _TREND = _BETA > 0
 _SEASONAL = np.array([smoother.seasonal is not None for smoother in SMOOTHERS])
-_SEASONAL2 = np.array([smoother.seasonal2 is not None for smoother in SMOOTHERS])
-_FIRST_SEASONAL = int(_SEASONAL.argmax())
+SEASONAL2 = np.array([smoother.seasonal2 is not None for smoother in SMOOTHERS])
+FIRST_SEASONAL = int(_SEASONAL.argmax())
 """Smoothers from here on are seasonal."""
-_MEANS = [3, 4]
+MEANS = [3, 4]
 """Smoothers whose levels the autoregression reads: a slow mean and the mean of all values."""
-_THETA, _SEASONAL_THETA = 2, 11
+THETA, SEASONAL_THETA = 2, 11
 """Smoothers to which the Theta rules add half the drift (Assimakopoulos and Nikolopoulos 2000)."""
 _GROWN = 100
 """After so many values, and a season, gains are the constants, but for means."""
-_TSB_GAINS = np.array([0.05, 0.2])[:, None]
+TSB_GAINS = np.array([0.05, 0.2])[:, None]
 """Of the rules for intermittent demand, (gain, 1)."""
-_FAST = 0.15
+FAST = 0.15
 """Share of a step in the recent mean of a smoother's errors."""
-_REGRESSORS = 10
-_PENALTY = 4.0
+REGRESSORS = 10
+PENALTY = 4.0
 """Of the autoregression's squared weights, against squared errors in units."""
-_LOG_REACH = 2.0
+LOG_REACH = 2.0
 """Forecasts by logarithms end at e^2 times the largest value so far."""
 
 
@@ -210,7 +212,7 @@ class Sums(NamedTuple):
         unit = np.where(
             unit > 0, unit, np.where(counted.size > 0, counted.size, 1.0)
         )  # of what never changed: its size
-        gain = np.maximum(_TSB_GAINS, 1 / n)
+        gain = np.maximum(TSB_GAINS, 1 / n)
         product = np.clip(change / unit * (self.change / unit), -9, 9)
         demanded = observed & (y != 0)
         learnt = np.where(self.demand == 0, y, self.demand + gain * (y - self.demand))
@@ -290,10 +292,10 @@ class Bank:
 
     def __init__(self, series: int, season: int, season2: int = 1) -> None:
         shape = (len(SMOOTHERS), 2, series)
-        seasonal = (len(SMOOTHERS) - _FIRST_SEASONAL, 2, series)
+        seasonal = (len(SMOOTHERS) - FIRST_SEASONAL, 2, series)
         self.season, self.season2 = season, season2
         self.steps = 0
-        self._lags = _lags(season, season2)
+        self._lags = lags_of(season, season2)
         self._sums = Sums.of_nothing(series)
         self._level, self._slope = np.zeros(shape), np.zeros(shape)
         self._seasonal, self._seasonal2 = np.zeros((season, *seasonal)), np.zeros((season2, *seasonal))
@@ -303,9 +305,9 @@ class Bank:
         self._first_season = np.zeros((2, series))  # sum over the first season
         errors = (len(SMOOTHERS) + 1, 2, series)  # the autoregression's stand last
         self._error_sum, self._recent_error = np.zeros(errors), np.zeros(errors)
-        self._weights = np.zeros((_REGRESSORS, 2, series))
-        self._covariance = np.tile(np.eye(_REGRESSORS)[..., None, None] / _PENALTY, (1, 1, 2, series))
-        self._regressors = np.zeros((_REGRESSORS, 2, series))
+        self._weights = np.zeros((REGRESSORS, 2, series))
+        self._covariance = np.tile(np.eye(REGRESSORS)[..., None, None] / PENALTY, (1, 1, 2, series))
+        self._regressors = np.zeros((REGRESSORS, 2, series))
 
     def update(self, y: FloatArray, observed: BoolArray) -> Step:
         """Read the next value of every series, (series,); return what features are computed from.
@@ -334,11 +336,11 @@ class Bank:
         if self.season > 1 and self.steps in (self.season, 2 * self.season):
             self._begin_season()
         window = self._window()
-        self._regressors = _regressors(window, len(window) - 1, self._level[_MEANS], self._lags, self.steps)
+        self._regressors = _regressors(window, len(window) - 1, self._level[MEANS], self._lags, self.steps)
         scaled = self._scaled(error, y)
         size = np.abs(scaled)
         self._error_sum = self._error_sum + size
-        self._recent_error = self._recent_error + _FAST * np.where(observed, size - self._recent_error, 0.0)
+        self._recent_error = self._recent_error + FAST * np.where(observed, size - self._recent_error, 0.0)
         return Step(scaled, self._error_sum / np.maximum(self._sums.seen, 1), self._recent_error, self._sums, observed)
 
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
@@ -356,7 +358,7 @@ class Bank:
 
     def _smooth(self, z: FloatArray, known: BoolArray) -> FloatArray:
         """Do a step of the recursions; return the errors, (smoother, value or logarithm, series)."""
-        t, first = self.steps, _FIRST_SEASONAL
+        t, first = self.steps, FIRST_SEASONAL
         s, s2 = self._seasonal[t % self.season], self._seasonal2[t % self.season2]
         trended = self._level + _PHI * self._slope
         expected = trended.copy()
@@ -369,7 +371,7 @@ class Bank:
         if self.season > 1 and t >= self.season:
             s += np.maximum(_GAMMA[first:], 1 / (t // self.season + 1)) * rest
         if self.season2 > 1:
-            s2 += _SEASONAL2[first:, None, None] * np.maximum(_GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
+            s2 += SEASONAL2[first:, None, None] * np.maximum(_GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
         return error
 
     def _gains(self, n: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -381,7 +383,7 @@ class Bank:
         alpha = np.where(_TREND, np.maximum(_ALPHA, np.minimum(2 * (2 * n - 1) / (n * (n + 1)), 1)), alpha)
         beta = np.where(_TREND, np.maximum(_ALPHA * _BETA, 6 / (n * (n + 1))), 0.0)
         if self.season > 1:
-            first = _FIRST_SEASONAL
+            first = FIRST_SEASONAL
             alpha[first:] = np.maximum(_ALPHA[first:], 1 / n)
             beta[first:] = (_ALPHA * _BETA)[first:] * (self.steps >= self.season)
         return alpha, beta
@@ -400,7 +402,7 @@ class Bank:
 
     def _begin_season(self) -> None:
         """Begin the seasonal terms after the first season, and again after the second around a line through both."""
-        m, first = self.season, _FIRST_SEASONAL
+        m, first = self.season, FIRST_SEASONAL
         cycles = self.steps // m
         values = self._window()[-cycles * m :].reshape(cycles, m, 2, -1)
         mean = values.mean(axis=1)  # (cycle, value or logarithm, series)
@@ -487,7 +489,7 @@ def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
 
 def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatArray:
     """Forecast the steps after some origins by every candidate: (origin, horizon, `CANDIDATES`), in y's unit."""
-    first, h = _FIRST_SEASONAL, np.arange(1, horizon + 1)
+    first, h = FIRST_SEASONAL, np.arange(1, horizon + 1)
     phi = _PHI[:, 0, 0]
     # phi + phi^2 + ... + phi^h
     damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
@@ -495,10 +497,10 @@ def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatAr
     smoothed[:, first:] += at.seasonal[(h - 1) % season]
     smoothed[:, first:] += at.seasonal2[(h - 1) % season2]
     rules, on_values = _rules(at, smoothed, h, season, season2)
-    regressed = _autoregression(at, horizon, _lags(season, season2))
+    regressed = _autoregression(at, horizon, lags_of(season, season2))
     both = np.concatenate([smoothed, rules, regressed[:, None]], axis=1)
     positive = at.sums.positive
-    top = np.minimum(np.log(np.where(positive, at.sums.highest, 1.0)) + _LOG_REACH, 709)
+    top = np.minimum(np.log(np.where(positive, at.sums.highest, 1.0)) + LOG_REACH, 709)
     logs = np.where(positive, np.exp(np.clip(both[:, :, 1], -700, top)), both[:, :, 0])
     weight = 1 / (at.recent_error[:-1] + 0.05) ** 2
     weight[:, 1] *= positive
@@ -526,10 +528,10 @@ def _rules(at: Snapshot, smoothed: FloatArray, h: IntArray, season: int, season2
     long_growth = np.where(grown, (recent - at.first_season / season) / (seasons * season), drift)
     rules = [
         last + ahead * drift,
-        smoothed[:, _THETA] + 0.5 * ahead * drift,
+        smoothed[:, THETA] + 0.5 * ahead * drift,
         (one + two) / 2,
         one + cycles[:, None, None] * growth,
-        smoothed[:, _SEASONAL_THETA] + 0.5 * ahead * long_growth,
+        smoothed[:, SEASONAL_THETA] + 0.5 * ahead * long_growth,
     ]
     second, levelled = one[:, 0], one[:, 0]
     if season2 > 1:
@@ -546,7 +548,7 @@ def _at(window: FloatArray, places: IntArray) -> FloatArray:
     return np.take_along_axis(window, places[:, None], axis=0)
 
 
-def _lags(season: int, season2: int) -> IntArray:
+def lags_of(season: int, season2: int) -> IntArray:
     """Steps before the next value that it is regressed on, (regressor,); 1, which adds nothing, without a season."""
     seasons = (season, season + 1, 2 * season) if season > 1 else (1, 1, 1)
     return np.array([2, 3, 4, *seasons, *((season2, season2 + 1) if season2 > 1 else (1, 1))])
@@ -576,11 +578,11 @@ def _autoregression(at: Snapshot, horizon: int, lags: IntArray) -> FloatArray:
     """Feed forecasts of the next step back, (horizon, value or logarithm, origin)."""
     now = len(at.window) - 1
     path = np.concatenate([at.window, np.empty((horizon, *at.window.shape[1:]))])
-    means = at.level[_MEANS]
+    means = at.level[MEANS]
     low, high = _bounds(at.sums)
     for h in range(horizon):
         x = _regressors(path, now + h, means, lags, at.steps + h)
         path[now + h + 1] = np.clip(path[now + h] + (x * at.weights).sum(axis=0), low, high)
-        gain = np.stack([np.full_like(at.sums.seen, _ALPHA[_MEANS[0], 0, 0]), 1 / (at.sums.seen + h + 1)])
+        gain = np.stack([np.full_like(at.sums.seen, _ALPHA[MEANS[0], 0, 0]), 1 / (at.sums.seen + h + 1)])
         means = means + gain[:, None] * (path[now + h + 1] - means)
     return path[now + 1 :]

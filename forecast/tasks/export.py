@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from forecast.exporting.files import NAMES, STEP, write_graphs
+from forecast.exporting.files import CONTEXT, NAMES, STEP, write_graphs
 from forecast.runs import files
 from forecast.runs.folder import added_to
 from forecast.runs.run import open_run
@@ -31,6 +31,11 @@ class Exported:
             f"checked in onnxruntime {checked['onnxruntime']} against the network, at several batch sizes and lengths: "
             f"the largest difference is {number(checked['largest_difference'])} of {checked['unit']} (1e-5 is allowed)",
         ]
+        if CONTEXT not in graphs:
+            lines.append(
+                f"there is no {CONTEXT}: the smoothers that the pretrained network reads are brought up to date value "
+                f"by value; read a context by {STEP}, from a state of zeros on"
+            )
         if STEP not in graphs:
             lines.append(
                 f"there is no {STEP}: a network trained on windows reads {self.told['fewest_context_steps']} steps "

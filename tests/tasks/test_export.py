@@ -16,6 +16,7 @@ from forecast.errors import ForecastError
 from forecast.exporting import files
 from forecast.exporting.files import CONTEXT, NAMES, STEP, write_graphs
 from forecast.forecasters.ensemble import ensemble
+from forecast.forecasters.pretrained import Pretrained
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
@@ -74,14 +75,14 @@ def panel(series=1, *, full=False):
     )
 
 
-def run_of(trained, forecaster, data):
+def run_of(trained, forecaster, data, problem=PROBLEM):
     """The run with another network, fitted on other data."""
     run = open_run(trained.folder)
-    fitted = forecaster.fit(data, data.lengths, replace(PROBLEM, lags=3, leads=1))
+    fitted = forecaster.fit(data, data.lengths, replace(problem, lags=3, leads=1))
     offsets = [[-3.0, -2.0, -1.5, -0.5, 0.0, 0.6, 1.4, 2.2, None]] * 4
     channels = (*data.channels, *(() if data.ahead is None else data.ahead.channels))
     record = json.loads(run.record.model_dump_json())
-    record["problem"] |= {"horizon": 4, "season_steps": 5}
+    record["problem"] |= {"horizon": 4, "season_steps": problem.season_steps}
     record["network"]["reference"] = None
     record["data"] |= {
         "ids": list(data.ids),
@@ -108,6 +109,14 @@ def test_series_covariates_gaps_members_and_a_logarithm(trained, tmp_path):
     assert told["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 5", 2], "type": "float64"}
     assert [channel["name"] for channel in told["ahead"]] == ["plan", "day"]
     assert told["ahead"][1]["categories"] == ["mon", "tue", "wed"]
+
+
+@pytest.mark.parametrize(("season", "series"), [(1, 1), (7, 2)])
+def test_the_pretrained_network_with_its_bank_step_by_step(season, series, trained, tmp_path):
+    run = run_of(trained, Pretrained(), panel(series), replace(PROBLEM, season_steps=season))
+    told = write_graphs(run, tmp_path)
+    assert list(told["graphs"]) == [STEP]
+    assert 1e-12 < told["checked"]["largest_difference"] < 1e-5
 
 
 def test_a_network_that_reads_windows_has_no_step(trained, tmp_path):
