@@ -115,6 +115,9 @@ def _difference(graph: Graph, batch: _Batch, outputs: Feed, steps: int, where: s
         if graph.log:  # shares of the value: of quantiles that widths have moved, of the forecast
             middle = outputs["forecast"].reshape(*outputs["forecast"].shape, *[1] * (found.ndim - 2))
             unit = np.maximum(np.abs(wanted), middle)
+        if name == "quantiles":  # of one far out, shares of how far
+            far = np.abs(wanted - outputs["forecast"][..., None])
+            unit = np.maximum(unit, np.where(np.isfinite(far), far, 0.0))
         with np.errstate(invalid="ignore"):  # infinite quantiles
             apart = np.where(found == wanted, 0.0, np.abs(found - wanted)) / unit
         largest = float(np.max(np.where(np.isnan(apart), np.inf, apart)))
