@@ -19,7 +19,7 @@ from forecast.reference import bank
 if TYPE_CHECKING:
     from forecast.exporting.graphs import Answer
     from forecast.forecasters.pretrained import FittedPretrained
-    from forecast.series.panel import FloatArray
+    from forecast.series.panel import FloatArray, IntArray
 
     State: TypeAlias = dict[str, Tensor]
 
@@ -36,14 +36,15 @@ class BankGraph(nn.Module):
         self.network, self.answer, self.horizon = fitted.network, answer, fitted.problem.horizon
         self.log, self.offsets = answer.log, None if answer.offsets is None else answer.offsets.numpy()
         self.bare, self.fewest = True, 4
-        self.window, self.may_miss, self.reach, self.ahead_marks = None, True, 0, np.zeros(0, dtype=np.int64)
+        self.window: int | None = None
+        self.may_miss, self.reach, self.ahead_marks = True, 0, np.zeros(0, dtype=np.int64)
         self.unit: FloatArray = answer.scale.numpy() if not self.log else np.full(len(answer.scale), 0.1)
         self.centre = 5 * self.unit
         m = self.m = fitted.problem.season_steps
         m2 = self.m2 = bank.second_season(m)
         self.lags = bank.lags_of(m, m2).tolist()
         self.memory = max(2 * m, m2 + m) + 3
-        self.lengths = (min(2 * m + m2, 300) + 10,)
+        self.lengths: tuple[int, ...] = (min(2 * m + m2, 300) + 10,)
         alpha, beta, phi, gamma, gamma2 = (torch.from_numpy(part[:, :, 0]) for part in bank.CONSTANTS)  # (smoother, 1)
         self.alpha, self.beta, self.phi, self.gamma, self.gamma2 = alpha, alpha * beta, phi, gamma, gamma2
         self.trend, self.seasonal2 = beta > 0, torch.from_numpy(bank.SEASONAL2)[:, None].double()
@@ -88,7 +89,8 @@ class BankGraph(nn.Module):
         median = decoded[..., decoded.shape[-1] // 2, None]
         quantiles = last + unit * (median + WIDENED * (decoded - median))
         outputs = self.answer(quantiles[..., quantiles.shape[-1] // 2], quantiles, series)
-        return outputs | {f"{name}_after": after[name] for name in state}
+        whole: State = outputs | {f"{name}_after": after[name] for name in state}
+        return whole
 
     def _update(self, y: Tensor, observed: Tensor, s: State) -> tuple[State, Tensor]:
         """Read a value of every series, as `Bank.update`: the state after it, and the features, (batch, feature)."""
@@ -277,7 +279,7 @@ class BankGraph(nn.Module):
 
     def _candidates(self, s: State) -> Tensor:
         """As `bank.candidates`, (batch, horizon, candidate)."""
-        h = np.arange(1, self.horizon + 1)
+        h = np.arange(1, self.horizon + 1, dtype=np.int64)
         phi = self.phi[:, 0].numpy()
         damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
         smoothed = s["level"][:, None] + torch.from_numpy(damped)[..., None] * s["slope"][:, None]
@@ -296,7 +298,7 @@ class BankGraph(nn.Module):
         pooled = pooled / weight.sum(dim=(1, 2))[:, None]
         return torch.cat([both[..., 0], logs, on_values, pooled[..., None]], dim=2)
 
-    def _rules(self, s: State, smoothed: Tensor, h: FloatArray) -> tuple[Tensor, Tensor]:
+    def _rules(self, s: State, smoothed: Tensor, h: IntArray) -> tuple[Tensor, Tensor]:
         """As `bank._rules`: (batch, horizon, rule, 2) and (batch, horizon, rule)."""
         m, m2, window, steps = self.m, self.m2, s["recent"], s["steps"]
         now, ahead, last = self.memory - 1, torch.from_numpy(h.astype(np.float64))[:, None], s["last"][:, None]
@@ -354,8 +356,20 @@ class BankGraph(nn.Module):
         return torch.stack(path[: self.horizon][::-1], dim=1)
 
 
-_COUNTS = ("seen", "lowest", "highest", "mean", "size", "changes", "season_changes", "season_count")
-_COUNTS += ("autocorrelation", "change", "unit")
+_COUNTS = (
+    "seen",
+    "lowest",
+    "highest",
+    "mean",
+    "size",
+    "changes",
+    "season_changes",
+    "season_count",
+    "autocorrelation",
+    "change",
+    "unit",
+)
+"""Parts of the state that are a number for each series."""
 
 
 def _asinh(x: Tensor) -> Tensor:

@@ -113,7 +113,8 @@ class _Traced(nn.Module):
             warnings.simplefilter("ignore")  # that the trace fixes what it does not: the check runs other sizes
             logger.setLevel(logging.ERROR)
             # ONNX has it, and this exporter does not know
-            torch.onnx.register_custom_op_symbolic("aten::asinh", lambda g, x: g.op("Asinh", x), _OPSET)
+            register: Any = vars(torch.onnx)["register_custom_op_symbolic"]
+            register("aten::asinh", lambda g, x: g.op("Asinh", x), _OPSET)
             try:
                 torch.onnx.export(
                     self,

@@ -73,7 +73,9 @@ def check(run: Run, graph: Graph, context: Session | None, step: Session | None)
     rng, worst = np.random.default_rng(0), 0.0
     lengths = [min(length, _MOST_STEPS) for length in graph.lengths]
     horizon, longest = graph.reach, max(lengths)
-    for i, length in enumerate(lengths if context is not None else ()):
+    for i, length in enumerate(lengths):
+        if context is None:
+            break
         batch = _made_up(run, graph, _BATCHES[i % len(_BATCHES)], length, rng)
         outputs = context(batch.part(0, length, horizon))
         worst = max(worst, _difference(graph, batch, outputs, length, f"a context of {length} steps"))
