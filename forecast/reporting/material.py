@@ -51,6 +51,7 @@ class Material:
     symbols : texts of the codes in `results` and `series`, where these are codes
     passage : results of the series that is drawn from successive origins, where `results` leaves some out
     next_command : what forecasts again when there are newer data
+    effects, anomalies : what each thing does; rows that were not expected
 
     """
 
@@ -74,6 +75,8 @@ class Material:
     continuation: str | None
     recommendation: Recommendation | None = None
     next_command: str = ""
+    effects: pd.DataFrame | None = None
+    anomalies: pd.DataFrame | None = None
 
     @cached_property
     def series_count(self) -> int:

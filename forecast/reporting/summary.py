@@ -93,6 +93,8 @@ def build_summary(
     passage: pd.DataFrame | None = None,
     continuation: str | None = None,
     next_command: str = "",
+    effects: pd.DataFrame | None = None,
+    anomalies: pd.DataFrame | None = None,
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -121,6 +123,7 @@ def build_summary(
     passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
     continuation : a text drawn from the network symbol by symbol, shown after the data
     recommendation : which model to use, and how far off it is; `next_command` forecasts again from newer data
+    effects, anomalies : the tables of `evaluation.effects` and `evaluation.anomalies`
 
     Raises
     ------
@@ -154,6 +157,8 @@ def build_summary(
         continuation=continuation,
         recommendation=recommendation,
         next_command=next_command,
+        effects=effects,
+        anomalies=anomalies,
     )
     sections = build_sections(material)
     what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"

@@ -67,6 +67,8 @@ class Finished:
         not follow from the symbols before
     parent : folder of the run whose network went on learning
     command : what was said on the command line
+    effects : what each thing does (`evaluation.effects`); None where there is nothing
+    anomalies : rows that were not expected (`evaluation.anomalies`), times as in the panel; None where none are sought
 
     """
 
@@ -89,6 +91,8 @@ class Finished:
     continuation: str | None = None
     parent: str | None = None
     command: tuple[str, ...] = ()
+    effects: pd.DataFrame | None = None
+    anomalies: pd.DataFrame | None = None
 
     @property
     def used_again(self) -> tuple[str, ...]:
@@ -127,6 +131,11 @@ def write_tables(run: Finished, folder: Path) -> None:
         write_results(run.paths, folder / files.PATHS)
     if not run.history.empty:
         write_table(run.history, folder / files.HISTORY)
+    if run.effects is not None:
+        write_table(run.effects, folder / files.COMPONENTS)
+    if run.anomalies is not None:
+        when = run.source.panel.calendar.write(run.anomalies["ds"].to_numpy()) if len(run.anomalies) else []
+        write_table(run.anomalies.assign(ds=when), folder / files.ANOMALIES)
     if run.gradients is not None:
         write_table(run.gradients, folder / files.GRADIENTS)
     (folder / files.WEIGHTS).write_bytes(pack(run.kept.tensors()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -227,4 +228,12 @@ def public_holidays(wall: TimeArray, country: str) -> dict[date, str]:
         raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
     days = wall.astype("datetime64[D]")
     first, last = (int(str(day)[:4]) for day in (days.min() - 1, days.max() + 1))
+    return _free_days(country, first, last)
+
+
+@cache
+def _free_days(country: str, first: int, last: int) -> dict[date, str]:
+    """Public holidays of the years from the first to the last, with their names."""
+    import holidays  # noqa: PLC0415
+
     return dict(holidays.country_holidays(country, years=range(first, last + 1)))

@@ -56,6 +56,8 @@ def write_page(run: Finished, show: ReportSettings, folder: Path, final: Path | 
         symbols=run.source.panel.symbols,
         passage=_passage(run, show) if run.problem.question.categorical else None,
         next_command="" if final is None else _next_command(run, final),
+        effects=run.effects,
+        anomalies=run.anomalies,
     )
     write_report(summary, folder, png=show.png)
 

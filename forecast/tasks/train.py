@@ -33,6 +33,7 @@ from forecast.runs.saving import Finished, complete, thinned_quantiles_note, wri
 from forecast.runs.unfinished import read_started, write_started
 from forecast.tasks.budget import Budget, plan
 from forecast.tasks.continuation import sample
+from forecast.tasks.explain import anomalies, effects
 from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
@@ -303,6 +304,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         value_range=prepared.task.problem.value_range,
     )
     forecasts = pd.concat([table[["model", "unique_id", "y_hat"]] for table in (evaluation.test.results, after)])
+    odd, odd_note = anomalies(prepared, evaluation)
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
@@ -318,6 +320,8 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         recommendation=evaluation.recommendation,
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
+        effects=effects(prepared, evaluation),
+        anomalies=odd,
         gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
         continuation=sample(_network_of(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
         notes=(
@@ -327,7 +331,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
             *(test.sentence for test in evaluation.copy_tests.values()),
             *(out_of_range(forecasts, prepared.panel) if intervals else ()),
             *([_intervals_note(evaluation)] if intervals else []),
-            *filter(None, [workbook_note(len(after))]),
+            *filter(None, [workbook_note(len(after)), odd_note]),
             *_range_offer(prepared, after),
             final.note,
             *further_notes,

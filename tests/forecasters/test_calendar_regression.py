@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.evaluation.anomalies import find_anomalies
+from forecast.evaluation.effects import effects_of
 from forecast.forecasters.calendar_regression import CalendarRegression, Plan
 from forecast.questions.kinds import Problem
-from forecast.questions.split import Origins, last_origins
+from forecast.questions.split import Origins, Split, last_origins
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import public_holidays, with_features
 from forecast.series.panel import Channel, KnownAhead, single_series
@@ -72,6 +75,57 @@ def test_the_days_to_come_are_forecast_to_within_the_noise(fitted):
     _, final, panel, y = fitted
     y_hat = final.forecast(panel, last_origins(panel)).y_hat[0]
     assert np.abs(y_hat / y[STEPS:] - 1).mean() < 0.05
+
+
+def test_each_effect_stands_with_sign_unit_factor_and_interval(fitted):
+    log, final, panel, y = fitted
+    split = Split(np.array([760]), np.array([140]))
+    table = effects_of({"c": final}, panel, split).set_index(["part", "name"])
+    promotion, holiday = table.loc[("covariate", "promotion")], table.loc[("holidays", "Ascension Day")]
+    level = np.exp(np.log(y[:STEPS]).mean()) if log else y[:STEPS].mean()
+    factors = [np.exp(PROMOTION), np.exp(HOLIDAY)] if log else [1 + 500 * one / level for one in (PROMOTION, HOLIDAY)]
+    assert promotion["factor"] == pytest.approx(factors[0], rel=0.02)
+    assert holiday["factor"] == pytest.approx(factors[1], rel=0.05)
+    assert promotion["effect"] == pytest.approx(level * (factors[0] - 1), rel=0.05)
+    assert (table["low"] < table["effect"]).all()
+    assert (table["effect"] < table["high"]).all()
+    assert promotion["factor_low"] < factors[0] < promotion["factor_high"]
+    days = table.loc["week"]["effect"]
+    assert days.idxmax() == "Saturday"
+    assert days["Saturday"] - days["Monday"] == pytest.approx(level * 0.3, rel=0.2)
+    assert table.loc["year"]["effect"].idxmax() in {"March", "April"}
+
+
+def test_the_partial_effect_of_a_covariate_is_that_of_its_coefficient():
+    """Forecasts with the promotion and without, of the regression taken for any model."""
+    panel, _ = sales(log=False)
+    fitted = CalendarRegression("c", Plan(past=False)).fit(panel, panel.lengths, PROBLEM)
+    held = SimpleNamespace(forecast=fitted.forecast)
+    table = effects_of({"any": held}, panel, Split(np.array([760]), np.array([140]))).set_index("name")
+    weights, spread = fitted.fits[0].by_column, panel.ahead.values[:STEPS, 0].std()
+    own, after = (weights["covariate", name] / spread for name in ("promotion", "promotion, 1 after"))
+    promotion = table.loc["promotion"]
+    assert own + after < promotion["effect"] < own  # of a day after a promotion that is left out as well
+    assert promotion["low"] == pytest.approx(own + after, rel=0.01)
+    assert promotion["high"] == pytest.approx(own, rel=0.01)
+
+
+def test_rows_that_were_not_expected_are_listed():
+    panel, y = sales(log=False)
+    values = panel.values.copy()
+    values[[700, 850], 0] += [900.0, -900.0]
+    odd = replace(panel, values=values)
+    fitted = CalendarRegression("c").fit(panel.cut(np.array([900])), np.array([760]), PROBLEM)
+    table, looked_at = find_anomalies(fitted, odd, 24)
+    assert looked_at == STEPS - 24
+    assert len(table) < 0.03 * looked_at
+    found = table.set_index("ds")
+    for row, far in ((700, 900.0), (850, -900.0)):
+        one = found.loc[DAYS[row].to_numpy()]
+        assert one["y"] == values[row, 0]
+        assert one["expected"] == pytest.approx(y[row], abs=150)
+        assert (one["y"] - one["expected"]) * far > 0
+        assert not one["low"] <= one["y"] <= one["high"]
 
 
 def test_it_is_fitted_again_as_rows_come_in():

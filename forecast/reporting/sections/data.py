@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from forecast.reporting.summary import Summary
 
 
+_ODD = "not expected"
+
+
 @dataclass(frozen=True)
 class SplitRange:
     """A split of the data, from `start` to `end` of the time axis."""
@@ -34,22 +37,26 @@ class SplitRange:
 
 @dataclass(frozen=True)
 class DataSection:
-    """The series called `series`, and its splits."""
+    """The series called `series`, its splits, and the rows that were not expected; None where none were sought."""
 
     says: str
     series: str
     truth: Line
     splits: tuple[SplitRange, ...]
+    odd: Line | None = None
 
 
 def build(material: Material) -> DataSection | None:
     """Show the series that is drawn; symbols have shares instead of a line."""
     if material.question.categorical:
         return None
-    return data_section(material.truth, material.clock, material.show.points, material.uid, material.name)
+    truth, points = material.truth, material.show.points
+    return data_section(truth, material.clock, points, material.uid, material.name, anomalies=material.anomalies)
 
 
-def data_section(truth: pd.DataFrame, clock: Clock, points: int, uid: str, name: str) -> DataSection:
+def data_section(
+    truth: pd.DataFrame, clock: Clock, points: int, uid: str, name: str, *, anomalies: pd.DataFrame | None = None
+) -> DataSection:
     """Show a series (`ds, y, split`) whole, thinned to `points`; sentences call it `name`."""
     t, y = axis_times(truth["ds"]), truth["y"].to_numpy(dtype=np.float64)
     label = np.full(len(t), "training")
@@ -66,7 +73,13 @@ def data_section(truth: pd.DataFrame, clock: Clock, points: int, uid: str, name:
     if len(t) > points:
         says += " Thinned for drawing; every peak is kept."
     ranges = (SplitRange(split, *range_) for (split, _), *range_ in zip(in_time, starts, ends, strict=True))
-    return DataSection(says, uid, line(t, y, points), tuple(ranges))
+    odd = None
+    if anomalies is not None:
+        rows = anomalies[anomalies["unique_id"].astype(str) == uid]
+        odd = Line(tuple(axis_times(rows["ds"]).tolist()), tuple(rows["y"].tolist()))
+        if len(rows):
+            says += f" {counted(len(rows), 'row')} outside the band of 99 % one step ahead (anomalies.csv)."
+    return DataSection(says, uid, line(t, y, points), tuple(ranges), odd)
 
 
 def _with_article(split: str) -> str:
@@ -88,6 +101,14 @@ def draw(section: DataSection, summary: Summary) -> Figure:
         fill = alt.Fill("of:N", scale=alt.Scale(domain=list(shown), range=list(shown.values())))
         shades = charts.chart("ranges").mark_rect(clip=True).encode(x=charts.time_axis(clock), x2="end", fill=fill)
         view = charts.layered(shades, truth)
+    if section.odd is not None:
+        tables["odd"] = charts.track_rows([(_ODD, section.odd)])
+        marks = charts.chart("odd").transform_calculate(when=charts.written_time(clock))
+        tips = [charts.tip("of", "row"), charts.tip("when", "time"), charts.tip("y", "value", ",.5~g")]
+        dots = marks.mark_circle(size=28, color=LIGHT.recommended, clip=True)
+        dots = dots.encode(x=charts.time_axis(clock), y=charts.value_axis(section.series), tooltip=tips)
+        view = charts.layered(*(view.layer if isinstance(view, alt.LayerChart) else [view]), dots)
     keys = (Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges))
+    keys += (Key(_ODD, LIGHT.recommended),) if section.odd is not None and section.odd.t else ()
     panel = charts.panel(view, tables, 240, zooms=True)
     return Figure("data", "The data and its split", section.says, (panel,), keys)

@@ -224,7 +224,7 @@ def _choice(
     return Choice(
         name=uid,
         label=f"{uid} ({spread.metric} {number(spread.network[rank])}{place})",
-        data=data_section(truth, clock, _POINTS, uid, uid),
+        data=data_section(truth, clock, _POINTS, uid, uid, anomalies=material.anomalies),
         origins=origins_section(truth, results, roles, clock, _ORIGINS, uid=uid),
         future=None if ahead is None else future_section(truth, ahead, roles, clock, uid),
         answer=None if ahead is None else answer_of(material, truth, ahead, uid),

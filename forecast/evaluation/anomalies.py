@@ -1,0 +1,53 @@
+"""Rows of the past that a model did not expect: outside the band in which 99 in 100 should lie, one step ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.questions.split import rolling_origins
+
+if TYPE_CHECKING:
+    from forecast.forecasters.interface import Fitted
+    from forecast.series.panel import FloatArray, Panel
+
+ANOMALY_COLUMNS = ("unique_id", "ds", "expected", "low", "high", "y")
+_BAND = 2.576
+"""Standard deviations on each side of what was expected, of which a normal distribution has 99 % between."""
+_NINETY = 1.645
+_MOST_ROWS = 20_000
+_FEWEST = 30
+
+
+def find_anomalies(fitted: Fitted, panel: Panel, first_step: int) -> tuple[pd.DataFrame, int]:
+    """List the rows outside the band of a model's forecasts one step ahead, and say how many rows were looked at.
+
+    Columns `ANOMALY_COLUMNS`, times as in the panel. The width of the band is that of the errors of each series
+    themselves: what nine in ten of them lie within, made 99 % as if they were normal, so that what stands out does not
+    widen it. Of long data the latest rows are looked at. Forecasts start after `first_step` steps.
+    """
+    most = max(_MOST_ROWS // len(panel), _FEWEST)
+    first = np.maximum(panel.lengths - most, np.minimum(first_step, panel.lengths))
+    origins = rolling_origins(panel, np.maximum(first, 1), panel.lengths, 1)
+    rows = origins.rows(panel)
+    expected, y = fitted.forecast(panel, origins).y_hat[:, 0], panel.target[rows + 1]
+    seen = panel.target_observed[rows + 1] & np.isfinite(expected)
+    tables, looked_at = [], 0
+    for i, name in enumerate(panel.ids):
+        which = np.flatnonzero((origins.series == i) & seen)
+        if len(which) < _FEWEST:
+            continue
+        looked_at += len(which)
+        error = y[which] - expected[which]
+        width = _BAND * float(np.quantile(np.abs(error), 0.9)) / _NINETY
+        outside = which[np.abs(error) > width] if width > 0 else which[:0]
+        tables.append(_table(name, panel, rows[outside] + 1, expected[outside], width))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(ANOMALY_COLUMNS))
+    return table, looked_at
+
+
+def _table(name: str, panel: Panel, rows: np.ndarray, expected: FloatArray, width: float) -> pd.DataFrame:
+    columns = (name, panel.times[rows], expected, expected - width, expected + width, panel.target[rows])
+    return pd.DataFrame(dict(zip(ANOMALY_COLUMNS, columns, strict=True)))
