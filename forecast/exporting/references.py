@@ -120,7 +120,9 @@ class ReferenceGraph(nn.Module):
         self.centre: Tensor
         self.weights: Tensor
         self.decay: Tensor
+        self.bounds: Tensor
         self.register_buffer("centre", torch.from_numpy(reference.centre))
+        self.register_buffer("bounds", torch.from_numpy(reference.bounds))
         self.register_buffer("weights", torch.from_numpy(reference.weights).transpose(1, 2))  # (series, term, step)
         age = np.arange(_BLOCK) - np.arange(_BLOCK)[:, None]
         kept = np.where(age >= 0, (1 - reference.smoothing) ** (np.maximum(age, 0) + 1.0), 0.0)
@@ -222,10 +224,13 @@ class ReferenceGraph(nn.Module):
         differences = [y - rows.before([1]), y - rows.level[..., None]]
         if self.season > 1:
             differences.append(y - rows.before([self.season]))
-        if self.reference.name in ("mean", "none"):
+        if self.reference.name == "mean" or (self.reference.name == "none" and not self.reference.reads_level):
             differences.append(y - self._anchor(rows, series)[..., None])
         if expected is not None and course is not None:
             differences += [y - expected[..., None], course - y]
+        if self.reference.reads_level:
+            low, high = (self.bounds[series][:, None, side : side + 1] for side in (0, 1))  # (batch, 1, 1)
+            differences.append(torch.minimum(torch.maximum(y, low), high) - (low + high) / 2)
         return torch.cat(differences, dim=-1)
 
     def _anchor(self, rows: _Rows, series: Tensor) -> Tensor:

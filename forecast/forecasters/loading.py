@@ -57,7 +57,12 @@ def load_network(
         An array that is missing, is not known, or has another shape or type than the settings ask for.
 
     """
+    # Runs of before have no factor of the correction, all of it was used, and did not read the value itself.
+    steps = network_problem(forecaster.settings.strategy, problem).horizon
+    before: dict[str, np.ndarray[Any, np.dtype[Any]]] = {"network.correction": np.ones(steps, dtype=np.float32)}
+    tensors = {**before, "reference.bounds": np.zeros((len(ids), 0)), **tensors}
     reference = _empty_reference(forecaster, problem, len(ids), facts)
+    reference = replace(reference, bounds=np.zeros((len(ids), 2 if tensors["reference.bounds"].size else 0)))
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors)).with_lags(problem.lags, problem.leads)
     input_spec = InputSpec(
         inputs=reference.input_size + encoding.input_size,
@@ -89,8 +94,6 @@ def load_network(
         penalty=1.0 if isinstance(forecaster.settings, EsnSettings) else None,
         copula=Copula(np.eye(problem.horizon)) if kept else None,
     )
-    # Runs of before have no factor of the correction: all of it was used.
-    tensors = {"network.correction": np.ones(reference.horizon, dtype=np.float32), **tensors}
     _check_arrays(skeleton.tensors(), tensors)
     saved = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items() if name.startswith("network.")}
     network.load_state_dict({name.removeprefix("network."): part for name, part in saved.items()})
@@ -115,7 +118,8 @@ def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts
     if problem.question.categorical:
         return make_label_encoding(series, answered.horizon, read=facts["name"] == SYMBOLS_READ)
     terms = term_count(facts["name"], problem.season_steps)
-    return Reference(**facts, centre=np.zeros(series), weights=np.zeros((series, answered.horizon, terms)))
+    weights, bounds = np.zeros((series, answered.horizon, terms)), np.zeros((series, 0))
+    return Reference(**facts, centre=np.zeros(series), weights=weights, bounds=bounds)
 
 
 def _encoding_arrays(

@@ -128,12 +128,16 @@ class Recurrent:
                 len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end
             )
         if self.reference is None:
+            reads_level = self.settings.level_input
+            if reads_level is None:  # a season's terms say where a seasonal series stands
+                reads_level = problem.season_steps == 1 and problem.target_type == "value"
             return fit_reference(
                 self.settings.reference,
                 past,
                 train_steps,
                 network_problem(self.settings.strategy, problem),
                 multiplied=self.settings.head == "negative_binomial",
+                reads_level=reads_level,
             )
         return self.reference.refit(past, train_steps)
 

@@ -1,9 +1,9 @@
 """What a network is handed of a series, and how it follows from past values and covariates.
 
 The forecasts of every reference, and the differences that a network reads, are affine in the values of the series, its
-running means included. What a change of some values does is therefore measured by evaluating the reference on the
-series with these values changed and on the series without: exactly, however young the series is, and without the matrix
-of all values, which would not fit into memory.
+running means included; the value itself, where a network reads it, follows from one value alone. What a change of some
+values does is therefore measured by evaluating the reference on the series with these values changed and on the series
+without: exactly, however young the series is, and without the matrix of all values, which would not fit into memory.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def _several(past: Panel, values: FloatArray) -> Panel:
 def _repeated(reference: Reference, number: int, times: int) -> Reference:
     """Return the reference of so many series that are all this one."""
     weights = np.broadcast_to(reference.weights[number], (times, *reference.weights.shape[1:]))
-    return replace(reference, centre=np.full(times, reference.centre[number]), weights=weights)
+    bounds = np.broadcast_to(reference.bounds[number], (times, reference.bounds.shape[1]))
+    return replace(reference, centre=np.full(times, reference.centre[number]), weights=weights, bounds=bounds)
 
 
 # Columns that a network reads beside the target, grouped by column of the data.

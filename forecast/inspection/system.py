@@ -154,7 +154,7 @@ class System:
         fitted = self.fitted
         settings = fitted.forecaster.settings.model_copy(update={"fork_ensemble": 1})
         reference = replace(
-            fitted.reference, centre=fitted.reference.centre[which], weights=fitted.reference.weights[which]
+            fitted.reference, **{name: array[which] for name, array in fitted.reference.arrays().items()}
         )
         return replace(
             fitted,

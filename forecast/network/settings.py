@@ -60,6 +60,9 @@ class BackboneSettings(CommonSettings):
     """head=quantile: the levels that are learnt, 0.5 among them."""
     loss: Loss = "mae"
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
+    level_input: bool | None = None
+    """Whether the value itself is read beside differences, within the range of the training split; null: where values
+    are forecast that have no season."""
     strategy: StrategyName = "direct"
     """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
     id_embedding: int = Field(0, ge=0, le=1024)
@@ -184,6 +187,7 @@ class EsnSettings(CommonSettings):
     head: ClassVar[HeadName] = "point"
     quantiles: ClassVar[tuple[float, ...]] = ()
     loss: ClassVar[Loss] = "mse"
+    level_input: ClassVar[bool] = False
     id_embedding: ClassVar[int] = 0
     embedding_size: ClassVar[int | None] = None
     autoregressive: ClassVar[bool] = True

@@ -342,4 +342,5 @@ def make_label_encoding(series: int, horizon: int, *, read: bool) -> LabelEncodi
         ridge=0.0,
         centre=np.zeros(series),
         weights=np.zeros((series, horizon, 0)),
+        bounds=np.zeros((series, 0)),
     )

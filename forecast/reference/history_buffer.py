@@ -5,7 +5,8 @@ features in O(1); only as much of the past is copied as a reference reads.
 
 A `StepwiseReference` needs two or three array operations a step. Every reference is linear in the latest values, the
 latest phase means, the level and the mean, and so are the inputs of a network, but for the error of the reference one
-step before. The matrix is read off `Reference.at` and `Reference.inputs` at unit vectors, once.
+step before and the value within its bounds. The matrix is read off `Reference.at` and `Reference.inputs` at unit
+vectors, once.
 """
 
 from __future__ import annotations
@@ -185,6 +186,8 @@ class StepwiseReference:
         self._reference = reference
         self._horizon = reference.horizon
         self._error_input = reference.expected_input
+        alone = reference.reads_level and len(buffer.features.number) == 1
+        self._only_bounds = tuple(reference.bounds[buffer.features.number[0]].tolist()) if alone else None
         self._memory_steps = reference.memory_steps
         outputs, width = reference.horizon + reference.input_size, reference.memory_steps + reference.season_steps
         series = buffer.features.number
@@ -203,6 +206,11 @@ class StepwiseReference:
         self.forecast, inputs = outputs[:, : self._horizon], outputs[:, self._horizon :]
         if self._error_input is not None:
             inputs[:, self._error_input] = y - previous[:, 0]
+        if self._only_bounds is not None:  # plain numbers, as in `HistoryBuffer.push`
+            low, high = self._only_bounds
+            inputs[0, -1] = min(max(y.item(), low), high) - (low + high) / 2
+        elif self._reference.reads_level:
+            inputs[:, -1] = self._reference.level_of(y, buffer.features.number)
         return inputs
 
     def push_many(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -229,6 +237,9 @@ class StepwiseReference:
         if self._error_input is not None:
             previous = np.concatenate([self.forecast[:, 0], forecasts[:-1, 0]])
             inputs[:, self._error_input] = values[: len(inputs)] - previous
+        if self._reference.reads_level:
+            number = np.repeat(self.buffer.features.number, len(inputs))
+            inputs[:, -1] = self._reference.level_of(values[: len(inputs)], number)
         self.forecast = forecasts[-1:]
         return inputs, forecasts
 

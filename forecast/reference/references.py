@@ -57,6 +57,9 @@ _FEW_ROWS, _BLOCKS = 20_000, 4
 """A panel of at most so many rows has a short validation split: its training rows take part in the choice, of which a
 blend's forecasts come from weights that were fitted on the other quarters."""
 
+_FAR_OUT = 3.0
+"""Quartile ranges beyond the quartiles from which on a value does not widen the range that a network reads."""
+
 _NEAR_ZERO, _SOMETIMES = 0.1, 0.1
 """A reference suits a head that multiplies it if at most 10 % of its forecasts are below a tenth of the mean."""
 
@@ -71,6 +74,7 @@ class Reference:
     ridge : ridge constant of a blend, relative to the mean square of its terms
     centre : (series,) training mean, the forecast of `none`
     weights : (series, horizon, term) of a blend; the others have no terms
+    bounds : (series, 2) within which a network reads the value itself; (series, 0): it reads differences alone
 
     """
 
@@ -81,6 +85,7 @@ class Reference:
     ridge: float
     centre: FloatArray
     weights: FloatArray
+    bounds: FloatArray
 
     def causal_features(self, past: Panel) -> CausalFeatures:
         """Causal features of every row of a past: what `at`, `anchor` and `inputs` read."""
@@ -109,23 +114,45 @@ class Reference:
         return features.y[rows]
 
     def inputs(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
-        """Network inputs at some rows: differences of the value to causal features and the reference, (row, input)."""
+        """Network inputs at some rows, (row, input): differences of the value to causal features and the reference.
+
+        The last is the value itself (`level_of`), where the network reads it.
+        """
         y = features.y[rows]
         differences = [y - features.before(rows, 1), y - features.level[rows]]
         if self.season_steps > 1:
             differences.append(y - features.before(rows, self.season_steps))
-        if self.name in ("mean", "none"):
+        if self._reads_anchor:
             differences.append(y - self.anchor(features, rows))
         if self.name in CRITERIA:
             differences.append(y - self._previous_forecast(features, rows))  # error of the blend one step ahead
             differences.extend(self._course(features, rows).T)
+        if self.reads_level:
+            differences.append(self.level_of(y, features.series(rows)))
         return np.stack(differences, axis=1)  # (row, input)
 
     @property
     def input_size(self) -> int:
         """Number of inputs."""
         course = len(self.course_steps) if self.name in CRITERIA else 0
-        return 2 + (self.season_steps > 1) + (self.name in ("mean", "none", *CRITERIA)) + course
+        reference = self._reads_anchor or self.name in CRITERIA
+        return 2 + (self.season_steps > 1) + reference + course + self.reads_level
+
+    @property
+    def reads_level(self) -> bool:
+        """Whether the last input is the value itself."""
+        return bool(self.bounds.size)
+
+    @property
+    def _reads_anchor(self) -> bool:
+        """Whether the difference to the anchor is an input; that to the centre is the level, without bounds."""
+        return self.name == "mean" or (self.name == "none" and not self.reads_level)
+
+    def level_of(self, y: FloatArray, series: IntArray) -> FloatArray:
+        """Values within the bounds of their series, about the middle of these, (row,)."""
+        low, high = self.bounds[series].T
+        level: FloatArray = np.minimum(np.maximum(y, low), high) - (low + high) / 2
+        return level
 
     @property
     def expected_input(self) -> int | None:
@@ -143,7 +170,8 @@ class Reference:
         Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
         """
         past = past.target_alone()
-        fresh = replace(self, centre=_centres(past, train_steps))
+        bounds = _bounds(past, train_steps) if self.reads_level else self.bounds
+        fresh = replace(self, centre=_centres(past, train_steps), bounds=bounds)
         if self.name not in CRITERIA:
             return fresh
         return replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
@@ -189,7 +217,7 @@ class Reference:
 
     def arrays(self) -> dict[str, FloatArray]:
         """Fitted arrays by name."""
-        return {"centre": self.centre, "weights": self.weights}
+        return {"centre": self.centre, "weights": self.weights, "bounds": self.bounds}
 
 
 def term_count(name: str, season_steps: int) -> int:
@@ -198,13 +226,20 @@ def term_count(name: str, season_steps: int) -> int:
 
 
 def fit_reference(
-    name: str, past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool = False
+    name: str,
+    past: Panel,
+    train_steps: IntArray,
+    problem: Problem,
+    *,
+    multiplied: bool = False,
+    reads_level: bool = False,
 ) -> Reference:
     """Fit a reference on the first `train_steps[i]` steps of each series i.
 
     The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
     reference itself. With `multiplied` it is for a network that multiplies it, and must not be near zero: a factor that
-    is right after a zero is far too large after a demand.
+    is right after a zero is far too large after a demand. With `reads_level` the value itself is an input of the
+    network, within the range of the training split.
 
     Raises
     ------
@@ -213,6 +248,9 @@ def fit_reference(
 
     """
     past = past.target_alone()
+    if reads_level:
+        reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied)
+        return replace(reference, bounds=_bounds(past, train_steps))
     if name == "auto":
         return _choose(past, train_steps, problem, multiplied=multiplied)
     _check_name(name, problem)
@@ -244,6 +282,7 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         ridge=_DEFAULT_RIDGE,
         centre=_centres(past, train_steps),
         weights=np.zeros((len(past), problem.horizon, 0)),
+        bounds=np.zeros((len(past), 0)),
     )
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
@@ -334,6 +373,19 @@ def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
         y, seen = past.target[trained], past.target_observed[trained]
         centres.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
     return np.array(centres)
+
+
+def _bounds(past: Panel, train_steps: IntArray) -> FloatArray:
+    """Range of the observed training values, without those far out (Tukey 1977: 3 quartile ranges), (series, 2)."""
+    bounds = np.zeros((len(past), 2))
+    for i, ((_, rows), steps) in enumerate(zip(past.series(), train_steps.tolist(), strict=True)):
+        trained = slice(rows.start, rows.start + steps)
+        y = past.target[trained][past.target_observed[trained]]
+        if len(y):
+            low, high = np.quantile(y, (0.25, 0.75))
+            far = _FAR_OUT * (high - low)
+            bounds[i] = max(y.min(), low - far), min(y.max(), high + far)
+    return bounds
 
 
 def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:

@@ -149,7 +149,10 @@ def test_the_seed_decides_and_the_callers_random_numbers_are_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    outputs = [fitted_on(panel, seed=seed)[0].forecast(panel, last_origins(panel)).y_hat for seed in (0, 0, 1)]
+    settings = LstmSettings(hidden_size=8, reference="last")
+    outputs = [
+        fitted_on(panel, settings, seed=seed)[0].forecast(panel, last_origins(panel)).y_hat for seed in (0, 0, 1)
+    ]
     assert torch.rand(1) == expected
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert not np.array_equal(outputs[0], outputs[2])

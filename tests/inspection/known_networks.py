@@ -44,7 +44,11 @@ def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="str
     reference.centre[:] = 0.0
     network = Network(settings, InputSpec(reference.input_size, horizon)).eval()
     weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
-    weights |= {"input_unit": torch.ones(reference.input_size), "head.unit": torch.ones(horizon)}
+    weights |= {
+        "input_unit": torch.ones(reference.input_size),
+        "head.unit": torch.ones(horizon),
+        "correction": torch.ones(horizon),
+    }
     weights[HIDDEN + "weight_hh_l0"] = torch.tensor(carried, dtype=torch.float32)
     weight_in = torch.zeros(len(read), reference.input_size)
     weight_in[:, -1] = LINEAR * torch.tensor(read, dtype=torch.float32)  # the difference to the mean
@@ -95,7 +99,11 @@ def both_ways(values, forwards, backwards, context_steps):
     settings = base.fitted.forecaster.settings.model_copy(update={"bidirectional": True})
     network = Network(settings, base.fitted.network.input_spec).eval()
     weights = {name: torch.zeros_like(part) for name, part in network.state_dict().items()}
-    weights |= {"input_unit": torch.ones_like(weights["input_unit"]), "head.unit": torch.ones(1)}
+    weights |= {
+        "input_unit": torch.ones_like(weights["input_unit"]),
+        "head.unit": torch.ones(1),
+        "correction": torch.ones(1),
+    }
     for suffix, decay in (("", forwards), ("_reverse", backwards)):
         weights[f"{HIDDEN}weight_hh_l0{suffix}"] = torch.tensor([[decay]])
         weights[f"{HIDDEN}weight_ih_l0{suffix}"][0, -1] = LINEAR

@@ -43,6 +43,7 @@ def changed(fitted, change):
     """The same with a network that has been changed by hand."""
     network = copy.deepcopy(fitted.network)
     with torch.no_grad():
+        network.correction.fill_(1.0)  # all of it is used
         change(network)
     return replace(fitted, network=network)
 
@@ -122,7 +123,8 @@ def test_of_a_blend_each_value_counts_as_much_as_it_changes_the_forecast(panel):
 def test_a_linear_network_gives_each_value_its_weight_exactly(walk):
     """relu(w x + u h + b) with b so large that it never bends, reading the last change alone."""
     panel = panel_of(random_walk(120))
-    fitted = fitted_on(panel, RnnSettings(hidden_size=1, activation="relu", reference="last"), problem=Problem(2, 10))
+    settings = RnnSettings(hidden_size=1, activation="relu", reference="last", level_input=False)
+    fitted = fitted_on(panel, settings, problem=Problem(2, 10))
     w, u, b, v = 0.7, 0.6, 50.0, np.array([1.3, -0.4])
 
     def by_hand(network):

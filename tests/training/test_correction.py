@@ -153,3 +153,38 @@ def test_forecasts_far_outside_the_judged_errors_are_found():
     train = np.array([300])
     assert departure(Fixed(first, 0.0), Fixed(second, 1.0), panel, train, PROBLEM) == ""
     assert "far outside" in departure(Fixed(first, 0.0), Fixed(second, 20.0), panel, train, PROBLEM)
+
+
+def test_dynamics_that_depend_on_the_level_are_learnt_from_it():
+    y = logistic_map(700)
+    errors = {}
+    for read in (True, False):
+        settings = GruSettings(hidden_size=12, level_input=read, reference="last")
+        errors[read] = min(epoch.validation_loss for epoch in fit(y, settings, epochs=12)[0].history)
+    assert errors[True] < 0.9 * errors[False]
+
+
+def test_the_value_is_read_within_its_range_in_training_whatever_unit_it_has():
+    y = np.concatenate([noisy_sine(100), np.full(20, 50.0)])  # grows far beyond it
+    panel, train = panel_of(y), np.array([100])
+    reference = fit_reference("last", panel, train, PROBLEM, reads_level=True)
+    read = reference.inputs(reference.causal_features(panel), np.arange(120))[:, -1]
+    low, high = y[:100].min(), y[:100].max()
+    np.testing.assert_allclose(read, np.clip(y, low, high) - (low + high) / 2)
+    moved = panel_of(7.0 * y + 300.0)
+    again = fit_reference("last", moved, train, PROBLEM, reads_level=True)
+    np.testing.assert_allclose(again.inputs(again.causal_features(moved), np.arange(120))[:, -1], 7.0 * read, atol=1e-9)
+
+
+def test_row_by_row_the_value_is_read_as_in_one_pass():
+    y = np.concatenate([logistic_map(320), [5.0, -3.0, 0.4, 0.7]])  # beyond the range in training, and back
+    fitted, *_ = fit(y[:300], GruSettings(hidden_size=6, reference="blend"), epochs=2)
+    fitted.network.correction.fill_(1.0)
+    assert fitted.reference.reads_level
+    panel = panel_of(y)
+    whole = fitted.forecast(panel, Origins(np.zeros(20, dtype=np.int64), np.arange(304, 324))).y_hat
+    live = fitted.start(panel.cut(np.array([304])))
+    by_row = np.concatenate([live.update(row).y_hat for row in y[304:]])
+    at_once = fitted.start(panel.cut(np.array([304]))).update_many(y[304:]).y_hat
+    np.testing.assert_allclose(by_row, whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(at_once, by_row)
