@@ -97,7 +97,7 @@ def fit(
     data: Panel | pd.DataFrame | str | Path,
     horizon: int = 20,
     model: str = "auto",
-    preset: str | None = None,
+    preset: str = "balanced",
     *,
     baselines: Sequence[str] | None = None,
     forecasters: Sequence[Any] | Mapping[str, Any] = (),
@@ -328,11 +328,9 @@ def as_panel(data: Panel | pd.DataFrame | str | Path) -> Panel:
     return from_frame(data) if isinstance(data, pd.DataFrame) else read(data)
 
 
-def _job_values(horizon: int, model: str, preset: str | None, baselines: Sequence[str] | None) -> dict[str, Any]:
+def _job_values(horizon: int, model: str, preset: str, baselines: Sequence[str] | None) -> dict[str, Any]:
     """Settings of a job as the command composes them."""
-    said = [f"horizon={horizon}", f"model={model}"]
-    if preset is not None:
-        said.append(f"preset={preset}")
+    said = [f"horizon={horizon}", f"model={model}", f"preset={preset}"]
     if baselines is not None:
         said.append(f"baseline=[{','.join(baselines)}]")
     return plain_values(compose_job(CommandLine((), tuple(said))))

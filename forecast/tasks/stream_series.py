@@ -302,7 +302,7 @@ def stand_in(run: Run, i: int, row: Row | None = None, value: float = 0.0) -> Pa
         if begin is None:
             raise ForecastError(f"the time {row.time!r} cannot be read: write it as ISO 8601, or as in the run's data")
     values, masked = np.zeros((rows, len(own))), np.zeros((rows, len(own)), dtype=np.bool_)
-    values[:, 0] = value
+    values[:, 0] = 1.0 if row is None and job.data.transform == "log" else value
     for j, channel in enumerate(own[1:], start=1):
         covariate = None if row is None else (row.given or {}).get(channel.name)
         masked[:, j] = is_missing(covariate)

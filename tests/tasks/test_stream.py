@@ -189,6 +189,17 @@ def test_series_begin_with_their_first_row_and_need_no_times(shops):
     assert table.loc["Süd"].mean() > 40 > table.loc["Nord"].mean()
 
 
+def test_a_network_of_logarithms_refuses_what_has_none_and_goes_on(tmp_path):
+    (tmp_path / "alt.csv").write_text(written(table_of(range(KNOWN), {"Nord": SHOPS["Nord"]})), encoding="utf-8")
+    data = {"name": "csv", "path": str(tmp_path / "alt.csv"), "target": "Umsatz", "transform": "log"}
+    run = train(small_job(data=data, horizon=HORIZON, baseline={}), tmp_path / "run", silent()).folder
+    state = str(tmp_path / "state.safetensors")
+    first, sentences = streamed(run, "30.05.2024;10,3\n31.05.2024;-1\n31.05.2024;10,5\n", state=state)
+    assert "row 2: the value -1 is not above zero" in sentences[1]
+    assert len(first.splitlines()) == 3
+    assert len(streamed(run, "01.06.2024;10,2\n", state=state)[0].splitlines()) == 2
+
+
 def test_covariates_known_ahead_come_in_the_row(tmp_path):
     (tmp_path / "alt.csv").write_text(
         written(table_of(range(KNOWN), {"Nord": SHOPS["Nord"]}, Aktion=PROMOTION, Wetter=PROMOTION[::-1])),
