@@ -70,7 +70,8 @@ function settings() {
     if (select.value) (data[select.value] ??= []).push(select.dataset.column);
   }
   for (const line of $("more").value.split("\n")) {
-    const match = line.trim().match(/^`?(?:data\.)?(\w+)\s*=\s*(.*?)`?$/);
+    const bare = line.trim().replace(/^[`"']+|[`"']+$/g, ""); // as a message quotes it
+    const match = bare.match(/^(?:data\.)?(\w+)\s*=\s*(.*)$/);
     if (match) data[match[1]] = /^\[.*\]$/.test(match[2]) ? match[2].slice(1, -1).split(",").map((part) => part.trim()) : match[2];
     else if (line.trim()) throw new Error(`"${line.trim()}" is not a setting: write key=value, as in data.on_gaps=mask`);
   }
