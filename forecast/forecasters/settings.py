@@ -51,6 +51,10 @@ class NetworkBaselineSettings(NamedSettings):
     """Units of a layer; of `esn` those of the reservoir."""
 
 
+_MOST = {"n_jobs": 1024, "n_estimators": 100_000}
+_MOST_OF_OTHERS, _MOST_CANDIDATES = 10_000_000, 1000
+
+
 class RegressionSettings(NamedSettings):
     """A regressor of scikit-learn on windows of `data.context_steps`."""
 
@@ -65,6 +69,20 @@ class RegressionSettings(NamedSettings):
     """The simple forecast to which windows are differences."""
     max_windows: int = Field(20_000, ge=1)
     """Windows that it is fitted on, at most; of more, as many are drawn at random."""
+
+    @field_validator("params", "choose")
+    @classmethod
+    def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what would take all memory or time: settings can be those of somebody else's run."""
+        for name, candidates in value.items():
+            each = candidates if isinstance(candidates, list) else [candidates]
+            numbers = [abs(one) for one in each if isinstance(one, int)]
+            if len(each) > _MOST_CANDIDATES or max(numbers, default=0) > _MOST.get(name, _MOST_OF_OTHERS):
+                raise ValueError(
+                    f"parameters within bounds, and {name!r} is beyond: n_jobs at most {_MOST['n_jobs']}, n_estimators "
+                    f"{_MOST['n_estimators']}, other numbers {_MOST_OF_OTHERS}, {_MOST_CANDIDATES} candidates"
+                )
+        return value
 
 
 class StatisticalSettings(NamedSettings):

@@ -44,16 +44,16 @@ class TrainingSettings(Settings):
     regime: Literal["stream", "windows"] = "stream"
     """`stream`: truncated back-propagation through time, every step forks. `windows`: sampled at random."""
 
-    chunk_steps: int = Field(64, ge=1)
+    chunk_steps: int = Field(64, ge=1, le=10_000_000)
     """stream: steps that the gradient can travel back; one chunk of every lane is one batch."""
-    lanes: int = Field(8, ge=1)
+    lanes: int = Field(8, ge=1, le=10_000_000)
     """stream: parallel streams, at most."""
-    warmup_steps: int | None = Field(None, ge=0)
+    warmup_steps: int | None = Field(None, ge=0, le=10_000_000)
     """stream: steps without loss at the head of a segment cut out of a longer series; null takes a chunk."""
 
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, le=10_000_000)
     """windows: windows in a batch."""
-    batches_per_epoch: int = Field(50, ge=1)
+    batches_per_epoch: int = Field(50, ge=1, le=10_000_000)
     """windows: batches that count as one epoch, at most."""
 
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta"] = "adam"
@@ -64,8 +64,8 @@ class TrainingSettings(Settings):
     gradient_clip: float | None = Field(1.0, gt=0)
     """Largest norm of a gradient; null leaves it alone."""
 
-    max_epochs: int = Field(200, ge=1)
-    patience: int = Field(20, ge=1)
+    max_epochs: int = Field(200, ge=1, le=10_000_000)
+    patience: int = Field(20, ge=1, le=10_000_000)
     """Epochs without a better validation loss until training stops."""
     time_limit_s: float | None = Field(None, gt=0)
 
