@@ -75,7 +75,7 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
         names = [column.name for column in columns]
         for part, name, contrast in _contrasts(parts, names, table, wall):
             effect = float(contrast @ fit.weights)
-            wide = _NORMAL_90 * float(np.sqrt(max(contrast @ fit.covariance @ contrast, 0.0) * memory))
+            wide = _NORMAL_90 * float(np.sqrt(max(float(contrast @ fit.covariance @ contrast), 0.0) * memory))
             rows.append(
                 {"unique_id": some.ids[i], "part": part, "name": name} | _in_units(effect, wide, level, log=log)
             )
@@ -175,7 +175,7 @@ def _partial(fitted: Fitted, panel: Panel, split: Split) -> list[dict[str, Any]]
         without = float((forecast - moved).mean())
         factors = [1 + part / without if without > 0 else np.nan for part in (effect, low, high)]
         label = name if flag else f"{name}, per 1 more"
-        row = {"unique_id": "", "part": HOLIDAYS if "holiday" in name else COVARIATE, "name": label}
+        row: dict[str, Any] = {"unique_id": "", "part": HOLIDAYS if "holiday" in name else COVARIATE, "name": label}
         row |= {"effect": effect, "low": float(low), "high": float(high)}
         rows.append(row | dict(zip(("factor", "factor_low", "factor_high"), map(float, factors), strict=True)))
     return rows
@@ -195,8 +195,8 @@ def _moved(
         origins = Origins(every, last.astype(np.int64))
         past = panel.cut(last + 1)
         values = ahead.values.copy()  # noqa: PD011
-        rows = _rows_after(ahead.offsets, last)
-        values[np.ix_(rows, columns)] = 0.0 if flag else values[np.ix_(rows, columns)] + 1.0
+        cells = np.ix_(_rows_after(ahead.offsets, last), np.array(columns))
+        values[cells] = 0.0 if flag else values[cells] + 1.0
         with_it = fitted.forecast(past, origins).y_hat
         other = fitted.forecast(replace(past, ahead=replace(ahead, values=values)), origins).y_hat
         steps = ahead.offsets[:-1][:, None] + last[:, None] + np.arange(1, with_it.shape[1] + 1)

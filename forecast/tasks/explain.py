@@ -41,8 +41,8 @@ def anomalies(prepared: Prepared, evaluation: Evaluation) -> tuple[pd.DataFrame 
     if not len(table):
         return table, ""
     apart = (table["y"] - table["expected"]).abs() / (table["high"] - table["expected"])
-    row = table.loc[apart.idxmax()]
-    when = prepared.panel.calendar.write(table["ds"].to_numpy()[[int(apart.to_numpy().argmax())]])[0]
+    place = int(apart.to_numpy().argmax())
+    row, when = table.iloc[place], prepared.panel.calendar.write(table["ds"].to_numpy()[[place]])[0]
     of = f" of {row['unique_id']}" if len(prepared.panel) > 1 else ""
     return table, (
         f"{counted(len(table), 'row')} of {looked_at:,} outside the band that should hold 99 % of them one step ahead "

@@ -75,10 +75,10 @@ def data_section(
     ranges = (SplitRange(split, *range_) for (split, _), *range_ in zip(in_time, starts, ends, strict=True))
     odd = None
     if anomalies is not None:
-        rows = anomalies[anomalies["unique_id"].astype(str) == uid]
-        odd = Line(tuple(axis_times(rows["ds"]).tolist()), tuple(rows["y"].tolist()))
-        if len(rows):
-            says += f" {counted(len(rows), 'row')} outside the band of 99 % one step ahead (anomalies.csv)."
+        of_series = anomalies[anomalies["unique_id"].astype(str) == uid]
+        odd = Line(tuple(axis_times(of_series["ds"]).tolist()), tuple(of_series["y"].tolist()))
+        if len(of_series):
+            says += f" {counted(len(of_series), 'row')} outside the band of 99 % one step ahead (anomalies.csv)."
     return DataSection(says, uid, line(t, y, points), tuple(ranges), odd)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
@@ -14,6 +14,8 @@ from forecast.reporting.theme import LIGHT
 from forecast.wording import number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from forecast.reporting.charts import Values
@@ -66,12 +68,11 @@ def build(material: Material) -> EffectsSection | None:
     return EffectsSection(_in_words(table, models), tuple(groups))
 
 
-def _effect(row: dict[str, object]) -> Effect:
-    values = (float(np.float64(str(row[key]))) for key in ("effect", "low", "high"))
-    return Effect(str(row["name"]), *values, written=written(row))
+def _effect(row: Mapping[Any, Any]) -> Effect:
+    return Effect(str(row["name"]), float(row["effect"]), float(row["low"]), float(row["high"]), written(row))
 
 
-def written(row: dict[str, object] | pd.Series) -> str:
+def written(row: Mapping[Any, Any]) -> str:
     """Write an effect with sign, unit, factor and its interval.
 
     >>> written({"effect": 181.0, "factor": 1.362, "factor_low": 1.312, "factor_high": 1.413})
@@ -79,12 +80,12 @@ def written(row: dict[str, object] | pd.Series) -> str:
     >>> written({"effect": -3.2, "low": -4.0, "high": -2.4, "factor": float("nan")})
     '−3.20 (90 %: −4.00 to −2.40)'
     """
-    effect = float(row["effect"])  # type: ignore[arg-type]
+    effect = float(row["effect"])
     signed = f"{'+' if effect > 0 else ''}{number(effect)}"
-    if np.isfinite(float(row["factor"])):  # type: ignore[arg-type]
-        ends = (float(row[key]) for key in ("factor_low", "factor_high"))  # type: ignore[arg-type]
-        return f"{signed}, ×{float(row['factor']):.2f} (90 %: {' to '.join(f'{end:.2f}' for end in ends)})"  # type: ignore[arg-type]
-    return f"{signed} (90 %: {number(float(row['low']))} to {number(float(row['high']))})"  # type: ignore[arg-type]
+    if np.isfinite(float(row["factor"])):
+        ends = (float(row[key]) for key in ("factor_low", "factor_high"))
+        return f"{signed}, ×{float(row['factor']):.2f} (90 %: {' to '.join(f'{end:.2f}' for end in ends)})"
+    return f"{signed} (90 %: {number(float(row['low']))} to {number(float(row['high']))})"
 
 
 def _in_words(table: pd.DataFrame, models: list[str]) -> str:
