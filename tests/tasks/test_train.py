@@ -34,6 +34,7 @@ def test_the_folder_holds_what_the_contract_names(trained):
         files.FORECAST,
         files.FORECASTS,
         files.WORKBOOK,
+        files.ANOMALIES,
         files.HISTORY,
         files.RECORD,
         files.WEIGHTS,
