@@ -229,7 +229,7 @@ def model_keys(name):
         f"model.{name}.loss": Change("mse", trained, given),
         f"model.{name}.id_embedding": Change(2, trained, given),
         f"model.{name}.strategy": Change("seq2seq", trained, given),
-        f"model.{name}.level_input": Change(False, trained, given),
+        f"model.{name}.level_input": Change(True, trained, given),
         f"model.{name}.cross_fit": Change(3, trained, given),
         f"model.{name}.fork_ensemble": Change(2, forecast, given),
         f"model.{name}.embedding_size": Change(1, trained, given | SUMS),
