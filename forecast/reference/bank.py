@@ -92,6 +92,8 @@ THETA, SEASONAL_THETA = 2, 11
 """Smoothers to which the Theta rules add half the drift (Assimakopoulos and Nikolopoulos 2000)."""
 _GROWN = 100
 """After so many values, and a season, gains are the constants, but for means."""
+_MOST_UNITS = 30.0
+"""Units that the mean change from step to step is, at most: seasons that repeat to the last digit have no unit else."""
 TSB_GAINS = np.array([0.05, 0.2])[:, None]
 """Of the rules for intermittent demand, (gain, 1)."""
 FAST = 0.15
@@ -127,7 +129,8 @@ class Sums(NamedTuple):
     autocorrelation : of changes that follow each other, in units
     chance, demand : smoothed share, and size, of values other than 0, (gain, series)
     positive : whether all values so far are above zero, so that logarithms are read as well
-    unit : mean change from step to step, or from season to season where that is smaller; never 0
+    unit : mean change from step to step, or from season to season where that is smaller, but no less than a thirtieth
+        of the first; never 0
 
     """
 
@@ -209,6 +212,7 @@ class Sums(NamedTuple):
         )
         per_step, per_season = counted.mean_changes
         unit = np.where((per_season > 0) & ((per_season < per_step) | (per_step == 0)), per_season, per_step)
+        unit = np.maximum(unit, per_step / _MOST_UNITS)
         unit = np.where(
             unit > 0, unit, np.where(counted.size > 0, counted.size, 1.0)
         )  # of what never changed: its size

@@ -157,3 +157,14 @@ def test_snapshots_of_many_steps_are_forecast_as_one_by_one():
     together = candidates(joined(snapshots), 9, 7, 364)
     alone = np.concatenate([candidates(snapshot, 9, 7, 364) for snapshot in snapshots])
     np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-3])
+def test_a_season_that_repeats_exactly_is_repeated(noise):
+    """Changes from season to season are no unit where they are nothing beside those from step to step."""
+    t = np.arange(72)
+    y = 10 + np.sin(2 * np.pi * t / 12) + noise * np.random.default_rng(0).normal(size=72)
+    past = single_series(y[:60], t[:60], Calendar(freq=None))
+    fitted = Pretrained().fit(past, past.lengths, Problem(horizon=12, context_steps=12, season_steps=12))
+    forecasts = fitted.forecast(past, last_origins(past))
+    assert np.abs(forecasts.y_hat[0] - y[60:]).max() < 0.05  # of a wave of height 1
