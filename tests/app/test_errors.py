@@ -30,7 +30,7 @@ MISTAKES = {
     "--mutlirun": "did you mean `--multirun`?",
     "--config-dir=nowhere": "`--config-dir nowhere` should be a folder",
     "horizon=abc": "`horizon` should be a valid integer, found 'abc'",
-    "horizon=0": "`horizon` should be greater than or equal to 1, found 0",
+    "horizon=-1": "`horizon` should be greater than or equal to 0, found -1",
     "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
     "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe', 'continue', 'pretrain',",
     "split=3": "`split` should be a group of settings",

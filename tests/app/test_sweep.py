@@ -68,7 +68,7 @@ def test_a_failed_job_is_a_row_with_its_reason(command, tasks, tmp_path):
 
 
 def test_where_every_job_fails_nothing_is_left(command, tasks, tmp_path):
-    said = command("-m", "horizon=0,-1")
+    said = command("-m", "horizon=-1,-2")
     assert said.status == 2
     assert said.err.startswith("forecast: none of the 2 jobs succeeded; the first: `horizon` should be")
     assert list(tmp_path.iterdir()) == []
@@ -234,7 +234,7 @@ def test_the_page_has_the_winner_as_a_command(command, tasks, tmp_path):
 )
 def test_jobs_in_other_processes_leave_their_outcomes(launcher, command, tmp_path):
     """Jobs that are refused, since these need no torch; what they say comes back from where they ran."""
-    said = command("-m", "horizon=0,-1", *launcher, "hydra.sweep.dir=mine")
+    said = command("-m", "horizon=-1,-2", *launcher, "hydra.sweep.dir=mine")
     assert said.status == 2
     assert "forecast: none of the 2 jobs succeeded; the first: `horizon` should be greater" in said.err
 

@@ -16,7 +16,7 @@ from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.pretrained import Pretrained, network_of, shipped_network, tensors_of
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
 from forecast.questions.kinds import Problem
-from forecast.questions.split import Origins
+from forecast.questions.split import Origins, last_origins
 from forecast.reference.bank import Bank, candidates, joined, second_season
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
