@@ -32,7 +32,7 @@ from forecast.series.seasons import suggested_seasons
 from forecast.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -62,6 +62,8 @@ _SPREAD = 0.6
 _SPREAD_HORIZONS = 5.0
 _TIE = 0.005
 """Expected errors that differ by less than this share are equal."""
+_ALIKE = 1e-6
+"""Errors that differ by less than this share are those of one model: float32 and float64 tell it apart."""
 _ROUNDING = 1e-9
 _NOMINAL = 0.9
 _MOST_ODDS = 50
@@ -214,8 +216,16 @@ def expected_errors(
     anchor = min(evidence.models, key=lambda name: (kinds[name] != "pretrained", PLAINEST_FIRST.index(kinds[name])))
     measured = logs - logs[evidence.models.index(anchor)] + known[anchor]  # r
     n, k = evidence.horizons, PRIOR_HORIZONS
-    expected = (n * measured + k * np.array([known[name] for name in evidence.models])) / (n + k)
+    prior = np.array([known[_plainest_alike(name, evidence.models, means, kinds)] for name in evidence.models])
+    expected = (n * measured + k * prior) / (n + k)
     return dict(zip(evidence.models, expected.tolist(), strict=True))
+
+
+def _plainest_alike(name: str, models: Sequence[str], means: FloatArray, kinds: Mapping[str, Kind]) -> str:
+    """Return the plainest model that errs just as this one: a network that stayed untrained is its reference."""
+    at = means[models.index(name)]
+    alike = [other for other, mean in zip(models, means, strict=True) if abs(mean - at) <= _ALIKE * at]
+    return min(alike, key=lambda other: PLAINEST_FIRST.index(kinds[other]))
 
 
 def choose(expected: Mapping[str, float], kinds: Mapping[str, Kind]) -> str:

@@ -41,10 +41,16 @@ def test_without_evidence_what_is_known_of_the_kinds_decides():
 
 
 def test_the_expected_error_is_the_weighted_mean_of_what_was_measured_and_what_is_known():
-    found = evidence(24, naive=2.0, forest=1.0, pretrained=1.0, lstm=0.5)
+    found = evidence(24, naive=2.0, forest=1.1, pretrained=1.0, lstm=0.5)
     nothing, much = expected_errors(None, KINDS, 100), expected_errors(found, KINDS, 100)
     for name, measured in (("naive", math.log(2)), ("pretrained", 0.0), ("lstm", math.log(0.5))):
         assert much[name] == pytest.approx((24 * measured + 15 * nothing[name]) / 39)
+
+
+def test_a_network_that_stayed_untrained_is_no_network():
+    found = evidence(400, naive=1.0, forest=1.3, pretrained=1.1, lstm=1.0 + 1e-9)
+    assert expected_errors(None, KINDS, 5_000)["lstm"] < expected_errors(None, KINDS, 5_000)["naive"]
+    assert chosen(found, rows=5_000) == "naive"
 
 
 def test_of_equals_the_plainest_is_recommended():
