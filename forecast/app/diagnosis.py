@@ -74,7 +74,7 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
         if option not in options and not parsed.is_delete():
             near = difflib.get_close_matches(option, options, n=1)
             if group == "hydra/launcher" and option in _LAUNCHERS:
-                yield f"`{group}={option}` is not installed: pip install 'forecast[{_LAUNCHERS[option]}]'"
+                yield f"`{group}={option}` is not installed: pip install 'recurrent-forecast[{_LAUNCHERS[option]}]'"
             hint = f"did you mean `{group}={near[0]}`?" if near else f"choose among {', '.join(options)}"
             yield f"`{group}={option}` is not there: {hint}"
 

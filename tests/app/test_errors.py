@@ -140,7 +140,7 @@ def test_no_task_inherits_our_full_error(command, tasks):
     seen = []
     tasks.train = None
     tasks.score = lambda job: seen.append(os.environ.get("HYDRA_FULL_ERROR")) or 1.0
-    sys.modules["forecast.tasks.train"].train = lambda job, folder, source, resumed: seen.append(
+    sys.modules["forecast.tasks.train"].train = lambda job, folder, source, **_: seen.append(
         os.environ.get("HYDRA_FULL_ERROR")
     )
     command()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,10 @@ def test_a_signal_while_the_command_is_loaded_ends_it_in_a_line(tmp_path, number
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
     (tmp_path / "hydra.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "forecast"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    # a shell that starts tests in the background has them ignore SIGINT, and children inherit that
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": default}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         assert process.stdout.readline() == b"loading\n"
         time.sleep(0.1)
         process.send_signal(number)

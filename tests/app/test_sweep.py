@@ -245,7 +245,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):
     monkeypatch.setitem(diagnosis._LAUNCHERS, "ray", "many")  # one that is not installed here
     said = command("-m", "seed=1,2", "hydra/launcher=ray")
     assert said.status == 2
-    assert said.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'forecast[many]'\n"
+    assert said.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'recurrent-forecast[many]'\n"
 
 
 def test_two_sweeps_do_not_share_a_folder(command, tasks, tmp_path):

@@ -276,7 +276,7 @@ def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):
     for width in (1200, 400):
         with Opened(browser, write_sweep_page(table, tmp_path), width) as opened:
             assert opened.complaints == []
-            assert opened.drawn == 5  # score and seconds by learning rate, the score by the two others and against time
+            assert opened.drawn == 6  # axes side by side, score and seconds by learning rate, the others, against time
             assert opened.page.evaluate("document.documentElement.scrollWidth") == width
 
 

@@ -218,15 +218,17 @@ WINDOWS = {"training__regime": "windows", "training__batch_size": 8, "training__
 
 def model_keys(name):
     given = {"model__name": name, "model__layers": 1, "training__max_epochs": 2}
+    # on a better reference a minGRU of two epochs stays untrained, and nothing changes
+    learns = given | ({"model__reference": "last"} if name == "mingru" else {})
     keys = {
         f"model.{name}.layers": Change(2, trained, given),
         f"model.{name}.hidden_size": Change(5, trained, given),
         f"model.{name}.segment_steps": Change(3, trained, given),
-        f"model.{name}.dropout": Change(0.5, trained, given),
+        f"model.{name}.dropout": Change(0.5, trained, learns),
         f"model.{name}.reference": Change("mean", trained, {**given, "model__reference": "last"}),
         f"model.{name}.head": Change("gaussian", trained, given),
         f"model.{name}.quantiles": Change([0.1, 0.5, 0.9], trained, given | {"model__head": "quantile"}),
-        f"model.{name}.loss": Change("mse", trained, given),
+        f"model.{name}.loss": Change("mse", trained, learns),
         f"model.{name}.id_embedding": Change(2, trained, given),
         f"model.{name}.strategy": Change("seq2seq", trained, given),
         f"model.{name}.level_input": Change(True, trained, given),

@@ -91,7 +91,8 @@ def judged(job):
     split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(forecasters(job), prepared.panel, split, problem)
     found = evaluate(fits, prepared.panel, split, problem, job.backtest, recommended=job.recommend)
-    return found.test.results.y_hat.tolist(), found.recommendation.sentence, found.verdict.sentence
+    use = found.recommendation and found.recommendation.sentence  # where all models failed there is none
+    return found.test.results.y_hat.tolist(), use, found.verdict.sentence
 
 
 def final(job):

@@ -170,7 +170,7 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(ended, 
 
 
 def test_a_study_does_not_look_at_the_test(tmp_path):
-    job = study_job(tune={"trials": 2, "space": SPACE, "seeds": 2})
+    job = study_job(tune={"trials": 2, "space": SPACE, "seeds": 2}, model={**ESN, "reference": "last"})
     source = load_source(job.data)
     task = prepare(job, source).task
     spoilt = source.panel.values.copy()

@@ -14,8 +14,8 @@ def test_an_interrupt_during_training_ends_a_sweep_instead_of_scoring_half_a_net
     """In a run of its own the best weights go on to the evaluation; among others they would be compared unfairly."""
     network = module.network
 
-    def interrupted_after_the_first_epoch(job):
-        forecaster = network(job)
+    def interrupted_after_the_first_epoch(job, *told):
+        forecaster = network(job, *told)
         interrupt = threading.main_thread().ident
         object.__setattr__(forecaster, "on_epoch", lambda epoch: signal.pthread_kill(interrupt, signal.SIGINT))
         return forecaster

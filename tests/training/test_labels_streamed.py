@@ -209,7 +209,7 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
     assert counts == ([2, 1, 3] if at_end else [4 + 119, 16, 47 + 8 + 63])
     assert find_leaks(fits.fitted, panel, split, ONE) == ()
     final = {name: final_fit(fitted, panel, ONE) for name, fitted in fits.fitted.items()}
-    ahead = future(final, panel, 1, offsets=None, scale=np.ones(len(panel)))
+    ahead = future(final, panel, 1, widths=None, scale=np.ones(len(panel)))
     assert ahead["unique_id"].tolist() == (["s3"] if at_end else list(panel.ids))
     assert ahead["ds"].tolist() == ([33] if at_end else panel.lengths.tolist())
     assert np.isfinite(ahead["y_hat"]).all()
@@ -217,7 +217,7 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
 
 def test_nothing_comes_after_the_data_where_every_label_is_known():
     panel = labelled(unlabelled=())
-    assert future({}, panel, 1, offsets=None, scale=np.ones(10)).to_dict("list") == {
+    assert future({}, panel, 1, widths=None, scale=np.ones(10)).to_dict("list") == {
         "unique_id": [], "ds": [], "model": [], "symbol": [], "y_hat": [],
     }  # fmt: skip
 
