@@ -7,10 +7,11 @@ its kind at so many rows, which counts for k horizons:
 
     expected = (n r + k m) / (n + k)
 
-The model with the least expected error is recommended, of equals the plainest; without any evidence m alone decides, so
-that there always is an answer. m comes from the cold-start curves of docs/pretrained.md and from public collections of
-series, k from what errs least there (`benchmarks/recommendation.py`). The test split scores the recommendation and
-never makes it.
+The model with the least expected error is recommended, of equals the plainest; without any evidence m alone decides,
+so that there always is an answer. From ten horizons on it has to beat repeating the last value, or season, there by
+more than two standard errors, else that is recommended: what is best on a random walk is best by luck. m comes from
+the cold-start curves of docs/pretrained.md and from public collections of series, k from what errs least there
+(`benchmarks/recommendation.py`). The test split scores the recommendation and never makes it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ _SPREAD = 0.6
 _SPREAD_HORIZONS = 5.0
 _TIE = 0.005
 """Expected errors that differ by less than this share are equal."""
+_ENOUGH_HORIZONS, _SURENESS = 10.0, 2.0
+"""Horizons from which on a model has to beat a naive rule, and by how many standard errors."""
 _ALIKE = 1e-6
 """Errors that differ by less than this share are those of one model: float32 and float64 tell it apart."""
 _ROUNDING = 1e-9
@@ -81,7 +84,7 @@ _PRIORS: Mapping[Kind, tuple[tuple[int, float], ...]] = {
 _DIVERSITY = 0.02
 """What is known of a combination: so much less than its members on average, times the chance that two differ."""
 
-Why: TypeAlias = Literal["measured", "known of its kind", "asked for"]
+Why: TypeAlias = Literal["measured", "known of its kind", "asked for", "nothing beats it"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class Recommendation:
     Attributes
     ----------
     model : its name on the leaderboard
-    why : "asked for" where the user said `recommend=...`; "known of its kind" where there was no origin to choose on
+    why : "asked for" where the user said `recommend=...`; "known of its kind" where there was no origin to choose on;
+        "nothing beats it" of a naive rule that no model was shown to beat
     horizons : whole horizons of validation and calibration that it was chosen on
     expected : by model, the logarithm of its expected error over the pretrained network's; the least is the best
     runner_up : the next best; None where there is no other
@@ -158,14 +162,19 @@ def recommend(
         return None
     evidence, rows = evidence_of(validation, calibration), int(split.train.sum())
     expected = expected_errors(evidence, kinds, rows, weights)
-    model = asked if asked in expected else choose(expected, kinds)
-    runner_up = min((name for name in expected if name != model), key=lambda name: expected[name], default=None)
-    with_test = choose(expected_errors(evidence_of(validation, calibration, test), kinds, rows, weights), kinds)
+    chosen = choose(expected, kinds)
+    rule = plain_rule(evidence, kinds, chosen, weights) if asked is None else None
+    model = asked if asked in expected else rule or chosen
+    others = [name for name in expected if name != model] if rule is None else []
+    runner_up = min(others, key=lambda name: expected[name], default=None)
+    every = evidence_of(validation, calibration, test)
+    with_test = choose(expected_errors(every, kinds, rows, weights), kinds)
+    with_test = plain_rule(every, kinds, with_test, weights) or with_test
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     scored = intervals is not None and model in intervals.scores.index
     found = Recommendation(
         model=model,
-        why="asked for" if model == asked else "measured" if evidence else "known of its kind",
+        why="asked for" if model == asked else _why(evidence, rule),
         horizons=evidence.horizons if evidence else 0.0,
         expected=expected,
         runner_up=runner_up,
@@ -233,6 +242,35 @@ def choose(expected: Mapping[str, float], kinds: Mapping[str, Kind]) -> str:
     least = min(expected.values())
     equals = [name for name, value in expected.items() if value <= least + _TIE]
     return min(equals, key=lambda name: (PLAINEST_FIRST.index(kinds[name]), expected[name]))
+
+
+def plain_rule(
+    evidence: Evidence | None, kinds: Mapping[str, Kind], model: str, weights: Mapping[str, float] | None = None
+) -> str | None:
+    """Return the naive rule that a model does not beat beyond doubt, where there is evidence enough to demand it.
+
+    Of a combination, whose `weights` were chosen on this very evidence, a member has to beat it.
+    """
+    rules = [name for name in (evidence.models if evidence else ()) if kinds[name] == "naive"]
+    if evidence is None or evidence.horizons < _ENOUGH_HORIZONS or model not in evidence.models or not rules:
+        return None
+    means = evidence.means()
+    rule = min(rules, key=lambda name: means[evidence.models.index(name)])
+    members = [*(weights or {})] if kinds[model] == COMBINATION else [model]
+    return None if rule == model or any(_beats(evidence, member, rule) for member in members) else rule
+
+
+def _beats(evidence: Evidence, model: str, rule: str) -> bool:
+    blocks = evidence.of([rule, model]).block_means()  # (block, 2)
+    gains = -np.diff(np.log(np.maximum(blocks, _ROUNDING * max(float(blocks.max()), 1e-300))), axis=1)[:, 0]
+    error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
+    return float(gains.mean()) > _SURENESS * error
+
+
+def _why(evidence: Evidence | None, rule: str | None) -> Why:
+    if rule is not None:
+        return "nothing beats it"
+    return "measured" if evidence else "known of its kind"
 
 
 def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model: str, other: str) -> float:
@@ -355,6 +393,8 @@ def _gain_in_words(found: Recommendation) -> str:
 
 
 def _how_sure(found: Recommendation, kinds: Mapping[str, Kind]) -> str:
+    if found.why == "nothing beats it":
+        return f"in {found.horizons:.0f} horizons nothing was shown to beat it"
     if found.runner_up is None:
         return "there is no other to compare it with"
     other = _called(found.runner_up, kinds)

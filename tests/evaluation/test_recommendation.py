@@ -12,7 +12,7 @@ from toys import PROBLEM, LastValue, Raises, a_panel, a_split
 from forecast.evaluation.backtest import fit_all, forecast_calibration, forecast_validation
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
-from forecast.evaluation.recommendation import choose, expected_errors, odds_between
+from forecast.evaluation.recommendation import choose, expected_errors, odds_between, plain_rule
 from forecast.questions.split import Split
 
 KINDS = {"naive": "naive", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}
@@ -56,6 +56,18 @@ def test_a_network_that_stayed_untrained_is_no_network():
 def test_of_equals_the_plainest_is_recommended():
     found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
     assert chosen(found) == "naive"
+
+
+def test_on_what_looks_like_a_random_walk_the_last_value_is_recommended():
+    rng = np.random.default_rng(0)
+    walk = rng.lognormal(0, 0.5, (30, 1)) * np.ones((1, 4))
+    lucky = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.05, 0.4, (30, 1))], axis=1)
+    better = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.3, 0.4, (30, 1))], axis=1)
+    origin, models = np.arange(30), ("naive", "forest", "pretrained", "lstm")
+    found = [Evidence(losses, models, 0 * origin, origin, 30.0) for losses in (lucky, better)]
+    assert [plain_rule(one, KINDS, "lstm") for one in found] == ["naive", None]
+    assert plain_rule(found[0], KINDS, "naive") is None
+    assert plain_rule(replace(found[0], horizons=9.0), KINDS, "lstm") is None, "too few to demand it"
 
 
 def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatter():

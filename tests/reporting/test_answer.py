@@ -51,7 +51,7 @@ def test_the_tiles_say_how_far_off_how_sure_and_how_often_the_band_held():
     assert [(tile.value, tile.label) for tile in answer.tiles] == [
         ("56.0", "typically off, 8.7 in 100"),
         ("3 to 1", "that it beats ridge"),
-        ("87 of 100", "fell into its band, which is made to hold 90"),
+        ("87 of 100", "fell into its band, which should hold 90: about right"),
     ]
 
 

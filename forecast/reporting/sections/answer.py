@@ -124,7 +124,7 @@ def tiles_of(found: Recommendation) -> tuple[Tile, ...]:
     return (
         *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),
         *([] if found.runner_up is None else [Tile(_odds(found.odds), f"that it beats {found.runner_up}")]),
-        *([] if math.isnan(found.covered) else [_held(found.covered, found.nominal)]),
+        *([] if math.isnan(found.covered) else [_held(found)]),
     )
 
 
@@ -147,8 +147,10 @@ def _short(odds: float) -> str:
     return f"{odds:.0f}" if odds >= 3 else f"{odds:.1f}".removesuffix(".0")
 
 
-def _held(covered: float, nominal: float) -> Tile:
-    return Tile(f"{100 * covered:.0f} of 100", f"fell into its band, which is made to hold {100 * nominal:.0f}")
+def _held(found: Recommendation) -> Tile:
+    judged = found.coverage.rpartition(": ")[2]
+    label = f"fell into its band, which should hold {100 * found.nominal:.0f}: {judged}"
+    return Tile(f"{100 * found.covered:.0f} of 100", label)
 
 
 def steps_table(rows: pd.DataFrame, clock: Clock) -> Steps:
