@@ -158,7 +158,7 @@ def test_what_the_network_has_taken_in_may_be_said_again(run_on_csv, tmp_path):
 def test_what_was_found_out_about_newer_data_and_done_with_them_is_told(run_on_csv, tmp_path):
     with_a_gap = DAYS.delete([100, 101])
     path = write_csv(tmp_path / "neu.csv", with_a_gap, {"Umsatz": wave(with_a_gap)})
-    found, note, sentence = predict(
+    found, note, sentence, *_ = predict(
         run_on_csv.folder, {"path": str(path), "on_gaps": "interpolate"}, tmp_path / "out"
     ).lines
     assert "delimiter semicolon; decimal comma; time Datum" in found
