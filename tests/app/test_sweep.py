@@ -215,11 +215,11 @@ def test_a_file_that_has_changed_since_is_refused(command, tasks, tmp_path):
 
 
 def test_an_interval_is_swept_in_even_steps(command, tasks, tmp_path):
-    command("-m", "training.learning_rate=tag(log,interval(0.001,0.1))", "model.hidden_size=int(interval(2,4))")
-    rates = {job.training.learning_rate for job in tasks.validated}
-    assert sorted(rates) == pytest.approx([0.001, 0.003162, 0.01, 0.03162, 0.1])
-    assert {job.model.hidden_size for job in tasks.validated} == {2, 3, 4}
-    assert len(tasks.validated) == 15
+    command("-m", "training.learning_rate=tag(log,interval(0.001,0.1))")
+    rates = [job.training.learning_rate for job in tasks.validated]
+    assert rates == pytest.approx([0.001, 0.003162, 0.01, 0.03162, 0.1])
+    command("-m", "model.hidden_size=int(interval(2,4))")
+    assert [job.model.hidden_size for job in tasks.validated[5:]] == [2, 3, 4]
 
 
 def test_the_page_has_the_winner_as_a_command(command, tasks, tmp_path):

@@ -117,8 +117,8 @@ def with_bits_ahead(panel):
 def test_where_the_symbols_before_are_not_read_they_change_nothing():
     panel = with_bits_ahead(PANEL)
     settings = LstmSettings(hidden_size=4, head="categorical", autoregressive=False)
-    trained = Recurrent(settings, TRAINING).fit(panel.cut(TRAIN + VALIDATION), TRAIN, PROBLEM)
-    trained.network.correction.fill_(1.0)  # of so few epochs validation bears out nothing
+    # bits are noise: with a validation split the network would rightly stay untrained
+    trained = Recurrent(settings, TRAINING).fit(panel.cut(TRAIN), TRAIN, PROBLEM)
     predicted = trained.forecast(panel, ORIGINS).probabilities
     other = replace(panel, values=2.0 - panel.values)
     np.testing.assert_array_equal(trained.forecast(other, ORIGINS).probabilities, predicted)
