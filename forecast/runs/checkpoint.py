@@ -208,7 +208,8 @@ def _with_arrays(tree: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
 class Kept:
     """A forecaster whose forecasts stand in the checkpoint; where they do already, it is fitted only when asked more.
 
-    Fitted forecasters cannot be stored as plain data; they come out the same when they are fitted again.
+    Fitted forecasters cannot be stored as plain data; they come out the same when they are fitted again. What is kept
+    is found by a digest of the data that were asked about: other data, or the same ones changed, are forecast anew.
     """
 
     forecaster: Forecaster
@@ -227,8 +228,9 @@ class Kept:
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> KeptFitted:
         """Fit the forecaster, or leave it until something is asked that is not kept."""
         fitted = KeptFitted(self, (past, train_steps, problem), [])
-        if self.stage.state is None:
-            self.stage.keep({"notes": list(fitted.again().notes), "forecasts": {}})
+        digest = _digest_of_data(past, problem, train_steps)
+        if self.stage.state is None or self.stage.state["fitted_on"] != digest:
+            self.stage.keep({"fitted_on": digest, "notes": list(fitted.again().notes), "forecasts": {}})
         return fitted
 
 
@@ -252,9 +254,9 @@ class KeptFitted:
         return self.fitted[0]
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
-        """Forecast, or return what was forecast from these origins before."""
+        """Forecast, or return what was forecast from these origins of the same data before."""
         state = self.kept.stage.state
-        key = hashlib.blake2b(b"".join(a.tobytes() for a in (past.lengths, origins.series, origins.steps))).hexdigest()
+        key = _digest_of_data(past, self.fitted_on[2], origins.series, origins.steps)
         if key in state["forecasts"]:
             return replace(Forecasts(np.zeros(0)), **state["forecasts"][key])
         forecasts = self.again().forecast(past, origins)
@@ -265,3 +267,14 @@ class KeptFitted:
     def chosen(self) -> Forecaster:
         """Return the forecaster with everything fixed that was chosen on validation."""
         return self.again().chosen()
+
+
+def _digest_of_data(panel: Panel, *others: Problem | IntArray) -> str:
+    """Return a digest of everything that a forecaster reads: the panel with its covariates, and `others`."""
+    digest = hashlib.blake2b(digest_size=16)
+    arrays = [panel.values, panel.observed, panel.masked, panel.offsets, panel.times]
+    arrays += [None] * 3 if panel.ahead is None else [panel.ahead.values, panel.ahead.masked, panel.ahead.offsets]
+    arrays += [None] * 2 if panel.static is None else [panel.static.values, panel.static.masked]
+    for part in (panel.ids, panel.channels, panel.calendar, *arrays, *others):
+        digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return digest.hexdigest()

@@ -3,13 +3,19 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from forecast.forecasters.interface import Forecasts
+from forecast.questions.kinds import Problem
+from forecast.questions.split import Origins
 from forecast.runs import files
-from forecast.runs.checkpoint import Checkpoint, load_checkpoint
+from forecast.runs.checkpoint import Checkpoint, Kept, load_checkpoint
+from forecast.series.calendar import Calendar
+from forecast.series.panel import single_series
 
 TREE = {"weights": {"a": torch.arange(6.0).view(2, 3)}, "best": float("inf"), "nothing": None, "parts": [1, "x", True]}
 
@@ -129,3 +135,40 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path):
     checkpoint.stage("training").keep({"number": 1}, now=True)
     assert load_checkpoint(folder)[0]["training 0"] == {"number": 1}
     assert (folder / files.STARTED).read_text() == "begun"
+
+
+class TrainingMean:
+    """Forecasts the last value plus the mean of the training rows; counts what it was asked."""
+
+    name, kind = "mean", "naive"
+
+    def __init__(self):
+        self.fits = self.asked = 0
+
+    def fit(self, past, train_steps, problem):
+        self.fits += 1
+        mean = past.target[: train_steps[0]].mean()
+
+        def forecast(past, origins):
+            self.asked += 1
+            return Forecasts(past.target[origins.rows(past)][:, None] + mean)
+
+        return SimpleNamespace(forecast=forecast, notes=(f"mean {mean:g}",))
+
+
+def test_forecasts_are_kept_of_the_very_data_that_were_asked_about():
+    """Other values of the same lengths, asked from the same origins, are forecast anew, and so is another fit."""
+    origins, steps, problem = Origins(np.array([0, 0]), np.array([2, 3])), np.array([3]), Problem(1, 2)
+    first, second = (single_series(y, np.arange(4), Calendar(freq=None)) for y in ([1, 2, 3, 4], [1, 2, 3, 40]))
+    forecaster, stage = TrainingMean(), Checkpoint(None).stage("mean")
+    fitted = Kept(forecaster, stage).fit(first, steps, problem)
+    assert fitted.forecast(first, origins).y_hat.tolist() == [[5], [6]]
+    assert fitted.forecast(second, origins).y_hat.tolist() == [[5], [42]]
+    assert fitted.forecast(first, origins).y_hat.tolist() == [[5], [6]]
+    assert (forecaster.fits, forecaster.asked) == (1, 2)
+    anew = Kept(forecaster, stage).fit(first, steps, problem)  # as a run that is resumed does
+    assert anew.forecast(second, origins).y_hat.tolist() == [[5], [42]]
+    assert (forecaster.fits, forecaster.asked) == (1, 2)
+    longer = Kept(forecaster, stage).fit(second, np.array([4]), problem)
+    assert longer.notes == ("mean 11.5",)
+    assert longer.forecast(first, origins).y_hat.tolist() == [[14.5], [15.5]]
