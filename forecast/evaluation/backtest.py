@@ -21,6 +21,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.evaluation.conformal import with_intervals
+from forecast.evaluation.refits import Refits, forecast_refitted
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES, within_range
@@ -49,6 +50,7 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 OK = "ok"
 _AT_ONCE = ("naive", "reference", "pretrained")
 LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
+NO_REFITS = Refits()
 
 MOST_ORIGINS = 5_000
 """Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
@@ -127,12 +129,14 @@ def backtest(
     horizon: int = 20,
     part: _SplitName = "test",
     stride: int | None = None,
+    refit_every: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Fit forecasters before the test split and let them forecast from the rolling origins of a split.
 
     Where `split` or `problem` is not given, it is that of `forecast_task(panel, horizon)`. On the test split forecasts
-    of values get conformal quantiles.
+    of values get conformal quantiles. With `refit_every` all are fitted again every so many steps after that
+    (`forecast.evaluation.refits`).
 
     Examples
     --------
@@ -152,10 +156,13 @@ def backtest(
         task = forecast_task(panel, horizon)
         split, problem = split or task.split, problem or task.problem
     fits = fit_all(forecasters, panel, split, problem, on_progress=on_progress)
-    forecast = forecast_all(fits, panel, split, problem, part=part, stride=stride, on_progress=on_progress)
+    refits = Refits(refit_every)
+    forecast = forecast_all(
+        fits, panel, split, problem, part=part, stride=stride, refits=refits, on_progress=on_progress
+    )
     if part != "test" or problem.question.forecasts_probabilities:
         return forecast
-    calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
+    calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
     return with_intervals(forecast, calibration, problem.value_range)
 
 
@@ -200,11 +207,11 @@ def forecast_all(
     *,
     part: _SplitName = "test",
     stride: int | None = None,
+    refits: Refits = NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Let all fitted forecasters forecast from the same origins; the data that they receive end at the last one."""
-    origins = split_origins(panel, split, problem.horizon, part, stride)
-    past, bounds = panel.cut(np.maximum(origins.last_known(len(panel)), split.train)), _bounds(panel, split, part)
+    origins, bounds = split_origins(panel, split, problem.horizon, part, stride), _bounds(panel, split, part)
     attempts, forecasts = [], {}
     for attempt in fits.attempts:
         if attempt.status != OK:
@@ -212,7 +219,10 @@ def forecast_all(
             continue
         if on_progress:
             on_progress("forecast", attempt.name)
-        outcome, seconds = _timed(partial(_checked_forecast, fits.fitted[attempt.name], past, origins, problem))
+        fitted = fits.fitted[attempt.name]
+        checked = partial(_checked_forecast, problem=problem)
+        call = partial(forecast_refitted, fitted, panel, origins, split=split, problem=problem, refits=refits)
+        outcome, seconds = _timed(partial(call, forecast=checked))
         if isinstance(outcome, Exception):
             attempts.append(replace(attempt, status=_reason_of(outcome), error=outcome))
         else:
@@ -239,12 +249,15 @@ def forecast_calibration(
     problem: Problem,
     stride: int | None = None,
     *,
+    refits: Refits = NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
     """Forecast from the origins of the calibration split; None where it has no origin."""
     if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
         return None
-    return forecast_all(fits, panel, split, problem, part="calibration", stride=stride, on_progress=on_progress)
+    return forecast_all(
+        fits, panel, split, problem, part="calibration", stride=stride, refits=refits, on_progress=on_progress
+    )
 
 
 def forecast_validation(

@@ -28,6 +28,7 @@ from forecast.evaluation.leaderboard import (
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
 from forecast.evaluation.recommendation import Recommendation, kinds_of, recommend
+from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
 from forecast.questions.kinds import metric_label
@@ -102,12 +103,12 @@ def evaluate(
     `recommended` is the model that is recommended whatever is expected of it, where the user wants that.
     """
     settings = settings or BacktestSettings()
-    stride = settings.stride
+    stride, refits = settings.stride, Refits(settings.refit_every)
     validation = forecast_validation(fits, panel, split, problem, stride, on_progress=on_progress)
     calibration = None
     if not problem.question.forecasts_probabilities:
-        calibration = forecast_calibration(fits, panel, split, problem, stride, on_progress=on_progress)
-    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, on_progress=on_progress)
+        calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
+    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, refits=refits, on_progress=on_progress)
     weights: dict[str, float] = {}
     if not problem.question.forecasts_probabilities:
         weights = combination_weights((validation, calibration), kinds_of(test), int(split.train.sum()))

@@ -85,7 +85,14 @@ def expected_seconds(job: JobSettings, panel: Panel) -> float:
         seconds += longest / _SMOOTHED_A_SECOND if settings.method == "pretrained" else 0.0
         sizes += [float(getattr(settings, "hidden_size", 64))] if settings.method == "network" else []
     epochs = min(job.training.max_epochs, _EPOCHS) * (2 if job.training.refit else 1)
-    return seconds + sum(epochs * steps / _STEPS_A_SECOND * (1 + size / 64) / 2 for size in sizes)
+    seconds += sum(epochs * steps / _STEPS_A_SECOND * (1 + size / 64) / 2 for size in sizes)
+    return seconds * (1 + _refits(job, longest))
+
+
+def _refits(job: JobSettings, longest: int) -> float:
+    """How often all is fitted again as the origins go on, by calibration and test split of the longest series."""
+    every, test = job.backtest.refit_every, job.split.test
+    return 0.0 if every is None else (test * longest if test < 1 else test) // every
 
 
 def _rounded(seconds: float) -> str:

@@ -318,11 +318,17 @@ def check_whole_series(job: JobSettings, panel: Panel, task: ForecastTask) -> No
     Raises
     ------
     ForecastError
-        An embedding of series; windows, unless each series has a label at its end and is as long as a context.
+        Refits as time goes on; an embedding of series; windows, unless each series has a label at its end and is as
+        long as a context.
 
     """
     if job.split.over != "series":
         return
+    if job.backtest.refit_every is not None:
+        raise ForecastError(
+            f"`backtest.refit_every={job.backtest.refit_every}` fits again as time goes on, and with "
+            "`split.over=series` all series of the test begin at once: leave it out"
+        )
     if getattr(job.model, "id_embedding", 0):
         raise ForecastError(
             f"`model.id_embedding={job.model.id_embedding}` learns something of each series, and with "

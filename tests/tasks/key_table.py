@@ -371,6 +371,7 @@ PLAIN = {
     "split.calibration": Change(0, question),
     "split.test": Change(0.3, question),
     "backtest.stride": Change(3, judged),
+    "backtest.refit_every": Change(20, judged),
     "backtest.significance": Change(1e-300, judged, {**LONG, "model__reference": "mean", "baseline": {}}),
     "report.series": Change("Open", page, {**TWO_SERIES, "report__series": "Close"}),
     "report.origins": Change(2, page),

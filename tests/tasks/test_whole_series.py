@@ -53,6 +53,12 @@ def test_an_embedding_of_series_is_refused():
     check_whole_series(small_job(model__id_embedding=2), panel, forecast_task(panel, 1, target_type="symbol"))
 
 
+def test_refits_as_time_goes_on_are_refused():
+    panel = symbols(30, 40, 50, 60, 70)
+    with pytest.raises(ForecastError, match=r"`backtest\.refit_every=9` .* all series of the test begin at once"):
+        check_whole_series(small_job(split=OVER, backtest__refit_every=9), panel, question_of_scores(panel))
+
+
 def test_windows_are_refused_where_an_origin_has_no_context():
     job = small_job(split=OVER, training__regime="windows")
     panel = symbols(30, 40, 50, 60, 70)
