@@ -70,6 +70,18 @@ def check_settings(kind: type[S], values: Mapping[str, Any], prefix: str = "") -
         raise ForecastError(_one_line(kind, error.errors()[0], prefix)) from None
 
 
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by their dotted names; a section that is empty stands for itself.
+
+    >>> dotted({"seed": 0, "model": {"name": "gru"}, "baseline": {}})
+    {'seed': 0, 'model.name': 'gru', 'baseline': {}}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= dotted(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return flat
+
+
 def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
     name = prefix + ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":

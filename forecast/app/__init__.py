@@ -1,6 +1,6 @@
 """The edge: the only place that knows Hydra and OmegaConf.
 
-arguments -> composition (diagnosis) -> folders -> jobs -> a task
+arguments -> composition (diagnosis) -> folders -> jobs -> run_task -> a task
                                                 -> sweep, over the outcomes of many jobs
 """
 

@@ -24,8 +24,9 @@ from forecast.app.composition import (
     plain_values,
 )
 from forecast.app.diagnosis import first_line
+from forecast.app.failures import NOT_WRITTEN, full_errors, report_error, report_refusal
 from forecast.app.folders import Claim, claim_folder
-from forecast.app.jobs import NOT_WRITTEN, full_errors, report_error, report_refusal, run_job
+from forecast.app.jobs import run_job
 from forecast.app.outcomes import begin_outcomes
 from forecast.app.overrides import overridden_keys
 from forecast.app.signals import ended_line, heeded

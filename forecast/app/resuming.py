@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.app.overrides import overridden_keys
 from forecast.errors import ForecastError
+from forecast.settings import dotted
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def _check_same(now: Mapping[str, Any], then: Mapping[str, Any], overrides: Sequ
         was, new = (
             {
                 name: value
-                for name, value in flat(values).items()
-                if f"{name}.".startswith(f"{section}." * bool(section))
+                for name, value in dotted(values).items()
+                if value != {} and f"{name}.".startswith(f"{section}." * bool(section))
             }
             for values in (then, now)
         )
@@ -61,19 +62,6 @@ def _check_same(now: Mapping[str, Any], then: Mapping[str, Any], overrides: Sequ
                     f"a run is resumed with the settings that it began with, and `{name}` was {was.get(name)} and is "
                     f"{new.get(name)} now: leave it out, or train anew without `resume`"
                 )
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by their dotted names.
-
-    >>> flat({"seed": 0, "model": {"name": "gru"}})
-    {'seed': 0, 'model.name': 'gru'}
-    """
-    flattened: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-        flattened |= inner
-    return flattened
 
 
 def clean_lines(folder: Path) -> Iterator[str]:

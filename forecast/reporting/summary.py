@@ -16,6 +16,7 @@ from forecast.reporting.prediction_intervals import points_and_quantiles
 from forecast.reporting.sections import build_sections
 from forecast.reporting.sections.series import choices
 from forecast.reporting.settings import ReportSettings
+from forecast.settings import dotted
 from forecast.wording import counted
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def build_summary(
         choices=choices(material, sections["spread"]) if "spread" in sections else (),
         found={str(key): str(value) for key, value in (found or {}).items()},
         notes=tuple(notes),
-        settings=_flattened(settings or {}),
+        settings=_setting_texts(settings or {}),
     )
 
 
@@ -193,17 +194,14 @@ def _facts(material: Material) -> tuple[str, ...]:
     )
 
 
-def _flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Write nested settings as dotted names.
+def _setting_texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Write settings by their dotted names, as YAML writes them.
 
-    >>> _flattened({"data": {"name": "stock", "season_steps": None}, "seed": 0})
+    >>> _setting_texts({"data": {"name": "stock", "season_steps": None}, "seed": 0})
     {'data.name': 'stock', 'data.season_steps': 'null', 'seed': '0'}
     """
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            flat |= _flattened(value, f"{name}.")
-        else:
-            flat[name] = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return flat
+    words: dict[Any, str] = {None: "null", True: "true", False: "false"}
+    return {
+        name: words[value] if value is None or isinstance(value, bool) else str(value)
+        for name, value in dotted(settings).items()
+    }

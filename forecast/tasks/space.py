@@ -13,7 +13,7 @@ from pydantic import Field
 from forecast.errors import ForecastError
 from forecast.network.settings import NETWORKS
 from forecast.questions.kinds import question_of_head
-from forecast.settings import Settings
+from forecast.settings import Settings, dotted
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -158,13 +158,10 @@ def _misread(key: str, value: Any) -> ForecastError:
     )
 
 
-def dimensions(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Dimension]]:
+def dimensions(space: Mapping[str, Any]) -> Iterator[tuple[str, Dimension]]:
     """Go through a space: dotted key of a setting, and what it may be; null takes a key out."""
-    for name, value in space.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from dimensions(value, f"{key}.")
-        elif value is not None:
+    for key, value in dotted(space).items():
+        if value is not None and value != {}:
             yield key, read_dimension(value, f"tune.space.{key}")
 
 

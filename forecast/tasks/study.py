@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from forecast.errors import ForecastError
+from forecast.settings import dotted
 
 try:
     import optuna
@@ -189,17 +190,8 @@ def fingerprint(values: dict[str, Any], space: Space, source: Source) -> dict[st
     kept = {name: part for name, part in values.items() if name not in ("tune", "task", "report", "run")}
     kept["data"] = {key: value for key, value in values["data"].items() if key != "path"}
     searched = {f"tune.space.{key}": repr(dimension) for key, dimension in space.items()}
-    return {**_flat(kept), **searched, "the data": source.fingerprint, "tune.seeds": str(values["tune"]["seeds"])}
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = json.dumps(value)
-    return flat
+    settings = {name: json.dumps(value) for name, value in dotted(kept).items() if value != {}}
+    return {**settings, **searched, "the data": source.fingerprint, "tune.seeds": str(values["tune"]["seeds"])}
 
 
 @contextlib.contextmanager

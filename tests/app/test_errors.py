@@ -180,7 +180,7 @@ def test_a_number_in_place_of_an_option(command, tasks):
 def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):
     quick = command("s.csv")
     assert "reading" not in quick.err
-    monkeypatch.setattr("forecast.app.jobs._SILENT_S", 0.01)
+    monkeypatch.setattr("forecast.app.run_task._SILENT_S", 0.01)
     load = sys.modules["forecast.reading.sources"].load_source
     monkeypatch.setattr("forecast.reading.sources.load_source", lambda data: (time.sleep(0.3), load(data))[1])
     said = command("s.csv")
