@@ -123,7 +123,7 @@ def fit(
         A mistake of the user's, in one line.
 
     """
-    panel = as_panel(data)
+    panel = _as_panel(data)
     origin = panel.origin or Origin({}, (), fingerprint_panel(panel), {"name": "csv", "path": _IN_MEMORY})
     values = _job_values(horizon, model, preset, baselines)
     values["data"] = {"name": "csv", **origin.settings}
@@ -232,7 +232,7 @@ class Run:
             console=silent(),
             source=self._source(newer),
         )
-        return Run(made.run.folder, as_panel(newer), scratch)
+        return Run(made.run.folder, _as_panel(newer), scratch)
 
     def stream(self, state: str | Path | None = None, interval: float | None = 0.9) -> Stream:
         """Go on with the network row by row, after the data of the run, or from a state that `Stream.save` wrote."""
@@ -321,7 +321,7 @@ class Run:
         return Source(panel, facts_of(panel), (), fingerprint_panel(panel))
 
 
-def as_panel(data: Panel | pd.DataFrame | str | Path) -> Panel:
+def _as_panel(data: Panel | pd.DataFrame | str | Path) -> Panel:
     """Read a file, or take a data frame or a panel as it is."""
     if isinstance(data, Panel):
         return data

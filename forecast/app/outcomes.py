@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from forecast.questions.kinds import Question
 
-SWEEP = "sweep.json"
+_SWEEP = "sweep.json"
 _FOLDER, _PLAN = ".jobs", "plan"
 
 
@@ -73,7 +73,7 @@ def write_outcomes(outcomes: Sequence[Outcome], folder: Path) -> None:
     """Write `sweep.json`, of jobs that have a result."""
     kept = [asdict(outcome) for outcome in outcomes if outcome.status == "ok" and outcome.validation_mase is not None]
     if kept:
-        (folder / SWEEP).write_text(json.dumps(kept) + "\n", encoding="utf-8")
+        (folder / _SWEEP).write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 def known_outcomes(folder: Path) -> list[Outcome]:
@@ -85,7 +85,7 @@ def known_outcomes(folder: Path) -> list[Outcome]:
         It is not what such a file should be.
 
     """
-    path = folder / SWEEP
+    path = folder / _SWEEP
     if not path.is_file():
         return []
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _GRACE_S = 3.0
-INTERRUPTED = 130
+_INTERRUPTED = 130
 
 _farewell: list[Callable[[], str]] = []
 """What to say of the task under way when the process is ended without it."""
@@ -30,7 +30,7 @@ def ended_line(error: BaseException) -> tuple[str, int]:
     """Return the line that says what ended the program and how to go on, and the exit status."""
     stopped = isinstance(error, Stopped) and error.signal_number != signal.SIGINT
     what = f"stopped by {signal.Signals(error.signal_number).name}" if stopped else "interrupted"  # type: ignore[attr-defined]
-    status = 128 + error.signal_number if isinstance(error, Stopped) else INTERRUPTED
+    status = 128 + error.signal_number if isinstance(error, Stopped) else _INTERRUPTED
     return "; ".join([f"forecast: {what}", *getattr(error, "__notes__", ())]), status
 
 
@@ -84,10 +84,10 @@ def _watch(ours: socket.socket, numbers: set[int]) -> None:
             while ours.recv(64):
                 pass
             return
-    end_now(received[0])
+    _end_now(received[0])
 
 
-def end_now(number: int, _: object = None) -> None:
+def _end_now(number: int, _: object = None) -> None:
     """End the process without a word of Python's: after a signal before the task, or too long after one."""
     error = Stopped(number)
     with suppress(Exception):

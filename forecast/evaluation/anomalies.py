@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted
     from forecast.series.panel import FloatArray, Panel
 
-ANOMALY_COLUMNS = ("unique_id", "ds", "expected", "low", "high", "y")
+_ANOMALY_COLUMNS = ("unique_id", "ds", "expected", "low", "high", "y")
 _BAND = 2.576
 """Standard deviations on each side of what was expected, of which a normal distribution has 99 % between."""
 _NINETY = 1.645
@@ -24,9 +24,9 @@ _FEWEST = 30
 def find_anomalies(fitted: Fitted, panel: Panel, first_step: int) -> tuple[pd.DataFrame, int]:
     """List the rows outside the band of a model's forecasts one step ahead, and say how many rows were looked at.
 
-    Columns `ANOMALY_COLUMNS`, times as in the panel. The width of the band is that of the errors of each series
-    themselves: what nine in ten of them lie within, made 99 % as if they were normal, so that what stands out does not
-    widen it. Of long data the latest rows are looked at. Forecasts start after `first_step` steps.
+    Columns unique_id, ds, expected, low, high, y; times as in the panel. The width of the band is that of the errors of
+    each series themselves: what nine in ten of them lie within, made 99 % as if they were normal, so that what stands
+    out does not widen it. Of long data the latest rows are looked at. Forecasts start after `first_step` steps.
     """
     most = max(_MOST_ROWS // len(panel), _FEWEST)
     first = np.maximum(panel.lengths - most, np.minimum(first_step, panel.lengths))
@@ -44,10 +44,10 @@ def find_anomalies(fitted: Fitted, panel: Panel, first_step: int) -> tuple[pd.Da
         width = _BAND * float(np.quantile(np.abs(error), 0.9)) / _NINETY
         outside = which[np.abs(error) > width] if width > 0 else which[:0]
         tables.append(_table(name, panel, rows[outside] + 1, expected[outside], width))
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(ANOMALY_COLUMNS))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_ANOMALY_COLUMNS))
     return table, looked_at
 
 
 def _table(name: str, panel: Panel, rows: np.ndarray, expected: FloatArray, width: float) -> pd.DataFrame:
     columns = (name, panel.times[rows], expected, expected - width, expected + width, panel.target[rows])
-    return pd.DataFrame(dict(zip(ANOMALY_COLUMNS, columns, strict=True)))
+    return pd.DataFrame(dict(zip(_ANOMALY_COLUMNS, columns, strict=True)))

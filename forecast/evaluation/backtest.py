@@ -50,7 +50,7 @@ OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 OK = "ok"
 _AT_ONCE = ("naive", "reference", "pretrained")
 LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
-NO_REFITS = Refits()
+_NO_REFITS = Refits()
 
 MOST_ORIGINS = 5_000
 """Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
@@ -207,7 +207,7 @@ def forecast_all(
     *,
     part: _SplitName = "test",
     stride: int | None = None,
-    refits: Refits = NO_REFITS,
+    refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
     """Let all fitted forecasters forecast from the same origins; the data that they receive end at the last one."""
@@ -249,7 +249,7 @@ def forecast_calibration(
     problem: Problem,
     stride: int | None = None,
     *,
-    refits: Refits = NO_REFITS,
+    refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
     """Forecast from the origins of the calibration split; None where it has no origin."""

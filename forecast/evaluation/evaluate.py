@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, Panel
 
 
-NOT_VALIDATED = (
+_NOT_VALIDATED = (
     "the data are too short for a validation split: nothing could be chosen on it, and the baseline to beat is "
     "{baseline}, which needs no choice"
 )
@@ -172,7 +172,7 @@ def evaluate(
         if best
         else None,
         notes=(
-            *([] if validation else [NOT_VALIDATED.format(baseline=baseline)]),
+            *([] if validation else [_NOT_VALIDATED.format(baseline=baseline)]),
             *_thinned(panel, split, problem, test, stride),
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
     from forecast.series.panel import BoolArray, FloatArray, IntArray
 
-NOMINAL = {0.5: (0.25, 0.75), 0.8: (0.1, 0.9), 0.9: (0.05, 0.95), 0.95: (0.025, 0.975)}
+_NOMINAL = {0.5: (0.25, 0.75), 0.8: (0.1, 0.9), 0.9: (0.05, 0.95), 0.95: (0.025, 0.975)}
 """The intervals that are scored, and the levels of their ends."""
 
 COLUMNS = {
@@ -175,7 +175,7 @@ def _coverage_tests(
     places = {level: i for i, level in enumerate(levels)}
     observed = ~np.isnan(targets.y)
     tests = []
-    for nominal, ends in NOMINAL.items():
+    for nominal, ends in _NOMINAL.items():
         low, high = (quantiles[:, :, places[end]] for end in ends)  # (origin, step)
         width = _mean(targets.per_series(high - low) / targets.counts / targets.unit)
         hits = ((low <= targets.y) & (targets.y <= high)).astype(np.float64)
@@ -223,7 +223,7 @@ def _why_empty(infinite: list[str], models: int) -> tuple[str, ...]:
         return ()
     whose = "all models" if len(infinite) == models else ", ".join(infinite)
     # Finite from n origins on: k = ceil((n + 1) tau) <= n at the highest level tau.
-    needed = int(np.ceil(1 / (1 - max(NOMINAL[0.95])) - 1e-6)) - 1
+    needed = int(np.ceil(1 / (1 - max(_NOMINAL[0.95])) - 1e-6)) - 1
     return (
         f"wQL and CRPS are empty for {whose}: with fewer than {needed} origins in the calibration split some "
         f"intervals are infinite; a longer `split.calibration` makes them finite",
@@ -412,7 +412,7 @@ def _effective(nominal: float, weights: FloatArray, shares: FloatArray, counts: 
     return max(nominal * (1 - nominal) / max(between_blocks, independent), horizons)
 
 
-def wilson(share: float, count: float, confidence: float) -> tuple[float, float]:
+def _wilson(share: float, count: float, confidence: float) -> tuple[float, float]:
     """Interval of a proportion of `count` independent draws (Wilson 1927).
 
     >>> [round(end, 3) for end in wilson(0.5, 10, 0.95)]
@@ -427,7 +427,7 @@ def wilson(share: float, count: float, confidence: float) -> tuple[float, float]
 def _judgement(nominal: float, coverage: float, width: float, effective: float, excess: float) -> Judgement:
     if np.isinf(width):
         return "infinite"
-    low, high = wilson(coverage, effective, _CONFIDENCE)
+    low, high = _wilson(coverage, effective, _CONFIDENCE)
     if high < nominal:
         return "too narrow"
     if low > nominal + excess:

@@ -154,10 +154,10 @@ def graph_of(run: Run) -> Graph:
     if pretrained:
         return BankGraph(inner, answer).eval()
     combine = getattr(inner.forecaster, "combine", "mean")
-    return NetworkGraph(inner.members, combine, answer).eval()
+    return _NetworkGraph(inner.members, combine, answer).eval()
 
 
-class NetworkGraph(nn.Module):
+class _NetworkGraph(nn.Module):
     """The networks of a run, over a context and over a step more: a `Graph`."""
 
     def __init__(self, members: tuple[FittedNetwork, ...], combine: str, answer: Answer) -> None:

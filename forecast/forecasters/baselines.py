@@ -94,7 +94,7 @@ CLASSIFIERS: dict[str, ClassifierEntry] = {
 }
 
 
-Entry = TypeVar("Entry", Regressor, ClassifierEntry)
+_Entry = TypeVar("_Entry", Regressor, ClassifierEntry)
 
 
 class Method(NamedTuple):
@@ -266,7 +266,7 @@ def build_baseline(settings: BaselineSettings, seed: int) -> Forecaster:
     return METHODS[settings.method].build(settings, seed)
 
 
-def _entry(settings: BaselineSettings, key: str, name: str, table: Mapping[str, Entry]) -> Entry:
+def _entry(settings: BaselineSettings, key: str, name: str, table: Mapping[str, _Entry]) -> _Entry:
     """Look up a name in a table."""
     if name not in table:
         raise ForecastError(f"`baseline.{settings.name}.{key}` {_no_such(name, table)}")

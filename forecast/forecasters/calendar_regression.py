@@ -80,7 +80,7 @@ class CalendarRegression:
         design = Design(columns, encoding, problem.horizon, train_steps)
         series = list(design.of(past))
         plan = self.plan or _choose(series, design, past, problem.horizon)
-        fits = tuple(fit_rows(one, plan, int(steps)) for one, steps in zip(series, train_steps, strict=True))
+        fits = tuple(_fit_rows(one, plan, int(steps)) for one, steps in zip(series, train_steps, strict=True))
         return FittedCalendarRegression(self, problem, past.ids, design, plan, fits)
 
 
@@ -213,9 +213,9 @@ class FittedCalendarRegression:
             every = max(self.problem.horizon, -(-fitted // _REFITS))
             rows = fitted + np.maximum(steps + 1 - fitted, 0) // every * every
             for latest in np.unique(rows):
-                fit = self.fits[i] if latest == fitted else fit_rows(series, self.plan, int(latest))
+                fit = self.fits[i] if latest == fitted else _fit_rows(series, self.plan, int(latest))
                 of_fit = rows == latest
-                y_hat[which[of_fit]] = forecasts_of(
+                y_hat[which[of_fit]] = _forecasts_of(
                     series, self.plan, fit, int(latest), steps=steps[of_fit], horizon=self.problem.horizon
                 )
         return Forecasts(y_hat)
@@ -225,7 +225,7 @@ class FittedCalendarRegression:
         return replace(self.forecaster, plan=self.plan)
 
 
-def fit_rows(series: SeriesDesign, plan: Plan, rows: int) -> Fit:
+def _fit_rows(series: SeriesDesign, plan: Plan, rows: int) -> Fit:
     """Fit the first rows of a series."""
     columns, values, past = series.used(plan, rows)
     y = series.target(plan)[:rows]
@@ -248,7 +248,9 @@ def fit_rows(series: SeriesDesign, plan: Plan, rows: int) -> Fit:
     return Fit(columns, weights, covariance, variance * unit**2)
 
 
-def forecasts_of(series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps: IntArray, horizon: int) -> FloatArray:
+def _forecasts_of(
+    series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps: IntArray, horizon: int
+) -> FloatArray:
     """Forecast a series after some of its steps, (origin, horizon), by a fit of its first rows."""
     regression, left = _regression(series, plan, fit, rows)
     forecasts: FloatArray = _carried(regression, _level(left, plan.smoothing), plan.decay, steps, horizon)
@@ -332,7 +334,7 @@ class _Judge:
             if not np.isfinite(truth).any():
                 continue
             unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0
-            regression, left = _regression(series, plan, fit_rows(series, plan, rows), rows)
+            regression, left = _regression(series, plan, _fit_rows(series, plan, rows), rows)
             for i, smoothing in enumerate(_SMOOTHING):
                 level = _level(left, smoothing)
                 for j, decay in enumerate(_DECAY):

@@ -105,7 +105,7 @@ class FittedEnsemble:
         """Sample trajectories of all members in turn, (origin, trajectory, horizon): which of them is right is open."""
         each = -(-count // len(self.members))
         by_member = [
-            member.sample_trajectories(past, origins, each, member_seed(seed, i))
+            member.sample_trajectories(past, origins, each, _member_seed(seed, i))
             for i, member in enumerate(self.members)
         ]
         shape = len(origins), each * len(self.members), -1
@@ -217,7 +217,7 @@ def ensemble(network: Recurrent, members: int, combine: Combine = "median") -> R
             f"`model.reservoir_seed={network.settings.reservoir_seed}` all of them are the same: set "
             f"`model.reservoir_seed=null`, or `ensemble=1`"
         )
-    return Ensemble(tuple(replace(network, seed=member_seed(network.seed, i)) for i in range(members)), combine)
+    return Ensemble(tuple(replace(network, seed=_member_seed(network.seed, i)) for i in range(members)), combine)
 
 
 def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
@@ -229,7 +229,7 @@ def combined_by(combine: Combine | None, settings: NetworkSettings) -> Combine:
     return combine or ("mean" if question_of_head(settings.head).forecasts_probabilities else "median")
 
 
-def member_seed(seed: int, member: int) -> int:
+def _member_seed(seed: int, member: int) -> int:
     """Return the seed of a member, counted from 0; another seed of the ensemble has other members."""
     return seed if member == 0 else int(np.random.SeedSequence((seed, member)).generate_state(1)[0])
 

@@ -71,7 +71,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, eq=False)
-class PastEnd:
+class _PastEnd:
     """Where a past ended.
 
     Attributes
@@ -100,7 +100,7 @@ class Live:
         scale: FloatArray,
         buffer: HistoryBuffer,
         *,
-        end: PastEnd,
+        end: _PastEnd,
         covariates: CovariateStream,
         steps: Steps,
         horizon: int,
@@ -152,7 +152,7 @@ class Live:
         latest = past.offsets[1:] - 1
         buffer = HistoryBuffer(data.known, latest, past.lengths, reference, max(reference.memory_steps, _BUFFER_STEPS))
         settings: dict[str, Any] = {"covariates": covariates, "horizon": horizon, "earlier": earlier}
-        settings["end"] = PastEnd(past.ids, past.calendar, past.times[latest], past.symbols)
+        settings["end"] = _PastEnd(past.ids, past.calendar, past.times[latest], past.symbols)
         if context_steps is not None:
             if past.lengths.min() < context_steps:
                 raise ForecastError(
@@ -205,7 +205,7 @@ class Live:
         if not self._at_once:
             return self._one_by_one(values, missing, pasts or [None] * len(values))
         if np.count_nonzero(missing):
-            values = forward_filled(values, missing, self._buffer.latest)
+            values = _forward_filled(values, missing, self._buffer.latest)
         steps, readout = self._at_once
         ahead = self._read_ahead(readout, len(values) + self._horizon)
         columns = self._covariates.push_many(missing)
@@ -330,7 +330,7 @@ class Live:
         return read_forecasts(head_on_cpu(self._network), raw, self._stepwise.forecast, self._scale)
 
 
-def forward_filled(values: FloatArray, missing: BoolArray, before: FloatArray) -> FloatArray:
+def _forward_filled(values: FloatArray, missing: BoolArray, before: FloatArray) -> FloatArray:
     """Put the latest value in place of each that is missing, (step,); `before` (1,) precedes them."""
     rows = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))))
     filled: FloatArray = np.where(rows < 0, before, values[rows])

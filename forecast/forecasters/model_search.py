@@ -94,7 +94,7 @@ class Task:
 Search: TypeAlias = Callable[[Task], Estimate | None]
 
 
-def find_smoothing(task: Task) -> Estimate | None:
+def _find_smoothing(task: Task) -> Estimate | None:
     """Find ETS(A, trend, season): trend N, A or Ad, season N or A."""
     seasonal = task.has_seasons(_SMOOTHED_SEASON)
     season_steps = task.season_steps if seasonal else 1
@@ -110,7 +110,7 @@ def find_smoothing(task: Task) -> Estimate | None:
     return best((start, task.best(*trends)))
 
 
-def find_theta(task: Task) -> Estimate | None:
+def _find_theta(task: Task) -> Estimate | None:
     """Find simple exponential smoothing around a part of the least-squares line: none, half (theta 2) or all of it.
 
     The classical Theta forecast is that of simple exponential smoothing with half the slope as its drift (Hyndman
@@ -125,7 +125,7 @@ def find_theta(task: Task) -> Estimate | None:
     return task.best(*forms)
 
 
-def find_structural(task: Task) -> Estimate | None:
+def _find_structural(task: Task) -> Estimate | None:
     """Find a local level, local linear trend or smooth trend, with a season of harmonics or without."""
     seasonal = task.has_seasons(_SMOOTHED_SEASON)
     harmonics = min(task.season_steps // 2, _MOST_HARMONICS) if seasonal else 0
@@ -151,7 +151,7 @@ def _patterns(task: Task) -> tuple[Pattern, ...]:
     return (Pattern(), season) if season.size else (Pattern(),)
 
 
-def find_arima(task: Task) -> Estimate | None:
+def _find_arima(task: Task) -> Estimate | None:
     """Find an ARIMA: seasonal lags of a short season, differenced where it is strong; a fixed pattern of a long one."""
     season = task.season()
     if task.has_seasons(_ARIMA_SEASON):
@@ -168,10 +168,10 @@ def find_arima(task: Task) -> Estimate | None:
 
 
 SEARCHES: dict[str, Search] = {
-    "auto_ets": find_smoothing,
-    "auto_arima": find_arima,
-    "auto_theta": find_theta,
-    "kalman": find_structural,
+    "auto_ets": _find_smoothing,
+    "auto_arima": _find_arima,
+    "auto_theta": _find_theta,
+    "kalman": _find_structural,
 }
 
 

@@ -60,7 +60,7 @@ class Ngram:
 
         """
         size, train = alphabet_size(past), past.cut(train_steps)
-        contexts, numbers = learn_contexts(train, size, (self.order or LONGEST_ORDER) - 1)
+        contexts, numbers = _learn_contexts(train, size, (self.order or LONGEST_ORDER) - 1)
         counted = [_count(train, contexts, numbers, h) for h in range(1, problem.horizon + 1)]
         bits = np.zeros(0) if self.order else _bits(contexts, counted, past, train_steps)
         order = self.order or (int(bits.argmin()) + 1 if len(bits) else DEFAULT_ORDER)
@@ -88,7 +88,7 @@ class FittedNgram:
         numbers = self.contexts.numbers(past, origins.rows(past))
         probabilities = np.empty((len(origins), len(self.followers), self.contexts.size))
         for h, followers in enumerate(self.followers):
-            probabilities[:, h] = probabilities_after(followers, numbers, self.contexts.size)
+            probabilities[:, h] = _probabilities_after(followers, numbers, self.contexts.size)
         return of_probabilities(probabilities)
 
     def chosen(self) -> Ngram:
@@ -101,7 +101,7 @@ def _count(train: Panel, contexts: Contexts, numbers: Sequence[IntArray], step: 
     rows = target_rows(train, np.zeros_like(train.lengths), step)
     symbols, sizes = symbol_codes(train)[rows], (1, *(len(keys) for keys in contexts.keys))
     return tuple(
-        count_followers(number[rows - step], symbols, many, contexts.size)
+        _count_followers(number[rows - step], symbols, many, contexts.size)
         for number, many in zip(numbers, sizes, strict=True)
     )
 
@@ -199,7 +199,7 @@ class Followers:
         return mixed
 
 
-def learn_contexts(train: Panel, size: int, longest: int) -> tuple[Contexts, list[IntArray]]:
+def _learn_contexts(train: Panel, size: int, longest: int) -> tuple[Contexts, list[IntArray]]:
     """Find all contexts of at most `longest` symbols, and the number of that of each length at each row, (row,)."""
     codes, seen = symbol_codes(train), observed_run(train)
     keys, numbers = [], [np.zeros(len(codes), dtype=np.int64)]
@@ -212,7 +212,7 @@ def learn_contexts(train: Panel, size: int, longest: int) -> tuple[Contexts, lis
     return Contexts(size, tuple(keys)), numbers
 
 
-def count_followers(numbers: IntArray, symbols: IntArray, contexts: int, size: int) -> Followers:
+def _count_followers(numbers: IntArray, symbols: IntArray, contexts: int, size: int) -> Followers:
     """Count which symbols came after which of so many contexts; -1 is none, both (pair,)."""
     seen = numbers >= 0
     pairs, counts = np.unique(numbers[seen] * size + symbols[seen], return_counts=True)
@@ -232,7 +232,7 @@ def observed_run(panel: Panel) -> IntArray:
     return rows - np.maximum(broken, starts - 1)
 
 
-def probabilities_after(followers: Sequence[Followers], numbers: Sequence[IntArray], size: int) -> FloatArray:
+def _probabilities_after(followers: Sequence[Followers], numbers: Sequence[IntArray], size: int) -> FloatArray:
     """Probabilities of all symbols after contexts, given their number at each length, (context, symbol)."""
     probabilities = np.full((len(numbers[0]), size), 1.0 / size)
     for counted, number in zip(followers, numbers, strict=True):

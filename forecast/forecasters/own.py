@@ -61,11 +61,11 @@ class OwnForecaster:
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> Fitted:
         """Remember the horizon: it is fitted at the origins."""
-        return FittedOwn(self, problem.horizon)
+        return _FittedOwn(self, problem.horizon)
 
 
 @dataclass(frozen=True)
-class FittedOwn:
+class _FittedOwn:
     """Fits a copy at each origin."""
 
     forecaster: OwnForecaster

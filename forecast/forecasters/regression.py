@@ -91,7 +91,7 @@ class Regression:
                 f"horizon {problem.horizon} steps with observed targets in its training split; "
                 f"shorten `data.context_steps` or `horizon`"
             )
-        differences = fit_differences(self.reference, past, train_steps, problem)
+        differences = _fit_differences(self.reference, past, train_steps, problem)
         windows = differences.windows(past)
         used = thin(rows, self.max_windows, self.seed)
         x, y = differences.inputs(windows, used), differences.targets(windows, used)
@@ -292,7 +292,7 @@ class Directions(Differences):
         return error
 
 
-def fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
+def _fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
     """Fit scale and reference on the training split; a reference that is fitted already keeps its constants."""
     kind = Directions if problem.question.binary else Differences
     return kind(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """Relative error of a slope by autograd, at most."""
 
-SINGLE_TOLERANCE = 1e-2
+_SINGLE_TOLERANCE = 1e-2
 """Relative error of a tensor's gradient in single precision, at most."""
 
 _STEPS = (1e-5, 1e-6, 1e-7)
@@ -90,7 +90,7 @@ class TensorCheck:
             return "undecided"
         if self.error > TOLERANCE:
             return "wrong"
-        return "ok" if self.single <= SINGLE_TOLERANCE else "wrong in single"
+        return "ok" if self.single <= _SINGLE_TOLERANCE else "wrong in single"
 
 
 class Checked(NamedTuple):
@@ -331,7 +331,7 @@ def _right(checked: Checked, network: str) -> str:
 def _named(tensors: Sequence[TensorCheck], what: str = "single") -> str:
     """Name the tensors whose gradients are furthest off, with the error of the worst."""
     ranked = sorted(tensors, key=lambda tensor: -float(getattr(tensor, what)))
-    allowed = TOLERANCE if what == "error" else SINGLE_TOLERANCE
+    allowed = TOLERANCE if what == "error" else _SINGLE_TOLERANCE
     differ = "differs" if len(tensors) == 1 else "differ"
     worst = number(float(getattr(ranked[0], what)), 2)
     names = _some([tensor.name for tensor in ranked])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray
 
 
-STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
+_STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Standard deviations of the noise, in spreads."""
 
 _MOST_LAGS = 256
@@ -64,7 +64,7 @@ class Noise:
     draws: int
 
 
-def noise_of(system: System, strengths: tuple[float, ...] = STRENGTHS, seed: int = 0) -> Noise:
+def noise_of(system: System, strengths: tuple[float, ...] = _STRENGTHS, seed: int = 0) -> Noise:
     """Measure errors on the test split with each strength of noise."""
     first = max(int(system.origins[0]) - _MOST_PAST, 0)
     y = filled_target(system.past)[first:]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 MOST_STEPS = 1_000
 """Steps of a span that are looked at, at most: the latest."""
 
-LEVEL_STEPS = 10
+_LEVEL_STEPS = 10
 """Steps that the level is the mean of, where there is no season."""
 
 
@@ -125,7 +125,7 @@ def map_units(fitted: FittedNetwork, past: SeriesPanel, series: int, first: int,
     else:
         activity = activity_by_unrolling(fitted.network, data.inputs, start, rows)
     season_steps = fitted.problem.season_steps
-    level_steps = season_steps if season_steps > 1 else LEVEL_STEPS
+    level_steps = season_steps if season_steps > 1 else _LEVEL_STEPS
     y = data.known.y[rows]
     return UnitMap(
         series=past.ids[series],

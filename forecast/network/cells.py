@@ -211,7 +211,7 @@ def _set_gate(core: nn.RNNBase, gate: slice, bias: float) -> None:
 
 def _begun(core: Core, parts: int, settings: CellSettings, dropout: float) -> Backbone:
     """Give recurrent weights their first values, each gate's matrix by itself."""
-    fill = RECURRENT_INITS[settings.recurrent_init]
+    fill = _RECURRENT_INITS[settings.recurrent_init]
     for name, parameter in core.named_parameters():
         if fill is not None and name.startswith("weight_hh"):
             for gate in torch.split(parameter.detach(), settings.hidden_size):
@@ -219,7 +219,7 @@ def _begun(core: Core, parts: int, settings: CellSettings, dropout: float) -> Ba
     return Bidirectional(core, dropout) if settings.bidirectional else Recurrent(core, parts, dropout)
 
 
-RECURRENT_INITS: dict[str, Callable[[Tensor], Tensor] | None] = {
+_RECURRENT_INITS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "uniform": None,
     "xavier": nn.init.xavier_uniform_,
     "kaiming": nn.init.kaiming_uniform_,

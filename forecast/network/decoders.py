@@ -272,7 +272,7 @@ def _shares(echoes: int) -> Tensor:
     return torch.logit(torch.cat([shares[::2], shares[1::2]]))
 
 
-def window_size(spec: InputSpec) -> int:
+def _window_size(spec: InputSpec) -> int:
     """Columns of a step together with the given ones of the steps around it."""
     return spec.ahead + spec.given * (spec.lags + spec.leads)
 
@@ -310,7 +310,7 @@ class RecurrentDecoder(nn.Module):
         self.location = location
         self.first = nn.Linear(feature_size, feature_size)
         self.places = nn.Embedding(horizon, _PLACE_SIZE)
-        self.cell = nn.GRUCell(1 + _PLACE_SIZE + window_size(input_spec), feature_size)
+        self.cell = nn.GRUCell(1 + _PLACE_SIZE + _window_size(input_spec), feature_size)
         self.out = _zero_linear(feature_size, size)
 
     def forward(self, features: Tensor, ahead: Tensor | None, forcing: TeacherForcing | None = None) -> Tensor:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-SMALLEST_SPREAD = 1e-4
+_SMALLEST_SPREAD = 1e-4
 """In units of a series' scale: a reference without errors in training would leave a spread of zero."""
 
-SMALLEST_MEAN = 1e-2
+_SMALLEST_MEAN = 1e-2
 """Mean of a count, in units of the scale, where the reference forecasts less."""
 
 _ZERO_IS_ONE = math.log(math.e - 1)
@@ -70,7 +70,7 @@ class QuantileHead(Head):
         for step, (errors, known) in enumerate(zip(differences.numpy().T, exists.numpy().T, strict=True)):
             if known.any():
                 self.gaps[step] = torch.from_numpy(np.diff(np.quantile(errors[known.astype(bool)], self.levels)))
-        self.gaps.clamp_(min=SMALLEST_SPREAD)
+        self.gaps.clamp_(min=_SMALLEST_SPREAD)
 
     def own_quantiles(self, raw: Tensor) -> Tensor:
         """Quantiles at its levels, (..., horizon, level)."""
@@ -117,7 +117,7 @@ class GaussianHead(Head):
 
     def spread(self, raw: Tensor) -> Tensor:
         """Standard deviation."""
-        return self.unit.clamp(min=SMALLEST_SPREAD) * _positive(raw[..., 1])
+        return self.unit.clamp(min=_SMALLEST_SPREAD) * _positive(raw[..., 1])
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Negative log-likelihood."""
@@ -151,7 +151,7 @@ class StudentHead(Head):
     def spread(self, raw: Tensor) -> Tensor:
         """Scale of the t; untrained its standard deviation is that of the reference's errors."""
         to_scale = math.sqrt((_TAIL - 2) / _TAIL)  # of a standard deviation: that of a t is sqrt(nu / (nu - 2))
-        return self.unit.clamp(min=SMALLEST_SPREAD) * to_scale * _positive(raw[..., 1])
+        return self.unit.clamp(min=_SMALLEST_SPREAD) * to_scale * _positive(raw[..., 1])
 
     def loss(self, raw: Tensor, target: Tensor, level: Level | None) -> Tensor:
         """Negative log-likelihood."""
@@ -267,7 +267,7 @@ def _positive(raw: Tensor) -> Tensor:
 
 def _floored(level: Level) -> Tensor:
     """The reference, but never below the smallest mean of a count."""
-    return torch.maximum(level.reference, SMALLEST_MEAN * level.scale).nan_to_num(nan=1.0)
+    return torch.maximum(level.reference, _SMALLEST_MEAN * level.scale).nan_to_num(nan=1.0)
 
 
 def _needed(level: Level | None) -> Level:

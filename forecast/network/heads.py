@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HUBER_DELTA = 1.0
 """Where the Huber loss turns from square to linear, in units of a series' scale."""
 
-SMALLEST_VALUE = 1e-3
+_SMALLEST_VALUE = 1e-3
 """Least size of a value of which a percentage is taken, in units of the scale."""
 
 
@@ -54,7 +54,7 @@ class PointHead(Head):
         return raw.squeeze(-1) * self.unit
 
 
-class WeightedAverageHead(PointHead):
+class _WeightedAverageHead(PointHead):
     """One number a horizon step, trained on absolute and percentage errors together, as the M4's OWA scores them.
 
         loss = |y - y_hat| / scale + exchange * sAPE(y, y_hat)
@@ -92,7 +92,7 @@ def _percentage(forecast: Tensor, target: Tensor, level: Level | None) -> Tensor
         raise ValueError("a percentage error needs the level of the series")
     y_hat, y = (level.reference + difference * level.scale for difference in (forecast, target))
     size = (y_hat.abs() + y.abs()) / 2
-    return (forecast - target).abs() * level.scale / size.maximum(SMALLEST_VALUE * level.scale)
+    return (forecast - target).abs() * level.scale / size.maximum(_SMALLEST_VALUE * level.scale)
 
 
 class DirectionHead(Head):
@@ -176,7 +176,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def _point_head(settings: NetworkSettings, input_spec: InputSpec) -> Head:
     horizon = input_spec.horizon
-    return WeightedAverageHead(horizon) if settings.loss == "owa" else PointHead(horizon, settings.loss)
+    return _WeightedAverageHead(horizon) if settings.loss == "owa" else PointHead(horizon, settings.loss)
 
 
 HEADS: dict[str, Callable[[NetworkSettings, InputSpec], Head]] = {

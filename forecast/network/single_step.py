@@ -182,7 +182,7 @@ class CellSteps:
 
 def _build_layer(core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> Layer:
     """Build a layer of torch's core, with copies of its weights and of the state before, (lane, hidden) each."""
-    build = LstmLayer if isinstance(core, nn.LSTM) else GruLayer if isinstance(core, nn.GRU) else RnnLayer
+    build = _LstmLayer if isinstance(core, nn.LSTM) else _GruLayer if isinstance(core, nn.GRU) else _RnnLayer
     return build(core, layer, state)
 
 
@@ -254,7 +254,7 @@ class Layer:
         raise NotImplementedError
 
 
-class LstmLayer(Layer):
+class _LstmLayer(Layer):
     """One layer of an LSTM; gates lie in the order i, f, o, g, those with sigma first."""
 
     def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
@@ -295,7 +295,7 @@ class LstmLayer(Layer):
         return h
 
 
-class GruLayer(Layer):
+class _GruLayer(Layer):
     """One layer of a GRU; gates are r, z, and the two parts of n: W x + b and U h + b'."""
 
     def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
@@ -330,7 +330,7 @@ class GruLayer(Layer):
         return h
 
 
-class RnnLayer(Layer):
+class _RnnLayer(Layer):
     """One layer of an RNN."""
 
     def __init__(self, core: nn.RNNBase, layer: int, state: Sequence[Float32Array]) -> None:
@@ -365,7 +365,7 @@ class LinearReadout:
         self,
         weight: Float32Array,
         bias: Float32Array,
-        ahead: DateReadout | None = None,
+        ahead: _DateReadout | None = None,
     ) -> None:
         """Take weights (horizon, feature) and bias (horizon,); `ahead` reads what is known ahead as well."""
         self._weight, self._bias = np.ascontiguousarray(weight.T), bias
@@ -383,7 +383,7 @@ class LinearReadout:
         return points
 
 
-class DateReadout:
+class _DateReadout:
     """What a decoder reads of the date ahead: A(features) [u, tanh(B u + b)], the columns u of each step by itself."""
 
     def __init__(self, reader: AheadReader, factor: Float32Array) -> None:
@@ -423,7 +423,7 @@ def linear_readout(network: Network) -> LinearReadout | None:
     weight, bias = linear
     decoder = network.decoder
     reader = decoder.reader if isinstance(decoder, DirectDecoder) else None
-    ahead = None if reader is None else DateReadout(reader, unit * network.correction.cpu().numpy())
+    ahead = None if reader is None else _DateReadout(reader, unit * network.correction.cpu().numpy())
     return LinearReadout(weight * unit[:, None], bias * unit, ahead)
 
 

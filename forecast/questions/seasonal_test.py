@@ -95,7 +95,7 @@ def seasonal_test(series: Sequence[FloatArray], period: float, extra: float = 0.
     if not fits:
         return None
     independent = _independent([fit.residuals() for fit in fits]) if len(fits) > 1 else 1.0
-    required = required_score(max(map(len, long_enough)) / period, round(period)) + extra
+    required = _required_score(max(map(len, long_enough)) / period, round(period)) + extra
     each = required / np.sqrt(independent)  # the mean score that is as unlikely as `required` alone
     return SeasonalTest(
         score=float(np.mean([min(fit.score, _LARGEST_SCORE) for fit in fits]) * np.sqrt(independent)),
@@ -105,7 +105,7 @@ def seasonal_test(series: Sequence[FloatArray], period: float, extra: float = 0.
     )
 
 
-def required_score(cycles: float, steps: int) -> float:
+def _required_score(cycles: float, steps: int) -> float:
     """Return the normal score that a season of `steps` steps has to reach in a series of so many `cycles`.
 
     >>> round(required_score(10, 12), 2), round(required_score(3, 12), 2), round(required_score(3, 4), 2)

@@ -43,7 +43,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         No column holds numbers, or several do and none has a usual name.
 
     """
-    candidates = numeric_columns(grid, taken)
+    candidates = _numeric_columns(grid, taken)
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
@@ -250,7 +250,7 @@ def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> t
         No column is left.
 
     """
-    series = plain_columns(grid, taken) if settings.symbols else numeric_columns(grid, taken)
+    series = plain_columns(grid, taken) if settings.symbols else _numeric_columns(grid, taken)
     if not series and settings.symbols:
         raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; set `data.delimiter`")
     if not series:
@@ -259,7 +259,7 @@ def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> t
     return tuple(in_order_of_ids(series)), (f"columns that hold no series left out: {listed(out, 5)}",) if out else ()
 
 
-def numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
+def _numeric_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
     """Columns of numbers that have no other role and do more than count the rows."""
     return [name for name in plain_columns(grid, taken) if is_numeric(grid, name)]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Kind: TypeAlias = Literal["text", "parquet", "feather", "workbook", "sqlite", "duckdb"]
-STANDARD_INPUT = "-"
+_STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _path_of(name: str) -> tuple[Path | None, str | None]:
         An address of anything but a database's file.
 
     """
-    if name == STANDARD_INPUT:
+    if name == _STANDARD_INPUT:
         return None, None
     database = re.fullmatch(r"(sqlite|duckdb):(?://)?(?P<path>.+)", name)
     if database:  # sqlite:///sales.db lies in the working folder, sqlite:////home/sales.db does not

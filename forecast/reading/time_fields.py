@@ -34,7 +34,7 @@ RANGES = {
     "minute": (0, 59),
     "second": (0, 59),
 }
-CHAINS = (
+_CHAINS = (
     ("year", "month", "day", "hour", "minute", "second"),
     ("year", "yearday", "hour", "minute", "second"),
     ("year", "week"),
@@ -111,7 +111,7 @@ def chain_of(fields: Iterable[str]) -> tuple[str, ...]:
     """Longest chain of parts that make a time, from the year down without a gap; (): the year alone, or none."""
     present = set(fields)
     best: tuple[str, ...] = ()
-    for chain in CHAINS:
+    for chain in _CHAINS:
         length = next((i for i, field in enumerate(chain) if field not in present), len(chain))
         if length > max(len(best), 1):
             best = chain[:length]

@@ -45,12 +45,12 @@ def is_total(cell: str) -> bool:
 
 def filled_rows(grid: Grid, steps: Sequence[str], settings: FileSettings) -> BoolArray:
     """Whether a row has any value, (row,); all have where none has."""
-    filled = are_filled(by_row(grid, steps, as_texts=bool(settings.symbols)), settings.missing)
+    filled = _are_filled(by_row(grid, steps, as_texts=bool(settings.symbols)), settings.missing)
     rows: BoolArray = np.any(filled.reshape(len(grid), len(steps)), axis=1)
     return rows if rows.any() else np.ones(len(grid), dtype=np.bool_)
 
 
-def are_filled(cells: pa.Array, missing: Sequence[str]) -> BoolArray:
+def _are_filled(cells: pa.Array, missing: Sequence[str]) -> BoolArray:
     """Whether cells hold anything, (row,)."""
     if not pa.types.is_string(cells.type):
         return ~np.asarray(pc.is_null(cells, nan_is_null=True).to_numpy(zero_copy_only=False))
@@ -97,7 +97,7 @@ def long_of(
     if wide.layout == "rows" and ids is not None:
         _refuse_twice(ids, grid)
     cells = by_row(grid, wide.steps, as_texts=bool(settings.symbols))
-    filled = are_filled(cells, settings.missing).reshape(len(grid), len(wide.steps))
+    filled = _are_filled(cells, settings.missing).reshape(len(grid), len(wide.steps))
     rows, steps = np.divmod(np.flatnonzero(_before_padding(filled).ravel()), len(wide.steps))  # (value,)
     long: dict[str, pa.Array] = {}
     if identity and ids is not None:
@@ -192,7 +192,7 @@ def spread(bad: BoolArray, ids: pa.Array) -> BoolArray:
 
 def in_time(grid: Grid, times: TimeArray, good: BoolArray) -> Grid:
     """Return the rows of a pivot table in the order of time, without empty cells of days that do not exist."""
-    empty = ~are_filled(grid.columns[-1], ())
+    empty = ~_are_filled(grid.columns[-1], ())
     order = np.argsort(times, kind="stable")
     kept = order[(good | ~empty)[order]]
     return replace(grid, columns=tuple(cells.take(pa.array(kept)) for cells in grid.columns), lines=grid.lines[kept])

@@ -34,7 +34,7 @@ _LOOKED_AT = 50  # columns of a file whose notation is compared
 _EXACT = 2**53  # up to it floating point holds each whole number
 _NEVER_SEEN = 1e-9  # share of a column's spread that no more digits would show
 _ROUNDED = 1e-6  # share of a column's spread up to which rounding does not matter
-MOST_CATEGORIES = 1_000
+_MOST_CATEGORIES = 1_000
 """Categories that a column may have."""
 
 
@@ -310,7 +310,7 @@ def is_category_or_number(grid: Grid, name: str) -> bool:
     if is_numeric(grid, name):
         return True
     cells = grid.column(name)
-    return bool(pa.types.is_string(cells.type)) and len(pc.unique(cells)) <= MOST_CATEGORIES
+    return bool(pa.types.is_string(cells.type)) and len(pc.unique(cells)) <= _MOST_CATEGORIES
 
 
 def _categories(grid: Grid, name: str, settings: FileSettings, file: str) -> tuple[tuple[str, ...], FloatArray]:
@@ -319,11 +319,11 @@ def _categories(grid: Grid, name: str, settings: FileSettings, file: str) -> tup
     texts = [text for text in pc.unique(cells).to_pylist() if text is not None]
     missing = set(settings.missing)
     categories = in_order_of_ids({text for text in texts if not is_missing(text) and text not in missing})
-    if not categories or len(categories) > MOST_CATEGORIES:
+    if not categories or len(categories) > _MOST_CATEGORIES:
         what = "nothing" if not categories else f"{len(categories):,} different texts"
         raise ForecastError(
-            f"column {name!r} of {file!r} should hold numbers or at most {MOST_CATEGORIES:,} categories, found {what}: "
-            f"leave it out of `data.past`, `data.future` and `data.static`"
+            f"column {name!r} of {file!r} should hold numbers or at most {_MOST_CATEGORIES:,} categories, found "
+            f"{what}: leave it out of `data.past`, `data.future` and `data.static`"
         )
     codes = {text: float(code) for code, text in enumerate(categories)}
     return tuple(categories), np.array([codes.get(text, np.nan) for text in cells.to_pylist()], dtype=np.float64)

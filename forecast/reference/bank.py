@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray
 
 
-class Smoother(NamedTuple):
+class _Smoother(NamedTuple):
     """Constants of one exponential smoother; `seasonal` and `seasonal2` are gamma of the first and second season."""
 
     level: float
@@ -41,28 +41,28 @@ class Smoother(NamedTuple):
 
 # A level of 0 is the mean of all values so far, a seasonal of 0 the mean of all cycles.
 SMOOTHERS = (
-    Smoother(1.0),
-    Smoother(0.6),
-    Smoother(0.3),
-    Smoother(0.1),
-    Smoother(0.0),
-    Smoother(0.7, 0.2, 0.9),
-    Smoother(0.4, 0.1, 0.95),
-    Smoother(0.9, 0.4, 0.9),
-    Smoother(0.9, 0.8, 0.98),
-    Smoother(0.2, 0.05),
-    Smoother(0.6, seasonal=0.1),
-    Smoother(0.2, seasonal=0.1),
-    Smoother(0.05, seasonal=0.1),
-    Smoother(0.3, seasonal=0.4),
-    Smoother(0.9, seasonal=0.02),
-    Smoother(0.0, seasonal=0.0),
-    Smoother(0.4, 0.08, 0.95, seasonal=0.2),
-    Smoother(0.15, 0.03, 1.0, seasonal=0.1),
-    Smoother(0.3, seasonal=0.1, seasonal2=0.2),
-    Smoother(0.05, seasonal=0.1, seasonal2=0.3),
-    Smoother(0.6, 0.05, 0.9, seasonal=0.1, seasonal2=0.05),
-    Smoother(0.02, seasonal=0.02, seasonal2=0.02),
+    _Smoother(1.0),
+    _Smoother(0.6),
+    _Smoother(0.3),
+    _Smoother(0.1),
+    _Smoother(0.0),
+    _Smoother(0.7, 0.2, 0.9),
+    _Smoother(0.4, 0.1, 0.95),
+    _Smoother(0.9, 0.4, 0.9),
+    _Smoother(0.9, 0.8, 0.98),
+    _Smoother(0.2, 0.05),
+    _Smoother(0.6, seasonal=0.1),
+    _Smoother(0.2, seasonal=0.1),
+    _Smoother(0.05, seasonal=0.1),
+    _Smoother(0.3, seasonal=0.4),
+    _Smoother(0.9, seasonal=0.02),
+    _Smoother(0.0, seasonal=0.0),
+    _Smoother(0.4, 0.08, 0.95, seasonal=0.2),
+    _Smoother(0.15, 0.03, 1.0, seasonal=0.1),
+    _Smoother(0.3, seasonal=0.1, seasonal2=0.2),
+    _Smoother(0.05, seasonal=0.1, seasonal2=0.3),
+    _Smoother(0.6, 0.05, 0.9, seasonal=0.1, seasonal2=0.05),
+    _Smoother(0.02, seasonal=0.02, seasonal2=0.02),
 )
 RULES = ("drift", "theta", "mean of two seasons", "season and drift", "seasonal theta")
 """Rules that are computed on values and on logarithms, after the smoothers."""
@@ -70,9 +70,9 @@ VALUE_RULES = ("last season", "last second season", "second season and level", "
 """Rules on values alone (TSB: Teunter, Syntetos and Babai 2011)."""
 AUTOREGRESSIONS = 2
 """One on values, one on logarithms."""
-POOLED = 1
+_POOLED = 1
 """The mean of all smoothers by the inverse square of their recent errors stands last."""
-CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + POOLED
+CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + _POOLED
 FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 14
 """Size of what `features` returns of a step."""
 

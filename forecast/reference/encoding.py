@@ -286,7 +286,7 @@ class LabelEncoding(Reference):
 
     def causal_features(self, past: Panel) -> CausalFeatures:
         """Codes of every row of a past."""
-        return LabelFeatures(past, self.smoothing, self.season_steps)
+        return _LabelFeatures(past, self.smoothing, self.season_steps)
 
     def at(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
         """Zeros, (row, horizon)."""
@@ -317,7 +317,7 @@ class LabelEncoding(Reference):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelFeatures(PanelFeatures):
+class _LabelFeatures(PanelFeatures):
     """Codes of every row, forward-filled where masked; before a series' first symbol the code after the last."""
 
     @cached_property

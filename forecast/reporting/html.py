@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from forecast.reporting.charts import Figure, Panel, Values
     from forecast.reporting.sections.series import Choice
 
-GRIDS = {1: "one", 2: "two", 3: "three"}
+_GRIDS = {1: "one", 2: "two", 3: "three"}
 _TRUST = ("forecasts", "calibration")
 """Figures that stand between the recommendation and the leaderboard."""
 _MANY_ROWS = 900
@@ -140,7 +140,7 @@ def _described(figure: Figure) -> dict[str, Any]:
         ],
         "tokens": figure.tokens,
         "text": figure.text,
-        "grid": GRIDS[max(min(figure.columns, len(panels)), 1)],
+        "grid": _GRIDS[max(min(figure.columns, len(panels)), 1)],
         "panels": [
             {
                 "id": f"{figure.name}-{i}",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from forecast.reporting.lines import Array, Clock
     from forecast.reporting.settings import ReportSettings
 
-RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
+_RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 SPLITS = ("training", "validation", "calibration", "test")
 
 
@@ -221,10 +221,10 @@ def choose_series(results: pd.DataFrame, network: str, wanted: str | None) -> st
 
 def check_results(results: pd.DataFrame) -> None:
     """Refuse what is no results table."""
-    missing = [column for column in RESULT_COLUMNS if column not in results]
+    missing = [column for column in _RESULT_COLUMNS if column not in results]
     if missing:
         raise ForecastError(
-            f"a results table has the columns {', '.join(RESULT_COLUMNS)}; {', '.join(missing)} missing, "
+            f"a results table has the columns {', '.join(_RESULT_COLUMNS)}; {', '.join(missing)} missing, "
             f"found {', '.join(map(str, results.columns))}: pass what `backtest` returned"
         )
     if results.empty:

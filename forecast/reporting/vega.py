@@ -31,7 +31,7 @@ WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWIS
 THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE. */
 """
 
-VERSIONS = {"vega": "6.2.0", "vega_lite": "6.4.1"}
+_VERSIONS = {"vega": "6.2.0", "vega_lite": "6.4.1"}
 """Those that vl-convert 1.9 carries; its import paths name them to the last digit."""
 _EXPORTS = """
 import {{View, parse}} from "/npm/vega@{vega}/+esm";
@@ -50,7 +50,7 @@ def bundle_library() -> str:
     """Bundle the script anew, which takes seconds."""
     import vl_convert  # noqa: PLC0415 - only a maintainer needs it
 
-    return _NOTICE.format(**VERSIONS) + vl_convert.javascript_bundle(_EXPORTS.format(**VERSIONS))
+    return _NOTICE.format(**_VERSIONS) + vl_convert.javascript_bundle(_EXPORTS.format(**_VERSIONS))
 
 
 if __name__ == "__main__":

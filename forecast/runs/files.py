@@ -60,10 +60,10 @@ QUANTILE_COLUMNS = tuple(f"q{level:g}" for level in QUANTILES)
 _POINT_COLUMNS = ("unique_id", "ds", "model", "y_hat")
 """Columns of `forecasts.csv` where no quantiles are forecast: the probability that the target rises."""
 
-SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
+_SYMBOL_COLUMNS = ("unique_id", "ds", "model", "symbol", "chance")
 """Columns where symbols are forecast, one line for each symbol at each step; `chance` is its probability."""
 
-FORECAST_COLUMNS = (*_POINT_COLUMNS, *QUANTILE_COLUMNS)
+_FORECAST_COLUMNS = (*_POINT_COLUMNS, *QUANTILE_COLUMNS)
 
 MAX_WEIGHTS_BYTES = 4 << 30
 _MAX_HEADER_BYTES = 4 << 20
@@ -78,7 +78,7 @@ _FORMULA = re.compile(r"(?![-+]?[\d.,]+$)'*[=+\-@\t\r].", re.DOTALL)
 
 
 def as_text(cell: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would run as a formula; `as_written` takes it away again.
+    """Put an apostrophe before a text that a spreadsheet would run as a formula; `_as_written` takes it away again.
 
     >>> as_text("=1+1"), as_text("-5"), as_text("shop 1"), as_text("'=1+1")
     ("'=1+1", '-5', 'shop 1', "''=1+1")
@@ -86,7 +86,7 @@ def as_text(cell: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def as_written(cell: str) -> str:
+def _as_written(cell: str) -> str:
     """Undo `as_text`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
@@ -120,14 +120,14 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     if rows and rows[0].symbol is not None:
-        writer.writerow(SYMBOL_COLUMNS)
+        writer.writerow(_SYMBOL_COLUMNS)
         writer.writerows(
             (as_text(row.unique_id), row.ds, row.model, as_text(row.symbol or ""), repr(float(row.y_hat)))
             for row in rows
         )
         return text.getvalue()
     has_quantiles = not rows or any(row.quantiles for row in rows)
-    writer.writerow(FORECAST_COLUMNS if has_quantiles else _POINT_COLUMNS)
+    writer.writerow(_FORECAST_COLUMNS if has_quantiles else _POINT_COLUMNS)
     for row in rows:
         quantiles = (repr(float(q)) if math.isfinite(q) else "" for q in row.quantiles)
         writer.writerow((as_text(row.unique_id), row.ds, row.model, repr(float(row.y_hat)), *quantiles))
@@ -155,10 +155,10 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
 
 def _rows(lines: list[list[str]]) -> tuple[ForecastRow, ...]:
     header = tuple(lines[0]) if lines else ()
-    if header == SYMBOL_COLUMNS:
+    if header == _SYMBOL_COLUMNS:
         return tuple(_symbol_row(line, number) for number, line in enumerate(lines[1:], start=2))
-    if header not in (FORECAST_COLUMNS, _POINT_COLUMNS):
-        raise ValueError(f"its columns should be {', '.join(FORECAST_COLUMNS)}")
+    if header not in (_FORECAST_COLUMNS, _POINT_COLUMNS):
+        raise ValueError(f"its columns should be {', '.join(_FORECAST_COLUMNS)}")
     return tuple(_row(line, number, len(header)) for number, line in enumerate(lines[1:], start=2))
 
 
@@ -171,16 +171,16 @@ def _row(line: list[str], number: int, columns: int) -> ForecastRow:
     quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=False))
     if any(low > high for low, high in pairwise(quantiles)):
         raise ValueError(f"the quantiles in line {number} do not increase")
-    return ForecastRow(as_written(line[0]), line[1], line[2], y_hat, quantiles)
+    return ForecastRow(_as_written(line[0]), line[1], line[2], y_hat, quantiles)
 
 
 def _symbol_row(line: list[str], number: int) -> ForecastRow:
-    if len(line) != len(SYMBOL_COLUMNS):
-        raise ValueError(f"line {number} has {len(line)} fields, expected {len(SYMBOL_COLUMNS)}")
+    if len(line) != len(_SYMBOL_COLUMNS):
+        raise ValueError(f"line {number} has {len(line)} fields, expected {len(_SYMBOL_COLUMNS)}")
     probability = float(line[4])
     if not 0 < probability <= 1:
         raise ValueError(f"the probability in line {number} should be above 0 and at most 1")
-    return ForecastRow(as_written(line[0]), line[1], line[2], probability, (), as_written(line[3]))
+    return ForecastRow(_as_written(line[0]), line[1], line[2], probability, (), _as_written(line[3]))
 
 
 def _quantile(cell: str, level: float, number: int) -> float:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
     from forecast.series.panel import FloatArray, Panel, Source, TableForm, TimeArray
 
-BANDS = {"low 80 %": "q0.1", "high 80 %": "q0.9", "low 90 %": "q0.05", "high 90 %": "q0.95"}
+_BANDS = {"low 80 %": "q0.1", "high 80 %": "q0.9", "low 90 %": "q0.05", "high 90 %": "q0.95"}
 """Ends of intervals by their headings."""
 _MOST_DECIMALS = 6
 _MOST_WORKBOOK_ROWS = 200_000
@@ -81,7 +81,7 @@ def readable(future: pd.DataFrame, calendar: Calendar, form: TableForm, decimals
     if "q0.5" not in future:  # a direction
         return Readable({**columns, "chance of a rise": future["y_hat"].to_numpy()}, times, 4)
     columns["forecast"] = future["y_hat"].to_numpy(dtype=np.float64)
-    columns |= {heading: future[name].to_numpy(dtype=np.float64) for heading, name in BANDS.items()}
+    columns |= {heading: future[name].to_numpy(dtype=np.float64) for heading, name in _BANDS.items()}
     wall = to_wall(times, calendar.timezone) if calendar.timezone is not None else times
     return Readable(columns, wall, decimals)
 

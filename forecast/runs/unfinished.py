@@ -231,7 +231,7 @@ def staging_of(final: Path) -> Path:
     return final.parent / f".{final.name}{_SUFFIX}"
 
 
-def final_of(staging: Path) -> Path:
+def _final_of(staging: Path) -> Path:
     """Return the folder that an unfinished one will be."""
     return staging.parent / staging.name.removeprefix(".").removesuffix(_SUFFIX)
 
@@ -241,7 +241,7 @@ def holds_checkpoint(folder: Path) -> bool:
     return any((folder / name).exists() for name in (files.CHECKPOINT, files.EARLIER_CHECKPOINT))
 
 
-def unfinished_below(places: Iterable[Path]) -> list[Path]:
+def _unfinished_below(places: Iterable[Path]) -> list[Path]:
     """Unfinished folders in some places and up to two folders further down, by name."""
     patterns = (f".*{_SUFFIX}", f"*/.*{_SUFFIX}", f"*/*/.*{_SUFFIX}")
     found = {path.absolute() for place in places for pattern in patterns for path in _glob(place, pattern)}
@@ -276,7 +276,7 @@ def find_interrupted(resume: str, outputs: str | Path = "outputs") -> Interrupte
         return _latest(Path(outputs))
     folder = Path(resume).absolute()
     if folder.name.startswith(".") and folder.name.endswith(_SUFFIX):
-        folder = final_of(folder)
+        folder = _final_of(folder)
     if (folder / files.RECORD).is_file():
         return Interrupted(folder, None)
     if (staging_of(folder) / files.STARTED).is_file():
@@ -288,11 +288,11 @@ def find_interrupted(resume: str, outputs: str | Path = "outputs") -> Interrupte
 
 
 def _latest(outputs: Path) -> Interrupted:
-    folders = [path for path in unfinished_below([outputs]) if (path / files.STARTED).is_file()]
+    folders = [path for path in _unfinished_below([outputs]) if (path / files.STARTED).is_file()]
     waiting = [path for path in folders if owner_of(path) is None]
     if waiting:
         newest = max(waiting, key=lambda path: (path / files.STARTED).stat().st_mtime_ns)
-        return Interrupted(final_of(newest), newest)
+        return Interrupted(_final_of(newest), newest)
     if folders:
         raise ForecastError(f"`resume=latest` found no interrupted run: {owner_of(folders[-1])} is still at work")
     from forecast.runs.folder import find_run  # noqa: PLC0415 - which writes folders by what stands here
@@ -312,7 +312,7 @@ def sweep(places: Iterable[Path], resumed: Path | None = None) -> list[Path]:
     """
     resumable = []
     kept = None if resumed is None else staging_of(resumed.absolute())
-    for folder in unfinished_below(places):
+    for folder in _unfinished_below(places):
         if owner_of(folder) is not None or folder == kept:
             continue
         if holds_checkpoint(folder):
@@ -334,7 +334,7 @@ class Left:
 def clean(places: Iterable[Path]) -> list[Left]:
     """Remove all unfinished folders whose process is gone, those that could be resumed too."""
     found = []
-    for folder in unfinished_below(places):
+    for folder in _unfinished_below(places):
         if not any(folder.iterdir()) and time.time() - folder.stat().st_mtime < _SILENT_S:
             continue  # it is just being made
         size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -342,5 +342,5 @@ def clean(places: Iterable[Path]) -> list[Left]:
         if owner is None:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # the final one, which waits empty
-                final_of(folder).rmdir()
+                _final_of(folder).rmdir()
     return found

@@ -139,7 +139,7 @@ class Sessions:
 
 
 @dataclass(frozen=True)
-class PandasOffset:
+class _PandasOffset:
     """Any other offset of pandas (half-months, third Fridays, ...); slower than the rest."""
 
     freq: str
@@ -268,7 +268,7 @@ def rule_of_alias(freq: str, day: int | None = None) -> Rule:
         return Months(alias.count * months, of_month if day is None else day)
     if alias.unit == "B" and alias.count == 1:
         return TradingDays("1111100", ())
-    return PandasOffset(str(alias))
+    return _PandasOffset(str(alias))
 
 
 def _known(alias: Alias) -> bool:

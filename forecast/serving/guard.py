@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "forecast_token"
+_COOKIE = "forecast_token"
 _OPEN = ("/health",)
 """What is answered to anybody: whoever starts containers asks whether this one lives."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -35,7 +35,7 @@ class RefusedError(Exception):
         self.status, self.headers = status, headers or {}
 
 
-def is_local(host: str) -> bool:
+def _is_local(host: str) -> bool:
     """Whether an address is reached from this machine alone.
 
     >>> is_local("127.0.0.1"), is_local("localhost"), is_local("::1"), is_local("0.0.0.0"), is_local("box.example")
@@ -98,14 +98,14 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if not (self._token and given and scope["path"] == "/" and _same(given, self._token)):
             return None
-        kept = f"{COOKIE}={quote(given, safe='')}; HttpOnly; SameSite=Strict; Path=/"
+        kept = f"{_COOKIE}={quote(given, safe='')}; HttpOnly; SameSite=Strict; Path=/"
         return {"location": "/", "set-cookie": kept}
 
     def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         if scope["path"] in _OPEN:
             return
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if self._token is None and not is_local(host):
+        if self._token is None and not _is_local(host):
             raise RefusedError(403, f"this service answers to this machine alone, and was asked for as {host[:80]!r}")
         origin = headers.get("origin")
         if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != headers.get("host"):
@@ -131,7 +131,7 @@ def _token_of(headers: dict[str, str]) -> str:
     if kind.lower() == "bearer":
         return token.strip()
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
     except Exception:  # whatever cookie a browser holds of another service
         return ""
     return unquote(cookie.value) if cookie else ""
@@ -185,7 +185,7 @@ def check_token(host: str, token: str | None) -> None:
         Another address than this machine's own, and no token.
 
     """
-    if token is None and not is_local(host):
+    if token is None and not _is_local(host):
         raise ForecastError(
             f"`serve.host={host}` can be reached from other machines, and there is no token: set `serve.token=...` or "
             f"the environment's FORECAST_TOKEN, or listen at `serve.host=127.0.0.1`"

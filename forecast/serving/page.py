@@ -34,7 +34,7 @@ _DOWNLOADS = {
     "forecasts.csv": "text/csv",
     "leaderboard.csv": "text/csv",
 }
-JobName = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=["0" * 32])]
+_JobName = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=["0" * 32])]
 
 
 class Asked(Settings):
@@ -129,12 +129,12 @@ def _add_jobs(
         return JSONResponse(_shown(jobs, jobs.upload(file, content)), 201)
 
     @router.post("/jobs/{id}/look", openapi_extra={"requestBody": {"content": _ASKED}})
-    async def looked(id: JobName, request: Request) -> Response:  # noqa: A002
+    async def looked(id: _JobName, request: Request) -> Response:  # noqa: A002
         """Say what is found in the file of a job, with the settings that are asked for."""
         return JSONResponse(await look(request, _job(jobs, id), await asked_of(request)))
 
     @router.post("/jobs/{id}/start", openapi_extra={"requestBody": {"content": _ASKED}})
-    async def start(id: JobName, request: Request) -> Response:  # noqa: A002
+    async def start(id: _JobName, request: Request) -> Response:  # noqa: A002
         """Put a job into the queue, unless its file cannot be forecast as it is set."""
         asked, job = await asked_of(request), _job(jobs, id)
         if job.status in ("waiting", "running"):
@@ -147,13 +147,13 @@ def _add_jobs(
         return JSONResponse(_shown(jobs, _job(jobs, id)))
 
     @router.post("/jobs/{id}/cancel")
-    async def cancel(id: JobName) -> Response:  # noqa: A002
+    async def cancel(id: _JobName) -> Response:  # noqa: A002
         """End a job that waits or runs."""
         await jobs.cancel(_job(jobs, id))
         return JSONResponse(_shown(jobs, _job(jobs, id)))
 
     @router.delete("/jobs/{id}", status_code=204, response_class=Response)
-    async def delete(id: JobName) -> None:  # noqa: A002
+    async def delete(id: _JobName) -> None:  # noqa: A002
         """Delete a job with its upload and its run."""
         await jobs.delete(_job(jobs, id))
 
@@ -165,12 +165,12 @@ def _add_results(router: APIRouter, jobs: Jobs, frame_policy: str) -> None:
         return JSONResponse([_shown(jobs, job, brief=True) for job in jobs.all()])
 
     @router.get("/jobs/{id}")
-    async def one(id: JobName) -> Response:  # noqa: A002
+    async def one(id: _JobName) -> Response:  # noqa: A002
         """Return a job."""
         return JSONResponse(_shown(jobs, _job(jobs, id)))
 
     @router.get("/jobs/{id}/events", response_class=StreamingResponse)
-    async def events(id: JobName) -> Response:  # noqa: A002
+    async def events(id: _JobName) -> Response:  # noqa: A002
         """Send a job as a server-sent event whenever something of it has changed, until it has ended."""
         _job(jobs, id)
 
@@ -187,13 +187,13 @@ def _add_results(router: APIRouter, jobs: Jobs, frame_policy: str) -> None:
         return StreamingResponse(sent(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @router.get("/jobs/{id}/report", response_class=HTMLResponse)
-    async def report(id: JobName) -> Response:  # noqa: A002
+    async def report(id: _JobName) -> Response:  # noqa: A002
         """Return the report of a job that is done."""
         content = read_inside(_run_of(jobs, id), files.REPORT, _MAX_REPORT_BYTES)
         return HTMLResponse(content, headers={"content-security-policy": frame_policy})
 
     @router.get("/jobs/{id}/files/{name}", response_class=FileResponse)
-    async def download(id: JobName, name: Annotated[str, Path(max_length=60)]) -> Response:  # noqa: A002
+    async def download(id: _JobName, name: Annotated[str, Path(max_length=60)]) -> Response:  # noqa: A002
         """Return a table of a job that is done."""
         run = _run_of(jobs, id)
         if name not in _DOWNLOADS or not (run / name).is_file():

@@ -58,8 +58,8 @@ _BODIES = {
     "text/csv": {"schema": {"type": "string"}, "example": "ds,y\n2024-03-01,12.0\n2024-03-02,15.5\n"},
 }
 _ROW = {"application/json": {"schema": Row.model_json_schema()}}
-RunName = Annotated[str | None, Query(description="Id of the run; the only one, or the first, where it is left out")]
-StreamName = Annotated[str, Path(min_length=1, max_length=200, examples=["sensor-1"])]
+_RunName = Annotated[str | None, Query(description="Id of the run; the only one, or the first, where it is left out")]
+_StreamName = Annotated[str, Path(min_length=1, max_length=200, examples=["sensor-1"])]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
     @app.post("/forecast", response_model=ForecastAnswer, openapi_extra={"requestBody": {"content": _BODIES}})
     async def forecast(
         request: Request,
-        run: RunName = None,
+        run: _RunName = None,
         accept: Annotated[str, Header()] = "",
         content_type: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
@@ -168,7 +168,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         return JSONResponse({"run": name, "recommended": recommended, **kept})
 
     @app.post("/stream/{id}", response_model=StreamAnswer, openapi_extra={"requestBody": {"content": _ROW}})
-    async def stream(id: StreamName, request: Request, run: RunName = None) -> Response:  # noqa: A002
+    async def stream(id: _StreamName, request: Request, run: _RunName = None) -> Response:  # noqa: A002
         """Take the next row of a stream and forecast; a new id begins where the data of the run end."""
         row = checked(Row, await body_of(request))
         name = _chosen(answers, row.run or run)
@@ -176,7 +176,7 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         return JSONResponse({"id": id, "run": name, **made._asdict()})
 
     @app.delete("/stream/{id}", status_code=204, response_class=Response)
-    async def forget(id: StreamName) -> None:  # noqa: A002
+    async def forget(id: _StreamName) -> None:  # noqa: A002
         """Forget a stream; its id can begin anew."""
         if not streams.drop(id):
             raise RefusedError(404, f"there is no stream {id[:80]!r}")

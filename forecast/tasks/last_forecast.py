@@ -38,7 +38,7 @@ class LastForecast:
     first_rows: IntArray
 
 
-def shown_scores(question: Question) -> tuple[str, str]:
+def _shown_scores(question: Question) -> tuple[str, str]:
     """Name the two metrics of a run's own forecast, the first sorts: of values the error in their unit."""
     pair = (question.ranked_by, question.shown_beside)
     return pair if question.forecasts_probabilities else pair[::-1]
@@ -77,7 +77,7 @@ def last_forecast(run: Run, panel: Panel) -> LastForecast | None:
     )
     known_steps = (first_rows - panel.offsets[:-1]).fillna(0).to_numpy(dtype=np.int64)
     by_model = score(results, fit_scales(panel.cut(known_steps), run.problem.season_steps), question).by_model
-    columns = list(shown_scores(question))
+    columns = list(_shown_scores(question))
     scores = by_model[columns].reset_index()
     scores.insert(1, "steps", matched.groupby("model").size().reindex(scores["model"]).to_numpy())
     began = first_rows.fillna(pd.Series(panel.offsets[1:], index=panel.ids)).to_numpy(dtype=np.int64)

@@ -185,7 +185,7 @@ def settle(job: JobSettings, panel: Panel) -> ForecastTask:
         test=job.split.test,
         calibration=job.split.calibration,
         target_type=question_of_head(job.model.head).name,
-        value_range=value_range_of(job),
+        value_range=_value_range_of(job),
         over=job.split.over,
         **_around(job),
     )
@@ -197,7 +197,7 @@ def _around(job: JobSettings) -> dict[str, int]:
     return {"lags": data.ahead_lags, "leads": data.ahead_leads} if isinstance(data, RowSettings) else {}
 
 
-def value_range_of(job: JobSettings) -> ValueRange:
+def _value_range_of(job: JobSettings) -> ValueRange:
     """Return what `data.minimum`, `data.maximum` and `data.integer` say of the values that there can be."""
     data = job.data
     if not isinstance(data, RowSettings):
@@ -207,7 +207,7 @@ def value_range_of(job: JobSettings) -> ValueRange:
 
 def _check_range(job: JobSettings, panel: Panel) -> None:
     """Refuse data outside of the range that all values are said to have, and one where no values are forecast."""
-    value_range, question = value_range_of(job), question_of_head(job.model.head)
+    value_range, question = _value_range_of(job), question_of_head(job.model.head)
     if value_range == ANY_VALUE:
         return
     if question.forecasts_probabilities:

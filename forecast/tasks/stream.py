@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
     from forecast.tasks.settings import StreamSettings
 
-SAVE = "save"
+_SAVE = "save"
 """A line that asks for the state to be saved."""
 _LONGEST_LINE = 1 << 24
 
@@ -56,7 +56,7 @@ def stream(
     """
     opened = open_run(run, outputs)
     streamed = _begun(opened, data, settings, say)
-    reader, writer = RowReader(streamed.columns), LineWriter(streamed, settings)
+    reader, writer = RowReader(streamed.columns), _LineWriter(streamed, settings)
     comma = opened.record.data.found.get("decimal") == "comma"
     answered = 0
 
@@ -86,7 +86,7 @@ def stream(
             rows: list[Row] = []
             refused: dict[int, ForecastError] = {}
             for line in lines:
-                if line.startswith(SAVE) and line.strip() == SAVE:
+                if line.startswith(_SAVE) and line.strip() == _SAVE:
                     answer(rows, refused)
                     rows, refused = [], {}
                     save()
@@ -134,7 +134,7 @@ def _lines(source: Iterable[bytes]) -> Iterator[list[str]]:
         yield [rest.decode("utf-8", "replace")]
 
 
-class LineWriter:
+class _LineWriter:
     """Writes answers as lines, in the form in which rows come unless the settings name another."""
 
     def __init__(self, streamed: Stream, settings: StreamSettings) -> None:

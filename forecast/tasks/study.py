@@ -48,7 +48,7 @@ __all__ = [
     "unwarned",
 ]  # those of Optuna too: here is said what to install where it is missing
 
-DATABASE = "study.db"
+_DATABASE = "study.db"
 _MOST_RETRIES = 3
 """Times that a trial whose machine died is taken up again: beyond them it is taken for what kills machines."""
 _FIRST_TRIALS, _FIRST_EPOCHS = 5, 5
@@ -68,7 +68,7 @@ def open_storage(settings: TuneSettings, folder: Path) -> Iterator[RDBStorage]:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     if settings.storage is None:
         folder.mkdir(parents=True, exist_ok=True)
-    address = settings.storage or f"sqlite:///{(folder / DATABASE).absolute()}"
+    address = settings.storage or f"sqlite:///{(folder / _DATABASE).absolute()}"
     address = address.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         with unwarned():

@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     from forecast.tasks.settings import JobSettings
 
 
-INTERVALS = (
+_INTERVALS = (
     "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
     "calibration and test split make them{lent}"
 )
-NO_TIME = "no time was left for a fit on all rows (`time_limit_s`)"
-LENT = ", and, as far as these are few, as those that {lender} forecasts"
+_NO_TIME = "no time was left for a fit on all rows (`time_limit_s`)"
+_LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
 
@@ -259,8 +259,8 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work, budget: Budget
     for model, fitted in judged.items():
         if budget is not None and not budget.has(longer * float(took.get(model, 0.0))):
             if model == name:
-                return Final(every, refitted=False, note=f"{kept} as backtested: {NO_TIME}")
-            final[model], failed[model] = fitted, f"; {model} as backtested, since {NO_TIME}"
+                return Final(every, refitted=False, note=f"{kept} as backtested: {_NO_TIME}")
+            final[model], failed[model] = fitted, f"; {model} as backtested, since {_NO_TIME}"
             continue
         work.stage("fit", f"{model} on all rows")
         try:
@@ -341,7 +341,7 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
 
 def _intervals_note(evaluation: Evaluation) -> str:
     lender = evaluation.widths.lender
-    return INTERVALS.format(lent=LENT.format(lender=lender) if lender else "")
+    return _INTERVALS.format(lent=_LENT.format(lender=lender) if lender else "")
 
 
 def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ class Epochs(Protocol):
 
 
 @dataclass
-class StreamEpochs:
+class _StreamEpochs:
     """Chunks of all segments in lanes; every step of the training split is trained once an epoch.
 
     `offsets` are the empty steps before each segment; None: drawn anew each epoch. `new` says which segments each epoch
@@ -191,7 +191,7 @@ class StreamEpochs:
 
 
 @dataclass
-class WindowEpochs:
+class _WindowEpochs:
     """Windows at random origins of the training split."""
 
     data: NetworkData
@@ -239,7 +239,7 @@ def training_epochs(
             is_new = origins >= new_from[data.known.series(origins)]
             old = np.random.default_rng([seed]).permutation(origins[~is_new])
             origins = np.concatenate([origins[is_new], old[: np.count_nonzero(is_new)]])
-        return WindowEpochs(
+        return _WindowEpochs(
             data, targets, origins, context_steps, settings.batch_size, settings.batches_per_epoch, seed
         )
     if data.past.at_end:
@@ -247,14 +247,14 @@ def training_epochs(
     warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
     if new_from is not None:
         segments, new = cut_at(new_from, starts, ends, settings.lanes, settings.chunk_steps, warmup_steps=warmup)
-        return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, new=new)
+        return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, new=new)
     segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
-    return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)
+    return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)
 
 
 def _labelled_epochs(
     data: NetworkData, targets: Targets, ends: IntArray, settings: TrainingSettings, seed: int
-) -> StreamEpochs:
+) -> _StreamEpochs:
     """Read each series with a label from its first row to the one before the label, where it forks; uncut.
 
     What is read of a series reaches its only fork by the state alone: a cut would lose what was read before it.
@@ -264,4 +264,4 @@ def _labelled_epochs(
     labelled = labelled[data.past.target_observed[ends[labelled] - 1]]
     segments = whole_segments(starts[labelled], ends[labelled] - 1)
     offsets = full_last_chunks(segments, settings.chunk_steps)
-    return StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, offsets=offsets)
+    return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, offsets=offsets)

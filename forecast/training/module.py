@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.training.settings import TrainingSettings
 
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9, fused=True),
@@ -98,7 +98,7 @@ class NetworkModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimizer that the settings name."""
-        return OPTIMIZERS[self.settings.optimizer](
+        return _OPTIMIZERS[self.settings.optimizer](
             self.network.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay
         )
 

@@ -87,7 +87,7 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
         uid,
         several=material.series_count > 1,
         model=found.model,
-        tiles=tiles_of(found),
+        tiles=_tiles_of(found),
         next_command=material.next_command,
     )
 
@@ -119,7 +119,7 @@ def answer(
     )
 
 
-def tiles_of(found: Recommendation) -> tuple[Tile, ...]:
+def _tiles_of(found: Recommendation) -> tuple[Tile, ...]:
     """Say how far off, how sure and how often the band held, each where it is known."""
     return (
         *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Material, Roles
     from forecast.reporting.summary import Summary
 
-SPAN_BEYOND_TRUTH = 1.5
+_SPAN_BEYOND_TRUTH = 1.5
 """A panel reaches this many times the height of the truth beyond it; forecasts that leave it are cut off."""
 
 
@@ -223,8 +223,8 @@ def limits_around(truth: Array, forecasts: Array) -> tuple[float, float]:
     low, high = float(known.min()), float(known.max())
     span = (high - low) or abs(high) * 0.1 or 1.0
     if len(finite):
-        low = min(low, max(float(finite.min()), low - SPAN_BEYOND_TRUTH * span))
-        high = max(high, min(float(finite.max()), high + SPAN_BEYOND_TRUTH * span))
+        low = min(low, max(float(finite.min()), low - _SPAN_BEYOND_TRUTH * span))
+        high = max(high, min(float(finite.max()), high + _SPAN_BEYOND_TRUTH * span))
     margin = 0.05 * (high - low or span)
     return low - margin, high + margin
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Material
     from forecast.reporting.summary import Summary
 
-SHIFTS = range(-3, 7)
+_SHIFTS = range(-3, 7)
 """Steps back from the step that was forecast: 0 is the truth, 1 the last known value, -1 the step after."""
 _MOST_CHANGES = 600
 _HEIGHT = 180
@@ -52,15 +52,15 @@ def copy_section(truth: pd.DataFrame, results: pd.DataFrame, network: str, verdi
     y = known["y"].to_numpy(dtype=np.float64)
     t, _, y_hat = first_step(results, network)
     at = np.searchsorted(axis_times(known["ds"]), t)  # (origin,) rows of `y` that were forecast
-    inside = (at > max(SHIFTS)) & (at < len(y) + min(SHIFTS))
+    inside = (at > max(_SHIFTS)) & (at < len(y) + min(_SHIFTS))
     at, y_hat = at[inside], y_hat[inside]
     if len(at) < 3:
         return None
-    distances = np.array([float(np.abs(y_hat - y[at - shift]).mean()) for shift in SHIFTS])
+    distances = np.array([float(np.abs(y_hat - y[at - shift]).mean()) for shift in _SHIFTS])
     every, last = max(len(at) // _MOST_CHANGES, 1), y[at - 1]
     return CopySection(
-        _in_words(SHIFTS[int(np.argmin(distances))], verdict),
-        tuple(SHIFTS),
+        _in_words(_SHIFTS[int(np.argmin(distances))], verdict),
+        tuple(_SHIFTS),
         rounded(distances),
         true_changes=rounded((y[at] - last)[::every]),
         forecast_changes=rounded((y_hat - last)[::every]),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Material
     from forecast.reporting.summary import Summary
 
-MOST_LAGS = 40
+_MOST_LAGS = 40
 _HEIGHT = 180
 
 
@@ -47,7 +47,7 @@ def build(material: Material) -> ResidualSection | None:
     errors = y - y_hat
     if len(errors) < 3:
         return None
-    correlation = autocorrelation(errors, min(MOST_LAGS, len(errors) // 3))
+    correlation = autocorrelation(errors, min(_MOST_LAGS, len(errors) // 3))
     band = 1.96 / float(np.sqrt(len(errors)))
     return ResidualSection(
         says=_in_words(errors, correlation, band),

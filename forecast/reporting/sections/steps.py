@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Material, Roles
     from forecast.reporting.summary import Summary
 
-WORSE_THAN_SHOWN = 2.5
+_WORSE_THAN_SHOWN = 2.5
 """An error more than this many times the worse of network and baseline does not stretch the axis."""
 
 _HEIGHT, _LABEL_HEIGHT = 260, 13
@@ -71,7 +71,7 @@ def step_section(by_step: pd.DataFrame, roles: Roles) -> StepSection:
     finite = table.to_numpy()[np.isfinite(table.to_numpy())]
     top = float(finite.max()) if len(finite) else 1.0
     if np.isfinite(named).any() and np.nanmax(named) > 0:
-        top = min(top, WORSE_THAN_SHOWN * float(np.nanmax(named)))
+        top = min(top, _WORSE_THAN_SHOWN * float(np.nanmax(named)))
     bottom = 0.0
     if question_of_scores([metric]).forecasts_probabilities and len(finite):  # all lie close, and far from zero
         bottom = max(float(finite.min()) - 0.1 * (top - float(finite.min())), 0.0)
