@@ -251,8 +251,9 @@ _SERVING: dict[str, tuple[Callable[[JobSettings, Mapping[str, Any]], None], tupl
 def _read_first(job: JobSettings) -> Source:
     """Read the data before the tasks are imported: a mistake in them is answered before torch is there."""
     from forecast.questions.kinds import question_of_head
-    from forecast.questions.task import check_splits, split_as_asked, suggested_horizon
+    from forecast.questions.task import check_splits, suggested_horizon
     from forecast.reading.sources import load_source
+    from forecast.tasks.settings import splits_fit_of
 
     with _said_to_be_read(getattr(job.data, "path", None)):
         source = load_source(job.data)
@@ -261,7 +262,7 @@ def _read_first(job: JobSettings) -> Source:
     check_splits(source.panel, horizon, question, job.split.over)
     refused = getattr(job.data, "on_short_series", "error") == "error"  # only files have it
     if refused or len(source.panel) == 1:
-        split_as_asked(source.panel, job.split, question, job.data.context_steps or 1, horizon)
+        splits_fit_of(job, source.panel, horizon)
     return source
 
 

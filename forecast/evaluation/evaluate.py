@@ -14,7 +14,7 @@ from forecast.evaluation.backtest import (
 )
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import combination_weights, with_combination
-from forecast.evaluation.conformal import Widths, widths_of, with_intervals
+from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import (
     NAIVE,
@@ -168,6 +168,7 @@ def evaluate(
             settings.significance,
             against_naive=against_naive(losses, overlap, networks, baseline, problem.question.plain_baseline),
             spread=spread,
+            trained=best != lender_of(test),
         )
         if best
         else None,

@@ -52,7 +52,8 @@ _SECONDS = {
 _TEXTS = {name: Column(name, form="text") for name in ("model", "kind", "status", "recommended")}
 _NEXT_TO_NONE = 0.01
 """Of probabilities: a baseline that errs less than this share of the worst cannot be beaten by much."""
-_NOT_SHOWN = "not shown to be worth its training"
+_WORTH = "worth its training"
+_NOT_SHOWN = f"not shown to be {_WORTH}"
 _ROUNDING = 1e-9
 """An error below this share of the largest one is rounding."""
 
@@ -182,17 +183,21 @@ def verdict(
     *,
     against_naive: Mapping[str, Comparison] | None = None,
     spread: str = "",
+    trained: bool = True,
 ) -> Verdict:
     """Say whether a network beats the baseline to beat.
 
     It does where its MASE is better, and the p-value of `test` (after Holm's correction) lies below `significance` with
     the difference on the same side. `against_naive` are the tests of network and baseline against naive, by name,
     where naive is not the baseline; `spread` is appended, it says how far the members of an ensemble lie apart.
+    One that was not `trained` on these data can be no more than better.
     """
     rows = leaderboard.set_index("model")
     result = _both_right(rows, network, baseline) or _verdict(
         rows, network, baseline, test, significance=significance, against_naive=against_naive or {}
     )
+    if not trained:
+        result = replace(result, sentence=result.sentence.replace(_WORTH, "better"))
     return replace(result, sentence=f"{result.sentence}; {spread}") if spread else result
 
 
@@ -272,7 +277,7 @@ def _beats_baseline(rows: pd.DataFrame, network: str, beats: str, naive_unbeaten
         return Verdict(f"{beats}, {still}: {_NOT_SHOWN}", won=False)
     if naive_unbeaten is not None:
         return Verdict(f"{beats}, but not {naive_unbeaten}: {_NOT_SHOWN}", won=False)
-    return Verdict(f"{beats}: on these data it is worth its training", won=True)
+    return Verdict(f"{beats}: on these data it is {_WORTH}", won=True)
 
 
 def seed_spread(scores: Sequence[float], metric: str = "validation MASE") -> str:

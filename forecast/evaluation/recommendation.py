@@ -30,7 +30,7 @@ from forecast.forecasters.combination import COMBINATION, weights_in_words
 from forecast.forecasters.naive import last_season, last_value
 from forecast.questions.kinds import BASE_RATE, metric_label
 from forecast.series.seasons import suggested_seasons
-from forecast.wording import number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,7 +189,9 @@ def recommend(
         turned=with_test if with_test != model and asked is None else None,
         weights=dict(weights or {}) if model == COMBINATION else {},
     )
-    return replace(found, sentence=_sentence(found, kinds, panel, by_model), second=_second(found, kinds, by_model))
+    on = _few_rows(test, problem.horizon)
+    sentence = _sentence(found, kinds, panel, by_model, on)
+    return replace(found, sentence=sentence, second=_second(found, kinds, by_model))
 
 
 # The choice
@@ -359,22 +361,36 @@ def _error_share(test: Backtest, model: str) -> float:
     return float((sums["error"] / sums["y"]).mean()) if len(sums) else math.nan
 
 
-def _sentence(found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame) -> str:
-    """Say what to use, how far off it is, how much better than the plain rule, and how sure that is."""
+def _few_rows(test: Backtest, horizon: int) -> str:
+    """Say on which rows it was measured, where these are fewer than a horizon; else ""."""
+    scored = test.results["y"].notna().to_numpy()
+    rows = int(test.results["ds"][scored].nunique())
+    if rows >= horizon or len(test.known) > 1:
+        return ""
+    return f"on the last {counted(rows, 'row')}" if rows > 1 else "on the last row"
+
+
+def _sentence(
+    found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame, on: str = ""
+) -> str:
+    """Say what to use, how far off it is, how much better than the plain rule, and how sure that is.
+
+    `on` are the rows that it was measured on, where they are few.
+    """
     asked = ", as asked for" if found.why == "asked for" else ""
     made_of = f", the weighted mean of {weights_in_words(found.weights)}" if found.weights else ""
-    parts = [f"use {_called(found.model, kinds)}{made_of}{asked}: {_how_far(found, panel, by_model)}"]
+    parts = [f"use {_called(found.model, kinds)}{made_of}{asked}: {_how_far(found, panel, by_model, on)}"]
     if not math.isnan(found.gain):
         parts.append(_gain_in_words(found))
     return f"{', '.join(parts)}; {_how_sure(found, kinds)}"
 
 
-def _how_far(found: Recommendation, panel: Panel, by_model: pd.DataFrame) -> str:
+def _how_far(found: Recommendation, panel: Panel, by_model: pd.DataFrame, on: str) -> str:
     if math.isnan(found.error):
         return f"right in {_in_100(float(by_model['accuracy'][found.model]))}"
     of = panel.ids[0] if len(panel) == 1 else "the values"
     share = f", {_in_100(found.error_share)} of {of}" if found.error_share < 1 else ""
-    return f"typically {number(found.error)} off{share}"
+    return f"{number(found.error)} off {on}{share}" if on else f"typically {number(found.error)} off{share}"
 
 
 def _gain_in_words(found: Recommendation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from forecast.questions.outcomes import bounded_rate
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     import warnings
@@ -25,6 +27,25 @@ def copied(estimator: Any, params: Mapping[str, Any], seed: int) -> Any:
     model = clone(estimator).set_params(**params)
     unseeded = {k: seed for k, v in model.get_params().items() if k.endswith("random_state") and v is None}
     return model.set_params(**unseeded)
+
+
+def suited_to(model: Any, windows: int, columns: int) -> tuple[str, ...]:
+    """Let parameters of a copied model give way that need more windows than there are; return what is said of it.
+
+    Neighbours and components are as many as there can be. A network that stops early holds out a share of the windows,
+    at least two: where that is one, or none, it does not stop early.
+    """
+    notes = []
+    params = model.get_params(deep=False)
+    for name, most in (("n_neighbors", windows), ("n_components", min(windows, columns))):
+        wanted = params.get(name)
+        if isinstance(wanted, int) and wanted > most:
+            model.set_params(**{name: most})
+            notes.append(f"{name} {most} instead of {wanted}: there are {counted(windows, 'window')}")
+    if params.get("early_stopping") is True and math.ceil(params.get("validation_fraction", 1.0) * windows) < 2:
+        model.set_params(early_stopping=False)
+        notes.append(f"not stopped early: of {counted(windows, 'window')} none can be spared")
+    return tuple(notes)
 
 
 def candidates(choose: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

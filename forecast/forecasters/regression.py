@@ -18,11 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 
 from forecast.errors import ForecastError
-from forecast.forecasters.estimators import by_category, candidates, copied, first_line, one_thread, thin
+from forecast.forecasters.estimators import (
+    by_category,
+    candidates,
+    copied,
+    first_line,
+    one_thread,
+    suited_to,
+    thin,
+)
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.reference.encoding import CovariateEncoding, ahead_rows, fit_encoding
 from forecast.reference.references import Reference, fit_reference
@@ -104,20 +113,20 @@ class Regression:
         return FittedRegression(self, best, differences, (*notes, *best.warnings))
 
     def _fit_one(self, params: Mapping[str, Any], x: FloatArray, y: FloatArray) -> _Fit:
-        model = self._model(params)
+        model = copied(self.regressor, params, self.seed)
+        gave_way = suited_to(model, *x.shape)
+        many = get_tags(model).target_tags.multi_output if self.multi_output is None else self.multi_output
+        model = model if many else MultiOutputRegressor(model)
         # Warnings of a regressor (no convergence, ill-conditioned) become notes beside its score.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            if gave_way:  # so few windows are learnt by heart, however long that takes
+                warnings.simplefilter("ignore", ConvergenceWarning)
             try:
                 model.fit(x, y[:, 0] if y.shape[1] == 1 and not isinstance(model, MultiOutputRegressor) else y)
             except (TypeError, ValueError) as error:
                 raise ForecastError(f"baseline {self.name!r}: {first_line(error)}") from error
-        return _Fit(model, dict(params), by_category(caught))
-
-    def _model(self, params: Mapping[str, Any]) -> Any:
-        model = copied(self.regressor, params, self.seed)
-        many = get_tags(model).target_tags.multi_output if self.multi_output is None else self.multi_output
-        return model if many else MultiOutputRegressor(model)
+        return _Fit(model, dict(params), (*gave_way, *by_category(caught)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ calibration split only sets the width of intervals, and may be empty.
 from __future__ import annotations
 
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -111,6 +111,49 @@ def split_panel(
         calibrated = np.where(half >= horizon, half, 0)
         validated = validated - calibrated
     return Split(train=train, validation=validated, calibration=calibrated)
+
+
+def shortened_split(panel: Panel, horizon: int) -> Split:
+    """Hold out the last third of each series, a horizon at most and a row at least; the rest is training.
+
+    For series of which no split could hold a whole horizon: forecasts are scored as far as the data go.
+    """
+    tested = np.clip(panel.lengths // 3, 1, horizon)
+    return Split(train=panel.lengths - tested, validation=np.zeros_like(tested))
+
+
+def is_shortened(lengths: IntArray, split: Split, horizon: int) -> bool:
+    """Whether no test split holds a whole horizon; `lengths` (series,) are those of the panel."""
+    return bool((lengths - split.before_test < horizon).all())
+
+
+def with_room(panel: Panel, split: Split, horizon: int) -> Panel:
+    """Return the panel with rows that nobody observed after its end, where no test split holds a whole horizon.
+
+    Each series then has one origin on its test split, whose forecasts are scored as far as the data go.
+    """
+    if not is_shortened(panel.lengths, split, horizon):
+        return panel
+    missing = horizon - (panel.lengths - split.before_test)  # rows, (series,)
+    ends = panel.offsets[1:]
+    old = np.repeat(np.cumsum(missing) - missing, panel.lengths) + np.arange(len(panel.times))  # their new places
+    rows = np.zeros(int(panel.lengths.sum() + missing.sum()), dtype=np.int64)  # the added repeat the last row
+    rows[old] = np.arange(len(panel.times))
+    is_new = np.ones(len(rows), dtype=np.bool_)
+    is_new[old] = False
+    rows[is_new] = np.repeat(ends - 1, missing)
+    times = panel.times[rows]
+    times[is_new] = np.concatenate(
+        [panel.calendar.after(panel.times[end - 1], int(more)) for end, more in zip(ends, missing, strict=True)]
+    )
+    return replace(
+        panel,
+        values=panel.values[rows],
+        observed=panel.observed[rows] & ~is_new[:, None],
+        times=times,
+        offsets=np.concatenate([[0], np.cumsum(panel.lengths + missing)]),
+        masked=None if panel.masked is None else panel.masked[rows],
+    )
 
 
 def long_enough(

@@ -15,7 +15,7 @@ from forecast.errors import ForecastError
 from forecast.questions.kinds import QUESTIONS, Problem
 from forecast.questions.season import Season, find_season
 from forecast.questions.settings import SplitSettings
-from forecast.questions.split import Over, Split, long_enough, split_panel
+from forecast.questions.split import Over, Split, long_enough, shortened_split, split_panel
 from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.settings import check_settings
 from forecast.wording import counted, name_some
@@ -32,6 +32,8 @@ _MOST_OF_TRAINING = 2 / 3
 _LONGEST_CONTEXT = 512
 """Default context, at most: with more, regressors on windows take minutes. `data.context_steps` may say more."""
 USUAL_HORIZON = 20
+LEAST_STEPS = 3
+"""Of a series that is scored at all: two to learn its changes from, and one to forecast."""
 _SERIES_NAMED = 5
 """Series that a note names, at most."""
 
@@ -67,6 +69,7 @@ def forecast_task(
     over: Over = "time",
     lags: int = 3,
     leads: int = 1,
+    shortened: bool = False,
 ) -> ForecastTask:
     """Split a panel and state the problem; `validation`, `test` and `calibration` are shares below 1 or whole steps.
 
@@ -74,6 +77,7 @@ def forecast_task(
     With `calibration=None` the last half of the validation split calibrates intervals, where both halves keep a
     horizon; questions that forecast probabilities have no intervals and no calibration split. Symbols have no season.
     With `over="series"` whole series are training, validation or test, and the three numbers count series.
+    `shortened` is for series that no split of a whole horizon fits into (`shortened_split`).
 
     Raises
     ------
@@ -87,7 +91,15 @@ def forecast_task(
     settings = check_settings(SplitSettings, splitting, "split.")
     question = QUESTIONS[target_type]
     check_splits(panel, horizon, question, over)
-    split = split_as_asked(panel, settings, question, 1, horizon)  # to choose the context on its training split
+
+    def split_for(context: int) -> Split:
+        return (
+            shortened_split(panel, horizon)
+            if shortened
+            else split_as_asked(panel, settings, question, context, horizon)
+        )
+
+    split = split_for(1)  # to choose the context on its training split
     training = _with_steps(panel.cut(split.train))
     shortest = int(training.lengths.min())
     if question.categorical:
@@ -106,7 +118,7 @@ def forecast_task(
         lags=lags,
         leads=leads,
     )
-    return ForecastTask(split_as_asked(panel, settings, question, context, horizon), problem, season)
+    return ForecastTask(split_for(context), problem, season)
 
 
 def split_as_asked(
@@ -130,6 +142,36 @@ def split_as_asked(
         calibration=calibration,
         over=settings.over,
     )
+
+
+def splits_fit(
+    panel: Panel, settings: SplitSettings, question: Question, context_steps: int, horizon: int, *, shorten: bool
+) -> bool:
+    """Whether the series are long enough for their splits; False: `shortened_split` is for them.
+
+    `shorten`: nothing has to be trained, so that they may be too short; only shares give way, and only of values.
+
+    Raises
+    ------
+    ForecastError
+        A series that is too short, where something is to be trained, or splits were given in steps.
+
+    """
+    try:
+        split_as_asked(panel, settings, question, context_steps, horizon)
+    except ForecastError as error:
+        shares = all(size is None or size < 1 for size in (settings.validation, settings.test, settings.calibration))
+        if settings.over == "series" or question.forecasts_probabilities or not shares:
+            raise
+        if not shorten:
+            raise ForecastError(f"{error}; `model=pretrained` needs no training, and forecasts it") from None
+        if panel.lengths.max() < LEAST_STEPS:
+            raise ForecastError(
+                f"series {panel.ids[0]!r} has {counted(int(panel.lengths[0]), 'row')}, and a forecast needs at least "
+                f"{LEAST_STEPS}: give more rows"
+            ) from None
+        return False
+    return True
 
 
 def context_for(season_steps: int, horizon: int, train_steps: int) -> int:

@@ -15,7 +15,7 @@ from forecast.forecasters.combination import COMBINATION, FittedCombination
 from forecast.forecasters.pretrained import NAME as PRETRAINED
 from forecast.forecasters.transformed import HasTrajectories
 from forecast.questions.kinds import metric_label
-from forecast.questions.split import Origins
+from forecast.questions.split import Origins, Split, is_shortened, shortened_split
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
@@ -263,10 +263,11 @@ def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
     too short for a split, or the run has none of them, there are none.
     """
     problem = run.problem
+    split: Split | None
     try:
         split = split_as_asked(panel, job.split, problem.question, problem.context_steps, problem.horizon)
     except ForecastError:
-        split = None
+        split = _as_short_as_then(run, panel)
     recommended = run.record.recommendation
     lent = run.record.intervals.lent
     wanted = {run.record.baseline, lent.lender if lent else None}
@@ -284,6 +285,13 @@ def _others(run: Run, job: JobSettings, panel: Panel) -> dict[str, Fitted]:
             fitted = forecaster.fit(panel.cut(before), train, problem)
             others[forecaster.name] = final_fit(fitted, panel, problem) if job.training.refit else fitted
     return others
+
+
+def _as_short_as_then(run: Run, panel: Panel) -> Split | None:
+    """Split a panel as that of the run was, where that was too short to hold out a horizon; else None."""
+    data, horizon = run.record.data, run.problem.horizon
+    then = Split(*(np.array(steps) for steps in (data.train_steps, data.validation_steps, data.calibration_steps)))
+    return shortened_split(panel, horizon) if is_shortened(np.array(data.steps), then, horizon) else None
 
 
 def _backtested_on(run: Run, panel: Panel) -> tuple[IntArray, IntArray] | None:

@@ -20,7 +20,15 @@ from forecast.forecasters.trajectories import check_trajectories
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import AutoSettings, LstmSettings, ModelSettings, PretrainedSettings
 from forecast.questions.kinds import BASE_RATE, question_of_head
-from forecast.questions.task import USUAL_HORIZON, check_splits, forecast_task, suggested_horizon, without_short
+from forecast.questions.split import shortened_split, with_room
+from forecast.questions.task import (
+    LEAST_STEPS,
+    USUAL_HORIZON,
+    check_splits,
+    forecast_task,
+    suggested_horizon,
+    without_short,
+)
 from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.settings import CsvSettings, RowSettings
@@ -31,6 +39,7 @@ from forecast.series.date_features import choose_features, with_features
 from forecast.series.panel import Source
 from forecast.tasks.budget import within_limit
 from forecast.tasks.newer import series_number
+from forecast.tasks.settings import splits_fit_of
 from forecast.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -49,6 +58,10 @@ if TYPE_CHECKING:
     OnEpoch: TypeAlias = Callable[[Epoch], None]
 
 
+_ON_WINDOWS = ("regression", "network")
+"""Methods of baselines that learn from windows."""
+_FEWEST_WINDOWS = 3
+"""With fewer they repeat what they have seen."""
 TRAINABLE_STEPS = 200
 """Steps of the typical series from which on `model=auto` trains a network (docs/pretrained.md has the curve)."""
 
@@ -62,6 +75,7 @@ class Prepared:
     notes : name the baselines that are left out
     short : series that are too short for the comparison, and forecast by the pretrained network alone; None: there are
         none
+    shortened : whether all are too short to hold out a horizon, and are scored as far as they go
 
     """
 
@@ -70,11 +84,17 @@ class Prepared:
     task: ForecastTask
     notes: tuple[str, ...] = ()
     short: Panel | None = None
+    shortened: bool = False
 
     @property
     def panel(self) -> Panel:
         """The data."""
         return self.source.panel
+
+    @property
+    def judged_panel(self) -> Panel:
+        """The data as they are judged: with room for a whole horizon after the last origin."""
+        return with_room(self.panel, self.task.split, self.task.problem.horizon)
 
 
 def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
@@ -96,22 +116,37 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     source.panel.calendar.after(source.panel.times.max(), job.horizon)  # fails now, and not after the training
     check_splits(source.panel, job.horizon, question_of_head(job.model.head), job.split.over)
     _check_range(job, source.panel)
-    source, short = _long_enough(job, source)
-    job, source = _with_model(job, source)
+    source, short, shortened = _long_enough(job, source)
+    job, source = _with_model(job, source, shortened=shortened)
     job = _on_calendar(job, source)
     _check_recommended(job)
     job = within_limit(job)
     source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     check_known_ahead(source.panel, job.horizon)
-    task = settle(job, source.panel)
+    task = settle(job, source.panel, shortened=shortened)
     check_whole_series(job, source.panel, task)
     omitted = omitted_baselines(job)
+    if trained := _not_trainable(job, task):
+        kept = {name: settings for name, settings in job.baseline.items() if settings.name not in trained}
+        job = job.model_copy(update={"baseline": kept})
+        omitted += (f"{listed(trained)} left out: too few rows to train on",)
     if twins := _repeated(job, task):
         kept = {name: settings for name, settings in job.baseline.items() if settings.name not in twins}
         job = job.model_copy(update={"baseline": kept})
         omitted += (f"{listed(twins)} left out: without a season it forecasts what naive does",)
-    return Prepared(job, source, task, omitted, short)
+    return Prepared(job, source, task, omitted, short, shortened)
+
+
+def _not_trainable(job: JobSettings, task: ForecastTask) -> list[str]:
+    """Name the baselines that learn from windows with a whole horizon after them, where there are next to none."""
+    if task.problem.question.forecasts_probabilities:
+        return []
+    steps = task.problem.context_steps + task.problem.horizon
+    if np.maximum(task.split.train - steps + 1, 0).sum() >= _FEWEST_WINDOWS:
+        return []
+    trained = [settings.name for settings in job.baseline.values() if settings.method in _ON_WINDOWS]
+    return [name for name in trained if name != job.recommend]
 
 
 def _repeated(job: JobSettings, task: ForecastTask) -> list[str]:
@@ -174,7 +209,7 @@ def _check_counted(job: JobSettings) -> None:
         )
 
 
-def settle(job: JobSettings, panel: Panel) -> ForecastTask:
+def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> ForecastTask:
     """Split the panel; season and context, where the user said none, are found on what lies before the test."""
     return forecast_task(
         panel,
@@ -187,6 +222,7 @@ def settle(job: JobSettings, panel: Panel) -> ForecastTask:
         target_type=question_of_head(job.model.head).name,
         value_range=_value_range_of(job),
         over=job.split.over,
+        shortened=shortened,
         **_around(job),
     )
 
@@ -231,28 +267,55 @@ def _check_range(job: JobSettings, panel: Panel) -> None:
     )
 
 
-def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None]:
-    """Take out series that are too short (`data.on_short_series`); those that are to be forecast all the same."""
-    data, question = job.data, question_of_head(job.model.head)
-    if not isinstance(data, CsvSettings) or data.on_short_series == "error":
-        return source, None
-    apart = data.on_short_series == "forecast"
-    if apart and (len(source.panel) == 1 or question.forecasts_probabilities):
-        return source, None  # an only series that is too short is told the horizon that fits
-    panel, notes = without_short(
-        source.panel,
-        job.horizon,
-        context_steps=data.context_steps,
-        season_steps=data.season_steps,
-        validation=job.split.validation,
-        test=job.split.test,
-        calibration=job.split.calibration,
-        over=job.split.over,
-        fate="forecast by the pretrained network alone, and not scored," if apart else "left out",
-    )
+def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None, bool]:
+    """Take out series that are too short (`data.on_short_series`); those that are to be forecast all the same.
+
+    The third is whether all are too short to hold out a horizon: they are scored as far as they go.
+    """
+    question, panel = question_of_head(job.model.head), source.panel
+    fate = job.data.on_short_series if isinstance(job.data, CsvSettings) else "forecast"
+    apart = fate == "forecast" and len(panel) > 1 and not question.forecasts_probabilities
+    notes: tuple[str, ...] = ()
+    if isinstance(job.data, CsvSettings) and (apart or fate == "drop"):
+        told = "forecast by the pretrained network alone, and not scored," if apart else "left out"
+        try:
+            panel, notes = without_short(
+                panel,
+                job.horizon,
+                context_steps=job.data.context_steps,
+                season_steps=job.data.season_steps,
+                validation=job.split.validation,
+                test=job.split.test,
+                calibration=job.split.calibration,
+                over=job.split.over,
+                fate=told,
+            )
+        except ForecastError:  # all of them
+            if not apart:
+                raise
+    fits = splits_fit_of(job, panel, job.horizon)
+    if not fits:
+        panel = panel.take(np.flatnonzero(panel.lengths >= LEAST_STEPS))
+        notes = (_shortened_note(panel, job.horizon),)
     short = np.flatnonzero(~np.isin(source.panel.ids, panel.ids))
     forecast_apart = source.panel.take(short) if apart and len(short) else None
-    return replace(source, panel=panel, notes=(*source.notes, *notes)), forecast_apart
+    return replace(source, panel=panel, notes=(*source.notes, *notes)), forecast_apart, not fits
+
+
+def _shortened_note(panel: Panel, horizon: int) -> str:
+    """Say that no series can hold out a horizon, and how its forecast is judged all the same."""
+    if len(panel) > 1:
+        return (
+            f"no series is long enough to hold out {counted(horizon, 'row')}: each is forecast by what needs no "
+            "training, and scored once, on its last third"
+        )
+    rows = int(shortened_split(panel, horizon).train[0])
+    held_out = int(panel.lengths[0]) - rows
+    last = f"its last {counted(held_out, 'row')}" if held_out > 1 else "its last row alone"
+    return (
+        f"{counted(rows + held_out, 'row')} are too few to hold out {horizon} of them: forecast by what needs no "
+        f"training, and scored once, on {last}"
+    )
 
 
 def _with_horizon(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:
@@ -265,23 +328,21 @@ def _with_horizon(job: JobSettings, source: Source) -> tuple[JobSettings, Source
     return job.model_copy(update={"horizon": horizon}), replace(source, notes=notes)
 
 
-def _with_model(job: JobSettings, source: Source) -> tuple[JobSettings, Source]:
+def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[JobSettings, Source]:
     """Settle `model=auto`, and say what it came to."""
     if not isinstance(job.model, AutoSettings):
         return job, source
     typical = int(np.median(source.panel.lengths))
     rows = f"{counted(typical, 'row')}{' in the typical series' if len(source.panel) > 1 else ''}"
     model: ModelSettings = LstmSettings()
-    if typical >= TRAINABLE_STEPS:
+    if typical >= TRAINABLE_STEPS and not shortened:
         why = f"{rows}, enough to train a network on (from {TRAINABLE_STEPS} on)"
-    elif _has_covariates(source.panel):
+    elif _has_covariates(source.panel) and not shortened:
         why = f"{rows} are few to train a network on, but the one that was trained before reads no covariates"
     else:
         model = PretrainedSettings(reference=job.model.reference, weights=job.model.weights)
-        why = (
-            f"{rows}, and a network that is trained on fewer than {TRAINABLE_STEPS} is rarely worth it; `model=lstm` "
-            "trains one"
-        )
+        why = f"{rows}, and a network that is trained on fewer than {TRAINABLE_STEPS} is rarely worth it"
+        why = f"{rows}, too few to train a network on" if shortened else f"{why}; `model=lstm` trains one"
     source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))
     return job.model_copy(update={"model": model}), source
 

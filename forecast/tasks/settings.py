@@ -37,7 +37,7 @@ from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.baselines import BaselineSettings
 from forecast.forecasters.settings import MOST_MEMBERS, Combine, ContinuationSettings
 from forecast.inspection.settings import ProbeSettings
-from forecast.network.settings import ModelSettings
+from forecast.network.settings import ModelSettings, PretrainedSettings
 from forecast.pretraining.settings import PretrainSettings
 from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
@@ -50,6 +50,8 @@ from forecast.training.settings import TrainingSettings, check_regime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from forecast.series.panel import Panel
 
 
 class UpdateSettings(Settings):
@@ -252,3 +254,21 @@ def _kind_of(field: FieldInfo, values: Mapping[str, Any], section: str) -> type[
     if name not in one_of.kinds:
         raise ForecastError(f"`{section}.{one_of.key}` should be one of {', '.join(one_of.kinds)}, found {name!r}")
     return one_of.kinds[name]
+
+
+def splits_fit_of(job: JobSettings, panel: Panel, horizon: int) -> bool:
+    """Whether all series of a job are long enough for its splits; False: they give way, nothing has to be trained.
+
+    Raises
+    ------
+    ForecastError
+        A series that is too short, where something has to be trained or `data.on_short_series` says so.
+
+    """
+    from forecast.questions.task import splits_fit  # noqa: PLC0415 - it takes long to import
+
+    untrained = isinstance(job.model, PretrainedSettings)  # also where the data choose, `model=auto`
+    only = len(panel) == 1 or isinstance(job.data, CsvSettings)
+    shorten = untrained and only and getattr(job.data, "on_short_series", "forecast") == "forecast"
+    question, context = question_of_head(job.model.head), job.data.context_steps or 1
+    return splits_fit(panel, job.split, question, context, horizon, shorten=shorten)

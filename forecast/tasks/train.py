@@ -218,7 +218,7 @@ def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     task = prepared.task
     return evaluate(
         fits,
-        prepared.panel,
+        prepared.judged_panel,
         task.split,
         task.problem,
         prepared.job.backtest,

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from oracles import regression as oracle
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import BayesianRidge, Ridge
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -227,3 +229,26 @@ def test_a_parameter_out_of_range_is_said_in_one_line():
     panel, train = two_series()
     with pytest.raises(ForecastError, match="baseline 'r': The 'alpha' parameter of Ridge must be"):
         Regression("r", Ridge(alpha="much")).fit(panel, train, PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("regressor", "note"),
+    [
+        (KNeighborsRegressor(n_neighbors=20), "n_neighbors 6 instead of 20: there are 6 windows"),
+        (PLSRegression(n_components=9), "n_components 4 instead of 9: there are 6 windows"),
+        (
+            MLPRegressor(hidden_layer_sizes=[4], early_stopping=True),
+            "not stopped early: of 6 windows none can be spared",
+        ),
+    ],
+)
+def test_what_asks_for_more_windows_than_there_are_gives_way_and_says_so(regressor, note):
+    panel = single_series([3.0, 5.0, 4.0, 6.0, 8.0, 5.0, 7.0, 9.0, 8.0, 9.0, 11.0], np.arange(11), Calendar(freq=None))
+    fitted = Regression("it", regressor).fit(panel, np.array([11]), Problem(2, 4, 1))
+    assert fitted.notes == (note,)
+    y_hat = fitted.forecast(panel, last_origins(panel)).y_hat
+    assert np.isfinite(y_hat).all()
+    if isinstance(regressor, KNeighborsRegressor):  # all of them: the mean of what followed
+        z = fitted.differences.targets(fitted.differences.windows(panel), np.arange(3, 9)).mean(axis=0)
+        reference = fitted.differences.forecasts(fitted.differences.windows(panel), np.array([10]), z[None])
+        np.testing.assert_allclose(y_hat, reference)

@@ -130,6 +130,63 @@ def test_an_only_series_of_a_few_rows_has_a_run(tmp_path, rows, horizon):
     assert any("too short for a validation split" in note for note in result.finished.notes) == (not validated)
 
 
+@pytest.mark.parametrize(("rows", "horizon"), [(4, 24), (10, 12), (36, 24)])
+def test_an_only_series_that_holds_no_horizon_is_scored_as_far_as_it_goes(tmp_path, rows, horizon):
+    data = write_csv(tmp_path / "short.csv", {"only": rows})
+    job = small_job(data=data, model={"name": "auto"}, horizon=horizon)
+    made = train(job, tmp_path / "run", silent())
+    held_out = max(rows // 3, 1)
+    panel, test = made.prepared.panel, made.evaluation.test
+    assert made.prepared.job.model.name == "pretrained"
+    assert panel.lengths.tolist() == [rows]
+    assert int(made.prepared.task.split.train[0]) == rows - held_out
+    known = panel.cut(np.array([rows - held_out]))
+    fitted = Pretrained().fit(known, known.lengths, made.prepared.task.problem)
+    y_hat = fitted.forecast(known, last_origins(known)).y_hat[0, :held_out]
+    error = np.abs(panel.target[rows - held_out :] - y_hat).mean()
+    assert made.evaluation.scores.by_model["mae"]["pretrained"] == pytest.approx(error)
+    assert np.isfinite(test.quantiles["pretrained"]).all()
+    assert "ridge" not in test.fitted
+    assert any("ridge left out: too few rows to train on" in note for note in made.finished.notes)
+    assert "on the last row" in made.recommendation.sentence if held_out == 1 else True
+    after = rows_of(made.folder, "pretrained")
+    assert len(after) == horizon
+    assert np.isfinite([row.quantiles for row in after.values()]).all()
+    again = predict(made.folder, {"path": data["path"]}, tmp_path / "again")
+    for when, row in rows_of(again.folder, made.recommendation.model).items():
+        assert row.y_hat == pytest.approx(after[when].y_hat, rel=1e-5)
+    page = (made.folder / "report.html").read_text()
+    assert f"scored once, on its last {'row alone' if held_out == 1 else f'{held_out} rows'}" in page
+
+
+def test_a_network_that_cannot_be_trained_names_one_that_needs_no_training(tmp_path):
+    data = write_csv(tmp_path / "short.csv", {"only": 10})
+    with pytest.raises(ForecastError, match="`model=pretrained` needs no training"):
+        train(small_job(data=data, horizon=12), tmp_path / "run", silent())
+    with pytest.raises(ForecastError, match=r"10 steps, cut into .* 5 for the test"):
+        train(small_job(data=data, model=PRETRAINED, horizon=12, split__test=5), tmp_path / "run", silent())
+    strict = {**data, "on_short_series": "error"}
+    with pytest.raises(ForecastError, match="set `horizon=4` or less"):
+        train(small_job(data=strict, model=PRETRAINED, horizon=12), tmp_path / "run", silent())
+    path = tmp_path / "two.csv"
+    path.write_text("month,sales\n2024-01,3\n2024-02,5\n")
+    with pytest.raises(ForecastError, match="at least 3"):
+        train(
+            small_job(data={"name": "csv", "path": str(path)}, model=PRETRAINED, horizon=2), tmp_path / "run", silent()
+        )
+
+
+def test_a_panel_of_nothing_but_short_series_is_scored_too(tmp_path):
+    data = write_csv(tmp_path / "stores.csv", {"a": 12, "b": 9, "new": 2})
+    made = train(small_job(data=data, model=PRETRAINED, horizon=8), tmp_path / "run", silent())
+    assert set(made.evaluation.test.results["unique_id"]) == {"a", "b"}
+    scored = made.evaluation.test.results.query("model == 'pretrained'").groupby("unique_id", observed=True)["y"]
+    assert scored.count().to_dict() == {"a": 4, "b": 3}
+    forecast = rows_of(made.folder, "pretrained")
+    assert sorted({uid for uid, _ in forecast}) == ["a", "b", "new"]
+    assert np.isfinite([row.quantiles for row in forecast.values()]).all()
+
+
 def test_auto_takes_the_pretrained_network_below_its_border_and_trains_one_from_there_on(tmp_path):
     names = {}
     for rows in (TRAINABLE_STEPS - 1, TRAINABLE_STEPS):
