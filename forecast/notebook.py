@@ -82,14 +82,14 @@ def from_frame(
     name = id or ("unique_id" if "unique_id" in frame else None)
     taken = {when, name, *(c for kind in ("past", "future", "static") for c in settings.get(kind, ()))}
     numbers = [c for c in frame if c not in taken and pd.api.types.is_numeric_dtype(frame[c])]
-    what = target or ("y" if "y" in frame else _only(numbers, "target"))
-    for column in (when, what, *([name] if name else [])):
+    target_column = target or ("y" if "y" in frame else _only(numbers, "target"))
+    for column in (when, target_column, *([name] if name else [])):
         if column not in frame:
             raise ForecastError(f"the data frame has no column {column!r}: it has {', '.join(map(str, frame))}")
-    panel = make_panel(frame, unique_id=name, ds=when, y=what, **settings)
-    said = {"path": _IN_MEMORY, "time": when, "target": what, "id": name}
-    own = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-    data = check_settings(CsvSettings, {**said, **own}).model_dump(mode="json")
+    panel = make_panel(frame, unique_id=name, ds=when, y=target_column, **settings)
+    loaded = {"path": _IN_MEMORY, "time": when, "target": target_column, "id": name}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    data = check_settings(CsvSettings, {**loaded, **plain}).model_dump(mode="json")
     return replace(panel, origin=Origin({}, (), fingerprint_panel(panel), data))
 
 
@@ -134,15 +134,15 @@ def fit(
         for parent in parents:
             part = part.setdefault(parent, {})
         part[last] = value
-    own = dict(forecasters) if hasattr(forecasters, "keys") else {None: list(forecasters)}
-    listed = [(name, one) for name, ones in own.items() for one in (ones if name is None else [ones])]
+    named = dict(forecasters) if hasattr(forecasters, "keys") else {None: list(forecasters)}
+    listed = [(name, forecaster) for name, ones in named.items() for forecaster in (ones if name is None else [ones])]
     scratch = None if folder else tempfile.mkdtemp(prefix="forecast-")
     result = train(
         check_job(values),
         folder or Path(str(scratch)) / "run",
         Console(highlight=False) if verbose else silent(),
         Source(panel, facts_of(panel), origin.notes, origin.fingerprint, origin.form or PLAIN_FORM),
-        own=[as_forecaster(one, name) for name, one in listed],
+        own=[as_forecaster(forecaster, name) for name, forecaster in listed],
     )
     return Run(result.folder, panel, scratch)
 
@@ -218,13 +218,15 @@ class Run:
     def predict(self, newer: Panel | pd.DataFrame | str | Path) -> pd.DataFrame:
         """Forecast what comes after newer data with the trained network, as `forecast` gives it."""
         with tempfile.TemporaryDirectory() as scratch:
-            made = predict(self.folder, self._newer_settings(newer), Path(scratch) / "made", source=self._source(newer))
-        return _in_form(made.future, "long", self._kept(made.future))
+            result = predict(
+                self.folder, self._newer_settings(newer), Path(scratch) / "made", source=self._source(newer)
+            )
+        return _in_form(result.future, "long", self._kept(result.future))
 
     def update(self, newer: Panel | pd.DataFrame | str | Path, epochs: int = 5) -> Run:
         """Let the network go on learning from newer data; the best of old, new and one from scratch is a new run."""
         scratch = tempfile.mkdtemp(prefix="forecast-")
-        made = update(
+        updated = update(
             self.folder,
             self._newer_settings(newer),
             Path(scratch) / "run",
@@ -232,7 +234,7 @@ class Run:
             console=silent(),
             source=self._source(newer),
         )
-        return Run(made.run.folder, _as_panel(newer), scratch)
+        return Run(updated.run.folder, _as_panel(newer), scratch)
 
     def stream(self, state: str | Path | None = None, interval: float | None = 0.9) -> Stream:
         """Go on with the network row by row, after the data of the run, or from a state that `Stream.save` wrote."""
@@ -315,8 +317,8 @@ class Run:
         if isinstance(newer, (str, Path)):
             return None
         settings = self.opened.record.settings["data"]
-        said = settings if isinstance(settings, dict) else {}
-        named = {key: said.get(key) for key in ("time", "target", "id", "past", "future", "static") if said.get(key)}
+        data = settings if isinstance(settings, dict) else {}
+        named = {key: data.get(key) for key in ("time", "target", "id", "past", "future", "static") if data.get(key)}
         panel = newer if isinstance(newer, Panel) else from_frame(newer, **named)  # type: ignore[arg-type]
         return Source(panel, facts_of(panel), (), fingerprint_panel(panel))
 
@@ -330,10 +332,10 @@ def _as_panel(data: Panel | pd.DataFrame | str | Path) -> Panel:
 
 def _job_values(horizon: int, model: str, preset: str, baselines: Sequence[str] | None) -> dict[str, Any]:
     """Settings of a job as the command composes them."""
-    said = [f"horizon={horizon}", f"model={model}", f"preset={preset}"]
+    overrides = [f"horizon={horizon}", f"model={model}", f"preset={preset}"]
     if baselines is not None:
-        said.append(f"baseline=[{','.join(baselines)}]")
-    return plain_values(compose_job(CommandLine((), tuple(said))))
+        overrides.append(f"baseline=[{','.join(baselines)}]")
+    return plain_values(compose_job(CommandLine((), tuple(overrides))))
 
 
 def _in_form(table: pd.DataFrame, form: str, model: str) -> pd.DataFrame:
@@ -356,6 +358,6 @@ def _in_form(table: pd.DataFrame, form: str, model: str) -> pd.DataFrame:
 def _only(columns: Sequence[Any], what: str) -> str:
     """Return the only column that can be meant."""
     if len(columns) != 1:
-        found = ", ".join(map(str, columns)) or "none"
-        raise ForecastError(f"which column is the {what}? Found {found}: name it with `{what}=`")
+        listed = ", ".join(map(str, columns)) or "none"
+        raise ForecastError(f"which column is the {what}? Found {listed}: name it with `{what}=`")
     return str(columns[0])

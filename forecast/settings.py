@@ -95,8 +95,8 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         context = error["ctx"]
         return f"`{name}.{context['key']}` should be one of {context['known']}, found {context['value']!r}"
     if not error["loc"]:  # several settings do not go together: all of the section is no one's value
-        said = str(error["msg"]).removeprefix("Value error, ")
-        return f"`{prefix.rstrip('.')}`: {said}" if prefix else said
+        message = str(error["msg"]).removeprefix("Value error, ")
+        return f"`{prefix.rstrip('.')}`: {message}" if prefix else message
     expected = error["msg"][0].lower() + error["msg"][1:]
     expected = expected.removeprefix("value error, ").removeprefix("input should be ").split(", unable to parse")[0]
     return f"`{name}` should be {expected}, found {error['input']!r}"

@@ -212,11 +212,11 @@ def _with_csv(line: CommandLine) -> CommandLine:
         return line
     csv = () if "data" in keys else ("data=csv",)
     reads_csv = csv or "data=csv" in line.overrides
-    said = set(overridden_keys([override for override in line.overrides if override != "task=train"]))
+    keys_set = set(overridden_keys([override for override in line.overrides if override != "task=train"]))
     preset = next((one.partition("=")[2] for one in line.overrides if one.startswith("preset=")), "balanced")
-    chosen = line.sweeps or preset != "balanced" or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in said)
+    chosen = line.sweeps or preset != "balanced" or any(key.partition(".")[0] in _CHOOSES_A_MODEL for key in keys_set)
     model = ("model=auto",) if reads_csv and not chosen else ()
-    settled = line.sweeps or said & {"task", "experiment", "horizon"}
+    settled = line.sweeps or keys_set & {"task", "experiment", "horizon"}
     horizon = ("horizon=0",) if reads_csv and not settled else ()
     return CommandLine(line.flags, (*csv, *model, *horizon, *line.overrides))
 

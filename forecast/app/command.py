@@ -69,8 +69,8 @@ def _answered(arguments: Sequence[str] | None) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         return report_error(ForecastError(first_line(error)))
     except (KeyboardInterrupt, Stopped) as error:
-        said, status = ended_line(error)
-        print(f"\n{said}", file=sys.stderr)
+        line, status = ended_line(error)
+        print(f"\n{line}", file=sys.stderr)
         return status
     except OSError as error:
         return report_refusal(error)

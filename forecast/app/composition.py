@@ -105,9 +105,9 @@ def compose_sweep(line: CommandLine) -> DictConfig:
 
 def count_jobs(line: CommandLine, config: DictConfig) -> int:
     """Return how many jobs a sweep has: the combinations of all values, of the command line and the configuration."""
-    said = {override.partition("=")[0]: override for override in line.overrides}
+    overridden = {override.partition("=")[0]: override for override in line.overrides}
     swept = {str(key): f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()}
-    return math.prod(len(_values(override)) for override in {**swept, **said}.values())
+    return math.prod(len(_values(override)) for override in {**swept, **overridden}.values())
 
 
 def plain_values(config: DictConfig) -> dict[str, Any]:

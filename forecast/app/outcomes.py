@@ -107,8 +107,8 @@ def progress(folder: Path) -> str:
         return ""
     ended = [_read(path).ended for path in (folder / _FOLDER).glob("*.json")]
     done, run = len(ended), sum(at > plan["began"] for at in ended)
-    left = (time.time() - plan["began"]) / max(run, 1) * max(plan["total"] - done, 0)
-    return f" ({done} of {plan['total']}" + (f", about {_duration(left)} left)" if left else ")")
+    seconds_left = (time.time() - plan["began"]) / max(run, 1) * max(plan["total"] - done, 0)
+    return f" ({done} of {plan['total']}" + (f", about {_duration(seconds_left)} left)" if seconds_left else ")")
 
 
 def _duration(seconds: float) -> str:

@@ -32,14 +32,14 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
 
     if job.task != "train":
         raise ForecastError(f"`resume` goes on with a training, and this is `task={job.task}`: leave it out")
-    found = find_interrupted(job.resume or "latest")
-    if found.staging is None:
-        print(f"the run {shown(found.final)} is finished: there is nothing to resume")
+    interrupted = find_interrupted(job.resume or "latest")
+    if interrupted.staging is None:
+        print(f"the run {shown(interrupted.final)} is finished: there is nothing to resume")
         return None
-    started = read_started(found.staging)
+    started = read_started(interrupted.staging)
     _check_same(job.model_dump(mode="json"), started.settings, overrides)
-    print(f"resuming {shown(found.final)}")
-    return check_job(started.settings), found.final
+    print(f"resuming {shown(interrupted.final)}")
+    return check_job(started.settings), interrupted.final
 
 
 def _check_same(now: Mapping[str, Any], then: Mapping[str, Any], overrides: Sequence[str]) -> None:

@@ -109,9 +109,9 @@ def _again(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
     with importing():
         from forecast.tasks.again import again
 
-    found = again(run, folder, data, report=job.report)
-    print(found.sentence)
-    if not found.same:
+    repeated = again(run, folder, data, report=job.report)
+    print(repeated.sentence)
+    if not repeated.same:
         raise SystemExit(1)
 
 
@@ -130,9 +130,9 @@ def _train(job: JobSettings, folder: Path, source: Source, overrides: Sequence[s
 
 def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
     """Go on with an interrupted run under its own settings; say so where it is finished."""
-    found = interrupted_job(job, overrides)
-    if found is not None:
-        job, folder = found
+    interrupted = interrupted_job(job, overrides)
+    if interrupted is not None:
+        job, folder = interrupted
         _train(job, folder, _read_first(job), overrides, resumed=True)
 
 
@@ -170,7 +170,7 @@ def _continue(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path
     with importing():
         from forecast.tasks.continuation import continue_run
 
-    continued = continue_run(run, folder, data=data, asked=job.continuation, seed=job.seed, series=job.report.series)
+    continued = continue_run(run, folder, data=data, settings=job.continuation, seed=job.seed, series=job.report.series)
     print(printable("\n".join(continued.lines)))
 
 

@@ -50,8 +50,8 @@ def heeded() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.getsignal(number) for number in asked}
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in signals}
     heeded_here = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     interrupts = signal.getsignal(signal.SIGINT)
     ours, theirs = socket.socketpair()
@@ -92,8 +92,8 @@ def _end_now(number: int, _: object = None) -> None:
     error = Stopped(number)
     with suppress(Exception):
         for say in _farewell:
-            if said := say():
-                error.add_note(said)
+            if note := say():
+                error.add_note(note)
     line, status = ended_line(error)
     with suppress(OSError):
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{line}\n".encode())

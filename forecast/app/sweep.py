@@ -101,11 +101,11 @@ def _write_page(table: pd.DataFrame, folder: Path, winner: Outcome) -> None:
     from forecast.reporting.sweep import Winner, scored_on_test, write_sweep_page
     from forecast.runs.files import LEADERBOARD
 
-    said = [f"{key}={value}" for key, value in _overridden(winner).items() if not key.startswith("hydra")]
+    overrides = [f"{key}={value}" for key, value in _overridden(winner).items() if not key.startswith("hydra")]
     leaderboard, tested = folder / str(winner.job) / LEADERBOARD, None
     if leaderboard.is_file():
         tested = scored_on_test(pd.read_csv(leaderboard), str(winner.settings["model"]["name"]))
-    write_sweep_page(table, folder, winner=Winner(f"python -m forecast {shlex.join(said)}", tested))
+    write_sweep_page(table, folder, winner=Winner(f"python -m forecast {shlex.join(overrides)}", tested))
 
 
 def sweep_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:

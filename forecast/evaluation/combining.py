@@ -48,7 +48,7 @@ def combination_weights(splits: Sequence[Backtest | None], kinds: Mapping[str, K
         return dict.fromkeys(few, 1 / len(few)) if len(few) > 1 else {}
     models = [name for name in kinds if name in evidence.models]
     prior = np.array([known_of(kinds[name], rows) for name in models])
-    forecasts, y, cost = _cells([one for one in splits if one is not None and len(one.known)], models)
+    forecasts, y, cost = _cells([split for split in splits if split is not None and len(split.known)], models)
     weights = greedy_weights(forecasts, y, cost, prior, evidence.horizons)
     chosen = {name: float(weight) for name, weight in zip(models, weights, strict=True) if weight > 0}
     return chosen if len(chosen) > 1 else {}
@@ -124,11 +124,11 @@ def with_combination(backtest: Backtest, weights: Mapping[str, float], value_ran
         fit_seconds=sum(member.fit_seconds for member in members),
         forecast_seconds=sum(member.forecast_seconds for member in members),
     )
-    own = {} if forecasts.quantiles is None else {COMBINATION: forecasts.quantiles}
+    its_quantiles = {} if forecasts.quantiles is None else {COMBINATION: forecasts.quantiles}
     return replace(
         backtest,
         results=results,
         attempts=(*backtest.attempts, attempt),
         fitted={**backtest.fitted, COMBINATION: fitted},
-        quantiles={**backtest.quantiles, **own},
+        quantiles={**backtest.quantiles, **its_quantiles},
     )

@@ -52,8 +52,8 @@ def effects_of(models: Mapping[str, Fitted], panel: Panel, split: Split) -> pd.D
         else:
             rows = _partial(fitted, panel, split)
         tables.append(pd.DataFrame([{"model": name, **row} for row in rows], columns=list(EFFECT_COLUMNS)))
-    whole = pd.concat(tables, ignore_index=True) if tables else None
-    return whole if whole is not None and len(whole) else None
+    table = pd.concat(tables, ignore_index=True) if tables else None
+    return table if table is not None and len(table) else None
 
 
 def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool) -> list[dict[str, Any]]:
@@ -64,8 +64,8 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
         fit, count = fitted.fits[i], int(chosen.train_steps[i])
         columns, values, past = series.used(fitted.plan, count)
         table = np.concatenate([values[:count], past[:count]], axis=1)
-        made = table @ fit.weights
-        level = float(np.exp(made.mean()) if log else made.mean())
+        fitted_values = table @ fit.weights
+        level = float(np.exp(fitted_values.mean()) if log else fitted_values.mean())
         memory = _memory(series, fit, table, log=fitted.plan.log)
         first = int(some.offsets[i])
         times = some.times[first : first + count]
@@ -85,11 +85,11 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
 def _memory(series: SeriesDesign, fit: Fit, table: FloatArray, *, log: bool) -> float:
     """By how much what is left over, hanging together from row to row, widens variances: (1 + r) / (1 - r)."""
     y = series.y[: len(table)]
-    left = (np.log(y) if log else y) - table @ fit.weights
-    pairs = np.isfinite(left[1:]) & np.isfinite(left[:-1])
+    residuals = (np.log(y) if log else y) - table @ fit.weights
+    pairs = np.isfinite(residuals[1:]) & np.isfinite(residuals[:-1])
     if pairs.sum() < 10:
         return 1.0
-    r = float(np.corrcoef(left[1:][pairs], left[:-1][pairs])[0, 1])
+    r = float(np.corrcoef(residuals[1:][pairs], residuals[:-1][pairs])[0, 1])
     return float(np.clip((1 + r) / max(1 - r, 0.05), 1.0, 20.0)) if np.isfinite(r) else 1.0
 
 

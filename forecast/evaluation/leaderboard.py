@@ -262,8 +262,8 @@ def _naive_unbeaten(rows: pd.DataFrame, against_naive: Mapping[str, Comparison],
 
 def _lost(outcome: str, rival: str, naive_unbeaten: str | None) -> Verdict:
     """Claim nothing; say where the baseline to beat does not beat naive."""
-    beside = f", and {rival} does not beat {naive_unbeaten}" if naive_unbeaten else ""
-    return Verdict(f"{outcome}{beside}: {_NOT_SHOWN}", won=False)
+    not_beaten = f", and {rival} does not beat {naive_unbeaten}" if naive_unbeaten else ""
+    return Verdict(f"{outcome}{not_beaten}: {_NOT_SHOWN}", won=False)
 
 
 def _beats_baseline(rows: pd.DataFrame, network: str, beats: str, naive_unbeaten: str | None) -> Verdict:

@@ -178,11 +178,11 @@ class OnlineIntervals:
         moved *= _GAMMA * _SCORES
         self._place += moved if known is None else np.where(known, moved, 0.0)
 
-    def _keep(self, fresh: FloatArray) -> None:
+    def _keep(self, newest: FloatArray) -> None:
         """Let scores, (row, step, 1 or end), take the place of the oldest."""
-        if len(fresh):
-            self._scores = np.concatenate([self._scores, np.moveaxis(fresh, 0, 2)], axis=2)[:, :, -_SCORES:]
-            self._counts[0] = min(self._counts[0] + len(fresh), _SCORES)
+        if len(newest):
+            self._scores = np.concatenate([self._scores, np.moveaxis(newest, 0, 2)], axis=2)[:, :, -_SCORES:]
+            self._counts[0] = min(self._counts[0] + len(newest), _SCORES)
 
     def _sorted(self) -> FloatArray:
         """Scores in their order with places beyond both ends, (step, 1 or end, place)."""
@@ -221,7 +221,7 @@ class Drift:
 
     def update(self, values: FloatArray, forecasts: Forecasts) -> list[tuple[int, str]]:
         """Take some values in turn, (row,), and the forecasts after each; sentences with the rows that they are of."""
-        said: list[tuple[int, str]] = []
+        notes: list[tuple[int, str]] = []
         mean, width = self._mean, self._width
         for j, (y, following) in enumerate(zip(values.tolist(), forecasts.y_hat[:, 0].tolist(), strict=True)):
             if not math.isnan(y) and width > 0:
@@ -229,10 +229,10 @@ class Drift:
                 away = abs(mean - self._expected)
                 if self._outside != (away > (width / 2 if self._outside else width)):
                     self._outside = not self._outside
-                    said.append((j, self._sentence(mean)))
+                    notes.append((j, self._sentence(mean)))
             self._expecting = following
         self._mean = mean
-        return said
+        return notes
 
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Everything that changes, by name."""

@@ -172,7 +172,7 @@ def recommend(
     with_test = plain_rule(every, kinds, with_test, weights) or with_test
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     scored = intervals is not None and model in intervals.scores.index
-    found = Recommendation(
+    advice = Recommendation(
         model=model,
         why="asked for" if model == asked else _why(evidence, rule),
         horizons=evidence.horizons if evidence else 0.0,
@@ -190,8 +190,8 @@ def recommend(
         weights=dict(weights or {}) if model == COMBINATION else {},
     )
     on = _few_rows(test, problem.horizon)
-    sentence = _sentence(found, kinds, panel, by_model, on)
-    return replace(found, sentence=sentence, second=_second(found, kinds, by_model))
+    sentence = _sentence(advice, kinds, panel, by_model, on)
+    return replace(advice, sentence=sentence, second=_second(advice, kinds, by_model))
 
 
 # The choice
@@ -371,53 +371,53 @@ def _few_rows(test: Backtest, horizon: int) -> str:
 
 
 def _sentence(
-    found: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame, on: str = ""
+    advice: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame, on: str = ""
 ) -> str:
     """Say what to use, how far off it is, how much better than the plain rule, and how sure that is.
 
     `on` are the rows that it was measured on, where they are few.
     """
-    asked = ", as asked for" if found.why == "asked for" else ""
-    made_of = f", the weighted mean of {weights_in_words(found.weights)}" if found.weights else ""
-    parts = [f"use {_called(found.model, kinds)}{made_of}{asked}: {_how_far(found, panel, by_model, on)}"]
-    if not math.isnan(found.gain):
-        parts.append(_gain_in_words(found))
-    return f"{', '.join(parts)}; {_how_sure(found, kinds)}"
+    asked = ", as asked for" if advice.why == "asked for" else ""
+    made_of = f", the weighted mean of {weights_in_words(advice.weights)}" if advice.weights else ""
+    parts = [f"use {_called(advice.model, kinds)}{made_of}{asked}: {_how_far(advice, panel, by_model, on)}"]
+    if not math.isnan(advice.gain):
+        parts.append(_gain_in_words(advice))
+    return f"{', '.join(parts)}; {_how_sure(advice, kinds)}"
 
 
-def _how_far(found: Recommendation, panel: Panel, by_model: pd.DataFrame, on: str) -> str:
-    if math.isnan(found.error):
-        return f"right in {_in_100(float(by_model['accuracy'][found.model]))}"
+def _how_far(advice: Recommendation, panel: Panel, by_model: pd.DataFrame, on: str) -> str:
+    if math.isnan(advice.error):
+        return f"right in {_in_100(float(by_model['accuracy'][advice.model]))}"
     of = panel.ids[0] if len(panel) == 1 else "the values"
-    share = f", {_in_100(found.error_share)} of {of}" if found.error_share < 1 else ""
-    return f"{number(found.error)} off {on}{share}" if on else f"typically {number(found.error)} off{share}"
+    share = f", {_in_100(advice.error_share)} of {of}" if advice.error_share < 1 else ""
+    return f"{number(advice.error)} off {on}{share}" if on else f"typically {number(advice.error)} off{share}"
 
 
-def _gain_in_words(found: Recommendation) -> str:
+def _gain_in_words(advice: Recommendation) -> str:
     """Compare with the plain rule.
 
     >>> blank = dict.fromkeys(Recommendation.__dataclass_fields__)
     >>> [_gain_in_words(Recommendation(**blank | {"plain": "the last value", "gain": g})) for g in (0.31, -0.07, 0.002)]
     ['31 % less than repeating the last value', '7 % more than repeating the last value', 'as repeating the last value']
     """
-    rule = found.plain if found.plain == "the base rate" else f"repeating {found.plain}"
-    share = abs(found.gain)
+    rule = advice.plain if advice.plain == "the base rate" else f"repeating {advice.plain}"
+    share = abs(advice.gain)
     if share < 0.005:
         return f"as {rule}"
     size = f"{100 * share:.0f} %" if share < 10 else "more than ten times"
-    return f"{size} {'less' if found.gain > 0 else 'more'} than {rule}"
+    return f"{size} {'less' if advice.gain > 0 else 'more'} than {rule}"
 
 
-def _how_sure(found: Recommendation, kinds: Mapping[str, Kind]) -> str:
-    if found.why == "nothing beats it":
-        return f"in {found.horizons:.0f} horizons nothing was shown to beat it"
-    if found.runner_up is None:
+def _how_sure(advice: Recommendation, kinds: Mapping[str, Kind]) -> str:
+    if advice.why == "nothing beats it":
+        return f"in {advice.horizons:.0f} horizons nothing was shown to beat it"
+    if advice.runner_up is None:
         return "there is no other to compare it with"
-    other = _called(found.runner_up, kinds)
-    if found.why == "known of its kind":
+    other = _called(advice.runner_up, kinds)
+    if advice.why == "known of its kind":
         return f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
-    against = found.odds < 1
-    odds = 1 / max(found.odds, 1e-9) if against else found.odds
+    against = advice.odds < 1
+    odds = 1 / max(advice.odds, 1e-9) if against else advice.odds
     which = f"{other} beats it" if against else f"it beats {other}"
     return f"{_odds_in_words(odds)} that {which} on data like these"
 
@@ -437,15 +437,15 @@ def _odds_in_words(odds: float) -> str:
     return f"about {round(odds) if odds < 20 else round(odds, -1):.0f} to 1"
 
 
-def _second(found: Recommendation, kinds: Mapping[str, Kind], by_model: pd.DataFrame) -> str:
+def _second(advice: Recommendation, kinds: Mapping[str, Kind], by_model: pd.DataFrame) -> str:
     """Say that the test, had it counted, would have changed the choice."""
-    if found.turned is None:
+    if advice.turned is None:
         return ""
     metric = "mae" if "mae" in by_model else next(iter(by_model))
-    here, there = (number(float(by_model[metric][name])) for name in (found.turned, found.model))
-    errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(str(metric))} {here} against {there}"
+    before, now = (number(float(by_model[metric][name])) for name in (advice.turned, advice.model))
+    errors = f"{before} off against {now}" if metric == "mae" else f"{metric_label(str(metric))} {before} against {now}"
     return (
-        f"the test, which had no say in this, has changed its mind: with it {_called(found.turned, kinds)} would be "
+        f"the test, which had no say in this, has changed its mind: with it {_called(advice.turned, kinds)} would be "
         f"chosen ({errors} there)"
     )
 

@@ -61,11 +61,11 @@ def write_graphs(run: Run, folder: Path) -> dict[str, Any]:
         described[name] = traced.described()
     runs = {name: _session(runtime, content) for name, content in files.items()}
     worst = check(run, graph, runs.get(CONTEXT), runs.get(STEP))
-    told = _told(run, graph, described, {"onnxruntime": runtime.__version__, "largest_difference": worst})
+    description = _content_of(run, graph, described, {"onnxruntime": runtime.__version__, "largest_difference": worst})
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    (folder / NAMES).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return told
+    (folder / NAMES).write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return description
 
 
 class _Traced(nn.Module):
@@ -145,17 +145,17 @@ class _Traced(nn.Module):
                 shapes[name][1] = steps
         for name in shapes.keys() & {"ahead", "times"}:
             shapes[name][1] = f"{steps} + {self.graph.reach}"
-        told = {
+        by_name = {
             n: {"shape": shapes[n], "type": str(part.dtype).removeprefix("torch.")}
             for n, part in (named | self.outputs).items()
         }
         after = [name for name in self.outputs if name.endswith("_after")]
         before = {name: f"{name.removesuffix('_after')}_before" for name in after}
         return {
-            "inputs": {name: told[name] for name in self.inputs},
-            "outputs": {name: told[name] for name in self.outputs if name not in after},
+            "inputs": {name: by_name[name] for name in self.inputs},
+            "outputs": {name: by_name[name] for name in self.outputs if name not in after},
             "state": [
-                {**({"input": before[name]} if self.state else {}), "output": name, **told[name]} for name in after
+                {**({"input": before[name]} if self.state else {}), "output": name, **by_name[name]} for name in after
             ],
         }
 
@@ -210,7 +210,7 @@ _MEANING = {
 }
 
 
-def _told(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+def _content_of(run: Run, graph: Graph, described: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     """Everything that a program needs to know to use the graphs."""
     record, calendar, target = run.record, run.calendar, channels_of(run.record)[0]
     meaning = dict(_MEANING)

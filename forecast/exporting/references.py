@@ -81,8 +81,8 @@ class _Rows:
     def moving_mean(self, steps: int) -> Tensor:
         """Mean of the last so many values, of fewer where the series is younger."""
         sums = torch.cat([torch.zeros_like(self.table[:, :1]), self.table.cumsum(dim=1)], dim=1)
-        ends, begins = self.place + 1, self.place + 1 - steps
-        return (sums[:, ends] - sums[:, begins]) / self.steps.clamp(max=float(steps))
+        ends, starts = self.place + 1, self.place + 1 - steps
+        return (sums[:, ends] - sums[:, starts]) / self.steps.clamp(max=float(steps))
 
     def _at(self, table: Tensor, back: Tensor) -> Tensor:
         """What a table holds so many steps before each row, (batch or 1, row, step) -> (batch, row, step)."""

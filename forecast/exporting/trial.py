@@ -110,18 +110,18 @@ def _difference(graph: Graph, batch: _Batch, outputs: Feed, steps: int, where: s
     """Return the largest difference of the outputs after so many steps; refuse one that is too large."""
     worst = 0.0
     for name, expected in batch.expected.items():
-        found, wanted = outputs[name], expected[:, steps - batch.first]
-        if found.shape != wanted.shape:
-            raise ForecastError(f"the ONNX graph was not written: its {name} has the shape {found.shape} after {where}")
-        unit = batch.unit.reshape(-1, *[1] * (found.ndim - 1))
+        given, forecast = outputs[name], expected[:, steps - batch.first]
+        if given.shape != forecast.shape:
+            raise ForecastError(f"the ONNX graph was not written: its {name} has the shape {given.shape} after {where}")
+        unit = batch.unit.reshape(-1, *[1] * (given.ndim - 1))
         if graph.log:  # shares of the value: of quantiles that widths have moved, of the forecast
-            middle = outputs["forecast"].reshape(*outputs["forecast"].shape, *[1] * (found.ndim - 2))
-            unit = np.maximum(np.abs(wanted), middle)
+            middle = outputs["forecast"].reshape(*outputs["forecast"].shape, *[1] * (given.ndim - 2))
+            unit = np.maximum(np.abs(forecast), middle)
         if name == "quantiles":  # of one far out, shares of how far
-            far = np.abs(wanted - outputs["forecast"][..., None])
+            far = np.abs(forecast - outputs["forecast"][..., None])
             unit = np.maximum(unit, np.where(np.isfinite(far), far, 0.0))
         with np.errstate(invalid="ignore"):  # infinite quantiles
-            apart = np.where(found == wanted, 0.0, np.abs(found - wanted)) / unit
+            apart = np.where(given == forecast, 0.0, np.abs(given - forecast)) / unit
         largest = float(np.max(np.where(np.isnan(apart), np.inf, apart)))
         if largest > TOLERANCE:
             raise ForecastError(
@@ -200,8 +200,8 @@ def _values(
 
 def _times(shape: tuple[int, int], rng: np.random.Generator) -> TimeArray:
     """Make up times of steps, (series, step), over some years."""
-    begins = rng.integers(0, 60 * 365 * 86_400, size=(shape[0], 1))
-    seconds = begins + np.arange(shape[1]) * rng.integers(3_600, 40 * 86_400, size=(shape[0], 1))
+    starts = rng.integers(0, 60 * 365 * 86_400, size=(shape[0], 1))
+    seconds = starts + np.arange(shape[1]) * rng.integers(3_600, 40 * 86_400, size=(shape[0], 1))
     return seconds.astype("datetime64[s]").astype("datetime64[ns]")
 
 

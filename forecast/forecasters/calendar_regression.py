@@ -197,8 +197,8 @@ class FittedCalendarRegression:
     def notes(self) -> tuple[str, ...]:
         """Say what it is made of."""
         parts = dict.fromkeys(column.part for column in self.fits[0].columns)
-        made = "of the logarithm" if self.plan.log else "of the value"
-        return (f"a regression {made} on {listed(list(parts))}",)
+        scale = "of the logarithm" if self.plan.log else "of the value"
+        return (f"a regression {scale} on {listed(list(parts))}",)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast each origin by the latest fit before it, and carry on what has been left over lately."""
@@ -240,8 +240,8 @@ def _fit_rows(series: SeriesDesign, plan: Plan, rows: int) -> Fit:
     for _ in range(4):  # the variance of what is left over, and the shrinkage that it asks for
         factor = cho_factor(gram + np.diag(variance * precision + 1e-9))
         weights = cho_solve(factor, cross)
-        left = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)
-        variance = max(left / max(len(z) - len(weights) / 2, len(z) / 2, 1.0), 1e-6)
+        residual_squares = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)
+        variance = max(residual_squares / max(len(z) - len(weights) / 2, len(z) / 2, 1.0), 1e-6)
     covariance = variance * cho_solve(factor, np.eye(len(weights))) * unit**2
     weights = weights * unit
     weights[0] += level
@@ -252,8 +252,8 @@ def _forecasts_of(
     series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps: IntArray, horizon: int
 ) -> FloatArray:
     """Forecast a series after some of its steps, (origin, horizon), by a fit of its first rows."""
-    regression, left = _regression(series, plan, fit, rows)
-    forecasts: FloatArray = _carried(regression, _level(left, plan.smoothing), plan.decay, steps, horizon)
+    regression, residuals = _regression(series, plan, fit, rows)
+    forecasts: FloatArray = _carried(regression, _level(residuals, plan.smoothing), plan.decay, steps, horizon)
     return np.exp(forecasts) if plan.log else forecasts
 
 
@@ -275,10 +275,10 @@ def _regression(series: SeriesDesign, plan: Plan, fit: Fit, rows: int) -> tuple[
     return regression, target - regression.ahead[: len(target)] - regression.past
 
 
-def _level(left: FloatArray, smoothing: float) -> FloatArray:
+def _level(residuals: FloatArray, smoothing: float) -> FloatArray:
     """Exponential mean of what is left over, (row,), a missing one standing for the one before."""
-    seen = np.maximum.accumulate(np.where(np.isfinite(left), np.arange(len(left)), -1))
-    filled = np.where(seen >= 0, np.nan_to_num(left)[seen], 0.0)
+    seen = np.maximum.accumulate(np.where(np.isfinite(residuals), np.arange(len(residuals)), -1))
+    filled = np.where(seen >= 0, np.nan_to_num(residuals)[seen], 0.0)
     return np.asarray(lfilter([smoothing], [1.0, smoothing - 1.0], filled))
 
 
@@ -334,9 +334,9 @@ class _Judge:
             if not np.isfinite(truth).any():
                 continue
             unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0
-            regression, left = _regression(series, plan, _fit_rows(series, plan, rows), rows)
+            regression, residuals = _regression(series, plan, _fit_rows(series, plan, rows), rows)
             for i, smoothing in enumerate(_SMOOTHING):
-                level = _level(left, smoothing)
+                level = _level(residuals, smoothing)
                 for j, decay in enumerate(_DECAY):
                     y_hat = _carried(regression, level, decay, steps, self.horizon)
                     with np.errstate(over="ignore"):

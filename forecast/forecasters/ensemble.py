@@ -182,8 +182,8 @@ class LiveEnsemble:
     def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
         """Go on from where `memory` was taken."""
         for i, member in enumerate(self.members):
-            own = f"member{i}."
-            member.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
+            prefix = f"member{i}."
+            member.remember({name.removeprefix(prefix): a for name, a in memory.items() if name.startswith(prefix)})
 
     def _combined(self, by_member: Sequence[Forecast]) -> Forecast:
         first = by_member[0]

@@ -233,11 +233,11 @@ class Live:
 
     def _one_by_one(self, values: FloatArray, missing: BoolArray, pasts: Sequence[Any]) -> Forecasts:
         """Do `update_many` by `update`."""
-        made = []
+        forecasts = []
         for value, hidden, past in zip(values.tolist(), missing.tolist(), pasts, strict=True):
             known = value if self._covariates.may_miss or not hidden else self._buffer.latest
-            made.append(self.update(known, past))
-        return joined_forecasts(made)
+            forecasts.append(self.update(known, past))
+        return joined_forecasts(forecasts)
 
     def _count(self, steps: int) -> None:
         """Count steps from a time that is near."""
@@ -337,14 +337,14 @@ def _forward_filled(values: FloatArray, missing: BoolArray, before: FloatArray) 
     return filled
 
 
-def joined_forecasts(made: Sequence[Forecast]) -> Forecasts:
+def joined_forecasts(forecasts: Sequence[Forecast]) -> Forecasts:
     """Put forecasts of one series, each after another row, together: (step, horizon)."""
-    quantiles = [forecast.quantiles for forecast in made if forecast.quantiles is not None]
-    chances = [forecast.probabilities for forecast in made if forecast.probabilities is not None]
+    quantiles = [forecast.quantiles for forecast in forecasts if forecast.quantiles is not None]
+    probabilities = [forecast.probabilities for forecast in forecasts if forecast.probabilities is not None]
     return Forecasts(
-        np.concatenate([forecast.y_hat for forecast in made]),
+        np.concatenate([forecast.y_hat for forecast in forecasts]),
         np.concatenate(quantiles) if quantiles else None,
-        probabilities=np.concatenate(chances) if chances else None,
+        probabilities=np.concatenate(probabilities) if probabilities else None,
     )
 
 

@@ -85,20 +85,20 @@ class _FittedOwn:
             It gives another number of values than the horizon has steps.
 
         """
-        made = [
+        forecasts = [
             self._from(past.target[past.offsets[series] : past.offsets[series] + step + 1])
             for series, step in zip(origins.series.tolist(), origins.steps.tolist(), strict=True)
         ]
-        return Forecasts(np.stack(made) if made else np.empty((0, self.horizon)))
+        return Forecasts(np.stack(forecasts) if forecasts else np.empty((0, self.horizon)))
 
     def chosen(self) -> Forecaster:
         """Return the forecaster: nothing is chosen."""
         return self.forecaster
 
     def _from(self, values: FloatArray) -> FloatArray:
-        own = copy.deepcopy(self.forecaster.own)
-        own = own.fit(values.copy()) or own
-        made = np.asarray(own.forecast(self.horizon), dtype=np.float64).reshape(-1)
-        if len(made) != self.horizon:
-            raise ForecastError(f"`forecast({self.horizon})` of {self.forecaster.name} gave {len(made)} values")
-        return made
+        estimator = copy.deepcopy(self.forecaster.own)
+        estimator = estimator.fit(values.copy()) or estimator
+        y_hat = np.asarray(estimator.forecast(self.horizon), dtype=np.float64).reshape(-1)
+        if len(y_hat) != self.horizon:
+            raise ForecastError(f"`forecast({self.horizon})` of {self.forecaster.name} gave {len(y_hat)} values")
+        return y_hat

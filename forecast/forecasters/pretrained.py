@@ -66,12 +66,12 @@ def network_of(tensors: Arrays) -> PretrainedNetwork:
     """
     with torch.device("meta"):
         skeleton = PretrainedNetwork()
-    wanted = {f"network.{name}": (str(part.dtype), tuple(part.shape)) for name, part in skeleton.state_dict().items()}
-    for name in sorted(wanted.keys() | tensors.keys()):
-        found = (f"torch.{tensors[name].dtype}", tensors[name].shape) if name in tensors else None
-        if wanted.get(name) != found:
+    expected = {f"network.{name}": (str(part.dtype), tuple(part.shape)) for name, part in skeleton.state_dict().items()}
+    for name in sorted(expected.keys() | tensors.keys()):
+        saved = (f"torch.{tensors[name].dtype}", tensors[name].shape) if name in tensors else None
+        if expected.get(name) != saved:
             raise ForecastError(
-                f"saved array {name!r} should be {wanted.get(name, 'nothing')}, found {found or 'nothing'}: "
+                f"saved array {name!r} should be {expected.get(name, 'nothing')}, found {saved or 'nothing'}: "
                 f"the weights do not belong to the pretrained network of this version"
             )
     network = PretrainedNetwork()
@@ -278,8 +278,8 @@ class LivePretrained:
         last: Any = memory["last"].astype(self._last.dtype)
         self._last, self._rows_since = last, int(memory["rows"][0])
         for i, bank in enumerate(self._banks):
-            own = f"bank{i}."
-            bank.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
+            prefix = f"bank{i}."
+            bank.remember({name.removeprefix(prefix): a for name, a in memory.items() if name.startswith(prefix)})
             self._contexts[i] = torch.from_numpy(memory[f"context{i}"])
             parts = [torch.from_numpy(memory[f"state{i}.{j}"]) for j in range(len(self._states[i] or ()))]
             self._states[i] = (parts[0], parts[1])

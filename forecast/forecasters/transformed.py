@@ -180,11 +180,11 @@ class LiveTransformed:
             raise ForecastError(
                 f"`data.transform=log` needs values above zero, found {np.nanmin(values):g}: train without it"
             )
-        made = self.live.update_many(np.log(values), pasts)
+        logs = self.live.update_many(np.log(values), pasts)
         if self.question.binary:
-            return made
+            return logs
         with np.errstate(over="ignore"):
-            return Forecasts(np.exp(made.y_hat), None if made.quantiles is None else np.exp(made.quantiles))
+            return Forecasts(np.exp(logs.y_hat), None if logs.quantiles is None else np.exp(logs.quantiles))
 
     @property
     def known_steps(self) -> int | None:

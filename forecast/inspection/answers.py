@@ -97,9 +97,9 @@ class AnswerKind:
         """Errors as they are shown, of root mean squared ones."""
         return np.asarray(roots, dtype=np.float64)
 
-    def absolute_error(self, misses: FloatArray) -> FloatArray:
+    def absolute_error(self, differences: FloatArray) -> FloatArray:
         """What is averaged of absolute differences between forecasts and outcomes."""
-        return misses
+        return differences
 
     def perfect(self, ahead: FloatArray) -> FloatArray:
         """The perfect answer to exp(iwt), divided by it, where exp(iwh) is `ahead`."""
@@ -171,9 +171,9 @@ class _Rises(AnswerKind):
         """Brier scores, of their roots."""
         return np.asarray(roots, dtype=np.float64) ** 2
 
-    def absolute_error(self, misses: FloatArray) -> FloatArray:
+    def absolute_error(self, differences: FloatArray) -> FloatArray:
         """Squares, whose mean is the Brier score."""
-        return misses**2
+        return differences**2
 
     def perfect(self, ahead: FloatArray) -> FloatArray:
         """Of the change that is to come: exp(iw(t + h)) - exp(iwt), divided by exp(iwt)."""

@@ -120,7 +120,7 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
     taught = _taught(double, sample.batch, seed)
     gradients = _gradients(double, sample, taught)
     singles = _single_gradients(network, sample, taught)
-    whole = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
+    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
     generator = torch.Generator().manual_seed(seed)
     tensors = []
     for name, parameter in double.named_parameters():
@@ -133,7 +133,7 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
         ]
         errors = [point.error for point in points if not point.corner]
         # relative to the tensor's own gradient, but not to one that is next to nothing of the whole
-        single = float((singles[name] - gradient).norm()) / max(float(gradient.norm()), 1e-6 * whole, 1e-300)
+        single = float((singles[name] - gradient).norm()) / max(float(gradient.norm()), 1e-6 * norm, 1e-300)
         corners = len(points) - len(errors)
         error = max(errors, default=math.nan)
         tensors.append(TensorCheck(name, tuple(gradient.shape), error, single, len(points), corners))
@@ -272,10 +272,10 @@ def _part(batch: Batch, start: int, end: int) -> Batch:
     )
 
 
-def _of(some: int, whole: int, thing: str) -> str:
+def _of(some: int, total: int, noun: str) -> str:
     """Say how many of how many."""
-    plural = thing if whole == 1 else thing + "s"
-    return f"{some} {plural}" if some == whole else f"{some} of {whole} {plural}"
+    plural = noun if total == 1 else noun + "s"
+    return f"{some} {plural}" if some == total else f"{some} of {total} {plural}"
 
 
 # The table, and the verdict in words.

@@ -245,15 +245,15 @@ def headline(cut: Cut, kind: AnswerKind, network: str, series: str) -> str:
 
 def _lost(cut: Cut, kind: AnswerKind) -> float:
     """How much larger the error is without any past, as a share of the error with it."""
-    bare, whole = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
-    return bare / whole - 1 if whole > 0 else 0.0
+    bare, with_all = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
+    return bare / with_all - 1 if with_all > 0 else 0.0
 
 
 def _cut_says(cut: Cut, kind: AnswerKind = VALUES) -> str:
     """Say what cutting the past off costs."""
-    bare, whole = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
+    bare, with_all = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
     alone = f"{kind.error} {number(bare, 4)} where only the origin's own row is read"
-    errors = f"{alone}, {number(whole, 4)} with the whole past"
+    errors = f"{alone}, {number(with_all, 4)} with the whole past"
     if not cut.fall.length and cut.fall.length is not None:
         return f"With its past cut off at the origin the network errs no more than with all of it ({errors})."
     ends = (

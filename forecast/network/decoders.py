@@ -121,8 +121,8 @@ class AheadReader(nn.Module):
 
     def forward(self, features: Tensor, ahead: Tensor) -> Tensor:
         """(..., feature), (..., span, column) -> (..., horizon, size)."""
-        own = self.weights.out_features // self.size
-        weights = self.weights(features).unflatten(-1, (own, self.size))  # A, (..., known, size)
+        known_features = self.weights.out_features // self.size
+        weights = self.weights(features).unflatten(-1, (known_features, self.size))  # A, (..., known, size)
         run = _run_of(ahead)
         steps = ahead if run is None else run
         signals = self.signals(steps)

@@ -144,11 +144,11 @@ def train(
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
     start, step, losses = time.monotonic(), 0, list[float]()
 
-    def gone() -> float:
+    def share_done() -> float:
         """Return the share of the training that is done."""
         return step / steps if steps else (time.monotonic() - start) / seconds
 
-    while (done := gone()) < 1 or not step:
+    while (done := share_done()) < 1 or not step:
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
         batch = draw_batch(np.random.default_rng([seed, step]))
@@ -162,6 +162,6 @@ def train(
                 mean.lerp_(part, max(1 - _AVERAGING, 1 / (step + 1)))
         step += 1
         losses.append(loss.item())
-        if report and (step % 50 == 0 or gone() >= 1):
+        if report and (step % 50 == 0 or share_done() >= 1):
             report(step, float(np.mean(losses[-200:])))
     return averaged

@@ -188,8 +188,8 @@ def match_name(names: Sequence[str], wanted: str, setting: str) -> str:
             f"{len(twins)} columns of the file are called {wanted!r} and differ: set {either}, counted from the left"
         )
     near = difflib.get_close_matches(normal.casefold(), [name.casefold() for name in names], n=1)
-    meant = [name for name in names if near and name.casefold() == near[0]]
-    hint = f"did you mean {meant[0]!r}? " if meant else ""
+    alike = [name for name in names if near and name.casefold() == near[0]]
+    hint = f"did you mean {alike[0]!r}? " if alike else ""
     raise ForecastError(f"`{setting}` {wanted!r} is no column of the file: {hint}the file has {listed(names)}")
 
 

@@ -294,8 +294,8 @@ def _cut_workbook(content: Content, settings: FileSettings) -> Grid:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_written(rows[sheet]))
     grid = cut_text(text.getvalue(), settings.model_copy(update={"delimiter": "comma", "quote": None}), content.name)
-    found = tuple(pair for pair in grid.found if pair[0] != "delimiter")
-    return replace(grid, found=(("format", f"workbook, sheet {sheet!r}"), *found))
+    facts = tuple(pair for pair in grid.found if pair[0] != "delimiter")
+    return replace(grid, found=(("format", f"workbook, sheet {sheet!r}"), *facts))
 
 
 def _written(rows: Sequence[Sequence[Any]]) -> list[tuple[str, ...]]:

@@ -163,7 +163,7 @@ def _steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> _
     days = stamps // NS_PER_DAY
     trading_days = TradingDays(calendar.weekmask, calendar.holidays).between(days * NS_PER_DAY)
     overnight = (np.diff(days) > 0) & (trading_days - 1 <= days_off.run)
-    head, tail = _beside(stamps, calendar.sessions)
+    head, tail = _steps_around(stamps, calendar.sessions)
     half = np.ones(len(days), dtype=np.bool_)
     if days_off.half_days != "all":
         half = np.isin(days, np.array(days_off.half_days, dtype="datetime64[D]").astype(np.int64))
@@ -172,7 +172,7 @@ def _steps_missing(times: TimeArray, calendar: Calendar, days_off: DaysOff) -> _
     return _Missing(np.where(overnight, tail, missing), np.where(overnight, head, 0), edges)
 
 
-def _beside(stamps: IntArray, sessions: Sequence[int]) -> tuple[IntArray, IntArray]:
+def _steps_around(stamps: IntArray, sessions: Sequence[int]) -> tuple[IntArray, IntArray]:
     """Steps of each row's day before it and after it, both (row,)."""
     slots = np.array(sessions, dtype=np.int64)
     second = (stamps // NS_PER_SECOND + MONDAY) % SECONDS_PER_WEEK  # of the week

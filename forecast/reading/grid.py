@@ -190,12 +190,12 @@ def _commented(text: str, dialect: Dialect, header: Header) -> Header:
 
 def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:
     """Describe dialect and header for the report."""
-    found = [("delimiter", NAMES.get(dialect.delimiter, repr(dialect.delimiter)))]
+    facts = [("delimiter", NAMES.get(dialect.delimiter, repr(dialect.delimiter)))]
     if dialect.quote == "'":
-        found.append(("quotes", "single"))
+        facts.append(("quotes", "single"))
     if header.kind:
-        found.append(("header", header.kind))
-    return tuple(found)
+        facts.append(("header", header.kind))
+    return tuple(facts)
 
 
 def _after_lines(text: str, count: int) -> str:

@@ -107,15 +107,15 @@ def place_hours(
 def _counted_through(days: IntArray, number: IntArray, timezone: str) -> tuple[IntArray, IntArray] | None:
     """Midnight in UTC and hours of each row's day, both (row,), if hours count through; None: they follow the clock."""
     different, of_row = np.unique(days, return_inverse=True)
-    begins = wall_to_utc(different.astype("datetime64[ns]"), timezone).astype(np.int64)
+    starts = wall_to_utc(different.astype("datetime64[ns]"), timezone).astype(np.int64)
     ends = wall_to_utc((different + _DAY_NS).astype("datetime64[ns]"), timezone).astype(np.int64)
-    length = (ends - begins) // _HOUR_NS  # (day,)
+    length = (ends - starts) // _HOUR_NS  # (day,)
     highest = np.zeros(len(different), dtype=np.int64)
     np.maximum.at(highest, of_row, number)
     short = (length == 23) & (highest >= 23)
     if not ((length == 25) & (highest == 25)).any() and not (short.any() and (highest[short] == 23).all()):
         return None
-    return begins[of_row], length[of_row]
+    return starts[of_row], length[of_row]
 
 
 def _code(cells: pa.StringArray) -> str:

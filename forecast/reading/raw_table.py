@@ -134,8 +134,8 @@ def check_sizes(series: Sequence[RawSeries]) -> None:
     """
     for raw in series:
         largest = float(np.abs(_known(raw.values)).max(initial=0.0))
-        beside = 0.0 if raw.covariates is None else float(np.abs(_known(raw.covariates)).max(initial=0.0))
-        if max(largest, beside) > _LARGEST:
+        largest_covariate = 0.0 if raw.covariates is None else float(np.abs(_known(raw.covariates)).max(initial=0.0))
+        if max(largest, largest_covariate) > _LARGEST:
             _refuse_large(raw)
         if 0 < largest < 1 / _LARGEST:
             raise ForecastError(

@@ -106,20 +106,20 @@ def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowT
     for field, name in zip(choice.fields, choice.columns, strict=True):
         parts[field], whole = read_part(_texts(grid, name), field)
         good &= whole
-    found = " + ".join(choice.columns)
+    columns = " + ".join(choice.columns)
     template = "".join(_ISO_PARTS[field] for field in choice.fields)
     if choice.fields[-1] == "hour" and are_numbered(grid.sample(choice.columns[-1]), choice.columns[-1]):
         parts.pop("hour")
         ns, real = compose(parts, len(grid))
         style = TimeStyle(template.removesuffix(" %H:00"), choice.columns, choice.fields)
-        days = RowTimes(ns.astype("datetime64[ns]"), good & real, style, found)
+        days = RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns)
         return _with_numbered_hours(days, grid, choice.columns[-1], settings)
     ns, real = compose(parts, len(grid))
     template = template.replace(":00:%M", ":%M")
     if "week" in choice.fields:
         template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
-    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, found)
+    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns)
 
 
 def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
@@ -145,14 +145,14 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
-    found = _describe(" + ".join(choice.columns), times.timezone, *words)
+    description = _describe(" + ".join(choice.columns), times.timezone, *words)
     if choice.kind == "date and clock":
         if are_numbered(grid.sample(choice.columns[1]), choice.columns[1]):
             style = replace(style, columns=choice.columns, fields=choice.fields)
-            days = RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+            days = RowTimes(ns.astype("datetime64[ns]"), good, style, description, notes)
             return _with_numbered_hours(days, grid, choice.columns[1], settings)
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
-    return RowTimes(ns.astype("datetime64[ns]"), good, style, found, notes)
+    return RowTimes(ns.astype("datetime64[ns]"), good, style, description, notes)
 
 
 def _refuse_swapped(grid: Grid, name: str, row: int) -> None:

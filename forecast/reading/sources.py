@@ -135,11 +135,11 @@ def _bundled(file: str, what: str) -> Path:
 
 def _load_sinewave(settings: SinewaveSettings, _symbols: tuple[str, ...]) -> Source:
     panel = make_sinewave(settings)
-    found = {
+    facts = {
         "wave": f"{settings.frequency:g} Hz sampled at {settings.sampling_rate:g} Hz, noise {settings.noise:g}",
         "rows": f"{len(panel.target):,} ({settings.sampling_rate / settings.frequency:g} a period)",
     }
-    return Source(panel, found, (), fingerprint_panel(panel))
+    return Source(panel, facts, (), fingerprint_panel(panel))
 
 
 def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
@@ -159,10 +159,10 @@ def _load_csv(settings: CsvSettings, symbols: tuple[str, ...], *, offers: bool =
     if settings.on_short_series == "drop" and settings.target_at == "every":
         raw = _without_empty(raw)
     assembled = assemble(raw, settings, settings.timezone, target_at=settings.target_at)
-    found, notes = {**raw.found, **assembled.found}, (*raw.notes, *assembled.notes)
+    facts, notes = {**raw.found, **assembled.found}, (*raw.notes, *assembled.notes)
     if offers and raw.unused:
         notes += (raw.unused,)
-    source = Source(assembled.panel, found, notes, raw.fingerprint, raw.form)
+    source = Source(assembled.panel, facts, notes, raw.fingerprint, raw.form)
     return _of_symbols(source, symbols) if settings.symbols else source
 
 
@@ -173,12 +173,12 @@ def _load_text(settings: TextSettings, symbols: tuple[str, ...]) -> Source:
 
 def _load_addition(settings: AdditionSettings, _symbols: tuple[str, ...]) -> Source:
     panel = make_addition(settings)
-    found = {
+    facts = {
         "sums": f"{settings.sums:,} of {settings.shortest} to {settings.longest} binary digits, then "
         f"{settings.longer_sums:,} of {settings.longer}",
         "rows": f"{len(panel.target):,}",
     }
-    return Source(panel, found, (), fingerprint_panel(panel))
+    return Source(panel, facts, (), fingerprint_panel(panel))
 
 
 def _of_symbols(source: Source, symbols: tuple[str, ...]) -> Source:

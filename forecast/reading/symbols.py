@@ -87,9 +87,9 @@ def read_characters(settings: TextSettings, bundled: Path) -> Text:
         raise ForecastError(f"{written.where} holds {what}: expected a text")
     repeated = f" ({len(plain):,}, {settings.repeat:,} times)" if settings.repeat > 1 else ""
     broken = f" ({len(text):,} with syllables as jamo)" if settings.jamo else ""
-    found = {**written.found, "characters": f"{len(lines):,}{repeated}{broken}"}
+    facts = {**written.found, "characters": f"{len(lines):,}{repeated}{broken}"}
     notes = ("line ends are read as \\n, which some were not",) if plain != written.text else ()
-    return Text(codes, symbols, found, notes, written.fingerprint)
+    return Text(codes, symbols, facts, notes, written.fingerprint)
 
 
 class _Written(NamedTuple):

@@ -90,12 +90,12 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     series = _series(grid, times, identity, columns, covariates)
     if not any(len(raw.values) for raw in series):
         raise ForecastError(f"{file!r} has no row that can be read: set `data.time_format` or `data.decimal`")
-    found = dict(grid.found) | notation_words(columns) | {"time": times.found}
+    facts = dict(grid.found) | notation_words(columns) | {"time": times.found}
     if identity:
-        found["id"] = f"{identity} ({len(series) // len(columns)} series)"
-    found["target"] = roles.words
+        facts["id"] = f"{identity} ({len(series) // len(columns)} series)"
+    facts["target"] = roles.words
     if covariates.channels:
-        found["covariates"] = covariates.words
+        facts["covariates"] = covariates.words
     unused = ""
     if roles.layout == "long":
         used = [*roles.targets, *roles.covariates, *roles.time.columns, *ids, str(identity), grid.file_column]
@@ -105,7 +105,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     return RawTable(
         series,
         times.style,
-        found,
+        facts,
         notes=(*grid.notes, *roles.notes, *times.notes, *doubts, *dropped, *constant),
         fingerprint=fingerprint,
         channels=covariates.channels,

@@ -84,7 +84,7 @@ def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
     named = match_names(grid.names, settings.id, "data.id")
     groups = [group for group in _groups(grid, named, settings) if settings.layout or _enough(*group)]
     for part, steps in groups if settings.layout != "rows" else ():
-        pivot = _pivot(grid, part, steps, _beside(grid, steps), named)
+        pivot = _pivot(grid, part, steps, _other_columns(grid, steps), named)
         times = match_names(grid.names, settings.time, "data.time") if pivot and settings.time else ()
         if pivot and (not times or set(times) == {*pivot.rows.values()}):
             return pivot
@@ -97,7 +97,7 @@ def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
     if settings.layout == "rows":
         return _rows(grid, groups, named, settings)
     for part, steps in groups if settings.time is None else ():
-        labels = _beside(grid, steps)
+        labels = _other_columns(grid, steps)
         rows = filled_rows(grid, steps, settings)
         ids = _ids(grid, named or labels, rows, any_kind=bool(named))
         if not ids and part == "times" and labels == [grid.names[0]]:
@@ -107,7 +107,7 @@ def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
     return None
 
 
-def _beside(grid: Grid, steps: Sequence[str]) -> list[str]:
+def _other_columns(grid: Grid, steps: Sequence[str]) -> list[str]:
     """Columns that hold no steps."""
     among = set(steps)
     return [name for name in grid.names if name not in among]
@@ -125,7 +125,7 @@ def _rows(
         part, steps = "numbers", tuple(numeric or left)
     if not steps:
         raise ForecastError("`data.layout=rows` needs values after the id, and there is one column: check the file")
-    labels = _beside(grid, steps)
+    labels = _other_columns(grid, steps)
     ids = named or _ids(grid, labels, filled_rows(grid, steps, settings)) or (labels[0],) if labels else first
     steps = tuple(name for name in steps if name not in ids)
     part = part if part in {"times", "year"} else "numbers"

@@ -171,10 +171,10 @@ class Reference:
         """
         past = past.target_alone()
         bounds = _bounds(past, train_steps) if self.reads_level else self.bounds
-        fresh = replace(self, centre=_centres(past, train_steps), bounds=bounds)
+        refitted = replace(self, centre=_centres(past, train_steps), bounds=bounds)
         if self.name not in CRITERIA:
-            return fresh
-        return replace(fresh, weights=_blend_weights(fresh, past, train_steps, left_out))
+            return refitted
+        return replace(refitted, weights=_blend_weights(refitted, past, train_steps, left_out))
 
     def _blend(self, features: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
         """Forecasts of the steps t + `ahead`, y_t + sum_j w_j (term_j - y_t), (row, step)."""

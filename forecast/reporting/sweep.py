@@ -71,10 +71,10 @@ def scored_on_test(leaderboard: pd.DataFrame, network: str) -> str:
     measure = next(name for name in RANKING_METRICS if name in leaderboard)
     scores = leaderboard.set_index("model")[measure].astype(float)
     others = scores.drop(network).dropna()
-    beside = f"; the best other model, {others.idxmin()}, {number(float(others.min()))}" if len(others) else ""
+    runner_up = f"; the best other model, {others.idxmin()}, {number(float(others.min()))}" if len(others) else ""
     return (
         f"On the test split, which was looked at once and for these settings alone: {network} {metric_label(measure)} "
-        f"{number(float(scores[network]))}{beside}."
+        f"{number(float(scores[network]))}{runner_up}."
     )
 
 
@@ -180,8 +180,8 @@ def _best_in_words(scored: pd.DataFrame, swept: Sequence[str]) -> str:
     if scored.empty:
         return "No job of this sweep has a score."
     best = scored.iloc[0]
-    said = [f"{name}={_written(best[name])}" for name in swept if best[name] not in ("", None)]
-    chosen = f"job {best['job']}" if len(said) > _MOST_IN_TITLE else ", ".join(said)
+    settings = [f"{name}={_written(best[name])}" for name in swept if best[name] not in ("", None)]
+    chosen = f"job {best['job']}" if len(settings) > _MOST_IN_TITLE else ", ".join(settings)
     score = score_column(scored)
     return f"Best on validation: {chosen or 'the only setting'}, {SCORES[score]} {number(float(best[score]))}."
 

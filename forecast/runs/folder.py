@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.runs import files
-from forecast.runs.unfinished import holds_checkpoint, own, staging_of, take_over
+from forecast.runs.unfinished import holds_checkpoint, mark_owned, staging_of, take_over
 from forecast.wording import printable
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def added_to(folder: Path) -> Iterator[Path]:
     """
     try:
         staging = Path(tempfile.mkdtemp(prefix=".", suffix=".unfinished", dir=folder))
-        own(staging)
+        mark_owned(staging)
     except OSError as error:
         raise ForecastError(
             f"cannot write into {str(folder)!r} ({error.strerror}): copy the run folder to where you may write"
@@ -153,7 +153,7 @@ def _claim(wanted: Path) -> Draft:
         except FileExistsError:
             continue
         if not _is_taken(final):  # only now, with the staging folder ours: another run may just have been renamed
-            own(staging)
+            mark_owned(staging)
             return Draft(staging, final)
         staging.rmdir()
     raise ForecastError(f"{_MOST_NUMBERS} folders whose names begin with {str(wanted)!r} exist: choose another name")
@@ -272,7 +272,7 @@ def _newest(outputs: Path) -> Path:
 def _created(folder: Path) -> float:
     """Return when a run was finished, in seconds since 1970; it stands at the beginning of `run.json`."""
     with (folder / files.RECORD).open("rb") as file:
-        found = _CREATED.search(file.read(_BEGINNING))
-    if found is None:
+        match = _CREATED.search(file.read(_BEGINNING))
+    if match is None:
         raise ValueError("it does not say when")
-    return datetime.fromisoformat(found[1].decode("ascii")).timestamp()
+    return datetime.fromisoformat(match[1].decode("ascii")).timestamp()

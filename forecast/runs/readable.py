@@ -98,9 +98,9 @@ def recommended_rows(future: pd.DataFrame, model: str, short: pd.DataFrame | Non
 
 def workbook_facts(settings: Mapping[str, Any], sentences: Sequence[str]) -> dict[str, str]:
     """Bring what is said of a run, and its settings by dotted names, into one table."""
-    said = {"recommendation" if i == 0 else f"note {i}": sentence for i, sentence in enumerate(sentences)}
+    facts = {"recommendation" if i == 0 else f"note {i}": sentence for i, sentence in enumerate(sentences)}
     flat = pd.json_normalize(dict(settings)).iloc[0].to_dict()
-    return said | {str(name): "" if value is None else str(value) for name, value in flat.items()}
+    return facts | {str(name): "" if value is None else str(value) for name, value in flat.items()}
 
 
 def workbook_note(rows: int) -> str:

@@ -77,7 +77,7 @@ def _born(pid: int) -> int:
         return 0
 
 
-def own(folder: Path) -> None:
+def mark_owned(folder: Path) -> None:
     """Write into a folder that it is this process's.
 
     Raises
@@ -121,7 +121,7 @@ def take_over(folder: Path) -> None:
         with suppress(FileNotFoundError):
             (folder / files.OWNER).rename(stale)  # of several processes one can do it
         stale.unlink(missing_ok=True)
-        own(folder)
+        mark_owned(folder)
     except FileExistsError:
         raise ForecastError(f"another process has just taken over {str(folder)!r}: wait until it ends") from None
 
@@ -248,9 +248,9 @@ def _unfinished_below(places: Iterable[Path]) -> list[Path]:
     return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
-def _glob(place: Path, pattern: str) -> list[Path]:
+def _glob(folder: Path, pattern: str) -> list[Path]:
     try:
-        return list(place.glob(pattern))
+        return list(folder.glob(pattern))
     except OSError:
         return []
 
@@ -333,14 +333,14 @@ class Left:
 
 def clean(places: Iterable[Path]) -> list[Left]:
     """Remove all unfinished folders whose process is gone, those that could be resumed too."""
-    found = []
+    unfinished = []
     for folder in _unfinished_below(places):
         if not any(folder.iterdir()) and time.time() - folder.stat().st_mtime < _SILENT_S:
             continue  # it is just being made
         size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-        found.append(Left(folder, size, owner := owner_of(folder)))
+        unfinished.append(Left(folder, size, owner := owner_of(folder)))
         if owner is None:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # the final one, which waits empty
                 _final_of(folder).rmdir()
-    return found
+    return unfinished

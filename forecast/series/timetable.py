@@ -121,8 +121,8 @@ class Timetable:
             return
         zone = self._calendar.timezone and "UTC"
         styles = [TimeStyle(form + end, timezone=zone) for form in _ISO for end in (("%:z", "Z") if zone else ("",))]
-        own = [self._calendar.style] if self._calendar.style else []
-        for style in (*own, *styles, *([TimeStyle(form) for form in _ISO] if zone else ())):
+        own_styles = [self._calendar.style] if self._calendar.style else []
+        for style in (*own_styles, *styles, *([TimeStyle(form) for form in _ISO] if zone else ())):
             if self._write_all(np.array([time]), style) == [text]:
                 if style != self._style:
                     self._style = style

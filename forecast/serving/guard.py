@@ -111,8 +111,8 @@ class Guard:
         if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != headers.get("host"):
             raise RefusedError(403, f"a page of {origin[:80]!r} asks, and only the service's own may")
         if self._token is not None and not _same(_token_of(headers), self._token):
-            said = "a token is needed: send it as `Authorization: Bearer ...`, or open the page as `/?token=...`"
-            raise RefusedError(401, said, {"www-authenticate": "Bearer"})
+            message = "a token is needed: send it as `Authorization: Bearer ...`, or open the page as `/?token=...`"
+            raise RefusedError(401, message, {"www-authenticate": "Bearer"})
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max_bytes:
             raise _too_large(self._max_bytes)

@@ -154,13 +154,13 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         """
         content = await body_of(request)
         if content_type.partition(";")[0].strip() in ("text/csv", "application/csv", "text/plain"):
-            said = {key[5:]: value for key, value in request.query_params.items() if key.startswith("data.")}
-            asked = ForecastRequest.model_construct(history=[], run=None, others=True, data=said)
+            data = {key[5:]: value for key, value in request.query_params.items() if key.startswith("data.")}
+            body = ForecastRequest.model_construct(history=[], run=None, others=True, data=data)
         else:
-            asked, content = checked(ForecastRequest, content), b""
-        name = _chosen(answers, asked.run or run)
+            body, content = checked(ForecastRequest, content), b""
+        name = _chosen(answers, body.run or run)
         limits = (settings.max_rows, settings.max_series)
-        made = await app.state.workers.ask("forecast", answers.folders[name], content, asked.model_dump(), limits)
+        made = await app.state.workers.ask("forecast", answers.folders[name], content, body.model_dump(), limits)
         if "text/csv" in accept:
             return Response(made["csv"], media_type="text/csv")
         recommended = answers.runs[name]["recommended"]

@@ -53,11 +53,11 @@ def again(
         No such run, or one whose network went on from another one.
 
     """
-    found = find_run(run)
-    record = open_record(found)
+    first = find_run(run)
+    record = open_record(first)
     if record.parent is not None:
         raise ForecastError(
-            f"the network of the run {found} went on learning from that of {record.parent}, and is not trained anew "
+            f"the network of the run {first} went on learning from that of {record.parent}, and is not trained anew "
             f"from its settings alone: run `task=update` on that one again"
         )
     values: dict[str, Any] = dict(record.settings)
@@ -66,13 +66,13 @@ def again(
     source = load_source(job.data)
     result = train(job, folder, console, source, command=record.command)
     scores = _different_scores(record, open_record(result.folder))
-    weights = _different_weights(found, result.folder)
+    weights = _different_weights(first, result.folder)
     same = not scores and not weights
     if same:
-        sentence = f"the same as {found}: weights and scores are equal to the last bit"
+        sentence = f"the same as {first}: weights and scores are equal to the last bit"
     else:
         reasons = _reasons(record, open_record(result.folder), source.fingerprint)
-        sentence = f"not the same as {found}: {'; '.join([*scores, *weights])}" + (
+        sentence = f"not the same as {first}: {'; '.join([*scores, *weights])}" + (
             f" ({listed(reasons)})" if reasons else " (data, versions and settings are the same)"
         )
     return Again(result, same, sentence)

@@ -52,8 +52,8 @@ def serve_tools(folder: str | None, base: Mapping[str, Any]) -> None:
 
     """
     if folder is None or not Path(folder).is_dir():
-        found = "none is named" if folder is None else f"there is no folder {folder!r}"
-        raise ForecastError(f"an assistant reads files below a folder, and {found}: set `mcp.folder=...`")
+        given = "none is named" if folder is None else f"there is no folder {folder!r}"
+        raise ForecastError(f"an assistant reads files below a folder, and {given}: set `mcp.folder=...`")
     make_tools(Path(folder), base).run("stdio")
 
 
@@ -128,13 +128,13 @@ class Tools:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            said = await process.stderr.read() if process.stderr else b""
+            errors = await process.stderr.read() if process.stderr else b""
             status = await process.wait()
         except asyncio.CancelledError:
             process.terminate()
             raise
         if status:
-            lines = said.decode("utf-8", "replace").splitlines()
+            lines = errors.decode("utf-8", "replace").splitlines()
             mistakes = [line.removeprefix("forecast: ") for line in lines if line.startswith("forecast: ")]
             raise ForecastError(mistakes[-1] if mistakes else f"the forecast failed: {lines[-1] if lines else status}")
         return self._explained(job / RUN, brief=True)
@@ -175,15 +175,15 @@ class Tools:
         model = record.network.name if recommended is None else recommended.model
         rows = open_forecast(run)
         chosen = [row for row in rows if row.model == model] or list(rows)
-        made = {
+        explained = {
             "run": str(run.relative_to(self._folder)),
             "sentence": record.verdict if recommended is None else recommended.sentence,
             "recommended": model,
             "forecast": [_short_step(step_of(row)) for row in chosen],
         }
         if brief:
-            return made
-        return made | {
+            return explained
+        return explained | {
             "verdict": record.verdict,
             "found": record.data.found,
             "season": record.problem.season_evidence,

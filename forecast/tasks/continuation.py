@@ -67,7 +67,7 @@ def continue_run(
     folder: str | Path,
     *,
     data: Mapping[str, Any] | None = None,
-    asked: ContinuationSettings | None = None,
+    settings: ContinuationSettings | None = None,
     seed: int = 0,
     series: str | None = None,
     outputs: str | Path = "outputs",
@@ -84,22 +84,22 @@ def continue_run(
         data that do not fit it.
 
     """
-    opened, asked, data = open_run(run, outputs), asked or ContinuationSettings(), data or {}
+    opened, settings, data = open_run(run, outputs), settings or ContinuationSettings(), data or {}
     network = _continued_network(opened)
     ids = opened.record.data.ids
     target, jamo = channels_of(opened.record)[0], _reads_jamo(opened.record.settings)
-    beginning = () if asked.beginning is None else split_beginning(asked.beginning, target.categories, jamo=jamo)
+    beginning = () if settings.beginning is None else split_beginning(settings.beginning, target.categories, jamo=jamo)
     which = series_number(ids, series)
     with new_folder(folder) as draft:
         past, fed = _past(opened, beginning, data)
         drawn = continue_from(
-            network, past, fed, steps=asked.steps, temperature=asked.temperature, seed=seed, series=which
+            network, past, fed, steps=settings.steps, temperature=settings.temperature, seed=seed, series=which
         )
         text = put_together((*beginning, *drawn), target.categories, jamo=jamo)
         path = draft.staging / files.CONTINUATION
         path.write_text(text, encoding="utf-8", newline="")
-    after = "the end of the data" if asked.beginning is None else f"{counted(len(beginning), 'symbol')} given"
-    what = f"{counted(len(drawn), 'symbol')} after {after}, temperature {asked.temperature:g}, seed {seed}"
+    after = "the end of the data" if settings.beginning is None else f"{counted(len(beginning), 'symbol')} given"
+    what = f"{counted(len(drawn), 'symbol')} after {after}, temperature {settings.temperature:g}, seed {seed}"
     sentence = f"{opened.record.network.name} of the run {opened.folder} wrote {what}: "
     return Continued(opened, beginning, drawn, text, draft.final, f"{sentence}{draft.final / files.CONTINUATION}")
 

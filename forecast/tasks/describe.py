@@ -38,18 +38,18 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
     table, each with its name and whether it holds numbers. As far as the job comes: `found` and `notes`, `frequency`,
     `series`, `rows`, `season`, `splits`, `model`, and `chart`, a line to look at.
     """
-    made: dict[str, Any] = {"error": None, "columns": [], "found": [], "notes": []}
+    facts: dict[str, Any] = {"error": None, "columns": [], "found": [], "notes": []}
     folder = ""
     try:
         job = check_job(values)
         folder = str(Path(str(getattr(job.data, "path", ""))).parent)
-        made["columns"] = _columns(job)
+        facts["columns"] = _columns(job)
         source = load_source(job.data)
-        made |= _found(source)
-        made |= _settled(prepare(job, source))
+        facts |= _found(source)
+        facts |= _settled(prepare(job, source))
     except ForecastError as error:
-        made["error"] = " ".join(str(error).split("\n"))
-    described: dict[str, Any] = _without(made, f"{folder}{os.sep}")
+        facts["error"] = " ".join(str(error).split("\n"))
+    described: dict[str, Any] = _without(facts, f"{folder}{os.sep}")
     return described
 
 
@@ -96,12 +96,12 @@ def _chart(panel: Panel) -> dict[str, Any]:
     return {"name": panel.ids[i], "t": drawn.t, "y": drawn.y, "first": ends[0], "last": ends[1]}
 
 
-def _without(made: Any, folder: str) -> Any:
+def _without(facts: Any, folder: str) -> Any:
     """Leave a folder out of all texts."""
-    if isinstance(made, str):
-        return made.replace(folder, "") if len(folder) > 1 else made
-    if isinstance(made, dict):
-        return {key: _without(value, folder) for key, value in made.items()}
-    if isinstance(made, list):
-        return [_without(value, folder) for value in made]
-    return made
+    if isinstance(facts, str):
+        return facts.replace(folder, "") if len(folder) > 1 else facts
+    if isinstance(facts, dict):
+        return {key: _without(value, folder) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [_without(value, folder) for value in facts]
+    return facts

@@ -22,7 +22,7 @@ def effects(prepared: Prepared, evaluation: Evaluation) -> pd.DataFrame | None:
     if prepared.task.problem.question.forecasts_probabilities:
         return None
     job, every = prepared.job, evaluation.test.fitted
-    of_calendar = [one.name for one in job.baseline.values() if one.method == "calendar_regression"]
+    of_calendar = [baseline.name for baseline in job.baseline.values() if baseline.method == "calendar_regression"]
     models = {
         name: final_fit(every[name], prepared.panel, prepared.task.problem) for name in of_calendar if name in every
     }
@@ -41,8 +41,8 @@ def anomalies(prepared: Prepared, evaluation: Evaluation) -> tuple[pd.DataFrame 
     if not len(table):
         return table, ""
     apart = (table["y"] - table["expected"]).abs() / (table["high"] - table["expected"])
-    place = int(apart.to_numpy().argmax())
-    row, when = table.iloc[place], prepared.panel.calendar.write(table["ds"].to_numpy()[[place]])[0]
+    farthest = int(apart.to_numpy().argmax())
+    row, when = table.iloc[farthest], prepared.panel.calendar.write(table["ds"].to_numpy()[[farthest]])[0]
     of = f" of {row['unique_id']}" if len(prepared.panel) > 1 else ""
     return table, (
         f"{counted(len(table), 'row')} of {looked_at:,} outside the band that should hold 99 % of them one step ahead "

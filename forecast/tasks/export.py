@@ -20,14 +20,14 @@ class Exported:
     """Where the graphs lie, and what their JSON says."""
 
     folder: Path
-    told: dict[str, Any]
+    content: dict[str, Any]
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What was written, how it was checked, and what is not there."""
-        graphs, checked = self.told["graphs"], self.told["checked"]
+        graphs, checked = self.content["graphs"], self.content["checked"]
         lines = [
-            f"exported {self.told['network']} to {self.folder}: {listed([*graphs, NAMES])}",
+            f"exported {self.content['network']} to {self.folder}: {listed([*graphs, NAMES])}",
             f"checked in onnxruntime {checked['onnxruntime']} against the network, at several batch sizes and lengths: "
             f"the largest difference is {number(checked['largest_difference'])} of {checked['unit']} (1e-5 is allowed)",
         ]
@@ -38,7 +38,7 @@ class Exported:
             )
         if STEP not in graphs:
             lines.append(
-                f"there is no {STEP}: a network trained on windows reads {self.told['fewest_context_steps']} steps "
+                f"there is no {STEP}: a network trained on windows reads {self.content['fewest_context_steps']} steps "
                 f"for each forecast anew and carries no state (training.regime=windows)"
             )
         return tuple(lines)
@@ -56,5 +56,5 @@ def export(run: str | Path, outputs: str | Path = "outputs") -> Exported:
     opened = open_run(run, outputs)
     with added_to(opened.folder) as staging:
         (staging / files.GRAPHS).mkdir()
-        told = write_graphs(opened, staging / files.GRAPHS)
-    return Exported(opened.folder / files.GRAPHS, told)
+        description = write_graphs(opened, staging / files.GRAPHS)
+    return Exported(opened.folder / files.GRAPHS, description)

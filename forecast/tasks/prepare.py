@@ -258,10 +258,10 @@ def _check_range(job: JobSettings, panel: Panel) -> None:
     series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
     when, value = panel.calendar.write(panel.times[row : row + 1])[0], panel.target[row]
     low, high = value_range.minimum, value_range.maximum
-    said = f"data.minimum={low:g}" if low is not None and value < low else "data.integer=true"
-    said = f"data.maximum={high:g}" if high is not None and value > high else said
+    setting = f"data.minimum={low:g}" if low is not None and value < low else "data.integer=true"
+    setting = f"data.maximum={high:g}" if high is not None and value > high else setting
     raise ForecastError(
-        f"`{said}` keeps forecasts where all values are, and {counted(int(wrong.sum()), 'value')} of the data "
+        f"`{setting}` keeps forecasts where all values are, and {counted(int(wrong.sum()), 'value')} of the data "
         f"{'is' if wrong.sum() == 1 else 'are'} not there, first {value:g} at {when} in series {series!r}: choose what "
         f"holds for all of them, or leave it out"
     )

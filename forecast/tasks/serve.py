@@ -156,7 +156,7 @@ def open_answers(
     )
 
 
-def job_values(base: Mapping[str, Any], path: str, asked: Asked) -> dict[str, Any]:
+def job_values(base: Mapping[str, Any], path: str, settings: Asked) -> dict[str, Any]:
     """Return the settings of a job of the page as plain values: those of any file, with what is asked for.
 
     Raises
@@ -165,10 +165,10 @@ def job_values(base: Mapping[str, Any], path: str, asked: Asked) -> dict[str, An
         A setting of the data that is none, or that would open another file.
 
     """
-    data = {**base["data"], **_said(asked.data, also=("sheet",)), "path": path}
-    model = base["model"] if asked.model == base["model"]["name"] else {"name": asked.model}
+    data = {**base["data"], **_said(settings.data, also=("sheet",)), "path": path}
+    model = base["model"] if settings.model == base["model"]["name"] else {"name": settings.model}
     report = {**base["report"], "png": False}
-    return {**base, "horizon": asked.horizon, "data": data, "model": model, "report": report}
+    return {**base, "horizon": settings.horizon, "data": data, "model": model, "report": report}
 
 
 @functools.lru_cache(maxsize=64)
@@ -245,9 +245,9 @@ def _written(folder: str, name: str, content: bytes) -> str:
     return str(path)
 
 
-def _check_size(found: int, most: int, what: str, setting: str) -> None:
-    if found > most:
-        raise ForecastError(f"a history may have {most:,} {what} (`{setting}`), found {found:,}: send its end alone")
+def _check_size(size: int, most: int, what: str, setting: str) -> None:
+    if size > most:
+        raise ForecastError(f"a history may have {most:,} {what} (`{setting}`), found {size:,}: send its end alone")
 
 
 def _said(data: Mapping[str, Any], also: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -275,10 +275,10 @@ def _columns(run: Run, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _as_its_series(run: Run, source: Source) -> Source:
     """Take the only series of a history for the only one of a run, whatever it is called."""
-    ids, (found, *others) = run.record.data.ids, source.panel.ids
-    if others or len(ids) > 1 or found == ids[0]:
+    ids, (name, *others) = run.record.data.ids, source.panel.ids
+    if others or len(ids) > 1 or name == ids[0]:
         return source
-    note = f"The series {found!r} is taken for {ids[0]!r}, the only one of the run."
+    note = f"The series {name!r} is taken for {ids[0]!r}, the only one of the run."
     return replace(source, panel=replace(source.panel, ids=ids), notes=(*source.notes, note))
 
 
@@ -309,19 +309,19 @@ class RunStream:
     def update(self, row: Row) -> dict[str, Any]:
         """Take a row; return the forecast of the steps after it."""
         answer = self._stream.update(row.y, id=row.unique_id, time=row.ds, **row.covariates)
-        made: dict[str, Any] = {"unique_id": answer.id, "ds": answer.time}
-        if answer.chances is not None:
-            made["symbol"] = [self._symbols[int(code)] for code in answer.y_hat]
-            made["chance"] = answer.chances.max(axis=1).tolist()
+        fields: dict[str, Any] = {"unique_id": answer.id, "ds": answer.time}
+        if answer.probabilities is not None:
+            fields["symbol"] = [self._symbols[int(code)] for code in answer.y_hat]
+            fields["chance"] = answer.probabilities.max(axis=1).tolist()
         else:
-            made["y_hat"] = answer.y_hat.tolist()
+            fields["y_hat"] = answer.y_hat.tolist()
         if answer.ends is not None and self._stream.levels is not None:
             for level, end in zip(self._stream.levels, answer.ends, strict=True):
-                made[f"q{level:g}"] = [None if math.isnan(value) else value for value in end.tolist()]
+                fields[f"q{level:g}"] = [None if math.isnan(value) else value for value in end.tolist()]
         if self._stream.notes:
-            made["notes"] = list(self._stream.notes)
+            fields["notes"] = list(self._stream.notes)
             self._stream.notes.clear()
-        return made
+        return fields
 
     def save(self, path: Path) -> None:
         """Write the state."""

@@ -216,21 +216,21 @@ def with_values(values: Mapping[str, Any], chosen: Mapping[str, Value]) -> dict[
 
     Another cell keeps what is set of the one before and known to it, and has its own defaults elsewhere.
     """
-    made = {section: dict(part) if isinstance(part, dict) else part for section, part in values.items()}
+    settings = {section: dict(part) if isinstance(part, dict) else part for section, part in values.items()}
     name = chosen.get("model.name", values["model"]["name"])
     if name != values["model"]["name"]:
         defaults = NETWORKS.kinds[values["model"]["name"]]().model_dump(mode="json")
         fields = NETWORKS.kinds[str(name)].model_fields
-        told = {key: value for key, value in values["model"].items() if key in fields and value != defaults.get(key)}
-        made["model"] = told | {"name": name}
+        same = {key: value for key, value in values["model"].items() if key in fields and value != defaults.get(key)}
+        settings["model"] = same | {"name": name}
     for key, value in chosen.items():
         section, _, setting = key.partition(".")
-        made[section][setting] = value
-    return made
+        settings[section][setting] = value
+    return settings
 
 
 def as_overrides(chosen: Mapping[str, Value]) -> tuple[str, ...]:
     """Write settings as the command line takes them; the cell first, by its group."""
-    said = {"model": chosen["model.name"]} if "model.name" in chosen else {}
-    said |= {key: value for key, value in chosen.items() if key != "model.name"}
-    return tuple(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in said.items())
+    settings = {"model": chosen["model.name"]} if "model.name" in chosen else {}
+    settings |= {key: value for key, value in chosen.items() if key != "model.name"}
+    return tuple(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items())

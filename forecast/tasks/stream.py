@@ -73,10 +73,10 @@ def stream(
         refused |= {row.number: a for row, a in zip(rows, answers, strict=True) if isinstance(a, ForecastError)}
         for number, error in sorted(refused.items()):
             say(f"row {number}: {error}")
-        made = [one for one in answers if isinstance(one, Answer)]
-        answered += len(made)
-        if made:
-            write(writer.lines(made, reader.form or "csv"))
+        forecasts = [one for one in answers if isinstance(one, Answer)]
+        answered += len(forecasts)
+        if forecasts:
+            write(writer.lines(forecasts, reader.form or "csv"))
         for note in streamed.notes:
             say(note)
         streamed.notes.clear()
@@ -125,9 +125,9 @@ def _lines(source: Iterable[bytes]) -> Iterator[list[str]]:
     """Cut pieces of bytes into whole lines."""
     rest = b""
     for piece in source:
-        whole, end, rest = (rest + piece).rpartition(b"\n")
+        complete, end, rest = (rest + piece).rpartition(b"\n")
         if end:
-            yield whole.decode("utf-8", "replace").split("\n")
+            yield complete.decode("utf-8", "replace").split("\n")
         if len(rest) > _LONGEST_LINE:
             raise ForecastError(f"a line is longer than {_LONGEST_LINE:,} bytes: these are no rows")
     if rest:
@@ -166,7 +166,7 @@ class _LineWriter:
         """Numbers of each answer by the name of their columns, separated by commas."""
         y_hat = self._shown([answer.y_hat for answer in answers])
         if self._symbols:
-            best = [answer.chances.max(axis=1) for answer in answers if answer.chances is not None]
+            best = [answer.probabilities.max(axis=1) for answer in answers if answer.probabilities is not None]
             symbols = [orjson.dumps([self._symbols[int(code)] for code in codes])[1:-1] for codes in y_hat]
             return {"symbol": symbols, "chance": _lists(self._shown(best))}
         ends = [answer.ends for answer in answers if answer.ends is not None]

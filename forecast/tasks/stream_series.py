@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     id, time : of the row, the time as it was written
     y_hat : (step,) values, probabilities of a rise, or codes of symbols
     ends : (2, step) of the interval, NaN where not known; None: there are none
-    chances : (step, symbol) where symbols are forecast
+    probabilities : (step, symbol) where symbols are forecast
 
     """
 
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
     time: str
     y_hat: FloatArray
     ends: FloatArray | None = None
-    chances: FloatArray | None = None
+    probabilities: FloatArray | None = None
 
 
 class StreamedSeries:
@@ -194,17 +194,17 @@ class StreamedSeries:
             They are not known far enough for a forecast.
 
         """
-        given, gone = row.given or {}, step - self._step
+        given, steps_since = row.given or {}, step - self._step
         if not self._ahead:
             return
         if any(name in given for name in self._ahead):
-            self._live.learn(gone, given)
+            self._live.learn(steps_since, given)
         for ahead in sorted({int(key.rpartition("+")[2]) for key in given if key.rpartition("+")[0] in self._ahead}):
             later = {name: given[f"{name}+{ahead}"] for name in self._ahead if f"{name}+{ahead}" in given}
-            self._live.learn(gone + ahead, later)
+            self._live.learn(steps_since + ahead, later)
         known = self._live.known_steps
-        if known is not None and known < gone + self._horizon:
-            name, has = self._ahead[0], max(known - gone, 0)
+        if known is not None and known < steps_since + self._horizon:
+            name, has = self._ahead[0], max(known - steps_since, 0)
             raise ForecastError(
                 f"a forecast needs {name!r} {self._horizon} steps ahead, and it is known {has} ahead: give "
                 f"{name}+{has + 1} to {name}+{self._horizon} in the row, or rows of later times without a value"
@@ -241,19 +241,19 @@ class StreamedSeries:
         return made
 
     def _answer(self, time: str | None, step: int, forecasts: Forecasts, ends: FloatArray | None, j: int) -> Answer:
-        chances = forecasts.probabilities
+        probabilities = forecasts.probabilities
         return Answer(
             self.name,
             time or self._timetable.write(step),
             forecasts.y_hat[j],
             None if ends is None else ends[j],
-            None if chances is None else chances[j],
+            None if probabilities is None else probabilities[j],
         )
 
     def _kept(self, forecasts: Forecasts | Forecast) -> Forecasts:
         """Move forecasts into the range of values that there can be."""
-        made = Forecasts(forecasts.y_hat, forecasts.quantiles, probabilities=forecasts.probabilities)
-        return within_range(made, self._range)
+        unbounded = Forecasts(forecasts.y_hat, forecasts.quantiles, probabilities=forecasts.probabilities)
+        return within_range(unbounded, self._range)
 
 
 def read_value(value: Any, target: Channel, *, decimal_comma: bool = False) -> float:

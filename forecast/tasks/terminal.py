@@ -55,10 +55,10 @@ class Work:
         losses = f"loss {number(epoch.train_loss)}"
         if not math.isnan(epoch.validation_loss):
             losses += f", validation {number(epoch.validation_loss)}"
-        said = f"{self.what}: epoch {epoch.epoch}, {losses}"
-        self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=said)
+        sentence = f"{self.what}: epoch {epoch.epoch}, {losses}"
+        self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=sentence)
         if self.watch is not None:
-            self.watch(said, epoch.epoch / self.epochs)
+            self.watch(sentence, epoch.epoch / self.epochs)
 
 
 @contextmanager

@@ -137,8 +137,8 @@ def train(
             complete(finished, draft.staging)
     say(console, finished.notes)
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
-    told = (*finished.recommendation.sentences, finished.verdict)
-    print_leaderboard(evaluation.leaderboard, told, console, **roles)
+    sentences = (*finished.recommendation.sentences, finished.verdict)
+    print_leaderboard(evaluation.leaderboard, sentences, console, **roles)
     say(console, _whereabouts(finished, draft.final))
     return TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
 

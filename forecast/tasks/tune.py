@@ -132,18 +132,18 @@ def tune(
             reasons = [trial.user_attrs["status"] for trial in done if "status" in trial.user_attrs]
             why = f"the first: {reasons[0]}" if reasons else "`tune.time_limit_s` was over: give more time"
             raise ForecastError(f"none of {counted(len(done), 'trial')} has a score; {why}")
-        said = (*_kept(overrides), *as_overrides(search.chosen_of(best)))
+        winning = (*_kept(overrides), *as_overrides(search.chosen_of(best)))
         run, place = None, f"{socket.gethostname()}:{folder / 'best'}"
         if search.evaluates(place):
             first = f"best of {counted(len(done), 'trial')} on validation, and the only one evaluated on the test split"
-            say(console, [f"{first}: {' '.join(said)}"])
+            say(console, [f"{first}: {' '.join(winning)}"])
             search.study.set_user_attr("evaluated", place)
-            run = train(search.job_of(best), folder / "best", console, source, command=said)
-        command = f"python -m forecast {shlex.join(said)}"
+            run = train(search.job_of(best), folder / "best", console, source, command=winning)
+        command = f"python -m forecast {shlex.join(winning)}"
         tested = None if run is None else scored_on_test(run.leaderboard, run.prepared.job.model.name)
         table = search.write(folder, Winner(command, tested))
     say(console, [f"all trials: {folder / TABLE}, {folder / PAGE}"])
-    return TuneResult(table, said, run)
+    return TuneResult(table, winning, run)
 
 
 def _kept(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -271,12 +271,12 @@ class _Search:
         best = min([score, *map(_score, filter(_is_scored, done))])
         count = len(done) + 1
         passed = time.monotonic() - self.began
-        mine = sum(trial.user_attrs.get("worker") == self.worker for trial in done) + 1
+        by_this_worker = sum(trial.user_attrs.get("worker") == self.worker for trial in done) + 1
         machines = sum(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False))
-        left = passed / mine * max(self.settings.trials - count, 0) / max(machines, 1)
+        seconds_left = passed / by_this_worker * max(self.settings.trials - count, 0) / max(machines, 1)
         if self.settings.time_limit_s is not None:
-            left = min(left, max(self.settings.time_limit_s - passed, 0))
-        return f" ({count} of {self.settings.trials}, best {number(best)}, about {left:.0f} s left)"
+            seconds_left = min(seconds_left, max(self.settings.time_limit_s - passed, 0))
+        return f" ({count} of {self.settings.trials}, best {number(best)}, about {seconds_left:.0f} s left)"
 
     def _after_epoch(self, trial: Trial, epoch: Epoch, *, reports: bool) -> None:
         if self._is_over():
@@ -330,13 +330,13 @@ class _Search:
             return False
         ended = [trial for trial in ended if trial.datetime_complete is not None]
         last = max(ended, key=lambda trial: (trial.datetime_complete, trial.number))
-        mine = [trial for trial in ended if trial.user_attrs.get("worker") == self.worker]
+        by_this_worker = [trial for trial in ended if trial.user_attrs.get("worker") == self.worker]
         evaluated = self.study.user_attrs.get("evaluated")
-        if not mine:
+        if not by_this_worker:
             return evaluated is None or (
                 evaluated == place and not Path(place.partition(":")[2], files.RECORD).exists()
             )
-        return last in mine and evaluated is None
+        return last in by_this_worker and evaluated is None
 
     # What is written
 

@@ -136,8 +136,8 @@ def update(
             write_page(finished, job.report, draft.staging)
             complete(finished, draft.staging)
     say(console, finished.notes)
-    told = (*finished.recommendation.sentences, finished.verdict)
-    print_leaderboard(evaluation.leaderboard, told, console, network=job.model.name, baseline=evaluation.baseline)
+    sentences = (*finished.recommendation.sentences, finished.verdict)
+    print_leaderboard(evaluation.leaderboard, sentences, console, network=job.model.name, baseline=evaluation.baseline)
     say(console, [sentence, f"run folder: {draft.final}"])
     result = TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
     return UpdateResult(scores, kept, result, sentence)
@@ -194,8 +194,8 @@ def _split(panel: Panel, known: IntArray, run: Run) -> Split:
             f"task=predict"
         )
     test = np.where(new > horizon, np.maximum(new // 3, horizon), 0)
-    left = new - test
-    validation = np.where((test > 0) & (left > horizon), np.maximum(left // 2, horizon), 0)
+    rows_left = new - test
+    validation = np.where((test > 0) & (rows_left > horizon), np.maximum(rows_left // 2, horizon), 0)
     half = validation // 2
     calibration = np.where(half >= _FEWEST_HORIZONS * horizon, half, 0)  # else all of it is needed to choose on
     train = panel.lengths - test - validation
@@ -250,8 +250,8 @@ def _with_network(fits: Fits, name: str, kept: str) -> Fits:
 def _sentence(run: Run, scores: Mapping[str, float], kept: str, learnt: int) -> str:
     """Say which of the three is kept, and what each scored."""
     measure = metric_label(run.problem.question.ranked_by)
-    said = ", ".join(f"{number(value)} {name}" for name, value in scores.items())
+    scores_in_words = ", ".join(f"{number(value)} {name}" for name, value in scores.items())
     return (
-        f"kept is the network of the run {run.folder} {kept}: {measure} on the newest rows {said} "
+        f"kept is the network of the run {run.folder} {kept}: {measure} on the newest rows {scores_in_words} "
         f"({counted(learnt, 'new row')} to learn from)"
     )

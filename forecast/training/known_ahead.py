@@ -106,8 +106,8 @@ class _Regression:
     def sums(self, rows: IntArray, ends: IntArray) -> SufficientStatistics:
         """Sums over the forks at some rows."""
         parts = [rows[first : first + _FORKS_AT_ONCE] for first in range(0, len(rows), _FORKS_AT_ONCE)]
-        one = self.forks(rows[:1], ends)
-        sums = SufficientStatistics(one.features.shape[1], *one.known.shape[1:])
+        ones = self.forks(rows[:1], ends)
+        sums = SufficientStatistics(ones.features.shape[1], *ones.known.shape[1:])
         for part in parts:
             forks = self.forks(part, ends)
             sums.add(forks.features, forks.target, forks.exists, forks.known)

@@ -86,8 +86,8 @@ def cut_at(
     """
     before = cut_segments(starts, borders, lanes, chunk_steps, warmup_steps)
     behind = cut_segments(borders, ends, lanes, chunk_steps, warmup_steps)
-    begins = starts[np.searchsorted(starts, behind.trained_from, side="right") - 1]
-    first = np.maximum(behind.trained_from - warmup_steps, begins)
+    series_start = starts[np.searchsorted(starts, behind.trained_from, side="right") - 1]
+    first = np.maximum(behind.trained_from - warmup_steps, series_start)
     segments = Segments(
         np.concatenate([before.first, first]),
         np.concatenate([before.trained_from, behind.trained_from]),

@@ -87,10 +87,10 @@ class SufficientStatistics:
         if known.shape[2]:
             self._add_known(z, y, known.double() * mask[..., None])
         complete = exists.bool().all(dim=1)
-        whole = z[complete]
-        self.gram += whole.T @ whole
-        self.centre += whole.sum(dim=0)
-        self.complete += len(whole)
+        complete_rows = z[complete]
+        self.gram += complete_rows.T @ complete_rows
+        self.centre += complete_rows.sum(dim=0)
+        self.complete += len(complete_rows)
         partial = exists.bool().any(dim=1) & ~complete
         self._add_rest(z[partial], mask[partial])
 

@@ -11,7 +11,7 @@ from forecast.app.composition import compose_job
 from forecast.app.outcomes import Outcome
 from forecast.app.sweep import best, scores_over_seeds, sweep_table
 from forecast.errors import ForecastError
-from forecast.runs.unfinished import own
+from forecast.runs.unfinished import mark_owned
 
 
 def rows(folder):
@@ -251,7 +251,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):
 def test_two_sweeps_do_not_share_a_folder(command, tasks, tmp_path):
     folder = tmp_path / "sweep"
     folder.mkdir()
-    own(folder)
+    mark_owned(folder)
     (folder / ".jobs").mkdir()
     said = command("-m", "seed=1,2", "hydra.sweep.dir=sweep")
     assert said.status == 2

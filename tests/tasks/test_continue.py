@@ -47,7 +47,7 @@ def asked(beginning=None, **more):
 
 
 def test_after_h_e_l_comes_the_rest(hello, tmp_path):
-    made = continue_run(hello.folder, tmp_path / "out", asked=asked("hel", temperature=0.0))
+    made = continue_run(hello.folder, tmp_path / "out", settings=asked("hel", temperature=0.0))
     assert made.text == "hellohellohello"
     assert (made.folder / files.CONTINUATION).read_bytes() == b"hellohellohello"
     assert made.lines[1] == made.text
@@ -57,10 +57,10 @@ def test_after_h_e_l_comes_the_rest(hello, tmp_path):
 
 
 def test_without_a_beginning_the_data_go_on(hello, tmp_path):
-    made = continue_run(hello.folder, tmp_path / "out", asked=asked(temperature=0.0))
+    made = continue_run(hello.folder, tmp_path / "out", settings=asked(temperature=0.0))
     assert made.text == "hellohellohe"
     after = continue_run(
-        hello.folder, tmp_path / "more", data={"text": "hellohe", "repeat": 1}, asked=asked("l", temperature=0.0)
+        hello.folder, tmp_path / "more", data={"text": "hellohe", "repeat": 1}, settings=asked("l", temperature=0.0)
     )
     assert after.text == "l" + "lohellohello"
 
@@ -84,20 +84,20 @@ def test_the_command(hello, tmp_path, monkeypatch, capsys):
 
 
 def test_longer_symbols_are_a_list(weather, tmp_path):
-    made = continue_run(weather.folder, tmp_path / "out", asked=asked(("sunny", "rain")))
+    made = continue_run(weather.folder, tmp_path / "out", settings=asked(("sunny", "rain")))
     assert made.text.split()[:2] == ["sunny", "rain"]
     assert len(made.text.split()) == 14
     with pytest.raises(ForecastError, match="'suny' is none of them: near it are 'sunny'"):
-        continue_run(weather.folder, tmp_path / "no", asked=asked(("suny",)))
+        continue_run(weather.folder, tmp_path / "no", settings=asked(("suny",)))
     with pytest.raises(ForecastError, match=r"'sunny rain' is none of them.*; several are a list, as in \[a,b\]"):
-        continue_run(weather.folder, tmp_path / "no", asked=asked("sunny rain"))
+        continue_run(weather.folder, tmp_path / "no", settings=asked("sunny rain"))
     assert not (tmp_path / "no").exists()
 
 
 def test_syllables_are_broken_and_put_together_again(tmp_path):
     data = {"name": "text", "text": "하하한글 가", "repeat": 30, "jamo": True}
     made = run_on(tmp_path, data, **LEARNT, training__refit=False)
-    told = continue_run(made.folder, tmp_path / "out", asked=asked("하하한", steps=3, temperature=0.0))
+    told = continue_run(made.folder, tmp_path / "out", settings=asked("하하한", steps=3, temperature=0.0))
     assert told.beginning == tuple(decompose_jamo("하하한"))
     assert told.text == "하하한글"
     assert "하하한글" in made.finished.continuation
@@ -115,7 +115,7 @@ def test_a_run_that_reads_the_open_future_has_nothing_to_go_on_with(tmp_path):
     made = run_on(tmp_path, data)
     assert made.finished.continuation is None
     with pytest.raises(ForecastError, match="reads 'x' as well, and nobody knows how these go on"):
-        continue_run(made.folder, tmp_path / "out", asked=asked("ab"))
+        continue_run(made.folder, tmp_path / "out", settings=asked("ab"))
 
 
 def test_what_follows_from_the_date_goes_on(tmp_path):
@@ -125,7 +125,7 @@ def test_what_follows_from_the_date_goes_on(tmp_path):
     made = run_on(tmp_path, data, horizon=2)
     assert len(made.finished.continuation) == 300
     for beginning in (None, "ab"):
-        told = continue_run(made.folder, tmp_path / "out", asked=asked(beginning))
+        told = continue_run(made.folder, tmp_path / "out", settings=asked(beginning))
         assert len(told.drawn) == 12
 
 

@@ -73,12 +73,12 @@ def build(material: Material) -> AnswerSection | None:
 
 def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | None, uid: str) -> AnswerSection | None:
     """Show the recommended forecast of one series; `ahead` are all models' forecasts after its end."""
-    found = material.recommendation
-    if found is None:
+    advice = material.recommendation
+    if advice is None:
         return None
     rows = None
     if ahead is not None and not material.question.forecasts_probabilities:
-        of_model = ahead[ahead["model"] == found.model].sort_values("ds")
+        of_model = ahead[ahead["model"] == advice.model].sort_values("ds")
         rows = None if of_model.empty else of_model
     return answer(
         truth,
@@ -86,8 +86,8 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
         material.clock,
         uid,
         several=material.series_count > 1,
-        model=found.model,
-        tiles=_tiles_of(found),
+        model=advice.model,
+        tiles=_tiles_of(advice),
         next_command=material.next_command,
     )
 
@@ -119,12 +119,12 @@ def answer(
     )
 
 
-def _tiles_of(found: Recommendation) -> tuple[Tile, ...]:
+def _tiles_of(advice: Recommendation) -> tuple[Tile, ...]:
     """Say how far off, how sure and how often the band held, each where it is known."""
     return (
-        *([] if math.isnan(found.error) else [Tile(number(found.error), _off(found.error_share))]),
-        *([] if found.runner_up is None else [Tile(_odds(found.odds), f"that it beats {found.runner_up}")]),
-        *([] if math.isnan(found.covered) else [_held(found)]),
+        *([] if math.isnan(advice.error) else [Tile(number(advice.error), _off(advice.error_share))]),
+        *([] if advice.runner_up is None else [Tile(_odds(advice.odds), f"that it beats {advice.runner_up}")]),
+        *([] if math.isnan(advice.covered) else [_held(advice)]),
     )
 
 
@@ -147,10 +147,10 @@ def _short(odds: float) -> str:
     return f"{odds:.0f}" if odds >= 3 else f"{odds:.1f}".removesuffix(".0")
 
 
-def _held(found: Recommendation) -> Tile:
-    judged = found.coverage.rpartition(": ")[2]
-    label = f"fell into its band, which should hold {100 * found.nominal:.0f}: {judged}"
-    return Tile(f"{100 * found.covered:.0f} of 100", label)
+def _held(advice: Recommendation) -> Tile:
+    judged = advice.coverage.rpartition(": ")[2]
+    label = f"fell into its band, which should hold {100 * advice.nominal:.0f}: {judged}"
+    return Tile(f"{100 * advice.covered:.0f} of 100", label)
 
 
 def steps_table(rows: pd.DataFrame, clock: Clock) -> Steps:

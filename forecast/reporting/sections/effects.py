@@ -98,11 +98,11 @@ def _in_words(table: pd.DataFrame, models: list[str]) -> str:
         largest = [
             row for part in ("covariate", "holidays") for row in sure[sure["part"] == part][:_SAID].to_dict("records")
         ]
-        told = [f"{row['name']}: {written(row)}" for row in largest]
+        phrases = [f"{row['name']}: {written(row)}" for row in largest]
         trend = of_model[of_model["part"] == "trend"]
-        told += [f"trend {row['name']}: {written(row)}" for row in trend.to_dict("records")]
-        if told:
-            sentences.append(f"By {model}: {'; '.join(told)}.")
+        phrases += [f"trend {row['name']}: {written(row)}" for row in trend.to_dict("records")]
+        if phrases:
+            sentences.append(f"By {model}: {'; '.join(phrases)}.")
     return " ".join([*sentences, "Effects are in the unit of the target; all of them stand in components.csv."])
 
 

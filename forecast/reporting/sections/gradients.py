@@ -179,8 +179,8 @@ def _fate(norms: Array, network: str) -> str:
     lags, last = len(norms) - 1, float(norms[-1])
     through = f"on its way back through {counted(lags, 'step')} of {network}"
     if last == 0:
-        gone = int(np.argmax(norms == 0))
-        return f"Gradients vanish: nothing of one is left {counted(gone, 'step')} back in {network}."
+        first_zero = int(np.argmax(norms == 0))
+        return f"Gradients vanish: nothing of one is left {counted(first_zero, 'step')} back in {network}."
     rate = math.exp(math.log(last) / lags)  # geometric mean of the factors a step
     by = f"a factor of {number(rate)} a step on average"
     if last < _VANISHED:
