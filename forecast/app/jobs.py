@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,9 +85,14 @@ def _timed_score(job: JobSettings) -> tuple[float | None, float | None, str | No
             if isinstance(job.model, BackboneSettings):
                 import forecast.training.fit  # noqa: F401
             from forecast.tasks.train import validate
+            from forecast.training.tracking import LOGS, tracked
 
-        began = time.perf_counter()
-        return *validate(job), time.perf_counter() - began
+        began, hydra, settings = time.perf_counter(), HydraConfig.get(), job.model_dump(mode="json")
+        logs, name = Path(hydra.sweep.dir) / LOGS / str(hydra.job.num), " ".join(_overrides())
+        with tracked(job.logger, settings, logs, name) as tracker:
+            validated = validate(job, on_epoch=partial(tracker.epoch, job.model.name))
+            tracker.score({"validation": validated.score}, job.model.name)
+        return *validated, time.perf_counter() - began
     began = time.perf_counter()
     run_task(job, _overrides(), _folder())
     return None, None, None, time.perf_counter() - began

@@ -75,6 +75,9 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
 
 def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     """Read the data, and run one of the tasks that begin with them."""
+    from forecast.training.tracking import check_tracker
+
+    check_tracker(job.logger)
     source = _read_first(job)
     if job.task == "check":
         with importing():

@@ -13,6 +13,7 @@ from forecast.runs.folder import find_run
 from forecast.runs.run import open_record, open_tensors
 from forecast.tasks.settings import check_job
 from forecast.tasks.train import TrainResult, train
+from forecast.training.settings import FileLogger
 from forecast.wording import listed, number
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def again(
         )
     values: dict[str, Any] = dict(record.settings)
     job = check_job({**values, "data": {**values["data"], **data}})
-    job = job.model_copy(update={"report": report or job.report})
+    # Whoever made the run chose its tracker; it is not contacted on their word.
+    job = job.model_copy(update={"report": report or job.report, "logger": FileLogger()})
     source = load_source(job.data)
     result = train(job, folder, console, source, command=record.command)
     scores = _different_scores(record, open_record(result.folder))

@@ -46,7 +46,7 @@ from forecast.reporting.settings import ReportSettings
 from forecast.serving.settings import McpSettings, ServeSettings
 from forecast.settings import OneOf, Settings, check_settings
 from forecast.tasks.space import TuneSettings
-from forecast.training.settings import TrainingSettings, check_regime
+from forecast.training.settings import FileLogger, LoggerSettings, TrainingSettings, check_regime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,6 +133,8 @@ class JobSettings(Settings):
     """The model that is recommended, whatever is expected of it; null: the one with the least expected error."""
     backtest: BacktestSettings
     report: ReportSettings
+    logger: LoggerSettings = FileLogger()
+    """Who is told the course of a training, beside the run folder."""
     probe: ProbeSettings = ProbeSettings()
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()

@@ -40,10 +40,13 @@ class Work:
     task: TaskID
     epochs: int
     watch: Callable[[str, float | None], None] | None = None
+    track: Callable[[str, Epoch], None] | None = None
     what: str = ""
+    name: str = ""
 
     def stage(self, stage: Literal["fit", "forecast", "write"], name: str) -> None:
         """Say what is done next; without a length, until an epoch ends."""
+        self.name = name
         self.what = {"fit": "fitting", "forecast": "forecasting with", "write": "writing"}[stage] + f" {name}"
         self.progress.remove_task(self.task)  # a length, once there, cannot be taken from it
         self.task = self.progress.add_task(self.what, total=None)
@@ -55,6 +58,8 @@ class Work:
         losses = f"loss {number(epoch.train_loss)}"
         if not math.isnan(epoch.validation_loss):
             losses += f", validation {number(epoch.validation_loss)}"
+        if self.track is not None:
+            self.track(self.name, epoch)
         sentence = f"{self.what}: epoch {epoch.epoch}, {losses}"
         self.progress.update(self.task, total=self.epochs, completed=epoch.epoch, description=sentence)
         if self.watch is not None:
@@ -62,13 +67,16 @@ class Work:
 
 
 @contextmanager
-def working(console: Console, epochs: int) -> Iterator[Work]:
-    """Show the progress bar while the block runs; `epochs` is how many there are at most."""
+def working(console: Console, epochs: int, track: Callable[[str, Epoch], None] | None = None) -> Iterator[Work]:
+    """Show the progress bar while the block runs; `epochs` is how many there are at most.
+
+    `track` is told of each epoch, with the name of what is fitted.
+    """
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal, refresh_per_second=5)
     with bar:
         watch = console.watch if isinstance(console, WatchedConsole) else None
-        yield Work(bar, bar.add_task("", total=None), epochs, watch)
+        yield Work(bar, bar.add_task("", total=None), epochs, watch, track)
 
 
 def say(console: Console, lines: Iterable[str], style: str = "") -> None:

@@ -38,6 +38,7 @@ from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
 from forecast.tasks.terminal import Work, say, silent, working
+from forecast.training.tracking import LOGS, tracked
 from forecast.wording import listed, number
 
 if TYPE_CHECKING:
@@ -125,17 +126,23 @@ def train(
         prepared = prepare(job, source)
         job = prepared.job
         say(console, [*_introduction(prepared), *went_on])
-        with working(console, job.training.max_epochs) as work:
+        name = "/".join(draft.final.parts[-2:])
+        with (
+            tracked(job.logger, job.model_dump(mode="json"), draft.staging / LOGS, name) as tracker,
+            working(console, job.training.max_epochs, tracker.epoch) as work,
+        ):
             fits = fit(prepared, work, checkpoint, own, budget)
             evaluation = judge(prepared, fits, work)
             final = refit(prepared, evaluation, work, budget)
-            finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes))
+            tracker.scores(evaluation.leaderboard)
+            finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes, *tracker.notes))
             finished = replace(finished, command=tuple(command))
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
             write_page(finished, job.report, draft.staging, draft.final)
             complete(finished, draft.staging)
-    say(console, finished.notes)
+            tracker.artefacts(draft.staging / files.REPORT, draft.staging / files.LEADERBOARD)
+    say(console, dict.fromkeys([*finished.notes, *tracker.notes]))
     roles = {"network": job.model.name, "baseline": evaluation.baseline}
     sentences = (*finished.recommendation.sentences, finished.verdict)
     print_leaderboard(evaluation.leaderboard, sentences, console, **roles)

@@ -184,7 +184,7 @@ class Epoch:
     gradient_norm, largest_gradient_norm : mean and largest norm of the gradient before clipping
     clipped_share : share of the steps whose gradient was clipped
 
-    The last three are None unless gradients are recorded.
+    The last three are None of an epoch without a step.
 
     """
 

@@ -43,7 +43,7 @@ Fused, where torch can on the CPU and on a GPU: one call for all weights instead
 """
 
 
-_PLAIN = frozenset({"_current_fx_name", "_carried", "_latest", "_loss_sum", "_forks", "gradient_norm"})
+_PLAIN = frozenset({"_current_fx_name", "_carried", "_latest", "_loss_sum", "_forks", "gradient_norm", "_norms"})
 """Attributes that change at every step; the first is set by Lightning before and after each hook."""
 
 _FORCING_DECAY = 0.9  # of the teacher-forcing ratio, from epoch to epoch
@@ -78,7 +78,7 @@ class NetworkModule(pl.LightningModule):
         self._latest: tuple[Batch, Tensor, Tensor] | None = None
         self._loss_sum = torch.tensor(0.0)
         self._forks = 0
-        self._norms: list[Tensor] = []
+        self._norms: tuple[int, float, float, int] = (0, 0.0, 0.0, 0)
         self.graph_bytes: int | None = None
         # Of a training that is resumed, what earlier processes did of it.
         self.first_epoch = 0
@@ -107,7 +107,7 @@ class NetworkModule(pl.LightningModule):
         self._carried = None
         self._loss_sum = torch.zeros((), device=self.device)
         self._forks = 0
-        self._norms = []
+        self._norms = (0, 0.0, 0.0, 0)  # of the epoch's gradients: steps, sum, largest, clipped
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Mean loss over the forks of a batch; None, and no step, where it has none (it only warms the state).
@@ -149,11 +149,15 @@ class NetworkModule(pl.LightningModule):
         """Measure the norm of the gradient before clipping; stop if it or the loss is not finite."""
         gradients = [p.grad for p in self._weights if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
-        if self.settings.record_gradients:
-            self._norms.append(self.gradient_norm)
         if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
             batch, losses, loss = self._latest
             raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
+        norm, clip, (steps, total, largest, clipped) = (
+            float(self.gradient_norm),
+            self.settings.gradient_clip,
+            self._norms,
+        )
+        self._norms = (steps + 1, total + norm, max(largest, norm), clipped + (clip is not None and norm > clip))
 
     def configure_gradient_clipping(
         self,
@@ -189,24 +193,15 @@ class NetworkModule(pl.LightningModule):
 
     @property
     def epoch_norms(self) -> dict[str, float]:
-        """Gradient norms of the epoch so far, by field of `Epoch`; empty where they are not recorded."""
-        if not self._norms:
+        """Gradient norms of the epoch so far, by field of `Epoch`; empty before its first step."""
+        steps, total, largest, clipped = self._norms
+        if not steps:
             return {}
-        return _norms_of_steps(torch.stack(self._norms), self.settings.gradient_clip)
-
-
-def _norms_of_steps(norms: Tensor, clip: float | None) -> dict[str, float]:
-    """Mean, largest and clipped share of the gradient norms of some steps, (step,).
-
-    >>> _norms_of_steps(torch.tensor([0.5, 1.5, 1.0, 3.0]), 1.0)
-    {'gradient_norm': 1.5, 'largest_gradient_norm': 3.0, 'clipped_share': 0.5}
-    """
-    clipped = torch.zeros_like(norms) if clip is None else (norms > clip).float()
-    return {
-        "gradient_norm": float(norms.mean()),
-        "largest_gradient_norm": float(norms.max()),
-        "clipped_share": float(clipped.mean()),
-    }
+        return {
+            "gradient_norm": total / steps,
+            "largest_gradient_norm": largest,
+            "clipped_share": clipped / steps,
+        }
 
 
 def _worst_row(batch: Batch, losses: Tensor) -> int:

@@ -72,6 +72,9 @@ class Resumed:
             supervisor.started -= float(state["seconds"])
             epochs.epoch, epochs.skip = supervisor.epoch, supervisor.batches
             module.first_epoch = supervisor.epoch
+            if supervisor.on_epoch is not None:
+                for epoch in supervisor.history:
+                    supervisor.on_epoch(epoch)
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise _unfit(error) from error
 

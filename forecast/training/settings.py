@@ -1,15 +1,17 @@
-"""How a network is trained."""
+"""How a network is trained, and who is told."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
 from forecast.errors import ForecastError
-from forecast.settings import Settings
+from forecast.settings import OneOf, Settings
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from forecast.network.settings import ModelSettings
 
 
@@ -73,10 +75,45 @@ class TrainingSettings(Settings):
     """Seconds from one checkpoint to the next, at least: a run that is stopped goes on from it; null: none."""
 
     record_gradients: bool = False
-    """Measure how gradients travel back in time: of the network as initialised and as trained, and at each step."""
+    """Measure how gradients travel back in time: of the network as initialised and as trained."""
 
     refit: bool = True
     """After the backtest, train once more on all rows for the chosen number of epochs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     threads: int | None = Field(None, ge=1, le=1024)
     """Threads that torch may use on the CPU; null chooses by the size of the network."""
+
+
+class FileLogger(Settings):
+    """Where the course of a training is written beside the run folder's own tables: into `logs/` there, or nowhere."""
+
+    name: Literal["none", "csv", "tensorboard"] = "none"
+
+
+class MlflowLogger(Settings):
+    """An MLflow server that is told the course of a training."""
+
+    name: Literal["mlflow"] = "mlflow"
+    uri: str | None = None
+    """Address of the server; null: that in the environment's MLFLOW_TRACKING_URI."""
+    experiment: str = Field("forecast", min_length=1)
+    """The experiment there to which runs are added."""
+
+    @field_validator("uri")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError(
+                "without a name and a password, which the run folder would keep (the environment's "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are not kept)"
+            )
+        return value
+
+
+LOGGERS = OneOf("name", {"none": FileLogger, "csv": FileLogger, "tensorboard": FileLogger, "mlflow": MlflowLogger})
+"""What can be set of a logger, by its name in `logger.name`."""
+
+if TYPE_CHECKING:
+    LoggerSettings: TypeAlias = FileLogger | MlflowLogger
+else:
+    LoggerSettings = Annotated[SerializeAsAny[Settings], BeforeValidator(LOGGERS.check), LOGGERS]

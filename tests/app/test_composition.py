@@ -20,6 +20,7 @@ CHOICES = [
     *(f"data={one}" for one in options("data")),
     *(f"model={one}" for one in options("model")),
     *(f"training={one}" for one in options("training")),
+    *(f"logger={one}" for one in options("logger")),
     *(f"baseline=[{one}]" for one in options("baseline")),
 ]
 STUDIES = [f"tune={one}" for one in options("tune")]
@@ -82,6 +83,7 @@ def test_the_primary_yaml_holds_exactly_the_keys_of_each_section(section):
 
 
 VARIANTS = {f"model=rnn_{activation}": {"activation": activation} for activation in ("relu", "sigmoid")}
+VARIANTS |= {f"logger={name}": {"name": name} for name in ("csv", "tensorboard")}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
