@@ -201,7 +201,7 @@ class FittedPretrained:
         """
         for last in self._reached:
             steps = last.values.shape[1]
-            same_series = len(last.values) == len(values) and steps <= origins.steps.min(initial=0)
+            same_series = len(last.values) == len(values) and steps <= origins.steps.min(initial=values.shape[1])
             if same_series and all(
                 np.array_equal(before, now[:, :steps])
                 for before, now in ((last.values, values), (last.observed, observed))

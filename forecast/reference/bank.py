@@ -273,6 +273,8 @@ _T = TypeVar("_T", Sums, Snapshot)
 
 def joined(parts: Sequence[_T], axis: int = -1) -> _T:
     """Put snapshots, or sums, of several steps or series together along an axis."""
+    if len(parts) == 1:
+        return parts[0]
     columns: list[Any] = [
         joined(part, axis) if isinstance(part[0], Sums) else np.concatenate(part, axis)
         for part in zip(*parts, strict=True)

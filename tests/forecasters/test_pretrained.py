@@ -51,6 +51,19 @@ def test_untrained_it_is_the_mean_of_its_candidates():
     np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], mean, rtol=1e-5)
 
 
+def test_a_later_call_goes_on_from_where_the_last_one_ended(monkeypatch):
+    """A backtest asks for three splits in turn: each value is read once."""
+    y = monthly(120)
+    panel, read = series(y), []
+    update = Bank.update
+    monkeypatch.setattr(Bank, "update", lambda self, *args: (read.append(1), update(self, *args))[1])
+    fitted = Pretrained().fit(panel, panel.lengths, Problem(horizon=4, context_steps=1, season_steps=12))
+    fitted.forecast(panel, Origins(np.zeros(10, dtype=np.int64), np.arange(60, 70)))
+    later = fitted.forecast(panel, Origins(np.zeros(20, dtype=np.int64), np.arange(80, 100)))
+    assert len(read) == 100
+    np.testing.assert_allclose(later.quantiles[-1], forecast(y[:100], 4, 12), rtol=1e-6)
+
+
 def test_its_quantiles_are_those_of_all_models_and_never_cross():
     assert LEVELS == QUANTILES
     rng = np.random.default_rng(1)
