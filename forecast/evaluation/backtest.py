@@ -312,8 +312,8 @@ def split_origins(panel: Panel, split: Split, horizon: int, part: _SplitName, st
             )
         longest = int((ends - first).max())
         raise ForecastError(
-            f"the {part} split of {longest} steps has no origin with an observed value and {horizon} steps "
-            f"after it: shorten `horizon` or lengthen `split.{part}`"
+            f"no step of the {part} split, which has {longest}, has a value and {horizon} more steps after it, so that "
+            f"nothing can be forecast and compared: shorten `horizon` or lengthen `split.{part}`"
         )
     return origins
 

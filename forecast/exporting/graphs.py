@@ -144,7 +144,10 @@ def graph_of(run: Run) -> Graph:
     question, name = run.problem.question, run.record.network.name
     offsets = None if question.forecasts_probabilities else run.record.intervals.arrays().get(name)
     if run.record.data.channels[0].at_end:
-        raise ForecastError("one label a series (data.target_at=end) cannot be exported: a graph forecasts what comes")
+        raise ForecastError(
+            "one label a series (`data.target_at=end`) cannot be exported: a graph forecasts the next steps; use "
+            "task=predict"
+        )
     pretrained = isinstance(inner, FittedPretrained)
     if offsets is None and (pretrained or inner.members[0].network.head.is_distribution):
         offsets = np.zeros((run.problem.horizon, len(QUANTILES)))  # its own quantiles stay as they are

@@ -107,10 +107,13 @@ class FittedNetwork:
         if self.epochs and share < 1:
             ended += f"; of what it learnt {percentage(share)} are used, as much as validation bears out"
         if self.problem.question.binary:
-            return (f"begins at the base rates, reads differences to the reference {self.reference.name!r}", ended)
+            return (
+                f"starts from how often the target rose, reads differences to the reference {self.reference.name!r}",
+                ended,
+            )
         if self.problem.question.categorical:
-            return (f"begins at the base rates, reads {self.reference.name} before", ended)
-        return (f"adds to the reference {self.reference.name!r}", ended)
+            return (f"starts from how often each symbol came, reads {self.reference.name} before", ended)
+        return (f"learns what a simple forecast leaves over, the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast from each origin; a streamed network is unrolled over each series once, from its first step.

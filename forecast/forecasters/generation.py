@@ -71,7 +71,9 @@ def _generate(
     forecast = live.forecast()
     for _ in range(steps):
         if forecast.probabilities is None:
-            raise ForecastError("this network forecasts no symbols (`model.head=categorical`)")
+            raise ForecastError(
+                "this network forecasts no symbols: take one that was trained with `model.head=categorical`"
+            )
         code = sample_code(forecast.probabilities[series, 0], temperature, rng)  # (series, horizon, symbol)
         drawn.append(code)
         forecast = live.update(np.full(len(forecast.ids), float(code)))

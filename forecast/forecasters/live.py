@@ -368,7 +368,7 @@ def _codes(row: npt.ArrayLike, symbols: tuple[str, ...]) -> FloatArray:
     if unknown:
         raise ForecastError(
             f"the network was trained on {len(symbols)} symbols, and {unknown[0]!r} is none of them: "
-            f"hand over what it knows"
+            f"correct the row, or train on data that hold it"
         )
     return np.array([math.nan if text is None else code_of[text] for text in texts])
 

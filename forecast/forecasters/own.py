@@ -100,5 +100,7 @@ class _FittedOwn:
         estimator = estimator.fit(values.copy()) or estimator
         y_hat = np.asarray(estimator.forecast(self.horizon), dtype=np.float64).reshape(-1)
         if len(y_hat) != self.horizon:
-            raise ForecastError(f"`forecast({self.horizon})` of {self.forecaster.name} gave {len(y_hat)} values")
+            raise ForecastError(
+                f"`forecast({self.horizon})` of {self.forecaster.name} gave {len(y_hat)} values: return one a step"
+            )
         return y_hat

@@ -91,7 +91,8 @@ class Regression:
         """
         if problem.target_type not in self.answers:
             raise ForecastError(
-                f"baseline {self.name!r} answers the {self.answers[0]}, and the {problem.target_type} is asked"
+                f"baseline {self.name!r} forecasts the {self.answers[0]}, and asked for is the {problem.target_type}: "
+                "leave it out, or choose another `model.head`"
             )
         rows = whole_window_rows(past, np.zeros_like(train_steps), train_steps, problem)
         if not len(rows):

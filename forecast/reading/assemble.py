@@ -147,8 +147,8 @@ def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, setti
     shortest, widest = (int(np.argmin(distance)), int(np.argmax(distance)))
     spans = [_span(longest, i) for i in (shortest, widest)]
     raise ForecastError(
-        f"series {longest.id!r} has no frequency: neighbours are between {spans[0]} and {spans[1]} apart: set "
-        "`data.freq`, `data.resample=` a coarser one, or `data.on_gaps=ignore` to take rows as neighbours"
+        f"the rows of series {longest.id!r} are at no regular distance, but from {spans[0]} to {spans[1]} apart: set "
+        "`data.freq`, `data.resample=` to something coarser, or `data.on_gaps=ignore` to take one row as one step"
     )
 
 

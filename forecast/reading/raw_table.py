@@ -191,7 +191,7 @@ def raw_table(
     for column in (ds, y, *(roles or {})):
         if column is not None and column not in frame.columns:
             known = ", ".join(repr(str(name)) for name in frame.columns)
-            raise ForecastError(f"the table has no column {column!r}, it has {known}: say `ds=` and `y=`")
+            raise ForecastError(f"the table has no column {column!r}, it has {known}: name its columns, `ds=` and `y=`")
     alphabet, values = _symbols(frame[y], y) if symbols else ((), _numbers(frame[y], y))
     times, style = (None, TimeStyle("index")) if ds is None else _times(frame[ds], ds)
     rows: dict[str, IntArray] = {y: np.arange(len(frame))}
@@ -236,7 +236,8 @@ def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatA
     alphabet = sorted(texts.dropna().unique())
     if not 1 <= len(alphabet) <= MOST_SYMBOLS:
         raise ForecastError(
-            f"column {name!r} should hold 1 to {MOST_SYMBOLS:,} different symbols, found {len(alphabet):,}: say `y=`"
+            f"column {name!r} should hold 1 to {MOST_SYMBOLS:,} different symbols, found {len(alphabet):,}: "
+            "name another with `y=`"
         )
     return tuple(alphabet), _places(texts, alphabet)
 

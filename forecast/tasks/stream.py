@@ -129,7 +129,7 @@ def _lines(source: Iterable[bytes]) -> Iterator[list[str]]:
         if end:
             yield complete.decode("utf-8", "replace").split("\n")
         if len(rest) > _LONGEST_LINE:
-            raise ForecastError(f"a line is longer than {_LONGEST_LINE:,} bytes: these are no rows")
+            raise ForecastError(f"a line is longer than {_LONGEST_LINE:,} bytes: hand over one row a line")
     if rest:
         yield [rest.decode("utf-8", "replace")]
 
@@ -142,7 +142,9 @@ class _LineWriter:
         horizon = streamed.run.problem.horizon
         ahead = settings.steps or tuple(range(1, horizon + 1))
         if max(ahead) > horizon:
-            raise ForecastError(f"`stream.steps` names step {max(ahead)}, and the run forecasts {horizon} steps")
+            raise ForecastError(
+                f"`stream.steps` names step {max(ahead)}, and the run forecasts {horizon}: name some of 1 to {horizon}"
+            )
         self._ahead = None if ahead == tuple(range(1, horizon + 1)) else np.array(ahead) - 1
         self._symbols = channels_of(streamed.run.record)[0].categories
         self._ends = () if streamed.levels is None else tuple(f"q{level:g}" for level in streamed.levels)

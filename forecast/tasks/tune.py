@@ -412,7 +412,10 @@ def _is_done(trial: FrozenTrial) -> bool:
 def _searching(job: JobSettings, folder: Path, source: Source, said: Collection[str]) -> Iterator[_Search]:
     """Check the job and its space, and open the study, which is made where there is none; `said` is not searched."""
     if isinstance(job.model, PretrainedSettings):
-        raise ForecastError(f"`model={job.model.name}` is not trained here, so that nothing is to be tuned: drop it")
+        raise ForecastError(
+            f"`model={job.model.name}` is not trained here, so that nothing can be tuned: choose another, "
+            "as `model=gru`"
+        )
     prepare(job.model_copy(update={"task": "train"}), source)
     values = job.model_dump(mode="json")
     space = {key: dimension for key, dimension in dimensions(job.tune.space) if key not in said}

@@ -128,7 +128,7 @@ def test_names_are_the_keys_of_a_mapping_and_never_shared():
 def test_a_split_without_an_origin_is_the_users_mistake():
     panel = a_panel(lengths=(60,))
     split = Split(train=np.array([57]), validation=np.array([0]))
-    with pytest.raises(ForecastError, match="the test split of 3 steps has no origin"):
+    with pytest.raises(ForecastError, match="no step of the test split, which has 3, has a value and"):
         backtest([LastValue()], panel, split, PROBLEM)
 
 

@@ -234,7 +234,7 @@ def test_what_makes_no_sense_is_refused(settings, target_type, said):
 
 
 def test_a_classifier_is_not_asked_for_values():
-    with pytest.raises(ForecastError, match="answers the direction, and the value is asked"):
+    with pytest.raises(ForecastError, match="forecasts the direction, and asked for is the value: leave it out"):
         build_baseline(OF_DIRECTION[-1], 0).fit(PANEL, TRAIN, Problem(5, 9, 6))
 
 

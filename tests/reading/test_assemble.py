@@ -156,7 +156,7 @@ def test_no_frequency_is_an_error_until_something_is_said(tmp_path: Path) -> Non
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, "min")
     values = rng.normal(size=2_000)
     path = write(tmp_path, times.strftime("%Y-%m-%d %H:%M"), values)
-    with pytest.raises(ForecastError, match="'y' has no frequency: neighbours are between 1 minutes"):
+    with pytest.raises(ForecastError, match="the rows of series 'y' are at no regular distance, but from 1 minutes"):
         load(path)
     assert len(load(path, on_gaps="ignore").panel.times) == 2_000
     hourly = load(path, resample="h", resample_how="sum", on_gaps="interpolate").panel
