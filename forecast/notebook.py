@@ -20,15 +20,17 @@ from rich.console import Console
 from forecast.app.arguments import CommandLine
 from forecast.app.composition import compose_job, plain_values
 from forecast.errors import ForecastError
+from forecast.evaluation.effects import EFFECT_COLUMNS
 from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.own import as_forecaster
 from forecast.reading.generators import fingerprint_panel
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
+from forecast.runs.files import COMPONENTS, LEADERBOARD
 from forecast.runs.run import Run as Opened
-from forecast.runs.run import open_forecast, open_run
+from forecast.runs.run import open_forecast, open_run, open_table
 from forecast.series.panel import PLAIN_FORM, Origin, Panel, Source
-from forecast.series.sketch import facts_of, sparkline, table_of
+from forecast.series.sketch import ForecastTable, facts_of, sparkline, table_of
 from forecast.series.timetable import Timetable
 from forecast.settings import check_settings
 from forecast.tasks.predict import predict
@@ -188,13 +190,14 @@ class Run:
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
         """One row a model, best first; a model that failed has its reason as `status`."""
-        return pd.read_csv(self.folder / "leaderboard.csv")
+        return open_table(self.folder, LEADERBOARD)
 
     def forecast(self, form: Literal["long", "nixtla"] = "long", model: str | None = None) -> pd.DataFrame:
         """Forecast after the data: columns `unique_id`, `ds`, `y_hat` and the quantiles `q0.025` to `q0.975`.
 
-        It is that of `model`, None: the recommended one. With `form="nixtla"` each model has columns of its own beside
-        `unique_id` and `ds`, called as Nixtla's libraries call them: `lstm`, `lstm-lo-90`, `lstm-hi-90`.
+        A notebook shows times, forecasts and 90 % intervals. It is that of `model`, None: the recommended one. With
+        `form="nixtla"` each model has columns of its own beside `unique_id` and `ds`, called as Nixtla's libraries call
+        them: `lstm`, `lstm-lo-90`, `lstm-hi-90`.
 
         Raises
         ------
@@ -214,6 +217,17 @@ class Run:
         table = pd.concat([table, quantiles], axis=1)
         table["ds"] = self._times(table["ds"])
         return _in_form(table, form, model or self._kept(table))
+
+    def components(self) -> pd.DataFrame:
+        """What each thing does: trend, days of the week, months, holidays and covariates, by model and series.
+
+        `effect` is in units of the target, `low` to `high` its 90 % interval; `factor` where the model multiplies.
+        Empty where no model has such parts: those of the calendar are of `baseline=calendar_regression`, covariates of
+        it and of the network.
+        """
+        if not (self.folder / COMPONENTS).exists():
+            return pd.DataFrame(columns=list(EFFECT_COLUMNS))
+        return open_table(self.folder, COMPONENTS)
 
     def predict(self, newer: Panel | pd.DataFrame | str | Path) -> pd.DataFrame:
         """Forecast what comes after newer data with the trained network, as `forecast` gives it."""
@@ -236,11 +250,19 @@ class Run:
         )
         return Run(updated.run.folder, _as_panel(newer), scratch)
 
-    def stream(self, state: str | Path | None = None, interval: float | None = 0.9) -> Stream:
-        """Go on with the network row by row, after the data of the run, or from a state that `Stream.save` wrote."""
+    def stream(
+        self,
+        state: str | Path | None = None,
+        interval: float | None = 0.9,
+        *,
+        after: Panel | pd.DataFrame | str | Path | None = None,
+    ) -> Stream:
+        """Go on with the network row by row, from a state that `Stream.save` wrote, or after data (None: the run's)."""
         if state is not None:
             return Stream.open(self.opened, state, interval)
-        return begin_stream(self.opened, {}, interval, source=None if self.panel is None else self._source(self.panel))
+        past = self.panel if after is None else after
+        said = {} if past is None else self._newer_settings(past)
+        return begin_stream(self.opened, said, interval, source=None if past is None else self._source(past))
 
     def plot(self, series: str | None = None) -> Any:
         """Draw the end of a series (None: the first), the recommended forecast, and its 90 % interval."""
@@ -352,7 +374,7 @@ def _in_form(table: pd.DataFrame, form: str, model: str) -> pd.DataFrame:
     rows = table[table["model"] == model]
     if rows.empty:
         raise ForecastError(f"no forecast of {model!r} was kept: there are {', '.join(table['model'].unique())}")
-    return rows.drop(columns="model").reset_index(drop=True)
+    return ForecastTable(rows.drop(columns="model").reset_index(drop=True))
 
 
 def _only(columns: Sequence[Any], what: str) -> str:

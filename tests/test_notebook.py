@@ -40,7 +40,7 @@ class NeverWorks:
 def run():
     own = {"median": LastWeeksMedian(), "mine": Ridge(alpha=3.0), "broken": NeverWorks()}
     known = FRAME.iloc[:150]
-    return fc.fit(known, HORIZON, "lstm", baselines=["naive"], forecasters=own, settings=QUICK)
+    return fc.fit(known, HORIZON, "lstm", baselines=["naive", "calendar_regression"], forecasters=own, settings=QUICK)
 
 
 def test_own_forecasters_stand_in_the_comparison_and_one_that_fails_has_its_reason(run):
@@ -96,10 +96,36 @@ def test_what_a_notebook_shows(run, tmp_path):
     panel = fc.from_frame(FRAME.assign(unique_id="a <b>"))
     assert "a &lt;b&gt;" in panel._repr_html_()
     assert "170 (2024-01-01 to 2024-06-18)" in panel._repr_html_()
+    assert repr(panel) == "Panel(series: 1; rows: 170 (2024-01-01 to 2024-06-18); frequency: D)"
     FRAME.to_csv(tmp_path / "sales.csv", sep=";", index=False)
     assert "semicolon" in fc.read(tmp_path / "sales.csv")._repr_html_()
     chart = run.plot().to_dict()
     assert [layer["mark"]["type"] for layer in chart["layer"]] == ["line", "area", "line"]
+
+
+def test_a_forecast_is_shown_as_a_short_table_and_is_a_frame_for_all_else(run):
+    table = run.forecast()
+    rows = table._repr_html_().count("<tr>") - 1
+    assert rows == HORIZON
+    assert "<th>time</th><th>forecast</th><th>90 % from</th><th>to</th>" in table._repr_html_()
+    assert f"<td>2024-05-30</td><td>{table['y_hat'].iloc[0]:.2f}</td>" in table._repr_html_()
+    assert type(table.head(2)) is pd.DataFrame
+    many = type(table)(pd.concat([table.assign(unique_id=name) for name in "ab<cdefg"]))
+    shown = many._repr_html_()
+    assert "and 10 more rows" in shown
+    assert "b&lt;" not in shown
+    assert "<td>&lt;</td>" in shown
+
+
+def test_components_are_what_the_days_do(run, tmp_path):
+    parts = run.components()
+    days = parts[(parts["model"] == "calendar_regression") & (parts["part"] == "day of the week")]
+    by_day = pd.Series(SALES[:150]).groupby(DAYS[:150].day_name()).mean()
+    expected = by_day - by_day.mean()
+    np.testing.assert_allclose(days.set_index("name")["effect"], expected[days["name"]], atol=0.1)
+    bare = run.save(tmp_path / "bare")
+    (bare / "components.csv").unlink()
+    assert fc.load(bare).components().columns.tolist() == parts.columns.tolist()
 
 
 def test_columns_of_a_frame_are_found_or_asked_for():

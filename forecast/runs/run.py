@@ -6,11 +6,13 @@ skeleton in name, shape, type or size is refused.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 import torch
 from pydantic import ConfigDict, Field
 
@@ -110,6 +112,27 @@ def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
     """Read and check `forecasts.csv`; runs of before have the same in `forecast.csv`."""
     name = files.FORECASTS if (folder / files.FORECASTS).exists() else files.FORECAST
     return parse_forecast(read_inside(folder, name, _MAX_FORECAST_BYTES), str(folder))
+
+
+def open_table(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table of the folder, such as `leaderboard.csv`.
+
+    Raises
+    ------
+    ForecastError
+        It is missing, a link to outside of the folder, or no such table.
+
+    """
+    try:
+        table = pd.read_csv(io.BytesIO(read_inside(folder, name, _MAX_FORECAST_BYTES)))
+    except (ValueError, OverflowError, pd.errors.ParserError) as error:  # a UnicodeDecodeError is a ValueError
+        reason = " ".join(str(error).split())[:200]
+        raise ForecastError(
+            f"run folder {folder}: {name} cannot be read ({reason}): the file was changed or is not of this program"
+        ) from None
+    if "unique_id" in table:
+        table["unique_id"] = table["unique_id"].astype(str).map(files.as_written)
+    return table
 
 
 def open_weights(path: str, setting: str) -> PretrainedNetwork:

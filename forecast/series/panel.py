@@ -139,6 +139,11 @@ class Panel:
     static: Statics | None = None
     origin: Origin | None = None
 
+    def __repr__(self) -> str:
+        from forecast.series.sketch import facts_of  # noqa: PLC0415
+
+        return f"Panel({'; '.join(f'{name}: {fact}' for name, fact in facts_of(self).items())})"
+
     def _repr_html_(self) -> str:
         """What was found, a line and the first rows, for a notebook."""
         from forecast.series.sketch import html_of  # noqa: PLC0415

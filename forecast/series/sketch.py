@@ -1,4 +1,4 @@
-"""A panel in a few words and a line, for a notebook."""
+"""A panel in a few words and a line, and a forecast as a short table, for a notebook."""
 
 from __future__ import annotations
 
@@ -6,13 +6,50 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+
+from forecast.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from forecast.series.panel import FloatArray, Panel
 
 _WIDTH, _HEIGHT, _POINTS = 520, 90, 400
+_MOST_ROWS = 30
+
+
+class ForecastTable(pd.DataFrame):
+    """A data frame that a notebook shows as a short table: time, forecast, and between what nine in ten values lie.
+
+    Whatever is made of it, such as a part of its rows, is an ordinary data frame.
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        several = len(self["unique_id"].unique()) > 1
+        names = {"unique_id": "series"} if several else {}
+        names |= {"ds": "time", "y_hat": "forecast", "q0.05": "90 % from", "q0.95": "to"}
+        names = {column: heading for column, heading in names.items() if column in self}
+        head = "".join(f"<th>{escape(heading)}</th>" for heading in names.values())
+        rows = [
+            "".join(
+                f"<td>{escape(number(value, 4) if isinstance(value, float) else _plain_time(value))}</td>"
+                for value in row
+            )
+            for row in self[list(names)].head(_MOST_ROWS).itertuples(index=False)
+        ]
+        more = f"<p>and {len(self) - len(rows):,} more rows</p>" if len(self) > len(rows) else ""
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _plain_time(value: object) -> str:
+    """Write a time without a midnight that says nothing; other things as they are."""
+    return str(value).removesuffix(" 00:00:00")
 
 
 def facts_of(panel: Panel) -> dict[str, str]:
