@@ -11,13 +11,15 @@ What is imported from here is looked up when it is first used: `import forecast`
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from forecast import version as _version
 
 __version__ = _version.__version__
 
+TYPE_CHECKING = False  # `typing` would be loaded before `__main__` heeds Ctrl-C
 if TYPE_CHECKING:
+    from typing import Any
+
     from forecast.errors import ForecastError as ForecastError
     from forecast.evaluation.backtest import Backtest as Backtest
     from forecast.evaluation.backtest import backtest as backtest
