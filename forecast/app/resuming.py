@@ -28,6 +28,7 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
 
     """
     from forecast.runs.folder import shown
+    from forecast.runs.trust import check_data_path
     from forecast.runs.unfinished import find_interrupted, read_started
 
     if job.task != "train":
@@ -38,6 +39,8 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
         return None
     started = read_started(interrupted.staging)
     _check_same(job.model_dump(mode="json"), started.settings, overrides)
+    said = {key.removeprefix("data."): None for key in overridden_keys(overrides)}
+    check_data_path(started.settings, started.mark, said, interrupted.staging)
     print(f"resuming {shown(interrupted.final)}")
     return check_job(started.settings), interrupted.final
 

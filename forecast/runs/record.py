@@ -190,6 +190,8 @@ class RunRecord(_Part):
     command: tuple[str, ...] = ()
     """What was said on the command line; empty where it was Python."""
     settings: dict[str, JsonValue]
+    mark: str = ""
+    """Of the user who made the run: the data that the settings name are opened unsaid (`forecast.runs.trust`)."""
     data: DataRecord
     problem: ProblemRecord
     network: NetworkRecord

@@ -28,6 +28,7 @@ from forecast.runs.record import (
     RunRecord,
     package_versions,
 )
+from forecast.runs.trust import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -236,6 +237,7 @@ def _record(run: Finished) -> RunRecord:
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         versions=package_versions(),
         settings=run.settings,
+        mark=mark_of(run.settings),
         data=_data_record(run.source, run.split, run.short_future),
         problem=ProblemRecord(
             horizon=run.problem.horizon,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
 from forecast.runs import files
+from forecast.runs.trust import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -151,6 +152,8 @@ class Started:
     settings: dict[str, Any]
     fingerprint: str
     data: dict[str, str]
+    mark: str = ""
+    """Of the user who began it (`runs.trust`)."""
 
     def check(self, source: Source) -> None:
         """Refuse to go on with other data.
@@ -176,7 +179,7 @@ class Started:
 def write_started(folder: Path, settings: Mapping[str, Any], source: Source) -> None:
     """Write what a run begins with."""
     created = datetime.now().astimezone().isoformat(timespec="seconds")
-    started = Started(created, dict(settings), source.fingerprint, _facts(source))
+    started = Started(created, dict(settings), source.fingerprint, _facts(source), mark_of(settings))
     part = folder / f"{files.STARTED}.part"
     part.write_text(json.dumps({"format": FORMAT, **asdict(started)}), encoding="utf-8")
     part.replace(folder / files.STARTED)
@@ -210,7 +213,7 @@ def _started(values: dict[str, Any]) -> Started:
     if values.pop("format") != FORMAT:
         raise ValueError("another format")
     started = Started(**values)
-    strings = started.created, started.fingerprint, *started.data, *started.data.values()
+    strings = started.created, started.fingerprint, started.mark, *started.data, *started.data.values()
     if not (isinstance(started.settings, dict) and all(isinstance(text, str) for text in strings)):
         raise ValueError("another type")
     return started

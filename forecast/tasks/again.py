@@ -11,6 +11,7 @@ from forecast.errors import ForecastError
 from forecast.reading.sources import load_source
 from forecast.runs.folder import find_run
 from forecast.runs.run import open_record, open_tensors
+from forecast.runs.trust import check_data_path, is_own
 from forecast.tasks.settings import check_job
 from forecast.tasks.train import TrainResult, train
 from forecast.training.settings import FileLogger
@@ -61,8 +62,14 @@ def again(
             f"the network of the run {first} went on learning from that of {record.parent}, and is not trained anew "
             f"from its settings alone: run `task=update` on that one again"
         )
+    check_data_path(record.settings, record.mark, data, found)
     values: dict[str, Any] = dict(record.settings)
     job = check_job({**values, "data": {**values["data"], **data}})
+    if getattr(job.model, "weights", None) and not is_own(record.settings, record.mark):
+        raise ForecastError(
+            f"the run {found} was not made here by you, and the weights that it names are not opened unasked: train "
+            f"with `model.weights=...` instead"
+        )
     # Whoever made the run chose its tracker; it is not contacted on their word.
     job = job.model_copy(update={"report": report or job.report, "logger": FileLogger()})
     source = load_source(job.data)

@@ -191,7 +191,7 @@ def _past(run: Run, beginning: tuple[str, ...], data: Mapping[str, Any]) -> tupl
     target, *others = channels_of(run.record)
     if beginning and not data and not others:
         return past_of(beginning, empty_past(target, run.record.data.ids, run.calendar)), ()
-    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "continue")).panel)
+    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "continue"), data).panel)
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
     if beginning and not data:
         return past_of(beginning, panel, run.problem.horizon), ()

@@ -12,6 +12,7 @@ from forecast.errors import ForecastError
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
 from forecast.runs.run import channels_of
+from forecast.runs.trust import check_data_path
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -56,15 +57,19 @@ def _taken_in(run: Run, before: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def newer_source(run: Run, job: JobSettings) -> Source:
+def newer_source(run: Run, job: JobSettings, data: Mapping[str, Any]) -> Source:
     """Read the data of a job for a trained run: symbols in the run's alphabet, whatever others these data hold.
+
+    `data` are the settings that were said anew: a stranger's run names no file that is opened without being said.
 
     Raises
     ------
     ForecastError
-        Data that cannot be read, or that hold symbols which the run does not know, where nothing may be missing.
+        A stranger's run without a path that is said, data that cannot be read, or that hold symbols which the run does
+        not know, where nothing may be missing.
 
     """
+    check_data_path(run.record.settings, run.record.mark, data, run.folder)
     return load_source(job.data, channels_of(run.record)[0].categories)
 
 

@@ -93,7 +93,7 @@ def predict(
     opened = open_run(run, outputs)
     job = newer_job(opened, data)
     with new_folder(folder) as draft:
-        source = source or newer_source(opened, job)
+        source = source or newer_source(opened, job, data)
         ahead = forecast_after(opened, job, source)
         source, panel = ahead.source, ahead.panel
         last = last_forecast(opened, panel)

@@ -103,7 +103,7 @@ def _examined_network(run: Run) -> FittedNetwork:
 
 def _examined_panel(run: Run, data: Mapping[str, Any]) -> Panel:
     """Read the data again, with all covariates that the network reads."""
-    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe")).panel)
+    panel = fitting_panel(run, newer_source(run, newer_job(run, data, "probe"), data).panel)
     check_known_ahead(panel, run.problem.horizon)
     return with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
 

@@ -229,7 +229,7 @@ def forecast_history(
                 data["path"] = _written(folder, "history.json", json.dumps(request["history"]).encode())
             data |= {"name": "csv", **_said(request["data"])}
             job = newer_job(run, data, "serve")
-            source = _as_its_series(run, newer_source(run, job))
+            source = _as_its_series(run, newer_source(run, job, data))
             _check_size(len(source.panel.times), max_rows, "rows", "serve.max_rows")
             _check_size(len(source.panel), max_series, "series", "serve.max_series")
             ahead = forecast_after(run, job, source, others=request["others"])
@@ -294,7 +294,7 @@ def step_of(row: ForecastRow) -> dict[str, Any]:
 def _past_of(run: Run, data: dict[str, Any]) -> Panel:
     """Read the data that streams of a run go on from."""
     job = newer_job(run, data, "serve")
-    panel, _ = common_panel(run, newer_source(run, job).panel, getattr(job.data, "on_new_series", "error"))
+    panel, _ = common_panel(run, newer_source(run, job, data).panel, getattr(job.data, "on_new_series", "error"))
     check_known_ahead(panel, run.problem.horizon)
     return panel
 

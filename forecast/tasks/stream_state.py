@@ -212,7 +212,7 @@ def begin_stream(run: Run, data: Mapping[str, Any], share: float | None = 0.9, s
     What was left out, and where the data end, are the first notes of the stream.
     """
     job = newer_job(run, data, "stream")
-    source = source or newer_source(run, job)
+    source = source or newer_source(run, job, data)
     panel, notes = common_panel(run, source.panel, getattr(job.data, "on_new_series", "error"))
     check_known_ahead(panel, run.problem.horizon)
     begun = Stream(run, panel, share)

@@ -102,7 +102,7 @@ def update(
     job = newer_job(opened, data, "update")
     job = job.model_copy(update={"report": report or job.report})
     with new_folder(folder) as draft:
-        source = source or newer_source(opened, job)
+        source = source or newer_source(opened, job, data)
         panel = fitting_panel(opened, source.panel)
         check_known_ahead(panel, opened.problem.horizon)
         panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
