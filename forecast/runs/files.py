@@ -78,7 +78,7 @@ _FORMULA = re.compile(r"(?![-+]?[\d.,]+$)'*[=+\-@\t\r].", re.DOTALL)
 
 
 def as_text(cell: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would run as a formula; `_as_written` takes it away again.
+    """Put an apostrophe before a text that a spreadsheet would run as a formula; `as_written` takes it away again.
 
     >>> as_text("=1+1"), as_text("-5"), as_text("shop 1"), as_text("'=1+1")
     ("'=1+1", '-5', 'shop 1', "''=1+1")
@@ -86,7 +86,7 @@ def as_text(cell: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def _as_written(cell: str) -> str:
+def as_written(cell: str) -> str:
     """Undo `as_text`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
@@ -171,7 +171,7 @@ def _row(line: list[str], number: int, columns: int) -> ForecastRow:
     quantiles = tuple(_quantile(cell, level, number) for cell, level in zip(line[4:], QUANTILES, strict=False))
     if any(low > high for low, high in pairwise(quantiles)):
         raise ValueError(f"the quantiles in line {number} do not increase")
-    return ForecastRow(_as_written(line[0]), line[1], line[2], y_hat, quantiles)
+    return ForecastRow(as_written(line[0]), line[1], line[2], y_hat, quantiles)
 
 
 def _symbol_row(line: list[str], number: int) -> ForecastRow:
@@ -180,7 +180,7 @@ def _symbol_row(line: list[str], number: int) -> ForecastRow:
     probability = float(line[4])
     if not 0 < probability <= 1:
         raise ValueError(f"the probability in line {number} should be above 0 and at most 1")
-    return ForecastRow(_as_written(line[0]), line[1], line[2], probability, (), _as_written(line[3]))
+    return ForecastRow(as_written(line[0]), line[1], line[2], probability, (), as_written(line[3]))
 
 
 def _quantile(cell: str, level: float, number: int) -> float:

@@ -62,12 +62,12 @@ def again(
             f"the network of the run {first} went on learning from that of {record.parent}, and is not trained anew "
             f"from its settings alone: run `task=update` on that one again"
         )
-    check_data_path(record.settings, record.mark, data, found)
+    check_data_path(record.settings, record.mark, data, first)
     values: dict[str, Any] = dict(record.settings)
     job = check_job({**values, "data": {**values["data"], **data}})
     if getattr(job.model, "weights", None) and not is_own(record.settings, record.mark):
         raise ForecastError(
-            f"the run {found} was not made here by you, and the weights that it names are not opened unasked: train "
+            f"the run {first} was not made here by you, and the weights that it names are not opened unasked: train "
             f"with `model.weights=...` instead"
         )
     # Whoever made the run chose its tracker; it is not contacted on their word.
