@@ -22,7 +22,8 @@ from forecast.app.composition import compose_job, plain_values
 from forecast.app.overrides import quoted
 from forecast.questions.split import rolling_origins
 from forecast.reading.sources import load_source
-from forecast.tasks.prepare import forecasters, prepare
+from forecast.tasks.candidates import forecasters
+from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
 
 if TYPE_CHECKING:

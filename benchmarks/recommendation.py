@@ -27,10 +27,10 @@ from forecast.app.composition import compose_job, plain_values
 from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.settings import StatisticalSettings
 from forecast.pretraining.generator import generate
-from forecast.tasks.final import final_fit, future
+from forecast.tasks.final import final_fit, future, refit
 from forecast.tasks.settings import JobSettings, check_job
 from forecast.tasks.terminal import silent, working
-from forecast.tasks.train import fit, judge, prepare, refit
+from forecast.tasks.train import fit, judge, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from forecast.evaluation.backtest import OK, fit_all
 from forecast.evaluation.leaks import ORIGINS, Leak, change_after, find_leaks
-from forecast.tasks.prepare import forecasters, prepare, raise_failure, settle
+from forecast.tasks.candidates import forecasters, raise_failure
+from forecast.tasks.prepare import prepare, settle
 from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:

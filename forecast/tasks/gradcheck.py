@@ -13,7 +13,8 @@ from forecast.forecasters.transformed import log_target
 from forecast.inspection.gradcheck import check_gradients, gradcheck_in_words, print_gradcheck
 from forecast.inspection.gradients import with_random_head
 from forecast.network.settings import BackboneSettings
-from forecast.tasks.prepare import prepare, recurrent
+from forecast.tasks.candidates import recurrent
+from forecast.tasks.prepare import prepare
 from forecast.training.job import initial_network
 
 if TYPE_CHECKING:

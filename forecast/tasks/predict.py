@@ -27,10 +27,10 @@ from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import Source
+from forecast.tasks.candidates import baselines, reference
 from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.last_forecast import drift_lines, last_forecast
 from forecast.tasks.newer import common_panel, newer_job, newer_source, series_number, with_stand_ins
-from forecast.tasks.prepare import baselines, reference
 from forecast.wording import counted, listed, number
 
 if TYPE_CHECKING:

@@ -13,12 +13,10 @@ from forecast.evaluation.backtest import Fits, fit_all, forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate, objective
 from forecast.evaluation.metrics import score
 from forecast.evaluation.results import out_of_range
-from forecast.forecasters.combination import COMBINATION, FittedCombination
-from forecast.forecasters.departure import departure
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.pretrained import FittedPretrained
-from forecast.forecasters.transformed import FittedTransformed, HasTrajectories, log_target
+from forecast.forecasters.transformed import HasTrajectories, log_target
 from forecast.importing import importing
 from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import BackboneSettings
@@ -32,14 +30,15 @@ from forecast.runs.readable import workbook_note
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.runs.unfinished import read_started, write_started
 from forecast.tasks.budget import Budget, plan
+from forecast.tasks.candidates import forecasters, network, raise_failure
 from forecast.tasks.continuation import sample
 from forecast.tasks.explain import anomalies, effects
-from forecast.tasks.final import final_fit, future, future_paths, short_future
+from forecast.tasks.final import Final, future, future_paths, network_in, refit, short_future
 from forecast.tasks.page import write_page
-from forecast.tasks.prepare import Prepared, forecasters, network, prepare, raise_failure
+from forecast.tasks.prepare import Prepared, prepare
 from forecast.tasks.terminal import Work, say, silent, working
 from forecast.training.tracking import LOGS, tracked
-from forecast.wording import listed, number
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.interface import Fitted, Forecaster
     from forecast.series.panel import Source
-    from forecast.tasks.prepare import OnEpoch
+    from forecast.tasks.candidates import OnEpoch
     from forecast.tasks.settings import JobSettings
 
 
@@ -56,7 +55,6 @@ _INTERVALS = (
     "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
     "calibration and test split make them{lent}"
 )
-_NO_TIME = "no time was left for a fit on all rows (`time_limit_s`)"
 _LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
@@ -188,7 +186,7 @@ def validate(job: JobSettings, source: Source | None = None, on_epoch: OnEpoch |
     with working(silent(), job.training.max_epochs) as work:
         fits = fit_all([forecaster], prepared.panel, task.split, task.problem, on_progress=work.stage)
     raise_failure(fits, forecaster.name)
-    trained = _network_of(fits.fitted[forecaster.name])
+    trained = network_in(fits.fitted[forecaster.name])
     if _was_interrupted(trained):
         raise KeyboardInterrupt
     validation = forecast_all(
@@ -234,68 +232,6 @@ def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Final:
-    """All models that forecast the future, by name: fitted again on all rows, or as they were backtested."""
-
-    fitted: dict[str, Fitted]
-    refitted: bool
-    note: str
-
-
-def refit(prepared: Prepared, evaluation: Evaluation, work: Work, budget: Budget | None = None) -> Final:
-    """Fit network, baseline to beat and recommended model once more, on all rows, with everything as it was chosen.
-
-    With `training.refit=false`, or where that is broken off or departs wildly, they stay as the backtest judged them;
-    and so does one for which the budget has no time.
-    """
-    name = prepared.job.model.name
-    use = evaluation.recommendation
-    wanted = (name, evaluation.baseline, *((use.weights or [use.model]) if use else ()))
-    names = [one for one in dict.fromkeys(wanted) if one]
-    every = {model: evaluation.test.fitted[model] for model in evaluation.scores.by_model.index}
-    judged = {model: every[model] for model in names}
-    kept = f"the saved weights and the forecast after the data are of {listed(names)}"
-    if not prepared.job.training.refit:
-        return Final(every, refitted=False, note=f"{kept} as backtested (training.refit=false)")
-    members: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(judged[name]).members
-    work.epochs = max(member.epochs for member in members)
-    final, failed = {}, {}
-    longer = float(prepared.panel.lengths.sum() / prepared.task.split.train.sum())
-    took = evaluation.leaderboard.set_index("model")["fit_seconds"]
-    for model, fitted in judged.items():
-        if budget is not None and not budget.has(longer * float(took.get(model, 0.0))):
-            if model == name:
-                return Final(every, refitted=False, note=f"{kept} as backtested: {_NO_TIME}")
-            final[model], failed[model] = fitted, f"; {model} as backtested, since {_NO_TIME}"
-            continue
-        work.stage("fit", f"{model} on all rows")
-        try:
-            final[model] = final_fit(fitted, prepared.panel, prepared.task.problem)
-        except Exception as error:  # as in the backtest, what a baseline raises is not the end of the job
-            if model == name:
-                raise
-            final[model], failed[model] = fitted, f"; {model} as backtested, since that failed ({error})"
-    refits: tuple[FittedNetwork | FittedPretrained, ...] = _network_of(final[name]).members
-    for refitted, chosen in zip(refits, members, strict=True):
-        if refitted.epochs == chosen.epochs:
-            continue
-        broken_off = f"{refitted.stop_reason} after {refitted.epochs} of {chosen.epochs} epochs of the fit on all rows"
-        return Final(every, refitted=False, note=f"{kept} as backtested: {broken_off}")
-    split, problem = prepared.task.split, prepared.task.problem
-    if departs := departure(judged[name], final[name], prepared.panel, split.train, problem):
-        return Final(every, refitted=False, note=f"{kept} as backtested: {departs}")
-    if COMBINATION in every and use is not None and use.weights:
-        together = tuple(final[model] for model in use.weights)
-        final[COMBINATION] = FittedCombination(together, tuple(use.weights), tuple(use.weights.values()))
-    again = f"{kept} fitted again on all rows"
-    if isinstance(_network_of(final[name]), FittedPretrained):
-        others = f", {listed(names[1:])} fitted again on all rows" if names[1:] else ""
-        again = f"{kept}: {name} as it was trained before{others}"
-    left = f"; {files.FORECASTS} has the others as backtested" if every.keys() - final.keys() else ""
-    return Final(every | final, refitted=True, note="".join((again, *failed.values(), left)))
-
-
 def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_notes: Iterable[str] = ()) -> Finished:
     """Bring together what is written and shown."""
     job, name = prepared.job, prepared.job.model.name
@@ -319,8 +255,8 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         problem=prepared.task.problem,
         season=prepared.task.season,
         evaluation=evaluation,
-        trained=_network_of(evaluation.test.fitted[name]),
-        kept=_network_of(final.fitted[name]),
+        trained=network_in(evaluation.test.fitted[name]),
+        kept=network_in(final.fitted[name]),
         refitted=final.refitted,
         future=after,
         short_future=short_future(prepared.short, prepared.task.problem, job.data.transform),
@@ -329,8 +265,8 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         paths=_paths(prepared, final.fitted[name]),
         effects=effects(prepared, evaluation),
         anomalies=odd,
-        gradients=_gradients(prepared, _network_of(evaluation.test.fitted[name])),
-        continuation=sample(_network_of(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
+        gradients=_gradients(prepared, network_in(evaluation.test.fitted[name])),
+        continuation=sample(network_in(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
         notes=(
             *prepared.notes,
             *evaluation.notes,
@@ -421,10 +357,3 @@ def _whereabouts(finished: Finished, folder: Path) -> list[str]:
 
 def _was_interrupted(network: FittedNetwork | FittedEnsemble | FittedPretrained) -> bool:
     return any("interrupted" in member.stop_reason for member in network.members)
-
-
-def _network_of(fitted: Fitted) -> FittedNetwork | FittedEnsemble | FittedPretrained:
-    inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-    if not isinstance(inner, (FittedNetwork, FittedEnsemble, FittedPretrained)):
-        raise TypeError(f"expected a fitted network, found {type(inner).__name__}")
-    return inner

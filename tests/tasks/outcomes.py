@@ -14,8 +14,9 @@ from forecast.forecasters.transformed import FittedTransformed
 from forecast.questions.split import last_origins
 from forecast.reading.sources import load_source
 from forecast.tasks import train as train_module
+from forecast.tasks.candidates import baselines, forecasters, network
 from forecast.tasks.page import write_page
-from forecast.tasks.prepare import baselines, forecasters, network, prepare
+from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
 from forecast.tasks.terminal import silent, working
 

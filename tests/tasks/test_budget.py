@@ -10,8 +10,9 @@ from forecast.app.composition import compose_job, plain_values
 from forecast.network.settings import PretrainedSettings
 from forecast.runs.run import open_record
 from forecast.tasks.budget import Budget, expected_seconds, plan, within_limit
+from forecast.tasks.candidates import forecasters
 from forecast.tasks.predict import predict
-from forecast.tasks.prepare import forecasters, prepare
+from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train

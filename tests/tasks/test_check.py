@@ -9,8 +9,9 @@ from small_jobs import small_job
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts
 from forecast.tasks import check as module
+from forecast.tasks.candidates import forecasters
 from forecast.tasks.check import check
-from forecast.tasks.prepare import forecasters, settle
+from forecast.tasks.prepare import settle
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_read(changes, said):
 
 def test_baselines_of_the_direction_are_only_added_to_others():
     def asked(**changes):
-        from forecast.tasks.prepare import chosen_baselines
+        from forecast.tasks.candidates import chosen_baselines
 
         return [one.name for one in chosen_baselines(direction_job(**changes))]
 

@@ -9,7 +9,8 @@ from forecast.app.composition import compose_job, plain_values
 from forecast.evaluation.backtest import fit_all, forecast_all
 from forecast.evaluation.metrics import score
 from forecast.questions.kinds import SYMBOL
-from forecast.tasks.prepare import baselines, network, prepare
+from forecast.tasks.candidates import baselines, network
+from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
 
 

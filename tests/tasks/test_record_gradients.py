@@ -11,7 +11,8 @@ from small_jobs import small_job
 from forecast.inspection.gradients import COLUMNS, excerpt, record_gradients
 from forecast.network.network import Network
 from forecast.runs import files
-from forecast.tasks.prepare import prepare, recurrent
+from forecast.tasks.candidates import recurrent
+from forecast.tasks.prepare import prepare
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
 from forecast.training.job import initial_network

@@ -12,7 +12,8 @@ from forecast.forecasters.recurrent import check_answered
 from forecast.forecasters.settings import ClassifierSettings, NgramSettings
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, SYMBOL, Problem
-from forecast.tasks.prepare import check_question, chosen_baselines, forecasters, omitted_baselines, reference
+from forecast.tasks.candidates import chosen_baselines, forecasters, omitted_baselines, reference
+from forecast.tasks.contradictions import check_question
 from forecast.tasks.settings import check_job
 
 OF_SYMBOLS = tuple(SHIPPED[name] for name in SYMBOL.baselines)

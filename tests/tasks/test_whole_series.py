@@ -14,7 +14,8 @@ from forecast.questions.task import forecast_task
 from forecast.reading.labels import with_labels_at_end
 from forecast.runs.record import ChannelRecord
 from forecast.series.panel import Channel, Source
-from forecast.tasks.prepare import Prepared, check_whole_series, prepare
+from forecast.tasks.contradictions import check_whole_series
+from forecast.tasks.prepare import Prepared, prepare
 from forecast.tasks.train import split_counts
 
 OVER = {"over": "series", "validation": 1, "test": 2}
