@@ -52,10 +52,10 @@ def test_the_console_script_of_the_wheel_works_from_another_folder(wheel, tmp_pa
     )
     assert "hidden_size:" in shown.stdout
     where = "import forecast; from forecast.app.composition import conf_dir; print(conf_dir())"
-    found = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", where], cwd=here, env=settings, capture_output=True, text=True, check=True
     )
-    assert Path(found.stdout.strip()) == site / "forecast" / "conf"
+    assert Path(completed.stdout.strip()) == site / "forecast" / "conf"
     refused = subprocess.run(
         [*script, "modl=lstm"], cwd=here, env=settings, capture_output=True, text=True, check=False
     )
@@ -77,7 +77,7 @@ def test_errors_name_the_distribution_that_has_the_extras():
     """What `pip install forecast` fetches is somebody else's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", *(ROOT / "forecast").rglob("*.py")]
-    named = [found for page in pages for found in re.findall(r"pip install '([\w-]+)\[", page.read_text("utf-8"))]
+    named = [actual for page in pages for actual in re.findall(r"pip install '([\w-]+)\[", page.read_text("utf-8"))]
     assert set(named) == {project["name"]}
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == forecast.__version__
 

@@ -65,13 +65,13 @@ class Block:
 
 
 def blocks_of(page):
-    found = re.finditer(
+    actual = re.finditer(
         r"(?P<notes>(?:^<!--[^\n]*-->\n)*)^```(?P<language>\S*)\n(?P<text>.*?)^```$",
         page.read_text(encoding="utf-8"),
         re.DOTALL | re.MULTILINE,
     )
     return [
-        Block(one["language"], one["text"].splitlines(), re.findall(r"<!-- (.*?) -->", one["notes"])) for one in found
+        Block(one["language"], one["text"].splitlines(), re.findall(r"<!-- (.*?) -->", one["notes"])) for one in actual
     ]
 
 

@@ -87,7 +87,7 @@ def command(tmp_path, monkeypatch, capsys):
             status = main(arguments)
         except SystemExit as error:
             status = error.code
-        said = capsys.readouterr()
-        return SimpleNamespace(status=status, out=said.out, err=said.err)
+        printed = capsys.readouterr()
+        return SimpleNamespace(status=status, out=printed.out, err=printed.err)
 
     return run

@@ -39,11 +39,11 @@ def test_a_file_alone_is_a_csv(command, tasks):
     ],
 )
 def test_predict_gets_what_was_said_about_the_data(command, tasks, tmp_path, typed, data):
-    said = command("task=predict", *typed)
-    assert said.status == 0
+    printed = command("task=predict", *typed)
+    assert printed.status == 0
     run = next((one.removeprefix("run=") for one in typed if one.startswith("run=")), "latest")
     assert tasks.predicted == [(run, data)]
-    assert said.out == f"delimiter comma\n{run} says 3\n"
+    assert printed.out == f"delimiter comma\n{run} says 3\n"
 
 
 @pytest.mark.parametrize(
@@ -51,49 +51,49 @@ def test_predict_gets_what_was_said_about_the_data(command, tasks, tmp_path, typ
     [([], ["latest"]), (["run=a"], ["a"]), (["serve.runs=[a,b]"], ["a", "b"])],
 )
 def test_serve_gets_its_runs_and_says_where(command, tasks, tmp_path, typed, runs):
-    said = command("task=serve", "serve.port=7", "data.path=newer.csv", *typed)
-    assert said.status == 0
+    printed = command("task=serve", "serve.port=7", "data.path=newer.csv", *typed)
+    assert printed.status == 0
     assert tasks.served == [(7, runs, {"name": "csv", "path": "newer.csv"})]
-    assert said.out == f"serving {', '.join(runs)} at http://127.0.0.1:1\n"
+    assert printed.out == f"serving {', '.join(runs)} at http://127.0.0.1:1\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_serve_takes_nothing_that_a_run_has_settled(command, tasks):
-    said = command("task=serve", "horizon=7")
-    assert said.status == 2
-    assert "`horizon=7` cannot be set with task=serve" in said.err
+    printed = command("task=serve", "horizon=7")
+    assert printed.status == 2
+    assert "`horizon=7` cannot be set with task=serve" in printed.err
 
 
 def test_check_says_its_sentence_and_leaves_nothing(command, tasks, tmp_path):
-    said = command("task=check")
-    assert (said.status, said.out) == (0, "no forecast moved\n")
+    printed = command("task=check")
+    assert (printed.status, printed.out) == (0, "no forecast moved\n")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("model", "status"), [("gru", 0), ("rnn", 1)])
 def test_gradcheck_leaves_with_its_verdict_and_nothing_else(command, tasks, tmp_path, model, status):
-    said = command("task=gradcheck", f"model={model}")
-    assert (said.status, said.out) == (status, f"the gradients of {model} are checked\n")
+    printed = command("task=gradcheck", f"model={model}")
+    assert (printed.status, printed.out) == (status, f"the gradients of {model} are checked\n")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_help_shows_commands_choices_and_keys(command, tmp_path):
-    said = command("--help")
-    assert said.status in (0, None)
+    printed = command("--help")
+    assert printed.status in (0, None)
     for text in (
         "python -m forecast -m model=rnn,lstm,gru",
         "data: addition, csv, sinewave, stock, text",
         "chunk_steps: 64",
     ):
-        assert text in said.out
+        assert text in printed.out
     assert list(tmp_path.iterdir()) == []
 
 
 def test_cfg_shows_the_job_with_its_overrides(command, tmp_path):
-    said = command("horizon=7", "--cfg", "job", "model=rnn")
-    assert "horizon: 7" in said.out
-    assert "activation: tanh" in said.out
-    assert "hydra" not in said.out
+    printed = command("horizon=7", "--cfg", "job", "model=rnn")
+    assert "horizon: 7" in printed.out
+    assert "activation: tanh" in printed.out
+    assert "hydra" not in printed.out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -50,19 +50,19 @@ MISTAKES = {
 @pytest.mark.parametrize("typed", MISTAKES)
 def test_one_line_status_2_and_no_folder(command, tasks, tmp_path, typed):
     (tmp_path / "file").touch()
-    said = command(*typed.split())
-    assert said.status == 2
-    assert MISTAKES[typed] in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    printed = command(*typed.split())
+    assert printed.status == 2
+    assert MISTAKES[typed] in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert not tasks.trained
 
 
 def test_a_mistake_found_by_a_task_is_told_alike(command, tasks, tmp_path):
     tasks.error = ForecastError("my.csv is empty:\ngive another file")
-    said = command("data.path=my.csv")
-    assert (said.status, said.err) == (2, "forecast: my.csv is empty: give another file\n")
+    printed = command("data.path=my.csv")
+    assert (printed.status, printed.err) == (2, "forecast: my.csv is empty: give another file\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -74,9 +74,9 @@ def test_a_mistake_in_the_data_is_told_before_torch_is_there(tmp_path):
         "except SystemExit as end: assert end.code == 2\n"
         "assert not {'torch', 'pytorch_lightning', 'sklearn'} & set(sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    assert "which column is to be forecast" in said.stderr
+    completed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert "which column is to be forecast" in completed.stderr
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_no_run_and_too_short_a_series_are_told_before_torch_is_there(tmp_path, 
         "assert not {'torch', 'pytorch_lightning', 'sklearn'} & set(sys.modules)"
     )
     command = [sys.executable, "-c", code, typed]
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    assert answer in said.stderr
+    completed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert answer in completed.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,9 +124,9 @@ def test_a_fault_of_ours_keeps_its_traceback(command, tasks, tmp_path):
 
 def test_an_interrupt_is_one_line(command, tasks, tmp_path):
     tasks.error = KeyboardInterrupt()
-    said = command()
-    assert said.status == 130
-    assert "Traceback" not in said.err
+    printed = command()
+    assert printed.status == 130
+    assert "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,10 +154,10 @@ def test_an_unwritable_folder(command, tasks, tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    said = command()
-    assert said.status == 2
-    assert "(Permission denied): choose another with `hydra.run.dir=...`" in said.err
-    assert said.err.count("\n") == 1
+    printed = command()
+    assert printed.status == 2
+    assert "(Permission denied): choose another with `hydra.run.dir=...`" in printed.err
+    assert printed.err.count("\n") == 1
     assert not tasks.trained
 
 
@@ -165,16 +165,16 @@ def test_a_working_folder_whose_name_looks_like_a_reference(command, tasks, tmp_
     (tmp_path / "a${x}").mkdir()
     (tmp_path / "s.csv").touch()
     monkeypatch.chdir(tmp_path / "a${x}")
-    said = command("../s.csv")
-    assert said.status == 2
-    assert "has '${' in its name" in said.err
+    printed = command("../s.csv")
+    assert printed.status == 2
+    assert "has '${' in its name" in printed.err
     assert command("../s.csv", f"hydra.run.dir={tmp_path / 'run'}").status == 0
 
 
 def test_a_number_in_place_of_an_option(command, tasks):
-    said = command("model=3")
-    assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "`model=3` is not there: choose among auto, esn" in said.err
+    printed = command("model=3")
+    assert (printed.status, printed.err.count("\n")) == (2, 1)
+    assert "`model=3` is not there: choose among auto, esn" in printed.err
 
 
 def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):
@@ -183,6 +183,6 @@ def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):
     monkeypatch.setattr("forecast.app.run_task._SILENT_S", 0.01)
     load = sys.modules["forecast.reading.sources"].load_source
     monkeypatch.setattr("forecast.reading.sources.load_source", lambda data: (time.sleep(0.3), load(data))[1])
-    said = command("s.csv")
-    assert said.err.startswith("reading s.csv (0 s so far) ...\n")
-    assert said.err.count("reading") == 1
+    printed = command("s.csv")
+    assert printed.err.startswith("reading s.csv (0 s so far) ...\n")
+    assert printed.err.count("reading") == 1

@@ -29,8 +29,8 @@ def interrupted(tmp_path):
 @pytest.mark.parametrize("typed", [[], ["model=gru"], ["model=gru", "seed=3", "training.checkpoint_s=5"]])
 def test_a_run_is_resumed_with_its_own_settings_in_its_own_folder(command, tasks, interrupted, typed):
     for resume in ("resume=latest", "resume=outputs/day/time"):
-        said = command(resume, *typed)
-        assert (said.status, said.out.splitlines()[0]) == (0, "resuming outputs/day/time")
+        printed = command(resume, *typed)
+        assert (printed.status, printed.out.splitlines()[0]) == (0, "resuming outputs/day/time")
         (interrupted / files.RECORD).unlink()
     (job, folder), _ = tasks.trained
     assert (job.model.name, job.seed, job.resume, folder) == ("gru", 3, None, interrupted)
@@ -50,23 +50,23 @@ def test_a_run_is_resumed_with_its_own_settings_in_its_own_folder(command, tasks
     ],
 )
 def test_other_settings_are_refused_and_the_difference_named(command, tasks, interrupted, typed, difference):
-    said = command("resume=latest", *typed.split())
-    assert said.status == 2
-    assert difference in said.err
-    assert said.err.count("\n") == 1
+    printed = command("resume=latest", *typed.split())
+    assert printed.status == 2
+    assert difference in printed.err
+    assert printed.err.count("\n") == 1
     assert tasks.trained == []
 
 
 def test_a_finished_run_says_so(command, tasks, tmp_path):
     (tmp_path / "outputs" / "run").mkdir(parents=True)
     (tmp_path / "outputs" / "run" / files.RECORD).write_text(json.dumps({}))
-    said = command("resume=outputs/run")
-    assert (said.status, said.out) == (0, "the run outputs/run is finished: there is nothing to resume\n")
+    printed = command("resume=outputs/run")
+    assert (printed.status, printed.out) == (0, "the run outputs/run is finished: there is nothing to resume\n")
     assert tasks.trained == []
 
 
 def test_clean_lists_and_removes(command, tasks, interrupted, tmp_path):
-    said = command("task=clean")
-    assert said.status == 0
-    assert said.out.startswith("removed outputs/day/.time.unfinished (0.0 MB)\n")
+    printed = command("task=clean")
+    assert printed.status == 0
+    assert printed.out.startswith("removed outputs/day/.time.unfinished (0.0 MB)\n")
     assert not staging_of(interrupted).exists()

@@ -26,8 +26,8 @@ def the_sweep(tmp_path):
 
 def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
     tasks.score = lambda job: {"rnn": 0.9, "lstm": 0.7}[job.model.name] + job.model.hidden_size / 1000
-    said = command("model=rnn,lstm", "-m", "model.hidden_size=32,64")
-    assert said.status == 0
+    printed = command("model=rnn,lstm", "-m", "model.hidden_size=32,64")
+    assert printed.status == 0
     assert len(tasks.validated) == 4
     ((winner, folder),) = tasks.trained
     assert (winner.model.name, winner.model.hidden_size) == ("lstm", 32)
@@ -40,8 +40,8 @@ def test_the_winner_alone_is_evaluated(command, tasks, tmp_path):
         ("lstm", "32"), ("lstm", "64"), ("rnn", "32"), ("rnn", "64"),
     ]  # fmt: skip
     assert [float(row["validation_mase"]) for row in table] == sorted(float(row["validation_mase"]) for row in table)
-    assert "lstm does not beat naive" in said.out
-    assert "seeds" not in said.out
+    assert "lstm does not beat naive" in printed.out
+    assert "seeds" not in printed.out
 
 
 def test_a_failed_job_is_a_row_with_its_reason(command, tasks, tmp_path):
@@ -53,8 +53,8 @@ def test_a_failed_job_is_a_row_with_its_reason(command, tasks, tmp_path):
         return 1.0
 
     tasks.score = score
-    said = command("-m", "model.hidden_size=2,0,3,4")
-    assert said.status == 0
+    printed = command("-m", "model.hidden_size=2,0,3,4")
+    assert printed.status == 0
     status = {row["model.hidden_size"]: row["status"] for row in rows(the_sweep(tmp_path))}
     assert status == {
         "4": "ok",
@@ -64,13 +64,13 @@ def test_a_failed_job_is_a_row_with_its_reason(command, tasks, tmp_path):
     }
     assert rows(the_sweep(tmp_path))[0]["status"] == "ok"
     assert len(tasks.trained) == 1
-    assert "ZeroDivisionError" in said.err
+    assert "ZeroDivisionError" in printed.err
 
 
 def test_where_every_job_fails_nothing_is_left(command, tasks, tmp_path):
-    said = command("-m", "horizon=-1,-2")
-    assert said.status == 2
-    assert said.err.startswith("forecast: none of the 2 jobs succeeded; the first: `horizon` should be")
+    printed = command("-m", "horizon=-1,-2")
+    assert printed.status == 2
+    assert printed.err.startswith("forecast: none of the 2 jobs succeeded; the first: `horizon` should be")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,8 +81,8 @@ def test_an_interrupted_sweep_keeps_what_was_done(command, tasks, tmp_path):
         return job.seed / 10
 
     tasks.score = score
-    said = command("-m", "seed=2,1,3,4")
-    assert said.status == 130
+    printed = command("-m", "seed=2,1,3,4")
+    assert printed.status == 130
     assert not tasks.trained
     sweep = the_sweep(tmp_path)
     assert [row["seed"] for row in rows(sweep)] == ["1", "2"]
@@ -91,14 +91,14 @@ def test_an_interrupted_sweep_keeps_what_was_done(command, tasks, tmp_path):
 
 def test_a_sweep_over_seeds_states_their_spread(command, tasks):
     tasks.score = lambda job: job.seed / 10 + (0.5 if job.model.name == "gru" else 1.0)
-    said = command("-m", "seed=1,2", "model=lstm,gru")
-    assert re.search(r"over 2 seeds the validation MASE lies between 0\.60* and 0\.70*", said.out)
+    printed = command("-m", "seed=1,2", "model=lstm,gru")
+    assert re.search(r"over 2 seeds the validation MASE lies between 0\.60* and 0\.70*", printed.out)
     assert tasks.trained[0][0].seed == 1
 
 
 def test_a_sweep_of_another_task_is_a_table(command, tasks, tmp_path):
-    said = command("-m", "task=check", "data=sinewave,stock")
-    assert said.status == 0
+    printed = command("-m", "task=check", "data=sinewave,stock")
+    assert printed.status == 0
     assert not tasks.trained
     assert [row["status"] for row in rows(the_sweep(tmp_path))] == ["ok", "ok"]
 
@@ -118,8 +118,8 @@ def test_the_table_is_sorted_and_names_what_differs():
 
 @pytest.mark.parametrize(("scores", "job"), [([2.0, 1.0, 1.0], 1), ([None, float("nan"), 3.0], 2), ([None], None)])
 def test_best(scores, job):
-    found = best([outcome(i, score) for i, score in enumerate(scores)])
-    assert (found.job if found else None) == job
+    actual = best([outcome(i, score) for i, score in enumerate(scores)])
+    assert (actual.job if actual else None) == job
 
 
 def test_seeds_are_compared_within_one_configuration():
@@ -135,8 +135,10 @@ def grid_of(experiment):
 def test_an_experiment_can_be_a_sweep_by_itself(command, tasks, tmp_path):
     assert grid_of("family") == {"model": "rnn,rnn_relu,rnn_sigmoid,lstm,gru,mingru,esn", "seed": "0,1,2"}
     tasks.score = lambda job: 1.0 - job.seed / 10 - (job.model.name == "gru") / 100
-    said = command("experiment=family", "hydra.sweeper.params.model='rnn_relu,gru'", "hydra.sweeper.params.seed='1,2'")
-    assert said.status == 0
+    printed = command(
+        "experiment=family", "hydra.sweeper.params.model='rnn_relu,gru'", "hydra.sweeper.params.seed='1,2'"
+    )
+    assert printed.status == 0
     assert [(one.model.name, one.seed) for one in tasks.validated] == [("rnn", 1), ("rnn", 2), ("gru", 1), ("gru", 2)]
     assert {one.training.max_epochs for one in tasks.validated} == {100}
     assert [(job.model.name, job.seed) for job, _ in tasks.trained] == [("gru", 2)]
@@ -155,8 +157,8 @@ def test_the_experiment_on_truncation_says_what_it_sweeps(command, tasks, tmp_pa
     """Its YAML alone makes a grid of chunks and seeds, and the table has what each held in memory."""
     assert grid_of("truncation") == {"training.chunk_steps": "8,16,32,64,128", "seed": "0,1,2"}
     tasks.score = lambda job: 1 / job.training.chunk_steps + job.seed / 1000
-    said = command("-m", "experiment=truncation", "hydra.sweeper.params.seed='1'")
-    assert said.status == 0
+    printed = command("-m", "experiment=truncation", "hydra.sweeper.params.seed='1'")
+    assert printed.status == 0
     assert [job.training.chunk_steps for job in tasks.validated] == [8, 16, 32, 64, 128]
     assert {(job.model.reference, job.data.frequency) for job in tasks.validated} == {("last", 2.0)}
     table = rows(the_sweep(tmp_path))
@@ -177,11 +179,11 @@ def test_a_stopped_sweep_goes_on_with_what_is_missing(command, tasks, tmp_path):
     assert stopped.status == 130
     assert f"hydra.sweep.dir={tmp_path / 'mine'}` runs those that are missing" in stopped.out
     assert re.search(r"#0 seed=2: validation MASE 0.2 \(0.0 s\) \(1 of 4, about \d+ s left\)", stopped.out)
-    said = command("-m", "seed=2,1,3,4", "hydra.sweep.dir=mine")
-    assert said.status == 0
+    printed = command("-m", "seed=2,1,3,4", "hydra.sweep.dir=mine")
+    assert printed.status == 0
     assert [job.seed for job in tasks.validated] == [2, 1, 3, 3, 4]
-    assert said.out.count("done before") == 2
-    assert "(4 of 4)" in said.out
+    assert printed.out.count("done before") == 2
+    assert "(4 of 4)" in printed.out
     assert [row["seed"] for row in rows(tmp_path / "mine")] == ["1", "2", "3", "4"]
     assert [job.seed for job, _ in tasks.trained] == [1]
 
@@ -206,12 +208,12 @@ def test_a_file_that_has_changed_since_is_refused(command, tasks, tmp_path):
     from forecast.app.sweep import _check_same_data
 
     with pytest.raises(ForecastError, match="the data have changed since"):
-        _check_same_data([Outcome(0, (), {"data": "a"}, 1.0, 1.0, "ok", fingerprint=said) for said in "xy"])
+        _check_same_data([Outcome(0, (), {"data": "a"}, 1.0, 1.0, "ok", fingerprint=printed) for printed in "xy"])
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "sweep.json").write_text("[1")
-    said = command("-m", "seed=1,2", "hydra.sweep.dir=mine")
-    assert said.status == 2
-    assert "sweep.json' cannot be read: remove it" in said.err
+    printed = command("-m", "seed=1,2", "hydra.sweep.dir=mine")
+    assert printed.status == 2
+    assert "sweep.json' cannot be read: remove it" in printed.err
 
 
 def test_an_interval_is_swept_in_even_steps(command, tasks, tmp_path):
@@ -234,18 +236,18 @@ def test_the_page_has_the_winner_as_a_command(command, tasks, tmp_path):
 )
 def test_jobs_in_other_processes_leave_their_outcomes(launcher, command, tmp_path):
     """Jobs that are refused, since these need no torch; what they say comes back from where they ran."""
-    said = command("-m", "horizon=-1,-2", *launcher, "hydra.sweep.dir=mine")
-    assert said.status == 2
-    assert "forecast: none of the 2 jobs succeeded; the first: `horizon` should be greater" in said.err
+    printed = command("-m", "horizon=-1,-2", *launcher, "hydra.sweep.dir=mine")
+    assert printed.status == 2
+    assert "forecast: none of the 2 jobs succeeded; the first: `horizon` should be greater" in printed.err
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):
     from forecast.app import diagnosis
 
     monkeypatch.setitem(diagnosis._LAUNCHERS, "ray", "many")  # one that is not installed here
-    said = command("-m", "seed=1,2", "hydra/launcher=ray")
-    assert said.status == 2
-    assert said.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'recurrent-forecast[many]'\n"
+    printed = command("-m", "seed=1,2", "hydra/launcher=ray")
+    assert printed.status == 2
+    assert printed.err == "forecast: `hydra/launcher=ray` is not installed: pip install 'recurrent-forecast[many]'\n"
 
 
 def test_two_sweeps_do_not_share_a_folder(command, tasks, tmp_path):
@@ -253,8 +255,8 @@ def test_two_sweeps_do_not_share_a_folder(command, tasks, tmp_path):
     folder.mkdir()
     mark_owned(folder)
     (folder / ".jobs").mkdir()
-    said = command("-m", "seed=1,2", "hydra.sweep.dir=sweep")
-    assert said.status == 2
-    assert f"process {os.getpid()} on " in said.err
+    printed = command("-m", "seed=1,2", "hydra.sweep.dir=sweep")
+    assert printed.status == 2
+    assert f"process {os.getpid()} on " in printed.err
     assert tasks.validated == []
     assert sorted(path.name for path in folder.iterdir()) == [".jobs", "owner.json"]

@@ -42,13 +42,13 @@ def test_a_forecaster_is_given_nothing_after_the_last_origin(part):
     panel = a_panel()
     split = a_split(panel)
     peeks = Peeks()
-    found = backtest([peeks], panel, split, PROBLEM, part=part)
+    backtested = backtest([peeks], panel, split, PROBLEM, part=part)
     ends = split.before_test if part == "validation" else panel.lengths
     fitted_on, train_steps = peeks.given["fit"]
     np.testing.assert_array_equal(fitted_on, split.before_test)
     np.testing.assert_array_equal(train_steps, split.train)
     np.testing.assert_array_equal(peeks.given["forecast"], ends - HORIZON)
-    last = found.results[found.results["cutoff"] == found.results["cutoff"].max()]
+    last = backtested.results[backtested.results["cutoff"] == backtested.results["cutoff"].max()]
     assert (last["y_hat"] == 1e6).all()
 
 
@@ -86,11 +86,11 @@ def test_one_fit_serves_both_splits():
 def test_a_forecaster_that_raises_is_a_row_with_its_reason(at):
     panel = a_panel()
     error = ZeroDivisionError("nothing\nto divide")
-    found = backtest([Raises(error, at), LastValue()], panel, a_split(panel), PROBLEM)
-    assert found.failures == {"broken": "ZeroDivisionError: nothing to divide"}
-    assert found.attempts[0].error is error
-    assert list(found.results["model"].unique()) == ["naive"]
-    assert found.of_kind("network", "naive") == ("naive",)
+    backtested = backtest([Raises(error, at), LastValue()], panel, a_split(panel), PROBLEM)
+    assert backtested.failures == {"broken": "ZeroDivisionError: nothing to divide"}
+    assert backtested.attempts[0].error is error
+    assert list(backtested.results["model"].unique()) == ["naive"]
+    assert backtested.of_kind("network", "naive") == ("naive",)
     failed = backtest([Raises(ForecastError("too short"))], panel, a_split(panel), PROBLEM)
     assert failed.failures == {"broken": "too short"}
     assert failed.results.empty
@@ -109,8 +109,8 @@ def test_forecasts_of_the_wrong_shape_or_not_finite_are_failures():
     holed = good.copy()
     holed[3, 1] = np.nan
     given = [Answers(good, "good"), Answers(good[:, :-1], "short"), Answers(holed, "holed")]
-    found = backtest(given, panel, a_split(panel), PROBLEM)
-    assert found.failures == {
+    backtested = backtest(given, panel, a_split(panel), PROBLEM)
+    assert backtested.failures == {
         "short": "ValueError: the forecast has shape (12, 3), expected (origin, step) = (12, 4)",
         "holed": "ValueError: the forecast is not finite at 1 of 12 origins",
     }
@@ -118,9 +118,9 @@ def test_forecasts_of_the_wrong_shape_or_not_finite_are_failures():
 
 def test_names_are_the_keys_of_a_mapping_and_never_shared():
     panel = a_panel()
-    found = backtest({"mine": LastValue(), "yours": LastValue()}, panel, a_split(panel), PROBLEM)
-    assert list(found.results["model"].cat.categories) == ["mine", "yours"]
-    assert set(found.fitted) == {"mine", "yours"}
+    backtested = backtest({"mine": LastValue(), "yours": LastValue()}, panel, a_split(panel), PROBLEM)
+    assert list(backtested.results["model"].cat.categories) == ["mine", "yours"]
+    assert set(backtested.fitted) == {"mine", "yours"}
     with pytest.raises(ForecastError, match="2 forecasters are called 'naive': give each its own name"):
         backtest([LastValue(), LastValue()], panel, a_split(panel), PROBLEM)
 
@@ -135,10 +135,10 @@ def test_a_split_without_an_origin_is_the_users_mistake():
 def test_times_notes_and_progress_are_kept():
     panel, seen = a_panel(), []
     noted = replace(LastValue(), notes=("fitted on 3 of 9 windows",))
-    found = backtest(
+    backtested = backtest(
         [noted], panel, a_split(panel), PROBLEM, on_progress=lambda stage, name: seen.append((stage, name))
     )
-    attempt = found.attempts[0]
+    attempt = backtested.attempts[0]
     assert seen == [("fit", "naive"), ("forecast", "naive")]
     assert attempt.notes == ("fitted on 3 of 9 windows",)
     assert attempt.fit_seconds >= 0
@@ -200,9 +200,9 @@ def test_successive_results_are_those_of_the_first_of_all_origins():
     thin = forecast_all(fits, panel, task.split, task.problem, stride=7)
     every = forecast_all(fits, panel, task.split, task.problem, stride=1).results
     for uid in ids:
-        found = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid=uid, most=20)
+        actual = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid=uid, most=20)
         expected = every[every["unique_id"] == uid].head(20 * SYMBOL_HORIZON).reset_index(drop=True)
-        pd.testing.assert_frame_equal(found, expected)
+        pd.testing.assert_frame_equal(actual, expected)
     none = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid="c", most=20)
     assert none.columns.tolist() == every.columns.tolist()
     assert none.empty

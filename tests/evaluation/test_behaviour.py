@@ -37,30 +37,30 @@ def a_walk(seed=0):
 def test_figures_are_what_loops_give():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(N - 200 - H + 1, H))
-    found, happened = copied(a_walk(), lambda last, truth: last + noise)
+    actual, happened = copied(a_walk(), lambda last, truth: last + noise)
     squares = sum(float(a) ** 2 for a in happened.ravel())
-    assert found.moves == pytest.approx(math.sqrt(sum(float(f) ** 2 for f in noise.ravel()) / squares))
+    assert actual.moves == pytest.approx(math.sqrt(sum(float(f) ** 2 for f in noise.ravel()) / squares))
     errors = sum((float(a) - float(f)) ** 2 for a, f in zip(happened.ravel(), noise.ravel(), strict=True))
-    assert found.explained == pytest.approx(1 - errors / squares)
+    assert actual.explained == pytest.approx(1 - errors / squares)
 
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("noise", [0.0, 0.3, 0.8])
 def test_the_last_value_with_little_noise_is_a_copy(seed, noise):
     rng = np.random.default_rng(seed)
-    found, _ = copied(a_walk(seed), lambda last, truth: last + noise * rng.standard_normal(last.shape))
-    assert found.copy is True
-    assert found.sentence.startswith("lstm copies the last value: its forecasts move ")
+    actual, _ = copied(a_walk(seed), lambda last, truth: last + noise * rng.standard_normal(last.shape))
+    assert actual.copy is True
+    assert actual.sentence.startswith("lstm copies the last value: its forecasts move ")
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 20])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_a_sine_that_is_forecast_is_no_copy(horizon, noise):
     rng = np.random.default_rng(0)
-    found, _ = copied(a_sine(), lambda last, truth: truth + noise * rng.standard_normal(truth.shape), horizon=horizon)
-    assert found.copy is False
-    assert found.explained > 0.75
-    assert found.sentence.startswith("lstm does not copy the last value: its forecasts foresee ")
+    actual, _ = copied(a_sine(), lambda last, truth: truth + noise * rng.standard_normal(truth.shape), horizon=horizon)
+    assert actual.copy is False
+    assert actual.explained > 0.75
+    assert actual.sentence.startswith("lstm does not copy the last value: its forecasts foresee ")
 
 
 def test_the_last_value_of_a_sine_is_a_copy_as_well():
@@ -68,32 +68,32 @@ def test_the_last_value_of_a_sine_is_a_copy_as_well():
 
 
 def test_noise_far_from_the_last_value_is_no_copy_and_foresees_nothing():
-    found, _ = copied(a_walk(), lambda last, truth: last[::-1])
-    assert found.copy is False
-    assert "but gains nothing by it" in found.sentence
-    assert found.explained < 0
+    actual, _ = copied(a_walk(), lambda last, truth: last[::-1])
+    assert actual.copy is False
+    assert "but gains nothing by it" in actual.sentence
+    assert actual.explained < 0
 
 
 def test_a_forecast_that_foresees_half_the_change_is_no_copy():
-    found, _ = copied(a_walk(), lambda last, truth: last + 0.5 * (truth - last))
-    assert found.copy is False
-    assert (found.moves, found.explained) == (pytest.approx(0.5), pytest.approx(0.75))
-    assert found.sentence == "lstm does not copy the last value: its forecasts foresee 75% of the changes from it"
+    actual, _ = copied(a_walk(), lambda last, truth: last + 0.5 * (truth - last))
+    assert actual.copy is False
+    assert (actual.moves, actual.explained) == (pytest.approx(0.5), pytest.approx(0.75))
+    assert actual.sentence == "lstm does not copy the last value: its forecasts foresee 75% of the changes from it"
 
 
 def test_missing_targets_are_passed_over():
-    found, _ = copied(a_walk(), lambda last, truth: last, missing=0.3)
-    assert (found.copy, found.moves, found.explained) == (True, 0.0, 0.0)
-    assert found.sentence == (
+    actual, _ = copied(a_walk(), lambda last, truth: last, missing=0.3)
+    assert (actual.copy, actual.moves, actual.explained) == (True, 0.0, 0.0)
+    assert actual.sentence == (
         "lstm copies the last value: its forecasts move 0% as far from it as the series does "
         "and foresee 0% of the changes"
     )
 
 
 def test_a_series_that_never_moves_says_so():
-    found, _ = copied(np.ones(N), lambda last, truth: last)
-    assert found.copy is None
-    assert found.sentence == "copy test of lstm: not possible, the series never changes"
+    actual, _ = copied(np.ones(N), lambda last, truth: last)
+    assert actual.copy is None
+    assert actual.sentence == "copy test of lstm: not possible, the series never changes"
 
 
 def test_series_count_alike_whatever_their_units():
@@ -125,13 +125,13 @@ def test_revisions_are_those_of_a_loop(stride):
     panel, rng = a_panel(), np.random.default_rng(0)
     steps = [np.arange(20, 50, stride), np.arange(10, 35, stride)]
     origins = Origins(np.repeat([0, 1], [len(s) for s in steps]), np.concatenate(steps))
-    made = {name: Forecasts(rng.normal(size=(len(origins), HORIZON))) for name in ("a", "b")}
-    results, scales = results_table(panel, origins, made, HORIZON), fit_scales(panel, 3)
-    found = revisions(results, scales)
-    assert found.stride == stride
-    for name in made:
-        assert found.by_model[name] == pytest.approx(by_loop(results, scales, name, stride))
-    assert (found.note == "") == (stride == 1)
+    result = {name: Forecasts(rng.normal(size=(len(origins), HORIZON))) for name in ("a", "b")}
+    results, scales = results_table(panel, origins, result, HORIZON), fit_scales(panel, 3)
+    revised = revisions(results, scales)
+    assert revised.stride == stride
+    for name in result:
+        assert revised.by_model[name] == pytest.approx(by_loop(results, scales, name, stride))
+    assert (revised.note == "") == (stride == 1)
 
 
 def test_an_origin_that_is_left_out_makes_no_pair():
@@ -149,9 +149,9 @@ def test_where_no_date_is_forecast_twice_there_is_none(steps):
     panel = a_panel(lengths=(60,))
     origins = Origins(np.zeros(len(steps), dtype=int), np.array(steps))
     results = results_table(panel, origins, {"a": Forecasts(np.zeros((len(steps), HORIZON)))}, HORIZON)
-    found = revisions(results, fit_scales(panel, 3))
-    assert (found.stride, np.isnan(found.by_model["a"])) == (0, True)
-    assert "empty" in found.note
+    revised = revisions(results, fit_scales(panel, 3))
+    assert (revised.stride, np.isnan(revised.by_model["a"])) == (0, True)
+    assert "empty" in revised.note
 
 
 def test_forecasts_that_agree_are_never_revised():
@@ -163,8 +163,8 @@ def test_forecasts_that_agree_are_never_revised():
 
 
 def test_forecasts_that_are_far_off_are_described_in_a_few_words():
-    found, _ = copied(a_walk(), lambda last, truth: last + 1e9)
-    assert found.sentence == (
+    actual, _ = copied(a_walk(), lambda last, truth: last + 1e9)
+    assert actual.sentence == (
         "lstm does not copy the last value, but gains nothing by it: its forecasts move more than 100 times as far "
         "from it as the series does and foresee less than nothing of the changes"
     )

@@ -41,8 +41,8 @@ def test_the_weights_are_those_of_the_oracle(horizons):
     y, cost = rng.normal(size=60), rng.uniform(0.5, 2.0, 60)
     forecasts = y[:, None] + rng.normal(size=(60, 5)) * [0.5, 0.6, 0.7, 1.0, 3.0] + [0.3, -0.3, 0.0, 0.0, 0.0]
     prior = np.array([0.3, 0.2, 0.0, 0.25, 0.0])
-    found = greedy_weights(forecasts, y, cost, prior, horizons)
-    np.testing.assert_allclose(found, slow_greedy(forecasts.tolist(), y.tolist(), cost, prior, horizons), atol=1e-12)
+    actual = greedy_weights(forecasts, y, cost, prior, horizons)
+    np.testing.assert_allclose(actual, slow_greedy(forecasts.tolist(), y.tolist(), cost, prior, horizons), atol=1e-12)
 
 
 def test_two_that_err_to_opposite_sides_are_combined_and_few_horizons_do_not_tell():
@@ -63,22 +63,22 @@ def evaluated(*forecasters, lengths=(400, 300)):
 
 def test_the_combination_is_a_row_of_its_own_and_can_be_recommended():
     above, below = LastValue("above", "scikit-learn", bias=2.5), LastValue("below", "scikit-learn", bias=-2.5)
-    found = evaluated(above, below)
-    assert found.recommendation.model == COMBINATION
-    assert found.recommendation.weights == {"above": 0.5, "below": 0.5}
+    evaluation = evaluated(above, below)
+    assert evaluation.recommendation.model == COMBINATION
+    assert evaluation.recommendation.weights == {"above": 0.5, "below": 0.5}
     assert "use combination, the weighted mean of above (50 %) and below (50 %): typically" in (
-        found.recommendation.sentence
+        evaluation.recommendation.sentence
     )
-    rows = {name: part["y_hat"].to_numpy() for name, part in found.test.results.groupby("model", observed=True)}
+    rows = {name: part["y_hat"].to_numpy() for name, part in evaluation.test.results.groupby("model", observed=True)}
     np.testing.assert_allclose(rows[COMBINATION], (rows["above"] + rows["below"]) / 2)
-    assert found.baseline != COMBINATION
-    assert any(note == "combination: the weighted mean of above (50 %) and below (50 %)" for note in found.notes)
+    assert evaluation.baseline != COMBINATION
+    assert any(note == "combination: the weighted mean of above (50 %) and below (50 %)" for note in evaluation.notes)
 
 
 def test_one_that_is_best_by_itself_stays_alone():
-    found = evaluated(LastValue(), LastValue("far", bias=9.0))
-    assert COMBINATION not in set(found.leaderboard["model"])
-    assert found.recommendation.model == "naive"
+    evaluation = evaluated(LastValue(), LastValue("far", bias=9.0))
+    assert COMBINATION not in set(evaluation.leaderboard["model"])
+    assert evaluation.recommendation.model == "naive"
 
 
 def test_where_nothing_can_be_measured_a_few_have_equal_weights():

@@ -35,7 +35,7 @@ def test_every_quantile_is_that_of_the_loop(origins, forecast_levels):
     forecast = np.sort(rng.normal(size=(origins, 3, forecast_levels)), axis=2)
     new = np.sort(rng.normal(size=(4, 3, forecast_levels)), axis=2)
     scale, new_scale = rng.uniform(0.5, 3, origins), rng.uniform(0.5, 3, 4)
-    found = quantiles_of(y, forecast, scale, new, new_scale)
+    quantiles = quantiles_of(y, forecast, scale, new, new_scale)
     for o in range(4):
         for h in range(3):
             each = [
@@ -49,7 +49,7 @@ def test_every_quantile_is_that_of_the_loop(origins, forecast_levels):
             ]
             if forecast_levels > 1:  # quantiles of the forecaster's own stay where too few scores could move them
                 each = [own if np.isinf(q) else q for own, q in zip(new[o, h], each, strict=True)]
-            assert found[o, h].tolist() == pytest.approx(sorted(each), rel=1e-12)
+            assert quantiles[o, h].tolist() == pytest.approx(sorted(each), rel=1e-12)
 
 
 def test_the_rank_is_that_of_the_finite_sample():
@@ -92,8 +92,8 @@ def test_quantiles_that_are_too_narrow_are_widened_to_their_level():
     own = np.array([-0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2])
     y = rng.normal(size=(4000, 1))
     forecast = np.broadcast_to(own, (2000, 1, 9))
-    found = quantiles_of(y[:2000], forecast, np.ones(2000), forecast, np.ones(2000))
-    shares = (y[2000:, :, None] <= found).mean(axis=(0, 1))
+    quantiles = quantiles_of(y[:2000], forecast, np.ones(2000), forecast, np.ones(2000))
+    shares = (y[2000:, :, None] <= quantiles).mean(axis=(0, 1))
     np.testing.assert_allclose(shares, QUANTILES, atol=0.04)
 
 
@@ -109,9 +109,9 @@ def test_units_of_the_data_are_units_of_the_quantiles():
 def test_levels_never_cross_and_the_median_is_the_forecast():
     rng = np.random.default_rng(2)
     new = rng.normal(size=(30, 2, 1))
-    found = quantiles_of(rng.normal(size=(80, 2)), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
-    assert (np.diff(found, axis=2) >= 0).all()
-    np.testing.assert_array_equal(found[:, :, 4], new[:, :, 0])
+    quantiles = quantiles_of(rng.normal(size=(80, 2)), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
+    assert (np.diff(quantiles, axis=2) >= 0).all()
+    np.testing.assert_array_equal(quantiles[:, :, 4], new[:, :, 0])
     biased = quantiles_of(np.full((80, 2), 5.0), np.zeros((80, 2, 1)), np.ones(80), new, np.ones(30))
     assert (np.diff(biased, axis=2) >= 0).all()
 
@@ -122,8 +122,8 @@ def walk_backtests(forecasters, rows=120):
     panel = with_target(panel, slice(None), np.random.default_rng(5).normal(size=rows).cumsum())
     split = Split(np.array([rows - 44]), np.array([12]), np.array([12]))
     fits = fit_all(forecasters, panel, split, PROBLEM)
-    made = [forecast_all(fits, panel, split, PROBLEM, part=part) for part in ("calibration", "test")]
-    return made[0], made[1]
+    result = [forecast_all(fits, panel, split, PROBLEM, part=part) for part in ("calibration", "test")]
+    return result[0], result[1]
 
 
 def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite():

@@ -114,25 +114,25 @@ class OfTheOrigin(Answers):
 
 def test_the_verdict_speaks_of_the_brier_score_and_the_base_rate():
     panel = a_panel(lengths=(300,))  # independent values around 5: from above it falls, from below it rises
-    found = judged(panel, lambda level: 1 / (1 + np.exp(level - 5.0)))
-    brier, base = (found.scores.by_model.loc[name, "brier"] for name in ("answers", BASE_RATE))
+    verdict = judged(panel, lambda level: 1 / (1 + np.exp(level - 5.0)))
+    brier, base = (verdict.scores.by_model.loc[name, "brier"] for name in ("answers", BASE_RATE))
     below = 100 * (1 - brier / base)
-    assert found.verdict.won
-    assert found.verdict.sentence == (
+    assert verdict.verdict.won
+    assert verdict.verdict.sentence == (
         f"answers beats the base rate (Brier score {brier:.3f} against {base:.3f}, {below:.0f} % below, p < 0.001): "
         f"on these data it is worth its training"
     )
-    assert list(found.leaderboard["model"]) == ["answers", BASE_RATE]
-    assert found.leaderboard["skill"][0] == pytest.approx(1 - brier / base)
-    assert found.intervals is None
-    assert found.copy_tests == {}
+    assert list(verdict.leaderboard["model"]) == ["answers", BASE_RATE]
+    assert verdict.leaderboard["skill"][0] == pytest.approx(1 - brier / base)
+    assert verdict.intervals is None
+    assert verdict.copy_tests == {}
 
 
 def test_one_that_says_the_wrong_way_round_is_not_recommended():
-    found = judged(a_panel(lengths=(300,)), lambda level: 1 / (1 + np.exp(5.0 - level)))
-    assert not found.verdict.won
-    assert found.verdict.sentence.startswith("answers does not beat the base rate (Brier score 0.")
-    assert found.verdict.sentence.endswith("above, p < 0.001): not shown to be worth its training")
+    verdict = judged(a_panel(lengths=(300,)), lambda level: 1 / (1 + np.exp(5.0 - level)))
+    assert not verdict.verdict.won
+    assert verdict.verdict.sentence.startswith("answers does not beat the base rate (Brier score 0.")
+    assert verdict.verdict.sentence.endswith("above, p < 0.001): not shown to be worth its training")
 
 
 def test_a_forecaster_of_values_is_no_answer():

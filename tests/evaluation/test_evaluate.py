@@ -19,15 +19,15 @@ def evaluated(forecasters, settings=None, lengths=(90, 70)):
 
 
 def test_everything_from_the_fits_to_the_verdict():
-    found = evaluated([LastValue("lstm", "network", bias=30.0), LastValue(), LastValue("far", "naive", bias=9.0)])
-    assert found.baseline == "naive"
-    assert list(found.leaderboard["model"]) == ["naive", "far", "lstm"]
-    assert found.verdict.sentence.startswith("lstm does not beat naive (MASE ")
-    assert found.tests["lstm"].p < 0.05
-    assert found.tests["lstm"].overlap == 4
-    assert set(found.copy_tests) == {"lstm"}
-    assert found.validation.part == "validation"
-    assert found.test.part == "test"
+    evaluation = evaluated([LastValue("lstm", "network", bias=30.0), LastValue(), LastValue("far", "naive", bias=9.0)])
+    assert evaluation.baseline == "naive"
+    assert list(evaluation.leaderboard["model"]) == ["naive", "far", "lstm"]
+    assert evaluation.verdict.sentence.startswith("lstm does not beat naive (MASE ")
+    assert evaluation.tests["lstm"].p < 0.05
+    assert evaluation.tests["lstm"].overlap == 4
+    assert set(evaluation.copy_tests) == {"lstm"}
+    assert evaluation.validation.part == "validation"
+    assert evaluation.test.part == "test"
 
 
 def test_the_baseline_is_chosen_on_validation_and_not_on_the_test():
@@ -38,38 +38,40 @@ def test_the_baseline_is_chosen_on_validation_and_not_on_the_test():
 
     class Five(LastValue):
         def forecast(self, past, origins):
-            made = super().forecast(past, origins)
-            return type(made)(np.full_like(made.y_hat, 5.0))
+            forecasts = super().forecast(past, origins)
+            return type(forecasts)(np.full_like(forecasts.y_hat, 5.0))
 
     fits = fit_all([LastValue("lstm", "network"), LastValue(), Five("five", "naive")], panel, split, PROBLEM)
-    found = evaluate(fits, panel, split, PROBLEM)
-    assert found.baseline == "five"
-    assert found.leaderboard["model"].iloc[-1] == "five"
+    evaluation = evaluate(fits, panel, split, PROBLEM)
+    assert evaluation.baseline == "five"
+    assert evaluation.leaderboard["model"].iloc[-1] == "five"
 
 
 def test_a_network_equal_to_its_baseline_has_p_one_and_does_not_win():
-    found = evaluated([LastValue("lstm", "network"), LastValue()])
-    assert found.tests["lstm"].p == 1.0
-    assert not found.verdict.won
-    assert "p = 1.00" in found.verdict.sentence
-    assert found.copy_tests["lstm"].copy is True
+    evaluation = evaluated([LastValue("lstm", "network"), LastValue()])
+    assert evaluation.tests["lstm"].p == 1.0
+    assert not evaluation.verdict.won
+    assert "p = 1.00" in evaluation.verdict.sentence
+    assert evaluation.copy_tests["lstm"].copy is True
 
 
 def test_several_networks_are_corrected_and_the_best_on_validation_is_judged():
-    found = evaluated([LastValue("a", "network", bias=6.0), LastValue("b", "network", bias=3.0), LastValue()])
-    assert best_network(found.validation, found.validation_scores) == "b"
-    assert found.verdict.sentence.startswith("b does not beat naive")
-    assert found.tests["b"].p_adjusted >= found.tests["b"].p
-    assert objective(found.validation_scores, "b") == found.validation_scores.by_model.loc["b", "mase"]
+    evaluation = evaluated([LastValue("a", "network", bias=6.0), LastValue("b", "network", bias=3.0), LastValue()])
+    assert best_network(evaluation.validation, evaluation.validation_scores) == "b"
+    assert evaluation.verdict.sentence.startswith("b does not beat naive")
+    assert evaluation.tests["b"].p_adjusted >= evaluation.tests["b"].p
+    assert objective(evaluation.validation_scores, "b") == evaluation.validation_scores.by_model.loc["b", "mase"]
 
 
 def test_failures_and_notes_are_carried_along():
     broken = Raises(ValueError("the loss is not finite"), name="lstm")
-    found = evaluated([broken, LastValue(notes=("thinned",))])
-    assert found.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
-    assert found.leaderboard["status"].tolist() == ["ok", "ValueError: the loss is not finite"]
-    assert found.notes[0].startswith("wQL and CRPS are empty for all models: with fewer than 39 origins in the cal")
-    assert found.notes[1:] == ("naive: thinned",)
+    evaluation = evaluated([broken, LastValue(notes=("thinned",))])
+    assert evaluation.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
+    assert evaluation.leaderboard["status"].tolist() == ["ok", "ValueError: the loss is not finite"]
+    assert evaluation.notes[0].startswith(
+        "wQL and CRPS are empty for all models: with fewer than 39 origins in the cal"
+    )
+    assert evaluation.notes[1:] == ("naive: thinned",)
     nothing = evaluated([broken])
     assert nothing.baseline is None
     assert nothing.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
@@ -85,7 +87,7 @@ def test_every_setting_changes_what_comes_out():
     p = one.tests["lstm"].p_adjusted
     assert one.leaderboard["model"].iloc[0] == "lstm"
     verdicts = [evaluated(networks, BacktestSettings(significance=s), lengths=(90,)).verdict for s in (p / 2, p * 1.5)]
-    assert [found.won for found in verdicts] == [False, True]
+    assert [actual.won for actual in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize(

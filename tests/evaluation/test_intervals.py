@@ -66,7 +66,7 @@ def targets(panel, first, ends):
 def test_quantiles_of_the_test_are_made_of_the_misses_on_calibration(forecaster):
     panel = a_panel(lengths=LENGTHS, missing=0.05)
     split = split_of(panel)
-    found = backtest([forecaster], panel, split, PROBLEM)
+    backtested = backtest([forecaster], panel, split, PROBLEM)
     y, last, series = targets(panel, split.train + split.validation, split.before_test)
     _, new, new_series = targets(panel, split.before_test, panel.lengths)
     scale = fit_scale(panel, split.train, PROBLEM.season_steps)
@@ -82,7 +82,7 @@ def test_quantiles_of_the_test_are_made_of_the_misses_on_calibration(forecaster)
                 )
                 for k, level in zip(range(-4, 5), QUANTILES, strict=True)
             ]
-            assert found.quantiles[forecaster.name][o, h].tolist() == pytest.approx(sorted(each), rel=1e-9)
+            assert backtested.quantiles[forecaster.name][o, h].tolist() == pytest.approx(sorted(each), rel=1e-9)
 
 
 def test_calibration_is_no_part_of_validation_or_test():
@@ -118,37 +118,39 @@ def test_nothing_that_is_fitted_sees_the_calibration_split():
 
 
 def test_scores_are_those_of_the_loop():
-    found = evaluated(LastValue(), Ladder("ladder"))
+    evaluation = evaluated(LastValue(), Ladder("ladder"))
     steps = HORIZON
-    rows = found.test.results[found.test.results["model"] == "naive"]
+    rows = evaluation.test.results[evaluation.test.results["model"] == "naive"]
     y = rows["y"].to_numpy().reshape(-1, steps)
     series = rows["unique_id"].cat.codes.to_numpy()[::steps]
-    for name, quantiles in found.test.quantiles.items():
-        expected = interval_scores(y, quantiles, list(QUANTILES), series.tolist(), found.test.scales.absolute)
-        row = found.leaderboard.set_index("model").loc[name]
+    for name, quantiles in evaluation.test.quantiles.items():
+        expected = interval_scores(y, quantiles, list(QUANTILES), series.tolist(), evaluation.test.scales.absolute)
+        row = evaluation.leaderboard.set_index("model").loc[name]
         for score, value in expected.items():
             assert row[score] == pytest.approx(value, rel=1e-9), score
-    assert found.intervals.coverage["nominal"].tolist() == [0.5, 0.8, 0.9, 0.95] * len(found.test.quantiles)
-    assert found.intervals.pit.groupby("model", sort=False)["share"].sum().to_numpy() == pytest.approx(1.0)
-    assert found.intervals.pit["bin"].tolist() == list(range(BINS)) * len(found.test.quantiles)
+    assert evaluation.intervals.coverage["nominal"].tolist() == [0.5, 0.8, 0.9, 0.95] * len(evaluation.test.quantiles)
+    assert evaluation.intervals.pit.groupby("model", sort=False)["share"].sum().to_numpy() == pytest.approx(1.0)
+    assert evaluation.intervals.pit["bin"].tolist() == list(range(BINS)) * len(evaluation.test.quantiles)
 
 
 def test_without_calibration_intervals_are_infinite_and_said_to_be():
-    found = evaluated(LastValue(), Ladder("ladder"), calibration=0)
-    rows = found.leaderboard.set_index("model")
+    evaluation = evaluated(LastValue(), Ladder("ladder"), calibration=0)
+    rows = evaluation.leaderboard.set_index("model")
     assert np.isinf(rows["width_90"]["naive"])
     assert rows.loc["naive", ["wql", "crps"]].isna().all()
-    assert found.intervals.sentences["naive"].startswith("the 90 % intervals of naive are infinite: the calibration")
-    assert any("wQL and CRPS are empty for naive" in note for note in found.notes)
-    own = found.test.quantiles["ladder"]
+    assert evaluation.intervals.sentences["naive"].startswith(
+        "the 90 % intervals of naive are infinite: the calibration"
+    )
+    assert any("wQL and CRPS are empty for naive" in note for note in evaluation.notes)
+    own = evaluation.test.quantiles["ladder"]
     np.testing.assert_allclose(np.diff(own, axis=2), 0.5, rtol=1e-9)
     assert np.isfinite(rows.loc["ladder", ["wql", "crps", "coverage_90", "width_90"]].astype(float)).all()
-    assert np.isfinite(found.offsets["naive"]).all()  # after the data: from the misses of the test
+    assert np.isfinite(evaluation.offsets["naive"]).all()  # after the data: from the misses of the test
 
 
 def test_a_failure_has_no_intervals_and_takes_none_away():
-    found = evaluated(Raises(ValueError("broken"), at="forecast"), LastValue())
-    assert list(found.intervals.quantiles) == ["naive"]
+    evaluation = evaluated(Raises(ValueError("broken"), at="forecast"), LastValue())
+    assert list(evaluation.intervals.quantiles) == ["naive"]
     assert evaluated(Raises(ValueError("broken"))).intervals is None
 
 
@@ -158,8 +160,8 @@ def test_quantiles_of_another_shape_are_a_failure():
             y_hat = super().forecast(past, origins).y_hat
             return Forecasts(y_hat, y_hat[:, :, None])
 
-    found = evaluated(Short("short"), LastValue())
-    assert "its quantiles have shape" in found.test.failures["short"]
+    evaluation = evaluated(Short("short"), LastValue())
+    assert "its quantiles have shape" in evaluation.test.failures["short"]
 
 
 def judged(hits, series=None, overlap=1, nominal=0.9, width=1.0):
@@ -184,9 +186,9 @@ def test_intervals_that_are_right_are_seldom_called_wrong(nominal):
 def test_intervals_that_are_half_as_wide_as_they_should_be_are_called_too_narrow():
     rng = np.random.default_rng(1)
     hits = np.abs(rng.normal(size=(300, 4))) <= 1.645 / 2
-    found = judged(hits, overlap=4)
-    assert found.judged == "too narrow"
-    assert found.coverage == pytest.approx(hits.mean())
+    verdict = judged(hits, overlap=4)
+    assert verdict.judged == "too narrow"
+    assert verdict.coverage == pytest.approx(hits.mean())
     assert judged(np.ones((300, 4)), overlap=4).judged == "too wide"
     assert judged(hits[4:10], overlap=4).judged == "not known"
     assert judged(hits, overlap=4, width=np.inf).judged == "infinite"
@@ -195,8 +197,8 @@ def test_intervals_that_are_half_as_wide_as_they_should_be_are_called_too_narrow
 def test_a_few_horizons_can_tell_that_half_is_not_90_percent_and_not_that_90_is():
     """56 of 100 targets in a dozen horizons of eight: too narrow; 88 of 100 in three: too few to say."""
     rng = np.random.default_rng(4)
-    found = judged((rng.random((97, 8)) < 0.56), overlap=8)
-    assert found.judged == "too narrow"
+    verdict = judged((rng.random((97, 8)) < 0.56), overlap=8)
+    assert verdict.judged == "too narrow"
     few = judged(np.repeat([[1.0] * 7 + [0.0]], 17, axis=0), overlap=8)
     assert few.effective == pytest.approx(3.0)
     assert few.judged == "not known"
@@ -238,8 +240,8 @@ def test_sentences_speak_of_90_percent_or_of_what_is_off():
 
 
 def test_no_forecast_has_no_intervals():
-    found = evaluated(LastValue())
-    assert score_intervals(found.test.results, {}, QUANTILES, found.test.scales) is None
+    evaluation = evaluated(LastValue())
+    assert score_intervals(evaluation.test.results, {}, QUANTILES, evaluation.test.scales) is None
 
 
 DENSE = tuple(np.arange(1, 1000) / 1000)
@@ -303,6 +305,6 @@ def test_the_probability_transform_of_right_quantiles_is_uniform():
 
 def test_quantiles_that_coincide_or_are_infinite():
     q = np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [-np.inf, 1.0, np.inf]])
-    found = probability_transform(np.array([1.0, 1.0, 1.0, 1.5]), q, (0.25, 0.5, 0.75))
-    assert found[:3].tolist() == pytest.approx([0.5, 0.625, 0.5])
-    assert np.isnan(found[3])
+    actual = probability_transform(np.array([1.0, 1.0, 1.0, 1.5]), q, (0.25, 0.5, 0.75))
+    assert actual[:3].tolist() == pytest.approx([0.5, 0.625, 0.5])
+    assert np.isnan(actual[3])

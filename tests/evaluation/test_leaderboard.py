@@ -149,14 +149,14 @@ def judged(mase, p, baseline="naive", *, metric="mase", difference=None, reason=
     ],
 )
 def test_a_network_that_did_not_win_is_said_plainly(mase, p, sentence):
-    found = judged({"lstm": mase, "naive": 1.0}, p)
-    assert (found.sentence, found.won) == (sentence, False)
+    verdict = judged({"lstm": mase, "naive": 1.0}, p)
+    assert (verdict.sentence, verdict.won) == (sentence, False)
 
 
 def test_a_win_needs_the_better_mase_and_a_small_p():
-    found = judged({"lstm": 0.71, "naive": 1.0}, 0.002)
-    assert found.won
-    assert found.sentence == (
+    verdict = judged({"lstm": 0.71, "naive": 1.0}, 0.002)
+    assert verdict.won
+    assert verdict.sentence == (
         "lstm beats naive (MASE 0.71 against 1.00, p = 0.002): on these data it is worth its training"
     )
     assert not judged({"lstm": 0.71, "naive": 1.0}, 0.002, significance=0.001).won
@@ -178,8 +178,8 @@ def test_an_empty_p_says_why():
 
 
 def test_where_a_plainer_row_does_better_still_it_is_named():
-    found = judged({"lstm": 0.71, "naive": 1.0, "ridge": 0.65}, 0.002)
-    assert (found.won, found.sentence) == (
+    verdict = judged({"lstm": 0.71, "naive": 1.0, "ridge": 0.65}, 0.002)
+    assert (verdict.won, verdict.sentence) == (
         False,
         "lstm beats naive (MASE 0.71 against 1.00, p = 0.002), but ridge, not chosen on validation, "
         "does better still (0.65): not shown to be worth its training",
@@ -238,22 +238,22 @@ def test_where_a_plainer_row_does_better_still_it_is_named():
     ],
 )
 def test_a_baseline_that_does_not_beat_naive_is_not_recommended(lstm, p, naive, sentence):
-    found = judged({"lstm": lstm, "ridge": 3.0, "naive": 3.1}, p, "ridge", naive=naive)
-    assert found.sentence == sentence
-    assert found.won == sentence.endswith("it is worth its training")
+    verdict = judged({"lstm": lstm, "ridge": 3.0, "naive": 3.1}, p, "ridge", naive=naive)
+    assert verdict.sentence == sentence
+    assert verdict.won == sentence.endswith("it is worth its training")
 
 
 def test_the_reference_is_called_untrained():
-    found = judged({"lstm": 1.01, "reference": 0.99}, 0.5, baseline="reference")
-    assert found.sentence == (
+    verdict = judged({"lstm": 1.01, "reference": 0.99}, 0.5, baseline="reference")
+    assert verdict.sentence == (
         "lstm does not beat the untrained reference (MASE 1.01 against 0.99, p = 0.50): "
         "not shown to be worth its training"
     )
 
 
 def test_without_a_mase_the_verdict_is_on_the_mae():
-    found = judged({"lstm": 0.0123, "naive": 1.5}, 0.01, metric="mae")
-    assert found.sentence == (
+    verdict = judged({"lstm": 0.0123, "naive": 1.5}, 0.01, metric="mae")
+    assert verdict.sentence == (
         "lstm beats naive (MAE 0.0123 against 1.50, p = 0.010): on these data it is worth its training"
     )
 

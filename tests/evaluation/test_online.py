@@ -98,9 +98,9 @@ def test_drift_is_said_once_when_it_begins_and_once_when_it_ends():
     y = rng.normal(size=3_000)
     y[1_000:2_000] *= 2
     drift = Drift(BACKTESTED, FIRST)
-    said = drift.update(y, Forecasts(np.zeros((len(y), HORIZON))))
-    assert [("larger" in words, "again" in words) for _, words in said] == [(True, False), (False, True)]
-    (began, first), (ended, _) = said
+    updated = drift.update(y, Forecasts(np.zeros((len(y), HORIZON))))
+    assert [("larger" in words, "again" in words) for _, words in updated] == [(True, False), (False, True)]
+    (began, first), (ended, _) = updated
     assert 1_000 < began < 1_100
     assert 2_000 < ended < 2_200
     assert "0.8" in first  # the mean size of a standard normal error

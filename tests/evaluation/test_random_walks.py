@@ -69,13 +69,13 @@ def test_at_most_5_percent_of_the_verdicts_claim_a_win(lags, changes):
     rng = np.random.default_rng(11)
     walks = rng.standard_normal((WALKS, STEPS)).cumsum(axis=1)
     verdicts = [judged(y, lags, changes=changes) for y in walks]
-    assert sum(found.won for found in verdicts) <= 0.05 * WALKS
-    unproved = sum(found.sentence.endswith("not shown to be worth its training") for found in verdicts)
+    assert sum(actual.won for actual in verdicts) <= 0.05 * WALKS
+    unproved = sum(actual.sentence.endswith("not shown to be worth its training") for actual in verdicts)
     assert unproved >= 0.95 * WALKS
 
 
 def test_a_series_that_can_be_foreseen_is_won():
     rng = np.random.default_rng(12)
     season = np.tile(rng.normal(0, 3, 10), STEPS // 10)
-    found = [judged(season + rng.standard_normal(STEPS), 20, changes=True) for _ in range(10)]
-    assert all(verdict.won for verdict in found)
+    actual = [judged(season + rng.standard_normal(STEPS), 20, changes=True) for _ in range(10)]
+    assert all(verdict.won for verdict in actual)

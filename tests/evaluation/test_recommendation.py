@@ -41,21 +41,21 @@ def test_without_evidence_what_is_known_of_the_kinds_decides():
 
 
 def test_the_expected_error_is_the_weighted_mean_of_what_was_measured_and_what_is_known():
-    found = evidence(24, naive=2.0, forest=1.1, pretrained=1.0, lstm=0.5)
-    nothing, much = expected_errors(None, KINDS, 100), expected_errors(found, KINDS, 100)
+    evidence_found = evidence(24, naive=2.0, forest=1.1, pretrained=1.0, lstm=0.5)
+    nothing, much = expected_errors(None, KINDS, 100), expected_errors(evidence_found, KINDS, 100)
     for name, measured in (("naive", math.log(2)), ("pretrained", 0.0), ("lstm", math.log(0.5))):
         assert much[name] == pytest.approx((24 * measured + 15 * nothing[name]) / 39)
 
 
 def test_a_network_that_stayed_untrained_is_no_network():
-    found = evidence(400, naive=1.0, forest=1.3, pretrained=1.1, lstm=1.0 + 1e-9)
+    evidence_found = evidence(400, naive=1.0, forest=1.3, pretrained=1.1, lstm=1.0 + 1e-9)
     assert expected_errors(None, KINDS, 5_000)["lstm"] < expected_errors(None, KINDS, 5_000)["naive"]
-    assert chosen(found, rows=5_000) == "naive"
+    assert chosen(evidence_found, rows=5_000) == "naive"
 
 
 def test_of_equals_the_plainest_is_recommended():
-    found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
-    assert chosen(found) == "naive"
+    evidence_found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
+    assert chosen(evidence_found) == "naive"
 
 
 def test_on_what_looks_like_a_random_walk_the_last_value_is_recommended():
@@ -64,10 +64,10 @@ def test_on_what_looks_like_a_random_walk_the_last_value_is_recommended():
     lucky = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.05, 0.4, (30, 1))], axis=1)
     better = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.3, 0.4, (30, 1))], axis=1)
     origin, models = np.arange(30), ("naive", "forest", "pretrained", "lstm")
-    found = [Evidence(losses, models, 0 * origin, origin, 30.0) for losses in (lucky, better)]
-    assert [plain_rule(one, KINDS, "lstm") for one in found] == ["naive", None]
-    assert plain_rule(found[0], KINDS, "naive") is None
-    assert plain_rule(replace(found[0], horizons=9.0), KINDS, "lstm") is None, "too few to demand it"
+    actual = [Evidence(losses, models, 0 * origin, origin, 30.0) for losses in (lucky, better)]
+    assert [plain_rule(one, KINDS, "lstm") for one in actual] == ["naive", None]
+    assert plain_rule(actual[0], KINDS, "naive") is None
+    assert plain_rule(replace(actual[0], horizons=9.0), KINDS, "lstm") is None, "too few to demand it"
 
 
 def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatter():
@@ -87,14 +87,14 @@ def test_evidence_counts_horizons_and_weighs_series_alike():
     split = Split(*(np.array(steps) for steps in ([40, 30], [16, 12], [12, 8])))
     fits = fit_all([LastValue(), LastValue("far", bias=9.0)], panel, split, PROBLEM)
     backtests = [of(fits, panel, split, PROBLEM) for of in (forecast_validation, forecast_calibration)]
-    found = evidence_of(*backtests)
-    assert found.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
+    evidence = evidence_of(*backtests)
+    assert evidence.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
     means = []
     for i in range(2):
         rows = [b.results[(b.results.unique_id == f"s{i}") & (b.results.model == "far")] for b in backtests]
         errors = np.concatenate([np.abs(part.y - part.y_hat) for part in rows])
         means.append(errors.mean() / backtests[0].units[i])
-    assert found.means()[found.models.index("far")] == pytest.approx(np.mean(means))
+    assert evidence.means()[evidence.models.index("far")] == pytest.approx(np.mean(means))
 
 
 def recommended(forecasters, asked=None, panel=None):
@@ -104,18 +104,18 @@ def recommended(forecasters, asked=None, panel=None):
 
 
 def test_the_sentence_says_what_to_use_how_far_off_how_much_better_and_how_sure():
-    found = recommended([LastValue("lstm", "network", bias=3.0), LastValue()])
-    use = found.recommendation
-    error = found.scores.by_model.loc["naive", "mae"]
+    advice = recommended([LastValue("lstm", "network", bias=3.0), LastValue()])
+    use = advice.recommendation
+    error = advice.scores.by_model.loc["naive", "mae"]
     assert use.model == "naive"
     assert use.error == pytest.approx(error)
     assert use.gain == pytest.approx(0.0)
-    y = found.test.results.query("model == 'naive'")["y"]
+    y = advice.test.results.query("model == 'naive'")["y"]
     assert math.isnan(use.error_share) == bool((y < 0).any())
     assert use.sentence.startswith(f"use naive: typically {error:.2f} off, ")
     assert "as repeating the " in use.sentence
     assert use.sentence.endswith(" to 1 that it beats lstm on data like these")
-    assert found.leaderboard.set_index("model")["recommended"].to_dict() == {"naive": True, "lstm": False}
+    assert advice.leaderboard.set_index("model")["recommended"].to_dict() == {"naive": True, "lstm": False}
 
 
 def test_a_model_that_is_asked_for_is_recommended_and_the_sentence_says_so():
@@ -128,10 +128,10 @@ def test_a_model_that_is_asked_for_is_recommended_and_the_sentence_says_so():
 
 def test_one_that_was_asked_for_and_fails_is_not_recommended_and_a_note_says_why():
     broken = Raises(ValueError("infinite"), name="lstm")
-    found = recommended([broken, LastValue()], asked="lstm")
-    assert found.recommendation.model == "naive"
-    assert found.recommendation.sentence.endswith("there is no other to compare it with")
-    assert any("`recommend=lstm` could not be followed" in note and "infinite" in note for note in found.notes)
+    advice = recommended([broken, LastValue()], asked="lstm")
+    assert advice.recommendation.model == "naive"
+    assert advice.recommendation.sentence.endswith("there is no other to compare it with")
+    assert any("`recommend=lstm` could not be followed" in note and "infinite" in note for note in advice.notes)
     assert recommended([broken]).recommendation is None
 
 
@@ -143,8 +143,8 @@ def test_the_test_may_change_its_mind_and_never_the_choice():
 
     class Five(LastValue):
         def forecast(self, past, origins):
-            made = super().forecast(past, origins)
-            return type(made)(np.full_like(made.y_hat, 5.0))
+            forecasts = super().forecast(past, origins)
+            return type(forecasts)(np.full_like(forecasts.y_hat, 5.0))
 
     split = a_split(panel, validation=200, test=200)
     fits = fit_all([Five("five", "naive"), LastValue()], panel, split, PROBLEM)

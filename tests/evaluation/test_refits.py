@@ -76,11 +76,11 @@ def test_refits_are_those_of_a_loop_over_the_origins(forecaster):
     fits = fit_all([forecaster], panel, SPLIT, PROBLEM)
     calibration = forecast_calibration(fits, panel, SPLIT, PROBLEM, refits=Refits(EVERY))
     test = backtest([forecaster], panel, SPLIT, PROBLEM, refit_every=EVERY)
-    for found, first, ends in (
+    for actual, first, ends in (
         (calibration, SPLIT.fitted, SPLIT.before_test),
         (test, SPLIT.before_test, panel.lengths),
     ):
-        y_hat = found.results["y_hat"].to_numpy().reshape(-1, HORIZON)
+        y_hat = actual.results["y_hat"].to_numpy().reshape(-1, HORIZON)
         np.testing.assert_allclose(y_hat, by_hand(forecaster, panel, first, ends), rtol=1e-5, atol=1e-6)
     once = backtest([forecaster], panel, SPLIT, PROBLEM)
     assert not np.allclose(once.results["y_hat"], test.results["y_hat"])
@@ -88,12 +88,12 @@ def test_refits_are_those_of_a_loop_over_the_origins(forecaster):
 
 def test_quantiles_and_members_keep_the_order_of_the_origins():
     panel = a_panel(lengths=LENGTHS)
-    found = evaluate(
+    actual = evaluate(
         fit_all([MeanOfAll()], panel, SPLIT, PROBLEM), panel, SPLIT, PROBLEM, BacktestSettings(refit_every=EVERY)
     ).test
-    y_hat = found.results["y_hat"].to_numpy().reshape(-1, HORIZON)
-    np.testing.assert_array_equal(found.members["mean"][0], y_hat)
-    np.testing.assert_array_equal(found.members["mean"][1], y_hat + 1)
+    y_hat = actual.results["y_hat"].to_numpy().reshape(-1, HORIZON)
+    np.testing.assert_array_equal(actual.members["mean"][0], y_hat)
+    np.testing.assert_array_equal(actual.members["mean"][1], y_hat + 1)
     assert len(np.unique(y_hat[:, 0])) == sum(
         len({(known - SPLIT.fitted[i]) // EVERY for known in range(SPLIT.before_test[i], n - HORIZON + 1)})
         for i, n in enumerate(LENGTHS)

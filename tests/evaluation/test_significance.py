@@ -279,11 +279,11 @@ def test_few_origins_and_many_series_are_paired():
     results, scales = walks_backtested()
     losses, overlap = losses_to_compare(results, scales)
     assert (losses.shape, overlap) == ((24, 3), None)
-    found = compare(losses, overlap, ("net", "other"), "base")
+    actual = compare(losses, overlap, ("net", "other"), "base")
     alone = [paired_over_series(*losses[[name, "base"]].to_numpy().T).p for name in ("net", "other")]
-    assert [found[name].p for name in ("net", "other")] == alone
-    assert [found[name].p_adjusted for name in ("net", "other")] == pytest.approx(holm_by_steps(alone))
-    assert {test.series for test in found.values()} == {24}
+    assert [actual[name].p for name in ("net", "other")] == alone
+    assert [actual[name].p_adjusted for name in ("net", "other")] == pytest.approx(holm_by_steps(alone))
+    assert {test.series for test in actual.values()} == {24}
 
 
 @pytest.mark.parametrize(("series", "test"), [(24, 40), (19, 8), (1, 8)])

@@ -44,8 +44,8 @@ def a_split(panel, validation=12, test=15):
 
 
 def probabilities_of(origins, seed):
-    made = np.random.default_rng(seed).random((len(origins), HORIZON, SYMBOLS)) + 0.01
-    return made / made.sum(axis=-1, keepdims=True)
+    result = np.random.default_rng(seed).random((len(origins), HORIZON, SYMBOLS)) + 0.01
+    return result / result.sum(axis=-1, keepdims=True)
 
 
 def scored_symbols():
@@ -54,7 +54,7 @@ def scored_symbols():
     origins = rolling_origins(panel, split.before_test, panel.lengths, HORIZON)
     probabilities = {name: probabilities_of(origins, seed) for seed, name in enumerate(("one", "other"))}
     results = results_table(
-        panel, origins, {name: of_probabilities(made) for name, made in probabilities.items()}, HORIZON, SYMBOL
+        panel, origins, {name: of_probabilities(result) for name, result in probabilities.items()}, HORIZON, SYMBOL
     )
     return panel, origins, probabilities, results, fit_scales(panel.cut(split.train), 1)
 
@@ -68,12 +68,12 @@ def test_metrics_are_scikit_learn_s(metric):
     panel, origins, probabilities, results, scales = scored_symbols()
     scores = score(results, scales, SYMBOL)
     rows = origins.rows(panel)
-    for model, made in probabilities.items():
+    for model, result in probabilities.items():
         each = []
         for i, name in enumerate(panel.ids):
             of_series = origins.series == i
             y = panel.target[rows[of_series][:, None] + [1, 2]].ravel().astype(int)
-            each.append(ORACLES[metric](y, made[of_series].reshape(-1, SYMBOLS)))
+            each.append(ORACLES[metric](y, result[of_series].reshape(-1, SYMBOLS)))
             assert scores.by_series.loc[(model, name), metric] == pytest.approx(each[-1])
         assert scores.by_model.loc[model, metric] == pytest.approx(np.mean(each))
 
@@ -120,27 +120,27 @@ def test_where_all_are_right_every_time_nothing_can_be_better_and_the_words_say_
     panel = symbols_panel("b" + "a" * 399)
     split = a_split(panel, 60, 120)
     sure, surer = Says((0.99, 0.01)), Says((0.9999, 0.0001), "surer", "naive")
-    found = evaluate(
+    evaluation = evaluate(
         fit_all([sure, surer, Says((0.5, 0.5), "coin", "naive")], panel, split, PROBLEM), panel, split, PROBLEM
     )
-    assert found.verdict.sentence.startswith(
+    assert evaluation.verdict.sentence.startswith(
         "says is right every time, as surer is: nothing can be better (bits a symbol"
     )
-    assert found.leaderboard["skill"].isna().all()
+    assert evaluation.leaderboard["skill"].isna().all()
 
 
 def test_the_verdict_speaks_of_bits():
-    found = judged(Says((0.7, 0.2, 0.1)), Says((1 / 3, 1 / 3, 1 / 3), "uniform", "naive"))
-    bits = found.scores.by_model.loc["says", "bits"]
-    assert found.scores.by_model.loc["uniform", "bits"] == pytest.approx(np.log2(3))
-    assert found.verdict.won
-    assert found.verdict.sentence == (
+    verdict = judged(Says((0.7, 0.2, 0.1)), Says((1 / 3, 1 / 3, 1 / 3), "uniform", "naive"))
+    bits = verdict.scores.by_model.loc["says", "bits"]
+    assert verdict.scores.by_model.loc["uniform", "bits"] == pytest.approx(np.log2(3))
+    assert verdict.verdict.won
+    assert verdict.verdict.sentence == (
         f"says beats uniform (bits a symbol {bits:.3f} against 1.585, {100 * (1 - bits / np.log2(3)):.0f} % below, "
         f"p < 0.001): on these data it is worth its training"
     )
-    assert list(found.leaderboard.columns[:5]) == ["model", "kind", "bits", "accuracy", "perplexity"]
-    assert found.intervals is None
-    assert found.copy_tests == {}
+    assert list(verdict.leaderboard.columns[:5]) == ["model", "kind", "bits", "accuracy", "perplexity"]
+    assert verdict.intervals is None
+    assert verdict.copy_tests == {}
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,9 @@ def test_rows_that_were_not_expected_are_listed():
     table, looked_at = find_anomalies(fitted, odd, 24)
     assert looked_at == STEPS - 24
     assert len(table) < 0.03 * looked_at
-    found = table.set_index("ds")
+    actual = table.set_index("ds")
     for row, far in ((700, 900.0), (850, -900.0)):
-        one = found.loc[DAYS[row].to_numpy()]
+        one = actual.loc[DAYS[row].to_numpy()]
         assert one["y"] == values[row, 0]
         assert one["expected"] == pytest.approx(y[row], abs=150)
         assert (one["y"] - one["expected"]) * far > 0

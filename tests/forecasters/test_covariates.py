@@ -90,10 +90,10 @@ ORIGINS = Origins(np.array([0, 0, 1, 1]), np.array([70, 84, 90, 114]))
 @pytest.fixture(name="fitted", scope="module", params=[(name, of) for of in PROBLEMS for name in READERS], ids="-".join)
 def fit(request):
     name, of = request.param
-    made = READERS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
+    result = READERS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
     if name in NETWORKS:  # noise cannot bear out what it has learnt: here all of it is used
-        made.network.correction.fill_(1.0)
-    return made
+        result.network.correction.fill_(1.0)
+    return result
 
 
 def predicted(fitted, panel=PANEL, origins=ORIGINS):

@@ -144,13 +144,13 @@ def test_weights_of_a_stranger_have_to_fit():
     for name, part in shipped_network().state_dict().items():
         assert torch.equal(part, again.state_dict()[name])
     shape = tensors["network.encoder.bias"].shape
-    for wrong, found in (
+    for wrong, actual in (
         ({**tensors, "network.encoder.bias": np.zeros(shape[0] + 1, dtype=np.float32)}, "encoder.bias"),
         ({**tensors, "network.encoder.bias": np.zeros(shape)}, "float64"),
         ({**tensors, "other": np.zeros(3)}, "other"),
         ({name: part for name, part in tensors.items() if "rnn" not in name}, "nothing"),
     ):
-        with pytest.raises(ForecastError, match=found):
+        with pytest.raises(ForecastError, match=actual):
             network_of(wrong)
 
 

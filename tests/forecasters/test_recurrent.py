@@ -137,8 +137,8 @@ def test_training_again_as_chosen_repeats_it():
     fitted, split = fitted_on(panel, training=training)
     again = fitted.chosen().fit(panel.cut(split.before_test).cut(split.train), split.train, PROBLEM)
     assert len(again.history) == again.epochs == fitted.epochs
-    for mine, theirs in zip(again.network.parameters(), fitted.network.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs)
+    for ours, theirs in zip(again.network.parameters(), fitted.network.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
     final = fitted.chosen().fit(panel, panel.lengths, PROBLEM)
     assert final.epochs == fitted.epochs
     assert final.reference.name == fitted.reference.name

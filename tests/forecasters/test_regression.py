@@ -152,11 +152,11 @@ def test_a_horizon_of_one_step(regressor):
 
 def test_any_estimator_of_the_users_own_and_it_stays_unfitted():
     panel, train = two_series()
-    mine = make_pipeline(StandardScaler(), Ridge(alpha=0.5))
-    fitted = Regression("mine", mine, choose={"ridge__alpha": (0.1, 10.0)}).fit(panel.cut(train + 15), train, PROBLEM)
+    ours = make_pipeline(StandardScaler(), Ridge(alpha=0.5))
+    fitted = Regression("mine", ours, choose={"ridge__alpha": (0.1, 10.0)}).fit(panel.cut(train + 15), train, PROBLEM)
     assert np.isfinite(fitted.forecast(panel, last_origins(panel)).y_hat).all()
-    assert not hasattr(mine[-1], "coef_")
-    assert mine[-1].alpha == 0.5
+    assert not hasattr(ours[-1], "coef_")
+    assert ours[-1].alpha == 0.5
 
 
 def test_what_a_regressor_warns_of_is_a_note_once_a_kind():

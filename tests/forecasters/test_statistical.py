@@ -251,13 +251,13 @@ def test_what_was_not_observed_may_be_anything(method):
     y = np.sin(np.arange(120) * 2 * np.pi / 6) + 0.1 * rng.standard_normal(120)
     seen = rng.random(120) > 0.15
     seen[:3], problem, steps = False, Problem(4, 8, 6), np.arange(85, 115)
-    made = []
+    result = []
     for filling in (0.0, 1e6):
         panel = panel_of(np.where(seen, y, filling), observed=seen)
         fitted = Statistical(method, method).fit(panel.cut(np.array([80])), np.array([80]), problem)
-        made.append(fitted.forecast(panel, Origins(np.zeros(30, dtype=np.int64), steps)).y_hat)
-    np.testing.assert_array_equal(made[0], made[1])
-    assert np.abs(errors_of(made[0], y, steps)).mean() < 0.25
+        result.append(fitted.forecast(panel, Origins(np.zeros(30, dtype=np.int64), steps)).y_hat)
+    np.testing.assert_array_equal(result[0], result[1])
+    assert np.abs(errors_of(result[0], y, steps)).mean() < 0.25
 
 
 @methods

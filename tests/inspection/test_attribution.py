@@ -89,34 +89,34 @@ def weights_by_hand(name, fitted, t, ahead):
 def test_a_network_that_adds_nothing_leaves_the_weights_of_its_reference(panel, name, regime):
     training = QUICK.model_copy(update={"regime": regime})
     fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference=name), training), silenced)
-    found = attribute(fitted, panel, at(40, 180, series=1), ahead=(1, 4))
+    attribution = attribute(fitted, panel, at(40, 180, series=1), ahead=(1, 4))
     centre = fitted.reference.centre[1]
     y = panel.target[panel.offsets[1] :]
     for i, t in enumerate((40, 180)):
         for j, ahead in enumerate((1, 4)):
             expected = weights_by_hand(name, fitted, t, ahead) * (y[: t + 1][::-1] - centre)
-            got = by_single_lag(found, np.arange(t + 1))[i, j]
+            got = by_single_lag(attribution, np.arange(t + 1))[i, j]
             np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9)
-            np.testing.assert_allclose(found.by_reference[i, j], found.by_lag[i, j], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.baseline, centre)
-    np.testing.assert_allclose(found.left_over, 0, atol=1e-9)
+            np.testing.assert_allclose(attribution.by_reference[i, j], attribution.by_lag[i, j], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(attribution.baseline, centre)
+    np.testing.assert_allclose(attribution.left_over, 0, atol=1e-9)
 
 
 def test_of_a_blend_each_value_counts_as_much_as_it_changes_the_forecast(panel):
     fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference="blend")), silenced)
     t, ahead = 230, (1, 5)
     past = panel.take(np.array([0])).cut(np.array([t + 1]))
-    found = attribute(fitted, panel, at(t), ahead=ahead)
+    attribution = attribute(fitted, panel, at(t), ahead=ahead)
     reference = replace(fitted.reference, centre=fitted.reference.centre[:1], weights=fitted.reference.weights[:1])
     before = reference.forecast(past, at(t))[0]
-    sums = np.zeros((2, len(found.edges) - 1))
+    sums = np.zeros((2, len(attribution.edges) - 1))
     for lag in range(t + 1):
         values = past.values.copy()
         values[t - lag] += 1.0
         weights = reference.forecast(replace(past, values=values), at(t))[0] - before
-        place = np.searchsorted(found.edges, lag, side="right") - 1
+        place = np.searchsorted(attribution.edges, lag, side="right") - 1
         sums[:, place] += weights[[0, 4]] * (past.target[t - lag] - reference.centre[0])
-    np.testing.assert_allclose(found.by_lag[0], sums, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(attribution.by_lag[0], sums, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("walk", [5, 64])
@@ -137,7 +137,7 @@ def test_a_linear_network_gives_each_value_its_weight_exactly(walk):
         network.decoder.out.bias.zero_()
 
     fitted, t = changed(fitted, by_hand), 100
-    found = attribute(fitted, panel, at(t), ahead=(1, 2), read_steps=(walk,))
+    attribution = attribute(fitted, panel, at(t), ahead=(1, 2), read_steps=(walk,))
     lags = np.arange(walk + 1)
     # h_t holds w u^k of the change k steps back, which is a value less the one before it
     of_h = np.where(lags < walk, u**lags, 0.0) - np.where(lags > 0, u ** (lags - 1.0), 0.0)
@@ -145,10 +145,10 @@ def test_a_linear_network_gives_each_value_its_weight_exactly(walk):
     head = v * fitted.network.head.unit.numpy().astype(np.float64) * w / unit  # the scale cancels out
     weights = head[:, None] * of_h + (lags == 0)
     expected = weights * (panel.target[t - lags] - fitted.reference.centre[0])
-    np.testing.assert_allclose(by_single_lag(found, lags)[0], expected, rtol=1e-5, atol=1e-9)
-    further = found.by_lag[0, :, np.searchsorted(found.edges, walk + 1) :]
+    np.testing.assert_allclose(by_single_lag(attribution, lags)[0], expected, rtol=1e-5, atol=1e-9)
+    further = attribution.by_lag[0, :, np.searchsorted(attribution.edges, walk + 1) :]
     np.testing.assert_allclose(further, 0, atol=1e-9)
-    np.testing.assert_allclose(found.left_over, 0, atol=1e-8)
+    np.testing.assert_allclose(attribution.left_over, 0, atol=1e-8)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -158,14 +158,14 @@ def test_attributions_of_a_trained_network_add_up(panel, cell, regime, reference
     training = QUICK.model_copy(update={"regime": regime})
     fitted = fitted_on(panel, CELLS[cell](hidden_size=6, reference=reference), training)
     origins = Origins(np.array([0, 1, 0]), np.array([30, 200, 280]))
-    found = attribute(fitted, panel, origins)
-    assert found.ahead.tolist() == [1, 3, 5]
-    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
-    whole = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
-    np.testing.assert_allclose(found.with_whole_past, whole, rtol=1e-6)
+    attribution = attribute(fitted, panel, origins)
+    assert attribution.ahead.tolist() == [1, 3, 5]
+    assert (np.abs(attribution.left_over) <= 0.01 * np.abs(attribution.forecast - attribution.baseline)).all()
+    whole = fitted.forecast(panel, origins).y_hat[:, attribution.ahead - 1]
+    np.testing.assert_allclose(attribution.with_whole_past, whole, rtol=1e-6)
     tolerance = 1e-5 if regime == "windows" else 2e-3
     deviation = np.array([1.0, 10.0, 1.0])[:, None]
-    assert (np.abs(found.forecast - whole) <= tolerance * deviation).all()
+    assert (np.abs(attribution.forecast - whole) <= tolerance * deviation).all()
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_attributions_of_a_trained_network_add_up(panel, cell, regime, reference
 def test_attributions_add_up_with_every_head_and_decoder(options):
     counts = np.random.default_rng(0).poisson(10 + 5 * np.sin(np.arange(300) * 2 * np.pi / SEASON)).astype(float)
     fitted = fitted_on(panel_of(counts), GruSettings(hidden_size=6, reference="seasonal", **options))
-    found = attribute(fitted, panel_of(counts), at(250, 290))
-    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
-    whole = fitted.forecast(panel_of(counts), at(250, 290)).y_hat[:, found.ahead - 1]
-    np.testing.assert_allclose(found.forecast, whole, atol=0.02)
+    attribution = attribute(fitted, panel_of(counts), at(250, 290))
+    assert (np.abs(attribution.left_over) <= 0.01 * np.abs(attribution.forecast - attribution.baseline)).all()
+    whole = fitted.forecast(panel_of(counts), at(250, 290)).y_hat[:, attribution.ahead - 1]
+    np.testing.assert_allclose(attribution.forecast, whole, atol=0.02)
 
 
 @pytest.mark.parametrize("changes", [{}, {"bidirectional": True}], ids=["stream", "both ends"])
@@ -194,21 +194,23 @@ def test_logits_of_a_rise_are_attributed_as_they_are(panel, changes):
     problem = replace(PROBLEM, target_type="direction")
     fitted = fitted_on(panel, GruSettings(hidden_size=6, head="direction", **changes), training, problem)
     origins = Origins(np.array([0, 1]), np.array([200, 240]))
-    found = attribute(fitted, panel, origins)
-    assert found.kind is RISES
-    assert not found.by_reference.any()
-    assert (np.abs(found.left_over) <= 0.01 * np.abs(found.forecast - found.baseline)).all()
-    p = fitted.forecast(panel, origins).y_hat[:, found.ahead - 1]
-    np.testing.assert_allclose(found.with_whole_past, np.log(p / (1 - p)), atol=1e-5)
-    np.testing.assert_allclose(found.forecast, found.with_whole_past, atol=2e-3)
+    attribution = attribute(fitted, panel, origins)
+    assert attribution.kind is RISES
+    assert not attribution.by_reference.any()
+    assert (np.abs(attribution.left_over) <= 0.01 * np.abs(attribution.forecast - attribution.baseline)).all()
+    p = fitted.forecast(panel, origins).y_hat[:, attribution.ahead - 1]
+    np.testing.assert_allclose(attribution.with_whole_past, np.log(p / (1 - p)), atol=1e-5)
+    np.testing.assert_allclose(attribution.forecast, attribution.with_whole_past, atol=2e-3)
 
 
 def test_forecasts_that_are_fed_back_are_attributed_for_the_next_step_alone(panel):
     fitted = fitted_on(panel, GruSettings(hidden_size=4, reference="last", strategy="recursive"))
-    found = attribute(fitted, panel, at(250))
-    assert found.fed_back
-    assert found.ahead.tolist() == [1]
-    np.testing.assert_allclose(found.with_whole_past[:, 0], fitted.forecast(panel, at(250)).y_hat[:, 0], rtol=1e-6)
+    attribution = attribute(fitted, panel, at(250))
+    assert attribution.fed_back
+    assert attribution.ahead.tolist() == [1]
+    np.testing.assert_allclose(
+        attribution.with_whole_past[:, 0], fitted.forecast(panel, at(250)).y_hat[:, 0], rtol=1e-6
+    )
     with pytest.raises(ForecastError, match="from 1 to 1 steps ahead"):
         attribute(fitted, panel, at(250), ahead=(2,))
 
@@ -227,14 +229,14 @@ def test_what_is_known_ahead_gets_what_it_adds():
         network.decoder.reader.weights.bias.zero_()
         network.decoder.reader.weights.bias[0] = 2.0  # of sin(hour)
 
-    found = attribute(changed(fitted, by_hand), panel, at(250), ahead=(1, 3))
-    assert found.covariates == ("hour",)
+    attribution = attribute(changed(fitted, by_hand), panel, at(250), ahead=(1, 3))
+    assert attribution.covariates == ("hour",)
     sines = np.sin(2 * np.pi * ((250 + np.array([1, 3])) % 24) / 24)
     columns = fitted.encoding.ahead
     known = (sines - columns.centre[0]) / columns.spread[0]
     expected = 2.0 * known * fitted.network.head.unit.numpy()[[0, 2]] * fitted.scale[0]
-    np.testing.assert_allclose(found.by_covariate[0, :, 0], expected, rtol=1e-5)
-    np.testing.assert_allclose(found.by_lag[0].sum(axis=-1), panel.target[250] - fitted.reference.centre[0])
+    np.testing.assert_allclose(attribution.by_covariate[0, :, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(attribution.by_lag[0].sum(axis=-1), panel.target[250] - fitted.reference.centre[0])
 
 
 def test_a_value_that_is_missing_adds_nothing_and_the_one_before_it_counts_for_it():
@@ -243,11 +245,11 @@ def test_a_value_that_is_missing_adds_nothing_and_the_one_before_it_counts_for_i
     panel = panel_of(noisy_sine(300), observed=[~masked[:, 0]])
     panel = replace(panel, masked=masked)
     fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference="mean")), silenced)
-    found = attribute(fitted, panel, at(260), ahead=(1,))
-    got = by_single_lag(found, np.array([10, 11, 12]))[0, 0]
+    attribution = attribute(fitted, panel, at(260), ahead=(1,))
+    got = by_single_lag(attribution, np.array([10, 11, 12]))[0, 0]
     expected = np.array([0.0, 2.0, 1.0]) / 261 * (panel.target[[250, 249, 248]] - fitted.reference.centre[0])
     np.testing.assert_allclose(got, expected, atol=1e-12)
-    assert found.covariates == ("whether values are missing",)
+    assert attribution.covariates == ("whether values are missing",)
 
 
 def test_ranges_of_lags_are_fine_near_by_and_hold_whole_seasons_alone():
@@ -276,9 +278,9 @@ def test_the_path_is_cut_where_the_forecast_turns():
     begin, end = (
         Point(x, torch.zeros(2, 0, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)) for x in (zero, one)
     )
-    found = integrate(_Turning(None, 0, 1.0, np.array([1, 2]), VALUES), begin, end)
-    np.testing.assert_allclose(found.gradients.x[:, 0, 0].numpy(), found.end - found.begin, rtol=0.005)
-    assert 16 < found.points < 500
+    actual = integrate(_Turning(None, 0, 1.0, np.array([1, 2]), VALUES), begin, end)
+    np.testing.assert_allclose(actual.gradients.x[:, 0, 0].numpy(), actual.end - actual.begin, rtol=0.005)
+    assert 16 < actual.points < 500
 
 
 def test_what_cannot_be_attributed_is_refused(panel):
@@ -296,11 +298,11 @@ def test_what_cannot_be_attributed_is_refused(panel):
 def test_nothing_is_changed_and_later_values_are_never_read(panel):
     fitted = fitted_on(panel, LstmSettings(hidden_size=4, reference="blend"))
     weights = {name: part.clone() for name, part in fitted.network.state_dict().items()}
-    found = attribute(fitted, panel, at(150), ahead=(5,))
+    attribution = attribute(fitted, panel, at(150), ahead=(5,))
     later = panel.values.copy()
     later[151:300] = 1e3
     again = attribute(fitted, replace(panel, values=later), at(150), ahead=(5,))
-    np.testing.assert_array_equal(found.by_lag, again.by_lag)
+    np.testing.assert_array_equal(attribution.by_lag, again.by_lag)
     for name, part in fitted.network.state_dict().items():
         assert torch.equal(part, weights[name])
         assert part.dtype == weights[name].dtype

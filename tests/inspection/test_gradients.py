@@ -56,10 +56,10 @@ def test_a_linear_recurrence_has_the_powers_of_its_matrix():
         for one in network.backbone.parameters():
             one.copy_(one.abs())
     matrix = network.backbone.core.weight_hh_l0.detach().numpy()
-    found = state_norms(network, batch_of(1, 6), state_of(network, 1), vectors=20_000)
+    actual = state_norms(network, batch_of(1, 6), state_of(network, 1), vectors=20_000)
     expected = [np.linalg.norm(np.linalg.matrix_power(matrix, k)) / np.sqrt(3) for k in range(6)]
-    assert found[0] == pytest.approx(1.0, abs=1e-12)
-    np.testing.assert_allclose(found, expected, rtol=0.02)
+    assert actual[0] == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_allclose(actual, expected, rtol=0.02)
 
 
 def whole_jacobians(network, batch, state, first):
@@ -101,8 +101,8 @@ def whole_jacobians(network, batch, state, first):
 def test_the_norms_are_those_of_the_whole_jacobian(settings, first):
     network, batch = network_of(settings), batch_of(1, 7)
     state = state_of(network, 1)
-    found = state_norms(network, batch, state, vectors=20_000)
-    np.testing.assert_allclose(found, whole_jacobians(network, batch, state, first), rtol=0.03)
+    actual = state_norms(network, batch, state, vectors=20_000)
+    np.testing.assert_allclose(actual, whole_jacobians(network, batch, state, first), rtol=0.03)
 
 
 def test_the_norms_are_the_root_mean_square_over_lanes():
@@ -135,7 +135,7 @@ def loss_with_own_weights(network, batch, state, weights):
 def test_the_gradient_of_each_step_is_that_of_finite_differences():
     network, batch = network_of(RnnSettings(hidden_size=2, loss="mse")), batch_of(2, 3)
     state = state_of(network, 2)
-    (found,) = step_gradients(network, batch, state).values()
+    (actual,) = step_gradients(network, batch, state).values()
     shared = network.backbone.core.weight_hh_l0.detach()
     for step in range(3):
         for entry in np.ndindex(2, 2):
@@ -145,7 +145,7 @@ def test_the_gradient_of_each_step_is_that_of_finite_differences():
                 weights[step][entry] += by
                 with torch.no_grad():
                     slopes.append(float(loss_with_own_weights(network, batch, state, weights)))
-            assert float(found[step][entry]) == pytest.approx((slopes[0] - slopes[1]) / 2e-6, rel=1e-5, abs=1e-9)
+            assert float(actual[step][entry]) == pytest.approx((slopes[0] - slopes[1]) / 2e-6, rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_the_gradient_of_each_step_is_that_of_finite_differences():
 def test_the_gradients_of_all_steps_add_up_to_that_of_the_shared_weights(settings):
     network, batch = network_of(settings), batch_of(3, 6)
     state = state_of(network, 3)
-    found = step_gradients(network, batch, state)
+    actual = step_gradients(network, batch, state)
     features, _ = network.features(batch.x, batch.series, state)
     raw = network.forecast(features[:, -1:], None)
     mean_where(network.head.loss(raw, batch.target, None), batch.exists).backward()
     weights = dict(network.backbone.named_parameters())
-    assert len(found) == settings.layers
-    for name, gradients in found.items():
+    assert len(actual) == settings.layers
+    for name, gradients in actual.items():
         assert gradients.shape[0] == 6
         torch.testing.assert_close(gradients.sum(dim=0), weights[name].grad, rtol=1e-9, atol=1e-12)
 
@@ -181,9 +181,9 @@ def test_shares_are_norms_by_lag_averaged_over_splits():
         for batch, state in zip(batches, states, strict=True)
     ]
     by_lag = ((norms[0] + norms[1]) / 2).flip(0)
-    found = lag_shares(network, batches, states)
-    torch.testing.assert_close(found, by_lag / by_lag.sum())
-    assert float(found.sum()) == pytest.approx(1.0)
+    actual = lag_shares(network, batches, states)
+    torch.testing.assert_close(actual, by_lag / by_lag.sum())
+    assert float(actual.sum()) == pytest.approx(1.0)
 
 
 def test_a_network_whose_head_is_zero_has_no_shares():
@@ -246,8 +246,8 @@ def test_units_of_a_relu_that_are_off_and_states_of_a_tanh_at_its_end():
     ids=["lstm", "gru"],
 )
 def test_where_segments_are_read_state_and_gates_are_known_too(settings, name):
-    found = list(shares(network_of(settings)))
-    assert found[-1] == f"{name} at its end"
-    assert found[:2] == (
+    actual = list(shares(network_of(settings)))
+    assert actual[-1] == f"{name} at its end"
+    assert actual[:2] == (
         ["input gate shut", "input gate open"] if name == "cell" else ["reset gate shut", "reset gate open"]
     )

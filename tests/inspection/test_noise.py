@@ -39,30 +39,30 @@ def test_the_filter_is_least_squares_by_hand():
 def test_errors_grow_with_noise_as_a_known_filter_says():
     """The last value as forecast of white noise of variance 1: error variance 2, and s^2 more with noise."""
     system = made_system(white(4000), [[0.0]], [1.0], [[1.0]])
-    found = noise_of(system, (0.0, 1.0, 2.0))
-    np.testing.assert_allclose(found.network[:, 0], np.sqrt(2 + np.array([0.0, 1.0, 4.0])), rtol=0.12)
-    np.testing.assert_allclose(found.reference[:, 0], 1.0, rtol=0.12)
-    np.testing.assert_allclose(found.linear[:, 0], 1.0, rtol=0.12)  # nothing can be known of white noise
+    noise = noise_of(system, (0.0, 1.0, 2.0))
+    np.testing.assert_allclose(noise.network[:, 0], np.sqrt(2 + np.array([0.0, 1.0, 4.0])), rtol=0.12)
+    np.testing.assert_allclose(noise.reference[:, 0], 1.0, rtol=0.12)
+    np.testing.assert_allclose(noise.linear[:, 0], 1.0, rtol=0.12)  # nothing can be known of white noise
 
 
 def test_the_linear_filter_averages_noise_on_a_wave_away():
-    found = noise_of(made_system(wave(4000), [[0.0]], [1.0], [[1.0]]), (0.0, 0.5))
-    assert found.linear[0, 0] < 1e-6
-    assert found.linear[1, 0] < 0.35 * np.sqrt(0.5**2 + found.network[0, 0] ** 2)
-    assert found.network[1, 0] == pytest.approx(np.sqrt(0.5**2 + found.network[0, 0] ** 2), rel=0.1)
+    noise = noise_of(made_system(wave(4000), [[0.0]], [1.0], [[1.0]]), (0.0, 0.5))
+    assert noise.linear[0, 0] < 1e-6
+    assert noise.linear[1, 0] < 0.35 * np.sqrt(0.5**2 + noise.network[0, 0] ** 2)
+    assert noise.network[1, 0] == pytest.approx(np.sqrt(0.5**2 + noise.network[0, 0] ** 2), rel=0.1)
 
 
 def test_errors_of_probabilities_are_brier_scores_beside_the_linear_probability():
     """A network that says a half always has a Brier score of a quarter, whatever the noise."""
     y = wave(1200)
     silent = rising(y, [[0.0]], [1.0], [[0.0]])
-    found = noise_of(silent)
-    np.testing.assert_allclose(found.network**2, 0.25)
-    np.testing.assert_allclose(found.reference**2, 0.25)
+    noise = noise_of(silent)
+    np.testing.assert_allclose(noise.network**2, 0.25)
+    np.testing.assert_allclose(noise.reference**2, 0.25)
     origins = silent.origins
-    lags = found.lags
+    lags = noise.lags
     x = np.stack([y[np.arange(lags - 1, 599) - lag] for lag in range(lags)] + [np.ones(600 - lags)], axis=1)
     weights, *_ = np.linalg.lstsq(x, (y[lags:600] > y[lags - 1 : 599]).astype(float), rcond=1e-9)
     linear = np.stack([y[origins - lag] for lag in range(lags)] + [np.ones(len(origins))], axis=1) @ weights
     brier = np.mean((np.clip(linear, 0, 1) - (y[origins + 1] > y[origins])) ** 2)
-    assert found.linear[0, 0] ** 2 == pytest.approx(brier, rel=1e-3)
+    assert noise.linear[0, 0] ** 2 == pytest.approx(brier, rel=1e-3)

@@ -11,19 +11,19 @@ from forecast.network.reservoir import spectral_radius
 
 
 def test_a_contraction_forgets_where_it_began():
-    found = starts_of(leaky(0.9, white(700)))
-    steps = np.arange(len(found.widest))
-    assert found.apart == 0
-    assert found.forgotten is not None
-    assert found.forgotten <= np.log(1e-3) / np.log(0.9) + 1  # tanh shrinks no less than its slope of 1
-    assert (found.widest <= 0.9**steps + 1e-6).all()
+    starts = starts_of(leaky(0.9, white(700)))
+    steps = np.arange(len(starts.widest))
+    assert starts.apart == 0
+    assert starts.forgotten is not None
+    assert starts.forgotten <= np.log(1e-3) / np.log(0.9) + 1  # tanh shrinks no less than its slope of 1
+    assert (starts.widest <= 0.9**steps + 1e-6).all()
 
 
 def test_a_bistable_unit_is_found_out():
     """tanh(2 h) has fixed points at 0.9575 and -0.9575: half of all states end at one, half at the other."""
-    found = starts_of(made_system(white(700), [[2.0]], [1.0], [[1.0]]))
-    assert found.forgotten is None
-    assert 8 < found.apart <= 32
+    starts = starts_of(made_system(white(700), [[2.0]], [1.0], [[1.0]]))
+    assert starts.forgotten is None
+    assert 8 < starts.apart <= 32
     zero = starts_of(made_system(np.zeros(700), [[2.0]], [1.0], [[LINEAR]]))
     assert zero.apart == 32  # the state that begins at zero stays there, all others leave
 
@@ -49,9 +49,9 @@ def test_a_reservoir_of_spectral_radius_0_9_without_the_echo_state_property_is_f
     carried = np.array([[2.0, -across], [across, -0.5]])
     driven = reservoir_of(white(700), carried, [LINEAR, 0.0], [across, 10.0])
     assert spectral_radius(driven.fitted.network.backbone.weight) == pytest.approx(0.9)
-    found = starts_of(driven)
-    assert found.forgotten is None
-    assert 0 < found.apart < 32
-    assert "does not forget where it began" in starts_says(found)
+    starts = starts_of(driven)
+    assert starts.forgotten is None
+    assert 0 < starts.apart < 32
+    assert "does not forget where it began" in starts_says(starts)
     calm = starts_of(reservoir_of(white(700), 0.5 * carried, [LINEAR, 0.0], [across, 10.0]))
     assert (calm.apart, calm.forgotten is None) == (0, False)

@@ -55,29 +55,29 @@ def made_up():
 
 def test_units_are_sorted_by_what_they_follow():
     outputs, level, change, phase = made_up()
-    found = follow(outputs, level, change, phase, size=float(np.ptp(level)))
-    assert found.what == ("nothing", "season", "change", "level", "nothing", "season", "level", "nothing")
-    assert found.silent.tolist() == [False] * 4 + [True] + [False] * 2 + [True]
-    order = found.order().tolist()
+    following = follow(outputs, level, change, phase, size=float(np.ptp(level)))
+    assert following.what == ("nothing", "season", "change", "level", "nothing", "season", "level", "nothing")
+    assert following.silent.tolist() == [False] * 4 + [True] + [False] * 2 + [True]
+    order = following.order().tolist()
     assert order[:5] == [6, 3, 1, 5, 2]  # with the level, against it; season by its peak; change
     assert order[5] == 0
     assert set(order[6:]) == {4, 7}
-    assert found.peak[[1, 5]].tolist() == [3, 9]
+    assert following.peak[[1, 5]].tolist() == [3, 9]
 
 
 def test_fits_are_the_squares_of_correlations():
     outputs, level, change, phase = made_up()
-    found = follow(outputs, level, change, phase, size=float(np.ptp(level)))
+    following = follow(outputs, level, change, phase, size=float(np.ptp(level)))
     for unit in (0, 1, 2, 3, 5, 6):
         for column, quantity in ((0, level), (2, change)):
             r = np.corrcoef(outputs[:, unit], quantity)[0, 1]
-            assert found.fits[unit, column] == pytest.approx(r**2)
-            assert found.signs[unit, column] == np.sign(r)
+            assert following.fits[unit, column] == pytest.approx(r**2)
+            assert following.signs[unit, column] == np.sign(r)
         shape = np.zeros((STEPS, SEASON))
         shape[np.arange(STEPS), phase] = 1.0
         fitted, *_ = np.linalg.lstsq(shape, outputs[:, unit], rcond=None)
         left = ((outputs[:, unit] - shape @ fitted) ** 2).sum() / (STEPS - SEASON)
-        assert found.fits[unit, 1] == pytest.approx(max(1 - left / outputs[:, unit].var(ddof=1), 0.0))
+        assert following.fits[unit, 1] == pytest.approx(max(1 - left / outputs[:, unit].var(ddof=1), 0.0))
 
 
 def test_a_season_of_many_phases_does_not_explain_noise_and_one_that_is_not_there_explains_nothing():

@@ -84,8 +84,8 @@ def test_in_pieces_with_the_state_carried_it_is_the_whole(settings):
         part, state = backbone(piece, state)
         parts.append(part)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=1e-6)
-    for mine, theirs in zip(state, end, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
+    for ours, theirs in zip(state, end, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
 def test_reset_touches_the_lanes_that_begin_and_no_other():

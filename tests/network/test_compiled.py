@@ -24,10 +24,10 @@ def pair(kind, layers=1, hidden=16, inputs=3, **options):
     plain, ours, own = KINDS[kind]
     torch.manual_seed(0)
     theirs = plain(inputs, hidden, num_layers=layers, batch_first=True, **own, **options)
-    mine = ours(inputs, hidden, num_layers=layers, batch_first=True, **own, **options)
-    mine.load_state_dict(theirs.state_dict())
-    compile_lstms(mine)
-    return theirs, mine
+    our = ours(inputs, hidden, num_layers=layers, batch_first=True, **own, **options)
+    our.load_state_dict(theirs.state_dict())
+    compile_lstms(our)
+    return theirs, our
 
 
 def states(kind, layers, lanes, hidden=16):
@@ -65,10 +65,10 @@ def compiled(monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 2, 1), (5, 33, 1), (8, 20, 3), (70, 5, 1)])
 def test_numbers_and_gradients_are_torch_s(kind, shape, through_outputs, compiled):
     lanes, steps, layers = shape
-    theirs, mine = pair(kind, layers)
+    theirs, our = pair(kind, layers)
     x, h = torch.randn(lanes, steps, 3), states(kind, layers, lanes)
     for ours, expected in zip(
-        everything(mine, x, h, through_outputs), everything(theirs, x, h, through_outputs), strict=True
+        everything(our, x, h, through_outputs), everything(theirs, x, h, through_outputs), strict=True
     ):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
     assert len(compiled) == layers
@@ -76,19 +76,19 @@ def test_numbers_and_gradients_are_torch_s(kind, shape, through_outputs, compile
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_large_inputs_saturate_as_torch_s_do(kind, compiled):
-    theirs, mine = pair(kind)
+    theirs, our = pair(kind)
     x, h = 300.0 * torch.randn(4, 10, 3), states(kind, 1, 4)
-    (ours, _), (expected, _) = mine(x, h), theirs(x, h)
+    (ours, _), (expected, _) = our(x, h), theirs(x, h)
     rounding = 300 * torch.finfo(torch.float32).eps  # of a sum of what inputs bring, in whatever order
     torch.testing.assert_close(ours, expected, rtol=2e-6, atol=rounding * float(expected.detach().abs().max()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_a_number_is_not_hidden(kind, compiled):
-    _, mine = pair(kind)
+    _, ours = pair(kind)
     x = torch.zeros(2, 6, 3)
     x[0, 3, 1] = torch.nan
-    out, _ = mine(x, states(kind, 1, 2))
+    out, _ = ours(x, states(kind, 1, 2))
     assert torch.isfinite(out[0, :3]).all()
     assert torch.isnan(out[0, 3:]).all()
     assert torch.isfinite(out[1]).all()
@@ -96,12 +96,12 @@ def test_what_is_not_a_number_is_not_hidden(kind, compiled):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_between_layers_silences_in_training_alone(kind, compiled):
-    _, mine = pair(kind, layers=2, dropout=0.5)
+    _, ours = pair(kind, layers=2, dropout=0.5)
     x, h = torch.randn(4, 12, 3), states(kind, 2, 4)
     torch.manual_seed(1)
-    assert not torch.equal(mine(x, h)[0], mine(x, h)[0])
-    mine.eval()
-    assert torch.equal(mine(x, h)[0], mine(x, h)[0])
+    assert not torch.equal(ours(x, h)[0], ours(x, h)[0])
+    ours.eval()
+    assert torch.equal(ours(x, h)[0], ours(x, h)[0])
 
 
 ELSEWHERE = {
@@ -129,21 +129,21 @@ def test_elsewhere_it_is_torch_itself(where, kind, compiled, threads, monkeypatc
     lanes, hidden, dtype = asked["lanes"], asked["hidden"], asked["dtype"]
     threads(asked["threads"])
     monkeypatch.setattr(modules, "AVAILABLE", asked["available"])
-    theirs, mine = (core.to(dtype) for core in pair(kind, hidden=hidden))
+    theirs, ours = (core.to(dtype) for core in pair(kind, hidden=hidden))
     x, *parts = (
         part.to(dtype) for part in (torch.randn(lanes, asked["steps"], 3), *parts_of(states(kind, 1, lanes, hidden)))
     )
     state = tuple(parts) if kind == "lstm" else parts[0]
-    assert torch.equal(mine(x, state)[0], theirs(x, state)[0])
+    assert torch.equal(ours(x, state)[0], theirs(x, state)[0])
     assert not compiled
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_with_one_thread_many_lanes_are_compiled_too(kind, compiled, threads):
     threads(1)
-    theirs, mine = pair(kind, hidden=64)
+    theirs, our = pair(kind, hidden=64)
     x, state = torch.randn(200, 4, 3), states(kind, 1, 200, 64)
-    for ours, expected in zip(everything(mine, x, state, True), everything(theirs, x, state, True), strict=True):
+    for ours, expected in zip(everything(our, x, state, True), everything(theirs, x, state, True), strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
     assert compiled
 
@@ -160,8 +160,8 @@ def test_an_lstm_is_compiled_for_so_many_steps_that_it_pays(steps, pays, compile
 def test_a_blas_has_its_threads_back_after_it(compiled):
     blas = compiled_layers._blas()
     before = [library["num_threads"] for library in blas.info()]
-    _, mine = pair("gru")
-    mine(torch.randn(4, 9, 3), states("gru", 1, 4))
+    _, ours = pair("gru")
+    ours(torch.randn(4, 9, 3), states("gru", 1, 4))
     assert compiled
     assert before == [library["num_threads"] for library in blas.info()]
 
@@ -170,12 +170,12 @@ def test_a_blas_has_its_threads_back_after_it(compiled):
 @pytest.mark.parametrize("layers", [1, 2])
 def test_lanes_begin_anew_in_the_middle(kind, layers, compiled):
     """As if each lane were run in two parts, the second from zero; one begins at once, one does not."""
-    theirs, mine = pair(kind, layers)
-    x, state, begins = torch.randn(5, 12, 3), states(kind, layers, 5), torch.tensor([4, -1, 0, 11, 4])
+    theirs, our = pair(kind, layers)
+    x, state, starts = torch.randn(5, 12, 3), states(kind, layers, 5), torch.tensor([4, -1, 0, 11, 4])
 
     def lane_by_lane(x, *before):
         features, ends = [], []
-        for lane, step in enumerate(begins.tolist()):
+        for lane, step in enumerate(starts.tolist()):
             here = slice(lane, lane + 1)
             carried = tuple(part[:, here] for part in before)
             parts = []
@@ -191,17 +191,17 @@ def test_lanes_begin_anew_in_the_middle(kind, layers, compiled):
         return torch.cat(features), *(torch.cat(part, dim=1) for part in zip(*ends, strict=True))
 
     def at_once(x, *before):
-        assert mine.can_reset(x)
-        out, after = mine(x, before if kind == "lstm" else before[0], begins)
+        assert our.can_reset(x)
+        out, after = our(x, before if kind == "lstm" else before[0], starts)
         return out, *parts_of(after)
 
     told = []
-    for run, core in ((at_once, mine), (lane_by_lane, theirs)):
+    for run, core in ((at_once, our), (lane_by_lane, theirs)):
         given = [part.clone().requires_grad_() for part in (x, *parts_of(state))]
         torch.manual_seed(3)
-        made = run(*given)
-        sum((part * torch.randn(part.shape)).sum() for part in made).backward()
-        told.append([*made, *(part.grad for part in (*given, *core.parameters()))])
+        completed = run(*given)
+        sum((part * torch.randn(part.shape)).sum() for part in completed).backward()
+        told.append([*completed, *(part.grad for part in (*given, *core.parameters()))])
     for ours, expected in zip(*told, strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.detach().abs().max()))
     assert len(compiled) == layers
@@ -213,11 +213,11 @@ def test_a_last_piece_of_one_step_begins_anew_as_well(name, compiled, monkeypatc
     torch.manual_seed(0)
     backbone = build_backbone({"lstm": LstmSettings, "gru": GruSettings, "rnn": RnnSettings}[name](hidden_size=4), 3)
     compile_lstms(backbone)
-    x, begins = torch.randn(5, 10, 3), torch.tensor([9, -1, 3, 0, 9])
+    x, starts = torch.randn(5, 10, 3), torch.tensor([9, -1, 3, 0, 9])
     state = tuple(torch.rand_like(part) for part in backbone.initial_state(5))
-    expected, after = backbone(x, state, begins)
+    expected, after = backbone(x, state, starts)
     monkeypatch.setattr("forecast.network.cells._BYTES_AT_ONCE_COMPILED", 32 * 4 * 5 * 3)  # three steps
-    features, ends = backbone(x, state, begins)
+    features, ends = backbone(x, state, starts)
     torch.testing.assert_close(features, expected)
     torch.testing.assert_close(ends, after)
     assert len(compiled) == 1 + 4
@@ -247,10 +247,10 @@ SHAPES = [(1, 2, 1, 16, 3), (1, 500, 1, 64, 3), (2, 40, 2, 64, 7), (5, 33, 3, 10
 @torch.no_grad()
 def test_without_a_gradient_numbers_are_torch_s(shape, inferred):
     lanes, steps, layers, hidden, inputs = shape
-    theirs, mine = pair("lstm", layers, hidden, inputs=inputs)
+    theirs, our = pair("lstm", layers, hidden, inputs=inputs)
     x, state = 2.0 * torch.randn(lanes, steps, inputs), tuple(torch.randn(2, layers, lanes, hidden))
     given = [part.clone() for part in (x, *state)]
-    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+    for ours, expected in zip(ends(our(x, state)), ends(theirs(x, state)), strict=True):
         assert ours.shape == expected.shape
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
     assert len(inferred) == layers
@@ -259,29 +259,29 @@ def test_without_a_gradient_numbers_are_torch_s(shape, inferred):
 
 @torch.no_grad()
 def test_without_a_gradient_a_state_in_another_order_of_memory_and_inputs_seen_through_a_view(inferred):
-    theirs, mine = pair("lstm", hidden=8)
+    theirs, our = pair("lstm", hidden=8)
     x = torch.randn(30, 3, 5)[..., 1:4].transpose(0, 1)
     state = tuple(torch.randn(3, 1, 8).transpose(0, 1) for _ in range(2))
-    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+    for ours, expected in zip(ends(our(x, state)), ends(theirs(x, state)), strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6)
     assert inferred
 
 
 @torch.no_grad()
 def test_without_a_gradient_large_inputs_saturate_as_torch_s_do(inferred):
-    theirs, mine = pair("lstm")
+    theirs, our = pair("lstm")
     x, state = 300.0 * torch.randn(4, 10, 3), (torch.zeros(1, 4, 16),) * 2
-    for ours, expected in zip(ends(mine(x, state)), ends(theirs(x, state)), strict=True):
+    for ours, expected in zip(ends(our(x, state)), ends(theirs(x, state)), strict=True):
         torch.testing.assert_close(ours, expected, rtol=2e-6, atol=2e-6 * float(expected.abs().max()))
     assert inferred
 
 
 @torch.no_grad()
 def test_without_a_gradient_what_is_not_a_number_is_not_hidden(inferred):
-    _, mine = pair("lstm")
+    _, ours = pair("lstm")
     x = torch.zeros(2, 6, 3)
     x[0, 3, 1] = torch.nan
-    outputs, _ = mine(x, (torch.zeros(1, 2, 16),) * 2)
+    outputs, _ = ours(x, (torch.zeros(1, 2, 16),) * 2)
     assert torch.isfinite(outputs[0, :3]).all()
     assert torch.isnan(outputs[0, 3:]).all()
     assert torch.isfinite(outputs[1]).all()
@@ -290,11 +290,11 @@ def test_without_a_gradient_what_is_not_a_number_is_not_hidden(inferred):
 
 @torch.no_grad()
 def test_without_a_gradient_dropout_silences_in_training_alone(inferred):
-    _, mine = pair("lstm", 2, dropout=0.5)
+    _, ours = pair("lstm", 2, dropout=0.5)
     x, state = torch.randn(4, 12, 3), (torch.zeros(2, 4, 16),) * 2
-    assert not torch.equal(mine(x, state)[0], mine(x, state)[0])
-    mine.eval()
-    assert torch.equal(mine(x, state)[0], mine(x, state)[0])
+    assert not torch.equal(ours(x, state)[0], ours(x, state)[0])
+    ours.eval()
+    assert torch.equal(ours(x, state)[0], ours(x, state)[0])
     assert inferred
 
 
@@ -313,16 +313,16 @@ def test_without_a_gradient_elsewhere_it_is_torch_itself(where, inferred, monkey
     asked = {"lanes": 2, "steps": 9, "dtype": torch.float32, "available": True, "may_compile": True}
     asked |= NOT_INFERRED[where]
     monkeypatch.setattr(modules, "AVAILABLE", asked["available"])
-    theirs, mine = (core.to(asked["dtype"]) for core in pair("lstm"))
-    mine.may_compile = asked["may_compile"]
+    theirs, ours = (core.to(asked["dtype"]) for core in pair("lstm"))
+    ours.may_compile = asked["may_compile"]
     x = torch.randn(asked["lanes"], asked["steps"], 3, dtype=asked["dtype"])
     state = (torch.zeros(1, asked["lanes"], 16, dtype=asked["dtype"]),) * 2
-    assert all(map(torch.equal, ends(mine(x, state)), ends(theirs(x, state))))
+    assert all(map(torch.equal, ends(ours(x, state)), ends(theirs(x, state))))
     assert not inferred
 
 
 def test_with_a_gradient_the_loop_without_one_is_not_used(inferred):
-    _, mine = pair("lstm")
-    outputs, _ = mine(torch.randn(2, 9, 3), (torch.zeros(1, 2, 16),) * 2)
+    _, ours = pair("lstm")
+    outputs, _ = ours(torch.randn(2, 9, 3), (torch.zeros(1, 2, 16),) * 2)
     assert outputs.requires_grad
     assert not inferred

@@ -91,38 +91,38 @@ def test_less_and_less_is_taught():
 
 def reader(**spec):
     torch.manual_seed(3)
-    made = AheadReader(FEATURES, SIZE, InputSpec(1, HORIZON, ahead=4, given=2, **spec)).double()
-    for layer in filter(None, (made.weights, made.around, made.before)):
+    result = AheadReader(FEATURES, SIZE, InputSpec(1, HORIZON, ahead=4, given=2, **spec)).double()
+    for layer in filter(None, (result.weights, result.around, result.before)):
         nn.init.normal_(layer.weight)
-    return made
+    return result
 
 
 def test_what_is_known_ahead_is_read_as_the_equations_say():
     """Each fork and step by itself, in loops, with echoes as a recurrence from the origin on."""
     lags, leads, lanes, forks = 3, 1, 2, 7
-    made = reader(lags=lags, leads=leads)
+    result = reader(lags=lags, leads=leads)
     rows = torch.randn(lanes, forks + lags + HORIZON + leads - 1, 4, dtype=torch.float64)
     features = torch.randn(lanes, forks, FEATURES, dtype=torch.float64)
-    raw = made(features, rows.unfold(1, lags + HORIZON + leads, 1).transpose(2, 3))
-    signals = torch.cat([rows[..., :2], torch.tanh(made.curves(rows))], dim=-1)
+    raw = result(features, rows.unfold(1, lags + HORIZON + leads, 1).transpose(2, 3))
+    signals = torch.cat([rows[..., :2], torch.tanh(result.curves(rows))], dim=-1)
     for lane, fork in itertools.product(range(lanes), range(forks)):
-        weights = made.weights(features[lane, fork]).view(-1, SIZE)
-        before = made.before(signals[lane, fork : fork + lags].reshape(-1)).view(HORIZON, SIZE)
+        weights = result.weights(features[lane, fork]).view(-1, SIZE)
+        before = result.before(signals[lane, fork : fork + lags].reshape(-1)).view(HORIZON, SIZE)
         echo = torch.zeros(signals.shape[-1], dtype=torch.float64)
         for h in range(HORIZON):
             row = fork + lags + h
-            echo = torch.sigmoid(made.forgetting) * echo + signals[lane, row]
+            echo = torch.sigmoid(result.forgetting) * echo + signals[lane, row]
             around = [signals[lane, row + k] for k in (-3, -2, -1, 1)]
             now = torch.cat([rows[lane, row], signals[lane, row, 2:]])
-            expected = now @ weights + made.around(torch.cat([*around, echo])) + before[h]
+            expected = now @ weights + result.around(torch.cat([*around, echo])) + before[h]
             torch.testing.assert_close(raw[lane, fork, h], expected)
 
 
 @pytest.mark.parametrize("spec", [{}, {"lags": 2}, {"leads": 2}, {"lags": 1, "leads": 1}])
 def test_forks_that_share_their_steps_read_what_each_would_alone(spec):
-    made, span = reader(**spec), HORIZON + sum(spec.values())
+    result, span = reader(**spec), HORIZON + sum(spec.values())
     shared = torch.randn(2, 9 + span - 1, 4, dtype=torch.float64).unfold(1, span, 1).transpose(2, 3)
     features = torch.randn(2, 9, FEATURES, dtype=torch.float64)
-    torch.testing.assert_close(made(features, shared), made(features, shared.contiguous()))
-    torch.testing.assert_close(made(features, shared)[:, 2:5], made(features[:, 2:5], shared[:, 2:5]))
-    torch.testing.assert_close(made(features, shared)[0, 4], made(features[0, 4:5], shared[0, 4:5])[0])
+    torch.testing.assert_close(result(features, shared), result(features, shared.contiguous()))
+    torch.testing.assert_close(result(features, shared)[:, 2:5], result(features[:, 2:5], shared[:, 2:5]))
+    torch.testing.assert_close(result(features, shared)[0, 4], result(features[0, 4:5], shared[0, 4:5])[0])

@@ -57,8 +57,8 @@ def test_in_pieces_with_the_state_carried_it_is_the_whole(settings, pieces):
         part, state = backbone(piece, state)
         parts.append(part)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=0, atol=1e-6)
-    for mine, theirs in zip(state, end, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
+    for ours, theirs in zip(state, end, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
 def test_a_lane_that_begins_within_a_chunk_knows_nothing_of_what_was_before():
@@ -66,8 +66,8 @@ def test_a_lane_that_begins_within_a_chunk_knows_nothing_of_what_was_before():
     network = Network(GruSettings(hidden_size=5, segment_steps=4), InputSpec(inputs=3, horizon=2))
     x, series = torch.randn(2, 30, 3), torch.zeros(2, 30, dtype=torch.int64)
     _, used = network.features(x, series, network.initial_state(2))
-    begins = torch.tensor([7, -1])
-    features, _ = network.features_with_resets(x, series, used, begins, reset_steps=(7,))
+    starts = torch.tensor([7, -1])
+    features, _ = network.features_with_resets(x, series, used, starts, reset_steps=(7,))
     fresh, _ = network.features(x[:1, 7:], series[:1, 7:], network.initial_state(1))
     torch.testing.assert_close(features[:1, 7:], fresh, rtol=0, atol=1e-6)
     goes_on, _ = network.features(x, series, used)

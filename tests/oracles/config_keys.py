@@ -11,19 +11,19 @@ def config_keys(*overrides):
 
 def all_config_keys():
     """Keys over every option of every group, each with the override that brings it in ("" where none is needed)."""
-    found = dict.fromkeys(config_keys(), "")
+    actual = dict.fromkeys(config_keys(), "")
     for group in ("data", "model", "training"):
         for path in sorted((conf_dir() / group).glob("*.yaml")):
             choice = f"{group}={path.stem}"
             also = ["data.path=my.csv"] if choice in ("data=csv", "data=text") else []
             also += ["model.head=categorical"] if choice in ("data=text", "data=addition") else []
             for key in config_keys(choice, *also):
-                found.setdefault(key, choice)
+                actual.setdefault(key, choice)
     baselines = sorted(path.stem for path in (conf_dir() / "baseline").glob("*.yaml"))
     for key in config_keys(f"baseline=[{','.join(baselines)}]"):
         if key.startswith("baseline."):
-            found.setdefault(key, f"baseline=[{key.split('.')[1]}]")
-    return found
+            actual.setdefault(key, f"baseline=[{key.split('.')[1]}]")
+    return actual
 
 
 def _dotted(values, prefix=""):

@@ -20,15 +20,15 @@ def holt_winters(y, weights, states, horizon):
     """
     (alpha, beta, gamma, phi), (level, slope, season) = weights, states
     season = list(season)
-    made = []
+    result = []
     for value in y:
         error = value - (level + phi * slope + season[-1])
         level = level + phi * slope + alpha * error
         slope = phi * slope + beta * error
         season = [season[-1] + gamma * error, *season[:-1]]
         damped = np.cumsum(phi ** np.arange(1, horizon + 1))
-        made.append([level + damped[h] * slope + season[-1 - h % len(season)] for h in range(horizon)])
-    return np.array(made)
+        result.append([level + damped[h] * slope + season[-1 - h % len(season)] for h in range(horizon)])
+    return np.array(result)
 
 
 def theta_forecast(y, alpha, horizon):
@@ -58,10 +58,10 @@ def local_level(y, noise, drift, variance):
 
 def arma_forecast(y, phi, theta, mean, horizon):
     """ARMA(1, 1) from its own errors, the one before the first taken for zero: after each value, (step, horizon)."""
-    made, before, error = [], mean, 0.0
+    result, before, error = [], mean, 0.0
     for value in y:
         error = value - (mean + phi * (before - mean) + theta * error)
         one = phi * (value - mean) + theta * error
-        made.append(mean + one * phi ** np.arange(horizon))
+        result.append(mean + one * phi ** np.arange(horizon))
         before = value
-    return np.array(made)
+    return np.array(result)

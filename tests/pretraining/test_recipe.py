@@ -26,11 +26,11 @@ def small(monkeypatch):
 
 
 def test_targets_are_the_steps_after_each_origin_in_its_units(monkeypatch):
-    made = {}
+    result = {}
     generate = recipe.generate
-    monkeypatch.setattr(recipe, "generate", lambda *args: made.setdefault("batch", generate(*args)))
+    monkeypatch.setattr(recipe, "generate", lambda *args: result.setdefault("batch", generate(*args)))
     batch = recipe.draw_batch(np.random.default_rng(4))
-    values, observed = made["batch"]
+    values, observed = result["batch"]
     horizon = batch.targets.shape[1]
     n = len(values)
     first = batch.origins[0]
@@ -107,8 +107,8 @@ def test_the_model_card_names_the_generator_that_is_there():
 
 def test_weights_that_are_none_are_named_with_their_setting(tmp_path):
     (tmp_path / "text").write_text("no weights")
-    for path, found in ((tmp_path / "none", "there is none"), (tmp_path / "text", "header")):
-        with pytest.raises(ForecastError, match=found) as error:
+    for path, actual in ((tmp_path / "none", "there is none"), (tmp_path / "text", "header")):
+        with pytest.raises(ForecastError, match=actual) as error:
             pretrain(PretrainSettings(steps=1, start=str(path)), tmp_path / "out", 0, Console(quiet=True))
         assert "pretrain.start=" in str(error.value)
     assert not (tmp_path / "out").exists()

@@ -135,8 +135,8 @@ def test_mistakes_are_one_line(path, settings, message):
 
 def test_the_target_is_found_among_the_columns_that_are_left(tmp_path):
     path = write(tmp_path, [f"2024-01-{d:02d},{d % 7},{d % 5}" for d in range(1, 31)], header="day,amount,price")
-    found = load_source(check_settings(CsvSettings, {"path": str(path), "past": "price"})).found
-    assert found["target"] == "amount (the only column of numbers)"
+    actual = load_source(check_settings(CsvSettings, {"path": str(path), "past": "price"})).found
+    assert actual["target"] == "amount (the only column of numbers)"
 
 
 def notes_of(tmp_path, text, **settings):

@@ -55,9 +55,9 @@ def test_thinning_leaves_short_lines_alone_and_bears_holes():
 
 
 def test_a_line_is_plain_and_says_holes_as_none():
-    made = line(np.array([1, 2, 3]), np.array([0.123456789, np.nan, np.inf]))
-    assert made.t == (1, 2, 3)
-    assert made.y == (0.123457, None, None)
+    result = line(np.array([1, 2, 3]), np.array([0.123456789, np.nan, np.inf]))
+    assert result.t == (1, 2, 3)
+    assert result.y == (0.123457, None, None)
 
 
 @pytest.mark.parametrize(

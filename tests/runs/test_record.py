@@ -55,9 +55,9 @@ def test_a_record_comes_back_equal():
 
 
 def test_offsets_that_are_null_are_infinite():
-    found = RunRecord.model_validate_json(json.dumps(RECORD)).intervals.arrays()["lstm"]
-    assert found.shape == (20, 9)
-    assert found[3].tolist() == [-math.inf, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, math.inf]
+    actual = RunRecord.model_validate_json(json.dumps(RECORD)).intervals.arrays()["lstm"]
+    assert actual.shape == (20, 9)
+    assert actual[3].tolist() == [-math.inf, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, math.inf]
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,9 @@ def test_clean_lists_and_removes_all_but_what_is_being_written(tmp_path):
     resumable = left_over(tmp_path / "b", files.CHECKPOINT)
     (tmp_path / "b").mkdir()
     alive = left_over(tmp_path / "c", owner=Owner.this())
-    found = clean([tmp_path])
-    assert [(left.folder, left.owner) for left in found] == [(resumable, None), (alive, Owner.this())]
-    assert all(left.size > 30 for left in found)
+    cleaned = clean([tmp_path])
+    assert [(left.folder, left.owner) for left in cleaned] == [(resumable, None), (alive, Owner.this())]
+    assert all(left.size > 30 for left in cleaned)
     assert os.listdir(tmp_path) == [alive.name]
 
 

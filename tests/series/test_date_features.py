@@ -51,8 +51,8 @@ def share(name, stamp: pd.Timestamp) -> float:
 @pytest.mark.parametrize("timezone", [None, "Europe/Berlin", "Asia/Seoul"])
 def test_a_feature_is_the_angle_on_the_user_s_clock(name, timezone):
     times = pd.date_range("2024-02-27 22:30", periods=300, freq="37h").to_numpy().astype("datetime64[ns]")
-    found = feature_values([name], times, Calendar("37h", timezone=timezone))
-    for row, time in zip(found, pd.DatetimeIndex(times), strict=True):
+    actual = feature_values([name], times, Calendar("37h", timezone=timezone))
+    for row, time in zip(actual, pd.DatetimeIndex(times), strict=True):
         stamp = time if timezone is None else time.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
         angle = 2 * np.pi * share(name, stamp)
         np.testing.assert_allclose(row, [np.sin(angle), np.cos(angle)], atol=1e-9)

@@ -152,9 +152,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 
 def test_the_page_asks_for_a_job_from_upload_to_report(tmp_path):
     with served(service(folder=str(tmp_path), max_mb=0.01)) as client:
-        made = client.post("/jobs", params={"file": "a/sales (1).csv"}, content=b"42")
-        assert (made.status_code, made.json()["status"], made.json()["file"]) == (201, "uploaded", "sales (1).csv")
-        job = f"/jobs/{made.json()['id']}"
+        response = client.post("/jobs", params={"file": "a/sales (1).csv"}, content=b"42")
+        assert (response.status_code, response.json()["status"], response.json()["file"]) == (
+            201,
+            "uploaded",
+            "sales (1).csv",
+        )
+        job = f"/jobs/{response.json()['id']}"
         assert client.post(f"{job}/look", json={}).json()["found"] == [["rows", "42"]]
         assert client.get(f"{job}/report").status_code == 404
         assert client.post(f"{job}/start", json={"horizon": 1}).json()["status"] == "waiting"
@@ -176,8 +180,8 @@ def test_the_page_asks_for_a_job_from_upload_to_report(tmp_path):
 def test_what_cannot_be_forecast_is_not_queued(tmp_path):
     with served(service(folder=str(tmp_path), max_mb=0.01)) as client:
         bad = client.post("/jobs", params={"file": "a.csv"}, content=b"bad: mend it").json()
-        said = client.post(f"/jobs/{bad['id']}/start", json={})
-        assert (said.status_code, said.json()["error"]) == (422, "bad: mend it")
+        response = client.post(f"/jobs/{bad['id']}/start", json={})
+        assert (response.status_code, response.json()["error"]) == (422, "bad: mend it")
         assert client.get(f"/jobs/{bad['id']}").json()["status"] == "uploaded"
         slow = client.post("/jobs", params={"file": "a.csv"}, content=b"1").json()
         assert client.post(f"/jobs/{slow['id']}/start", json={"horizon": 4}).status_code == 200

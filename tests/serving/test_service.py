@@ -50,20 +50,20 @@ def test_a_history_is_forecast_as_json_and_csv(client):
     ],
 )
 def test_a_mistake_is_one_line(client, request_, status, line):
-    said = client.post("/forecast", **request_)
-    assert said.status_code == status
-    assert list(said.json()) == ["error"]
-    assert line in said.json()["error"]
-    assert "\n" not in said.json()["error"]
+    response = client.post("/forecast", **request_)
+    assert response.status_code == status
+    assert list(response.json()) == ["error"]
+    assert line in response.json()["error"]
+    assert "\n" not in response.json()["error"]
     assert ask(client, 2.0).status_code == 200
 
 
 @pytest.mark.parametrize("ending", ["crash", "fault"])
 def test_a_crash_is_a_500_and_the_service_lives(client, ending):
     before = ask(client, 1.0).json()["notes"][1]
-    said = ask(client, ending)
-    assert said.status_code == 500
-    assert "fault of the service" in said.json()["error"]
+    response = ask(client, ending)
+    assert response.status_code == 500
+    assert "fault of the service" in response.json()["error"]
     after = ask(client, 1.0)
     assert after.status_code == 200
     assert (after.json()["notes"][1] == before) == (ending == "fault")  # a worker that died has been replaced
@@ -116,9 +116,9 @@ def test_streams_outlast_the_service_and_being_dropped(tmp_path):
 
 def test_a_stream_is_of_one_run_and_outlives_a_fault(client):
     client.post("/stream/one", json={"y": 1.0})
-    said = client.post("/stream/one?run=second", json={"y": 1.0})
-    assert said.status_code == 422
-    assert "is of the run 'first', and 'second' was asked for" in said.json()["error"]
+    response = client.post("/stream/one?run=second", json={"y": 1.0})
+    assert response.status_code == 422
+    assert "is of the run 'first', and 'second' was asked for" in response.json()["error"]
     assert client.post("/stream/one", json={"y": "fault"}).status_code == 500
     assert client.post("/stream/one", json={"y": 2.0}).json()["forecast"]["y_hat"] == [3.0]
     assert client.post("/stream/one", json={}).json()["error"].startswith("`y` is missing")

@@ -22,9 +22,9 @@ from forecast.tasks.terminal import silent, working
 
 
 def panel(job):
-    made = load_source(job.data).panel
-    arrays = (made.target, made.target_observed, made.offsets, made.times)
-    return made.ids, made.channels, made.calendar, *(array.tolist() for array in arrays)
+    result = load_source(job.data).panel
+    arrays = (result.target, result.target_observed, result.offsets, result.times)
+    return result.ids, result.channels, result.calendar, *(array.tolist() for array in arrays)
 
 
 def beside(job):
@@ -72,8 +72,8 @@ def baseline(job):
     split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(baselines(job), prepared.panel, split, problem)
     past = prepared.panel.cut(split.fitted)
-    made = {name: one.forecast(past, last_origins(past)).y_hat.tolist() for name, one in fits.fitted.items()}
-    return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
+    result = {name: one.forecast(past, last_origins(past)).y_hat.tolist() for name, one in fits.fitted.items()}
+    return result, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
 
 
 def symbols(job):
@@ -82,8 +82,8 @@ def symbols(job):
     asked = prepared.task
     fits = fit_all(baselines(job), prepared.panel, asked.split, asked.problem)
     past = prepared.panel.cut(asked.split.fitted)
-    made = {name: one.forecast(past, last_origins(past)).probabilities.tolist() for name, one in fits.fitted.items()}
-    return made, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
+    result = {name: one.forecast(past, last_origins(past)).probabilities.tolist() for name, one in fits.fitted.items()}
+    return result, [(attempt.name, attempt.status, attempt.notes) for attempt in fits.attempts]
 
 
 def judged(job):
@@ -91,9 +91,9 @@ def judged(job):
     prepared = prepare(job)
     split, problem = prepared.task.split, prepared.task.problem
     fits = fit_all(forecasters(job), prepared.panel, split, problem)
-    found = evaluate(fits, prepared.panel, split, problem, job.backtest, recommended=job.recommend)
-    use = found.recommendation and found.recommendation.sentence  # where all models failed there is none
-    return found.test.results.y_hat.tolist(), use, found.verdict.sentence
+    evaluation = evaluate(fits, prepared.panel, split, problem, job.backtest, recommended=job.recommend)
+    use = evaluation.recommendation and evaluation.recommendation.sentence  # where all models failed there is none
+    return evaluation.test.results.y_hat.tolist(), use, evaluation.verdict.sentence
 
 
 def final(job):

@@ -18,28 +18,28 @@ def rewritten(folder, **changes):
 
 
 def test_a_run_comes_to_the_same_once_more(trained, tmp_path):
-    found = again(trained.folder, tmp_path / "anew", {}, console=silent())
-    assert found.same
-    assert found.sentence == f"the same as {trained.folder}: weights and scores are equal to the last bit"
-    assert found.run.folder == tmp_path / "anew"
+    repeated = again(trained.folder, tmp_path / "anew", {}, console=silent())
+    assert repeated.same
+    assert repeated.sentence == f"the same as {trained.folder}: weights and scores are equal to the last bit"
+    assert repeated.run.folder == tmp_path / "anew"
 
 
 def test_what_differs_is_said_with_what_may_be_the_reason(run_folder, tmp_path):
     record = open_record(run_folder)
     versions = {**record.versions, "torch": "1.0"}
     rewritten(run_folder, settings={**record.settings, "seed": 5}, versions=versions, command=["seed=5"])
-    found = again(run_folder, tmp_path / "anew", {}, console=silent())
-    assert not found.same
-    assert "scores differ, first " in found.sentence
-    assert "weights differ by" in found.sentence
-    assert f"torch 1.0 then, {record.versions['torch']} now" in found.sentence
-    assert "the data have changed" not in found.sentence
+    repeated = again(run_folder, tmp_path / "anew", {}, console=silent())
+    assert not repeated.same
+    assert "scores differ, first " in repeated.sentence
+    assert "weights differ by" in repeated.sentence
+    assert f"torch 1.0 then, {record.versions['torch']} now" in repeated.sentence
+    assert "the data have changed" not in repeated.sentence
     assert open_record(tmp_path / "anew").command == ("seed=5",)
 
 
 def test_changed_data_are_named(run_folder, tmp_path):
-    found = again(run_folder, tmp_path / "anew", {"noise": 0.2}, console=silent())
-    assert "the data have changed" in found.sentence
+    repeated = again(run_folder, tmp_path / "anew", {"noise": 0.2}, console=silent())
+    assert "the data have changed" in repeated.sentence
 
 
 def test_a_network_that_went_on_from_another_is_not_run_anew(run_folder, tmp_path):

@@ -55,9 +55,9 @@ def test_the_tools_are_named_with_what_they_take(folder):
 
 def test_a_file_is_described(folder):
     failed, text = ask(folder, "describe_file", path="sales.csv", horizon=3)
-    made = json.loads(text)
-    assert (failed, made["error"]) == (False, None)
-    assert (made["frequency"], made["rows"], made["season"][:2]) == ("MS", 40, "12")
+    content = json.loads(text)
+    assert (failed, content["error"]) == (False, None)
+    assert (content["frequency"], content["rows"], content["season"][:2]) == ("MS", 40, "12")
     assert str(folder) not in text
 
 
@@ -88,12 +88,12 @@ def test_values_are_forecast_at_once(folder):
 
 def test_a_file_is_forecast_and_its_run_explained(folder):
     failed, text = ask(folder, "forecast_file", path="sales.csv", horizon=2, model="pretrained")
-    made = json.loads(text)
+    content = json.loads(text)
     assert not failed
-    assert made["run"].startswith("forecasts/sales-")
-    assert [step["ds"] for step in made["forecast"]] == ["2024-05", "2024-06"]
-    explained = json.loads(ask(folder, "explain_run", run=made["run"])[1])
-    assert explained["sentence"] == made["sentence"]
+    assert content["run"].startswith("forecasts/sales-")
+    assert [step["ds"] for step in content["forecast"]] == ["2024-05", "2024-06"]
+    explained = json.loads(ask(folder, "explain_run", run=content["run"])[1])
+    assert explained["sentence"] == content["sentence"]
     assert "pretrained" in {row["model"] for row in explained["models"]}
     wrong = refusal(folder, "forecast_file", path="sales.csv", horizon=2, data={"target": "Profit"})
     assert "Profit" in wrong

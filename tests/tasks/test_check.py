@@ -51,9 +51,9 @@ def test_a_planted_leak_is_found_and_named(monkeypatch):
 
 def test_a_season_that_was_found_on_all_data_is_found_out(monkeypatch):
     def on_all(job, panel):
-        found = settle(job, panel)
+        actual = settle(job, panel)
         season = int(np.abs(panel.target).sum()) % 97 + 1
-        return type(found)(found.split, type(found.problem)(4, 8, season), found.season)
+        return type(actual)(actual.split, type(actual.problem)(4, 8, season), actual.season)
 
     monkeypatch.setattr(module, "settle", on_all)
     assert "season and context" in check(small_job()).sentence

@@ -47,18 +47,18 @@ def asked(beginning=None, **more):
 
 
 def test_after_h_e_l_comes_the_rest(hello, tmp_path):
-    made = continue_run(hello.folder, tmp_path / "out", settings=asked("hel", temperature=0.0))
-    assert made.text == "hellohellohello"
-    assert (made.folder / files.CONTINUATION).read_bytes() == b"hellohellohello"
-    assert made.lines[1] == made.text
-    assert "wrote 12 symbols after 3 symbols given, temperature 0, seed 0" in made.sentence
-    assert sorted(path.name for path in made.folder.iterdir()) == [files.CONTINUATION]
+    continued = continue_run(hello.folder, tmp_path / "out", settings=asked("hel", temperature=0.0))
+    assert continued.text == "hellohellohello"
+    assert (continued.folder / files.CONTINUATION).read_bytes() == b"hellohellohello"
+    assert continued.lines[1] == continued.text
+    assert "wrote 12 symbols after 3 symbols given, temperature 0, seed 0" in continued.sentence
+    assert sorted(path.name for path in continued.folder.iterdir()) == [files.CONTINUATION]
     assert not (hello.folder / files.CONTINUATION).exists()
 
 
 def test_without_a_beginning_the_data_go_on(hello, tmp_path):
-    made = continue_run(hello.folder, tmp_path / "out", settings=asked(temperature=0.0))
-    assert made.text == "hellohellohe"
+    continued = continue_run(hello.folder, tmp_path / "out", settings=asked(temperature=0.0))
+    assert continued.text == "hellohellohe"
     after = continue_run(
         hello.folder, tmp_path / "more", data={"text": "hellohe", "repeat": 1}, settings=asked("l", temperature=0.0)
     )
@@ -84,9 +84,9 @@ def test_the_command(hello, tmp_path, monkeypatch, capsys):
 
 
 def test_longer_symbols_are_a_list(weather, tmp_path):
-    made = continue_run(weather.folder, tmp_path / "out", settings=asked(("sunny", "rain")))
-    assert made.text.split()[:2] == ["sunny", "rain"]
-    assert len(made.text.split()) == 14
+    continued = continue_run(weather.folder, tmp_path / "out", settings=asked(("sunny", "rain")))
+    assert continued.text.split()[:2] == ["sunny", "rain"]
+    assert len(continued.text.split()) == 14
     with pytest.raises(ForecastError, match="'suny' is none of them: near it are 'sunny'"):
         continue_run(weather.folder, tmp_path / "no", settings=asked(("suny",)))
     with pytest.raises(ForecastError, match=r"'sunny rain' is none of them.*; several are a list, as in \[a,b\]"):
@@ -96,11 +96,11 @@ def test_longer_symbols_are_a_list(weather, tmp_path):
 
 def test_syllables_are_broken_and_put_together_again(tmp_path):
     data = {"name": "text", "text": "하하한글 가", "repeat": 30, "jamo": True}
-    made = run_on(tmp_path, data, **LEARNT, training__refit=False)
-    told = continue_run(made.folder, tmp_path / "out", settings=asked("하하한", steps=3, temperature=0.0))
-    assert told.beginning == tuple(decompose_jamo("하하한"))
-    assert told.text == "하하한글"
-    assert "하하한글" in made.finished.continuation
+    run = run_on(tmp_path, data, **LEARNT, training__refit=False)
+    continued = continue_run(run.folder, tmp_path / "out", settings=asked("하하한", steps=3, temperature=0.0))
+    assert continued.beginning == tuple(decompose_jamo("하하한"))
+    assert continued.text == "하하한글"
+    assert "하하한글" in run.finished.continuation
 
 
 def test_a_run_on_numbers_has_nothing_to_go_on_with(run_folder, tmp_path):
@@ -112,21 +112,21 @@ def test_a_run_that_reads_the_open_future_has_nothing_to_go_on_with(tmp_path):
     rows = [f"{'ab'[i % 2]},{i % 3}" for i in range(90)]
     (tmp_path / "file.csv").write_text("\n".join(["y,x", *rows, ""]))
     data = {"name": "csv", "path": str(tmp_path / "file.csv"), "target": "y", "past": "x"}
-    made = run_on(tmp_path, data)
-    assert made.finished.continuation is None
+    run = run_on(tmp_path, data)
+    assert run.finished.continuation is None
     with pytest.raises(ForecastError, match="reads 'x' as well, and nobody knows how these go on"):
-        continue_run(made.folder, tmp_path / "out", settings=asked("ab"))
+        continue_run(run.folder, tmp_path / "out", settings=asked("ab"))
 
 
 def test_what_follows_from_the_date_goes_on(tmp_path):
     days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d},{'ab'[i % 2]}" for i in range(120)]
     (tmp_path / "file.csv").write_text("\n".join(["t,y", *days, ""]))
     data = {"name": "csv", "path": str(tmp_path / "file.csv"), "calendar": "weekday", "on_gaps": "previous"}
-    made = run_on(tmp_path, data, horizon=2)
-    assert len(made.finished.continuation) == 300
+    run = run_on(tmp_path, data, horizon=2)
+    assert len(run.finished.continuation) == 300
     for beginning in (None, "ab"):
-        told = continue_run(made.folder, tmp_path / "out", settings=asked(beginning))
-        assert len(told.drawn) == 12
+        continued = continue_run(run.folder, tmp_path / "out", settings=asked(beginning))
+        assert len(continued.drawn) == 12
 
 
 def test_beginnings_in_symbols():
@@ -143,14 +143,14 @@ def test_what_would_colour_the_terminal_is_written_out():
 
 def test_a_run_on_symbols_is_probed(hello, tmp_path):
     folder = shutil.copytree(hello.folder, tmp_path / "run")
-    made = probe(folder, show=ReportSettings(png=False))
-    page = made.path.read_text(encoding="utf-8")
+    result = probe(folder, show=ReportSettings(png=False))
+    page = result.path.read_text(encoding="utf-8")
     for name in ("memory", "units", "unit_effects", "unit_text", "unit_symbols"):
         assert f'<section id="{name}">' in page
-    told = json.loads((folder / files.PROBE_NUMBERS).read_text(encoding="utf-8"))
-    assert told["headline"] in page
-    assert told["memory_steps"]["data"] == made.measured["memory"].cut.length
-    assert len(told["units"]["added_bits"]) == 4
+    content = json.loads((folder / files.PROBE_NUMBERS).read_text(encoding="utf-8"))
+    assert content["headline"] in page
+    assert content["memory_steps"]["data"] == result.measured["memory"].cut.length
+    assert len(content["units"]["added_bits"]) == 4
     assert "sections on sine waves" in page
     with pytest.raises(ForecastError, match="there is one, 'text'"):
         probe(folder, show=ReportSettings(png=False, series="txt"))

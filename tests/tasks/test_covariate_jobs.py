@@ -88,8 +88,8 @@ def test_regressors_learn_the_effect(run):
 def test_newer_rows_bring_newer_covariates(run, tmp_path):
     newer = tmp_path / "newer.csv"
     newer.write_text(shops(210), encoding="utf-8")
-    made = predict(run.folder, {"path": str(newer)}, tmp_path / "out")
-    assert made.future["ds"].min() == pd.Timestamp("2024-07-29")
+    prediction = predict(run.folder, {"path": str(newer)}, tmp_path / "out")
+    assert prediction.future["ds"].min() == pd.Timestamp("2024-07-29")
     other = tmp_path / "other.csv"
     lines = [
         line.replace(",no,", ",yes,") if ",2024-" in line and line.split(",")[2] == "" else line
@@ -97,7 +97,7 @@ def test_newer_rows_bring_newer_covariates(run, tmp_path):
     ]
     other.write_text("\n".join([*lines, ""]), encoding="utf-8")
     moved = predict(run.folder, {"path": str(other)}, tmp_path / "moved")
-    assert (moved.future["y_hat"].to_numpy() - made.future["y_hat"].to_numpy()).max() > 1.0
+    assert (moved.future["y_hat"].to_numpy() - prediction.future["y_hat"].to_numpy()).max() > 1.0
 
 
 def test_without_what_is_known_ahead_nothing_is_begun(run, tmp_path):

@@ -71,9 +71,9 @@ def test_the_results_are_outcomes_and_probabilities(shops):
     panel = shops.prepared.panel
     for name, rows in panel.series():
         y = pd.Series(panel.target[rows], index=panel.times[rows])
-        mine = results[(results["unique_id"] == name) & (results["model"] == "lstm")]
-        expected = [y[ds] > y[cutoff] for ds, cutoff in zip(mine["ds"], mine["cutoff"], strict=True)]
-        np.testing.assert_array_equal(mine["y"], expected)
+        ours = results[(results["unique_id"] == name) & (results["model"] == "lstm")]
+        expected = [y[ds] > y[cutoff] for ds, cutoff in zip(ours["ds"], ours["cutoff"], strict=True)]
+        np.testing.assert_array_equal(ours["y"], expected)
 
 
 def test_the_leaderboard_is_ranked_by_the_brier_score(shops):
@@ -124,7 +124,7 @@ def test_the_page_tells_of_probabilities(shops):
 
 def test_newer_data_say_whether_the_probabilities_came_true(shops, tmp_path):
     path = write_csv(tmp_path / "newer.csv", DAYS)
-    made = predict(shops.folder, {"path": path}, tmp_path / "out")
+    prediction = predict(shops.folder, {"path": path}, tmp_path / "out")
     file = pd.read_csv(path, index_col="day")
     before = pd.read_csv(shops.folder / "forecasts.csv")
     for model, rows in before.groupby("model"):
@@ -133,13 +133,13 @@ def test_newer_data_say_whether_the_probabilities_came_true(shops, tmp_path):
             rose = file.loc[row["ds"], row["unique_id"]] > file[row["unique_id"]].iloc[219]
             errors.append((row["y_hat"] - rose) ** 2)
             right.append((row["y_hat"] > 0.5) == rose)
-        mine = made.scores.set_index("model").loc[model]
-        assert mine["brier"] == pytest.approx(np.mean(errors))
-        assert mine["accuracy"] == pytest.approx(np.mean(right))
-        assert mine["steps"] == 10
-    assert "Brier score" in made.sentence
-    assert list(pd.read_csv(made.folder / SCORES).columns) == ["model", "steps", "brier", "accuracy"]
-    ahead = pd.read_csv(made.folder / "forecasts.csv")
+        ours = prediction.scores.set_index("model").loc[model]
+        assert ours["brier"] == pytest.approx(np.mean(errors))
+        assert ours["accuracy"] == pytest.approx(np.mean(right))
+        assert ours["steps"] == 10
+    assert "Brier score" in prediction.sentence
+    assert list(pd.read_csv(prediction.folder / SCORES).columns) == ["model", "steps", "brier", "accuracy"]
+    ahead = pd.read_csv(prediction.folder / "forecasts.csv")
     assert list(ahead.columns) == ["unique_id", "ds", "model", "y_hat"]
     assert ahead["ds"].min() > "2024-08-16"
 
@@ -152,8 +152,8 @@ def test_a_run_on_newer_data_that_do_not_hold_its_origin_cannot_be_scored(shops,
 
 
 def test_the_tripwire_is_set_for_it(tmp_path):
-    found = check(direction_job(baseline={}))
-    assert found.exit_status == 0
+    checked = check(direction_job(baseline={}))
+    assert checked.exit_status == 0
 
 
 def test_a_sweep_minimises_the_brier_score():
@@ -162,8 +162,8 @@ def test_a_sweep_minimises_the_brier_score():
     asked = prepared.task
     network = Recurrent(job.model, job.training, job.seed)
     fits = fit_all([network], prepared.panel, asked.split, asked.problem)
-    found = evaluate(fits, prepared.panel, asked.split, asked.problem)
-    scores = score(found.validation.results, found.validation.scales, DIRECTION).by_model
+    evaluation = evaluate(fits, prepared.panel, asked.split, asked.problem)
+    scores = score(evaluation.validation.results, evaluation.validation.scales, DIRECTION).by_model
     assert validate(job).score == pytest.approx(scores.loc["lstm", "brier"])
 
 

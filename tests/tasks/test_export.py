@@ -96,27 +96,27 @@ def run_of(trained, forecaster, data, problem=PROBLEM):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_network_in_both_graphs(kind, trained, tmp_path):
     network = Recurrent(KINDS[kind], STREAM, learning_rates=None if kind == "esn" else (0.02,))
-    told = write_graphs(run_of(trained, network, panel()), tmp_path)
-    assert 1e-12 < told["checked"]["largest_difference"] < 1e-5  # the network takes part: it is single precision
+    description = write_graphs(run_of(trained, network, panel()), tmp_path)
+    assert 1e-12 < description["checked"]["largest_difference"] < 1e-5  # the network takes part: it is single precision
     assert sorted(path.name for path in tmp_path.iterdir()) == [CONTEXT, NAMES, STEP]
 
 
 def test_series_covariates_gaps_members_and_a_logarithm(trained, tmp_path):
     network = Recurrent(LstmSettings(hidden_size=5, id_embedding=2, reference="blend"), STREAM, learning_rates=(0.02,))
     run = run_of(trained, Transformed(ensemble(network, 2)), panel(2, full=True))
-    told = write_graphs(run, tmp_path)
-    assert list(told["graphs"][STEP]["inputs"]) == ["values", "series", "past", "ahead"]
-    assert told["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 5", 2], "type": "float64"}
-    assert [channel["name"] for channel in told["ahead"]] == ["plan", "day"]
-    assert told["ahead"][1]["categories"] == ["mon", "tue", "wed"]
+    description = write_graphs(run, tmp_path)
+    assert list(description["graphs"][STEP]["inputs"]) == ["values", "series", "past", "ahead"]
+    assert description["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 5", 2], "type": "float64"}
+    assert [channel["name"] for channel in description["ahead"]] == ["plan", "day"]
+    assert description["ahead"][1]["categories"] == ["mon", "tue", "wed"]
 
 
 @pytest.mark.parametrize(("season", "series"), [(1, 1), (7, 2)])
 def test_the_pretrained_network_with_its_bank_step_by_step(season, series, trained, tmp_path):
     run = run_of(trained, Pretrained(), panel(series), replace(PROBLEM, season_steps=season))
-    told = write_graphs(run, tmp_path)
-    assert list(told["graphs"]) == [STEP]
-    assert 1e-12 < told["checked"]["largest_difference"] < 1e-5
+    description = write_graphs(run, tmp_path)
+    assert list(description["graphs"]) == [STEP]
+    assert 1e-12 < description["checked"]["largest_difference"] < 1e-5
 
 
 def test_a_network_that_reads_windows_has_no_step(trained, tmp_path):
@@ -133,24 +133,25 @@ def test_the_command_and_the_forecast_of_the_run(trained, run_folder, tmp_path, 
     said = capsys.readouterr().out
     assert "context.onnx, step.onnx and graphs.json" in said
     folder = run_folder / "onnx"
-    told = json.loads((folder / NAMES).read_text(encoding="utf-8"))
-    assert (told["frequency"], told["horizon"], told["target"]) == ("steps of 1", 4, "sinewave")
+    content = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+    assert (content["frequency"], content["horizon"], content["target"]) == ("steps of 1", 4, "sinewave")
     written = pd.read_csv(run_folder / FORECASTS).query("model == 'lstm'")
     wanted = {"forecast": written[["y_hat"]], "quantiles": written.filter(regex="^q0")}
     y = trained.prepared.panel.target[None]
     context, step = (onnxruntime.InferenceSession(folder / name) for name in (CONTEXT, STEP))
     whole = dict(zip([o.name for o in context.get_outputs()], context.run(None, {"values": y}), strict=True))
     state = {
-        part["input"]: np.zeros([1, *part["shape"][1:]], dtype=part["type"]) for part in told["graphs"][STEP]["state"]
+        part["input"]: np.zeros([1, *part["shape"][1:]], dtype=part["type"])
+        for part in content["graphs"][STEP]["state"]
     }
     names = [output.name for output in step.get_outputs()]
     for t in range(y.shape[1]):
         row = dict(zip(names, step.run(None, {"values": y[:, t : t + 1], **state}), strict=True))
-        state = {part["input"]: row[part["output"]] for part in told["graphs"][STEP]["state"]}
+        state = {part["input"]: row[part["output"]] for part in content["graphs"][STEP]["state"]}
     for outputs in (whole, row):
         for name, expected in wanted.items():
-            found = np.where(np.isinf(outputs[name]), np.nan, outputs[name])  # in a table they are empty
-            np.testing.assert_allclose(found.reshape(4, -1), expected, atol=1e-5)
+            actual = np.where(np.isinf(outputs[name]), np.nan, outputs[name])  # in a table they are empty
+            np.testing.assert_allclose(actual.reshape(4, -1), expected, atol=1e-5)
 
 
 def test_a_graph_that_differs_is_not_written(trained, tmp_path, monkeypatch):

@@ -52,11 +52,13 @@ def test_from_a_file_of_words_to_the_words_of_new_series(path, tmp_path):
     assert likeliest["symbol"].to_dict() == {"n40": "fall", "n41": "rise", "n42": "fall"}
     assert any("no label: 'n40', 'n41', 'n42'" in note for note in result.prepared.source.notes)
     write(path, [True] * 43)  # now they are known
-    told = predict(tmp_path / "run", {"path": str(path)}, tmp_path / "later")
-    assert told.future.empty
-    assert told.scores.set_index("model").loc["lstm", "steps"] == 3
-    assert " predict 43 labels: " in told.sentence
-    assert "of the run's own forecast 3 labels can be compared with what came: lstm bits a symbol" in told.sentence
+    prediction = predict(tmp_path / "run", {"path": str(path)}, tmp_path / "later")
+    assert prediction.future.empty
+    assert prediction.scores.set_index("model").loc["lstm", "steps"] == 3
+    assert " predict 43 labels: " in prediction.sentence
+    assert (
+        "of the run's own forecast 3 labels can be compared with what came: lstm bits a symbol" in prediction.sentence
+    )
 
 
 def test_the_tripwire_is_not_set_off(path):

@@ -53,13 +53,13 @@ def used_again(run):
 
 
 def test_on_the_same_data_the_forecast_is_that_of_the_run(run_on_csv, tmp_path):
-    made = predict(run_on_csv.folder, {}, tmp_path / "out")
-    before, after = open_forecast(run_on_csv.folder), open_forecast(made.folder)
+    prediction = predict(run_on_csv.folder, {}, tmp_path / "out")
+    before, after = open_forecast(run_on_csv.folder), open_forecast(prediction.folder)
     told = {(r.unique_id, r.ds, r.model): r for r in before}
     assert {r.model for r in after} == set(run_on_csv.finished.used_again)
     np.testing.assert_allclose([r.y_hat for r in after], [told[r.unique_id, r.ds, r.model].y_hat for r in after], 1e-6)
-    assert made.scores is None
-    assert "nothing of the run's own forecast has come true" in made.sentence
+    assert prediction.scores is None
+    assert "nothing of the run's own forecast has come true" in prediction.sentence
 
 
 def test_dates_and_ids_are_written_as_the_user_wrote_them(run_on_csv):
@@ -69,36 +69,36 @@ def test_dates_and_ids_are_written_as_the_user_wrote_them(run_on_csv):
 
 
 def test_newer_rows_are_history_for_the_network(run_on_csv, newer, tmp_path):
-    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
-    assert made.future.ds.min() == DAYS[-1] + pd.Timedelta(days=1)
+    prediction = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    assert prediction.future.ds.min() == DAYS[-1] + pd.Timedelta(days=1)
     names = features_of(run_on_csv.prepared.panel.ahead.channels)
-    panel = with_features(made.source.panel, names, run_on_csv.prepared.job.horizon)
+    panel = with_features(prediction.source.panel, names, run_on_csv.prepared.job.horizon)
     expected = run_on_csv.final["lstm"].forecast(panel, last_origins(panel)).y_hat[0]
-    mine = made.future[made.future.model == "lstm"].y_hat
-    np.testing.assert_allclose(mine, expected, atol=1e-6)
-    assert set(os.listdir(made.folder)) == {files.FORECAST, files.FORECASTS, files.WORKBOOK, files.REPORT, SCORES}
+    ours = prediction.future[prediction.future.model == "lstm"].y_hat
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    assert set(os.listdir(prediction.folder)) == {files.FORECAST, files.FORECASTS, files.WORKBOOK, files.REPORT, SCORES}
 
 
 def test_what_has_come_true_is_scored_by_hand(run_on_csv, newer, tmp_path):
-    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    prediction = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
     y = wave(DAYS)
     season = run_on_csv.prepared.task.problem.season_steps
     unit = np.abs(y[season:150] - y[: 150 - season]).mean()
-    for row in made.scores.itertuples():
+    for row in prediction.scores.itertuples():
         told = [r.y_hat for r in open_forecast(run_on_csv.folder) if r.model == row.model]
         mae = np.abs(y[150:155] - told).mean()
         assert row.steps == 5
         assert row.mae == pytest.approx(mae, rel=1e-9)
         assert row.mase == pytest.approx(mae / unit, rel=1e-9)
-    assert set(made.scores.model) == set(run_on_csv.leaderboard.model)
-    assert "5 values can be compared" in made.sentence
-    pd.testing.assert_frame_equal(pd.read_csv(made.folder / SCORES), made.scores, check_dtype=False)
+    assert set(prediction.scores.model) == set(run_on_csv.leaderboard.model)
+    assert "5 values can be compared" in prediction.sentence
+    pd.testing.assert_frame_equal(pd.read_csv(prediction.folder / SCORES), prediction.scores, check_dtype=False)
 
 
 def test_a_forecast_that_has_come_true_in_part_is_scored_in_part(run_on_csv, tmp_path):
     path = write_csv(tmp_path / "neu.csv", DAYS[:152], {"Umsatz": wave(DAYS[:152])})
-    made = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
-    assert set(made.scores.steps) == {2}
+    prediction = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
+    assert set(prediction.scores.steps) == {2}
 
 
 def test_the_opened_folder_is_left_as_it_was(run_on_csv, newer, tmp_path):
@@ -113,8 +113,8 @@ def test_the_opened_folder_is_left_as_it_was(run_on_csv, newer, tmp_path):
 def test_latest_is_a_training_and_never_a_prediction(run_on_csv, newer, tmp_path):
     outputs = run_on_csv.folder.parent
     for number in range(2):
-        made = predict("latest", {"path": str(newer)}, outputs / f"prediction{number}", outputs=outputs)
-        assert made.run.folder == run_on_csv.folder
+        prediction = predict("latest", {"path": str(newer)}, outputs / f"prediction{number}", outputs=outputs)
+        assert prediction.run.folder == run_on_csv.folder
 
 
 def refusal(run, data, tmp_path):
@@ -158,10 +158,10 @@ def test_what_the_network_has_taken_in_may_be_said_again(run_on_csv, tmp_path):
 def test_what_was_found_out_about_newer_data_and_done_with_them_is_told(run_on_csv, tmp_path):
     with_a_gap = DAYS.delete([100, 101])
     path = write_csv(tmp_path / "neu.csv", with_a_gap, {"Umsatz": wave(with_a_gap)})
-    found, note, sentence, *_ = predict(
+    actual, note, sentence, *_ = predict(
         run_on_csv.folder, {"path": str(path), "on_gaps": "interpolate"}, tmp_path / "out"
     ).lines
-    assert "delimiter semicolon; decimal comma; time Datum" in found
+    assert "delimiter semicolon; decimal comma; time Datum" in actual
     assert "2 missing steps" in note
     assert "forecast 5 steps after" in sentence
 
@@ -177,8 +177,8 @@ def test_several_series_may_come_in_any_order_but_must_all_be_there(tmp_path):
     run = train(job, tmp_path / "run", silent())
     swapped = write_csv(tmp_path / "swapped.csv", DAYS, dict(reversed(table.items())))
     said = {"path": str(swapped), "target": ["busan", "seoul"]}
-    made = predict(run.folder, said, tmp_path / "out")
-    both = made.future.merge(run.finished.future, on=["unique_id", "ds", "model"])
+    prediction = predict(run.folder, said, tmp_path / "out")
+    both = prediction.future.merge(run.finished.future, on=["unique_id", "ds", "model"])
     assert len(both) == 6 * len(run.finished.used_again)
     np.testing.assert_allclose(both.y_hat_x, both.y_hat_y, atol=1e-6)
     message = refusal(run, {"target": "busan"}, tmp_path / "a")
@@ -204,10 +204,10 @@ def test_new_series_are_named_and_left_out_on_request(tmp_path):
     message = refusal(run, {"path": str(tmp_path / "new.csv")}, tmp_path / "a")
     assert "does not know the series 'b'" in message
     assert "`data.on_new_series=skip`" in message
-    made = predict(run.folder, {"path": str(tmp_path / "new.csv"), "on_new_series": "skip"}, tmp_path / "b")
-    assert made.source.notes[-1] == "Not forecast, because the run does not know them: 'b'."
-    np.testing.assert_allclose(made.future["y_hat"], used_again(run), atol=1e-6)
-    assert set(made.future["unique_id"]) == {"a"}
+    prediction = predict(run.folder, {"path": str(tmp_path / "new.csv"), "on_new_series": "skip"}, tmp_path / "b")
+    assert prediction.source.notes[-1] == "Not forecast, because the run does not know them: 'b'."
+    np.testing.assert_allclose(prediction.future["y_hat"], used_again(run), atol=1e-6)
+    assert set(prediction.future["unique_id"]) == {"a"}
     new.to_csv(tmp_path / "none.csv", index=False)
     message = refusal(run, {"path": str(tmp_path / "none.csv"), "on_new_series": "skip"}, tmp_path / "c")
     assert message.endswith("none is in both")
@@ -217,10 +217,10 @@ def test_a_file_may_follow_a_series_that_was_made(trained, tmp_path):
     """The sources differ, and the ids and the steps fit: it is taken."""
     panel = trained.prepared.panel
     pd.DataFrame({panel.ids[0]: panel.target}).to_csv(tmp_path / "wave.csv", index=False)
-    made = predict(trained.folder, {"name": "csv", "path": str(tmp_path / "wave.csv")}, tmp_path / "out")
-    assert made.future.model.unique().tolist()[0] == "lstm"
+    prediction = predict(trained.folder, {"name": "csv", "path": str(tmp_path / "wave.csv")}, tmp_path / "out")
+    assert prediction.future.model.unique().tolist()[0] == "lstm"
     np.testing.assert_allclose(
-        made.future[made.future.model == "lstm"].y_hat,
+        prediction.future[prediction.future.model == "lstm"].y_hat,
         trained.finished.future.query("model == 'lstm'").y_hat,
         atol=1e-6,
     )
@@ -230,14 +230,14 @@ def test_a_log_is_undone(tmp_path):
     path = write_csv(tmp_path / "alt.csv", DAYS, {"Umsatz": np.round(np.exp(wave(DAYS) / 4), 3)})
     job = small_job(data={"name": "csv", "path": str(path), "transform": "log"}, horizon=3)
     run = train(job, tmp_path / "run", silent())
-    made = predict(run.folder, {}, tmp_path / "out")
-    np.testing.assert_allclose(made.future.y_hat, used_again(run), rtol=1e-6)
-    assert made.future.y_hat.between(8, 20).all()
+    prediction = predict(run.folder, {}, tmp_path / "out")
+    np.testing.assert_allclose(prediction.future.y_hat, used_again(run), rtol=1e-6)
+    assert prediction.future.y_hat.between(8, 20).all()
 
 
 def test_the_page_tells_the_forecast_and_how_the_last_one_fared(run_on_csv, newer, tmp_path):
-    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
-    page = (made.folder / files.REPORT).read_text(encoding="utf-8")
+    prediction = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    page = (prediction.folder / files.REPORT).read_text(encoding="utf-8")
     use = run_on_csv.recommendation.model
     rows = [row for row in open_forecast(run_on_csv.folder) if row.model == use]
     missed = np.abs(np.array([row.y_hat for row in rows]) - wave(DAYS[150:155]))
@@ -249,15 +249,15 @@ def test_the_page_tells_the_forecast_and_how_the_last_one_fared(run_on_csv, newe
 def test_errors_and_values_beyond_what_the_run_knew_are_told(run_on_csv, tmp_path):
     strange = np.concatenate([wave(DAYS)[:150], wave(DAYS)[150:] + 100])
     path = write_csv(tmp_path / "fremd.csv", DAYS, {"Umsatz": strange})
-    made = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
-    assert len(made.drift) == 2
-    assert "it errs more than it did: train again" in made.drift[0]
-    assert made.drift[1] == "10 values of the target since the run, of 10, lie beyond all that it was trained on"
+    prediction = predict(run_on_csv.folder, {"path": str(path)}, tmp_path / "out")
+    assert len(prediction.drift) == 2
+    assert "it errs more than it did: train again" in prediction.drift[0]
+    assert prediction.drift[1] == "10 values of the target since the run, of 10, lie beyond all that it was trained on"
 
 
 def test_nothing_is_told_of_drift_where_all_is_as_it_was(run_on_csv, newer, tmp_path):
-    made = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
-    assert not [line for line in made.drift if "errs more" in line]
+    prediction = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out")
+    assert not [line for line in prediction.drift if "errs more" in line]
 
 
 def test_without_a_refit_the_baseline_is_the_one_that_was_backtested(tmp_path):

@@ -38,9 +38,9 @@ def test_hardly_any_verdict_on_a_real_network_claims_a_win():
         panel = panel_of(random_walk(500, 100 + seed))
         asked = forecast_task(panel, horizon=10)
         fits = fit_all([network, *rules], panel, asked.split, asked.problem)
-        found = evaluate(fits, panel, asked.split, asked.problem)
-        won += found.verdict.won
-        mase = found.leaderboard.set_index("model")["mase"]
-        ratios.append(mase[found.recommendation.model] / mase["naive"])
+        evaluation = evaluate(fits, panel, asked.split, asked.problem)
+        won += evaluation.verdict.won
+        mase = evaluation.leaderboard.set_index("model")["mase"]
+        ratios.append(mase[evaluation.recommendation.model] / mase["naive"])
     assert won <= 0.05 * WALKS
     assert np.mean(ratios) <= 1.03

@@ -48,12 +48,12 @@ def test_networks_and_regimes_are_measured(changes):
     assert tuple(table.columns) == COLUMNS
     assert np.isfinite(table.value).all()
     for name in ("initialised", "trained"):
-        mine = table[table.network == name]
-        norms = mine[mine.measure == "state_norm"]
+        ours = table[table.network == name]
+        norms = ours[ours.measure == "state_norm"]
         assert norms.value.iloc[0] == pytest.approx(1.0)
         assert norms.lag.tolist() == list(range(len(norms)))
-        assert mine[mine.measure == "gradient_share"].value.sum() == pytest.approx(1.0)
-        assert mine[mine.measure == "saturation"].value.between(0, 1).all()
+        assert ours[ours.measure == "gradient_share"].value.sum() == pytest.approx(1.0)
+        assert ours[ours.measure == "saturation"].value.between(0, 1).all()
 
 
 def test_the_initial_network_is_the_one_that_training_begins_with(monkeypatch):

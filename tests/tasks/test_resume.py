@@ -134,6 +134,6 @@ def test_processes_that_are_killed_and_resumed_leave_the_same_bytes():
     """Two kills here; `benchmarks/kills.py` does twenty."""
     command = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", "2", "--seed", "4"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert said.returncode == 0, said.stderr
-    assert "2 kills in" in said.stdout
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert completed.returncode == 0, completed.stderr
+    assert "2 kills in" in completed.stdout

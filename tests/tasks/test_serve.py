@@ -59,20 +59,20 @@ def check_same(steps, rows):
 
 
 def test_a_csv_like_the_runs_own_is_forecast_as_by_predict(run, predicted):
-    made = forecast_history(str(run), as_csv(160), ASKED, LIMITS)
-    check_same(made["forecast"], predicted[0])
-    assert list(parse_forecast(made["csv"].encode(), "answer")) == predicted[0]
+    answer = forecast_history(str(run), as_csv(160), ASKED, LIMITS)
+    check_same(answer["forecast"], predicted[0])
+    assert list(parse_forecast(answer["csv"].encode(), "answer")) == predicted[0]
     with_others = forecast_history(str(run), as_csv(160), {**ASKED, "others": True}, LIMITS)
     check_same(with_others["forecast"], [*predicted[0], *predicted[1]])
 
 
 def test_rows_of_ds_and_y_are_forecast_alike_with_dates_as_they_came(run, predicted):
     history = [{"ds": f"{day:%Y-%m-%d}", "y": y} for day, y in zip(DAYS, VALUES.tolist(), strict=True)]
-    made = forecast_history(str(run), b"", {**ASKED, "history": history}, LIMITS)
-    np.testing.assert_allclose([s["y_hat"] for s in made["forecast"]], [r.y_hat for r in predicted[0]], atol=1e-5)
-    assert [step["ds"] for step in made["forecast"]] == ["2024-06-09", "2024-06-10", "2024-06-11", "2024-06-12"]
-    assert made["forecast"][0]["unique_id"] == "Umsatz"
-    assert any("'y' is taken for 'Umsatz'" in note for note in made["notes"])
+    answer = forecast_history(str(run), b"", {**ASKED, "history": history}, LIMITS)
+    np.testing.assert_allclose([s["y_hat"] for s in answer["forecast"]], [r.y_hat for r in predicted[0]], atol=1e-5)
+    assert [step["ds"] for step in answer["forecast"]] == ["2024-06-09", "2024-06-10", "2024-06-11", "2024-06-12"]
+    assert answer["forecast"][0]["unique_id"] == "Umsatz"
+    assert any("'y' is taken for 'Umsatz'" in note for note in answer["notes"])
 
 
 def refusal(run, content=b"", **request):
@@ -102,11 +102,11 @@ def test_a_stream_says_after_each_row_what_predict_says_of_the_whole(run, predic
         stream.update(Row(y=value, ds=f"{DAYS[150 + i]:%d.%m.%Y}" if i % 2 else None))
     stream.save(tmp_path / "state")
     for state in (None, tmp_path / "state"):
-        made = (answers.start("run", state) if state else stream).update(Row(y=float(VALUES[159])))
-        assert (made["unique_id"], made["ds"]) == ("Umsatz", "08.06.2024")
-        np.testing.assert_allclose(made["y_hat"], [row.y_hat for row in predicted[0]], atol=1e-5)
-        assert set(made) == {"unique_id", "ds", "y_hat", "q0.05", "q0.95"}
-        assert np.all(np.array(made["q0.05"]) < made["y_hat"])
+        updated = (answers.start("run", state) if state else stream).update(Row(y=float(VALUES[159])))
+        assert (updated["unique_id"], updated["ds"]) == ("Umsatz", "08.06.2024")
+        np.testing.assert_allclose(updated["y_hat"], [row.y_hat for row in predicted[0]], atol=1e-5)
+        assert set(updated) == {"unique_id", "ds", "y_hat", "q0.05", "q0.95"}
+        assert np.all(np.array(updated["q0.05"]) < updated["y_hat"])
     for row, line in (
         (Row(y="nine"), "nine"),
         (Row(y=9.0, unique_id="Absatz"), "does not know the series 'Absatz'"),
@@ -136,10 +136,10 @@ def test_an_address_that_is_taken_is_one_line():
 
 def test_streams_of_symbols_take_symbols(tmp_path):
     values = {"name": "text", "text": "abcab" * 40}
-    made = train(
+    run = train(
         small_job(data=values, model__head="categorical", baseline={}, horizon=2), tmp_path / "symbols", silent()
     )
-    answers = open_answers([made.folder], base={}, streamed=StreamSettings(history=False))
+    answers = open_answers([run.folder], base={}, streamed=StreamSettings(history=False))
     answer = answers.start("symbols", None).update(Row(y="a"))
     assert set(answer["symbol"]) <= {"a", "b", "c"}
     assert all(1 / 3 <= chance <= 1 for chance in answer["chance"])

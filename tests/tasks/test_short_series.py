@@ -75,8 +75,8 @@ def test_series_too_short_for_the_comparison_are_forecast_and_not_scored(panel_r
 
 def test_a_prediction_knows_the_short_series_too(panel_run, tmp_path):
     data = write_csv(tmp_path / "newer.csv", LENGTHS, later=3)
-    made = predict(panel_run.folder, {"path": data["path"]}, tmp_path / "out")
-    rows = rows_of(made.folder, "pretrained")
+    prediction = predict(panel_run.folder, {"path": data["path"]}, tmp_path / "out")
+    rows = rows_of(prediction.folder, "pretrained")
     assert sorted({uid for uid, _ in rows}) == sorted(LENGTHS)
     assert ("new", "2015-08") in rows  # four months and three, and then
     stranger = write_csv(tmp_path / "stranger.csv", {**LENGTHS, "else": 40}, later=3)
@@ -134,28 +134,28 @@ def test_an_only_series_of_a_few_rows_has_a_run(tmp_path, rows, horizon):
 def test_an_only_series_that_holds_no_horizon_is_scored_as_far_as_it_goes(tmp_path, rows, horizon):
     data = write_csv(tmp_path / "short.csv", {"only": rows})
     job = small_job(data=data, model={"name": "auto"}, horizon=horizon)
-    made = train(job, tmp_path / "run", silent())
+    run = train(job, tmp_path / "run", silent())
     held_out = max(rows // 3, 1)
-    panel, test = made.prepared.panel, made.evaluation.test
-    assert made.prepared.job.model.name == "pretrained"
+    panel, test = run.prepared.panel, run.evaluation.test
+    assert run.prepared.job.model.name == "pretrained"
     assert panel.lengths.tolist() == [rows]
-    assert int(made.prepared.task.split.train[0]) == rows - held_out
+    assert int(run.prepared.task.split.train[0]) == rows - held_out
     known = panel.cut(np.array([rows - held_out]))
-    fitted = Pretrained().fit(known, known.lengths, made.prepared.task.problem)
+    fitted = Pretrained().fit(known, known.lengths, run.prepared.task.problem)
     y_hat = fitted.forecast(known, last_origins(known)).y_hat[0, :held_out]
     error = np.abs(panel.target[rows - held_out :] - y_hat).mean()
-    assert made.evaluation.scores.by_model["mae"]["pretrained"] == pytest.approx(error)
+    assert run.evaluation.scores.by_model["mae"]["pretrained"] == pytest.approx(error)
     assert np.isfinite(test.quantiles["pretrained"]).all()
     assert "ridge" not in test.fitted
-    assert any("ridge left out: too few rows to train on" in note for note in made.finished.notes)
-    assert "on the last row" in made.recommendation.sentence if held_out == 1 else True
-    after = rows_of(made.folder, "pretrained")
+    assert any("ridge left out: too few rows to train on" in note for note in run.finished.notes)
+    assert "on the last row" in run.recommendation.sentence if held_out == 1 else True
+    after = rows_of(run.folder, "pretrained")
     assert len(after) == horizon
     assert np.isfinite([row.quantiles for row in after.values()]).all()
-    again = predict(made.folder, {"path": data["path"]}, tmp_path / "again")
-    for when, row in rows_of(again.folder, made.recommendation.model).items():
+    again = predict(run.folder, {"path": data["path"]}, tmp_path / "again")
+    for when, row in rows_of(again.folder, run.recommendation.model).items():
         assert row.y_hat == pytest.approx(after[when].y_hat, rel=1e-5)
-    page = (made.folder / "report.html").read_text()
+    page = (run.folder / "report.html").read_text()
     assert f"scored once, on its last {'row alone' if held_out == 1 else f'{held_out} rows'}" in page
 
 
@@ -178,11 +178,11 @@ def test_a_network_that_cannot_be_trained_names_one_that_needs_no_training(tmp_p
 
 def test_a_panel_of_nothing_but_short_series_is_scored_too(tmp_path):
     data = write_csv(tmp_path / "stores.csv", {"a": 12, "b": 9, "new": 2})
-    made = train(small_job(data=data, model=PRETRAINED, horizon=8), tmp_path / "run", silent())
-    assert set(made.evaluation.test.results["unique_id"]) == {"a", "b"}
-    scored = made.evaluation.test.results.query("model == 'pretrained'").groupby("unique_id", observed=True)["y"]
+    run = train(small_job(data=data, model=PRETRAINED, horizon=8), tmp_path / "run", silent())
+    assert set(run.evaluation.test.results["unique_id"]) == {"a", "b"}
+    scored = run.evaluation.test.results.query("model == 'pretrained'").groupby("unique_id", observed=True)["y"]
     assert scored.count().to_dict() == {"a": 4, "b": 3}
-    forecast = rows_of(made.folder, "pretrained")
+    forecast = rows_of(run.folder, "pretrained")
     assert sorted({uid for uid, _ in forecast}) == ["a", "b", "new"]
     assert np.isfinite([row.quantiles for row in forecast.values()]).all()
 
@@ -214,7 +214,7 @@ def test_a_short_file_is_forecast_with_nothing_said(tmp_path):
     rows = [f"2024-{month:02d}-01,{month**2 % 11}" for month in range(1, 13)] + ["2025-01-01,3", "2025-02-01,5"]
     path.write_text("month,visitors\n" + "\n".join(rows) + "\n")
     job = small_job(data={"name": "csv", "path": str(path)}, horizon=0, model={"name": "pretrained"})
-    made = train(job, tmp_path / "run", silent())
-    assert made.prepared.job.horizon == 2
-    assert "horizon 2: of so few rows a fifth" in " ".join(made.prepared.source.notes)
-    assert len((made.folder / "forecast.csv").read_text().splitlines()) == 3
+    run = train(job, tmp_path / "run", silent())
+    assert run.prepared.job.horizon == 2
+    assert "horizon 2: of so few rows a fifth" in " ".join(run.prepared.source.notes)
+    assert len((run.folder / "forecast.csv").read_text().splitlines()) == 3

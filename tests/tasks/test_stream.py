@@ -216,9 +216,11 @@ def test_covariates_known_ahead_come_in_the_row(tmp_path):
     with pytest.raises(ForecastError, match="needs 'Aktion' 4 steps ahead, and it is known 3 ahead"):
         one.update(1.0, Wetter=0)
     for i in used:
-        made = one.update(SHOPS["Nord"][i], Wetter=PROMOTION[::-1][i], **{f"Aktion+{HORIZON}": PROMOTION[i + HORIZON]})
+        updated = one.update(
+            SHOPS["Nord"][i], Wetter=PROMOTION[::-1][i], **{f"Aktion+{HORIZON}": PROMOTION[i + HORIZON]}
+        )
     everything = table_of(range(used.stop), {"Nord": SHOPS["Nord"]}, Aktion=PROMOTION, Wetter=PROMOTION[::-1])
     later = table_of(range(used.stop, used.stop + HORIZON), {"Nord": np.full(len(DAYS), np.nan)}, Aktion=PROMOTION)
     expected = predicted(trained.folder, pd.concat([everything, later]), tmp_path)[0]
-    np.testing.assert_allclose(made.y_hat, expected, rtol=0, atol=1e-5)
-    assert made.time == DAYS[used.stop - 1].strftime("%d.%m.%Y")
+    np.testing.assert_allclose(updated.y_hat, expected, rtol=0, atol=1e-5)
+    assert updated.time == DAYS[used.stop - 1].strftime("%d.%m.%Y")

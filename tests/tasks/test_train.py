@@ -84,11 +84,11 @@ def test_the_forecasts_lie_after_the_data_and_are_of_all_models(trained):
     panel = trained.prepared.panel
     models = ["lstm", "reference", "naive", "ridge"]
     for model in models:
-        mine = [row for row in rows if row.model == model]
-        assert [row.ds for row in mine] == panel.calendar.write(panel.calendar.after(panel.times[-1], 4))
+        ours = [row for row in rows if row.model == model]
+        assert [row.ds for row in ours] == panel.calendar.write(panel.calendar.after(panel.times[-1], 4))
         expected = trained.final[model].forecast(panel, last_origins(panel)).y_hat[0]
-        assert [row.y_hat for row in mine] == expected.tolist()
-        assert {row.unique_id for row in mine} == set(panel.ids)
+        assert [row.y_hat for row in ours] == expected.tolist()
+        assert {row.unique_id for row in ours} == set(panel.ids)
     assert len(rows) == 4 * len(models)
 
 
@@ -141,7 +141,7 @@ def test_a_fit_on_all_rows_that_is_interrupted_leaves_the_backtested_network(tmp
             return final
         return replace(final, epochs=final.epochs - 1, stop_reason="interrupted")
 
-    monkeypatch.setattr("forecast.tasks.train.final_fit", interrupted)
+    monkeypatch.setattr("forecast.tasks.final.final_fit", interrupted)
     result = train(small_job(), tmp_path / "run", silent())
     backtested = result.evaluation.test.fitted["lstm"]
     assert result.final["lstm"] is backtested
@@ -157,7 +157,7 @@ def test_a_fit_on_all_rows_that_explodes_leaves_the_backtested_network(tmp_path,
             return final
         return replace(final, reference=replace(final.reference, weights=final.reference.weights * 50.0))
 
-    monkeypatch.setattr("forecast.tasks.train.final_fit", exploded)
+    monkeypatch.setattr("forecast.tasks.final.final_fit", exploded)
     result = train(small_job(), tmp_path / "run", silent())
     assert result.final["lstm"] is result.evaluation.test.fitted["lstm"]
     assert "as backtested: fitted again on all rows it erred" in result.finished.notes[-1]
@@ -263,19 +263,19 @@ def test_nothing_is_decided_on_the_test_split(trained, tmp_path):
 
 def test_paths_that_were_asked_for_are_written(tmp_path):
     job = small_job(model__head="quantile", report__paths=7)
-    made = train(job, tmp_path / "run", silent())
-    table = pd.read_parquet(made.folder / files.PATHS)
+    run = train(job, tmp_path / "run", silent())
+    table = pd.read_parquet(run.folder / files.PATHS)
     assert list(table.columns) == ["unique_id", "ds", "model", "path", "y_hat"]
     assert len(table) == 7 * job.horizon
     assert (table.model == "lstm").all()
     each = table.groupby("path")["ds"].agg(list)
     assert list(each.index) == list(range(7))
-    future = made.finished.future
+    future = run.finished.future
     assert all(ds == future[future.model == "lstm"]["ds"].tolist() for ds in each)
-    panel = made.prepared.panel
-    drawn = open_run(made.folder).network.sample_trajectories(panel, last_origins(panel), 7, job.seed)
+    panel = run.prepared.panel
+    drawn = open_run(run.folder).network.sample_trajectories(panel, last_origins(panel), 7, job.seed)
     np.testing.assert_allclose(table.y_hat, drawn.ravel(), rtol=1e-6)
-    again = predict(made.folder, {}, tmp_path / "ahead")
+    again = predict(run.folder, {}, tmp_path / "ahead")
     np.testing.assert_allclose(pd.read_parquet(again.folder / files.PATHS).y_hat, table.y_hat, rtol=1e-6)
 
 

@@ -129,16 +129,16 @@ def test_heads_are_those_of_the_question(tmp_path):
 
 
 def test_a_study_begins_with_the_defaults_and_evaluates_its_best_once(tmp_path):
-    found = tune(study_job(), tmp_path / "study", ("data=sinewave", "tune.trials=3", "task=tune"), console=silent())
+    study = tune(study_job(), tmp_path / "study", ("data=sinewave", "tune.trials=3", "task=tune"), console=silent())
     table = pd.read_csv(tmp_path / "study" / "study.csv")
     assert sorted(table["job"]) == [0, 1, 2]
     assert table.set_index("job").loc[0, "model.hidden_size"] == 8
     assert table["validation_mase"].is_monotonic_increasing
-    assert found.run.folder == tmp_path / "study" / "best"
-    assert found.run.prepared.job.model.hidden_size == table.loc[0, "model.hidden_size"]
-    assert found.best[0] == "data=sinewave"
-    assert f"model.hidden_size={table.loc[0, 'model.hidden_size']}" in found.best
-    assert "tune" not in {text.partition(".")[0] for text in found.best}
+    assert study.run.folder == tmp_path / "study" / "best"
+    assert study.run.prepared.job.model.hidden_size == table.loc[0, "model.hidden_size"]
+    assert study.best[0] == "data=sinewave"
+    assert f"model.hidden_size={table.loc[0, 'model.hidden_size']}" in study.best
+    assert "tune" not in {text.partition(".")[0] for text in study.best}
     assert "Best on validation" in (tmp_path / "study" / "study.html").read_text()
     again = tune(study_job(), tmp_path / "study", console=silent())  # it is done: nothing is trained once more
     assert again.run is None
@@ -161,10 +161,10 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(ended, 
         tune(study_job(), tmp_path, console=silent())
     assert len(pd.read_csv(tmp_path / "study.csv")) == 1
     assert not (tmp_path / "best").exists()
-    found = tune(study_job(), tmp_path, console=silent())
+    study = tune(study_job(), tmp_path, console=silent())
     assert len(calls) == 4
     assert calls[2] == calls[1]
-    assert len(found.trials) == 3
+    assert len(study.trials) == 3
     with pytest.raises(ForecastError, match=r"was begun with horizon 4, found 3: say the same"):
         tune(study_job(horizon=3), tmp_path, console=silent())
 
@@ -214,9 +214,9 @@ def test_hopeless_trials_end_early_and_refused_ones_say_why(tmp_path, monkeypatc
 
 def test_a_study_whose_time_is_over_evaluates_what_it_has(tmp_path, monkeypatch):
     monkeypatch.setattr(tuning._Search, "_is_over", lambda search: len(search.done()) == 2)
-    found = tune(study_job(tune={"trials": 9, "space": SPACE}), tmp_path, console=silent())
-    assert len(found.trials) == 2
-    assert found.run is not None
+    study = tune(study_job(tune={"trials": 9, "space": SPACE}), tmp_path, console=silent())
+    assert len(study.trials) == 2
+    assert study.run is not None
 
 
 # Many machines

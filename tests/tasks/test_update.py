@@ -54,55 +54,55 @@ def contents(folder):
 def test_the_better_network_becomes_a_run_that_names_its_parent(files, parent, tmp_path):
     before = contents(parent)
     settings = UpdateSettings(epochs=80, learning_rate=0.01)
-    found = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", settings, console=silent())
+    updated = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", settings, console=silent())
     assert contents(parent) == before
-    assert found.kept == min(found.scores, key=found.scores.get)
-    assert found.scores[UPDATED] < found.scores[UNTOUCHED]
+    assert updated.kept == min(updated.scores, key=updated.scores.get)
+    assert updated.scores[UPDATED] < updated.scores[UNTOUCHED]
     record = open_record(find_run(tmp_path / "new"))
     assert record.parent == str(parent)
     assert record.data.steps == (NEW,)
-    assert found.sentence in record.notes
-    assert number(found.scores[UPDATED]) in found.sentence
-    row = found.run.leaderboard.set_index("model").loc["lstm"]
-    assert row["mase"] == pytest.approx(found.scores[found.kept])
+    assert updated.sentence in record.notes
+    assert number(updated.scores[UPDATED]) in updated.sentence
+    row = updated.run.leaderboard.set_index("model").loc["lstm"]
+    assert row["mase"] == pytest.approx(updated.scores[updated.kept])
     ahead = pd.read_csv(tmp_path / "new" / "forecasts.csv")
     assert ahead["ds"].iloc[0] == "2024-08-08"  # the day after row 220
 
 
 def test_the_network_as_it_was_is_scored_as_it_forecasts(files, parent, tmp_path):
     """By hand: its absolute error from every origin of the last 20 rows, over that of the season before."""
-    found = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", UpdateSettings(), console=silent())
-    panel, horizon = found.run.prepared.panel, 4
-    split = found.run.prepared.task.split
+    updated = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", UpdateSettings(), console=silent())
+    panel, horizon = updated.run.prepared.panel, 4
+    split = updated.run.prepared.task.split
     assert (split.train[0], split.fitted[0], split.before_test[0]) == (180, 200, 200)
     origins = np.arange(199, NEW - horizon)
     y = panel.target
     y_hat = open_run(parent).network.forecast(panel, Origins(np.zeros(len(origins), dtype=np.int64), origins)).y_hat
     errors = np.abs(y_hat - y[origins[:, None] + 1 + np.arange(horizon)])
     scale = np.abs(y[10:180] - y[:170]).mean()
-    assert found.scores[UNTOUCHED] == pytest.approx(errors.mean() / scale, rel=1e-6)
+    assert updated.scores[UNTOUCHED] == pytest.approx(errors.mean() / scale, rel=1e-6)
 
 
 def test_a_network_that_learning_makes_worse_is_kept_as_it_was(files, parent, tmp_path):
     network = open_run(parent).network
-    found = update(
+    updated = update(
         parent,
         {"path": str(files / "newer.csv")},
         tmp_path / "new",
         UpdateSettings(epochs=1, learning_rate=1e6),
         console=silent(),
     )
-    assert found.scores[UPDATED] >= found.scores[UNTOUCHED]  # equal where nothing of either is used
-    if found.kept == UNTOUCHED:
+    assert updated.scores[UPDATED] >= updated.scores[UNTOUCHED]  # equal where nothing of either is used
+    if updated.kept == UNTOUCHED:
         kept = open_run(tmp_path / "new").network.tensors()
         assert all(np.array_equal(kept[name], part) for name, part in network.tensors().items())
-    assert found.kept in (UNTOUCHED, SCRATCH)
+    assert updated.kept in (UNTOUCHED, SCRATCH)
 
 
 def test_of_equals_the_network_as_it_was_is_kept(files, parent, tmp_path, monkeypatch):
     monkeypatch.setattr(updating, "objective", lambda scores, name: 1.0)
-    found = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", UpdateSettings(), console=silent())
-    assert found.kept == UNTOUCHED
+    updated = update(parent, {"path": str(files / "newer.csv")}, tmp_path / "new", UpdateSettings(), console=silent())
+    assert updated.kept == UNTOUCHED
     before, after = (open_run(folder).network.tensors() for folder in (parent, tmp_path / "new"))
     assert all(np.array_equal(after[name], part) for name, part in before.items())
     assert open_record(tmp_path / "new").network.epochs == (0,)

@@ -200,8 +200,8 @@ def test_targets_worked_out_in_parts_are_those_of_all(monkeypatch):
     rows = np.arange(len(job.data.past.times))
     expected = job.data.differences(rows, job.ends)
     monkeypatch.setattr("forecast.training.data._NUMBERS_AT_ONCE", 9 * HORIZON)
-    for found, whole in zip(job.data.differences(rows, job.ends), expected, strict=True):
-        np.testing.assert_array_equal(found, whole)
+    for actual, whole in zip(job.data.differences(rows, job.ends), expected, strict=True):
+        np.testing.assert_array_equal(actual, whole)
 
 
 def test_what_units_are_measured_on_is_every_kth_row_of_training(monkeypatch):

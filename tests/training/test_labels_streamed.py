@@ -56,15 +56,15 @@ def data_of(past, train_steps, problem=ONE, name="none"):
 
 def epoch_of(monkeypatch, data, train_steps, settings=STREAM):
     """Batches of one epoch with the chunks that they were made of."""
-    made = []
+    result = []
 
     def spy(data, targets, chunk):
-        made.append((chunk_batch(data, targets, chunk), chunk))
-        return made[-1][0]
+        result.append((chunk_batch(data, targets, chunk), chunk))
+        return result[-1][0]
 
     monkeypatch.setattr("forecast.training.batches.chunk_batch", spy)
     list(training_epochs(data, data.past.offsets[:-1] + train_steps, settings, context_steps=5, seed=1))
-    return made
+    return result
 
 
 def forks_of(made):
@@ -81,11 +81,11 @@ def test_each_labelled_training_series_has_one_fork_an_epoch(monkeypatch, chunk_
     panel = labelled()
     train = split_panel(panel, 2, 2, 1, 1, over="series").train
     assert (train > 0).tolist() == [True, True, True, False, True, True, False, False, False, False]
-    made = epoch_of(monkeypatch, data_of(panel, train), train, replace_settings(chunk_steps=chunk_steps))
-    assert forks_of(made) == [
+    result = epoch_of(monkeypatch, data_of(panel, train), train, replace_settings(chunk_steps=chunk_steps))
+    assert forks_of(result) == [
         (int(panel.offsets[i + 1]) - 2, 1, float(panel.target[panel.offsets[i + 1] - 1])) for i in (0, 1, 2, 4, 5)
     ]
-    assert sum(batch.forks for batch, _ in made) == 5
+    assert sum(batch.forks for batch, _ in result) == 5
 
 
 def replace_settings(**said):
@@ -95,12 +95,12 @@ def replace_settings(**said):
 @pytest.mark.parametrize("chunk_steps", [7, 16])
 def test_a_series_is_walked_uncut_and_its_last_chunk_is_nearly_full(monkeypatch, chunk_steps):
     panel = labelled()
-    made = epoch_of(
+    result = epoch_of(
         monkeypatch, data_of(panel, panel.lengths), panel.lengths, replace_settings(chunk_steps=chunk_steps, lanes=8)
     )
     walked = {i: [] for i in range(len(LENGTHS))}
     begun = []
-    for _, chunk in made:
+    for _, chunk in result:
         for lane in range(len(chunk.rows)):
             rows = chunk.rows[lane][chunk.inside[lane]]
             begun += chunk.rows[lane, chunk.resets[lane]][None].tolist() if chunk.resets[lane] >= 0 else []
@@ -139,7 +139,7 @@ def test_held_back_series_are_in_no_batch(monkeypatch, horizon):
     split = split_panel(panel, 2, 3, 1, horizon, over="series")
     past = panel.cut(split.fitted)
     data = data_of(past, split.train, Problem(horizon=horizon, context_steps=5), "last")
-    made = epoch_of(monkeypatch, data, split.train)
+    result = epoch_of(monkeypatch, data, split.train)
     expected = sorted(
         (int(past.offsets[i]) + t, h)
         for i in np.flatnonzero(split.train)
@@ -147,8 +147,8 @@ def test_held_back_series_are_in_no_batch(monkeypatch, horizon):
         for h in range(1, horizon + 1)
         if t + h < past.lengths[i]
     )
-    assert [fork[:2] for fork in forks_of(made)] == expected
-    walked = np.concatenate([chunk.rows[chunk.inside] for _, chunk in made])
+    assert [fork[:2] for fork in forks_of(result)] == expected
+    walked = np.concatenate([chunk.rows[chunk.inside] for _, chunk in result])
     assert set(walked.tolist()) == set(range(int(past.offsets[4])))
 
 
@@ -161,12 +161,12 @@ def job_of(panel, split, problem=ONE, training=STREAM):
 def test_validation_walks_whole_series_from_their_first_row():
     panel = labelled()
     split = split_panel(panel, 3, 2, 1, 1, over="series")
-    found = validation_split(job_of(panel, split))
-    assert found.series.tolist() == [5, 6, 7]
-    assert found.rows.tolist() == [int(panel.offsets[i + 1]) - 2 - 34 for i in (5, 6, 7)]  # s3 is not in the past
-    assert found.starts[[5, 6, 7]].tolist() == [int(panel.offsets[i]) - 34 for i in (5, 6, 7)]
-    assert found.target[:, 0].tolist() == panel.target[panel.offsets[[6, 7, 8]] - 1].tolist()
-    assert found.exists.tolist() == [[1.0]] * 3
+    actual = validation_split(job_of(panel, split))
+    assert actual.series.tolist() == [5, 6, 7]
+    assert actual.rows.tolist() == [int(panel.offsets[i + 1]) - 2 - 34 for i in (5, 6, 7)]  # s3 is not in the past
+    assert actual.starts[[5, 6, 7]].tolist() == [int(panel.offsets[i]) - 34 for i in (5, 6, 7)]
+    assert actual.target[:, 0].tolist() == panel.target[panel.offsets[[6, 7, 8]] - 1].tolist()
+    assert actual.exists.tolist() == [[1.0]] * 3
 
 
 def test_a_network_begins_with_all_labels(monkeypatch):
@@ -205,7 +205,7 @@ def test_from_the_fit_to_the_forecast_after_the_data(settings, at_end):
     for part in ("validation", "calibration", "test"):
         tested[part] = forecast_all(fits, panel, split, ONE, part=part)
         assert not tested[part].failures
-    counts = [len(made.results) for made in tested.values()]
+    counts = [len(result.results) for result in tested.values()]
     assert counts == ([2, 1, 3] if at_end else [4 + 119, 16, 47 + 8 + 63])
     assert find_leaks(fits.fitted, panel, split, ONE) == ()
     final = {name: final_fit(fitted, panel, ONE) for name, fitted in fits.fitted.items()}

@@ -38,8 +38,8 @@ def test_a_lane_walks_without_a_gap_until_a_segment_begins():
         for chunk in batches:
             for step in range(chunk.rows.shape[1]):
                 row, walked = int(chunk.rows[lane, step]), bool(chunk.inside[lane, step])
-                begins = chunk.resets[lane] == step
-                if begins:
+                starts = chunk.resets[lane] == step
+                if starts:
                     begun.append(row)
                     assert walked
                 elif walked:
@@ -51,9 +51,9 @@ def test_a_lane_walks_without_a_gap_until_a_segment_begins():
 
 def test_a_segment_begins_at_a_chunk_whose_steps_before_it_are_empty():
     _, batches = chunks()
-    begins = [(chunk, lane) for chunk in batches for lane in np.flatnonzero(chunk.resets > 0)]
-    assert begins
-    for chunk, lane in begins:
+    starts = [(chunk, lane) for chunk in batches for lane in np.flatnonzero(chunk.resets > 0)]
+    assert starts
+    for chunk, lane in starts:
         assert not chunk.inside[lane, : chunk.resets[lane]].any()
 
 

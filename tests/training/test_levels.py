@@ -33,5 +33,5 @@ def test_a_batch_tells_reference_and_scale_wherever_a_target_exists():
             assert np.abs(y.numpy()[there][:, None] - past.target).min(axis=1).max() < 1e-3
     rows = np.arange(20, 90)
     target, exists = data.differences(rows, ends)
-    mine, truth = data.level_of(rows, target), data.level(rows)
-    np.testing.assert_allclose(mine.reference.numpy()[exists], truth.reference.numpy()[exists], rtol=1e-5)
+    ours, truth = data.level_of(rows, target), data.level(rows)
+    np.testing.assert_allclose(ours.reference.numpy()[exists], truth.reference.numpy()[exists], rtol=1e-5)

@@ -54,10 +54,10 @@ def collected(network, job):
     """Features, targets and whether they exist at all training rows: each series in one go, from its first step."""
     parts = []
     for i, (_, rows) in enumerate(job.data.past.series()):
-        mine = np.arange(rows.start, rows.start + job.train_steps[i])
-        x = torch.from_numpy(job.data.inputs.at(mine))[None]
+        ours = np.arange(rows.start, rows.start + job.train_steps[i])
+        x = torch.from_numpy(job.data.inputs.at(ours))[None]
         features, _ = network.features(x, torch.full(x.shape[:2], i), network.initial_state(1))
-        parts.append((features[0].numpy(), *job.data.differences(mine, job.data.past.offsets[:-1] + job.train_steps)))
+        parts.append((features[0].numpy(), *job.data.differences(ours, job.data.past.offsets[:-1] + job.train_steps)))
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
@@ -69,12 +69,12 @@ def test_the_read_out_is_scikit_learn_s_ridge_on_the_collected_states(hole):
     features, target, exists = collected(trained.network, job)
     unit, weights = trained.network.head.unit.double().numpy(), trained.network.decoder.out
     squares = np.zeros(HORIZON)
-    for h, mine in enumerate(exists.T):
-        y = target[mine, h] / unit[h]
-        plain = PlainRidge(alpha=0.01 * mine.sum(), solver="svd").fit(features[mine].astype(np.float64), y)
+    for h, ours in enumerate(exists.T):
+        y = target[ours, h] / unit[h]
+        plain = PlainRidge(alpha=0.01 * ours.sum(), solver="svd").fit(features[ours].astype(np.float64), y)
         np.testing.assert_allclose(weights.weight[h].detach(), plain.coef_, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(weights.bias[h].detach(), plain.intercept_, rtol=0, atol=1e-6)
-        squares[h] = (((plain.predict(features[mine].astype(np.float64)) - y) * unit[h]) ** 2).sum()
+        squares[h] = (((plain.predict(features[ours].astype(np.float64)) - y) * unit[h]) ** 2).sum()
     assert trained.history[0].train_loss == pytest.approx(squares.sum() / exists.sum(), rel=1e-5)
 
 
@@ -104,13 +104,13 @@ def test_few_and_many_missing_targets_are_solved_exactly(missing, penalty):
     z, y, exists, known = some_forks(missing)
     moments = summed(z, y, exists, known, forks_at_once=41)
     assert (moments.gram_by_step is None) == (missing == 0)
-    found = Ridge(moments).solve(penalty)
-    for h, mine in enumerate(exists.T):
-        plain = PlainRidge(alpha=penalty * max(int(mine.sum()), 1), solver="svd").fit(z[mine], y[mine, h])
-        np.testing.assert_allclose(found.weights[h], plain.coef_, rtol=1e-7, atol=1e-9)
-        assert float(found.bias[h]) == pytest.approx(plain.intercept_, abs=1e-7)
-        left = ((plain.predict(z[mine]) - y[mine, h].numpy()) ** 2).sum()
-        assert float(found.squares[h]) == pytest.approx(left, rel=1e-4, abs=1e-6)
+    actual = Ridge(moments).solve(penalty)
+    for h, ours in enumerate(exists.T):
+        plain = PlainRidge(alpha=penalty * max(int(ours.sum()), 1), solver="svd").fit(z[ours], y[ours, h])
+        np.testing.assert_allclose(actual.weights[h], plain.coef_, rtol=1e-7, atol=1e-9)
+        assert float(actual.bias[h]) == pytest.approx(plain.intercept_, abs=1e-7)
+        left = ((plain.predict(z[ours]) - y[ours, h].numpy()) ** 2).sum()
+        assert float(actual.squares[h]) == pytest.approx(left, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
@@ -119,21 +119,21 @@ def test_what_is_known_ahead_has_one_weight_at_all_steps_beside_the_features(mis
     z, y, exists, known = some_forks(missing, known=3)
     penalty, size = 0.05, z.shape[1]
     width, rows, sides = HORIZON * (size + 1) + 3, [], []
-    for h, mine in enumerate(exists.T):
-        count = int(mine.sum())
+    for h, ours in enumerate(exists.T):
+        count = int(ours.sum())
         design, shrunk = np.zeros((count, width)), np.zeros((size, width))
-        design[:, h * size : (h + 1) * size], design[:, HORIZON * size + h] = z[mine], 1.0
-        design[:, -3:] = known[mine, h]
+        design[:, h * size : (h + 1) * size], design[:, HORIZON * size + h] = z[ours], 1.0
+        design[:, -3:] = known[ours, h]
         shrunk[:, h * size : (h + 1) * size] = np.sqrt(penalty * count) * np.eye(size)
         rows += [design, shrunk]
-        sides += [y[mine, h], np.zeros(size)]
+        sides += [y[ours, h], np.zeros(size)]
     rows.append(np.eye(width)[-3:] * np.sqrt(penalty * int(exists.sum())))
     plain = np.linalg.lstsq(np.concatenate(rows), np.concatenate([*sides, np.zeros(3)]), rcond=None)[0]
-    found = Ridge(summed(z, y, exists, known, forks_at_once=77)).solve(penalty)
-    np.testing.assert_allclose(found.weights.flatten(), plain[: HORIZON * size], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(found.bias, plain[HORIZON * size : -3], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(found.ahead, plain[-3:], rtol=0, atol=1e-9)
-    whole = sum(float(found.squares[h]) for h in range(HORIZON))
+    actual = Ridge(summed(z, y, exists, known, forks_at_once=77)).solve(penalty)
+    np.testing.assert_allclose(actual.weights.flatten(), plain[: HORIZON * size], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(actual.bias, plain[HORIZON * size : -3], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(actual.ahead, plain[-3:], rtol=0, atol=1e-9)
+    whole = sum(float(actual.squares[h]) for h in range(HORIZON))
     left = sum(
         float(((part[: len(side)] @ plain - np.asarray(side)) ** 2).sum())
         for part, side in zip(rows[:-1:2], sides[::2], strict=True)

@@ -66,17 +66,17 @@ def forks_of(batches):
 
 def epoch_with_rows(data, ends, settings=SETTINGS, seed=3):
     """One epoch's batches with the rows that they were made of."""
-    made = []
+    result = []
 
     def spy(data, targets, chunk):
         batch = chunk_batch(data, targets, chunk)
-        made.append((batch, chunk.rows))
+        result.append((batch, chunk.rows))
         return batch
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("forecast.training.batches.chunk_batch", spy)
         list(training_epochs(data, ends, settings, context_steps=12, seed=seed))
-    return made
+    return result
 
 
 @pytest.mark.parametrize("kept", [0, 10**6], ids=["targets by chunk", "targets kept"])
@@ -146,7 +146,7 @@ def test_the_gradient_of_a_chunk_is_that_of_its_slice_alone(past, train_steps):
         if loss is None:
             continue
         loss.backward()
-        mine = gradients(network)
+        our = gradients(network)
 
         network.zero_grad()
         state = network.initial_state(len(batch.x)) if state is None else state
@@ -159,7 +159,7 @@ def test_the_gradient_of_a_chunk_is_that_of_its_slice_alone(past, train_steps):
             outputs.append(network.forecast(feature, None))
         loss_of(network, torch.cat(outputs, dim=1), batch).backward()
         state = tuple(part.detach() for part in state)
-        for ours, oracle in zip(mine, gradients(network), strict=True):
+        for ours, oracle in zip(our, gradients(network), strict=True):
             torch.testing.assert_close(ours, oracle, rtol=1e-4, atol=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
     module = NetworkModule(network, settings, str)
     module.on_train_epoch_start()
     module.training_step(batch, 0).backward()
-    mine = gradients(network)
+    our = gradients(network)
 
     network.zero_grad()
     total, count = 0.0, 0
@@ -187,7 +187,7 @@ def test_one_series_a_lane_and_a_long_chunk_is_full_back_propagation(past, train
         )
         total, count = total + errors.sum(), count + int(exists.sum())
     (total / count).backward()
-    for ours, oracle in zip(mine, gradients(network), strict=True):
+    for ours, oracle in zip(our, gradients(network), strict=True):
         torch.testing.assert_close(ours, oracle, rtol=1e-6, atol=1e-9)
 
 
