@@ -154,6 +154,11 @@ def graph_of(run: Run) -> Graph:
     answer = Answer(
         log=log, value_range=run.problem.value_range, scale=np.array(run.record.intervals.scale), offsets=offsets
     )
+    if pretrained and inner.effects:
+        raise ForecastError(
+            "a pretrained network with effects of covariates cannot be exported: the graph of its smoothers reads the "
+            "series alone; leave `data.future` and `data.country` out, or train a network (`model=lstm`)"
+        )
     if pretrained:
         return BankGraph(inner, answer).eval()
     combine = getattr(inner.forecaster, "combine", "mean")

@@ -7,7 +7,7 @@ is decoded on the way: one pass for all origins, and a step costs the same after
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
@@ -17,6 +17,8 @@ import torch
 from safetensors.numpy import load
 
 from forecast.errors import ForecastError
+from forecast.forecasters.covariate_effects import fit_effects, known_ahead_alone, note_of, restore_effects
+from forecast.forecasters.covariate_stream import CovariateStream
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Forecast, joined_forecasts
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
@@ -28,15 +30,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from forecast.forecasters.covariate_effects import Effects
     from forecast.network.pretrained import State
     from forecast.questions.kinds import Problem
-    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
+    from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
     from forecast.training.job import Epoch
 
     Arrays: TypeAlias = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 
 NAME = "pretrained"
 _WEIGHTS = "pretrained.safetensors"
+_EFFECTS = "effects."
+"""What the names of saved arrays of the effects begin with."""
 _SERIES_AT_ONCE = 512
 _STEPS_AT_ONCE = 256
 _DECODED_AT_ONCE = 50_000
@@ -81,6 +86,23 @@ def network_of(tensors: Arrays) -> PretrainedNetwork:
     return network.eval().requires_grad_(requires_grad=False)
 
 
+def load_pretrained(
+    forecaster: Pretrained, problem: Problem, ids: tuple[str, ...], channels: tuple[Channel, ...], tensors: Arrays
+) -> FittedPretrained:
+    """Put saved arrays, as `FittedPretrained.tensors` gave them, together again.
+
+    Raises
+    ------
+    ForecastError
+        An array that is missing, is not known, or has another shape or type.
+
+    """
+    own = {name.removeprefix(_EFFECTS): array for name, array in tensors.items() if name.startswith(_EFFECTS)}
+    effects = restore_effects(channels, problem, len(ids), own) if own else None
+    network = network_of({name: array for name, array in tensors.items() if not name.startswith(_EFFECTS)})
+    return FittedPretrained(forecaster, problem, network, effects)
+
+
 class _Reached(NamedTuple):
     """Values that were read, (series, step), and the states after them."""
 
@@ -103,17 +125,25 @@ class Pretrained:
     network: PretrainedNetwork | None = field(default=None, compare=False)
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedPretrained:
-        """Keep the problem: nothing is fitted."""
-        return FittedPretrained(self, problem, self.network or shipped_network())
+        """Fit the effects of covariates that are known ahead, in closed form; nothing else is fitted."""
+        effects = fit_effects(past, train_steps, problem)
+        channels = () if past.ahead is None else past.ahead.channels
+        said = note_of(effects, channels)
+        return FittedPretrained(self, problem, self.network or shipped_network(), effects, said)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPretrained:
-    """The network, and the season that its bank runs with."""
+    """The network, the season that its bank runs with, and the effects of covariates that are known ahead.
+
+    `effects` are None where there are none; `said` is what there is to say of them.
+    """
 
     forecaster: Pretrained
     problem: Problem
     network: PretrainedNetwork
+    effects: Effects | None = None
+    said: str = ""
 
     # What a run records of a network that it trained.
     reference: ClassVar[None] = None
@@ -136,13 +166,21 @@ class FittedPretrained:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say what it was trained on."""
-        return ("trained before, on made-up series alone; nothing was fitted to these data",)
+        """Say what it was trained on, and which covariates count."""
+        nothing = "" if self.effects else "; nothing was fitted to these data"
+        return (f"trained before, on made-up series alone{nothing}", *filter(None, [self.said]))
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast medians and quantiles from each origin, in one pass over each series."""
-        quantiles = np.empty((len(origins), self.problem.horizon, len(LEVELS)))
+        horizon = self.problem.horizon
+        quantiles = np.empty((len(origins), horizon, len(LEVELS)))
         lengths = origins.last_known(len(past))
+        by_series = self.effects.at(past, horizon) if self.effects else []
+        if self.effects:
+            effect = np.concatenate([e[:steps] for e, steps in zip(by_series, past.lengths.tolist(), strict=True)])
+            past = replace(
+                past, values=self.effects.take_off(past.target, effect)[:, None], observed=past.observed[:, :1]
+            )
         shortest_first = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
         for first in range(0, len(shortest_first), _SERIES_AT_ONCE):
             which = shortest_first[first : first + _SERIES_AT_ONCE]
@@ -152,6 +190,10 @@ class FittedPretrained:
             rows = rows[np.argsort(origins.steps[rows], kind="stable")]
             local = Origins(place[origins.series[rows]], origins.steps[rows])
             quantiles[rows] = self._unrolled(*_side_by_side(past, which, lengths[which]), local)
+        if self.effects:
+            steps = origins.steps[:, None] + np.arange(1, horizon + 1)  # (origin, step)
+            ahead = [by_series[i][of_origin] for i, of_origin in zip(origins.series.tolist(), steps, strict=True)]
+            quantiles = self.effects.put_back(quantiles, np.array(ahead).reshape(*steps.shape, 1))
         return Forecasts(quantiles[:, :, LEVELS.index(0.5)], quantiles)
 
     def chosen(self) -> Pretrained:
@@ -163,12 +205,13 @@ class FittedPretrained:
         return LivePretrained(self, past)
 
     def of_series(self, i: int) -> FittedPretrained:
-        """Return it for one of the series alone: it knows none of them."""
-        return self
+        """Return it for one of the series alone: of them it knows effects at most."""
+        return replace(self, effects=self.effects.of_series(i)) if self.effects else self
 
     def tensors(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-        """Every array that `network_of` needs."""
-        return tensors_of(self.network)
+        """Every array that `network_of` needs, and those of the effects."""
+        own = self.effects.arrays() if self.effects else {}
+        return tensors_of(self.network) | {f"{_EFFECTS}{name}": array for name, array in own.items()}
 
     def _unrolled(self, values: FloatArray, observed: BoolArray, origins: Origins) -> FloatArray:
         """Run over all steps of some series, (series, step); quantiles (origin, horizon, level), origins by step."""
@@ -221,8 +264,13 @@ class LivePretrained:
         self._states: list[State | None] = [None] * len(past)
         self._contexts: list[torch.Tensor] = [torch.empty(0)] * len(past)
         self._rows_since = 0
+        self._effects = fitted.effects
+        self._stream = CovariateStream(fitted.effects.encoding, known_ahead_alone(past)) if fitted.effects else None
+        effects = fitted.effects.at(past, 0) if fitted.effects else [np.zeros(0)] * len(past)
         for i, (_, rows) in enumerate(past.series()):
-            self._read(i, past.target[rows], past.target_observed[rows])
+            values = past.target[rows]
+            values = fitted.effects.take_off(values, effects[i]) if fitted.effects else values
+            self._read(i, values, past.target_observed[rows])
 
     def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
         """Take the next value of every series, (series,), NaN where it is missing; and forecast. `past` is not read.
@@ -239,6 +287,9 @@ class LivePretrained:
                 f"`update` takes one number for each of {len(self._ids)} series, found {row!r}: hand the values in the "
                 f"order of the series, NaN where one is missing"
             )
+        if self._effects and self._stream:
+            y = self._effects.take_off(y, self._ahead(1)[:, 0])
+            self._stream.push(None, None)
         for i, value in enumerate(y):
             observed = np.array([not np.isnan(value)])
             self._read(i, np.where(observed, value, 0.0), observed)
@@ -249,6 +300,8 @@ class LivePretrained:
         """Forecast from where the series stand now."""
         at = joined([bank.snapshot(self._horizon) for bank in self._banks])
         quantiles = self._network.quantiles(torch.cat(self._contexts), at, self._horizon, self._seasons)
+        if self._effects:
+            quantiles = self._effects.put_back(quantiles, self._ahead(self._horizon)[:, :, None])
         y_hat = quantiles[:, :, LEVELS.index(0.5)]
         return Forecast(self._ids, y_hat, self._calendar, self._last, self._rows_since, quantiles)
 
@@ -257,12 +310,28 @@ class LivePretrained:
         return joined_forecasts([self.update(value) for value in values])
 
     @property
-    def known_steps(self) -> None:
-        """None: covariates are not read."""
-        return None
+    def known_steps(self) -> int | None:
+        """Steps after the latest row that covariates are known of; None: as many as are asked for."""
+        return self._stream.known_steps if self._stream else None
 
     def learn(self, steps_ahead: int, given: Mapping[str, Any], series: int = 0) -> None:
-        """Take what is known of a step ahead; it is not read."""
+        """Take the covariates that are known `steps_ahead` steps after the latest row; the last word holds.
+
+        Raises
+        ------
+        ForecastError
+            As `CovariateStream.learn`.
+
+        """
+        if self._stream:
+            self._stream.learn(series, steps_ahead, given)
+
+    def _ahead(self, steps: int) -> FloatArray:
+        """Effects of the next steps, (series, step)."""
+        span = self._stream.ahead(steps) if self._stream else None
+        if self._effects is None or span is None:
+            return np.zeros((len(self._ids), steps))
+        return self._effects.of_span(span.astype(np.float64))
 
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Everything that changes from row to row, by name."""
@@ -271,7 +340,8 @@ class LivePretrained:
             kept |= {f"bank{i}.{name}": array for name, array in bank.memory().items()}
             kept[f"context{i}"] = self._contexts[i].numpy()
             kept |= {f"state{i}.{j}": part.numpy() for j, part in enumerate(self._states[i] or ())}
-        return kept
+        stream = self._stream.memory() if self._stream else {}
+        return kept | {f"covariates.{name}": array for name, array in stream.items()}
 
     def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
         """Go on from where `memory` was taken."""
@@ -283,6 +353,9 @@ class LivePretrained:
             self._contexts[i] = torch.from_numpy(memory[f"context{i}"])
             parts = [torch.from_numpy(memory[f"state{i}.{j}"]) for j in range(len(self._states[i] or ()))]
             self._states[i] = (parts[0], parts[1])
+        if self._stream:
+            own = "covariates."
+            self._stream.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
 
     def _read(self, series: int, values: FloatArray, observed: BoolArray) -> None:
         """Read some steps of one series, (step,)."""

@@ -20,7 +20,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import FittedEnsemble, combined_by, ensemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.loading import load_ensemble
-from forecast.forecasters.pretrained import FittedPretrained, Pretrained, network_of
+from forecast.forecasters.pretrained import FittedPretrained, Pretrained, load_pretrained, network_of
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import MOST_MEMBERS, Combine
 from forecast.forecasters.strategies import network_problem
@@ -181,7 +181,8 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
             f"train again"
         )
     if isinstance(settings.model, PretrainedSettings) or reference is None:
-        pretrained = FittedPretrained(Pretrained(settings.model.name, "network"), problem, network_of(tensors))
+        untrained = Pretrained(settings.model.name, "network")
+        pretrained = load_pretrained(untrained, problem, record.data.ids, channels_of(record), tensors)
         return FittedTransformed(pretrained, problem.question) if settings.data.transform == "log" else pretrained
     network = Recurrent(settings.model, settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))

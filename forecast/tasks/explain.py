@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from forecast.evaluation.anomalies import find_anomalies
 from forecast.evaluation.effects import effects_of
-from forecast.network.settings import PretrainedSettings
 from forecast.tasks.final import final_fit
 from forecast.wording import counted, number
 
@@ -26,8 +25,7 @@ def effects(prepared: Prepared, evaluation: Evaluation) -> pd.DataFrame | None:
     models = {
         name: final_fit(every[name], prepared.panel, prepared.task.problem) for name in of_calendar if name in every
     }
-    if not isinstance(job.model, PretrainedSettings):  # which reads no covariates
-        models[job.model.name] = every[job.model.name]
+    models[job.model.name] = every[job.model.name]
     return effects_of(models, prepared.panel, prepared.task.split)
 
 

@@ -199,12 +199,12 @@ def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[J
     model: ModelSettings = LstmSettings()
     if typical >= TRAINABLE_STEPS and not shortened:
         why = f"{rows}, enough to train a network on (from {TRAINABLE_STEPS} on)"
-    elif _has_covariates(source.panel) and not shortened:
-        why = f"{rows} are few to train a network on, but the one that was trained before reads no covariates"
     else:
         model = PretrainedSettings(reference=job.model.reference, weights=job.model.weights)
         why = f"{rows}, and a network that is trained on fewer than {TRAINABLE_STEPS} is rarely worth it"
         why = f"{rows}, too few to train a network on" if shortened else f"{why}; `model=lstm` trains one"
+        unread = _unread(source.panel)
+        why += f"; {listed(unread)} {'is' if len(unread) == 1 else 'are'} not read by it" if unread else ""
     source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))
     return job.model_copy(update={"model": model}), source
 
@@ -217,10 +217,10 @@ def _on_calendar(job: JobSettings, source: Source) -> JobSettings:
     return job.model_copy(update={"baseline": dated})
 
 
-def _has_covariates(panel: Panel) -> bool:
-    """Whether the user named covariates; those of the date come by themselves."""
-    given = [] if panel.ahead is None else [channel for channel in panel.ahead.channels if channel.computed is None]
-    return len(panel.channels) > 1 or bool(given) or panel.static is not None
+def _unread(panel: Panel) -> list[str]:
+    """Name the covariates that the pretrained network does not read: those known up to now only, and of a series."""
+    static = [] if panel.static is None else [channel.name for channel in panel.static.channels]
+    return [*(channel.name for channel in panel.channels[1:]), *static]
 
 
 def _with_calendar(job: JobSettings, source: Source) -> Source:

@@ -17,6 +17,7 @@ from forecast.questions.task import suggested_horizon
 from forecast.reading.sources import make_panel
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_run
+from forecast.tasks.export import export
 from forecast.tasks.predict import predict
 from forecast.tasks.prepare import TRAINABLE_STEPS, prepare
 from forecast.tasks.probe import probe
@@ -199,8 +200,33 @@ def test_auto_takes_the_pretrained_network_below_its_border_and_trains_one_from_
     table = pd.read_csv(data["path"])
     table.assign(promo=np.arange(40) % 2).to_csv(data["path"], index=False)
     prepared = prepare(small_job(data={**data, "past": ["promo"]}, model={"name": "auto"}, horizon=3))
-    assert prepared.job.model.name == "lstm"
-    assert any("reads no covariates" in note for note in prepared.source.notes)
+    assert prepared.job.model.name == "pretrained"
+    assert any("promo is not read by it" in note for note in prepared.source.notes)
+
+
+def test_a_promotion_that_is_known_ahead_counts_from_the_first_run(tmp_path):
+    rng = np.random.default_rng(4)
+    days = pd.date_range("2024-01-01", periods=90, freq="D").strftime("%Y-%m-%d")
+    promo = (rng.random(90) < 0.2).astype(int)
+    promo[80:] = [0, 1, 0, 0, 1, 0, 0, 0, 1, 0]
+    sales = (100 + rng.normal(0, 2, 90) + 30 * promo).round(2).astype(object)
+    sales[80:] = ""
+    path = tmp_path / "promo.csv"
+    pd.DataFrame({"day": days, "sales": sales, "promo": promo}).to_csv(path, index=False)
+    data = {"name": "csv", "path": str(path), "future": ["promo"]}
+    job = small_job(data=data, model={"name": "auto"}, horizon=6)
+    made = train(job, tmp_path / "run", silent())
+    assert made.prepared.job.model.name == "pretrained"
+    after = rows_of(made.folder, "pretrained")
+    y_hat = np.array([after[key].y_hat for key in sorted(after)])
+    np.testing.assert_allclose(y_hat - 30 * promo[80:86], 100, atol=8)
+    assert any("pretrained: taken off before and put back after: promo" in note for note in made.finished.notes)
+    opened = open_run(made.folder).network
+    np.testing.assert_allclose(opened.start(made.prepared.panel).forecast().y_hat[0], y_hat, rtol=1e-5)
+    again = rows_of(predict(made.folder, {"path": str(path)}, tmp_path / "again").folder, "pretrained")
+    np.testing.assert_allclose([again[key].y_hat for key in sorted(again)], y_hat, rtol=1e-5)
+    with pytest.raises(ForecastError, match="with effects of covariates cannot be exported"):
+        export(made.folder)
 
 
 @pytest.mark.parametrize(("rows", "horizon"), [(5, 1), (16, 3), (40, 8), (99, 19), (100, 20), (5000, 20)])
