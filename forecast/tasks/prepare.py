@@ -30,7 +30,7 @@ from forecast.tasks.candidates import check_recommended, without_idle
 from forecast.tasks.contradictions import check_question, check_range, check_whole_series, value_range_of
 from forecast.tasks.newer import series_number
 from forecast.tasks.settings import splits_fit_of
-from forecast.wording import counted
+from forecast.wording import counted, listed
 
 if TYPE_CHECKING:
     from forecast.questions.task import ForecastTask
