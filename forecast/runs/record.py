@@ -25,7 +25,8 @@ FORMAT: Final = 1
 
 _RECORDED_PACKAGES = ("numpy", "pandas", "pydantic", "pytorch-lightning", "scikit-learn", "torch")
 
-Steps: TypeAlias = Annotated[int, Field(ge=0)]
+Steps: TypeAlias = Annotated[int, Field(ge=0, lt=1 << 63)]
+Whole: TypeAlias = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -208,7 +209,7 @@ class RunRecord(_Part):
     notes: tuple[str, ...]
     validation: dict[str, Number | None]
     """MASE of every model on the validation split; of directions the Brier score, of symbols bits a symbol."""
-    metrics: tuple[dict[str, bool | Number | int | str | None], ...]
+    metrics: tuple[dict[str, bool | Number | Whole | str | None], ...]
     """The rows of the leaderboard."""
     tests: dict[str, JsonValue]
     """The test of significance and the copy test."""

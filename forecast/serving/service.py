@@ -104,13 +104,14 @@ def make_service(answers: Answers, settings: ServeSettings, token: str | None = 
     @contextlib.asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
         app.state.workers = Workers(answers.functions, settings.workers, settings.time_limit_s, settings.max_waiting)
-        working = asyncio.create_task(jobs.work())
+        at_work = [asyncio.create_task(jobs.work()), asyncio.create_task(streams.keep_saving())]
         try:
             yield
         finally:
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+            for task in at_work:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             app.state.workers.close()
             jobs.close()
             streams.save_all()

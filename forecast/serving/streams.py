@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.serving.forms import Row
+
+
+SAVE_EVERY_S = 10.0
 
 
 class Stream(Protocol):
@@ -42,6 +46,7 @@ class _Kept:
 
     def __init__(self, run: str) -> None:
         self.run, self.rows = run, 0
+        self.unsaved = False
         self.stream: Stream | None = None
         self.lock = asyncio.Lock()
 
@@ -56,7 +61,7 @@ class Streams:
     most
         How many are kept; a further one drops the one that was idle the longest.
     folder
-        Where the states of streams that are dropped, and of all at the end, are kept; None: nowhere.
+        Where the states of streams are kept, every few seconds, at the end and when one is dropped; None: nowhere.
 
     """
 
@@ -109,6 +114,7 @@ class Streams:
                     raise
             forecast = kept.stream.update(row)
             kept.rows += 1
+            kept.unsaved = True
         return Updated(forecast, kept.rows, dropped)
 
     def drop(self, name: str) -> bool:
@@ -118,6 +124,19 @@ class Streams:
         if state is not None:
             state.unlink(missing_ok=True)
         return self._kept.pop(name, None) is not None or was_saved
+
+    async def keep_saving(self) -> None:
+        """Write the states that have changed every few seconds, so that a crash costs no more than these rows."""
+        while self._folder is not None:
+            await asyncio.sleep(SAVE_EVERY_S)
+            for name, kept in list(self._kept.items()):
+                if kept.unsaved and self._kept.get(name) is kept:  # it may have been deleted meanwhile
+                    try:
+                        self._save(name, kept)
+                    except OSError as error:
+                        sys.stderr.write(f"forecast: the state of a stream cannot be saved ({error.strerror})\n")
+                        break
+                    await asyncio.sleep(0)
 
     def save_all(self) -> None:
         """Write the states of all streams, where they are kept; nothing begins any more."""
@@ -129,6 +148,7 @@ class Streams:
         state = self._state_of(name)
         if state is not None and kept.stream is not None:
             kept.stream.save(state)
+            kept.unsaved = False
 
     def _state_of(self, name: str) -> Path | None:
         if self._folder is None:

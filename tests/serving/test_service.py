@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -112,6 +113,24 @@ def test_streams_outlast_the_service_and_being_dropped(tmp_path):
         assert client.post("/stream/b", json={"y": 1.0}).json()["forecast"]["y_hat"] == [6.0]
         assert client.delete("/stream/a").status_code == 204
         assert client.post("/stream/a", json={"y": 1.0}).json()["forecast"]["y_hat"] == [1.0]
+
+
+def test_a_crash_costs_a_stream_its_last_rows_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("forecast.serving.streams.SAVE_EVERY_S", 0.01)
+    with served(service(streams=str(tmp_path / "kept"))) as client:
+        for y in (1.0, 2.0):
+            client.post("/stream/a", json={"y": y})
+        for _ in range(1000):
+            states = [path.read_text() for path in (tmp_path / "kept").iterdir()]
+            if states == ["[1.0, 2.0]"]:
+                break
+            time.sleep(0.01)
+        assert states == ["[1.0, 2.0]"]  # the service has not ended
+        (tmp_path / "kept").rename(tmp_path / "gone")
+        client.post("/stream/a", json={"y": 3.0})
+        time.sleep(0.05)
+        assert client.post("/stream/a", json={"y": 4.0}).json()["forecast"]["y_hat"] == [10.0]
+        (tmp_path / "gone").rename(tmp_path / "kept")
 
 
 def test_a_stream_is_of_one_run_and_outlives_a_fault(client):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver.exceptions import ToolError
 from small_jobs import small_values
 
@@ -97,6 +101,28 @@ def test_a_file_is_forecast_and_its_run_explained(folder):
     assert "pretrained" in {row["model"] for row in explained["models"]}
     wrong = refusal(folder, "forecast_file", path="sales.csv", horizon=2, data={"target": "Profit"})
     assert "Profit" in wrong
+
+
+def test_an_assistant_that_starts_the_command_is_answered_over_its_pipe(folder):
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "forecast", "task=mcp", f"mcp.folder={folder}"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=folder.parent,
+    )
+
+    async def talk():
+        async with Client(command) as assistant:
+            tools = await assistant.list_tools()
+            found = await assistant.call_tool("describe_file", {"path": "sales.csv", "horizon": 3})
+            outside = await assistant.call_tool("describe_file", {"path": "../secret.csv"})
+        return {tool.name for tool in tools.tools}, found, outside
+
+    names, found, outside = asyncio.run(talk())
+    assert names == {"describe_file", "forecast_file", "forecast_values", "explain_run"}
+    assert json.loads(found.content[0].text)["rows"] == 40
+    assert outside.is_error
+    assert "lies outside of the folder" in outside.content[0].text
 
 
 def test_a_folder_has_to_be_named(tmp_path):

@@ -39,6 +39,7 @@ KINDS = {
     "sigmoid": RnnSettings(hidden_size=5, layers=2, activation="sigmoid", reference="mean", head="gaussian"),
     "mingru": MinGruSettings(hidden_size=5, layers=2, residual=True, layer_norm=True, reference="level"),
     "esn": EsnSettings(hidden_size=9, reference="last"),
+    "level": LstmSettings(hidden_size=5, level_input=True, reference="seasonal"),
     "seq2seq": GruSettings(hidden_size=5, strategy="seq2seq", reference="last"),
 }
 
