@@ -83,7 +83,7 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
 
 
 def _memory(series: SeriesDesign, fit: Fit, table: FloatArray, *, log: bool) -> float:
-    """By how much what is left over, hanging together from row to row, widens variances: (1 + r) / (1 - r)."""
+    """By how much residuals that correlate from row to row, AR(1), widen variances: (1 + r) / (1 - r)."""
     y = series.y[: len(table)]
     residuals = (np.log(y) if log else y) - table @ fit.weights
     pairs = np.isfinite(residuals[1:]) & np.isfinite(residuals[:-1])
@@ -199,6 +199,7 @@ def _moved(
         values[cells] = 0.0 if flag else values[cells] + 1.0
         with_it = fitted.forecast(past, origins).y_hat
         other = fitted.forecast(replace(past, ahead=replace(ahead, values=values)), origins).y_hat
+        # Rows of what is known ahead, (series, horizon)
         steps = ahead.offsets[:-1][:, None] + last[:, None] + np.arange(1, with_it.shape[1] + 1)
         steps = np.minimum(steps, ahead.offsets[1:][:, None] - 1)
         first = ahead.values[:, columns[0]]  # noqa: PD011

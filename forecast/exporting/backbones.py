@@ -85,9 +85,9 @@ class _Stacked(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         if self.both_ends:
             out, size = self.core(x)[0], self.core.hidden_size
-            both = torch.cat([out[:, -1, :size], out[:, 0, size:]], dim=-1)
+            both = torch.cat([out[:, -1, :size], out[:, 0, size:]], dim=-1)  # each way where it has read all
             return both[:, None], ()
-        before = tuple(part.transpose(0, 1).contiguous() for part in state)
+        before = tuple(part.transpose(0, 1).contiguous() for part in state)  # (layer, lane, hidden), as torch has it
         features, after = self.core(x, before if self.parts > 1 else before[0])
         parts = after if self.parts > 1 else (after,)
         return features, tuple(part.transpose(0, 1) for part in parts)
@@ -123,7 +123,7 @@ class _Sigmoid(nn.Module):
         after = []
         for number, layer in enumerate(self.layers):
             g, end = layer(x, (2 * state[0][:, number] - 1)[None])
-            x = (g + 1) / 2
+            x = (g + 1) / 2  # h = (g + 1) / 2, since sigmoid(a) = (tanh(a / 2) + 1) / 2
             after.append((end[0] + 1) / 2)
         return x, (torch.stack(after, dim=1),)
 
@@ -173,7 +173,7 @@ class _Linear(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         z, candidate = self.gates(x).chunk(2, dim=-1)
         z = torch.sigmoid(z)
-        h = _looped(_recurrence, x)(1 - z, z * candidate, state[0])
+        h = _looped(_recurrence, x)(1 - z, z * candidate, state[0])  # h_t = (1 - z_t) h_{t-1} + z_t c_t
         return h, (h[:, -1],)
 
 
@@ -197,7 +197,7 @@ class _Leaky(nn.Module):
         return self.inner.initial_state(lanes)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        driven = nn.functional.linear(x, self.inner.weight_in, self.inner.bias)
+        driven = nn.functional.linear(x, self.inner.weight_in, self.inner.bias)  # W_in x_t + b
         h = _looped(_leaky, x)(driven, state[0][:, 0], self.inner.weight.t(), float(self.inner.leak))
         return torch.cat([h, x], dim=-1), (h[:, -1:],)
 
@@ -226,5 +226,6 @@ class _GruCell(nn.Module):
         read = nn.functional.linear(x, cell.weight_ih, cell.bias_ih)
         kept = nn.functional.linear(h, cell.weight_hh, cell.bias_hh)
         r, z = (torch.sigmoid(read[:, i : i + size] + kept[:, i : i + size]) for i in (0, size))
+        # Reset gate r, update gate z, candidate n; the reset gate acts after the product, as in torch.
         n = torch.tanh(read[:, 2 * size :] + r * kept[:, 2 * size :])
         return (1 - z) * n + z * h

@@ -327,7 +327,7 @@ def _filled(values: Tensor) -> tuple[Tensor, Tensor]:
     known = (~missing).double().cumsum(dim=1).long()  # known values so far
     place = torch.where(missing, torch.zeros_like(known), known)  # place 0 is never read
     table = torch.cat([nothing[:, :1], nothing], dim=1).scatter(1, place, torch.where(missing, nothing, values))
-    return table.gather(1, known.clamp(min=1)), missing
+    return table.gather(1, known.clamp(min=1)), missing  # (batch, 1 + known value) -> (batch, step)
 
 
 def _read(head: Head, raw: Tensor, reference: Tensor, scale: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -352,7 +352,7 @@ def _quantiles(head: Head, raw: Tensor) -> Tensor:
         raise TypeError(f"no quantiles of a {type(head).__name__}")
     own = _normal_scores(head.levels)
     left = (torch.searchsorted(own, scores) - 1).clamp(0, head.size - 2)  # level below each probability
-    share = (scores - own[left]) / (own[left + 1] - own[left])
+    share = (scores - own[left]) / (own[left + 1] - own[left])  # straight in normal scores
     quantiles = head.own_quantiles(raw)
     low, high = quantiles[..., left], quantiles[..., left + 1]
     return low + share * (high - low)
@@ -369,5 +369,5 @@ def _combined(by_member: Sequence[Tensor], combine: str) -> Tensor:
         return by_member[0]
     if combine == "mean":
         return torch.stack(list(by_member)).mean(dim=0)
-    ordered = torch.sort(torch.stack(list(by_member), dim=-1), dim=-1).values
+    ordered = torch.sort(torch.stack(list(by_member), dim=-1), dim=-1).values  # (..., member)
     return (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2

@@ -230,17 +230,18 @@ def _fit_rows(series: SeriesDesign, plan: Plan, rows: int) -> Fit:
     columns, values, past = series.used(plan, rows)
     y = series.target(plan)[:rows]
     seen = np.isfinite(y)
-    x = np.concatenate([values[:rows], past[:rows]], axis=1)[seen]
+    x = np.concatenate([values[:rows], past[:rows]], axis=1)[seen]  # (observed row, column)
     y = y[seen]
     level, unit = (float(y.mean()), float(y.std()) or 1.0) if len(y) else (0.0, 1.0)
     z = (y - level) / unit
-    gram, cross, squares = x.T @ x, x.T @ z, float(z @ z)
+    gram, cross, squares = x.T @ x, x.T @ z, float(z @ z)  # X'X, X'z, z'z
     precision = np.array([column.prior for column in columns]) ** -2.0
     variance = 0.1
     for _ in range(4):  # the variance of what is left over, and the shrinkage that it asks for
+        # (X'X + s^2 P) w = X'z: ridge with a prior spread of each weight, P its inverse square
         factor = cho_factor(gram + np.diag(variance * precision + 1e-9))
         weights = cho_solve(factor, cross)
-        residual_squares = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)
+        residual_squares = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)  # |z - X w|^2
         variance = max(residual_squares / max(len(z) - len(weights) / 2, len(z) / 2, 1.0), 1e-6)
     covariance = variance * cho_solve(factor, np.eye(len(weights))) * unit**2
     weights = weights * unit
@@ -279,13 +280,13 @@ def _level(residuals: FloatArray, smoothing: float) -> FloatArray:
     """Exponential mean of what is left over, (row,), a missing one standing for the one before."""
     seen = np.maximum.accumulate(np.where(np.isfinite(residuals), np.arange(len(residuals)), -1))
     filled = np.where(seen >= 0, np.nan_to_num(residuals)[seen], 0.0)
-    return np.asarray(lfilter([smoothing], [1.0, smoothing - 1.0], filled))
+    return np.asarray(lfilter([smoothing], [1.0, smoothing - 1.0], filled))  # l_t = a r_t + (1 - a) l_{t-1}
 
 
 def _carried(regression: _Regression, level: FloatArray, decay: float, steps: IntArray, horizon: int) -> FloatArray:
     ahead = np.arange(1, horizon + 1)
     carried = level[steps][:, None] * decay**ahead + regression.past[steps][:, None]
-    forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried
+    forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried  # (origin, horizon)
     return forecasts
 
 
@@ -330,7 +331,7 @@ class _Judge:
         """Mean absolute error in units of each series, and the plan with the best way to carry on what is left over."""
         errors = np.zeros((len(_SMOOTHING), len(_DECAY)))
         for series, rows, steps in zip(self.series, self.train_steps.tolist(), self.origins, strict=True):
-            truth = series.y[steps[:, None] + np.arange(1, self.horizon + 1)]
+            truth = series.y[steps[:, None] + np.arange(1, self.horizon + 1)]  # (origin, horizon)
             if not np.isfinite(truth).any():
                 continue
             unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0

@@ -243,12 +243,12 @@ class Differences:
         """Covariates of the context, of the horizon and of the series, (origin, column) each."""
         parts = []
         if self.encoding.past.size or self.encoding.target_marked:
-            flat = context.reshape(-1)
+            flat = context.reshape(-1)  # (origin * lag,)
             columns = [self.encoding.past_columns(windows.past, flat), self.encoding.mark_columns(windows.past, flat)]
-            parts.append(np.concatenate(columns, axis=1).reshape(len(rows), -1))
+            parts.append(np.concatenate(columns, axis=1).reshape(len(rows), -1))  # (origin, lag * column)
         if windows.ahead.shape[1]:
             lags, leads, horizon = self.encoding.lags, self.encoding.leads, self.problem.horizon
-            around = windows.ahead_of(rows, np.arange(1 - lags, horizon + leads + 1))
+            around = windows.ahead_of(rows, np.arange(1 - lags, horizon + leads + 1))  # (origin, span)
             ahead = windows.ahead[around]  # (origin, span, column)
             given, positions = ~self.encoding.ahead.computed_columns, self.encoding.ahead.positions
             others = ahead[:, lags : lags + horizon, ~(given | positions)]
@@ -263,7 +263,7 @@ class Differences:
     def targets(self, windows: Windows, rows: IntArray) -> FloatArray:
         """Differences to the reference after each origin, (origin, horizon)."""
         known = windows.known
-        ahead = rows[:, None] + np.arange(1, self.problem.horizon + 1)
+        ahead = rows[:, None] + np.arange(1, self.problem.horizon + 1)  # (origin, horizon)
         targets: FloatArray = (known.y[ahead] - self.reference.at(known, rows)) / self._unit(known, rows)
         return targets
 
@@ -278,7 +278,7 @@ class Differences:
 
     def _unit(self, known: CausalFeatures, rows: IntArray) -> FloatArray:
         unit: FloatArray = self.scale[known.series(rows)]
-        return unit[:, None]
+        return unit[:, None]  # (origin, 1)
 
 
 class Directions(Differences):

@@ -202,7 +202,7 @@ def ahead(ssm: Any, horizon: int) -> tuple[FloatArray, FloatArray]:
     for _ in range(horizon):
         rows.append(row)
         constants.append(constant)
-        row, constant = row @ transition, constant + float(row @ intercept)
+        row, constant = row @ transition, constant + float(row @ intercept)  # Z T^h, and Z (c + T c + ... )
     return np.array(rows), np.array(constants)
 
 
@@ -266,8 +266,9 @@ def _bind_smoothing(trend: str, season_steps: int, z: FloatArray) -> Bound:
     ssm.bind(z)
     ssm.filter_concentrated = True
     ssm["selection", 0, 0] = ssm["state_cov", 0, 0] = 1.0
-    ssm["design", 0, :2] = ssm["transition", 1, 1] = 1.0
+    ssm["design", 0, :2] = ssm["transition", 1, 1] = 1.0  # y_t = e_t + l_{t-1} + ..., l_t = l_{t-1} + ...
     if season:
+        # The season in turn: the oldest of its m states is read, and becomes the latest.
         ssm["design", 0, -1] = ssm["transition", 2 + sloped, -1] = 1.0
         ssm["transition", 3 + sloped :, 2 + sloped : -1] = np.eye(season - 1)
     ssm.initialize_known(np.zeros(size), np.diag([1.0, *[_DIFFUSE] * (size - 1)]))

@@ -178,7 +178,7 @@ class Recursion:
         """
         middle = np.median if isinstance(self.network.head, QuantileHead) else np.mean
         y_hat = middle(trajectories, axis=1)
-        quantiles = np.moveaxis(np.quantile(trajectories, QUANTILES, axis=1), 0, -1)
+        quantiles = np.moveaxis(np.quantile(trajectories, QUANTILES, axis=1), 0, -1)  # (origin, horizon, quantile)
         head, raw = head_on_cpu(self.network), self._raw(start.reached, start.ahead, 0)
         reference = self.reference.at(start.known, start.rows)  # (origin, 1)
         scale = self.scale[start.known.series(start.rows)]
@@ -286,7 +286,7 @@ def forecast_by_forks(
     forecasts = forecast(Origins(pairs[:, 0], pairs[:, 1]))
     places = np.full(steps.shape, -1)
     places[exists] = place.reshape(-1)
-    return averaged([_at(forecasts, age) for age in places.T])
+    return averaged([_at(forecasts, age) for age in places.T])  # places.T: (age, origin)
 
 
 def earlier_forecasts(

@@ -159,7 +159,8 @@ class Attributor:
         by_reference = np.zeros((len(self._ahead), len(self._edges) - 1))
         by_inputs = np.zeros_like(by_reference)
         for which, first, changes in values.responses(self._edges):
-            by_reference[:, which] = of_reference @ changes.forecast.T
+            by_reference[:, which] = of_reference @ changes.forecast.T  # (ahead, horizon) @ (horizon, range)
+            # Over steps and differences: (ahead, step, difference), (range, step, difference) -> (ahead, range)
             by_inputs[:, which] = np.tensordot(of_inputs[:, first:], changes.inputs, axes=((1, 2), (1, 2)))
         return by_inputs + by_reference, by_reference
 
@@ -278,7 +279,7 @@ def integrate(forecasting: Forecasting, begin: Point, end: Point) -> Integrated:
         missing = pieces.missing.abs()  # (piece, ahead)
         if bool((missing.sum(dim=0) <= enough).all()):
             break
-        bad = (missing > enough / (2 * len(missing))).any(dim=1)
+        bad = (missing > enough / (2 * len(missing))).any(dim=1)  # (piece,)
         middle = pieces.borders[bad].mean(dim=1)
         halves = torch.cat(
             [torch.stack([pieces.borders[bad, 0], middle], 1), torch.stack([middle, pieces.borders[bad, 1]], 1)]

@@ -125,6 +125,7 @@ def _best_fit(y: FloatArray, period: float) -> _Fit | None:
     steps = round(period)
     lags = int(np.clip((len(y) - steps) // 6, 1, min(_MOST_LAGS, max(steps - 1, 1))))
     t = np.arange(lags, len(y))
+    # A constant, a trend, lags 1 to p, and the target: (step, column)
     columns = np.column_stack(
         [np.ones(len(t)), (t - t.mean()) / len(t), *(y[lags - j : len(y) - j] for j in range(1, lags + 1)), y[lags:]]
     )
@@ -139,6 +140,7 @@ def _best_fit(y: FloatArray, period: float) -> _Fit | None:
 def _left(columns: FloatArray) -> FloatArray:
     """Squares of the last column that trend and the first p lags leave, (p = 0 ... lags,), by one QR decomposition."""
     triangle: FloatArray = np.asarray(np.linalg.qr(columns, mode="r"))
+    # The last column of R, below the row of each order: what that order leaves unexplained
     left: FloatArray = np.cumsum(triangle[:1:-1, -1] ** 2)[::-1]
     return left
 
@@ -152,20 +154,20 @@ def _fit(
     orders = np.arange(len(plain))
     tiny = _EXACT * plain[0] + np.finfo(float).tiny
     seasonal = np.maximum(_left(rest), tiny)
-    order = int(np.argmin(count * np.log(seasonal) + orders * np.log(count)))
+    order = int(np.argmin(count * np.log(seasonal) + orders * np.log(count)))  # BIC
     freedom = count - 2 - order - terms
     if freedom < _LEAST_FREEDOM:
         return None
     without, left = max(plain[order], tiny), seasonal[order]
     share = max(1 - left / without, 0.0)
-    f = share / (1 - share) / terms * freedom  # never infinite: `tiny` is left
+    f = share / (1 - share) / terms * freedom  # (share / k) / ((1 - share) / d), never infinite: `tiny` is left
     score = -special.ndtri(max(special.fdtrc(terms, freedom, f), _LEAST_PROBABILITY))
     return _Fit(float(score), terms, freedom, float(share), rest[:, [*range(2 + order), -1]])
 
 
 def _without_waves(t: IntArray, period: float, pairs: int) -> Callable[[FloatArray], FloatArray]:
     """Return a function that projects columns, (step, column), off the first harmonics of the season."""
-    angles = 2 * np.pi / period * t[:, None] * np.arange(1, pairs + 1)
+    angles = 2 * np.pi / period * t[:, None] * np.arange(1, pairs + 1)  # (step, harmonic)
     waves = np.linalg.qr(np.hstack([np.cos(angles), np.sin(angles)]))[0]
     return lambda columns: columns - waves @ (waves.T @ columns)
 
@@ -176,6 +178,7 @@ def _without_phases(phase: IntArray, steps: int) -> Callable[[FloatArray], Float
 
     def without(columns: FloatArray) -> FloatArray:
         sums = np.stack([np.bincount(phase, column, minlength=steps) for column in columns.T], axis=1)
+        # (phase, column) -> (step, column)
         seasonal: FloatArray = sums[phase] / counts - columns.mean(axis=0)
         return columns - seasonal
 
@@ -192,5 +195,6 @@ def _independent(residuals: list[FloatArray]) -> float:
     latest = np.stack([e[-common:] for e in residuals])
     lengths = np.linalg.norm(latest, axis=1)
     r = (latest @ latest.T) / np.maximum(np.outer(lengths, lengths), np.finfo(float).tiny)
+    # The mean of r^2 over pairs of different series
     squared = (np.sum(r**2) - np.trace(r**2)) / (count * (count - 1))
     return float(count / (1 + (count - 1) * max(squared - 1 / common, 0.0)))

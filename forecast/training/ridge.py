@@ -87,7 +87,7 @@ class SufficientStatistics:
         if known.shape[2]:
             self._add_known(z, y, known.double() * mask[..., None])
         complete = exists.bool().all(dim=1)
-        complete_rows = z[complete]
+        complete_rows = z[complete]  # (complete fork, feature)
         self.gram += complete_rows.T @ complete_rows
         self.centre += complete_rows.sum(dim=0)
         self.complete += len(complete_rows)
@@ -137,6 +137,7 @@ class Ridge:
         self._count = m.count.cpu().clamp(min=1)
         n = self._count[:, None]
         self._centre, self._known, self._level = m.features.cpu() / n, m.known.cpu() / n, m.targets.cpu() / n[:, 0]
+        # sum (y - mean y)^2 and sum (z - mean z)(y - mean y), by horizon step
         self._square = m.squares.cpu() - n[:, 0] * self._level**2
         cross = m.cross.cpu() - n * self._centre * self._level[:, None]
         self._known_cross = m.known_cross.cpu() - n[..., None] * self._centre[:, :, None] * self._known[:, None, :]
@@ -160,11 +161,12 @@ class Ridge:
         of_target, of_known = solved[..., 0], solved[..., 1:]
         ahead = self._known.new_zeros(self._known.shape[1])
         if len(ahead):
+            # The normal equations of a, summed over the horizon: K_h - P_h' (G_h + r n_h)^-1 P_h
             left = self._known_gram - self._known_cross.transpose(1, 2) @ of_known
             side = self._known_target - (self._known_cross * of_target[..., None]).sum(dim=1)
             total = left.sum(dim=0) + shrunk.sum() * torch.eye(len(ahead), dtype=torch.float64)
             ahead = torch.linalg.solve(total, side.sum(dim=0))
-        weights = of_target - of_known @ ahead
+        weights = of_target - of_known @ ahead  # (horizon, feature)
         bias = self._level - (weights * self._centre).sum(dim=1) - self._known @ ahead
         return Solution(weights, bias, ahead, self._left_over(weights, ahead, shrunk))
 
@@ -183,7 +185,7 @@ class _Corrected:
         centred = m.gram.cpu() - m.complete * torch.outer(mean, mean)
         values, self._vectors = torch.linalg.eigh(centred)  # once for all penalties
         self._values = values.clamp(min=0)[:, None]
-        self._sides = self._vectors.T @ sides
+        self._sides = self._vectors.T @ sides  # (horizon, eigenvector, side)
         z, there = (part.cpu() for part in m.rest)
         self._rows = _spread(z, there.T, mean, m.complete) @ self._vectors  # (horizon, row, feature)
 
@@ -192,8 +194,8 @@ class _Corrected:
         # Woodbury: (D + V'V)^-1 s = D^-1 s - D^-1 V' (1 + V D^-1 V')^-1 V D^-1 s, in the basis of eigenvectors
         diagonal = self._values + more[:, None, None]  # D, (horizon, feature, 1)
         solved = self._sides / diagonal
-        scaled = self._rows.transpose(1, 2) / diagonal
-        core = self._rows @ scaled
+        scaled = self._rows.transpose(1, 2) / diagonal  # D^-1 V', (horizon, feature, row)
+        core = self._rows @ scaled  # V D^-1 V', (horizon, row, row)
         core.diagonal(dim1=1, dim2=2).add_(1)
         back: Tensor = self._vectors @ (solved - scaled @ torch.linalg.solve(core, self._rows @ solved))
         return back
@@ -224,6 +226,7 @@ class _Factored:
 
     def _solve(self, step: int, more: float) -> Tensor:
         centre = self._centre[step]
+        # sum (z - mean z)(z - mean z)' = sum z z' - n mean z mean z'
         matrix = self._gram + self._gram_by_step[step] - self._count[step] * torch.outer(centre, centre)
         matrix.diagonal().add_(more)
         solved: Tensor = torch.cholesky_solve(self._sides[step], torch.linalg.cholesky(matrix))
