@@ -48,8 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Threads that wait for each other awake make training ten times slower as soon as another program wants a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    if by_torchrun and os.environ.get("RANK") != "0":  # it only trains, with the process of rank 0
+        from forecast.training.ranks import work
+
+        return work()
     with forgiving_output() as output:
         status = _answered(arguments)
+        if by_torchrun and status == 0:
+            from forecast.training.ranks import release
+
+            release()
     if output.error is None:
         return status
     if is_closed_pipe(output.error):

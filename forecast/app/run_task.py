@@ -78,6 +78,10 @@ def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> No
     from forecast.training.tracking import check_tracker
 
     check_tracker(job.logger)
+    if job.training.devices > 1 or job.training.precision != "32-true" or "TORCHELASTIC_RUN_ID" in os.environ:
+        from forecast.training.ranks import check_devices
+
+        check_devices(job.training)
     source = _read_first(job)
     if job.task == "check":
         with importing():

@@ -48,6 +48,7 @@ class Batch(NamedTuple):
     forks : how many (lane, step, horizon) exist
     rows : (lane,) a row of each lane's series, to name it
     carried : whether the state goes on from the batch before
+    all_forks : `forks` of all processes that train together; None: there is one
 
     """
 
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
     forks: int
     rows: tuple[int, ...]
     carried: bool
+    all_forks: int | None = None
 
 
 class Targets:

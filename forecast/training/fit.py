@@ -9,17 +9,19 @@ import signal
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 
-from forecast.errors import Stopped
+from forecast.errors import ForecastError, Stopped
 from forecast.network.compiled.modules import compile_lstms
 from forecast.network.cpu import flush_denormals, keep_freed_memory, threads_for
 from forecast.network.inference import forecast_by_unrolling, forecast_by_windows, head_on_cpu
 from forecast.training.job import Epoch, Training, accelerator_for, fresh_network, own_random_numbers, validation_split
 from forecast.training.module import NetworkModule
+from forecast.training.ranks import ALONE, Ranks, gathered, is_lost_connection
 from forecast.training.resume import Resumed, capture
 
 if TYPE_CHECKING:
@@ -37,31 +39,69 @@ def fit_network(job: TrainingJob) -> Training:
     Raises
     ------
     ForecastError
-        No GPU where one is asked for, no forecast to validate on, a loss or gradient that is no longer finite.
+        No GPU where one is asked for, no forecast to validate on, a loss or gradient that is no longer finite, or a
+        process that trains together with this one has ended.
 
     """
-    accelerator = accelerator_for(job.training)
-    keep_freed_memory()
+    ranks = gathered(job.training)
+    stage = job.stages.stage("training") if job.stages else None
+    ranks.tell(job, None if stage is None else stage.state)
+    try:
+        return _fit(job, stage, ranks)
+    except BaseException as error:
+        if ranks.size > 1:
+            ended = ranks.abandon()
+            if is_lost_connection(error):
+                status = f" (status {ended[0]})" if ended else ""
+                raise ForecastError(
+                    f"one of the {ranks.size} processes that train together has ended{status}: run again, or set "
+                    f"`training.devices=1`"
+                ) from error
+        raise
+
+
+def fit_share(job: TrainingJob, state: Any, ranks: Ranks) -> None:
+    """Train on the lanes of a rank other than 0, in step with that one, from a state that it was told."""
+    _fit(job, None if state is None else _ToldStage(state), ranks)
+
+
+@dataclass(frozen=True)
+class _ToldStage:
+    """The stage of a rank other than 0, which keeps nothing."""
+
+    state: Any
+    due: bool = False
+
+    def keep(self, state: Any, *, now: bool = False) -> None:
+        """Leave it to rank 0."""
+
+
+def _fit(job: TrainingJob, stage: Stage | None, ranks: Ranks) -> Training:
     training = job.training
+    accelerator = accelerator_for(training)
+    keep_freed_memory()
     lanes = training.batch_size if training.regime == "windows" else training.lanes
     threads = threads_for(lanes, job.network.hidden_size, training.threads)
-    stage = job.stages.stage("training") if job.stages else None
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
         # Epochs that were chosen before are repeated as they are: validation has no second say.
-        validate = _validation(job, network) if job.validates and job.repeated is None else None
+        validate = None
+        if job.validates and job.repeated is None:
+            validate = ranks.validating(_validation(job, network) if ranks.rank == 0 else None)
         untrained = {name: part.clone() for name, part in network.state_dict().items()}
         untrained_loss = validate()[0] if validate else math.inf
-        supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch, stage)
-        module = NetworkModule(network, job.training, job.series_name)
+        supervisor = Supervisor(job.training, validate, job.repeated, job.on_epoch, stage, ranks=ranks)
+        module = NetworkModule(network, job.training, job.series_name, ranks)
         epochs = job.epochs()
-        compile_lstms(network, epochs.steps * supervisor.least_epochs)
+        if job.training.precision == "32-true":  # compiled layers know no other
+            compile_lstms(network, epochs.steps * supervisor.least_epochs)
         if supervisor.resumed is not None:
             supervisor.resumed.before_fit(module, supervisor, epochs)
         if not supervisor.done:
             trainer = pl.Trainer(
                 accelerator=accelerator,
-                devices=1,
+                **ranks.strategy(),
+                precision=job.training.precision,
                 max_epochs=supervisor.epochs - supervisor.epoch,
                 gradient_clip_val=job.training.gradient_clip,
                 callbacks=[supervisor],
@@ -70,8 +110,8 @@ def fit_network(job: TrainingJob) -> Training:
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            with _signals(supervisor), flush_denormals():
-                trainer.fit(module, epochs)
+            with _signals(supervisor) if ranks.rank == 0 else contextlib.nullcontext(), flush_denormals():
+                trainer.fit(module, ranks.share(epochs))
             supervisor.end(trainer, module)
     weights, best_epoch = supervisor.best_weights, supervisor.best_epoch
     if untrained_loss <= supervisor.best_loss < math.inf:  # a candidate like every epoch
@@ -185,8 +225,12 @@ class Supervisor(pl.Callback):
         repeated: tuple[float, ...] | None,
         on_epoch: Callable[[Epoch], None] | None,
         stage: Stage | None = None,
+        *,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.settings = settings
+        self.ranks = ranks
+        self.seed = torch.initial_seed()
         self.validate = validate
         self.rate = LearningRate(settings, repeated)
         self.epochs = len(repeated) if repeated is not None else settings.max_epochs
@@ -213,7 +257,9 @@ class Supervisor(pl.Callback):
         return self.epochs if self.validate is None else min(self.epochs, self.settings.patience + 1)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Set the epoch's learning rate."""
+        """Set the epoch's learning rate; ranks draw random numbers of their own for their lanes."""
+        if self.ranks.rank:
+            torch.manual_seed(self.seed + 1_000_003 * self.epoch + self.ranks.rank)
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = self.rate.at(self.epoch)
 
@@ -261,7 +307,14 @@ class Supervisor(pl.Callback):
             self.stage.keep(capture(trainer, module, self))
 
     def _keep_if_due(self, trainer: pl.Trainer, module: NetworkModule) -> None:
-        """Keep the training where it is time, or where it is about to be stopped; leave it then if it is asked to."""
+        """Keep the training where it is time, or where it is about to be stopped; leave it then if it is asked to.
+
+        Within an epoch each of several processes has a carried state of its own: it is kept at the end of epochs alone.
+        """
+        if self.ranks.size > 1 and self.batches:
+            if self.stopped_by is not None:
+                raise Stopped(self.stopped_by)
+            return
         if self.stage is None or not (self.stage.due or self.interrupted or self.stopped_by is not None):
             return
         self.stage.keep(capture(trainer, module, self), now=True)
@@ -279,9 +332,11 @@ class Supervisor(pl.Callback):
         return loss
 
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
-        if self.interrupted:
+        late = self.settings.time_limit_s is not None and self.seconds > self.settings.time_limit_s
+        interrupted, late = map(bool, self.ranks.agreed(self.interrupted, late))
+        if interrupted:
             self._stop(trainer, "interrupted")
-        elif self.settings.time_limit_s is not None and self.seconds > self.settings.time_limit_s:
+        elif late:
             self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
 
     def _stop(self, trainer: pl.Trainer, reason: str) -> None:

@@ -16,6 +16,7 @@ from forecast.errors import ForecastError
 from forecast.network.head import mean_where
 from forecast.network.state import detach_state
 from forecast.training.batches import fork_losses
+from forecast.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,8 +68,11 @@ class NetworkModule(pl.LightningModule):
     The state that is carried belongs to this loop alone: the network is a pure function, and validation never sees it.
     """
 
-    def __init__(self, network: Network, settings: TrainingSettings, series_name: Callable[[int], str]) -> None:
+    def __init__(
+        self, network: Network, settings: TrainingSettings, series_name: Callable[[int], str], ranks: Ranks = ALONE
+    ) -> None:
         super().__init__()
+        self.ranks = ranks
         self.series_name = series_name
         self.network = network
         self._weights = [*network.parameters()]
@@ -123,7 +127,7 @@ class NetworkModule(pl.LightningModule):
 
     def _loss(self, batch: Batch) -> Tensor | None:
         features = self._features(batch)
-        if not batch.forks:
+        if not (batch.forks if batch.all_forks is None else batch.all_forks):
             return None
         ratio = teacher_forcing_ratio(self.epoch)
         forcing = self.network.teacher_forcing(batch.target, batch.exists, ratio)
@@ -132,7 +136,15 @@ class NetworkModule(pl.LightningModule):
         self._latest = (batch, losses.detach(), loss.detach())
         self._loss_sum += loss.detach() * batch.forks
         self._forks += batch.forks
-        return loss
+        return loss if batch.all_forks is None else self._share_of(loss, batch.forks, batch.all_forks)
+
+    def _share_of(self, loss: Tensor, forks: int, all_forks: int) -> Tensor:
+        """Weigh the mean over this process's forks so that the mean over processes is that over all forks.
+
+        Every weight takes part, in the loss of lanes without forks too: the others wait for its gradient.
+        """
+        every = torch.stack([weight.sum() for weight in self._weights]).sum()
+        return loss * (self.ranks.size * forks / all_forks) + 0.0 * every
 
     def _features(self, batch: Batch) -> Tensor:
         """Features at the steps of a chunk, with the state of the chunk before; or at the end of windows."""
@@ -149,7 +161,8 @@ class NetworkModule(pl.LightningModule):
         """Measure the norm of the gradient before clipping; stop if it or the loss is not finite."""
         gradients = [p.grad for p in self._weights if p.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
-        if self._latest is not None and not torch.isfinite(self._latest[2] + self.gradient_norm):
+        scaled = self.settings.precision == "16-mixed"  # Lightning then leaves out a step that overflows
+        if self._latest is not None and not torch.isfinite(self._latest[2] + (0.0 if scaled else self.gradient_norm)):
             batch, losses, loss = self._latest
             raise self.diverged(_worst_row(batch, losses), "loss", float(loss))
         norm, clip, (steps, total, largest, clipped) = (
@@ -188,8 +201,9 @@ class NetworkModule(pl.LightningModule):
 
     @property
     def epoch_loss(self) -> float:
-        """Mean training loss over the forks of the epoch so far."""
-        return float(self._loss_sum) / max(self._forks, 1)
+        """Mean training loss over the forks of the epoch so far, those of all processes."""
+        total, forks = self.ranks.summed(float(self._loss_sum), self._forks)
+        return total / max(forks, 1)
 
     @property
     def epoch_norms(self) -> dict[str, float]:

@@ -87,9 +87,10 @@ class Resumed:
                 module._carried = None if module._carried is None else tuple(module._carried)
             of_weights = {int(number): of_weight for number, of_weight in state["optimizer"].items()}
             optimizer.load_state_dict({**optimizer.state_dict(), "state": of_weights})
-            torch.set_rng_state(state["random"][0])
-            if module.device.type == "cuda":
-                torch.cuda.set_rng_state(state["random"][-1])
+            if trainer.global_rank == 0:  # the others draw anew each epoch
+                torch.set_rng_state(state["random"][0])
+                if module.device.type == "cuda":
+                    torch.cuda.set_rng_state(state["random"][-1])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise _unfit(error) from error
 

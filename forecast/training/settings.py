@@ -80,6 +80,12 @@ class TrainingSettings(Settings):
     refit: bool = True
     """After the backtest, train once more on all rows for the chosen number of epochs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = Field(1, ge=1, le=1024)
+    """GPUs, or processes on the CPU, that train together, each on some of the lanes."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """How several devices train together; `auto` is `ddp`, Lightning's data parallelism, where there are several."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """As Lightning calls it: in which numbers a step is computed; weights, validation and forecasts stay in 32 bits."""
     threads: int | None = Field(None, ge=1, le=1024)
     """Threads that torch may use on the CPU; null chooses by the size of the network."""
 

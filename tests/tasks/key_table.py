@@ -294,6 +294,7 @@ TRAINING = {
     "time_limit_s": Change(1e-6, trained, LONG),
     "refit": Change(False, final),
     "record_gradients": Change(True, page),
+    "precision": Change("bf16-mixed", trained),
 }
 
 RIDGE = {"baseline__ridge__choose": {}, "baseline__ridge__reference": "last"}
@@ -437,6 +438,8 @@ NOT_IN_THE_RESULT = {
     **{f"serve.{key}": "how task=serve serves: tests of the service" for key in ServeSettings.model_fields},
     "training.accelerator": "where it is computed: below",
     "training.threads": "how fast it is computed: below",
+    "training.devices": "where it is computed: tests of several processes",
+    "training.strategy": "names the only one: tests of several processes",
 }
 
 TABLE: dict[str, Change] = {
