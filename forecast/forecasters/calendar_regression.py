@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.signal import lfilter
+from scipy.linalg import cho_factor, cho_solve, solve_banded
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
@@ -280,7 +279,22 @@ def _level(residuals: FloatArray, smoothing: float) -> FloatArray:
     """Exponential mean of what is left over, (row,), a missing one standing for the one before."""
     seen = np.maximum.accumulate(np.where(np.isfinite(residuals), np.arange(len(residuals)), -1))
     filled = np.where(seen >= 0, np.nan_to_num(residuals)[seen], 0.0)
-    return np.asarray(lfilter([smoothing], [1.0, smoothing - 1.0], filled))  # l_t = a r_t + (1 - a) l_{t-1}
+    return exponential_mean(filled, smoothing, 0.0)  # l_t = a r_t + (1 - a) l_{t-1}
+
+
+def exponential_mean(values: FloatArray, smoothing: float, start: FloatArray | float) -> FloatArray:
+    """Run the exponential means l_t = l_{t-1} + smoothing (y_t - l_{t-1}) along the first axis, (step, ...).
+
+    As a bidiagonal system of equations: `scipy.signal` takes long to import.
+    """
+    right = (smoothing * values).reshape(len(values), -1)
+    if not len(right):
+        return values
+    right[0] += (1 - smoothing) * np.reshape(start, -1)
+    bands = np.ones((2, len(right)))
+    bands[1] = smoothing - 1
+    solved: FloatArray = solve_banded((1, 0), bands, right, check_finite=False).reshape(values.shape)
+    return solved
 
 
 def _carried(regression: _Regression, level: FloatArray, decay: float, steps: IntArray, horizon: int) -> FloatArray:

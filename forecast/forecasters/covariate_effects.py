@@ -25,9 +25,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.signal import lfilter
 
 from forecast.errors import ForecastError
+from forecast.forecasters.calendar_regression import exponential_mean
 from forecast.reference.encoding import ahead_rows, empty_encoding, fit_encoding, restore_encoding
 from forecast.series.date_features import HOLIDAYS
 from forecast.wording import listed
@@ -255,8 +255,7 @@ def _seasonal_errors(table: FloatArray, season: int, gamma: float) -> FloatArray
 def _level_errors(table: FloatArray, alpha: float, start: int) -> FloatArray:
     """Errors of an exponential mean along the first axis that begins at the mean of the first rows; zero in these."""
     level = table[:start].mean(axis=0)
-    following, _ = lfilter([alpha], [1.0, alpha - 1.0], table[start:], axis=0, zi=((1 - alpha) * level)[None])
-    before = np.concatenate([level[None], following[:-1]])
+    before = np.concatenate([level[None], exponential_mean(table[start:], alpha, level)[:-1]])
     return np.concatenate([np.zeros_like(table[:start]), table[start:] - before])
 
 
