@@ -161,7 +161,8 @@ class FittedPretrained:
         return (self,)
 
     @property
-    def _seasons(self) -> tuple[int, int]:
+    def seasons(self) -> tuple[int, int]:
+        """Steps of the season, and of the longer one above it; 1: there is none."""
         return self.problem.season_steps, second_season(self.problem.season_steps)
 
     @property
@@ -215,7 +216,7 @@ class FittedPretrained:
 
     def _unrolled(self, values: FloatArray, observed: BoolArray, origins: Origins) -> FloatArray:
         """Run over all steps of some series, (series, step); quantiles (origin, horizon, level), origins by step."""
-        horizon, seasons = self.problem.horizon, self._seasons
+        horizon, seasons = self.problem.horizon, self.seasons
         unread, bank, state = self._go_on(values, observed, origins)
         quantiles = np.empty((len(origins), horizon, len(LEVELS)))
         bounds = np.searchsorted(origins.steps, np.arange(values.shape[1] + 1))
@@ -250,14 +251,14 @@ class FittedPretrained:
                 for before, now in ((last.values, values), (last.observed, observed))
             ):
                 return steps, deepcopy(last.bank), last.state
-        return 0, Bank(len(values), *self._seasons), None
+        return 0, Bank(len(values), *self.seasons), None
 
 
 class LivePretrained:
     """The network in use: a row comes in, a forecast goes out, at a cost that does not grow with the past."""
 
     def __init__(self, fitted: FittedPretrained, past: Panel) -> None:
-        self._network, self._horizon, self._seasons = fitted.network, fitted.problem.horizon, fitted._seasons
+        self._network, self._horizon, self._seasons = fitted.network, fitted.problem.horizon, fitted.seasons
         self._ids, self._calendar, self._last = past.ids, past.calendar, past.times[past.offsets[1:] - 1]
         # Series have steps, and with them phases of the season, of their own.
         self._banks = [Bank(1, *self._seasons) for _ in past.ids]
@@ -304,6 +305,11 @@ class LivePretrained:
             quantiles = self._effects.put_back(quantiles, self._ahead(self._horizon)[:, :, None])
         y_hat = quantiles[:, :, LEVELS.index(0.5)]
         return Forecast(self._ids, y_hat, self._calendar, self._last, self._rows_since, quantiles)
+
+    def weighing(self) -> tuple[FloatArray, FloatArray]:
+        """Weights over the candidates, (series, horizon, candidate), and the correction in the target's unit."""
+        at = joined([bank.snapshot(self._horizon) for bank in self._banks])
+        return self._network.weighing(torch.cat(self._contexts), at, self._horizon, self._seasons)
 
     def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
         """Take some next values of the only series in turn, (step,), and forecast after each."""

@@ -23,6 +23,7 @@ from forecast.inspection import (
     symbol_units,
     symbols,
     units,
+    weighing,
 )
 from forecast.inspection.page import ProbePage
 from forecast.wording import counted, number
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from forecast.inspection.settings import ProbeSettings
     from forecast.inspection.symbols import SymbolSystem
     from forecast.inspection.system import System
+    from forecast.inspection.weighing import PretrainedSystem
     from forecast.runs.run import Run
 
 SECTIONS: tuple[Section[System, Any], ...] = (
@@ -51,6 +53,8 @@ SECTIONS: tuple[Section[System, Any], ...] = (
 
 SYMBOL_SECTIONS: tuple[Section[SymbolSystem, Any], ...] = (symbols.SECTION, symbol_units.SECTION)
 """Of networks that forecast symbols."""
+PRETRAINED_SECTIONS: tuple[Section[PretrainedSystem, Any], ...] = (weighing.SECTION,)
+"""Of the network that was trained before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,22 @@ def examine_symbols(run: Run, system: SymbolSystem, settings: ProbeSettings) -> 
     return _examine(
         SYMBOL_SECTIONS, system, settings, _Described(run, series, facts, notes, {"symbols": system.symbols})
     )
+
+
+def examine_pretrained(run: Run, system: PretrainedSystem, number: int, settings: ProbeSettings) -> Examination:
+    """Measure, draw and write about the network that was trained before."""
+    season = system.fitted.seasons[0]
+    facts = (
+        counted(int(system.past.lengths[0]), "row"),
+        f"horizon {run.problem.horizon}",
+        "no season" if season == 1 else f"season {counted(season, 'step')}",
+    )
+    ids = run.record.data.ids
+    notes = [f"One of {len(ids)} series was examined, {ids[number]!r}; report.series=... takes another."]
+    notes = notes if len(ids) > 1 else []
+    if isinstance(run.network, FittedTransformed):
+        notes.append("It forecasts logarithms, and all values here are logarithms.")
+    return _examine(PRETRAINED_SECTIONS, system, settings, _Described(run, ids[number], facts, tuple(notes), {}))
 
 
 @dataclass(frozen=True)

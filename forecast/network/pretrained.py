@@ -55,6 +55,24 @@ class Scaled(NamedTuple):
     place: Tensor
 
 
+class Weighed(NamedTuple):
+    """What the network makes of the candidates at each step of the horizon.
+
+    Attributes
+    ----------
+    weights : (origin, horizon, candidate), they add up to one
+    correction : (origin, horizon) of their weighted mean, in units
+    scale : (origin, horizon) that correction and widths are bounded by, in units
+    free : (origin, horizon, level) what widths are made of
+
+    """
+
+    weights: Tensor
+    correction: Tensor
+    scale: Tensor
+    free: Tensor
+
+
 def scaled(forecasts: FloatArray, last: FloatArray, unit: FloatArray, season: int) -> Scaled:
     """Free forecasts of the candidates, (origin, horizon, candidate), of level and unit, both (origin,)."""
     differences = (forecasts - last[:, None, None]) / unit[:, None, None]
@@ -99,15 +117,20 @@ class PretrainedNetwork(nn.Module):
         encoded, state = self.rnn(torch.tanh(self.encoder(features)), state)
         return self.state(torch.cat([encoded, features], dim=-1)), state
 
-    def decode(self, context: Tensor, at: Scaled) -> Tensor:
-        """Return quantiles (origin, horizon, level) in units from the last value; `context` is (origin, width)."""
+    def weigh(self, context: Tensor, at: Scaled) -> Weighed:
+        """Weigh the candidates and correct them; `context` is (origin, width)."""
         read = self.candidates(torch.asinh(at.differences)) + self.place(at.place) + context[:, None]
         z = nn.functional.silu(self.middle(nn.functional.silu(read)))  # (origin, horizon, width)
-        point = (torch.softmax(self.weights(z), dim=-1) * at.differences).sum(dim=-1)
         # how far the candidates lie from the last of them, the mean by recent errors
         scale = 0.5 + (at.differences - at.differences[..., -1:]).abs().mean(dim=-1)
         free = self.spread(z)
-        median = point + scale * torch.tanh(0.3 * free[..., _MEDIAN])
+        correction = scale * torch.tanh(0.3 * free[..., _MEDIAN])
+        return Weighed(torch.softmax(self.weights(z), dim=-1), correction, scale, free)
+
+    def decode(self, context: Tensor, at: Scaled) -> Tensor:
+        """Return quantiles (origin, horizon, level) in units from the last value; `context` is (origin, width)."""
+        weights, correction, scale, free = self.weigh(context, at)
+        median = (weights * at.differences).sum(dim=-1) + correction
         # widths of a normal distribution, each stretched or shrunk
         below = scale[..., None] * _GAPS * torch.exp(free[..., :_MEDIAN].clamp(-7, 5))
         above = scale[..., None] * _GAPS.flip(0) * torch.exp(free[..., _MEDIAN + 1 :].clamp(-7, 5))
@@ -119,6 +142,15 @@ class PretrainedNetwork(nn.Module):
     def read(self, features: Float32Array, state: State | None = None) -> tuple[Tensor, State]:
         """Unroll as `encode` does, without gradients; features are an array (series, step, feature)."""
         return self.encode(torch.from_numpy(features), state)
+
+    @torch.no_grad()
+    def weighing(
+        self, context: Tensor, at: Snapshot, horizon: int, seasons: tuple[int, int]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return weights (origin, horizon, candidate) and the correction (origin, horizon) in the target's unit."""
+        unit = at.sums.unit
+        weighed = self.weigh(context, scaled(candidates(at, horizon, *seasons), at.sums.last[0], unit, seasons[0]))
+        return weighed.weights.double().numpy(), unit[:, None] * weighed.correction.double().numpy()
 
     @torch.no_grad()
     def quantiles(self, context: Tensor, at: Snapshot, horizon: int, seasons: tuple[int, int]) -> FloatArray:

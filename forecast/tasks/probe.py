@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forecast.errors import ForecastError
 from forecast.forecasters.pretrained import FittedPretrained
 from forecast.forecasters.transformed import FittedTransformed, log_target
 from forecast.inspection.answers import answer_kind
 from forecast.inspection.page import write_numbers, write_probe
-from forecast.inspection.sections import examine, examine_symbols
+from forecast.inspection.sections import examine, examine_pretrained, examine_symbols
 from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.symbols import SymbolSystem
 from forecast.inspection.system import system_of
+from forecast.inspection.weighing import PretrainedSystem
 from forecast.reading.covariates import check_known_ahead
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import files
@@ -42,7 +45,7 @@ class Probed:
     """The network as it was examined, its measurements by section, and where the page lies."""
 
     run: Run
-    system: System | SymbolSystem
+    system: System | SymbolSystem | PretrainedSystem
     measured: Mapping[str, Any]
     page: ProbePage
     path: Path
@@ -75,8 +78,14 @@ def probe(
     show, settings = show or ReportSettings(), settings or ProbeSettings()
     opened = open_run(run, outputs)
     network = _examined_network(opened)
-    system: System | SymbolSystem
-    if opened.problem.question.categorical:
+    system: System | SymbolSystem | PretrainedSystem
+    if isinstance(network, FittedPretrained):
+        panel = _examined_panel(opened, data or {})
+        panel = log_target(panel) if isinstance(opened.network, FittedTransformed) else panel
+        number = series_number(panel.ids, show.series)
+        system = PretrainedSystem(network.of_series(number), panel.take(np.array([number])))
+        examination = examine_pretrained(opened, system, number, settings)
+    elif opened.problem.question.categorical:
         system = _symbol_system(opened, network, data or {}, show.series)
         examination = examine_symbols(opened, system, settings)
     else:
@@ -89,15 +98,10 @@ def probe(
     return Probed(opened, system, examination.measured, examination.page, opened.folder / files.PROBE)
 
 
-def _examined_network(run: Run) -> FittedNetwork:
+def _examined_network(run: Run) -> FittedNetwork | FittedPretrained:
     """Return the network of a run, the first of an ensemble."""
     inner: Any = run.network.fitted if isinstance(run.network, FittedTransformed) else run.network
-    if isinstance(inner, FittedPretrained):
-        raise ForecastError(
-            f"the run {run.folder} has the network that was trained before, and task=probe looks at one that was "
-            f"trained on the data: train another (`model=lstm`), and probe that run"
-        )
-    first: FittedNetwork = inner.members[0]
+    first: FittedNetwork | FittedPretrained = inner.members[0]
     return first
 
 

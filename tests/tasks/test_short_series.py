@@ -15,6 +15,7 @@ from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
 from forecast.questions.task import suggested_horizon
 from forecast.reading.sources import make_panel
+from forecast.reporting.settings import ReportSettings
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_run
 from forecast.tasks.export import export
@@ -98,9 +99,16 @@ def test_the_run_can_be_opened_and_goes_on_row_by_row(panel_run):
         live.update([1.0, 2.0, 3.0])
 
 
+def test_the_probe_says_what_it_weighs(panel_run):
+    probed = probe(panel_run.folder, show=ReportSettings(series="b", png=False))
+    assert probed.page.headline.startswith("pretrained makes its forecast of b of ")
+    assert "It read 80 rows; a season of 12 steps" in probed.lines[1]
+    numbers = json.loads((panel_run.folder / files.PROBE_NUMBERS).read_text())["weighing"]
+    np.testing.assert_allclose(np.sum(numbers["families"], axis=0), 1, rtol=1e-5)
+    assert "What it weighs" in probed.path.read_text()
+
+
 def test_what_does_not_fit_the_pretrained_network_is_refused(panel_run, tmp_path):
-    with pytest.raises(ForecastError, match="task=probe looks at one that was trained"):
-        probe(panel_run.folder)
     with pytest.raises(ForecastError, match="`ensemble=2`"):
         train(small_job(model=PRETRAINED, ensemble=2), tmp_path / "run", silent())
     record = json.loads((panel_run.folder / files.RECORD).read_text())
