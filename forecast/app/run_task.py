@@ -82,6 +82,7 @@ def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> No
         from forecast.training.ranks import check_devices
 
         check_devices(job.training)
+    began = time.perf_counter()
     source = _read_first(job)
     if job.task == "check":
         with importing():
@@ -103,7 +104,7 @@ def _run_on_data(job: JobSettings, overrides: Sequence[str], folder: Path) -> No
 
         tune(job, folder, overrides, source)
     else:
-        _train(job, folder, source, overrides)
+        _train(job, folder, source, overrides, began)
 
 
 def _again(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
@@ -122,7 +123,9 @@ def _again(job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
         raise SystemExit(1)
 
 
-def _train(job: JobSettings, folder: Path, source: Source, overrides: Sequence[str], *, resumed: bool = False) -> None:
+def _train(
+    job: JobSettings, folder: Path, source: Source, overrides: Sequence[str], began: float, *, resumed: bool = False
+) -> None:
     """Train; what other runs left is swept before, and a run that has to be ended says how it goes on."""
     from forecast.runs.folder import how_to_go_on
     from forecast.runs.unfinished import sweep
@@ -132,15 +135,15 @@ def _train(job: JobSettings, folder: Path, source: Source, overrides: Sequence[s
         with importing():
             from forecast.tasks.train import train
 
-        train(job, folder, source=source, resumed=resumed, command=overrides)
+        train(job, folder, source=source, resumed=resumed, command=overrides, began=began)
 
 
 def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
     """Go on with an interrupted run under its own settings; say so where it is finished."""
     interrupted = interrupted_job(job, overrides)
     if interrupted is not None:
-        job, folder = interrupted
-        _train(job, folder, _read_first(job), overrides, resumed=True)
+        began, (job, folder) = time.perf_counter(), interrupted
+        _train(job, folder, _read_first(job), overrides, began, resumed=True)
 
 
 def _predict(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +27,7 @@ from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
 from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.questions.kinds import VALUE
-from forecast.questions.split import rolling_origins
+from forecast.questions.split import Split, rolling_origins
 from forecast.questions.task import forecast_task
 from forecast.reference.scaling import fit_scale
 
@@ -37,13 +38,13 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts, Kind
     from forecast.questions.kinds import Problem, Question
-    from forecast.questions.split import Origins, Split
+    from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 _logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-_SplitName: TypeAlias = Literal["validation", "calibration", "test"]
+_SplitName: TypeAlias = Literal["training", "validation", "calibration", "test"]
 OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
 """Called with a stage and a forecaster's name before the stage begins."""
 
@@ -51,6 +52,11 @@ OK = "ok"
 _AT_ONCE = ("naive", "reference", "pretrained")
 LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
 _NO_REFITS = Refits()
+
+_MOST_AGAIN = 5_000
+"""Rows of training, up to which regressors and statistical models are fitted to half of them as well."""
+_ENOUGH_ORIGINS = 500
+"""Of the training split: what is chosen by them needs no more."""
 
 MOST_ORIGINS = 5_000
 """Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
@@ -210,12 +216,18 @@ def forecast_all(
     refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest:
-    """Let all fitted forecasters forecast from the same origins; the data that they receive end at the last one."""
+    """Let all fitted forecasters forecast from the same origins; the data that they receive end at the last one.
+
+    After `refits.until` only the first forecasts and those that do so at once.
+    """
     origins, bounds = split_origins(panel, split, problem.horizon, part, stride), _bounds(panel, split, part)
     attempts, forecasts = [], {}
     for attempt in fits.attempts:
         if attempt.status != OK:
             attempts.append(attempt)
+            continue
+        if attempts and refits.late and attempt.kind not in _AT_ONCE:
+            attempts.append(replace(attempt, status=LEFT_OUT))
             continue
         if on_progress:
             on_progress("forecast", attempt.name)
@@ -267,12 +279,66 @@ def forecast_validation(
     problem: Problem,
     stride: int | None = None,
     *,
+    refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
     """Forecast from the origins of the validation split; None where no series is long enough for one."""
     if not np.any(split.validation):
         return None
-    return forecast_all(fits, panel, split, problem, part="validation", stride=stride, on_progress=on_progress)
+    return forecast_all(
+        fits, panel, split, problem, part="validation", stride=stride, refits=refits, on_progress=on_progress
+    )
+
+
+def forecast_training(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    *,
+    refits: Refits = _NO_REFITS,
+    on_progress: OnProgress | None = None,
+) -> Backtest | None:
+    """Forecast the second half of the training split by fits on the first, with what was chosen on validation.
+
+    These are the origins by which nothing was chosen: networks, which would take too long, do not take part, and of
+    long data only what is fitted at once does. None where no series is long enough, or probabilities are forecast.
+    """
+    half = np.maximum(split.train // 2, 1)
+    earlier, short = Split(train=half, validation=split.train - half), split.train.sum() <= _MOST_AGAIN
+    if problem.question.forecasts_probabilities or not len(
+        _origins_of(panel, earlier, problem.horizon, "validation", 1)
+    ):
+        return None
+    attempts: list[Attempt] = []
+    fitted: dict[str, Fitted] = {}
+    for attempt in fits.attempts:
+        if attempt.status != OK or attempt.kind == "network" or not (short or attempt.kind in _AT_ONCE):
+            continue
+        with warnings.catch_warnings(action="ignore"):  # of fits on very few rows
+            again, _ = _timed(partial(_fitted_again, fits.fitted[attempt.name], panel.cut(half), problem))
+        if not isinstance(again, Exception):
+            attempts.append(attempt)
+            fitted[attempt.name] = again
+    if not fitted:
+        return None
+    origins = int((split.train - half - problem.horizon + 1).clip(min=0).sum())
+    stride = -(-origins // _ENOUGH_ORIGINS)
+    found = forecast_all(
+        Fits(tuple(attempts), fitted),
+        panel,
+        earlier,
+        problem,
+        part="validation",
+        stride=stride,
+        refits=refits,
+        on_progress=on_progress,
+    )
+    return replace(found, part="training")
+
+
+def _fitted_again(fitted: Fitted, past: Panel, problem: Problem) -> Fitted:
+    return fitted.chosen().fit(past, past.lengths, problem)
 
 
 def successive_results(
@@ -329,6 +395,7 @@ def _origins_of(panel: Panel, split: Split, horizon: int, part: _SplitName, stri
 def _bounds(panel: Panel, split: Split, part: _SplitName) -> tuple[IntArray, IntArray]:
     """First step of a split and the first step after it, each (series,)."""
     return {
+        "training": (np.zeros_like(split.train), split.train),
         "validation": (split.train, split.fitted),
         "calibration": (split.fitted, split.before_test),
         "test": (split.before_test, panel.lengths),

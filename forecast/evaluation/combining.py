@@ -1,11 +1,12 @@
 """The weights of a combination, and its row among the others.
 
 Weights come from greedy selection with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection
-from libraries of models") on the origins of validation and calibration split. In each round the model is added whose
-addition lowers the expected error of the mean most, in the sense of `recommendation`: the logarithm of what was
-measured, shrunk towards the weighted mean of what is known of the members' kinds. The best of all rounds counts, so
-that members are few and weights have to be earned: with little evidence one model has all of it. Weights that fall with
-the expected error, and plain means of the best, did worse (`benchmarks/recommendation.py`).
+from libraries of models") on the origins before the test. How large a member's errors are is known from
+`recommendation`, which has shrunk what was measured and charged what was chosen; the origins only tell how the errors
+of different members go together. So the errors of each member there are stretched to their expected size, and in each
+round the model is added whose addition lowers the expected error of the mean most: the logarithm of what the stretched
+errors make it, shrunk towards what means of different models are known to gain. The best of all rounds counts, so that
+members are few.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.backtest import Attempt
-from forecast.evaluation.evidence import evidence_of, series_of
-from forecast.evaluation.recommendation import PRIOR_HORIZONS, combined_prior, known_of
+from forecast.evaluation.evidence import horizons_of, series_of
 from forecast.forecasters.combination import COMBINATION, FittedCombination, combined
 from forecast.forecasters.interface import Forecasts, within_range
 
@@ -26,59 +26,73 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.backtest import Backtest
-    from forecast.forecasters.interface import Kind
     from forecast.questions.value_range import ValueRange
     from forecast.series.panel import FloatArray
 
 _ROUNDS = 10
+_ROUND_EARNS, _MEAN_EARNS = 0.001, 0.02
+"""What another round has to gain, as a logarithm, for its members to be taken, and what the mean over the best."""
 _MOST_CELLS = 100_000
 """Origins times steps that weights are chosen on; of more an even part is taken."""
-_FEW = ("pretrained", "auto_ets", "auto_theta")
-"""Members with equal weights where nothing can be measured, those that run: what erred least on short series."""
+_NEAR = 0.25
+"""Members are at most so much worse than the best, as the logarithm of the expected error."""
+_DIVERSITY, _DIVERSITY_HORIZONS = 0.12, 8.0
+"""What a mean is known to gain: so much, as a logarithm, times the chance that two of its members differ; and how many
+horizons that counts for."""
 
 
-def combination_weights(splits: Sequence[Backtest | None], kinds: Mapping[str, Kind], rows: int) -> dict[str, float]:
-    """Choose the weights of a combination by model; empty where a single model does as well, or there is only one.
+def combination_weights(
+    splits: Sequence[Backtest | None], expected: Mapping[str, float]
+) -> tuple[dict[str, float], float]:
+    """Choose the weights of a combination by model, and its expected error; empty where a single model does as well.
 
-    `splits` are those before the test, `rows` is how many rows there are to train on.
+    `splits` are those before the test, `expected` the logarithms of expected errors by model.
     """
-    evidence = evidence_of(*splits)
-    if evidence is None:
-        few = [name for name in kinds if name in _FEW]
-        return dict.fromkeys(few, 1 / len(few)) if len(few) > 1 else {}
-    models = [name for name in kinds if name in evidence.models]
-    prior = np.array([known_of(kinds[name], rows) for name in models])
-    forecasts, y, cost = _cells([split for split in splits if split is not None and len(split.known)], models)
-    weights = greedy_weights(forecasts, y, cost, prior, evidence.horizons)
-    chosen = {name: float(weight) for name, weight in zip(models, weights, strict=True) if weight > 0}
-    return chosen if len(chosen) > 1 else {}
+    least = min(expected.values(), default=0.0)
+    near = [name for name, value in expected.items() if value <= least + _NEAR]
+    given = [one for one in splits if one is not None and len(one.known)]
+    given = [one for one in given if set(near) <= set(one.results["model"].cat.categories)]
+    if len(near) < 2:
+        return {}, least
+    levels = np.array([expected[name] for name in near])
+    if given:
+        errors, cost = _errors(given, near)
+    else:
+        errors, cost = np.zeros((0, len(near))), np.zeros(0)
+    weights, value = greedy_weights(errors, cost, levels, sum(horizons_of(one) for one in given))
+    chosen = {name: float(weight) for name, weight in zip(near, weights, strict=True) if weight > 0}
+    return (chosen, value) if len(chosen) > 1 and value < least - _MEAN_EARNS else ({}, least)
 
 
 def greedy_weights(
-    forecasts: FloatArray, y: FloatArray, cost: FloatArray, prior: FloatArray, horizons: float
-) -> FloatArray:
-    """Choose weights (model,) for forecasts (cell, model) of y (cell,); `cost` (cell,) is that of an error of one.
+    errors: FloatArray, cost: FloatArray, expected: FloatArray, horizons: float
+) -> tuple[FloatArray, float]:
+    """Choose weights (model,) for models with some `errors` (cell, model); return the mean's expected error as well.
 
-    `prior` (model,) are logarithms of expected errors; the evidence counts for so many `horizons`.
+    `cost` (cell,) is that of an error of one, `expected` (model,) are logarithms; the cells count for that many
+    `horizons`.
     """
-    floor = 1e-9 * max(float(cost @ np.abs(forecasts - y[:, None]).max(axis=1)), 1e-300)
-    counts, total = np.zeros(forecasts.shape[1]), np.zeros(len(y))
+    sizes = cost @ np.abs(errors)
+    stretched = errors * np.exp(expected) / np.where(sizes > 0, sizes, 1.0)
+    counts, total = np.zeros(len(expected)), np.zeros(len(errors))
     least, best = np.inf, counts
     for size in range(1, _ROUNDS + 1):
-        errors = cost @ np.abs((total[:, None] + forecasts) / size - y[:, None])  # (model,), each added once more
         weights = (counts + np.eye(len(counts))) / size  # (model added, model)
-        known = np.array([combined_prior(of_one, prior) for of_one in weights])
-        measured = np.log(np.maximum(errors, floor))
-        expected = (horizons * measured + PRIOR_HORIZONS * known) / (horizons + PRIOR_HORIZONS)
-        added = int(np.argmin(expected))
-        counts, total = size * weights[added], total + forecasts[:, added]
-        if expected[added] < least - 1e-9:
-            least, best = float(expected[added]), weights[added]
-    return best
+        known = weights @ expected - _DIVERSITY * (1 - (weights**2).sum(axis=1))
+        measured = known
+        if len(errors):
+            mean_errors = cost @ np.abs((total[:, None] + stretched) / size)  # (model,), each added once more
+            measured = np.log(np.maximum(mean_errors, 1e-9 * np.exp(expected.min())))
+        values = (horizons * measured + _DIVERSITY_HORIZONS * known) / (horizons + _DIVERSITY_HORIZONS)
+        added = int(np.argmin(values))
+        counts, total = size * weights[added], total + stretched[:, added]
+        if values[added] < least - _ROUND_EARNS:
+            least, best = float(values[added]), weights[added]
+    return best, least
 
 
-def _cells(backtests: Sequence[Backtest], models: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Forecasts (cell, model), targets (cell,), and cost of an error (cell,) so that series count alike."""
+def _errors(backtests: Sequence[Backtest], models: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Errors (cell, model), and cost of one (cell,) so that series count alike."""
     every = -(-sum(len(one.results) // one.results["model"].nunique() for one in backtests) // _MOST_CELLS)
     forecasts, targets, series, units = [], [], [], []
     for backtest in backtests:
@@ -96,10 +110,19 @@ def _cells(backtests: Sequence[Backtest], models: Sequence[str]) -> tuple[FloatA
     seen = ~np.isnan(y)
     count = np.bincount(of[seen], minlength=int(of.max()) + 1)
     cost = 1 / (np.concatenate(units)[seen] * count[of[seen]] * np.count_nonzero(count))
-    return np.concatenate(forecasts)[seen], y[seen], cost
+    return np.concatenate(forecasts)[seen] - y[seen, None], cost
 
 
-def with_combination(backtest: Backtest, weights: Mapping[str, float], value_range: ValueRange) -> Backtest:
+def with_combination(
+    backtest: Backtest | None, weights: Mapping[str, float], value_range: ValueRange
+) -> Backtest | None:
+    """Add the combination to a split, if it has all members."""
+    if backtest is None or not set(weights) <= set(backtest.results["model"].cat.categories):
+        return backtest
+    return add_combination(backtest, weights, value_range)
+
+
+def add_combination(backtest: Backtest, weights: Mapping[str, float], value_range: ValueRange) -> Backtest:
     """Add the combination as another model, computed from what its members forecast."""
     categories = list(backtest.results["model"].cat.categories)
     shape = len(categories), len(backtest.known), -1

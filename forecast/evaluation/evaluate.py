@@ -9,11 +9,12 @@ from forecast.evaluation.backtest import (
     OnProgress,
     forecast_all,
     forecast_calibration,
+    forecast_training,
     forecast_validation,
     split_origins,
 )
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
-from forecast.evaluation.combining import combination_weights, with_combination
+from forecast.evaluation.combining import add_combination, combination_weights, with_combination
 from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import (
@@ -27,10 +28,17 @@ from forecast.evaluation.leaderboard import (
     verdict,
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
-from forecast.evaluation.recommendation import Recommendation, kinds_of, recommend
+from forecast.evaluation.recommendation import (
+    Recommendation,
+    evidence_before,
+    expected_errors,
+    kinds_of,
+    recommend,
+)
 from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
+from forecast.forecasters.combination import COMBINATION
 from forecast.questions.kinds import metric_label
 
 if TYPE_CHECKING:
@@ -96,28 +104,31 @@ def evaluate(
     settings: BacktestSettings | None = None,
     *,
     recommended: str | None = None,
+    until: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Choose what to recommend and the baseline to beat on what lies before the test split, and judge on that.
 
-    `recommended` is the model that is recommended whatever is expected of it, where the user wants that.
+    `recommended` is the model that is recommended whatever is expected of it, where the user wants that. After `until`,
+    a time of `time.perf_counter`, models are left out and nothing is fitted again, as in `forecast_all`.
     """
     settings = settings or BacktestSettings()
-    stride, refits = settings.stride, Refits(settings.refit_every)
-    validation = forecast_validation(fits, panel, split, problem, stride, on_progress=on_progress)
+    stride, refits = settings.stride, Refits(settings.refit_every, until)
+    validation = forecast_validation(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
     calibration = None
     if not problem.question.forecasts_probabilities:
         calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
     test = forecast_all(fits, panel, split, problem, part="test", stride=stride, refits=refits, on_progress=on_progress)
+    training = forecast_training(fits, panel, split, problem, refits=refits, on_progress=on_progress)
+    before, kinds = (training, validation, calibration), kinds_of(test)
+    expected = expected_errors(evidence_before(before, kinds), kinds, int(split.train.sum()))
     weights: dict[str, float] = {}
     if not problem.question.forecasts_probabilities:
-        weights = combination_weights((validation, calibration), kinds_of(test), int(split.train.sum()))
+        weights, together = combination_weights(before, expected)
     if weights:
-        validation, calibration = (
-            backtest and with_combination(backtest, weights, problem.value_range)
-            for backtest in (validation, calibration)
-        )
-        test = with_combination(test, weights, problem.value_range)
+        expected[COMBINATION] = together
+        training, validation, calibration = (with_combination(one, weights, problem.value_range) for one in before)
+        test = add_combination(test, weights, problem.value_range)
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
     if problem.question.forecasts_probabilities:
@@ -133,10 +144,11 @@ def evaluate(
     losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     recommendation = recommend(
-        (validation, calibration, test),
+        (training, validation, calibration, test),
         panel,
         split,
         problem,
+        expected=expected,
         by_model=scores.by_model,
         intervals=extras.intervals,
         weights=weights,

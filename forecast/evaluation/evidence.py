@@ -10,22 +10,27 @@ import numpy as np
 from forecast.evaluation.significance import horizon_overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from forecast.evaluation.backtest import Backtest
-    from forecast.series.panel import FloatArray, IntArray
+    from forecast.series.panel import BoolArray, FloatArray, IntArray
+
+_LEAST_BLOCKS = 3
+"""Of horizons on which a model chose something, until these count for it: fewer do not say how lucky it was."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Losses of models from the same origins, (origin, model), NaN where nothing was observed.
+    """Losses of models from the same origins, (origin, model), NaN where nothing was observed or one was not asked.
 
     Attributes
     ----------
     models : their names, in the order of the columns
     series : (origin,) number of the series
     block : (origin,) number of the stretch of successive origins whose horizons overlap
-    horizons : effective number of horizons: origins whose horizons overlap repeat each other
+    share : (origin,) how much of a horizon the origin is worth: those whose horizons overlap repeat each other
+    chosen : (origin, model) whether something of the model was chosen by its errors there
 
     """
 
@@ -33,32 +38,78 @@ class Evidence:
     models: tuple[str, ...]
     series: IntArray
     block: IntArray
-    horizons: float
+    share: FloatArray
+    chosen: BoolArray
+
+    @property
+    def horizons(self) -> float:
+        """Effective number of horizons."""
+        return float(self.share.sum())
 
     def of(self, models: Sequence[str]) -> Evidence:
         """Take some models."""
         columns = [self.models.index(name) for name in models]
-        return Evidence(self.losses[:, columns], tuple(models), self.series, self.block, self.horizons)
+        return Evidence(
+            self.losses[:, columns], tuple(models), self.series, self.block, self.share, self.chosen[:, columns]
+        )
 
     def means(self) -> FloatArray:
-        """Mean loss of each model, (model,); series count alike."""
-        means: FloatArray = group_means(self.losses, self.series).mean(axis=0)
-        return means
+        """Mean loss of each model over its own origins, (model,); series count alike."""
+        columns = [(column[~np.isnan(column)], self.series[~np.isnan(column)]) for column in self.losses.T]
+        means = [group_means(losses[:, None], of).mean() if len(losses) else np.nan for losses, of in columns]
+        return np.array(means, dtype=np.float64)
 
-    def block_means(self) -> FloatArray:
-        """Mean loss of each model in each block, (block, model)."""
-        return group_means(self.losses, self.block)
+    def ratios(self, anchor: str) -> tuple[FloatArray, FloatArray]:
+        """Logarithm of each model's mean loss over the anchor's on the same origins, and how many horizons these are.
+
+        What a model was chosen by flatters it, by about a standard error of the mean log ratio, which it is charged.
+        Both (model,); 0 and 0 where there is nothing to compare.
+        """
+        pairs = [self.of([anchor, name]) for name in self.models]
+        logs, counts = zip(*(pair._against_first() for pair in pairs), strict=True)
+        return np.array(logs), np.array(counts)
+
+    def _against_first(self) -> tuple[float, float]:
+        known = ~np.isnan(self.losses).any(axis=1)
+        total, horizons = 0.0, 0.0
+        for chosen in (False, True):
+            rows = known & (self.chosen.any(axis=1) == chosen)
+            blocks = self.block_ratios(rows) if chosen else np.zeros(_LEAST_BLOCKS)
+            if not rows.any() or len(blocks) < _LEAST_BLOCKS:
+                continue
+            first, own = group_means(self.losses[rows], self.series[rows]).mean(axis=0)
+            n = float(self.share[rows].sum())
+            charged = float(blocks.std(ddof=1)) / np.sqrt(n) if chosen else 0.0
+            total += n * (_log(own, first) + charged)
+            horizons += n
+        return (total / horizons, horizons) if horizons else (0.0, 0.0)
+
+    def block_ratios(self, rows: BoolArray | None = None) -> FloatArray:
+        """Logarithm of the second model's mean loss over the first's in each block where both are known, (block,)."""
+        rows = np.ones(len(self.losses), dtype=np.bool_) if rows is None else rows
+        means = group_means(self.losses[rows], self.block[rows])  # (block, 2)
+        floor = _ROUNDING * max(float(means.max(initial=0.0)), 1e-300)
+        logs: FloatArray = np.log(np.maximum(means, floor))
+        return logs[:, 1] - logs[:, 0]
 
 
-def evidence_of(*backtests: Backtest | None) -> Evidence | None:
-    """Gather the losses of the models that failed in none of some backtests; None without an observed target."""
-    given = [backtest for backtest in backtests if backtest is not None and len(backtest.known)]
-    if not given:
-        return None
-    models = [name for name in _models(given[0]) if all(name in _models(backtest) for backtest in given)]
+def _log(own: float, first: float) -> float:
+    """Logarithm of a ratio of losses, bounded where one of them is nothing."""
+    floor = _ROUNDING * max(own, first, 1e-300)
+    return float(np.log(max(own, floor) / max(first, floor)))
+
+
+def evidence_of(*backtests: Backtest | None, choosing: Collection[str] = ()) -> Evidence | None:
+    """Gather the losses of all models in some backtests; None without an observed target.
+
+    Models `choosing` have chosen something by their errors on the validation split. One that is missing from a split,
+    or failed there, has no losses of it.
+    """
+    given = [backtest for backtest in backtests if backtest is not None and len(backtest.results)]
+    models = list(dict.fromkeys(name for backtest in given for name in _models(backtest)))
     if not models:
         return None
-    losses, series, blocks, horizons, first = [], [], [], 0.0, 0
+    losses, series, blocks, shares, chosen, first = [], [], [], [], [], 0
     for backtest in given:
         of_series, overlap = series_of(backtest), max(horizon_overlap(backtest.results), 1)
         starts = np.flatnonzero(np.diff(of_series, prepend=-1))  # origins of one series follow one another
@@ -66,14 +117,32 @@ def evidence_of(*backtests: Backtest | None) -> Evidence | None:
         place = np.arange(len(of_series)) - np.repeat(starts, counts)
         block = first + np.cumsum(place % overlap == 0) - 1
         first = int(block[-1]) + 1
-        horizons += float(((counts + overlap - 1) / overlap).sum())
-        losses.append(losses_of(backtest, models))
+        has = _models(backtest)
+        table = np.full((len(of_series), len(models)), np.nan)
+        table[:, [models.index(name) for name in has]] = losses_of(backtest, has)
+        losses.append(table)
         series.append(of_series)
         blocks.append(block)
+        shares.append(np.repeat((counts + overlap - 1) / overlap / counts, counts))
+        by_it = [backtest.part == "validation" and name in choosing for name in models]
+        chosen.append(np.tile(by_it, (len(of_series), 1)))
     all_losses = np.concatenate(losses)
-    if np.isnan(all_losses).any(axis=1).all():
+    if np.isnan(all_losses).all():
         return None
-    return Evidence(all_losses, tuple(models), np.concatenate(series), np.concatenate(blocks), horizons)
+    return Evidence(
+        all_losses,
+        tuple(models),
+        np.concatenate(series),
+        np.concatenate(blocks),
+        np.concatenate(shares),
+        np.concatenate(chosen),
+    )
+
+
+def horizons_of(backtest: Backtest) -> float:
+    """Effective number of horizons of a split: origins whose horizons overlap repeat each other."""
+    overlap, counts = max(horizon_overlap(backtest.results), 1), np.bincount(series_of(backtest))
+    return float(((counts[counts > 0] + overlap - 1) / overlap).sum())
 
 
 def _models(backtest: Backtest) -> list[str]:

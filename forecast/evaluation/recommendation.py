@@ -1,17 +1,20 @@
 """Which forecast to use: the model with the least expected error, how far off it is, and how sure that is.
 
-Evidence are the rolling origins of validation and calibration split, on which nothing was fitted, counted in whole
-horizons n. Of each model it says r, the logarithm of its mean error over that of an anchor, the pretrained network
-where it runs. A few horizons crown whatever was lucky there; hence r is shrunk towards m, what is known of models of
-its kind at so many rows, which counts for k horizons:
+Evidence are rolling origins before the test, counted in whole horizons n: those of calibration split, of validation
+split, where a model that chose something by its errors there is charged a standard error, and of the second half of the
+training split, forecast by fits on its first half. Of each model they say r, the logarithm of its mean error over that
+of an anchor, the pretrained network where it runs. A few horizons crown whatever was lucky there; hence r is shrunk
+towards m, what is known of models of its kind at so many rows, which counts for k horizons:
 
     expected = (n r + k m) / (n + k)
 
-The model with the least expected error is recommended, of equals the plainest; without any evidence m alone decides,
-so that there always is an answer. From ten horizons on it has to beat repeating the last value, or season, there by
-more than two standard errors, else that is recommended: what is best on a random walk is best by luck. m comes from
-the cold-start curves of docs/pretrained.md and from public collections of series, k from what errs least there
-(`benchmarks/recommendation.py`). The test split scores the recommendation and never makes it.
+m is known of two sorts of series: of those that have something to be forecast, by the number of rows, and of random
+walks, where nothing beats repeating the last value; it is the mean of both, weighted by how probable each sort is,
+given the ratio of a plain rule's error to the anchor's (Bayes' rule). The model with the least expected error is
+recommended, of equals the plainest, and the rule itself where no model is expected to beat it beyond doubt; without any
+evidence m alone decides, so that there always is an answer. m comes from the cold-start curves of docs/pretrained.md
+and from public collections of series, k from what errs least there (`benchmarks/recommendation.py`). The test split
+scores the recommendation and never makes it.
 """
 
 from __future__ import annotations
@@ -43,12 +46,19 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Kind
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
-    from forecast.series.panel import FloatArray, Panel
+    from forecast.series.panel import Panel
 
-PLAINEST_FIRST: tuple[Kind, ...] = (
+_Sort: TypeAlias = "Kind | Literal['repeating']"
+"""A kind of models of which something of its own is known; those that repeat the last value or season are one."""
+_CHOOSE_NOTHING = ("repeating", "naive", "pretrained")
+_REPEATING = ("naive", "seasonal_naive")
+
+PLAINEST_FIRST: tuple[_Sort, ...] = (
+    "repeating",
     "naive",
     "reference",
     "statistical",
+    "calendar",
     "scikit-learn",
     "pretrained",
     "network",
@@ -63,26 +73,45 @@ _SPREAD = 0.6
 _SPREAD_HORIZONS = 5.0
 _TIE = 0.005
 """Expected errors that differ by less than this share are equal."""
-_ENOUGH_HORIZONS, _SURENESS = 10.0, 2.0
-"""Horizons from which on a model has to beat a naive rule, and by how many standard errors."""
 _ALIKE = 1e-6
 """Errors that differ by less than this share are those of one model: float32 and float64 tell it apart."""
+_DOUBT = 0.2
+"""Share by which a model has to be expected to err less than the last value or season, were a walk certain."""
 _ROUNDING = 1e-9
 _NOMINAL = 0.9
-_MOST_ODDS = 50
+_MOST_ODDS, _EVEN = 50, 0.8
 
-_PRIORS: Mapping[Kind, tuple[tuple[int, float], ...]] = {
+_PRIORS: Mapping[_Sort, tuple[tuple[int, float], ...]] = {
     "network": ((16, 0.62), (36, 0.5), (60, 0.2), (200, 0.05), (500, -0.03), (5_000, -0.08)),
     "scikit-learn": ((16, 0.3), (60, 0.22), (200, 0.12), (1_000, 0.0)),
     "statistical": ((16, 0.02), (200, 0.06), (1_000, 0.12)),
+    "calendar": ((16, 0.0), (200, 0.1), (1_000, 0.12)),
     "reference": ((16, 0.3), (200, 0.25), (1_000, 0.1)),
+    "repeating": ((16, 0.35), (1_000, 0.4)),
     "naive": ((16, 0.35), (1_000, 0.4)),
     "pretrained": ((16, 0.0),),
 }
-"""By kind: rows of training, and the logarithm of the error over that of the pretrained network there."""
+"""By sort: rows of training, and the logarithm of the error over that of the pretrained network there."""
 
-_DIVERSITY = 0.02
-"""What is known of a combination: so much less than its members on average, times the chance that two differ."""
+_ON_A_WALK: Mapping[_Sort, float] = {
+    "network": 0.04,
+    "scikit-learn": 0.08,
+    "statistical": -0.02,
+    "calendar": 0.3,
+    "reference": 0.0,
+    "repeating": -0.03,
+    "naive": 0.08,
+    "pretrained": 0.0,
+}
+"""The same on random walks, whatever the number of rows."""
+
+_WALKS = 0.3
+"""How probable a random walk is before anything was seen of a series."""
+_PLAIN_MEAN, _PLAIN_SPREAD = 0.4, 0.5
+"""Of the logarithm of the plain rule's error over the pretrained network's, on series that are none."""
+_WALK_SPREAD = 0.03
+_PLAIN_NOISE, _PLAIN_HORIZONS = 0.25, 3.0
+"""Its standard deviation over single horizons where the data do not tell, and how many horizons that counts for."""
 
 Why: TypeAlias = Literal["measured", "known of its kind", "asked for", "nothing beats it"]
 
@@ -95,8 +124,8 @@ class Recommendation:
     ----------
     model : its name on the leaderboard
     why : "asked for" where the user said `recommend=...`; "known of its kind" where there was no origin to choose on;
-        "nothing beats it" of a naive rule that no model was shown to beat
-    horizons : whole horizons of validation and calibration that it was chosen on
+        "nothing beats it" of a rule that no model was shown to beat
+    horizons : whole horizons before the test that it was chosen on
     expected : by model, the logarithm of its expected error over the pretrained network's; the least is the best
     runner_up : the next best; None where there is no other
     odds : how many times likelier it is that the model errs less than the runner-up than more; below 1 where another
@@ -140,43 +169,43 @@ class Recommendation:
 
 
 def recommend(
-    backtests: tuple[Backtest | None, Backtest | None, Backtest],
+    backtests: tuple[Backtest | None, ...],
     panel: Panel,
     split: Split,
     problem: Problem,
     *,
+    expected: Mapping[str, float],
     by_model: pd.DataFrame,
     intervals: Intervals | None = None,
     weights: Mapping[str, float] | None = None,
     stride: int | None = None,
     asked: str | None = None,
 ) -> Recommendation | None:
-    """Recommend a model by the first two of the backtests of validation, calibration and test; None if all failed.
+    """Recommend the model that is `expected` to err least; None if all failed.
 
-    `by_model` are the scores on the test, `weights` those of the combination's members; `asked` is the model that the
-    user wants, whatever is expected.
+    `backtests` are those of the splits before the test, and that of the test, `by_model` the scores on it, `weights`
+    those of the combination's members; `asked` is the model that the user wants, whatever is expected.
     """
-    validation, calibration, test = backtests
-    kinds = kinds_of(test)
-    if not kinds:
+    *before, test = backtests
+    if test is None or not expected:
         return None
-    evidence, rows = evidence_of(validation, calibration), int(split.train.sum())
-    expected = expected_errors(evidence, kinds, rows, weights)
-    chosen = choose(expected, kinds)
-    rule = plain_rule(evidence, kinds, chosen, weights) if asked is None else None
-    model = asked if asked in expected else rule or chosen
-    others = [name for name in expected if name != model] if rule is None else []
+    kinds = kinds_of(test)
+    evidence = evidence_before(before, kinds)
+    best, rule = choose(expected, kinds), plain_rule(expected, kinds, walk_probability(evidence, kinds))
+    rule = None if rule == best else rule
+    model = asked if asked is not None and asked in expected else rule or best
+    others = [name for name in expected if name != model] if model != rule else []
     runner_up = min(others, key=lambda name: expected[name], default=None)
-    every = evidence_of(validation, calibration, test)
-    with_test = choose(expected_errors(every, kinds, rows, weights), kinds)
-    with_test = plain_rule(every, kinds, with_test, weights) or with_test
+    rows, every = int(split.train.sum()), evidence_before(backtests, kinds)
+    with_test = expected_errors(every, kinds, rows, expected.get(COMBINATION))
+    turned = plain_rule(with_test, kinds, walk_probability(every, kinds)) or choose(with_test, kinds)
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     scored = intervals is not None and model in intervals.scores.index
     advice = Recommendation(
         model=model,
-        why="asked for" if model == asked else _why(evidence, rule),
+        why="asked for" if model == asked else _why(evidence, plain=model == rule),
         horizons=evidence.horizons if evidence else 0.0,
-        expected=expected,
+        expected=dict(expected),
         runner_up=runner_up,
         odds=odds_between(evidence, expected, model, runner_up) if runner_up else math.nan,
         error=float(by_model["mae"][model]) if "mae" in by_model else math.nan,
@@ -186,91 +215,128 @@ def recommend(
         nominal=_NOMINAL,
         covered=float(intervals.scores["coverage_90"][model]) if scored and intervals else math.nan,
         coverage=intervals.sentences[model] if scored and intervals else "",
-        turned=with_test if with_test != model and asked is None else None,
+        turned=turned if turned != model and asked is None else None,
         weights=dict(weights or {}) if model == COMBINATION else {},
     )
-    on = _few_rows(test, problem.horizon)
-    sentence = _sentence(advice, kinds, panel, by_model, on)
+    sentence = _sentence(advice, kinds, panel, by_model, _few_rows(test, problem.horizon))
     return replace(advice, sentence=sentence, second=_second(advice, kinds, by_model))
 
 
 # The choice
 
 
-def kinds_of(backtest: Backtest) -> dict[str, Kind]:
-    """Kinds of the models that did not fail; the pretrained network is one of its own, also as the job's network."""
+def kinds_of(backtest: Backtest) -> dict[str, _Sort]:
+    """Sorts of the models that did not fail; the pretrained network is one of its own, also as the job's network."""
     lender = lender_of(backtest)
+    sorts: dict[str, _Sort] = {}
+    for name in _REPEATING:
+        sorts[name] = "repeating"
+    if lender is not None:
+        sorts[lender] = "pretrained"
     return {
-        attempt.name: "pretrained" if attempt.name == lender else attempt.kind
+        attempt.name: sorts.get(attempt.name, attempt.kind)
         for attempt in backtest.attempts
         if attempt.name not in backtest.failures
     }
 
 
-def expected_errors(
-    evidence: Evidence | None, kinds: Mapping[str, Kind], rows: int, weights: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """Logarithm of each model's expected error; that of the anchor is what is known of its kind.
+def evidence_before(backtests: Sequence[Backtest | None], kinds: Mapping[str, _Sort]) -> Evidence | None:
+    """Gather what the splits say of the models; all but rules and the pretrained network chose on the validation split.
 
-    `rows` is how many rows there are to train on, `weights` are those of the combination's members. Without evidence
-    what is known of the kinds is all that there is.
+    Where probabilities are forecast there is no other split before the test, and nothing is charged.
     """
-    known = {name: known_of(kind, rows) for name, kind in kinds.items() if kind != "combination"}
-    if weights and COMBINATION in kinds:
-        prior = np.array([known[name] for name in weights])
-        known[COMBINATION] = combined_prior(np.array([*weights.values()]), prior)
-    if evidence is None:
+    values = [one for one in backtests if one is not None and not one.question.forecasts_probabilities]
+    choosing = [name for name, kind in kinds.items() if kind not in _CHOOSE_NOTHING] if values else []
+    return evidence_of(*backtests, choosing=choosing)
+
+
+def expected_errors(
+    evidence: Evidence | None, kinds: Mapping[str, _Sort], rows: int, combination: float | None = None
+) -> dict[str, float]:
+    """Logarithm of the expected error of each model; that of the anchor is what is known of it.
+
+    `rows` is how many rows there are to train on, `combination` what is known of one; None leaves it out. Without
+    evidence what is known is all that there is.
+    """
+    walk = walk_probability(evidence, kinds)
+    known = {
+        name: walk * _ON_A_WALK[kind] + (1 - walk) * known_of(kind, rows)
+        for name, kind in kinds.items()
+        if kind != "combination"
+    }
+    if combination is not None and COMBINATION in kinds:
+        known[COMBINATION] = combination
+    if evidence is None or not (seen := [name for name in evidence.models if name in known]):
         return known
-    evidence = evidence.of([name for name in known if name in evidence.models])
-    means = evidence.means()
-    logs = np.log(np.maximum(means, _ROUNDING * max(float(means.max()), 1e-300)))
-    anchor = min(evidence.models, key=lambda name: (kinds[name] != "pretrained", PLAINEST_FIRST.index(kinds[name])))
-    measured = logs - logs[evidence.models.index(anchor)] + known[anchor]  # r
-    n, k = evidence.horizons, PRIOR_HORIZONS
-    prior = np.array([known[_plainest_alike(name, evidence.models, means, kinds)] for name in evidence.models])
-    expected = (n * measured + k * prior) / (n + k)
-    return dict(zip(evidence.models, expected.tolist(), strict=True))
+    evidence = evidence.of(seen)
+    anchor = min(seen, key=lambda name: (kinds[name] != "pretrained", PLAINEST_FIRST.index(kinds[name])))
+    logs, counts = evidence.ratios(anchor)
+    k, expected = PRIOR_HORIZONS, dict(known)
+    for name, r, n in zip(seen, logs.tolist(), counts.tolist(), strict=True):
+        prior = known[_plainest_alike(name, evidence, kinds)]
+        expected[name] = (n * (r + known[anchor]) + k * prior) / (n + k)
+    return expected
 
 
-def _plainest_alike(name: str, models: Sequence[str], means: FloatArray, kinds: Mapping[str, Kind]) -> str:
+def walk_probability(evidence: Evidence | None, kinds: Mapping[str, _Sort]) -> float:
+    """How probable it is that nothing beats the last value, from how a naive rule does against the pretrained network.
+
+    Without that one it is the best of the others that the rule is held against.
+    """
+    models = evidence.models if evidence else ()
+    rules = [name for name in models if kinds.get(name) == "repeating"]
+    others = [name for name in models if name in kinds and kinds[name] not in {"repeating", "naive", "combination"}]
+    if evidence is None or not rules or not others:
+        return _WALKS
+    means = dict(zip(evidence.models, evidence.means().tolist(), strict=True))
+    rule = min(rules, key=lambda name: means[name])
+    other = min(others, key=lambda name: (kinds[name] != "pretrained", means[name]))
+    pair = evidence.of([other, rule])
+    (_, r), (_, n) = pair.ratios(other)
+    if n == 0:
+        return _WALKS
+    blocks = pair.block_ratios()
+    noise = _PLAIN_HORIZONS * _PLAIN_NOISE**2 + len(blocks) * float(np.var(blocks))
+    noise /= n * (_PLAIN_HORIZONS + len(blocks))  # variance of r about its mean
+    walk = _WALKS * _normal(r, _ON_A_WALK["repeating"], noise + _WALK_SPREAD**2)
+    other_sort = (1 - _WALKS) * _normal(r, _PLAIN_MEAN, noise + _PLAIN_SPREAD**2)
+    return float(walk / max(walk + other_sort, 1e-300))
+
+
+def _normal(value: float, mean: float, variance: float) -> float:
+    """Density of a normal distribution, but for a constant."""
+    return math.exp(-0.5 * (value - mean) ** 2 / variance) / math.sqrt(variance)
+
+
+def _plainest_alike(name: str, evidence: Evidence, kinds: Mapping[str, _Sort]) -> str:
     """Return the plainest model that errs just as this one: a network that stayed untrained is its reference."""
-    at = means[models.index(name)]
-    alike = [other for other, mean in zip(models, means, strict=True) if abs(mean - at) <= _ALIKE * at]
-    return min(alike, key=lambda other: PLAINEST_FIRST.index(kinds[other]))
+    own = evidence.losses[:, evidence.models.index(name)]
+    apart = np.abs(evidence.losses - own[:, None])  # NaN where one of the two is not known
+    both = ~np.isnan(apart)
+    same = both.any(axis=0) & ~(both & (apart > _ALIKE * np.abs(own)[:, None])).any(axis=0)
+    alike = [evidence.models[i] for i in np.flatnonzero(same)]
+    return min(alike, key=lambda other: PLAINEST_FIRST.index(kinds[other]), default=name)
 
 
-def choose(expected: Mapping[str, float], kinds: Mapping[str, Kind]) -> str:
+def choose(expected: Mapping[str, float], kinds: Mapping[str, _Sort]) -> str:
     """Return the model with the least expected error, of equals the plainest."""
     least = min(expected.values())
     equals = [name for name, value in expected.items() if value <= least + _TIE]
     return min(equals, key=lambda name: (PLAINEST_FIRST.index(kinds[name]), expected[name]))
 
 
-def plain_rule(
-    evidence: Evidence | None, kinds: Mapping[str, Kind], model: str, weights: Mapping[str, float] | None = None
-) -> str | None:
-    """Return the naive rule that a model does not beat beyond doubt, where there is evidence enough to demand it.
+def plain_rule(expected: Mapping[str, float], kinds: Mapping[str, _Sort], walk: float) -> str | None:
+    """Return the rule that repeats the last value or season where no model is expected to beat it beyond doubt.
 
-    Of a combination, whose `weights` were chosen on this very evidence, a member has to beat it.
+    The more probable a random walk is (`walk`), the more is asked for: what is best on one is best by luck.
     """
-    rules = [name for name in (evidence.models if evidence else ()) if kinds[name] == "naive"]
-    if evidence is None or evidence.horizons < _ENOUGH_HORIZONS or model not in evidence.models or not rules:
-        return None
-    means = evidence.means()
-    rule = min(rules, key=lambda name: means[evidence.models.index(name)])
-    members = [*(weights or {})] if kinds[model] == COMBINATION else [model]
-    return None if rule == model or any(_beats(evidence, member, rule) for member in members) else rule
+    rules = [name for name in expected if kinds[name] == "repeating"]
+    rule = min(rules, key=lambda name: expected[name], default=None)
+    return rule if rule and expected[rule] <= min(expected.values()) + _DOUBT * walk else None
 
 
-def _beats(evidence: Evidence, model: str, rule: str) -> bool:
-    blocks = evidence.of([rule, model]).block_means()  # (block, 2)
-    gains = -np.diff(np.log(np.maximum(blocks, _ROUNDING * max(float(blocks.max()), 1e-300))), axis=1)[:, 0]
-    error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
-    return float(gains.mean()) > _SURENESS * error
-
-
-def _why(evidence: Evidence | None, rule: str | None) -> Why:
-    if rule is not None:
+def _why(evidence: Evidence | None, *, plain: bool) -> Why:
+    if plain and evidence:
         return "nothing beats it"
     return "measured" if evidence else "known of its kind"
 
@@ -284,21 +350,15 @@ def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model
     series.
     """
     n, v = 0.0, _SPREAD**2
-    if evidence is not None:
-        blocks = evidence.of([model, other]).block_means()  # (block, 2)
-        logs = np.log(np.maximum(blocks, _ROUNDING * max(float(blocks.max()), 1e-300)))
-        n = evidence.horizons
-        v = (_SPREAD_HORIZONS * v + n * float(np.var(logs[:, 0] - logs[:, 1]))) / (_SPREAD_HORIZONS + n)
+    if evidence is not None and {model, other} <= set(evidence.models):
+        blocks = evidence.of([model, other]).block_ratios()
+        n = float(len(blocks))
+        v = (_SPREAD_HORIZONS * v + n * float(np.var(blocks) if len(blocks) else 0.0)) / (_SPREAD_HORIZONS + n)
     probability = float(special.ndtr((expected[other] - expected[model]) / math.sqrt(2 * v / (n + 1))))
     return probability / max(1 - probability, 1e-9)
 
 
-def combined_prior(weights: FloatArray, prior: FloatArray) -> float:
-    """What is known of a combination: the weighted mean of what is known of its members, and less for their number."""
-    return float(weights @ prior - _DIVERSITY * (1 - weights @ weights))
-
-
-def known_of(kind: Kind, rows: int) -> float:
+def known_of(kind: _Sort, rows: int) -> float:
     """What is known of a kind at a number of rows: the logarithm of its error over the pretrained network's.
 
     >>> known_of("pretrained", 40), round(known_of("network", 36), 2), round(known_of("network", 1_000_000), 2)
@@ -371,7 +431,7 @@ def _few_rows(test: Backtest, horizon: int) -> str:
 
 
 def _sentence(
-    advice: Recommendation, kinds: Mapping[str, Kind], panel: Panel, by_model: pd.DataFrame, on: str = ""
+    advice: Recommendation, kinds: Mapping[str, _Sort], panel: Panel, by_model: pd.DataFrame, on: str = ""
 ) -> str:
     """Say what to use, how far off it is, how much better than the plain rule, and how sure that is.
 
@@ -408,15 +468,15 @@ def _gain_in_words(advice: Recommendation) -> str:
     return f"{size} {'less' if advice.gain > 0 else 'more'} than {rule}"
 
 
-def _how_sure(advice: Recommendation, kinds: Mapping[str, Kind]) -> str:
+def _how_sure(advice: Recommendation, kinds: Mapping[str, _Sort]) -> str:
     if advice.why == "nothing beats it":
-        return f"in {advice.horizons:.0f} horizons nothing was shown to beat it"
+        return "nothing was shown to beat it on data like these"
     if advice.runner_up is None:
         return "there is no other to compare it with"
     other = _called(advice.runner_up, kinds)
     if advice.why == "known of its kind":
         return f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
-    against = advice.odds < 1
+    against = advice.odds < _EVEN
     odds = 1 / max(advice.odds, 1e-9) if against else advice.odds
     which = f"{other} beats it" if against else f"it beats {other}"
     return f"{_odds_in_words(odds)} that {which} on data like these"
@@ -437,20 +497,20 @@ def _odds_in_words(odds: float) -> str:
     return f"about {round(odds) if odds < 20 else round(odds, -1):.0f} to 1"
 
 
-def _second(advice: Recommendation, kinds: Mapping[str, Kind], by_model: pd.DataFrame) -> str:
+def _second(advice: Recommendation, kinds: Mapping[str, _Sort], by_model: pd.DataFrame) -> str:
     """Say that the test, had it counted, would have changed the choice."""
     if advice.turned is None:
         return ""
     metric = "mae" if "mae" in by_model else next(iter(by_model))
-    before, now = (number(float(by_model[metric][name])) for name in (advice.turned, advice.model))
-    errors = f"{before} off against {now}" if metric == "mae" else f"{metric_label(str(metric))} {before} against {now}"
+    here, there = (number(float(by_model[metric][name])) for name in (advice.turned, advice.model))
+    errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(str(metric))} {here} against {there}"
     return (
         f"the test, which had no say in this, has changed its mind: with it {_called(advice.turned, kinds)} would be "
         f"chosen ({errors} there)"
     )
 
 
-def _called(model: str, kinds: Mapping[str, Kind]) -> str:
+def _called(model: str, kinds: Mapping[str, _Sort]) -> str:
     """Name a model in a sentence: a reference is the network untrained."""
     return f"the untrained {model}" if kinds.get(model) == "reference" and model != BASE_RATE else model
 

@@ -70,7 +70,7 @@ class CalendarRegression:
 
     name: str
     plan: Plan | None = None
-    kind: Kind = "statistical"
+    kind: Kind = "calendar"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedCalendarRegression:
         """Fit each series on its training split; the validation split chooses the plan."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-Kind: TypeAlias = Literal["network", "reference", "naive", "scikit-learn", "statistical", "pretrained", "combination"]
+Kind: TypeAlias = Literal[
+    "network", "reference", "naive", "scikit-learn", "statistical", "calendar", "pretrained", "combination"
+]
 
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)

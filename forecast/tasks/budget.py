@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
     from forecast.tasks.settings import JobSettings
 
-_TRAINING, _FITS, _ALL = 0.3, 0.6, 0.93
-"""Shares of the limit: of training all networks, of all fits before the test, of everything but the report."""
+_TRAINING, _FITS, _FORECASTS = 0.3, 0.55, 0.75
+"""Shares of the time between start and report: of training all networks, until the last fit, the last forecast."""
+_LEAST_RESERVE = 0.1
+"""Share of the limit that is kept for the report, at least; as long as the start took, if that is more."""
 _STATISTICAL = 0.05
+_LEAST_S = 0.01
 _NAMED = 8
 _BASE_S, _EACH_S = 9.0, 0.7
 """Seconds that imports, backtest and report take, and those that a baseline takes at least."""
@@ -32,30 +35,65 @@ _SMOOTHED_A_SECOND = 2_500
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds that a run may take, from when it began; None: no limit."""
+    """Seconds that a run may take, from when it began; None: no limit.
+
+    Writing the report and ending takes about as long as starting did, on whatever machine, since both are mostly
+    imports and one thread; so much is kept for it. The rest is shared by fits, forecasts, and fits on all rows.
+
+    Attributes
+    ----------
+    began, started : when the run began, and when its data were read and all was loaded; by `time.perf_counter`
+
+    """
 
     limit_s: float | None
     began: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def work_ends(self) -> float | None:
+        """When the report is begun, by `time.perf_counter`."""
+        if self.limit_s is None:
+            return None
+        reserve = max(self.started - self.began, _LEAST_RESERVE * self.limit_s)
+        return max(self.began + self.limit_s - reserve, self.started)
+
+    def _at(self, share: float) -> float | None:
+        ends = self.work_ends
+        return None if ends is None else self.started + share * (ends - self.started)
 
     @property
     def fits_end(self) -> float | None:
-        """When no further baseline is begun, by `time.perf_counter`."""
-        return None if self.limit_s is None else self.began + _FITS * self.limit_s
+        """When no further baseline is begun."""
+        return self._at(_FITS)
+
+    @property
+    def forecasts_end(self) -> float | None:
+        """When no further baseline forecasts, and none is fitted again as the origins go on."""
+        return self._at(_FORECASTS)
+
+    @property
+    def working_s(self) -> float | None:
+        """Seconds between start and report; None: no limit."""
+        ends = self.work_ends
+        return None if ends is None else ends - self.started
 
     def has(self, seconds: float) -> bool:
         """Whether there are so many seconds left, beside those of the report."""
-        return self.limit_s is None or time.perf_counter() + seconds - self.began <= _ALL * self.limit_s
+        ends = self.work_ends
+        return ends is None or time.perf_counter() + seconds <= ends
 
 
-def within_limit(job: JobSettings) -> JobSettings:
-    """Bound the training of each network and the search of each statistical model by their shares of the limit."""
-    if job.time_limit_s is None:
+def within_limit(job: JobSettings, seconds: float | None) -> JobSettings:
+    """Bound the training of each network and the search of each statistical model by their shares of some seconds."""
+    if seconds is None:
         return job
     networks = job.ensemble + sum(settings.method == "network" for settings in job.baseline.values())
-    each = _TRAINING * job.time_limit_s / networks
+    each = max(_TRAINING * seconds / networks, _LEAST_S)
     training = job.training.model_copy(update={"time_limit_s": min(job.training.time_limit_s or each, each)})
+    most = max(_STATISTICAL * seconds, _LEAST_S)
     baselines = {
-        name: settings.model_copy(update={"time_limit_s": min(settings.time_limit_s, _STATISTICAL * job.time_limit_s)})
+        name: settings.model_copy(update={"time_limit_s": min(settings.time_limit_s, most)})
         if isinstance(settings, StatisticalSettings)
         else settings
         for name, settings in job.baseline.items()

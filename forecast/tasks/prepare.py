@@ -95,7 +95,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     job, source = _with_model(job, source, shortened=shortened)
     job = _on_calendar(job, source)
     check_recommended(job)
-    job = within_limit(job)
+    job = within_limit(job, job.time_limit_s)
     source = _with_calendar(job, source)
     series_number(source.panel.ids, job.report.series)  # fails now, and not after the training
     check_known_ahead(source.panel, job.horizon)

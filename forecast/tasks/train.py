@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,7 @@ from forecast.runs.folder import new_folder
 from forecast.runs.readable import workbook_note
 from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
 from forecast.runs.unfinished import read_started, write_started
-from forecast.tasks.budget import Budget, plan
+from forecast.tasks.budget import Budget, plan, within_limit
 from forecast.tasks.candidates import forecasters, network, raise_failure
 from forecast.tasks.continuation import sample
 from forecast.tasks.explain import anomalies, effects
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 _INTERVALS = (
     "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
     "calibration and test split make them{lent}"
+)
+_NOT_LOOKED_FOR = (
+    "no time was left to say what each thing does and which rows were not expected, and for pictures (`time_limit_s`)"
 )
 _LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
@@ -102,12 +106,14 @@ def train(
     resumed: bool = False,
     own: Sequence[Forecaster] = (),
     command: Sequence[str] = (),
+    began: float | None = None,
 ) -> TrainResult:
     """Train, backtest, judge, forecast, and leave a run folder; it prints to `console` (None: the terminal).
 
     `source` is what `load_source(job.data)` gave, where it was read before. `resumed`: go on with what an earlier
     process left of the run of this folder (`forecast.runs.unfinished`); the outcome is the same to the last bit.
-    `own` are more forecasters to compare; `command` is what was said on the command line, for the record.
+    `own` are more forecasters to compare; `command` is what was said on the command line, for the record; `began`, by
+    `time.perf_counter`, is from when on `time_limit_s` counts (None: now).
 
     Raises
     ------
@@ -116,13 +122,15 @@ def train(
 
     """
     console = console or Console(highlight=False)
-    budget = Budget(job.time_limit_s)
+    began = time.perf_counter() if began is None else began
     with new_folder(folder, resumed=resumed) as draft:
         source = source or load_source(job.data)
         checkpoint, went_on = _checkpoint(job, source, draft.staging, resumed=resumed)
         draft.on_failure.append(checkpoint.write)
         prepared = prepare(job, source)
-        job = prepared.job
+        budget = Budget(job.time_limit_s, began)
+        job = within_limit(prepared.job, budget.working_s)
+        prepared = replace(prepared, job=job)
         say(console, [*_introduction(prepared), *went_on])
         name = "/".join(draft.final.parts[-2:])
         with (
@@ -130,14 +138,16 @@ def train(
             working(console, job.training.max_epochs, tracker.epoch) as work,
         ):
             fits = fit(prepared, work, checkpoint, own, budget)
-            evaluation = judge(prepared, fits, work)
+            evaluation = judge(prepared, fits, work, budget)
             final = refit(prepared, evaluation, work, budget)
             tracker.scores(evaluation.leaderboard)
-            finished = finish(prepared, evaluation, final, (*went_on, *checkpoint.notes, *tracker.notes))
+            further = (*went_on, *checkpoint.notes, *tracker.notes)
+            finished = finish(prepared, evaluation, final, further, budget)
             finished = replace(finished, command=tuple(command))
             work.stage("write", "the report")
             write_tables(finished, draft.staging)
-            write_page(finished, job.report, draft.staging, draft.final)
+            shown = job.report if budget.has(0.0) else job.report.model_copy(update={"png": False})
+            write_page(finished, shown, draft.staging, draft.final)
             complete(finished, draft.staging)
             tracker.artefacts(draft.staging / files.REPORT, draft.staging / files.LEADERBOARD)
     say(console, dict.fromkeys([*finished.notes, *tracker.notes]))
@@ -218,7 +228,7 @@ def fit(
     return fits
 
 
-def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
+def judge(prepared: Prepared, fits: Fits, work: Work, budget: Budget | None = None) -> Evaluation:
     """Choose the baseline to beat on validation and evaluate all on the test split."""
     task = prepared.task
     return evaluate(
@@ -228,12 +238,19 @@ def judge(prepared: Prepared, fits: Fits, work: Work) -> Evaluation:
         task.problem,
         prepared.job.backtest,
         recommended=prepared.job.recommend,
+        until=None if budget is None else budget.forecasts_end,
         on_progress=work.stage,
     )
 
 
-def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_notes: Iterable[str] = ()) -> Finished:
-    """Bring together what is written and shown."""
+def finish(
+    prepared: Prepared,
+    evaluation: Evaluation,
+    final: Final,
+    further_notes: Iterable[str] = (),
+    budget: Budget | None = None,
+) -> Finished:
+    """Bring together what is written and shown; where the time is over, without effects, anomalies and gradients."""
     job, name = prepared.job, prepared.job.model.name
     if evaluation.verdict is None or evaluation.recommendation is None:
         raise RuntimeError("a job without a network has no verdict")
@@ -247,7 +264,8 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         value_range=prepared.task.problem.value_range,
     )
     forecasts = pd.concat([table[["model", "unique_id", "y_hat"]] for table in (evaluation.test.results, after)])
-    odd, odd_note = anomalies(prepared, evaluation)
+    late = budget is not None and not budget.has(0.0)
+    odd, odd_note = (None, _NOT_LOOKED_FOR) if late else anomalies(prepared, evaluation)
     return Finished(
         settings=job.model_dump(mode="json"),
         source=prepared.source,
@@ -263,9 +281,9 @@ def finish(prepared: Prepared, evaluation: Evaluation, final: Final, further_not
         recommendation=evaluation.recommendation,
         verdict=evaluation.verdict.sentence,
         paths=_paths(prepared, final.fitted[name]),
-        effects=effects(prepared, evaluation),
+        effects=None if late else effects(prepared, evaluation),
         anomalies=odd,
-        gradients=_gradients(prepared, network_in(evaluation.test.fitted[name])),
+        gradients=None if late else _gradients(prepared, network_in(evaluation.test.fitted[name])),
         continuation=sample(network_in(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
         notes=(
             *prepared.notes,

@@ -15,44 +15,54 @@ from forecast.forecasters.combination import COMBINATION, combined
 from forecast.forecasters.interface import QUANTILES, Forecasts
 
 
-def slow_greedy(forecasts, y, cost, prior, horizons):
+def slow_greedy(errors, cost, expected, horizons):
     """Every candidate of every round from scratch, by loops."""
+    models = range(len(expected))
+    sizes = [sum(c * abs(row[m]) for row, c in zip(errors, cost, strict=True)) for m in models]
+    stretched = [[row[m] * np.exp(expected[m]) / sizes[m] for m in models] for row in errors]
 
-    def expected(chosen):
-        error = sum(
-            c * abs(np.mean([row[m] for m in chosen]) - target)
-            for row, target, c in zip(forecasts, y, cost, strict=True)
-        )
-        shares = [chosen.count(m) / len(chosen) for m in range(len(prior))]
-        known = sum(s * p for s, p in zip(shares, prior, strict=True)) - 0.02 * (1 - sum(s * s for s in shares))
-        return (horizons * np.log(error) + 15 * known) / (horizons + 15)
+    def value(chosen):
+        error = sum(c * abs(np.mean([row[m] for m in chosen])) for row, c in zip(stretched, cost, strict=True))
+        shares = [chosen.count(m) / len(chosen) for m in models]
+        known = sum(s * e for s, e in zip(shares, expected, strict=True)) - 0.12 * (1 - sum(s * s for s in shares))
+        return (horizons * np.log(error) + 8 * known) / (horizons + 8)
 
     chosen, best = [], None
     for _ in range(10):
-        chosen.append(min(range(len(prior)), key=lambda m: expected([*chosen, m])))
-        if best is None or expected(chosen) < best[0] - 1e-9:
-            best = expected(chosen), list(chosen)
-    return np.array([best[1].count(m) / len(best[1]) for m in range(len(prior))])
+        chosen.append(min(models, key=lambda m: value([*chosen, m])))
+        if best is None or value(chosen) < best[0] - 1e-3:
+            best = value(chosen), list(chosen)
+    return np.array([best[1].count(m) / len(best[1]) for m in models]), best[0]
 
 
 @pytest.mark.parametrize("horizons", [2.0, 30.0, 400.0])
 def test_the_weights_are_those_of_the_oracle(horizons):
     rng = np.random.default_rng(int(horizons))
-    y, cost = rng.normal(size=60), rng.uniform(0.5, 2.0, 60)
-    forecasts = y[:, None] + rng.normal(size=(60, 5)) * [0.5, 0.6, 0.7, 1.0, 3.0] + [0.3, -0.3, 0.0, 0.0, 0.0]
-    prior = np.array([0.3, 0.2, 0.0, 0.25, 0.0])
-    actual = greedy_weights(forecasts, y, cost, prior, horizons)
-    np.testing.assert_allclose(actual, slow_greedy(forecasts.tolist(), y.tolist(), cost, prior, horizons), atol=1e-12)
+    cost = rng.uniform(0.5, 2.0, 60)
+    errors = rng.normal(size=(60, 5)) * [0.5, 0.6, 0.7, 1.0, 3.0] + [0.3, -0.3, 0.0, 0.0, 0.0]
+    expected = np.array([0.05, 0.1, 0.0, 0.15, 0.2])
+    weights, value = greedy_weights(errors, cost, expected, horizons)
+    slow_weights, slow_value = slow_greedy(errors.tolist(), cost.tolist(), expected.tolist(), horizons)
+    np.testing.assert_allclose(weights, slow_weights, atol=1e-12)
+    assert value == pytest.approx(slow_value)
 
 
-def test_two_that_err_to_opposite_sides_are_combined_and_few_horizons_do_not_tell():
+def test_two_that_err_to_opposite_sides_are_combined_and_two_that_err_alike_are_not():
     rng = np.random.default_rng(0)
-    y = rng.normal(size=500)
-    forecasts = np.column_stack([y + 1.0, y - 1.0, y + 3 * rng.normal(size=500)]) + 0.1 * rng.normal(size=(500, 3))
-    prior, cost = np.array([0.0, 0.3, 0.3]), np.ones(500)
-    np.testing.assert_allclose(greedy_weights(forecasts, y, cost, prior, 100.0), [0.5, 0.5, 0.0])
-    small = 1.0 + 0.02 * forecasts  # all nearly alike: what is known decides
-    np.testing.assert_allclose(greedy_weights(small, np.zeros(500), cost, prior, 2.0), [1.0, 0.0, 0.0])
+    noise, cost, level = 0.1 * rng.normal(size=(500, 2)), np.ones(500), np.zeros(2)
+    weights, value = greedy_weights(noise + np.array([1.0, -1.0]), cost, level, 100.0)
+    np.testing.assert_allclose(weights, [0.5, 0.5])
+    assert value < -1
+    weights, value = greedy_weights(noise[:, [0, 0]], cost, np.array([0.0, 0.02]), 1000.0)
+    assert weights.tolist() == [1.0, 0.0], "one of them adds nothing to the other"
+    assert value == pytest.approx(0.0)
+
+
+def test_how_large_errors_are_is_as_expected_whatever_they_were_where_something_was_chosen():
+    rng = np.random.default_rng(1)
+    errors = rng.normal(size=(300, 2)) * [1.0, 0.01]  # the second was chosen by them
+    weights, _ = greedy_weights(errors, np.ones(300), np.array([0.0, 0.0]), 50.0)
+    np.testing.assert_allclose(weights, [0.5, 0.5], atol=0.1)
 
 
 def evaluated(*forecasters, lengths=(400, 300)):
@@ -63,28 +73,30 @@ def evaluated(*forecasters, lengths=(400, 300)):
 
 def test_the_combination_is_a_row_of_its_own_and_can_be_recommended():
     above, below = LastValue("above", "scikit-learn", bias=2.5), LastValue("below", "scikit-learn", bias=-2.5)
-    evaluation = evaluated(above, below)
-    assert evaluation.recommendation.model == COMBINATION
-    assert evaluation.recommendation.weights == {"above": 0.5, "below": 0.5}
+    found = evaluated(above, below)
+    assert found.recommendation.model == COMBINATION
+    assert found.recommendation.weights == {"above": 0.5, "below": 0.5}
     assert "use combination, the weighted mean of above (50 %) and below (50 %): typically" in (
-        evaluation.recommendation.sentence
+        found.recommendation.sentence
     )
-    rows = {name: part["y_hat"].to_numpy() for name, part in evaluation.test.results.groupby("model", observed=True)}
+    rows = {name: part["y_hat"].to_numpy() for name, part in found.test.results.groupby("model", observed=True)}
     np.testing.assert_allclose(rows[COMBINATION], (rows["above"] + rows["below"]) / 2)
-    assert evaluation.baseline != COMBINATION
-    assert any(note == "combination: the weighted mean of above (50 %) and below (50 %)" for note in evaluation.notes)
+    assert found.baseline != COMBINATION
+    assert any(note == "combination: the weighted mean of above (50 %) and below (50 %)" for note in found.notes)
 
 
 def test_one_that_is_best_by_itself_stays_alone():
-    evaluation = evaluated(LastValue(), LastValue("far", bias=9.0))
-    assert COMBINATION not in set(evaluation.leaderboard["model"])
-    assert evaluation.recommendation.model == "naive"
+    found = evaluated(LastValue(), LastValue("far", bias=9.0))
+    assert COMBINATION not in set(found.leaderboard["model"])
+    assert found.recommendation.model == "naive"
 
 
-def test_where_nothing_can_be_measured_a_few_have_equal_weights():
-    kinds = {"naive": "naive", "pretrained": "pretrained", "auto_ets": "statistical"}
-    assert combination_weights((None, None), kinds, 30) == {"pretrained": 0.5, "auto_ets": 0.5}
-    assert combination_weights((None, None), {"naive": "naive", "pretrained": "pretrained"}, 30) == {}
+def test_where_nothing_can_be_measured_those_that_are_expected_to_err_least_have_equal_weights():
+    expected = {"naive": 0.35, "pretrained": 0.0, "auto_ets": 0.0}
+    weights, value = combination_weights((None, None), expected)
+    assert weights == {"pretrained": 0.5, "auto_ets": 0.5}
+    assert value == pytest.approx(-0.06)
+    assert combination_weights((None, None), {"naive": 0.35, "pretrained": 0.0}) == ({}, 0.0)
 
 
 def test_quantiles_are_combined_as_quantiles_and_points_borrow_the_spread_of_the_others():

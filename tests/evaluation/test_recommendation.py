@@ -12,17 +12,25 @@ from toys import PROBLEM, LastValue, Raises, a_panel, a_split
 from forecast.evaluation.backtest import fit_all, forecast_calibration, forecast_validation
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
-from forecast.evaluation.recommendation import choose, expected_errors, odds_between, plain_rule
+from forecast.evaluation.recommendation import (
+    choose,
+    expected_errors,
+    known_of,
+    odds_between,
+    plain_rule,
+    walk_probability,
+)
 from forecast.questions.split import Split
 
-KINDS = {"naive": "naive", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}
+KINDS = {"naive": "repeating", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}
 
 
 def evidence(horizons, noise=0.0, **means):
     """Losses at so many origins whose horizons do not overlap."""
     scatter = 1 + noise * np.random.default_rng(1).standard_normal((horizons, len(means)))
     origin = np.arange(horizons)
-    return Evidence(scatter * np.array([*means.values()]), tuple(means), 0 * origin, origin, float(horizons))
+    chosen = np.zeros(scatter.shape, dtype=bool)
+    return Evidence(scatter * np.array([*means.values()]), tuple(means), 0 * origin, origin, origin * 0 + 1.0, chosen)
 
 
 def chosen(found, rows=100):
@@ -41,33 +49,71 @@ def test_without_evidence_what_is_known_of_the_kinds_decides():
 
 
 def test_the_expected_error_is_the_weighted_mean_of_what_was_measured_and_what_is_known():
-    evidence_found = evidence(24, naive=2.0, forest=1.1, pretrained=1.0, lstm=0.5)
-    nothing, much = expected_errors(None, KINDS, 100), expected_errors(evidence_found, KINDS, 100)
+    found = evidence(24, naive=2.0, forest=1.1, pretrained=1.0, lstm=0.5)
+    assert walk_probability(found, KINDS) < 1e-9
+    much = expected_errors(found, KINDS, 100)
     for name, measured in (("naive", math.log(2)), ("pretrained", 0.0), ("lstm", math.log(0.5))):
-        assert much[name] == pytest.approx((24 * measured + 15 * nothing[name]) / 39)
+        assert much[name] == pytest.approx((24 * measured + 15 * known_of(KINDS[name], 100)) / 39)
+
+
+def test_what_is_known_is_that_of_random_walks_as_far_as_it_may_be_one():
+    walks = evidence(60, 0.1, naive=1.0, forest=1.1, pretrained=1.04, lstm=1.05)
+    short = evidence(2, naive=1.0, forest=1.1, pretrained=1.04, lstm=1.05)
+    structured = evidence(60, 0.1, naive=1.5, forest=1.1, pretrained=1.0, lstm=1.05)
+    assert walk_probability(None, KINDS) == 0.3
+    assert 0.3 < walk_probability(short, KINDS) < walk_probability(walks, KINDS)
+    assert walk_probability(walks, KINDS) > 0.8
+    assert walk_probability(structured, KINDS) < 1e-6
+    rows = 5_000  # on which a network is expected to be ahead, but not of a walk
+    assert expected_errors(walks, KINDS, rows)["lstm"] > expected_errors(walks, KINDS, rows)["naive"]
+    without = {name: kind for name, kind in KINDS.items() if name != "pretrained"}
+    assert walk_probability(walks.of([*without]), without) > 0.8, "the best of the others stands in for it"
+
+
+def test_errors_by_which_something_was_chosen_are_charged_and_too_few_of_them_do_not_count():
+    rng = np.random.default_rng(2)
+    losses = np.column_stack([np.ones(40), rng.lognormal(-0.1, 0.4, 40)])
+    origin = np.arange(40)
+    chosen = np.column_stack([np.zeros(40, dtype=bool), origin < 16])
+    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(40), chosen)
+    logs, counts = found.ratios("pretrained")
+    charged = np.log(losses[:16, 1]).std(ddof=1) / 4
+    expected = (16 * (np.log(losses[:16, 1].mean()) + charged) + 24 * np.log(losses[16:, 1].mean())) / 40
+    np.testing.assert_allclose(logs, [0.0, expected])
+    assert counts.tolist() == [40, 40]
+    few = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin // 8, np.full(40, 1 / 8), chosen)
+    logs, counts = few.ratios("pretrained")
+    np.testing.assert_allclose(logs, [0.0, np.log(losses[16:, 1].mean())])
+    assert counts.tolist() == [5, 3]
+
+
+def test_a_model_that_was_not_asked_somewhere_is_compared_where_it_was():
+    losses = np.array([[1.0, np.nan], [3.0, 6.0], [1.0, 1.0]])
+    origin = np.arange(3)
+    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(3), np.zeros((3, 2), dtype=bool))
+    logs, counts = found.ratios("pretrained")
+    np.testing.assert_allclose(logs, [0.0, np.log(7 / 4)])
+    assert counts.tolist() == [3, 2]
+    np.testing.assert_allclose(found.means(), [5 / 3, 3.5])
 
 
 def test_a_network_that_stayed_untrained_is_no_network():
-    evidence_found = evidence(400, naive=1.0, forest=1.3, pretrained=1.1, lstm=1.0 + 1e-9)
+    found = evidence(400, naive=1.0, forest=1.3, pretrained=1.1, lstm=1.0 + 1e-9)
     assert expected_errors(None, KINDS, 5_000)["lstm"] < expected_errors(None, KINDS, 5_000)["naive"]
-    assert chosen(evidence_found, rows=5_000) == "naive"
+    assert chosen(found, rows=5_000) == "naive"
 
 
 def test_of_equals_the_plainest_is_recommended():
-    evidence_found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
-    assert chosen(evidence_found) == "naive"
+    found = evidence(10_000, naive=1.0, forest=1.0, pretrained=1.0, lstm=0.9999)
+    assert chosen(found) == "naive"
 
 
 def test_on_what_looks_like_a_random_walk_the_last_value_is_recommended():
-    rng = np.random.default_rng(0)
-    walk = rng.lognormal(0, 0.5, (30, 1)) * np.ones((1, 4))
-    lucky = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.05, 0.4, (30, 1))], axis=1)
-    better = np.concatenate([walk[:, :3], walk[:, 3:] * rng.lognormal(-0.3, 0.4, (30, 1))], axis=1)
-    origin, models = np.arange(30), ("naive", "forest", "pretrained", "lstm")
-    actual = [Evidence(losses, models, 0 * origin, origin, 30.0) for losses in (lucky, better)]
-    assert [plain_rule(one, KINDS, "lstm") for one in actual] == ["naive", None]
-    assert plain_rule(actual[0], KINDS, "naive") is None
-    assert plain_rule(replace(actual[0], horizons=9.0), KINDS, "lstm") is None, "too few to demand it"
+    expected = {"naive": 0.0, "forest": 0.1, "pretrained": -0.05, "lstm": -0.1}
+    assert plain_rule(expected, KINDS, walk=0.6) == "naive"
+    assert plain_rule(expected, KINDS, walk=0.4) is None, "the lead of the network is larger than the doubt"
+    assert plain_rule(expected | {"lstm": -0.5}, KINDS, walk=1.0) is None
+    assert plain_rule({"pretrained": 0.0}, KINDS, walk=1.0) is None
 
 
 def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatter():
@@ -87,14 +133,14 @@ def test_evidence_counts_horizons_and_weighs_series_alike():
     split = Split(*(np.array(steps) for steps in ([40, 30], [16, 12], [12, 8])))
     fits = fit_all([LastValue(), LastValue("far", bias=9.0)], panel, split, PROBLEM)
     backtests = [of(fits, panel, split, PROBLEM) for of in (forecast_validation, forecast_calibration)]
-    evidence = evidence_of(*backtests)
-    assert evidence.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
+    found = evidence_of(*backtests)
+    assert found.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
     means = []
     for i in range(2):
         rows = [b.results[(b.results.unique_id == f"s{i}") & (b.results.model == "far")] for b in backtests]
         errors = np.concatenate([np.abs(part.y - part.y_hat) for part in rows])
         means.append(errors.mean() / backtests[0].units[i])
-    assert evidence.means()[evidence.models.index("far")] == pytest.approx(np.mean(means))
+    assert found.means()[found.models.index("far")] == pytest.approx(np.mean(means))
 
 
 def recommended(forecasters, asked=None, panel=None):
@@ -104,18 +150,18 @@ def recommended(forecasters, asked=None, panel=None):
 
 
 def test_the_sentence_says_what_to_use_how_far_off_how_much_better_and_how_sure():
-    advice = recommended([LastValue("lstm", "network", bias=3.0), LastValue()])
-    use = advice.recommendation
-    error = advice.scores.by_model.loc["naive", "mae"]
+    found = recommended([LastValue("lstm", "network", bias=3.0), LastValue()])
+    use = found.recommendation
+    error = found.scores.by_model.loc["naive", "mae"]
     assert use.model == "naive"
     assert use.error == pytest.approx(error)
     assert use.gain == pytest.approx(0.0)
-    y = advice.test.results.query("model == 'naive'")["y"]
+    y = found.test.results.query("model == 'naive'")["y"]
     assert math.isnan(use.error_share) == bool((y < 0).any())
     assert use.sentence.startswith(f"use naive: typically {error:.2f} off, ")
     assert "as repeating the " in use.sentence
     assert use.sentence.endswith(" to 1 that it beats lstm on data like these")
-    assert advice.leaderboard.set_index("model")["recommended"].to_dict() == {"naive": True, "lstm": False}
+    assert found.leaderboard.set_index("model")["recommended"].to_dict() == {"naive": True, "lstm": False}
 
 
 def test_a_model_that_is_asked_for_is_recommended_and_the_sentence_says_so():
@@ -128,10 +174,10 @@ def test_a_model_that_is_asked_for_is_recommended_and_the_sentence_says_so():
 
 def test_one_that_was_asked_for_and_fails_is_not_recommended_and_a_note_says_why():
     broken = Raises(ValueError("infinite"), name="lstm")
-    advice = recommended([broken, LastValue()], asked="lstm")
-    assert advice.recommendation.model == "naive"
-    assert advice.recommendation.sentence.endswith("there is no other to compare it with")
-    assert any("`recommend=lstm` could not be followed" in note and "infinite" in note for note in advice.notes)
+    found = recommended([broken, LastValue()], asked="lstm")
+    assert found.recommendation.model == "naive"
+    assert found.recommendation.sentence.endswith("there is no other to compare it with")
+    assert any("`recommend=lstm` could not be followed" in note and "infinite" in note for note in found.notes)
     assert recommended([broken]).recommendation is None
 
 
@@ -143,8 +189,8 @@ def test_the_test_may_change_its_mind_and_never_the_choice():
 
     class Five(LastValue):
         def forecast(self, past, origins):
-            forecasts = super().forecast(past, origins)
-            return type(forecasts)(np.full_like(forecasts.y_hat, 5.0))
+            made = super().forecast(past, origins)
+            return type(made)(np.full_like(made.y_hat, 5.0))
 
     split = a_split(panel, validation=200, test=200)
     fits = fit_all([Five("five", "naive"), LastValue()], panel, split, PROBLEM)
@@ -157,6 +203,15 @@ def test_the_test_may_change_its_mind_and_never_the_choice():
 def test_a_split_without_validation_still_has_a_recommendation():
     panel = a_panel(lengths=(30,))
     split = Split(np.array([24]), np.array([0]))
+    fits = fit_all([LastValue("pretrained", "pretrained", bias=0.1), LastValue()], panel, split, PROBLEM)
+    use = evaluate(fits, panel, split, PROBLEM).recommendation
+    assert (use.model, use.why, use.horizons) == ("naive", "nothing beats it", 3.0)
+    assert use.sentence.endswith("nothing was shown to beat it on data like these")
+
+
+def test_where_no_row_is_left_to_choose_on_what_is_known_decides():
+    panel = a_panel(lengths=(11,))
+    split = Split(np.array([5]), np.array([0]))
     fits = fit_all([LastValue("pretrained", "pretrained", bias=0.1), LastValue()], panel, split, PROBLEM)
     use = evaluate(fits, panel, split, PROBLEM).recommendation
     assert (use.model, use.why, use.horizons) == ("pretrained", "known of its kind", 0.0)

@@ -62,6 +62,9 @@ class LastValue:
     def fit(self, past: Panel, train_steps, problem: Problem) -> LastValue:
         return self
 
+    def chosen(self) -> LastValue:
+        return self
+
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         last = past.target[origins.rows(past)]
         return Forecasts(np.repeat(last[:, None] + self.bias, HORIZON, axis=1))

@@ -14,8 +14,8 @@ from forecast.tasks.candidates import forecasters
 from forecast.tasks.predict import predict
 from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
-from forecast.tasks.terminal import silent
-from forecast.tasks.train import train
+from forecast.tasks.terminal import silent, working
+from forecast.tasks.train import fit, judge, train
 
 
 def preset(name, *overrides):
@@ -46,11 +46,11 @@ def test_a_seasonal_rule_without_a_season_is_not_shown_beside_naive():
 
 
 def test_the_limit_bounds_each_network_and_each_statistical_model():
-    job = within_limit(preset("best", "time_limit_s=100", "ensemble=2"))
+    job = within_limit(preset("best", "ensemble=2"), 100.0)
     assert job.training.time_limit_s == pytest.approx(0.3 * 100 / 6)
     assert job.baseline["auto_ets"].time_limit_s == pytest.approx(5.0)
     unlimited = preset("balanced")
-    assert within_limit(unlimited) is unlimited
+    assert within_limit(unlimited, None) is unlimited
 
 
 def test_a_larger_job_is_expected_to_take_longer_and_the_plan_says_so():
@@ -71,6 +71,24 @@ def test_where_no_time_is_left_models_are_left_out_and_the_run_is_whole(tmp_path
     assert "no time was left for a fit on all rows" in result.finished.notes[-1]
     assert open_record(result.folder).recommendation.model != "ridge"
     assert Budget(None).has(1e9)
+
+
+def test_as_much_time_as_the_start_took_is_kept_for_the_report():
+    quick, slow = Budget(100.0, 0.0, 2.0), Budget(100.0, 0.0, 30.0)
+    assert (quick.work_ends, slow.work_ends) == (90.0, 70.0)
+    assert slow.started < slow.fits_end < slow.forecasts_end < slow.work_ends
+    assert slow.working_s == 40.0
+    assert Budget(10.0, 0.0, 30.0).working_s == 0.0, "a start that took all of it leaves nothing to share"
+    assert Budget(None).working_s is None
+
+
+def test_forecasts_are_left_out_when_their_time_is_over():
+    prepared = prepare(small_job())
+    with working(silent(), 1) as work:
+        fits = fit(prepared, work)
+        late = judge(prepared, fits, work, Budget(1e-9)).leaderboard.set_index("model")["status"]
+    assert late[["lstm", "reference", "naive"]].tolist() == ["ok"] * 3
+    assert late["ridge"] == "left out: no time was left for it (`time_limit_s`)"
 
 
 def test_a_second_network_is_a_row_and_predicts_again(tmp_path):
