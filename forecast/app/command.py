@@ -59,13 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from forecast.training.ranks import release
 
             release()
-    if output.error is None:
-        return status
-    if is_closed_pipe(output.error):
-        return status or 1
-    lost = f"what was to be printed is lost ({output.error.strerror}); what was to be written is written"
-    print(f"forecast: {lost}", file=sys.stderr)
-    return status or NOT_WRITTEN
+        output.flush()
+        if output.error is None:
+            return status
+        if is_closed_pipe(output.error):
+            return status or 1
+        lost = f"what was to be printed is lost ({output.error.strerror}); what was to be written is written"
+        print(f"forecast: {lost}", file=sys.stderr)
+        return status or NOT_WRITTEN
 
 
 def _answered(arguments: Sequence[str] | None) -> int:

@@ -18,6 +18,7 @@ try:
     from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
     from optuna.trial import TrialState
+    from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 except ModuleNotFoundError as missing:
     raise ForecastError(
@@ -41,10 +42,10 @@ __all__ = [
     "RetryHeartbeatStaleTrialCallback",
     "TrialPruned",
     "TrialState",
-    "fail_stale_trials",
     "fingerprint",
     "open_storage",
     "open_study",
+    "requeue_dead",
     "unwarned",
 ]  # those of Optuna too: here is said what to install where it is missing
 
@@ -115,6 +116,21 @@ def open_study(job: JobSettings, storage: RDBStorage, space: Space, common: dict
     study.enqueue_trial({key: value for key, value in present.items() if value in space[key]})
     study.set_user_attr("common", common)
     return study
+
+
+def requeue_dead(study: Study, storage: RDBStorage) -> None:
+    """Put trials whose machine died back into the queue.
+
+    A machine may have died between taking a trial and its first sign of life, and Optuna then has it running for ever:
+    whoever looks gives it a first sign, and it is stale like others when no second one follows.
+    """
+    with storage.engine.connect() as connection:
+        alive = set(connection.execute(text("select trial_id from trial_heartbeats")).scalars())
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if trial._trial_id not in alive:
+            storage.record_heartbeat(trial._trial_id)
+    with unwarned():
+        fail_stale_trials(study)
 
 
 def _value_of(values: dict[str, Any], key: str) -> Any:

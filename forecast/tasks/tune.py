@@ -44,10 +44,10 @@ from forecast.tasks.study import (
     RetryHeartbeatStaleTrialCallback,
     TrialPruned,
     TrialState,
-    fail_stale_trials,
     fingerprint,
     open_storage,
     open_study,
+    requeue_dead,
     unwarned,
 )
 from forecast.tasks.terminal import say
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from optuna import Study, Trial
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
     from forecast.series.panel import Source
@@ -159,6 +160,7 @@ class _Search:
     space: Space
     source: Source
     study: Study
+    storage: RDBStorage
     worker: str
     began: float
 
@@ -171,8 +173,7 @@ class _Search:
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials, after those whose machine died have been put back into the queue."""
-        with unwarned():
-            fail_stale_trials(self.study)
+        requeue_dead(self.study, self.storage)
         return self.study.get_trials(deepcopy=False)
 
     def done(self) -> list[FrozenTrial]:
@@ -427,4 +428,4 @@ def _searching(job: JobSettings, folder: Path, source: Source, said: Collection[
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     with open_storage(job.tune, folder) as storage:
         study = open_study(job, storage, space, fingerprint(values, space, source))
-        yield _Search(job, space, source, study, worker, time.monotonic())
+        yield _Search(job, space, source, study, storage, worker, time.monotonic())

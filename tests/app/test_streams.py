@@ -31,6 +31,13 @@ def test_output_that_is_lost_does_not_end_the_task(command, monkeypatch, number,
     assert ended.err.startswith(f"forecast: {said}" if said else "")
 
 
+@pytest.mark.usefixtures("tasks")
+def test_nothing_can_be_said_where_standard_error_is_full_too(command, monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Full(28))
+    assert command("horizon=3").status == 74
+
+
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_streams_that_are_closed_are_nowhere(monkeypatch, name):
     monkeypatch.setattr(sys, name, None)

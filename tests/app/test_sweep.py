@@ -8,7 +8,7 @@ import pytest
 
 from forecast.app.arguments import read_command_line
 from forecast.app.composition import compose_job
-from forecast.app.outcomes import Outcome
+from forecast.app.outcomes import Outcome, known_outcomes
 from forecast.app.sweep import best, scores_over_seeds, sweep_table
 from forecast.errors import ForecastError
 from forecast.runs.unfinished import mark_owned
@@ -229,16 +229,20 @@ def test_the_page_has_the_winner_as_a_command(command, tasks, tmp_path):
     assert "python -m forecast seed=1" in (tmp_path / "mine" / "sweep.html").read_text()
 
 
-@pytest.mark.parametrize(
-    "launcher",
-    [("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), ("hydra/launcher=submitit_local",)],
-    ids=["joblib", "submitit"],
-)
-def test_jobs_in_other_processes_leave_their_outcomes(launcher, command, tmp_path):
+def test_jobs_in_other_processes_leave_their_outcomes(command, tmp_path):
     """Jobs that are refused, since these need no torch; what they say comes back from where they ran."""
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     printed = command("-m", "horizon=-1,-2", *launcher, "hydra.sweep.dir=mine")
     assert printed.status == 2
     assert "forecast: none of the 2 jobs succeeded; the first: `horizon` should be greater" in printed.err
+
+
+def test_a_job_that_submitit_starts_is_trained(command, tmp_path):
+    small = ("horizon=3", "data.duration=1.0", "model.hidden_size=4", "training.max_epochs=1", "training.threads=1")
+    printed = command("-m", *small, "baseline=[]", "hydra/launcher=submitit_local", "hydra.sweep.dir=mine")
+    (outcome,) = known_outcomes(tmp_path / "mine")
+    assert (printed.status, outcome.status) == (0, "ok")
+    assert 0 < outcome.validation_mase < 10
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra(command, monkeypatch):

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.trial import TrialState
 from small_jobs import small_job, small_values
+from sqlalchemy import text
 
 from forecast.errors import ForecastError, Stopped
 from forecast.reading.sources import load_source
@@ -167,6 +169,20 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(ended, 
     assert len(study.trials) == 3
     with pytest.raises(ForecastError, match=r"was begun with horizon 4, found 3: say the same"):
         tune(study_job(horizon=3), tmp_path, console=silent())
+
+
+def test_a_trial_whose_machine_died_before_its_first_sign_of_life_is_not_lost(tmp_path):
+    with searching(study_job(), tmp_path) as search:
+        with pytest.warns(UserWarning, match="Heartbeat"):
+            search.study.ask()  # takes the defaults, which are enqueued; no sign of life follows
+        taken = search.trials()[0]
+        assert taken.state == TrialState.RUNNING
+        long_ago = text("update trial_heartbeats set heartbeat = '2020-01-01 00:00:00'")
+        with search.storage.engine.begin() as connection:
+            assert connection.execute(long_ago).rowcount == 1
+        again = search.trials()
+        assert [trial.state for trial in again] == [TrialState.FAIL, TrialState.WAITING]
+        assert again[1].system_attrs["fixed_params"] == taken.system_attrs["fixed_params"]
 
 
 def test_a_study_does_not_look_at_the_test(tmp_path):
