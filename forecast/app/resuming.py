@@ -31,7 +31,7 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
     from forecast.runs.trust import check_data_path
     from forecast.runs.unfinished import find_interrupted, read_started
 
-    if job.task != "train":
+    if job.task not in ("train", "pretrain"):
         raise ForecastError(f"`resume` goes on with a training, and this is `task={job.task}`: leave it out")
     interrupted = find_interrupted(job.resume or "latest")
     if interrupted.staging is None:

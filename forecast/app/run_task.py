@@ -58,15 +58,12 @@ def run_task(job: JobSettings, overrides: Sequence[str], folder: Path) -> None:
     elif job.task in _SERVING:
         serve, may_be_set = _SERVING[job.task]
         serve(job, _data_overrides(job, overrides, *may_be_set))
-    elif job.task == "pretrain":
-        with importing():
-            from forecast.tasks.pretrain import pretrain
-
-        print(printable(pretrain(job.pretrain, folder, job.seed).sentence))
     elif job.task == "clean":
         print(printable("\n".join(clean_lines(folder))))
     elif job.resume is not None:
         _resume(job, overrides)
+    elif job.task == "pretrain":
+        _pretrain(job, folder)
     elif job.again is not None:
         _again(job, _data_overrides(job, overrides, "again", "report.*"), folder)
     else:
@@ -143,7 +140,17 @@ def _resume(job: JobSettings, overrides: Sequence[str]) -> None:
     interrupted = interrupted_job(job, overrides)
     if interrupted is not None:
         began, (job, folder) = time.perf_counter(), interrupted
-        _train(job, folder, _read_first(job), overrides, began, resumed=True)
+        if job.task == "pretrain":
+            _pretrain(job, folder, resumed=True)
+        else:
+            _train(job, folder, _read_first(job), overrides, began, resumed=True)
+
+
+def _pretrain(job: JobSettings, folder: Path, *, resumed: bool = False) -> None:
+    with importing():
+        from forecast.tasks.pretrain import pretrain
+
+    print(printable(pretrain(job.pretrain, folder, job.seed, job=job, resumed=resumed).sentence))
 
 
 def _predict(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:

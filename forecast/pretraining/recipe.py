@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +22,11 @@ from forecast.pretraining.generator import generate
 from forecast.reference.bank import Bank, candidates, features, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
+
+    from forecast.series.panel import BoolArray, FloatArray
 
 
 class Kind(NamedTuple):
@@ -55,6 +58,8 @@ _ORIGINS = 8
 _RATE, _DECAY = 2e-3, 1e-4
 _AVERAGING = 0.995
 """Share of the mean of the weights that stays at each step."""
+_REPORTED = 200
+"""Losses that a report is the mean of."""
 _LEVELS = torch.tensor(LEVELS)
 
 
@@ -86,7 +91,15 @@ def draw_batch(rng: np.random.Generator) -> TrainingBatch:
     shortest = 8 if rng.random() < 0.5 else min(2 * max(season, kind.season2) + 4, kind.longest - 1)
     steps = int(np.exp(rng.uniform(np.log(shortest), np.log(kind.longest))))
     series = int(np.clip(POINTS // (steps + horizon), 16, 256))
-    values, observed = generate(rng, series, steps + horizon, season, kind.season2)
+    return batch_of(rng, generate(rng, series, steps + horizon, season, kind.season2), steps, kind, season)
+
+
+def batch_of(
+    rng: np.random.Generator, drawn: tuple[FloatArray, BoolArray], steps: int, kind: Kind, season: int
+) -> TrainingBatch:
+    """Run the bank over the first steps of series, values and whether they were observed; the rest is the horizon."""
+    values, observed = drawn
+    series, horizon = len(values), values.shape[1] - steps
     count = min(_ORIGINS, steps - 2)
     origins = sorted({*rng.choice(np.arange(2, steps), count, replace=False).tolist(), steps - 1})
     bank = Bank(series, season, kind.season2)
@@ -132,17 +145,28 @@ def train(
     steps: int | None = None,
     network: PretrainedNetwork | None = None,
     report: Callable[[int, float], None] | None = None,
+    draw: Callable[[np.random.Generator], TrainingBatch] | None = None,
+    state: Mapping[str, Any] | None = None,
+    keep: Callable[[Callable[[], dict[str, Any]]], None] | None = None,
 ) -> PretrainedNetwork:
     """Train for some time, or some steps; returns the average of the weights on the way.
 
     The learning rate falls to zero along a cosine over the time, not over steps: a slower machine does fewer of them.
-    `report` is called with the step and the mean loss of the last 200, every 50 steps and at the end.
+    `report` is called with the step and the mean loss of the last 200, every 50 steps and at the end. `draw` draws
+    a batch (`draw_batch`). `keep` is called after each step with what gathers the state of the training, and `state`
+    is one to go on from: batches follow from seed and step alone, so that with `steps` it comes to the same weights as
+    a training that was not stopped.
     """
+    draw = draw or draw_batch
     torch.manual_seed(seed)
     network = network or PretrainedNetwork()
     averaged = deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
     start, step, losses = time.monotonic(), 0, list[float]()
+    if state is not None:
+        step, losses = state["step"], list(state["losses"])
+        start -= state["seconds"]
+        _restore(state, network, averaged, optimizer)
 
     def share_done() -> float:
         """Return the share of the training that is done."""
@@ -151,7 +175,7 @@ def train(
     while (done := share_done()) < 1 or not step:
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
-        batch = draw_batch(np.random.default_rng([seed, step]))
+        batch = draw(np.random.default_rng([seed, step]))
         loss = batch_loss(network, batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch says no types of it
@@ -163,5 +187,28 @@ def train(
         step += 1
         losses.append(loss.item())
         if report and (step % 50 == 0 or share_done() >= 1):
-            report(step, float(np.mean(losses[-200:])))
+            report(step, float(np.mean(losses[-_REPORTED:])))
+        if keep:
+            so_far = {"step": step, "losses": losses[-_REPORTED:], "seconds": time.monotonic() - start}
+            keep(partial(_captured, network, averaged, optimizer, so_far))
     return averaged
+
+
+def _captured(
+    network: PretrainedNetwork, averaged: PretrainedNetwork, optimizer: torch.optim.Optimizer, so_far: dict[str, Any]
+) -> dict[str, Any]:
+    moments = {str(number): dict(state) for number, state in optimizer.state_dict()["state"].items()}
+    weights = {"network": dict(network.state_dict()), "averaged": dict(averaged.state_dict())}
+    return {**so_far, **weights, "optimizer": moments}
+
+
+def _restore(
+    state: Mapping[str, Any], network: PretrainedNetwork, averaged: PretrainedNetwork, optimizer: torch.optim.Optimizer
+) -> None:
+    for part, name in ((network, "network"), (averaged, "averaged")):
+        part.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in state[name].items()})
+    moments = {
+        int(number): {name: torch.from_numpy(np.array(array)) for name, array in of_one.items()}
+        for number, of_one in state["optimizer"].items()
+    }
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})

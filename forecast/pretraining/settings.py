@@ -16,3 +16,7 @@ class PretrainSettings(Settings):
     """Steps that it trains instead, whatever they take: the same weights on any machine of one kind."""
     start: str | None = None
     """Weights to go on from, `weights.safetensors` of another pretraining; null: random ones."""
+    data: str | None = None
+    """Series of one's own to train on as well, a file, a folder or a pattern of files; null: made-up ones alone."""
+    share: float = Field(0.5, gt=0, le=1)
+    """Share of the training that has series of `data`; 1: no made-up ones."""

@@ -40,8 +40,9 @@ def check_data_path(settings: Mapping[str, Any], mark: str, said: Mapping[str, A
 
     """
     data = settings.get("data")
-    path = data.get("path") if isinstance(data, dict) else None
-    if path is None or "path" in said or is_own(settings, mark):
+    path = data.get("path") if isinstance(data, dict) and "path" not in said else None
+    path = _collection(settings) if path is None else path
+    if path is None or is_own(settings, mark):
         return
     raise ForecastError(
         f"the run {folder} was not made here by you, and the data that it names ({str(path)[:200]!r}) are not opened "
@@ -58,7 +59,14 @@ def is_own(settings: Mapping[str, Any], mark: str) -> bool:
 def _named_files(settings: Mapping[str, Any]) -> bytes:
     model = settings.get("model")
     weights = model.get("weights") if isinstance(model, dict) else None
-    return json.dumps([settings.get("data"), weights], sort_keys=True).encode()
+    more = [collection] if (collection := _collection(settings)) is not None else []
+    return json.dumps([settings.get("data"), weights, *more], sort_keys=True).encode()
+
+
+def _collection(settings: Mapping[str, Any]) -> Any:
+    """What a pretraining is trained on."""
+    pretrain = settings.get("pretrain")
+    return pretrain.get("data") if isinstance(pretrain, dict) else None
 
 
 def _key() -> bytes | None:

@@ -178,8 +178,13 @@ class Started:
 
 def write_started(folder: Path, settings: Mapping[str, Any], source: Source) -> None:
     """Write what a run begins with."""
+    write_begun(folder, settings, source.fingerprint, _facts(source))
+
+
+def write_begun(folder: Path, settings: Mapping[str, Any], fingerprint: str, facts: dict[str, str]) -> None:
+    """Write what something that can be resumed begins with: its settings, and its data in a few words."""
     created = datetime.now().astimezone().isoformat(timespec="seconds")
-    started = Started(created, dict(settings), source.fingerprint, _facts(source), mark_of(settings))
+    started = Started(created, dict(settings), fingerprint, facts, mark_of(settings))
     part = folder / f"{files.STARTED}.part"
     part.write_text(json.dumps({"format": FORMAT, **asdict(started)}), encoding="utf-8")
     part.replace(folder / files.STARTED)

@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from tasks.small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
 from forecast.pretraining import recipe
+from forecast.pretraining.collection import Collection
 from forecast.pretraining.generator import fingerprint
 from forecast.pretraining.settings import PretrainSettings
+from forecast.reading.sources import load_source
+from forecast.runs.checkpoint import _copied
 from forecast.runs.run import open_weights
+from forecast.tasks.pretrain import collection_of as pretraining_of
 from forecast.tasks.pretrain import pretrain
 
 
@@ -98,6 +103,75 @@ def test_the_task_leaves_weights_that_can_be_taken_and_gone_on_from(tmp_path):
     start = str(tmp_path / "one" / "weights.safetensors")
     further = pretrain(PretrainSettings(steps=1, start=start), tmp_path / "three", 6, quiet).network.state_dict()
     assert any(not torch.equal(part, further[name]) for name, part in weights.items())
+
+
+def test_a_training_that_was_stopped_comes_to_the_same_weights():
+    states = []
+    whole = recipe.train(5, seconds=1e6, steps=5)
+    recipe.train(5, seconds=1e6, steps=5, keep=lambda gather: states.append(_copied(gather())))
+    torch.manual_seed(99)
+    again = recipe.train(5, seconds=1e6, steps=5, state=states[2])
+    assert states[2]["step"] == 3
+    for name, part in whole.state_dict().items():
+        assert torch.equal(part, again.state_dict()[name])
+
+
+class StoppedError(Exception):
+    """What ends a training from outside."""
+
+
+def test_a_pretraining_is_taken_up_again_from_its_checkpoint(tmp_path, monkeypatch):
+    quiet = Console(quiet=True)
+    job = small_job(task="pretrain", pretrain={"steps": 5}, seed=4, training__checkpoint_s=1e-9)
+    expected = pretrain(job.pretrain, tmp_path / "whole", 4, quiet).network.state_dict()
+    draw, drawn = recipe.draw_batch, []
+
+    def stopped(rng):
+        drawn.append(0)
+        if len(drawn) == 4:
+            raise StoppedError
+        return draw(rng)
+
+    monkeypatch.setattr(recipe, "draw_batch", stopped)
+    with pytest.raises(StoppedError) as stop:
+        pretrain(job.pretrain, tmp_path / "run", 4, quiet, job=job)
+    assert "resume=" in stop.value.__notes__[0]
+    monkeypatch.setattr(recipe, "draw_batch", draw)
+    done = pretrain(job.pretrain, tmp_path / "run", 4, quiet, job=job, resumed=True)
+    for name, part in done.network.state_dict().items():
+        assert torch.equal(part, expected[name])
+    written = sorted(path.name for path in done.folder.iterdir())
+    assert written == ["losses.csv", "pretraining.json", "weights.safetensors"]
+
+
+def test_a_collection_of_ones_own_is_trained_on(tmp_path):
+    rng, quiet = np.random.default_rng(0), Console(quiet=True)
+    t = np.arange(60)
+    rows = []
+    for store in "abc":
+        y = 50 + rng.normal(0, 1, 60) + 9 * np.sin(2 * np.pi * t / 12)
+        months = np.datetime_as_string(np.datetime64("2015-01") + t)
+        rows += [f"{store},{when},{value:.2f}" for when, value in zip(months, y, strict=True)]
+    path = tmp_path / "stores.csv"
+    path.write_text("store,month,sales\n" + "\n".join(rows) + "\n")
+    data = {"name": "csv", "path": "unused.csv", "id": "store"}
+    job = small_job(task="pretrain", data=data, horizon=6, pretrain={"steps": 2, "data": str(path), "share": 1.0})
+    done = pretrain(job.pretrain, tmp_path / "out", 1, quiet, job=job)
+    record = json.loads((done.folder / "pretraining.json").read_text())
+    assert record["data"] == str(path)
+    assert record["share"] == 1.0
+    assert len(record["collection"]) == 64
+    collection = pretraining_of(job.pretrain, load_source(job.data.model_copy(update={"path": str(path)})), job)
+    assert (collection.season, collection.horizon) == (12, 6)
+    panel = collection.panel
+    batch = collection.draw(np.random.default_rng(3))
+    known = {round(float(value), 2) for value in panel.target}
+    values, observed = collection._stretches(np.random.default_rng(0), np.array([0, 2, 2]), 20)
+    assert {round(float(value), 2) for value in values.ravel()} <= known
+    assert observed.all()
+    assert batch.targets.shape[1] <= 6
+    with pytest.raises(ForecastError, match="no series of 5 rows"):
+        Collection(panel.cut(np.array([4, 4, 4])), 1, 2)
 
 
 def test_the_model_card_names_the_generator_that_is_there():

@@ -418,6 +418,8 @@ NOT_IN_THE_RESULT = {
     "training.checkpoint_s": "how often it is kept: tests of resuming",
     "pretrain.time_limit_s": "how long task=pretrain trains: tests of the task",
     "pretrain.steps": "how long task=pretrain trains: tests of the task",
+    "pretrain.data": "names files that task=pretrain trains on: tests of the task",
+    "pretrain.share": "how much task=pretrain trains on them: tests of the task",
     "pretrain.start": "what task=pretrain goes on from: tests of the task",
     "update.epochs": "how long task=update learns: tests of the task",
     "update.learning_rate": "how fast task=update learns: tests of the task",
