@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.questions.value_range import ValueRange
     from forecast.series.panel import FloatArray
 
-_ROUNDS = 10
+_ROUNDS = 4
 _ROUND_EARNS, _MEAN_EARNS = 0.001, 0.02
 """What another round has to gain, as a logarithm, for its members to be taken, and what the mean over the best."""
 _MOST_CELLS = 100_000

@@ -208,7 +208,7 @@ def recommend(
         expected=dict(expected),
         runner_up=runner_up,
         odds=odds_between(evidence, expected, model, runner_up) if runner_up else math.nan,
-        error=float(by_model["mae"][model]) if "mae" in by_model else math.nan,
+        error=float(by_model["mae"].get(model, math.nan)) if "mae" in by_model else math.nan,
         error_share=_error_share(test, model) if "mae" in by_model else math.nan,
         plain=plain,
         gain=gain,
@@ -380,7 +380,8 @@ def _gain(
     """
 
     def mean_of(losses: np.ndarray) -> float:  # (origin, 1)
-        return float(group_means(losses, series_of(test)).mean())
+        means = group_means(losses, series_of(test))
+        return float(means.mean()) if len(means) else math.nan
 
     if problem.question.forecasts_probabilities:
         known = BASE_RATE in test.results["model"].cat.categories
@@ -446,8 +447,12 @@ def _sentence(
 
 
 def _how_far(advice: Recommendation, panel: Panel, by_model: pd.DataFrame, on: str) -> str:
+    if "accuracy" in by_model and advice.model in by_model.index:
+        return f"right in {_in_100(float(by_model['accuracy'][advice.model])).replace(' in ', ' of ')}"
     if math.isnan(advice.error):
-        return f"right in {_in_100(float(by_model['accuracy'][advice.model]))}"
+        return "how far off it is cannot be said, as no value of the test was observed"
+    if advice.error == 0:
+        return "not off at all on the test"
     of = panel.ids[0] if len(panel) == 1 else "the values"
     share = f", {_in_100(advice.error_share)} of {of}" if advice.error_share < 1 else ""
     return f"{number(advice.error)} off {on}{share}" if on else f"typically {number(advice.error)} off{share}"
@@ -457,15 +462,27 @@ def _gain_in_words(advice: Recommendation) -> str:
     """Compare with the plain rule.
 
     >>> blank = dict.fromkeys(Recommendation.__dataclass_fields__)
-    >>> [_gain_in_words(Recommendation(**blank | {"plain": "the last value", "gain": g})) for g in (0.31, -0.07, 0.002)]
-    ['31 % less than repeating the last value', '7 % more than repeating the last value', 'as repeating the last value']
+    >>> for gain in (0.31, 0.002, -0.07, -12.0):
+    ...     print(_gain_in_words(Recommendation(**blank | {"plain": "the last value", "gain": gain})))
+    31 % less than repeating the last value
+    as repeating the last value
+    on the test 7 % more than repeating the last value
+    on the test more than ten times as much as repeating the last value
+    >>> _gain_in_words(Recommendation(**blank | {"plain": "the base rate", "gain": 0.2}))
+    'with 20 % less error than giving the same probability every time'
     """
-    rule = advice.plain if advice.plain == "the base rate" else f"repeating {advice.plain}"
+    of_values = advice.plain != "the base rate"
+    rule = f"repeating {advice.plain}" if of_values else "giving the same probability every time"
     share = abs(advice.gain)
     if share < 0.005:
-        return f"as {rule}"
-    size = f"{100 * share:.0f} %" if share < 10 else "more than ten times"
-    return f"{size} {'less' if advice.gain > 0 else 'more'} than {rule}"
+        return f"as {rule}" if of_values else f"no better than {rule}"
+    less = "less" if of_values else "less error"
+    if advice.gain > 0:
+        return f"{'' if of_values else 'with '}{100 * share:.0f} % {less} than {rule}"
+    size = (
+        f"{100 * share:.0f} % {less.replace('less', 'more')} than" if share < 10 else "more than ten times as much as"
+    )
+    return f"on the test {'' if of_values else 'with '}{size} {rule}"
 
 
 def _how_sure(advice: Recommendation, kinds: Mapping[str, _Sort]) -> str:
@@ -512,7 +529,9 @@ def _second(advice: Recommendation, kinds: Mapping[str, _Sort], by_model: pd.Dat
 
 def _called(model: str, kinds: Mapping[str, _Sort]) -> str:
     """Name a model in a sentence: a reference is the network untrained."""
-    return f"the untrained {model}" if kinds.get(model) == "reference" and model != BASE_RATE else model
+    if model == BASE_RATE:
+        return "the base rate"
+    return f"the untrained {model}" if kinds.get(model) == "reference" else model
 
 
 def _in_100(share: float) -> str:

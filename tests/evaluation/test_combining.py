@@ -28,7 +28,7 @@ def slow_greedy(errors, cost, expected, horizons):
         return (horizons * np.log(error) + 8 * known) / (horizons + 8)
 
     chosen, best = [], None
-    for _ in range(10):
+    for _ in range(4):
         chosen.append(min(models, key=lambda m: value([*chosen, m])))
         if best is None or value(chosen) < best[0] - 1e-3:
             best = value(chosen), list(chosen)

@@ -216,3 +216,20 @@ def test_where_no_row_is_left_to_choose_on_what_is_known_decides():
     use = evaluate(fits, panel, split, PROBLEM).recommendation
     assert (use.model, use.why, use.horizons) == ("pretrained", "known of its kind", 0.0)
     assert "no rows were left to choose on" in use.sentence
+
+
+def test_sentences_on_edge_cases_are_understood_and_never_fail():
+    level = replace(a_panel(lengths=(90,)), values=np.full((90, 1), 5.0))
+    perfect = recommended([LastValue("lstm", "network"), LastValue(bias=1.0)], panel=level).recommendation
+    assert perfect.sentence.startswith("use lstm: not off at all on the test; more than 50 to 1 that it beats naive")
+    alone = recommended([LastValue("lstm", "network", bias=1.0)]).recommendation
+    assert " off, 44 in 100 of s0, on the test 5 % more than repeating the last value; there is no other" in (
+        alone.sentence
+    )
+    huge = replace(a_panel(lengths=(90,)), values=a_panel(lengths=(90,)).values * 1e100)
+    assert "typically 2.11e100 off, 42 in 100 of s0" in recommended([LastValue()], panel=huge).recommendation.sentence
+    panel = a_panel(lengths=(90,))
+    unseen = replace(panel, observed=np.arange(90)[:, None] < 65)
+    assert "how far off it is cannot be said, as no value of the test was observed" in (
+        recommended([LastValue(), LastValue("lstm", "network", bias=1.0)], panel=unseen).recommendation.sentence
+    )
