@@ -306,7 +306,8 @@ ALL_BASELINES = {
 }
 
 SECOND = {
-    "model__reference": "mean",
+    **LONG,
+    "model__reference": "none",
     "baseline": {"second": {"name": "second", "method": "network", "hidden_size": 4}},
 }
 DRIFT = {"baseline": {"second": {"name": "second", "method": "drift"}}}
@@ -373,7 +374,9 @@ PLAIN = {
     "split.test": Change(0.3, question),
     "backtest.stride": Change(3, judged),
     "backtest.refit_every": Change(20, judged),
-    "backtest.significance": Change(1e-300, judged, {**LONG, "model__reference": "mean", "baseline": {}}),
+    "backtest.significance": Change(
+        1e-300, judged, {**LONG, "data__duration": 3.0, "model__reference": "mean", "baseline": {}}
+    ),
     "report.series": Change("Open", page, {**TWO_SERIES, "report__series": "Close"}),
     "report.origins": Change(2, page),
     "report.points": Change(100, page),
