@@ -110,8 +110,8 @@ class ReferenceGraph(nn.Module):
         self.reference = reference
         self.symbols = reference.name in (SYMBOLS_READ, SYMBOLS_UNREAD)
         self.blended, self.season = reference.name in CRITERIA, reference.season_steps
-        seasonal = self.blended and self.season > 1
-        self.width = max(SEASON_LAGS) * self.season + 1 if seasonal else self.season + 1
+        seasonal = self.blended and self.season > 1 and not reference.lags
+        self.width = max(SEASON_LAGS) * self.season + 1 if seasonal else max(self.season, reference.lags) + 1
         self.carries = ["steps", "values"]
         self.carries += [] if self.symbols else ["level"]
         self.carries += ["mean"] if reference.name == "mean" or (self.blended and not seasonal) else []
@@ -243,6 +243,10 @@ class ReferenceGraph(nn.Module):
         """Forecasts of some steps ahead by weighted terms (`blends.terms`), (batch, row, step)."""
         y = rows.y[..., None, None]
         weights = self.weights[..., torch.from_numpy(ahead) - 1][series][:, None]  # (batch, 1, term, step)
+        if self.reference.lags:
+            lagged = rows.before(range(1, self.reference.lags + 1))
+            terms = torch.cat([lagged, rows.mean[..., None]], dim=-1)[..., None]
+            return rows.y[..., None] + ((terms - y) * weights).sum(dim=2)
         if self.season == 1:
             terms = torch.stack([rows.level, rows.mean], dim=-1)[..., None]
             return rows.y[..., None] + ((terms - y) * weights).sum(dim=2)

@@ -117,7 +117,7 @@ def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
     if problem.question.categorical:
         return make_label_encoding(series, answered.horizon, read=facts["name"] == SYMBOLS_READ)
-    terms = term_count(facts["name"], problem.season_steps)
+    terms = term_count(facts["name"], problem.season_steps, facts["lags"])
     weights, bounds = np.zeros((series, answered.horizon, terms)), np.zeros((series, 0))
     return Reference(**facts, centre=np.zeros(series), weights=weights, bounds=bounds)
 

@@ -14,22 +14,31 @@ from forecast.forecasters.fitted_network import FittedNetwork, data_of
 from forecast.forecasters.interface import Kind
 from forecast.forecasters.strategies import check_fed_back, network_problem
 from forecast.forecasters.trajectories import Copula
-from forecast.network.settings import EsnSettings, LstmSettings, NetworkSettings
+from forecast.network.settings import BackboneSettings, EsnSettings, LstmSettings, NetworkSettings
 from forecast.questions.kinds import question_of_head
 from forecast.reference.blends import cross_fitted
 from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
-from forecast.reference.references import Reference, fit_reference
+from forecast.reference.references import CANDIDATES, Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.correction import fit_correction
-from forecast.training.job import Epoch, Stages, TrainingJob
+from forecast.training.job import INTERRUPTED, Epoch, Stages, TrainingJob, untrained_loss
 from forecast.training.readout import fit_readout
 from forecast.training.settings import TrainingSettings, check_regime
+from forecast.training.sizes import sized
 
 if TYPE_CHECKING:
     from forecast.network.settings import ModelSettings, NetworkSettings
     from forecast.questions.kinds import Problem
     from forecast.series.panel import IntArray, Panel
     from forecast.training.job import Training
+
+
+RIDGE_BLOCKS = 4
+"""Of the training split, whose rows a network that adds to `ridge` sees with weights of the others: it has many."""
+
+_TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
+"""Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
+each may take."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Recurrent:
         elif job.validates:
             training.network.correction.copy_(torch.from_numpy(fit_correction(job, training.network)))
         fitted = FittedNetwork(
-            forecaster=self,
+            forecaster=replace(self, settings=job.network, training=job.training),
             problem=problem,
             ids=past.ids,
             reference=reference,
@@ -96,7 +105,8 @@ class Recurrent:
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
         """Fit scale and reference in closed form; return the reference, and what is left for the network to learn."""
-        check_regime(self.settings, self.training)
+        settings, training, _ = sized(self.settings, self.training, train_steps, problem)
+        check_regime(settings, training)
         check_answered(self.settings, problem)
         if self.settings.head == "negative_binomial":
             _check_counts(past)
@@ -107,12 +117,13 @@ class Recurrent:
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
         _check_inputs(self.settings, reference, encoding)
-        targets_from = cross_fitted(reference, past, train_steps, self.settings.cross_fit)
+        blocks = self.settings.cross_fit or (RIDGE_BLOCKS if reference.name == "ridge" else 0)
+        targets_from = cross_fitted(reference, past, train_steps, blocks)
         return reference, TrainingJob(
             data=data_of(self.settings, past, targets_from, scale, encoding),
             train_steps=train_steps,
-            network=self.settings,
-            training=self.training,
+            network=settings,
+            training=training,
             context_steps=problem.context_steps,
             seed=self.seed,
             repeated=self.learning_rates,
@@ -127,19 +138,79 @@ class Recurrent:
             return make_label_encoding(
                 len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end
             )
-        if self.reference is None:
-            reads_level = self.settings.level_input
-            if reads_level is None:  # a season's terms say where a seasonal series stands
-                reads_level = problem.season_steps == 1 and problem.target_type == "value"
-            return fit_reference(
-                self.settings.reference,
-                past,
-                train_steps,
-                network_problem(self.settings.strategy, problem),
-                multiplied=self.settings.head == "negative_binomial",
-                reads_level=reads_level,
+        if self.reference is not None:
+            return self.reference.refit(past, train_steps)
+        chosen = self._fit_named(self.settings.reference, past, train_steps, problem)
+        if chosen.name == "last" or not self._tries_references(chosen, past, train_steps):
+            return chosen
+        others = ["none", "without ridge"] if chosen.name == "ridge" else ["none"]
+        candidates = [chosen, *(self._fit_named(name, past, train_steps, problem) for name in others)]
+        return self._best_trained(candidates, past, train_steps, problem)
+
+    def _fit_named(self, name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
+        """Fit a reference by its name; `auto` chooses by the errors of closed forms, `without ridge` as well."""
+        reads_level = self.settings.level_input
+        if reads_level is None:  # a season's terms say where a seasonal series stands
+            reads_level = problem.season_steps == 1 and problem.target_type == "value"
+        return fit_reference(
+            "auto" if name == "without ridge" else name,
+            past,
+            train_steps,
+            network_problem(self.settings.strategy, problem),
+            multiplied=self.settings.head == "negative_binomial",
+            reads_level=reads_level,
+            candidates=CANDIDATES[:-1] if name == "without ridge" else CANDIDATES,
+        )
+
+    def _tries_references(self, chosen: Reference, past: Panel, train_steps: IntArray) -> bool:
+        """Whether training may say more than the errors of closed forms do: where the level is read, and rows suffice.
+
+        Of a network that reads where a series stands, what an autoregression leaves may be harder to learn than what a
+        plain reference does. A walk (`last`), a season, and losses that are in units of the reference are left alone.
+        """
+        return (
+            self.settings.reference == "auto"
+            and chosen.reads_level
+            and chosen.season_steps == 1
+            and isinstance(self.settings, BackboneSettings)
+            and self.settings.loss != "owa"
+            and self.settings.head != "negative_binomial"
+            and int(train_steps.sum()) >= _TRIED_FROM
+            and not np.array_equal(train_steps, past.lengths)
+        )
+
+    def _best_trained(
+        self, candidates: list[Reference], past: Panel, train_steps: IntArray, problem: Problem
+    ) -> Reference:
+        """Return the reference whose network is best on validation after few epochs (successive halving).
+
+        Jamieson and Talwalkar 2016: all are trained for a few epochs, the better half for three times as many. Where
+        none is better by then than the first untrained, that one is taken: nothing speaks for another.
+        """
+        limit, untrained = self.training.time_limit_s, np.inf
+        left, epochs = candidates, _FIRST_EPOCHS
+        while len(left) > 1:
+            training = self.training.model_copy(
+                update={
+                    "max_epochs": min(epochs, self.training.max_epochs),
+                    "schedule": "constant",
+                    "record_gradients": False,
+                    "time_limit_s": None if limit is None else limit * _SHARE_OF_TIME,
+                }
             )
-        return self.reference.refit(past, train_steps)
+            losses = []
+            for reference in left:
+                trial = replace(self, training=training, on_epoch=None, stages=None, reference=reference)
+                job = trial.training_job(past, train_steps, problem)[1]
+                if reference is candidates[0]:
+                    untrained = untrained_loss(job)
+                trained = _train(job)
+                if trained.reason == INTERRUPTED:
+                    return candidates[0]
+                losses.append(min(epoch.validation_loss for epoch in trained.history if isinstance(epoch, Epoch)))
+            order = np.argsort(losses, kind="stable")[: (len(left) + 1) // 2]
+            left, epochs = [left[i] for i in order], 3 * epochs
+        return left[0] if min(losses) < untrained else candidates[0]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from forecast.forecasters.estimators import (
 )
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.reference.encoding import CovariateEncoding, ahead_rows, fit_encoding
-from forecast.reference.references import Reference, fit_reference
+from forecast.reference.references import CANDIDATES, Reference, fit_reference
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:
@@ -303,13 +303,16 @@ class Directions(Differences):
 
 
 def _fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
-    """Fit scale and reference on the training split; a reference that is fitted already keeps its constants."""
+    """Fit scale and reference on the training split; a reference that is fitted already keeps its constants.
+
+    An autoregression (`ridge`) is no candidate of `auto`: windows of lags are what the regressors read themselves.
+    """
     kind = Directions if problem.question.binary else Differences
     return kind(
         problem=problem,
         reference=reference.refit(past, train_steps)
         if isinstance(reference, Reference)
-        else fit_reference(reference, past, train_steps, problem),
+        else fit_reference(reference, past, train_steps, problem, candidates=CANDIDATES[:-1]),
         scale=fit_scale(past, train_steps, problem.season_steps),
         encoding=fit_encoding(past, train_steps, problem.lags, problem.leads),
     )

@@ -108,7 +108,7 @@ class Excerpt(NamedTuple):
 def excerpt(job: TrainingJob) -> Excerpt | None:
     """Take up to 8 spans, evenly from the training split; None where no step of it has a target."""
     windows = job.training.regime == "windows"
-    longest = job.context_steps if windows else job.training.chunk_steps
+    longest = job.context_steps if windows else job.training.chunk
     steps = min(longest, _MOST_STEPS, max(int(job.train_steps.max()) - 1, 1))
     ends = _ends(job, steps)  # (span,) rows
     if not len(ends):

@@ -87,7 +87,7 @@ def examine(run: Run, system: System, settings: ProbeSettings) -> Examination:
 def examine_symbols(run: Run, system: SymbolSystem, settings: ProbeSettings) -> Examination:
     """Measure, draw and write about a network that forecasts symbols."""
     facts = (
-        counted(system.fitted.forecaster.settings.hidden_size, "hidden unit"),
+        counted(system.fitted.forecaster.settings.units, "hidden unit"),
         counted(len(system.symbols), "symbol"),
         f"{counted(len(system.rows), 'step')} looked at",
     )
@@ -159,7 +159,7 @@ def _facts(run: Run, system: System) -> tuple[str, ...]:
     """What was examined, a few words each."""
     return (
         f"{system.kind.reference_role}reference {system.fitted.reference.name}",
-        counted(system.fitted.forecaster.settings.hidden_size, "hidden unit"),
+        counted(system.fitted.forecaster.settings.units, "hidden unit"),
         f"horizon {run.problem.horizon}",
         "no season" if system.season_steps == 1 else f"season {counted(system.season_steps, 'step')}",
         f"mean {number(system.centre)}, spread {number(system.spread)}",

@@ -132,7 +132,7 @@ def build_backbone(settings: NetworkSettings, input_size: int) -> Backbone:
         return Reservoir(settings, input_size)
     if settings.segment_steps == 1:
         return _layers(settings, input_size)
-    return Patched(_layers(settings, settings.hidden_size), settings.segment_steps, input_size)
+    return Patched(_layers(settings, settings.units), settings.segment_steps, input_size)
 
 
 def _layers(settings: Learning, input_size: int) -> Backbone:
@@ -170,7 +170,7 @@ def rnn(settings: RnnSettings, input_size: int, layers: int = 1, dropout: float 
 def lstm(settings: LstmSettings, input_size: int, layers: int = 1, dropout: float = 0.0) -> Backbone:
     """Build an LSTM whose forget gate begins at `forget_bias`."""
     core = FusedLstm(**_options(settings, input_size, layers, dropout))
-    size = settings.hidden_size
+    size = settings.units
     # The forget gate starts open: remember by default (Jozefowicz et al. 2015).
     _set_gate(core, slice(size, 2 * size), settings.forget_bias)
     return _begun(core, 2, settings, dropout)
@@ -179,7 +179,7 @@ def lstm(settings: LstmSettings, input_size: int, layers: int = 1, dropout: floa
 def gru(settings: GruSettings, input_size: int, layers: int = 1, dropout: float = 0.0) -> Backbone:
     """Build a GRU whose update gate begins at `forget_bias`, if it is said."""
     core = FusedGru(**_options(settings, input_size, layers, dropout))
-    size = settings.hidden_size
+    size = settings.units
     if settings.forget_bias is not None:
         _set_gate(core, slice(size, 2 * size), settings.forget_bias)
     return _begun(core, 1, settings, dropout)
@@ -187,13 +187,13 @@ def gru(settings: GruSettings, input_size: int, layers: int = 1, dropout: float 
 
 def mingru(settings: MinGruSettings, input_size: int) -> Backbone:
     """Build one layer of minGRU."""
-    return MinGru(input_size, settings.hidden_size, settings.forget_bias)
+    return MinGru(input_size, settings.units, settings.forget_bias)
 
 
 def _options(settings: CellSettings, input_size: int, layers: int, dropout: float) -> dict[str, Any]:
     return {
         "input_size": input_size,
-        "hidden_size": settings.hidden_size,
+        "hidden_size": settings.units,
         "num_layers": layers,
         "dropout": dropout if layers > 1 else 0.0,
         "batch_first": True,
@@ -214,7 +214,7 @@ def _begun(core: Core, parts: int, settings: CellSettings, dropout: float) -> Ba
     fill = _RECURRENT_INITS[settings.recurrent_init]
     for name, parameter in core.named_parameters():
         if fill is not None and name.startswith("weight_hh"):
-            for gate in torch.split(parameter.detach(), settings.hidden_size):
+            for gate in torch.split(parameter.detach(), settings.units):
                 fill(gate)
     return Bidirectional(core, dropout) if settings.bidirectional else Recurrent(core, parts, dropout)
 

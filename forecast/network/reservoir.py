@@ -42,7 +42,7 @@ class Reservoir(nn.Module):
 
     def __init__(self, settings: EsnSettings, input_size: int) -> None:
         super().__init__()
-        size = settings.hidden_size
+        size = settings.units
         self.leak = settings.leak
         self.feature_size = size + input_size
         self.register_buffer("weight_in", torch.zeros(size, input_size))
@@ -52,7 +52,7 @@ class Reservoir(nn.Module):
             self._draw(settings)
 
     def _draw(self, settings: EsnSettings) -> None:
-        size = settings.hidden_size
+        size = settings.units
         self.weight_in.uniform_(-settings.input_scale, settings.input_scale)
         self.bias.uniform_(-settings.input_scale, settings.input_scale)
         # Each unit reads as many others as the sparsity leaves, (unit, read).

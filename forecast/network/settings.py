@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.network.cells import Backbone
 
 ReferenceName: TypeAlias = Literal[
-    "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "auto"
+    "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "ridge", "none", "auto"
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
@@ -42,7 +42,8 @@ class BackboneSettings(CommonSettings):
     """What every network has that is trained by its gradient."""
 
     layers: int = Field(1, ge=1, le=64)
-    hidden_size: int = Field(32, ge=1, le=65536)
+    hidden_size: int | None = Field(None, ge=1, le=65536)
+    """Units of each layer; null: by the rows to train on (`training.sizes`)."""
     segment_steps: int = Field(1, ge=1, le=65536)
     """Steps that are read at once, and that the recurrence goes back at each step (a season, say); 1: step by step."""
     residual: bool = False
@@ -71,6 +72,11 @@ class BackboneSettings(CommonSettings):
     """head=categorical: numbers that are learnt for each symbol and read in its place; null: one a symbol, up to 32."""
     autoregressive: bool = True
     """head=categorical: whether the symbols before are read; if not, what is known beside them alone."""
+
+    @property
+    def units(self) -> int:
+        """Units of each layer; the usual number where none was said or settled."""
+        return 32 if self.hidden_size is None else self.hidden_size
 
     @field_validator("quantiles")
     @classmethod
@@ -183,6 +189,11 @@ class EsnSettings(CommonSettings):
     """What a fork's mean squared error, in units of the reference's, is worth against squared weights: the best on
     validation is taken, and the middle one where nothing validates."""
     strategy: Literal["direct", "recursive"] = "direct"
+
+    @property
+    def units(self) -> int:
+        """Units of the reservoir."""
+        return self.hidden_size
 
     head: ClassVar[HeadName] = "point"
     quantiles: ClassVar[tuple[float, ...]] = ()

@@ -8,6 +8,9 @@ and targets are taken as differences to the last value y_t, so that the blend of
 The weights are ridge regression (Hoerl and Kennard 1970) on the training split. They minimise the squared error, or by
 iteratively reweighted least squares (Schlossmacher 1973) the absolute error, which suits series that now and then jump,
 or absolute and percentage error together, as the OWA of the M4 competition does.
+
+The reference `ridge` is a blend with other terms: the values of the latest steps, one by one, and the mean; an
+autoregression of each horizon step of its own (direct: Marcellino, Stock and Watson 2006).
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 Criterion: TypeAlias = Literal["mse", "mae", "owa"]
 
-CRITERIA: dict[str, Criterion] = {"blend": "mse", "blend_mae": "mae", "blend_owa": "owa"}
+CRITERIA: dict[str, Criterion] = {"blend": "mse", "blend_mae": "mae", "blend_owa": "owa", "ridge": "mse"}
 """The blends by name, and the error that the weights of each minimise."""
 
 SEASON_LAGS = (1, 2, 3, 4, 5, 6, 7)
@@ -46,8 +49,10 @@ _SMALLEST_VALUE = 1e-3
 _FORECASTS_AT_ONCE = 1_000_000
 
 
-def blend_terms(season_steps: int) -> int:
-    """Return the number of terms of a blend, without the last value."""
+def blend_terms(season_steps: int, lags: int = 0) -> int:
+    """Return the number of terms of a blend, without the last value; with `lags`, of the reference `ridge`."""
+    if lags:
+        return lags + 1
     return 2 if season_steps == 1 else len(SEASON_LAGS) + len(RECENT_STEPS) + 5
 
 
@@ -69,6 +74,18 @@ def terms(features: CausalFeatures, rows: IntArray, ahead: IntArray, season_step
         yield features.mean[rows][:, None]
 
 
+def lag_terms(features: CausalFeatures, rows: IntArray, lags: int) -> FloatArray:
+    """Terms of `ridge` at some rows, the same for all steps ahead, as differences to the last value, (row, term).
+
+    They are the values 1 to `lags` steps before, 0 where the series is too young, and the mean so far.
+    """
+    earlier = rows[:, None] - np.arange(1, lags + 1)
+    y = features.y[rows][:, None]
+    before = np.where(earlier >= features.starts(rows)[:, None], features.y[np.maximum(earlier, 0)], y)
+    result: FloatArray = np.concatenate([before, features.mean[rows][:, None]], axis=1) - y
+    return result
+
+
 def solved(
     train: Panel,
     features: CausalFeatures,
@@ -76,16 +93,18 @@ def solved(
     horizon: int,
     season_steps: int,
     ridges: Sequence[float],
+    lags: int = 0,
     left_out: IntArray | None = None,
 ) -> FloatArray:
     """Return the least-squares weights for each of some ridge constants, (ridge, series, horizon, term).
 
     Origins that share a target with an origin in the steps `left_out`, (series, 2) first and end, are not fitted on.
     """
-    weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps)))
+    weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps, lags)))
+    oldest = lags + 1 if lags else max(SEASON_LAGS) * season_steps
     for i in range(len(train)):
-        rows = _fitted_rows(train, i, horizon, season_steps, left_out)
-        designs = _designs(train, features, rows, horizon=horizon, season_steps=season_steps)
+        rows = _fitted_rows(train, i, horizon, oldest, left_out)
+        designs = _designs(train, features, rows, horizon=horizon, season_steps=season_steps, lags=lags)
         gram, cross = _normal_equations(designs, weights.shape[2:], lambda design: np.ones_like(design.difference))
         for ridge, solution in zip(ridges, weights[:, i], strict=True):
             solution[...] = _solve(gram, cross, ridge)
@@ -109,7 +128,7 @@ def reweighted(
     percentage = fit_percentage(train, train.lengths, season_steps) if criterion == "owa" else np.inf
     result = weights.copy()
     for i, series_weights in enumerate(result):  # (horizon, term), changed in place
-        rows = _fitted_rows(train, i, weights.shape[1], season_steps, left_out)
+        rows = _fitted_rows(train, i, weights.shape[1], max(SEASON_LAGS) * season_steps, left_out)
         designs = _designs(train, features, rows, horizon=weights.shape[1], season_steps=season_steps)
         reweighting = _Reweighting(float(scale[i]), percentage)
         for _ in range(_REWEIGHTINGS):
@@ -118,11 +137,11 @@ def reweighted(
     return result
 
 
-def _fitted_rows(train: Panel, series: int, horizon: int, season_steps: int, left_out: IntArray | None) -> IntArray:
-    """Origins of a series that weights are fitted on, (row,)."""
+def _fitted_rows(train: Panel, series: int, horizon: int, oldest: int, left_out: IntArray | None) -> IntArray:
+    """Origins of a series that weights are fitted on, (row,); `oldest` is how many steps back a blend reads."""
     start, end = int(train.offsets[series]), int(train.offsets[series + 1])
-    # Where a series is younger than all seasons that a blend reads, terms fall back on later ones: not to be learnt.
-    first = min(max(SEASON_LAGS) * season_steps, (end - start) // 2)
+    # Where a series is younger than all that a blend reads, terms fall back on later values: not to be learnt.
+    first = min(oldest, (end - start) // 2)
     rows = np.arange(start + max(first - 1, 0), max(end - horizon, start))
     if left_out is not None:
         first_out, end_out = left_out[series]
@@ -137,7 +156,7 @@ class _Design:
 
     Attributes
     ----------
-    x : (horizon, term, row) terms
+    x : (horizon, term, row) terms; (1, term, row) where they are the same for all steps
     difference : (horizon, row) targets
     y : (row,) the last values
     seen : (horizon, row) whether the target was observed
@@ -162,20 +181,25 @@ class _LazyDesigns:
 
 
 def _designs(
-    train: Panel, features: CausalFeatures, rows: IntArray, *, horizon: int, season_steps: int
+    train: Panel, features: CausalFeatures, rows: IntArray, *, horizon: int, season_steps: int, lags: int = 0
 ) -> Iterable[_Design]:
     """Return the designs of some origins of a series in batches; a single one is computed once and kept."""
-    row_batches = list(batches(rows, horizon * blend_terms(season_steps)))
-    designs = _LazyDesigns(row_batches, lambda batch: _design(train, features, batch, horizon, season_steps))
+    row_batches = list(batches(rows, horizon * blend_terms(season_steps, lags)))
+    shape = horizon, season_steps, lags
+    designs = _LazyDesigns(row_batches, lambda batch: _design(train, features, batch, shape))
     return tuple(designs) if len(row_batches) == 1 else designs
 
 
-def _design(train: Panel, features: CausalFeatures, rows: IntArray, horizon: int, season_steps: int) -> _Design:
+def _design(train: Panel, features: CausalFeatures, rows: IntArray, shape: tuple[int, int, int]) -> _Design:
+    horizon, season_steps, lags = shape
     steps = np.arange(1, horizon + 1)
     y = train.target[rows]
-    x = np.empty((horizon, blend_terms(season_steps), len(rows)))
-    for j, term in enumerate(terms(features, rows, steps, season_steps)):
-        x[:, j] = (term - y[:, None]).T  # (row, horizon) -> (horizon, row)
+    if lags:
+        x = lag_terms(features, rows, lags).T[None]
+    else:
+        x = np.empty((horizon, blend_terms(season_steps), len(rows)))
+        for j, term in enumerate(terms(features, rows, steps, season_steps)):
+            x[:, j] = (term - y[:, None]).T  # (row, horizon) -> (horizon, row)
     ahead = rows[:, None] + steps  # (row, horizon)
     return _Design(x, train.target[ahead].T - y, y, train.target_observed[ahead].T)
 
@@ -185,12 +209,19 @@ def _normal_equations(
 ) -> tuple[FloatArray, FloatArray]:
     """Return X'VX, (horizon, term, term), and X'Vy, (horizon, term); V holds each forecast's importance.
 
-    `shape` is (horizon, term).
+    `shape` is (horizon, term). Where the terms are the same for all steps and every target of the same importance, so
+    is X'VX, and it is (1, term, term).
     """
-    gram = np.zeros((*shape, shape[-1]))
+    gram = np.zeros((1, shape[1], shape[1]))
     cross = np.zeros(shape)
     for design in designs:
         importance = importance_of(design) * design.seen  # (horizon, row); unobserved targets weigh nothing
+        if len(design.x) == 1 and (importance == 1).all():
+            gram = gram + design.x[0] @ design.x[0].T
+            cross += design.difference @ design.x[0].T
+            continue
+        if len(gram) < shape[0]:
+            gram = np.repeat(gram, shape[0], axis=0)
         weighted = design.x * importance[:, None]  # X'V, (horizon, term, row)
         gram += weighted @ design.x.transpose(0, 2, 1)
         cross += (weighted @ design.difference[..., None])[..., 0]
@@ -205,6 +236,9 @@ def _solve(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
     count = gram.shape[-1]
     size = np.trace(gram, axis1=-2, axis2=-1) / count  # (horizon,)
     penalty = np.where(size > 0, ridge * size, 1.0)[..., None, None] * np.eye(count)
+    if len(gram) < len(cross):  # one matrix for all steps
+        shared: FloatArray = np.linalg.solve(gram[0] + penalty[0], cross.T).T
+        return shared
     weights: FloatArray = np.linalg.solve(gram + penalty, cross[..., None])[..., 0].astype(np.float64)
     return weights
 

@@ -1,7 +1,7 @@
 """References: simple forecasts in closed form; a network forecasts the difference to one.
 
 `last`, `seasonal`, `mean` and `level` have at most one constant to fit; the blends are, for each series and horizon
-step, a weighted sum of these and more, fitted on the training split (`blends`).
+step, a weighted sum of these and more, fitted on the training split (`blends`), and `ridge` one of the latest values.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from forecast.reference.blends import (
     batches,
     blend_terms,
     cross_fitted,
+    lag_terms,
     reweighted,
     solved,
     terms,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from forecast.reference.blends import CrossFitted
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-CANDIDATES = ("last", "seasonal", "mean", "level", "blend")
+CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge")
 """Candidates of `auto`, simplest first: it leaves one for a later one where that is assured to be better."""
 
 NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
@@ -50,12 +51,18 @@ _DEFAULT_RIDGE = 1e-3
 _JUDGED = 1_000_000
 """At most so many origins judge a constant or a reference."""
 
-_CONFIDENCE = 0.95
-"""One-sided, of a gain for which a reference is left."""
+_CONFIDENCE, _WITHOUT_SEASON = 0.95, 0.99
+"""One-sided, of a gain for which a reference is left; where no season speaks against a random walk it must be surer."""
 
 _FEW_ROWS, _BLOCKS = 20_000, 4
 """A panel of at most so many rows has a short validation split: its training rows take part in the choice, of which a
 blend's forecasts come from weights that were fitted on the other quarters."""
+
+_FEWEST_LAGS, _MOST_LAGS, _ROWS_A_LAG = 16, 512, 24
+"""Values before the last that `ridge` reads where rows are enough, at least and at most, and rows for each of them."""
+
+_MOST_WORK = 1e10
+"""Products that the sums of `ridge` may take for it to be tried, some seconds."""
 
 _FAR_OUT = 3.0
 """Quartile ranges beyond the quartiles from which on a value does not widen the range that a network reads."""
@@ -75,6 +82,7 @@ class Reference:
     centre : (series,) training mean, the forecast of `none`
     weights : (series, horizon, term) of a blend; the others have no terms
     bounds : (series, 2) within which a network reads the value itself; (series, 0): it reads differences alone
+    lags : values before the last that `ridge` reads; the others read none of them one by one
 
     """
 
@@ -86,6 +94,7 @@ class Reference:
     centre: FloatArray
     weights: FloatArray
     bounds: FloatArray
+    lags: int = 0
 
     def causal_features(self, past: Panel) -> CausalFeatures:
         """Causal features of every row of a past: what `at`, `anchor` and `inputs` read."""
@@ -162,7 +171,7 @@ class Reference:
     @property
     def memory_steps(self) -> int:
         """Steps up to an origin whose values are read one by one; running means summarise all before."""
-        return max(SEASON_LAGS) * self.season_steps + 2
+        return max(max(SEASON_LAGS) * self.season_steps, self.lags) + 2
 
     def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
         """Fit centres and weights on another training split; the chosen smoothing and ridge constant stay.
@@ -179,11 +188,21 @@ class Reference:
     def _blend(self, features: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
         """Forecasts of the steps t + `ahead`, y_t + sum_j w_j (term_j - y_t), (row, step)."""
         y = features.y[rows][:, None]
-        total = np.repeat(y, len(ahead), axis=1)
         series = features.series(rows)
+        if self.lags:
+            return y + self._weighted_lags(lag_terms(features, rows, self.lags), series, ahead)
+        total = np.repeat(y, len(ahead), axis=1)
         by_term = np.ascontiguousarray(np.moveaxis(self.weights[:, ahead - 1], 2, 0))  # (term, series, step)
         for weights, term in zip(by_term, terms(features, rows, ahead, self.season_steps), strict=True):
             total += weights[series] * (term - y)
+        return total
+
+    def _weighted_lags(self, lagged: FloatArray, series: IntArray, ahead: IntArray) -> FloatArray:
+        """Sum of w_j (term_j - y_t) over the terms of `ridge`, (row, term) -> (row, step)."""
+        total = np.empty((len(lagged), len(ahead)))
+        for i in np.unique(series):
+            of_series = series == i
+            total[of_series] = lagged[of_series] @ self.weights[i, ahead - 1].T
         return total
 
     def _previous_forecast(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
@@ -213,6 +232,7 @@ class Reference:
             "season_steps": self.season_steps,
             "smoothing": self.smoothing,
             "ridge": self.ridge,
+            "lags": self.lags,
         }
 
     def arrays(self) -> dict[str, FloatArray]:
@@ -220,9 +240,9 @@ class Reference:
         return {"centre": self.centre, "weights": self.weights, "bounds": self.bounds}
 
 
-def term_count(name: str, season_steps: int) -> int:
+def term_count(name: str, season_steps: int, lags: int) -> int:
     """Return the number of a blend's terms, without the last value; 0 for other references."""
-    return blend_terms(season_steps) if name in CRITERIA else 0
+    return blend_terms(season_steps, lags) if name in CRITERIA else 0
 
 
 def fit_reference(
@@ -233,13 +253,14 @@ def fit_reference(
     *,
     multiplied: bool = False,
     reads_level: bool = False,
+    candidates: tuple[str, ...] = CANDIDATES,
 ) -> Reference:
     """Fit a reference on the first `train_steps[i]` steps of each series i.
 
     The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
-    reference itself. With `multiplied` it is for a network that multiplies it, and must not be near zero: a factor that
-    is right after a zero is far too large after a demand. With `reads_level` the value itself is an input of the
-    network, within the range of the training split.
+    reference itself, among `candidates`. With `multiplied` it is for a network that multiplies it, and must not be near
+    zero: a factor that is right after a zero is far too large after a demand. With `reads_level` the value itself is an
+    input of the network, within the range of the training split.
 
     Raises
     ------
@@ -249,10 +270,10 @@ def fit_reference(
     """
     past = past.target_alone()
     if reads_level:
-        reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied)
+        reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied, candidates=candidates)
         return replace(reference, bounds=_bounds(past, train_steps))
     if name == "auto":
-        return _choose(past, train_steps, problem, multiplied=multiplied)
+        return _choose(candidates, past, train_steps, problem, multiplied=multiplied)
     _check_name(name, problem)
     reference = _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
     if multiplied and (share := _share_near_zero(reference, past, train_steps)) > _SOMETIMES:
@@ -283,15 +304,19 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         centre=_centres(past, train_steps),
         weights=np.zeros((len(past), problem.horizon, 0)),
         bounds=np.zeros((len(past), 0)),
+        lags=_lags(train_steps, problem) if name == "ridge" else 0,
     )
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
 
-def _choose(past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool) -> Reference:
+def _choose(
+    candidates: tuple[str, ...], past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool
+) -> Reference:
     """Go from the simplest reference to another only where its gain over the one before is assured."""
-    candidates = [n for n in CANDIDATES if n != "seasonal" or problem.season_steps > 1]
+    excluded = {"seasonal"} if problem.season_steps == 1 else set()
+    excluded |= {"ridge"} if _lags(train_steps, problem) ** 2 * int(train_steps.sum()) > _MOST_WORK else set()
     smoothing = _smoothing(past, train_steps, problem)
-    fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates]
+    fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates if name not in excluded]
     if multiplied:  # the expanding mean is last to be near zero
         fitted = [r for r in fitted if r.name == "mean" or _share_near_zero(r, past, train_steps) <= _SOMETIMES]
     first = train_steps
@@ -307,12 +332,18 @@ def _choose(past: Panel, train_steps: IntArray, problem: Problem, *, multiplied:
         )
         for reference in fitted
     ]
-    best = 0
+    best, confidence = 0, _CONFIDENCE if problem.season_steps > 1 else _WITHOUT_SEASON
     for candidate in range(1, len(fitted)):
         gain = (errors[best][0] - errors[candidate][0])[None]
-        if assured_gain(gain, errors[best][1], origins, problem.horizon, confidence=_CONFIDENCE)[0] > 0:
+        if assured_gain(gain, errors[best][1], origins, problem.horizon, confidence=confidence)[0] > 0:
             best = candidate
     return fitted[best]
+
+
+def _lags(train_steps: IntArray, problem: Problem) -> int:
+    """Return how many values before the last `ridge` reads: a context or more, if the training split has the rows."""
+    most = min(int(np.median(train_steps)) // _ROWS_A_LAG, _MOST_LAGS)
+    return max(min(max(problem.context_steps, _FEWEST_LAGS), most), 1)
 
 
 def _share_near_zero(reference: Reference, past: Panel, train_steps: IntArray) -> float:
@@ -413,7 +444,12 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
         return replace(bare, weights=_blend_weights(bare, past, train_steps))
     train = past.cut(train_steps)
     weights = solved(
-        train, bare.causal_features(train), horizon=bare.horizon, season_steps=bare.season_steps, ridges=_RIDGES
+        train,
+        bare.causal_features(train),
+        horizon=bare.horizon,
+        season_steps=bare.season_steps,
+        lags=bare.lags,
+        ridges=_RIDGES,
     )
     candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
     best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
@@ -429,6 +465,7 @@ def _blend_weights(
         reference.causal_features(train),
         horizon=reference.horizon,
         season_steps=reference.season_steps,
+        lags=reference.lags,
         ridges=(reference.ridge,),
         left_out=left_out,
     )

@@ -94,12 +94,20 @@ class ReferenceRecord(_Part):
     """The constants of the reference; its arrays are in `weights.safetensors`."""
 
     name: Literal[
-        "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "none", "symbols", "no symbols"
+        "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "ridge", "none", "symbols", "no symbols"
     ]
     horizon: int = Field(ge=1)
     season_steps: int = Field(ge=1)
     smoothing: Annotated[float, Field(gt=0, le=1)]
     ridge: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    lags: int = Field(0, ge=0, le=100_000)
+    """Values before the last that `ridge` reads; runs of before had no such reference."""
+
+    @model_validator(mode="after")
+    def _lags_of_ridge(self) -> ReferenceRecord:
+        if (self.lags > 0) != (self.name == "ridge"):
+            raise ValueError("lags are those of the reference ridge, and that has some")
+        return self
 
 
 class NetworkRecord(_Part):

@@ -244,7 +244,8 @@ def _check_size(network: Recurrent, members: int, problem: Problem, record: RunR
         )
     with torch.device("meta"):  # shapes without memory
         skeleton = Network(network.settings, InputSpec(1, horizon, series=len(record.data.ids), symbols=symbols))
-    terms = term_count(record.network.reference.name, problem.season_steps) if record.network.reference else 0
+    reference = record.network.reference
+    terms = term_count(reference.name, problem.season_steps, reference.lags) if reference else 0
     needed = members * sum(part.numel() for part in skeleton.state_dict().values())
     needed += len(record.data.ids) * horizon * terms  # weights of the reference, (series, step, term)
     held = sum(array.size for array in tensors.values())

@@ -114,7 +114,7 @@ def plan(job: JobSettings, models: Sequence[str], panel: Panel) -> str:
 def expected_seconds(job: JobSettings, panel: Panel) -> float:
     """Estimate the seconds of a run on one free core; within a factor of two or three."""
     steps, longest = int(panel.lengths.sum()), int(panel.lengths.max())
-    sizes = [float(job.model.hidden_size)] * job.ensemble if isinstance(job.model, BackboneSettings) else []
+    sizes = [float(job.model.units)] * job.ensemble if isinstance(job.model, BackboneSettings) else []
     seconds = _BASE_S
     for settings in job.baseline.values():
         windows = min(steps, getattr(settings, "max_windows", 0))

@@ -30,6 +30,7 @@ from forecast.tasks.candidates import check_recommended, without_idle
 from forecast.tasks.contradictions import check_question, check_range, check_whole_series, value_range_of
 from forecast.tasks.newer import series_number
 from forecast.tasks.settings import splits_fit_of
+from forecast.training.sizes import sized
 from forecast.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
     check_known_ahead(source.panel, job.horizon)
     task = settle(job, source.panel, shortened=shortened)
     check_whole_series(job, source.panel, task)
+    job, source = _with_size(job, source, task)
     job, omitted = without_idle(job, task)
     return Prepared(job, source, task, omitted, short, shortened)
 
@@ -207,6 +209,13 @@ def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[J
         why += f"; {listed(unread)} {'is' if len(unread) == 1 else 'are'} not read by it" if unread else ""
     source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))
     return job.model_copy(update={"model": model}), source
+
+
+def _with_size(job: JobSettings, source: Source, task: ForecastTask) -> tuple[JobSettings, Source]:
+    """Settle the size of the network and of its batches where it was left open, and say what it came to."""
+    model, training, said = sized(job.model, job.training, task.split.train, task.problem)
+    notes = (*source.notes, said) if said else source.notes
+    return job.model_copy(update={"model": model, "training": training}), replace(source, notes=notes)
 
 
 def _on_calendar(job: JobSettings, source: Source) -> JobSettings:

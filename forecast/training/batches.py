@@ -246,12 +246,12 @@ def training_epochs(
         )
     if data.past.at_end:
         return _labelled_epochs(data, targets, ends, settings, seed)
-    warmup = settings.chunk_steps if settings.warmup_steps is None else settings.warmup_steps
+    warmup = settings.chunk if settings.warmup_steps is None else settings.warmup_steps
     if new_from is not None:
-        segments, new = cut_at(new_from, starts, ends, settings.lanes, settings.chunk_steps, warmup_steps=warmup)
-        return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, new=new)
-    segments = cut_segments(starts, ends, settings.lanes, settings.chunk_steps, warmup)
-    return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed)
+        segments, new = cut_at(new_from, starts, ends, settings.streams, settings.chunk, warmup_steps=warmup)
+        return _StreamEpochs(data, targets, segments, settings.streams, settings.chunk, seed, new=new)
+    segments = cut_segments(starts, ends, settings.streams, settings.chunk, warmup)
+    return _StreamEpochs(data, targets, segments, settings.streams, settings.chunk, seed)
 
 
 def _labelled_epochs(
@@ -265,5 +265,5 @@ def _labelled_epochs(
     labelled = np.flatnonzero(ends > starts)
     labelled = labelled[data.past.target_observed[ends[labelled] - 1]]
     segments = whole_segments(starts[labelled], ends[labelled] - 1)
-    offsets = full_last_chunks(segments, settings.chunk_steps)
-    return _StreamEpochs(data, targets, segments, settings.lanes, settings.chunk_steps, seed, offsets=offsets)
+    offsets = full_last_chunks(segments, settings.chunk)
+    return _StreamEpochs(data, targets, segments, settings.streams, settings.chunk, seed, offsets=offsets)

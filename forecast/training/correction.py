@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _FACTORS = np.linspace(0.0, 1.0, 11)
 _UNSURE = 2  # of the factors
-_FEW_GROUPS = 4
+_FEW_GROUPS = 6
 _EVIDENCE, _CONFIDENCE = 0.999, 0.9
 """One-sided, of the gain of a factor, for it to count, and to be compared with others. Early stopping chose among many
 epochs by the same errors, so that the first is high; where a correction is large, a tenth of it left out costs much."""

@@ -19,7 +19,15 @@ from forecast.errors import ForecastError, Stopped
 from forecast.network.compiled.modules import compile_lstms
 from forecast.network.cpu import flush_denormals, keep_freed_memory, threads_for
 from forecast.network.inference import forecast_by_unrolling, forecast_by_windows, head_on_cpu
-from forecast.training.job import Epoch, Training, accelerator_for, fresh_network, own_random_numbers, validation_split
+from forecast.training.job import (
+    INTERRUPTED,
+    Epoch,
+    Training,
+    accelerator_for,
+    fresh_network,
+    own_random_numbers,
+    validation_split,
+)
 from forecast.training.module import NetworkModule
 from forecast.training.ranks import ALONE, Ranks, gathered, is_lost_connection
 from forecast.training.resume import Resumed, capture
@@ -80,8 +88,8 @@ def _fit(job: TrainingJob, stage: Stage | None, ranks: Ranks) -> Training:
     training = job.training
     accelerator = accelerator_for(training)
     keep_freed_memory()
-    lanes = training.batch_size if training.regime == "windows" else training.lanes
-    threads = threads_for(lanes, job.network.hidden_size, training.threads)
+    lanes = training.batch_size if training.regime == "windows" else training.streams
+    threads = threads_for(lanes, job.network.units, training.threads)
     with own_random_numbers(job.seed), _quiet_lightning(), threads:
         network = fresh_network(job)
         # Epochs that were chosen before are repeated as they are: validation has no second say.
@@ -335,7 +343,7 @@ class Supervisor(pl.Callback):
         late = self.settings.time_limit_s is not None and self.seconds > self.settings.time_limit_s
         interrupted, late = map(bool, self.ranks.agreed(self.interrupted, late))
         if interrupted:
-            self._stop(trainer, "interrupted")
+            self._stop(trainer, INTERRUPTED)
         elif late:
             self._stop(trainer, f"reached `training.time_limit_s` ({self.settings.time_limit_s:g} s)")
 

@@ -202,6 +202,9 @@ class Epoch:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+INTERRUPTED = "interrupted"
+"""Why a training stopped that somebody ended with Ctrl-C."""
+
 _WARMUP_STEPS = 512
 """Steps that warm the state before the validation split, at least. The final evaluation reads the whole past."""
 _FORECASTS = 2_000_000
@@ -257,6 +260,12 @@ class ValidationSplit:
             exists=self.exists[which],
             level=level,
         )
+
+
+def untrained_loss(job: TrainingJob) -> float:
+    """Mean validation loss of the untrained network, which forecasts the reference."""
+    split, head = validation_split(job), initial_network(job).head
+    return split.loss(head, torch.zeros(*split.target.shape, head.size))[0]
 
 
 def validation_split(job: TrainingJob) -> ValidationSplit:

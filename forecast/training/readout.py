@@ -73,7 +73,7 @@ def fit_readout(job: TrainingJob) -> Training:
     accelerator = accelerator_for(job.training)
     seed = job.seed if settings.reservoir_seed is None else settings.reservoir_seed
     penalties, reason = _penalties(job, settings)
-    threads = threads_for(len(job.data.past), settings.hidden_size, job.training.threads)
+    threads = threads_for(len(job.data.past), settings.units, job.training.threads)
     with own_random_numbers(seed), threads, torch.no_grad():
         network = fresh_network(job).to("cuda" if accelerator == "gpu" else "cpu").eval()
         ridge = Ridge(gather(network, job.data, job.ends))

@@ -46,10 +46,11 @@ class TrainingSettings(Settings):
     regime: Literal["stream", "windows"] = "stream"
     """`stream`: truncated back-propagation through time, every step forks. `windows`: sampled at random."""
 
-    chunk_steps: int = Field(64, ge=1, le=10_000_000)
-    """stream: steps that the gradient can travel back; one chunk of every lane is one batch."""
-    lanes: int = Field(8, ge=1, le=10_000_000)
-    """stream: parallel streams, at most."""
+    chunk_steps: int | None = Field(None, ge=1, le=10_000_000)
+    """stream: steps that the gradient can travel back; one chunk of every lane is one batch. Null: by the rows to train
+    on (`training.sizes`)."""
+    lanes: int | None = Field(None, ge=1, le=10_000_000)
+    """stream: parallel streams, at most; null: by the rows to train on."""
     warmup_steps: int | None = Field(None, ge=0, le=10_000_000)
     """stream: steps without loss at the head of a segment cut out of a longer series; null takes a chunk."""
 
@@ -88,6 +89,16 @@ class TrainingSettings(Settings):
     """As Lightning calls it: in which numbers a step is computed; weights, validation and forecasts stay in 32 bits."""
     threads: int | None = Field(None, ge=1, le=1024)
     """Threads that torch may use on the CPU; null chooses by the size of the network."""
+
+    @property
+    def chunk(self) -> int:
+        """Steps of a chunk; the usual number where none was said or settled."""
+        return 64 if self.chunk_steps is None else self.chunk_steps
+
+    @property
+    def streams(self) -> int:
+        """Lanes; the usual number where none was said or settled."""
+        return 8 if self.lanes is None else self.lanes
 
 
 class FileLogger(Settings):

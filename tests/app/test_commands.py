@@ -83,7 +83,7 @@ def test_help_shows_commands_choices_and_keys(command, tmp_path):
     for text in (
         "python -m forecast -m model=rnn,lstm,gru",
         "data: addition, csv, sinewave, stock, text",
-        "chunk_steps: 64",
+        "batch_size: 32",
     ):
         assert text in printed.out
     assert list(tmp_path.iterdir()) == []

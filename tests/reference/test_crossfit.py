@@ -20,17 +20,32 @@ def make_panel():
     return panel_of(noisy_sine(180, 0.3, period=M), noisy_sine(240, 0.3, 1, period=M) + 5)
 
 
+def terms_by_hand(panel, reference, rows):
+    """Terms of a blend, or the values before and the mean so far, each (row, horizon)."""
+    if not reference.lags:
+        features = reference.causal_features(panel)
+        return [np.broadcast_to(term, (len(rows), H)) for term in terms(features, rows, np.arange(1, H + 1), M)]
+    starts = panel.offsets[np.searchsorted(panel.offsets, rows, side="right") - 1]
+    lagged = [
+        [panel.target[row - lag if row - lag >= start else row] for row, start in zip(rows, starts, strict=True)]
+        for lag in range(1, reference.lags + 1)
+    ]
+    mean = [panel.target[start : row + 1].mean() for start, row in zip(starts, rows, strict=True)]
+    return [np.repeat(np.array(one)[:, None], H, axis=1) for one in (*lagged, mean)]
+
+
 def weights_by_hand(panel, reference, series, left_out):
     """Ridge on all origins of a series' training split but those with a target that a block's origins have."""
-    known, start = reference.causal_features(panel), panel.offsets[series]
+    start = panel.offsets[series]
+    oldest = reference.lags + 1 if reference.lags else 7 * M
     targets_left_out = {step + h for step in range(*left_out) for h in range(1, H + 1)} if left_out else set()
     origins = [
         step
-        for step in range(min(7 * M, TRAIN[series] // 2) - 1, TRAIN[series] - H)
+        for step in range(min(oldest, TRAIN[series] // 2) - 1, TRAIN[series] - H)
         if not targets_left_out & {step + h for h in range(1, H + 1)}
     ]
     rows = start + np.array(origins)
-    x = np.stack([np.broadcast_to(term, (len(rows), H)) for term in terms(known, rows, np.arange(1, H + 1), M)], axis=2)
+    x = np.stack(terms_by_hand(panel, reference, rows), axis=2)
     y = panel.target[rows]
     weights = []
     for h in range(H):
@@ -40,8 +55,9 @@ def weights_by_hand(panel, reference, series, left_out):
     return np.array(weights)
 
 
-def test_rows_of_a_block_get_the_weights_of_the_others(panel):
-    reference = fit_reference("blend", panel, TRAIN, PROBLEM)
+@pytest.mark.parametrize("name", ["blend", "ridge"])
+def test_rows_of_a_block_get_the_weights_of_the_others(panel, name):
+    reference = fit_reference(name, panel, TRAIN, PROBLEM)
     crossed = cross_fitted(reference, panel, TRAIN, BLOCKS)
     known = crossed.causal_features(panel)
     for series in range(2):
@@ -55,9 +71,7 @@ def test_rows_of_a_block_get_the_weights_of_the_others(panel):
             for step in (left_out[0], left_out[1] - 1):
                 row = np.array([panel.offsets[series] + step])
                 y = panel.target[row[0]]
-                x = np.concatenate(
-                    [np.broadcast_to(term, (1, H)) for term in terms(known, row, np.arange(1, H + 1), M)]
-                ).T
+                x = np.concatenate(terms_by_hand(panel, reference, row)).T
                 np.testing.assert_allclose(crossed.at(known, row)[0], y + (weights * (x - y)).sum(axis=1), rtol=1e-6)
     after = panel.offsets[:-1] + TRAIN + 5
     np.testing.assert_array_equal(crossed.at(known, after), reference.at(known, after))

@@ -40,7 +40,7 @@ KINDS = {
     "mingru": MinGruSettings(hidden_size=5, layers=2, residual=True, layer_norm=True, reference="level"),
     "esn": EsnSettings(hidden_size=9, reference="last"),
     "level": LstmSettings(hidden_size=5, level_input=True, reference="seasonal"),
-    "seq2seq": GruSettings(hidden_size=5, strategy="seq2seq", reference="last"),
+    "seq2seq": GruSettings(hidden_size=5, strategy="seq2seq", reference="ridge"),
 }
 
 

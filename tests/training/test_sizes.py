@@ -1,0 +1,146 @@
+"""Sizes by the rows to train on, and references that are chosen by short trainings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles.panels import noisy_sine, panel_of, random_walk
+
+from forecast.forecasters.recurrent import Recurrent
+from forecast.network.settings import EsnSettings, GruSettings, LstmSettings
+from forecast.questions.kinds import Problem
+from forecast.training.job import INTERRUPTED, Epoch, Training
+from forecast.training.settings import TrainingSettings
+from forecast.training.sizes import sized
+
+PROBLEM = Problem(horizon=3, context_steps=6)
+SEASONAL = Problem(horizon=3, context_steps=12, season_steps=6)
+
+
+def settled(rows, problem=PROBLEM, network=None, **training):
+    model, trained, said = sized(network or LstmSettings(), TrainingSettings(**training), np.array([rows]), problem)
+    return (model.hidden_size, trained.chunk_steps, trained.lanes), said
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem", "expected"),
+    [
+        (399, PROBLEM, (32, 64, 8)),
+        (400, PROBLEM, (64, 32, 4)),
+        (6_000, PROBLEM, (64, 64, 8)),
+        (1_000, SEASONAL, (32, 64, 8)),
+        (1_000, Problem(3, 6, target_type="direction"), (32, 64, 8)),
+    ],
+)
+def test_the_table_goes_by_rows_and_season(rows, problem, expected):
+    sizes, said = settled(rows, problem)
+    assert sizes == expected
+    assert bool(said) == (expected != (32, 64, 8))
+
+
+def test_what_is_not_usual_is_said_with_its_reason():
+    said = settled(1_200)[1]
+    assert said == "hidden_size 64, chunk_steps 32 and lanes 4: by the 1,200 rows to train on, without a season"
+
+
+def test_rows_of_all_series_count():
+    assert sized(GruSettings(), TrainingSettings(), np.array([300, 300]), PROBLEM)[0].hidden_size == 64
+
+
+def test_what_was_said_stays():
+    assert settled(1_200, network=LstmSettings(hidden_size=32)) == (
+        (32, 32, 4),
+        "chunk_steps 32 and lanes 4: by the 1,200 rows to train on, without a season",
+    )
+    assert settled(1_200, network=LstmSettings(hidden_size=8), chunk_steps=64, lanes=8) == ((8, 64, 8), "")
+    assert settled(1_200, regime="windows")[0] == (64, None, None)
+    assert settled(1_200, network=EsnSettings()) == ((150, None, None), "")
+
+
+def test_a_fitted_network_keeps_its_size_when_it_is_fitted_on_more_rows():
+    y = random_walk(440)
+    training = TrainingSettings(max_epochs=1)
+    fitted = Recurrent(LstmSettings(reference="last"), training).fit(panel_of(y[:420]), np.array([380]), PROBLEM)
+    again = fitted.chosen().fit(panel_of(y), np.array([440]), PROBLEM)
+    for one in (fitted, again):
+        assert (one.forecaster.settings.hidden_size, one.forecaster.training.chunk_steps) == (32, 64)
+        assert one.network.backbone.feature_size == 32
+
+
+def cycle(rows, seed=0):
+    """y_t = 0.5 y_{t-1} - 0.8 y_{t-4} + noise, which an autoregression forecasts best."""
+    rng, y = np.random.default_rng(seed), np.zeros(rows)
+    for t in range(4, rows):
+        y[t] = 0.5 * y[t - 1] - 0.8 * y[t - 4] + 0.3 * rng.normal()
+    return y
+
+
+class Trials:
+    """In place of trainings: each has the validation losses that its reference is given, and is noted."""
+
+    def __init__(self, losses, reason="reached"):
+        self.losses, self.reason, self.seen = losses, reason, []
+
+    def __call__(self, job):
+        name = job.data.reference.name if hasattr(job.data.reference, "name") else job.data.reference.reference.name
+        self.seen.append((name, job.training.max_epochs))
+        history = (Epoch(1, 0.1, self.losses[name], 0.005, 0.0),)
+        return Training(None, history, 1, self.reason)
+
+
+def tried(monkeypatch, trials, y, settings=None, train=1_100):
+    monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
+    forecaster = Recurrent(settings or LstmSettings(hidden_size=4), TrainingSettings(max_epochs=9))
+    return forecaster.training_job(panel_of(y), np.array([train]), PROBLEM)[0].name
+
+
+def test_the_better_half_trains_on(monkeypatch):
+    trials = Trials({"ridge": 0.03, "none": 0.05, "blend": 0.02})
+    assert tried(monkeypatch, trials, cycle(1_300)) == "blend"
+    assert trials.seen == [("ridge", 4), ("none", 4), ("blend", 4), ("blend", 9), ("ridge", 9)]
+
+
+def test_where_none_beats_the_first_untrained_that_one_is_taken(monkeypatch):
+    assert tried(monkeypatch, Trials({"ridge": 1e3, "none": 1e3 - 1, "blend": 1e3 - 2}), cycle(1_300)) == "ridge"
+
+
+def test_an_interrupt_ends_the_choice(monkeypatch):
+    trials = Trials({"ridge": 0.03, "none": 0.01, "blend": 0.02}, INTERRUPTED)
+    assert tried(monkeypatch, trials, cycle(1_300)) == "ridge"
+    assert len(trials.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("y", "settings", "train"),
+    [
+        (random_walk(1_300), None, 1_100),
+        (cycle(1_300), LstmSettings(hidden_size=4, reference="ridge"), 1_100),
+        (cycle(1_300), LstmSettings(hidden_size=4, level_input=False), 1_100),
+        (cycle(1_300), LstmSettings(hidden_size=4, loss="owa"), 1_100),
+        (cycle(1_300), LstmSettings(hidden_size=4), 900),
+        (cycle(1_300), LstmSettings(hidden_size=4), 1_300),
+    ],
+    ids=["walk", "told", "no level", "owa", "few rows", "no validation"],
+)
+def test_elsewhere_nothing_is_tried(monkeypatch, y, settings, train):
+    trials = Trials({})
+    tried(monkeypatch, trials, y, settings, train)
+    assert trials.seen == []
+
+
+def test_the_network_adds_to_what_was_chosen():
+    fitted = Recurrent(LstmSettings(hidden_size=4), TrainingSettings(max_epochs=2, chunk_steps=64, lanes=8)).fit(
+        panel_of(cycle(1_200)), np.array([1_050]), PROBLEM
+    )
+    assert fitted.notes[0] == f"adds to the reference {fitted.reference.name!r}"
+    chosen = fitted.chosen().fit(panel_of(cycle(1_200)), np.array([1_200]), PROBLEM)
+    assert chosen.reference.name == fitted.reference.name
+    assert chosen.reference.lags == fitted.reference.lags
+
+
+def test_a_season_is_left_to_its_reference(monkeypatch):
+    trials = Trials({})
+    monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
+    panel = panel_of(noisy_sine(1_300, 0.3, period=6))
+    Recurrent(LstmSettings(hidden_size=4)).training_job(panel, np.array([1_100]), SEASONAL)
+    assert trials.seen == []
