@@ -210,7 +210,7 @@ def test_the_terminal_tells_the_data_the_table_and_last_the_verdict(tmp_path):
     assert lines[-1] == f"run folder: {result.folder}"
     assert any(line.startswith("naive") for line in lines)
     stopped = "kept the weights of epoch [123] of 3: reached `training.max_epochs` \\(3\\)"
-    again = "the saved weights and the forecast after the data are of lstm and .* fitted again on all rows"
+    again = "the saved weights and the forecast after the data are of lstm(,| and) .* fitted again on all rows"
     report = html.unescape((result.folder / files.REPORT).read_text(encoding="utf-8"))
     for sentence in (stopped, again):
         assert any(re.search(sentence, line) for line in lines)
