@@ -27,15 +27,15 @@ def test_a_run_comes_to_the_same_once_more(trained, tmp_path):
 def test_what_differs_is_said_with_what_may_be_the_reason(run_folder, tmp_path):
     record = open_record(run_folder)
     versions = {**record.versions, "torch": "1.0"}
-    settings = {**record.settings, "model": {**record.settings["model"], "reference": "mean"}}
-    rewritten(run_folder, settings=settings, versions=versions, command=["model.reference=mean"])
+    settings = {**record.settings, "seed": 5, "backtest": {**record.settings["backtest"], "stride": 3}}
+    rewritten(run_folder, settings=settings, versions=versions, command=["seed=5", "backtest.stride=3"])
     repeated = again(run_folder, tmp_path / "anew", {}, console=silent())
     assert not repeated.same
     assert "scores differ, first " in repeated.sentence
     assert "weights differ by" in repeated.sentence
     assert f"torch 1.0 then, {record.versions['torch']} now" in repeated.sentence
     assert "the data have changed" not in repeated.sentence
-    assert open_record(tmp_path / "anew").command == ("model.reference=mean",)
+    assert open_record(tmp_path / "anew").command == ("seed=5", "backtest.stride=3")
 
 
 def test_changed_data_are_named(run_folder, tmp_path):
