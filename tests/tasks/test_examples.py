@@ -36,7 +36,7 @@ def test_hello():
 
 
 def test_a_text_costs_fewer_bits_than_a_trigram_needs():
-    by_model, _ = scores_of("experiment=characters", "training.max_epochs=4", beside=("trigram",))
+    by_model, _ = scores_of("experiment=characters", "training.max_epochs=3", beside=("trigram",))
     assert by_model.loc["lstm", "bits"] < by_model.loc["trigram", "bits"]
 
 
