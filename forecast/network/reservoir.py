@@ -78,7 +78,7 @@ class Reservoir(nn.Module):
 def spectral_radius(weight: Tensor) -> float:
     """Largest size of an eigenvalue.
 
-    >>> spectral_radius(torch.tensor([[0.0, 2.0], [-2.0, 0.0]]))
+    >>> round(spectral_radius(torch.tensor([[0.0, 2.0], [-2.0, 0.0]])), 6)
     2.0
     """
     return float(torch.linalg.eigvals(weight.double()).abs().max())

@@ -108,7 +108,7 @@ def seasonal_test(series: Sequence[FloatArray], period: float, extra: float = 0.
 def _required_score(cycles: float, steps: int) -> float:
     """Return the normal score that a season of `steps` steps has to reach in a series of so many `cycles`.
 
-    >>> round(required_score(10, 12), 2), round(required_score(3, 12), 2), round(required_score(3, 4), 2)
+    >>> round(_required_score(10, 12), 2), round(_required_score(3, 12), 2), round(_required_score(3, 4), 2)
     (2.48, 3.16, 2.15)
     """
     return 2.15 + (0.4 + 10 / cycles**2) * max(1 - 4 / steps, 0)

@@ -38,7 +38,7 @@ class RefusedError(Exception):
 def _is_local(host: str) -> bool:
     """Whether an address is reached from this machine alone.
 
-    >>> is_local("127.0.0.1"), is_local("localhost"), is_local("::1"), is_local("0.0.0.0"), is_local("box.example")
+    >>> _is_local("127.0.0.1"), _is_local("localhost"), _is_local("::1"), _is_local("0.0.0.0"), _is_local("box.example")
     (True, True, True, False, False)
     """
     if host == "localhost":

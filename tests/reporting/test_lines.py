@@ -1,5 +1,3 @@
-import doctest
-import importlib
 from itertools import pairwise
 
 import numpy as np
@@ -7,31 +5,6 @@ import pandas as pd
 import pytest
 
 from forecast.reporting.lines import Clock, axis_times, find_clock, line, thinned
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "wording",
-        "reporting.characters",
-        "reporting.charts",
-        "reporting.lines",
-        "reporting.prediction_intervals",
-        "reporting.theme",
-        "reporting.leaderboard",
-        "reporting.pictures",
-        "reporting.sections.direction",
-        "reporting.sections.forecasts",
-        "reporting.sections.gradients",
-        "reporting.sections.passage",
-        "reporting.sections.series",
-        "reporting.html",
-        "reporting.summary",
-        "reporting.sweep",
-    ],
-)
-def test_examples_of_the_docstrings_hold(module):
-    assert doctest.testmod(importlib.import_module(f"forecast.{module}")).failed == 0
 
 
 def test_thinning_keeps_the_least_and_the_greatest_of_every_bin():
