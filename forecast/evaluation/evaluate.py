@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from forecast.evaluation.backtest import (
     OnProgress,
@@ -16,6 +16,7 @@ from forecast.evaluation.backtest import (
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import add_combination, combination_weights, with_combination
 from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
+from forecast.evaluation.expected_error import evidence_before, expected_errors, kinds_of
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import (
     NAIVE,
@@ -28,13 +29,7 @@ from forecast.evaluation.leaderboard import (
     verdict,
 )
 from forecast.evaluation.metrics import Scores, ranking_metric, score
-from forecast.evaluation.recommendation import (
-    Recommendation,
-    evidence_before,
-    expected_errors,
-    kinds_of,
-    recommend,
-)
+from forecast.evaluation.recommendation import Recommendation, recommend
 from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
@@ -113,22 +108,8 @@ def evaluate(
     a time of `time.perf_counter`, models are left out and nothing is fitted again, as in `forecast_all`.
     """
     settings = settings or BacktestSettings()
-    stride, refits = settings.stride, Refits(settings.refit_every, until)
-    validation = forecast_validation(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
-    calibration = None
-    if not problem.question.forecasts_probabilities:
-        calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
-    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, refits=refits, on_progress=on_progress)
-    training = forecast_training(fits, panel, split, problem, refits=refits, on_progress=on_progress)
-    before, kinds = (training, validation, calibration), kinds_of(test)
-    expected = expected_errors(evidence_before(before, kinds), kinds, int(split.train.sum()))
-    weights: dict[str, float] = {}
-    if not problem.question.forecasts_probabilities:
-        weights, together = combination_weights(before, expected)
-    if weights:
-        expected[COMBINATION] = together
-        training, validation, calibration = (with_combination(one, weights, problem.value_range) for one in before)
-        test = add_combination(test, weights, problem.value_range)
+    splits = _forecast_splits(fits, panel, split, problem, settings, until=until, on_progress=on_progress)
+    training, validation, calibration, test = splits.backtests
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
     if problem.question.forecasts_probabilities:
@@ -136,10 +117,11 @@ def evaluate(
     else:
         extras = _extras_of_values(test, calibration, scores, problem.value_range)
     test = extras.test
-    if validation is None or validation_scores is None:
-        baseline = unchosen_baseline(test.attempts)
-    else:
-        baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
+    baseline = (
+        unchosen_baseline(test.attempts)
+        if validation is None or validation_scores is None
+        else baseline_to_beat(validation_scores.by_model, validation.attempts)
+    )
     networks = test.of_kind("network")
     losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
     tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
@@ -148,11 +130,11 @@ def evaluate(
         panel,
         split,
         problem,
-        expected=expected,
+        expected=splits.expected,
         by_model=scores.by_model,
         intervals=extras.intervals,
-        weights=weights,
-        stride=stride,
+        weights=splits.weights,
+        stride=settings.stride,
         asked=recommended,
     )
     use = None if recommendation is None else recommendation.model
@@ -186,7 +168,7 @@ def evaluate(
         else None,
         notes=(
             *([] if validation else [_NOT_VALIDATED.format(baseline=baseline)]),
-            *_thinned(panel, split, problem, test, stride),
+            *_thinned(panel, split, problem, test, settings.stride),
             *scores.empty,
             *filter(None, [skill_is_empty(scores.by_model, baseline)]),
             *extras.notes,
@@ -194,6 +176,53 @@ def evaluate(
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
+
+
+class _Splits(NamedTuple):
+    """Forecasts of all splits, the combination among them.
+
+    Attributes
+    ----------
+    backtests : of training, validation, calibration (None where there are none) and test split
+    expected : logarithms of the errors that models are expected to have, from what lies before the test
+    weights : of the members of the combination; empty where there is none
+
+    """
+
+    backtests: tuple[Backtest | None, Backtest | None, Backtest | None, Backtest]
+    expected: dict[str, float]
+    weights: dict[str, float]
+
+
+def _forecast_splits(
+    fits: Fits,
+    panel: Panel,
+    split: Split,
+    problem: Problem,
+    settings: BacktestSettings,
+    *,
+    until: float | None,
+    on_progress: OnProgress | None,
+) -> _Splits:
+    """Forecast every split, and combine what may be combined with weights from before the test."""
+    of_values = not problem.question.forecasts_probabilities
+    stride, refits = settings.stride, Refits(settings.refit_every, until)
+    validation = forecast_validation(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
+    calibration = None
+    if of_values:
+        calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
+    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, refits=refits, on_progress=on_progress)
+    training = forecast_training(fits, panel, split, problem, refits=refits, on_progress=on_progress)
+    before, kinds = (training, validation, calibration), kinds_of(test)
+    expected = expected_errors(evidence_before(before, kinds), kinds, int(split.train.sum()))
+    weights: dict[str, float] = {}
+    if of_values:
+        weights, together = combination_weights(before, expected)
+    if weights:
+        expected[COMBINATION] = together
+        training, validation, calibration = (with_combination(one, weights, problem.value_range) for one in before)
+        test = add_combination(test, weights, problem.value_range)
+    return _Splits((training, validation, calibration, test), expected, weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.evaluation.backtest import OK
+from forecast.evaluation.expected_error import PLAINEST_FIRST
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS_OF, Column, ranking_metric
-from forecast.evaluation.recommendation import PLAINEST_FIRST
 from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
 
 if TYPE_CHECKING:

@@ -12,12 +12,10 @@ from scipy import stats
 from toys import HORIZON, PROBLEM, LastValue, Raises, a_panel, with_target
 
 from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.coverage import CoverageTest, coverage_sentence, coverage_test
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.intervals import (
     BINS,
-    CoverageTest,
-    coverage_sentence,
-    coverage_test,
     crps,
     pinball_loss,
     probability_transform,

@@ -12,7 +12,7 @@ from toys import PROBLEM, LastValue, Raises, a_panel, a_split
 from forecast.evaluation.backtest import fit_all, forecast_calibration, forecast_validation
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
-from forecast.evaluation.recommendation import (
+from forecast.evaluation.expected_error import (
     choose,
     expected_errors,
     known_of,
