@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.evaluation.conformal import with_intervals
+from forecast.evaluation.conformal import is_pretrained, with_intervals
 from forecast.evaluation.refits import Refits, forecast_refitted
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
@@ -313,7 +313,10 @@ def forecast_training(
     attempts: list[Attempt] = []
     fitted: dict[str, Fitted] = {}
     for attempt in fits.attempts:
-        if attempt.status != OK or attempt.kind == "network" or not (short or attempt.kind in _AT_ONCE):
+        if attempt.status != OK:
+            continue
+        at_once = attempt.kind in _AT_ONCE or is_pretrained(fits.fitted[attempt.name])
+        if not at_once and (attempt.kind == "network" or not short):
             continue
         with warnings.catch_warnings(action="ignore"):  # of fits on very few rows
             again, _ = _timed(partial(_fitted_again, fits.fitted[attempt.name], panel.cut(half), problem))

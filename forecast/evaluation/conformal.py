@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evaluation.backtest import Backtest
-    from forecast.forecasters.interface import Forecasts
+    from forecast.forecasters.interface import Fitted, Forecasts
     from forecast.series.panel import FloatArray, IntArray
 
 _MEDIAN = 0.5
@@ -167,12 +167,15 @@ def student_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray:
 def lender_of(backtest: Backtest) -> str | None:
     """Name the pretrained network, as a baseline or as the network of the job; None where it did not forecast."""
     for attempt in backtest.attempts:
-        fitted = backtest.fitted.get(attempt.name)
-        inner = fitted.fitted if isinstance(fitted, FittedTransformed) else fitted
-        is_pretrained = attempt.kind == "pretrained" or isinstance(inner, FittedPretrained)
-        if is_pretrained and attempt.name in backtest.quantiles and attempt.name not in backtest.failures:
+        known = attempt.kind == "pretrained" or is_pretrained(backtest.fitted.get(attempt.name))
+        if known and attempt.name in backtest.quantiles and attempt.name not in backtest.failures:
             return attempt.name
     return None
+
+
+def is_pretrained(fitted: Fitted | None) -> bool:
+    """Whether a fitted network is the pretrained one, also where it is the job's own network."""
+    return isinstance(fitted.fitted if isinstance(fitted, FittedTransformed) else fitted, FittedPretrained)
 
 
 def conformity_scores(y: FloatArray, forecast: FloatArray, scale: FloatArray) -> FloatArray:

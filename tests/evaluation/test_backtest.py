@@ -8,8 +8,16 @@ import pytest
 from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split, after_training
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import backtest, fit_all, forecast_all, split_origins, successive_results
+from forecast.evaluation.backtest import (
+    backtest,
+    fit_all,
+    forecast_all,
+    forecast_training,
+    split_origins,
+    successive_results,
+)
 from forecast.forecasters.interface import Forecasts, of_probabilities
+from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.split import Split
 from forecast.questions.task import forecast_task
 from forecast.series.calendar import Calendar
@@ -206,3 +214,28 @@ def test_successive_results_are_those_of_the_first_of_all_origins():
     none = successive_results(thin, panel, task.split, task.problem, models=["bigram"], uid="c", most=20)
     assert none.columns.tolist() == every.columns.tolist()
     assert none.empty
+
+
+def test_the_training_split_is_forecast_by_all_but_networks_and_by_the_pretrained_one_too():
+    panel = a_panel(lengths=(120,))
+    split = a_split(panel)
+    calls = []
+
+    class Watched(LastValue):
+        def fit(self, past, train_steps, problem):
+            calls.append((self.name, past.lengths.tolist(), train_steps.tolist()))
+            return self
+
+    network = Watched("lstm", "network")
+    pretrained = Pretrained()
+    fits = fit_all({"naive": Watched(), "lstm": network, "mine": pretrained}, panel, split, PROBLEM)
+    fits = replace(fits, attempts=tuple(replace(a, kind="network") if a.name == "mine" else a for a in fits.attempts))
+    calls.clear()
+    training = forecast_training(fits, panel, split, PROBLEM)
+    train = int(split.train[0])
+    assert calls == [("naive", [train // 2], [train // 2])]
+    assert training.part == "training"
+    assert set(training.results["model"].cat.categories) == {"naive", "mine"}
+    assert training.results["ds"].min() == panel.times[train // 2]
+    assert training.results["ds"].max() == panel.times[train - 1]
+    assert forecast_training(fits, a_panel(lengths=(40,)), a_split(a_panel(lengths=(40,)), 12, 22), PROBLEM) is None
