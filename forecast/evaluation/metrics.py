@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
 
 _EPSILON = float(np.finfo(np.float64).eps)
+_NAMED = 5  # series that a note names, at most
 """Probabilities are kept so far from 0 and 1, as in scikit-learn: else one sure and wrong forecast costs infinitely."""
 
 
@@ -316,9 +317,9 @@ def _why_empty(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -
     return tuple(sentence.format(series=_listed(names)) for sentence, names in series_of.items())
 
 
-def _listed(names: list[str], shown: int = 5) -> str:
+def _listed(names: list[str]) -> str:
     if len(names) == 1:
         return f"series {names[0]!r}"
-    listed = ", ".join(repr(name) for name in names[:shown])
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    listed = ", ".join(repr(name) for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(names)} series ({listed}{more})"

@@ -237,7 +237,7 @@ def series_losses(results: pd.DataFrame, scales: Scales, question: Question = VA
     )
 
 
-def _scaled_errors(results: pd.DataFrame, scales: Scales, question: Question = VALUE) -> pd.DataFrame:
+def _scaled_errors(results: pd.DataFrame, scales: Scales, question: Question) -> pd.DataFrame:
     """Loss (`Question.loss`) of each observed target, columns `model, unique_id, cutoff, error`.
 
     Absolute errors of several series are in units of each series' MASE denominator, so that tests and MASE weigh series

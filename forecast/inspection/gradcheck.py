@@ -281,7 +281,7 @@ def _of(some: int, total: int, noun: str) -> str:
 # The table, and the verdict in words.
 
 
-def print_gradcheck(tensors: Sequence[TensorCheck], sentence: str, console: Console | None = None) -> None:
+def print_gradcheck(tensors: Sequence[TensorCheck], sentence: str, console: Console | None) -> None:
     """Print a row a parameter tensor, and the verdict as the last line."""
     console = console or Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="dim")

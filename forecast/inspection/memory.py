@@ -249,7 +249,7 @@ def _lost(cut: Cut, kind: AnswerKind) -> float:
     return bare / with_all - 1 if with_all > 0 else 0.0
 
 
-def _cut_says(cut: Cut, kind: AnswerKind = VALUES) -> str:
+def _cut_says(cut: Cut, kind: AnswerKind) -> str:
     """Say what cutting the past off costs."""
     bare, with_all = float(kind.errors(cut.rmse[0])), float(kind.errors(cut.whole))
     alone = f"{kind.error} {number(bare, 4)} where only the origin's own row is read"

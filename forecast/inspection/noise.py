@@ -145,7 +145,7 @@ def _noise_says(noise: Noise, kind: AnswerKind) -> str:
     )
 
 
-def _noise_figure(noise: Noise, kind: AnswerKind = VALUES) -> Figure:
+def _noise_figure(noise: Noise, kind: AnswerKind) -> Figure:
     """Draw errors against the strength of the noise."""
     panels = tuple(
         panel(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.inspection.answers import VALUES, AnswerKind
+from forecast.inspection.answers import AnswerKind
 from forecast.inspection.curves import NETWORK, REFERENCE, Axis, both, panel
 from forecast.inspection.page import Section
 from forecast.reporting import charts as marks
@@ -114,7 +114,7 @@ def _after(response: Response, steps: int | None) -> str:
     return f"not within {counted(longest, 'step')}" if steps is None else f"after {counted(steps, 'step')}"
 
 
-def _responses_figure(responses: Responses, kind: AnswerKind = VALUES) -> Figure:
+def _responses_figure(responses: Responses, kind: AnswerKind) -> Figure:
     """Draw the answers to an impulse and to a step."""
     # An untrained network forecasts the base rate of rises whatever comes: a line at zero that shows nothing.
     lines = 1 if kind.binary else 2

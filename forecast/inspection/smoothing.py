@@ -85,9 +85,9 @@ class Smoothing:
     factors: dict[str, Points]
 
 
-def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothing:
+def smoothing_of(settings: NetworkSettings) -> Smoothing:
     """Train the grid with the cell of some settings and measure each network."""
-    base = base or Case()
+    base = Case()
     known: dict[Case, float] = {}
 
     def gain(case: Case) -> float:
@@ -114,9 +114,9 @@ def smoothing_of(settings: NetworkSettings, base: Case | None = None) -> Smoothi
     return Smoothing(settings.name, base, factors)
 
 
-def _noise_gain(system: System, seed: int = 0) -> float:
+def _noise_gain(system: System) -> float:
     """Standard deviation of what small white noise on a wave changes in the next forecast, in units of the noise."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     first, steps = system.warmup, system.warmup + 400
     y = system.data.known.y
     wave = np.tile(y, -(-steps // len(y)))[:steps]  # (step,)

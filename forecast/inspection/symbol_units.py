@@ -111,11 +111,11 @@ def explained_by(outputs: FloatArray, codes: IntArray, symbols: int) -> tuple[Fl
     return mean, np.where(total > 1e-12 * len(outputs), between / np.maximum(total, 1e-300), 0.0)
 
 
-def holding_steps(outputs: FloatArray, furthest: int = FURTHEST) -> IntArray:
-    """Smallest lag at which the autocorrelation of each unit is at most 1/e, (unit,), at most `furthest`."""
+def holding_steps(outputs: FloatArray) -> IntArray:
+    """Smallest lag at which the autocorrelation of each unit is at most 1/e, (unit,), at most `FURTHEST`."""
     centred = outputs - outputs.mean(axis=0)
     variance = np.maximum((centred**2).mean(axis=0), 1e-300)
-    furthest = min(furthest, len(outputs) - 1)
+    furthest = min(FURTHEST, len(outputs) - 1)
     holds = np.full(outputs.shape[1], furthest, dtype=np.int64)
     open_units = np.arange(outputs.shape[1])
     for lag in range(1, furthest):
