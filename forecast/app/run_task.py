@@ -154,6 +154,13 @@ def _pretrain(job: JobSettings, folder: Path, *, resumed: bool = False) -> None:
 
 
 def _predict(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path) -> None:
+    if job.predict.by_file:
+        with importing():
+            from forecast.tasks.partitions import predict_parts
+
+        said = predict_parts(run, data, folder, job.predict, lambda line: print(printable(line), flush=True))
+        print(printable(said.sentence))
+        return
     with importing():
         from forecast.tasks.predict import predict
 
@@ -248,7 +255,7 @@ def _stream(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path) 
 
 
 _ON_A_RUN: dict[str, tuple[Callable[[Path, JobSettings, Mapping[str, Any], Path], None], tuple[str, ...]]] = {
-    "predict": (_predict, ()),
+    "predict": (_predict, ("predict.*",)),
     "probe": (_probe, ("report.series", "report.png", "probe.smoothing")),
     "continue": (_continue, ("continuation.*", "seed", "report.series")),
     "update": (_update, ("update.*", "report.*")),

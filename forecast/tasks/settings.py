@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from forecast.errors import ForecastError
@@ -61,6 +61,23 @@ class UpdateSettings(Settings):
     """Times that the network goes through the new rows, and as many old ones."""
     learning_rate: float | None = Field(None, gt=0)
     """Null: a fifth of the run's own."""
+
+
+class PredictSettings(Settings):
+    """Settings of `task=predict`."""
+
+    by_file: bool = False
+    """Whether each file of `data.path` is forecast by itself, so that a prediction that was stopped goes on."""
+    workers: int = Field(1, ge=1, le=1024)
+    """by_file: processes that forecast files at the same time."""
+    scheduler: str | None = None
+    """by_file: address of a Dask scheduler whose workers do it instead, on whatever machines; all see the files."""
+
+    @model_validator(mode="after")
+    def _by_file(self) -> PredictSettings:
+        if not self.by_file and (self.workers > 1 or self.scheduler is not None):
+            raise ValueError("workers share out files: set `predict.by_file=true` as well")
+        return self
 
 
 class StreamSettings(Settings):
@@ -139,6 +156,7 @@ class JobSettings(Settings):
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()
     tune: TuneSettings = TuneSettings()
+    predict: PredictSettings = PredictSettings()
     update: UpdateSettings = UpdateSettings()
     serve: ServeSettings = ServeSettings()
     mcp: McpSettings = McpSettings()

@@ -36,7 +36,7 @@ LOGS = "logs"
 """The folder of loggers of files, in that of a run or a sweep."""
 
 _NEEDS = ("tensorboard", "mlflow")  # packages, which are called as the loggers are
-_OTHER_TASKS = ("probe", "continuation", "pretrain", "tune", "update", "serve", "mcp", "stream", "logger")
+_OTHER_TASKS = ("probe", "continuation", "pretrain", "tune", "predict", "update", "serve", "mcp", "stream", "logger")
 _OTHER_CHARACTERS = re.compile(r"[^\w. -]+", re.ASCII)  # a name of MLflow's takes no others
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from outcomes import ahead, baseline, beside, final, forecast, judged, page, panel, paths, question, symbols, trained
 
 from forecast.serving.settings import ServeSettings
+from forecast.tasks.settings import PredictSettings
 
 DAYS = pd.date_range("2024-01-01", periods=70, freq="B")
 BASE = [f"{day:%Y-%m-%d},{i % 7 + i / 10:.1f},{50 - i % 5}" for i, day in enumerate(DAYS)]
@@ -424,6 +425,7 @@ NOT_IN_THE_RESULT = {
     "pretrain.data": "names files that task=pretrain trains on: tests of the task",
     "pretrain.share": "how much task=pretrain trains on them: tests of the task",
     "pretrain.start": "what task=pretrain goes on from: tests of the task",
+    **{f"predict.{key}": "how task=predict goes about it: tests of partitions" for key in PredictSettings.model_fields},
     "update.epochs": "how long task=update learns: tests of the task",
     "update.learning_rate": "how fast task=update learns: tests of the task",
     "tune.trials": "how many trials a study has: tests of the task",
