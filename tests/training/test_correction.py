@@ -176,6 +176,21 @@ def test_the_value_is_read_within_its_range_in_training_whatever_unit_it_has():
     np.testing.assert_allclose(again.inputs(again.causal_features(moved), np.arange(120))[:, -1], 7.0 * read, atol=1e-9)
 
 
+def test_a_series_that_grows_tenfold_does_not_break_its_network():
+    """Trained on the first 800 steps, from step 1,100 on it stands ten times as high, far outside of what was read."""
+    y = logistic_map(1_200)
+    fitted, *_ = fit(y[:1_000], GruSettings(hidden_size=12, level_input=True, reference="last"))
+    assert float(fitted.network.correction.min()) > 0
+    y[1_100:] *= 10
+    panel, origins = panel_of(y), Origins(np.zeros(90, dtype=np.int64), np.arange(1_105, 1_195))
+    truth = y[origins.steps[:, None] + np.arange(1, PROBLEM.horizon + 1)]
+    errors = [
+        np.abs(truth - made).mean()
+        for made in (fitted.forecast(panel, origins).y_hat, fitted.reference.forecast(panel, origins))
+    ]
+    assert errors[0] < 1.2 * errors[1]
+
+
 def test_row_by_row_the_value_is_read_as_in_one_pass():
     y = np.concatenate([logistic_map(320), [5.0, -3.0, 0.4, 0.7]])  # beyond the range in training, and back
     fitted, *_ = fit(y[:300], GruSettings(hidden_size=6, reference="blend"), epochs=2)

@@ -52,6 +52,18 @@ def test_it_begins_with_the_effects_of_a_regression(head):
         assert np.std(error) < 0.15 * np.std(expected)
 
 
+def test_an_effect_one_step_later_is_recovered_within_5_percent():
+    """y_t = 0.5 y_{t-1} + 2 c_{t-1} + noise: the slope on the value one step before, that of its echo after two."""
+    network, data, c = begun(lambda x: 2 * x)
+    raw = read_off(network, data)[..., 0] * network.head.unit.numpy() * data.scale[0]
+    for h in range(1, PROBLEM.horizon):  # at the first step it is known at the origin
+        at = np.arange(705, 765) + h + 1
+        known = np.stack([c[at - 1 - k] for k in range(h + 1)] + [np.ones(60)], axis=1)
+        slopes = np.linalg.lstsq(known, raw[:, h], rcond=None)[0]
+        assert abs(slopes[0] / 2 - 1) < 0.05
+        assert abs(slopes[1] - 1) < 0.1
+
+
 def test_without_any_effect_it_begins_as_its_reference():
     network, data, _ = begun(lambda x: 0.0)
     np.testing.assert_array_equal(read_off(network, data), 0.0)
