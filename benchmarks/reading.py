@@ -2,8 +2,9 @@
 
     python benchmarks/reading.py
 
-Each reading has a process of its own; times are medians of three, taken in turn. Memory is the most that the process
-ever held beyond what it held before it read, in times of the file's size.
+Each reading has a process of its own; times, of the clock and of the processor, are medians of three, taken in turn.
+Memory is the most that a process ever held beyond what it held before it read, in times of the file's size; to have the
+libraries' code in memory it read a small file before.
 """
 
 from __future__ import annotations
@@ -45,25 +46,27 @@ def write(name: str, path: Path, scale: float) -> None:
     frame.to_csv(path, index=False)
 
 
-def measure(reader: str, name: str, path: Path) -> None:
-    """Read once and print seconds and bytes."""
+def measure(reader: str, name: str, path: Path, small: Path | None) -> None:
+    """Read once and print seconds, those of the processor, and bytes; `small` is a file that is read before."""
     if reader == "pandas":
         import pandas as pd
 
-        def read() -> object:
+        def read(path: Path) -> object:
             return pd.read_csv(path)
     else:
         from forecast.reading.settings import CsvSettings
         from forecast.reading.sources import load_source
 
-        def read() -> object:
+        def read(path: Path) -> object:
             return load_source(CsvSettings(path=str(path), **CASES[name]))
 
+    if small is not None:
+        read(small)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
-    kept = read()
-    seconds = time.perf_counter() - began
-    print(seconds, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+    began, worked = time.perf_counter(), time.process_time()
+    kept = read(path)
+    seconds, of_cpu = time.perf_counter() - began, time.process_time() - worked
+    print(seconds, of_cpu, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
     del kept
 
 
@@ -72,31 +75,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the size")
     parser.add_argument("--only", choices=tuple(CASES), help="one of the files")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.measure:
-        measure(asked.measure[0], asked.measure[1], Path(asked.measure[2]))
+    if asked.write:
+        write(asked.write[0], Path(asked.write[1]), float(asked.write[2]))
         return
-    print(f"{'file':<10}{'MB':>8}{'pandas s':>10}{'forecast s':>12}{'times':>8}{'pandas x':>10}{'memory x':>10}")
+    if asked.measure:
+        reader, name, path, *small = asked.measure
+        measure(reader, name, Path(path), Path(small[0]) if small else None)
+        return
+    columns = ("pandas s", "forecast s", "times", "pandas cpu", "forecast cpu", "times", "pandas x", "forecast x")
+    print(f"{'file':<10}{'MB':>6}" + "".join(f"{column:>14}" for column in columns))
     with tempfile.TemporaryDirectory() as folder:
         for name in (asked.only,) if asked.only else CASES:
-            path = Path(folder) / f"{name}.csv"
-            write(name, path, asked.scale)
+            path, small = Path(folder) / f"{name}.csv", Path(folder) / "small.csv"
+            # In processes of their own: what they held would count as held by those that are measured.
+            for file, scale in ((path, asked.scale), (small, 0.001)):
+                subprocess.run([sys.executable, __file__, "--write", name, str(file), str(scale)], check=True)
             size = path.stat().st_size
-            found: dict[str, list[tuple[float, float]]] = {"pandas": [], "forecast": []}
+            found: dict[str, list[list[float]]] = {"pandas": [], "forecast": []}
             for _ in range(REPEATS):
                 for reader, results in found.items():
-                    command = [sys.executable, __file__, "--measure", reader, name, str(path)]
-                    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-                    results.append((float(said[0]), float(said[1]) / size))
-            (pandas_s, pandas_x), (ours_s, ours_x) = (
-                [statistics.median(values) for values in zip(*results, strict=True)] for results in found.values()
-            )
-            print(
-                f"{name:<10}{size / 1e6:>8.0f}{pandas_s:>10.2f}{ours_s:>12.2f}{ours_s / pandas_s:>8.2f}"
-                f"{pandas_x:>10.1f}{ours_x:>10.1f}",
-                flush=True,
-            )
+                    wall, cpu, _ = _one(reader, name, path)
+                    results.append([wall, cpu, _one(reader, name, path, small)[2] / size])
+            pandas, ours = ([statistics.median(of) for of in zip(*results, strict=True)] for results in found.values())
+            cells = [
+                pandas[0],
+                ours[0],
+                ours[0] / pandas[0],
+                pandas[1],
+                ours[1],
+                ours[1] / pandas[1],
+                pandas[2],
+                ours[2],
+            ]
+            print(f"{name:<10}{size / 1e6:>6.0f}" + "".join(f"{cell:>14.2f}" for cell in cells), flush=True)
+
+
+def _one(*asked: object) -> list[float]:
+    """Measure in a process of its own."""
+    command = [sys.executable, __file__, "--measure", *map(str, asked)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return [float(number) for number in said]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ A run raises what is wrong; a job of a sweep keeps it as its outcome, and the ot
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from dataclasses import replace
@@ -22,6 +23,7 @@ from forecast.app.run_task import run_task
 from forecast.errors import ForecastError
 from forecast.importing import importing
 from forecast.network.settings import BackboneSettings
+from forecast.reading.progress import telling
 from forecast.tasks.settings import JobSettings, check_job
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def run_job(config: DictConfig) -> float | None:
     In a sweep nothing is raised: what fails is an outcome with its reason, and its score is infinite.
     """
     load_extensions(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file")
-    with without_our_full_error():
+    with without_our_full_error(), telling(partial(print, file=sys.stderr, flush=True)):
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return _run_in_sweep(config)
         try:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +24,10 @@ from forecast.importing import importing
 from forecast.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
-
-_SILENT_S, _SAY_AGAIN_S = 3.0, 10.0
-"""Seconds of reading until the first line that says so, and from line to line."""
 
 _PIECE_BYTES = 1 << 16
 """Of a pipe that are read at once, at most; what has come is never waited on."""
@@ -279,8 +274,7 @@ def _read_first(job: JobSettings) -> Source:
     from forecast.reading.sources import load_source
     from forecast.tasks.settings import splits_fit_of
 
-    with _said_to_be_read(getattr(job.data, "path", None)):
-        source = load_source(job.data)
+    source = load_source(job.data)
     question = question_of_head(job.model.head)
     horizon = job.horizon or suggested_horizon(source.panel)
     check_splits(source.panel, horizon, question, job.split.over)
@@ -288,27 +282,6 @@ def _read_first(job: JobSettings) -> Source:
     if refused or len(source.panel) == 1:
         splits_fit_of(job, source.panel, horizon)
     return source
-
-
-@contextmanager
-def _said_to_be_read(path: str | tuple[str, ...] | None) -> Iterator[None]:
-    """Say from the third second on, and then every ten, that the data are still being read."""
-    began, done = time.monotonic(), threading.Event()
-
-    def say() -> None:
-        pause = _SILENT_S
-        while not done.wait(pause):
-            what = path if isinstance(path, str) else "the data"
-            print(f"reading {what} ({time.monotonic() - began:.0f} s so far) ...", file=sys.stderr, flush=True)
-            pause = _SAY_AGAIN_S
-
-    sayer = threading.Thread(target=say, daemon=True)
-    sayer.start()
-    try:
-        yield
-    finally:
-        done.set()
-        sayer.join()
 
 
 def _data_overrides(job: JobSettings, overrides: Sequence[str], *others: str) -> dict[str, Any]:

@@ -70,11 +70,13 @@ def last_known(panel: Panel, origins: Origins) -> pd.DataFrame:
     )
 
 
-def out_of_range(forecasts: pd.DataFrame, panel: Panel) -> tuple[str, ...]:
+def out_of_range(forecasts: pd.DataFrame, panel: Panel, *, trained: bool = False) -> tuple[str, ...]:
     """Say which models forecast values that no series comes near: further outside its range than that is wide.
 
     `forecasts` has columns `unique_id`, `model` and `y_hat`, in the target's units. One sentence a model, on the worst.
+    `trained`: its settings can be changed by another training only.
     """
+    change = "train a network again with" if trained else "for a network set"
     names = np.array(panel.ids, dtype=object)
     seen = panel.target_observed
     observed = pd.Series(panel.target[seen]).groupby(np.repeat(names, panel.lengths)[seen])
@@ -92,6 +94,6 @@ def out_of_range(forecasts: pd.DataFrame, panel: Panel) -> tuple[str, ...]:
             sentences.append(
                 f"{model} leaves the range of the data by far: it forecasts {lowest_forecast} to {highest_forecast} "
                 f"where series {ids[i]!r} holds {number(float(low[i]))} to {number(float(high[i]))}; trust another "
-                "model, or for a network set another `model.reference` or `model.head`"
+                f"model, or {change} another `model.reference` or `model.head`"
             )
     return tuple(sentences)

@@ -8,7 +8,7 @@ masked, and the result is resampled where `data.resample` asks for it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from forecast.reading.covariates import ahead_note, lines_ahead, with_covariates
 from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
 from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
 from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
-from forecast.reading.raw_table import check_sizes
+from forecast.reading.raw_table import PackedSeries, check_sizes
 from forecast.reading.rows import (
     OnDuplicates,
     Rows,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from forecast.reading.raw_table import RawSeries, RawTable
     from forecast.reading.settings import RowSettings
     from forecast.series.calendar import TimeStyle
-    from forecast.series.panel import IntArray
+    from forecast.series.panel import FloatArray, IntArray, TimeArray
 
 _LISTED = 60  # holidays that a note lists; `run.json` has them all
 _NAMED = 5  # runs of holidays that a note lists
@@ -71,6 +71,8 @@ def assemble(
 
     """
     check_sizes(raw.series)
+    if target_at != "end" and (alike := _assemble_alike(raw, settings, timezone)) is not None:
+        return alike
     if target_at == "end":
         spread, unlabelled = spread_labels(raw, raw.symbols)
         assembled = _assemble(spread, settings, timezone, single_rows=True)
@@ -110,6 +112,70 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, sin
     panel = _pack(series, calendar, raw.symbols, holes=settings.on_gaps)
     panel = with_covariates(panel, raw, timezone)
     return Assembled(panel, found, (*notes, *ahead_note(panel)))
+
+
+def _assemble_alike(raw: RawTable, settings: RowSettings, timezone: str | None) -> Assembled | None:
+    """Make a panel of many series with the same times and a value at each: what is true of one is true of all.
+
+    None: they are not alike, or something had to be done to them.
+    """
+    if len(raw.series) < 2 or raw.channels or settings.resample is not None or not _same_times(raw.series):
+        return None
+    values = _values_of(raw.series)
+    if np.isnan(values).any():
+        return None
+    first, count = raw.series[0], len(raw.series)
+    rows, reversed_order, about = _ordered(first, raw.style, settings.on_duplicates, timezone, first.lines[:0])
+    if reversed_order or about:
+        return None
+    frequency = _frequency([rows], settings.freq, rows.writer.timezone, settings)
+    notes = [*frequency.notes]
+    (regular,), calendar = _regular([rows], frequency, settings, notes)
+    if regular is not rows:
+        return None
+    calendar = replace(calendar, style=raw.style)
+    times = cast("TimeArray", np.tile(rows.times, count))
+    panel = Panel(
+        values=values[:, None],
+        observed=np.ones((len(values), 1), dtype=np.bool_),
+        offsets=np.arange(count + 1, dtype=np.int64) * len(rows),
+        times=times,
+        ids=raw.series.ids if isinstance(raw.series, PackedSeries) else tuple(series.id for series in raw.series),
+        channels=(Channel("y", "target", raw.symbols),),
+        calendar=calendar,
+        masked=np.zeros((len(values), 1), dtype=np.bool_) if settings.on_gaps == "mask" else None,
+    )
+    found = {"frequency": describe(calendar), "rows": f"{len(values):,} in {count} series ({_span_of(rows, rows)})"}
+    return Assembled(panel, found, tuple(notes))
+
+
+def _same_times(series: Sequence[RawSeries]) -> bool:
+    """Whether all series have the same times."""
+    if not isinstance(series, PackedSeries):
+        first, length = series[0].times, len(series[0].values)
+        return all(one.times is first and len(one.values) == length for one in series)
+    length = int(series.offsets[1])
+    if (np.diff(series.offsets) != length).any():
+        return False
+    if series.times is None:
+        return True
+    times = series.times.reshape(len(series), length)
+    return bool((times == times[0]).all())
+
+
+def _values_of(series: Sequence[RawSeries]) -> FloatArray:
+    """Values of all series one after the other, (row,), without a copy where they lie so in memory."""
+    if isinstance(series, PackedSeries):
+        return series.values
+    arrays = [one.values for one in series]
+    whole = arrays[0].base
+    places = [array.__array_interface__["data"][0] for array in arrays]
+    size = arrays[0].nbytes  # of each
+    if isinstance(whole, np.ndarray) and whole.flags.c_contiguous and whole.size == sum(map(len, arrays)):
+        start = whole.__array_interface__["data"][0]
+        if places == [start + i * size for i in range(len(arrays))]:
+            return whole.reshape(-1)
+    return np.concatenate(arrays)
 
 
 def _ordered(
@@ -242,20 +308,29 @@ def _describe_rows(series: Sequence[Rows]) -> str:
     count = sum(map(len, series))
     first = min(series, key=lambda rows: rows.times[0])
     last = max(series, key=lambda rows: rows.times[-1])
-    span = f"{first.writer.write(first.times[:1])[0]} to {last.writer.write(last.times[-1:])[0]}"
+    span = _span_of(first, last)
     return f"{count:,} ({span})" if len(series) == 1 else f"{count:,} in {len(series)} series ({span})"
+
+
+def _span_of(first: Rows, last: Rows) -> str:
+    return f"{first.writer.write(first.times[:1])[0]} to {last.writer.write(last.times[-1:])[0]}"
 
 
 def _pack(series: Sequence[Rows], calendar: Calendar, symbols: tuple[str, ...], *, holes: OnGaps) -> Panel:
     """Pack series of numbers or of codes of `symbols`; values that were not observed are masked, unless filled."""
-    observed = np.concatenate([rows.observed for rows in series])[:, None]  # (row, channel)
+    observed = _joined([rows.observed for rows in series])[:, None]  # (row, channel)
     return Panel(
-        values=np.concatenate([rows.values for rows in series])[:, None],
+        values=_joined([rows.values for rows in series])[:, None],
         observed=observed,
         offsets=np.concatenate([[0], np.cumsum([len(rows) for rows in series])]).astype(np.int64),
-        times=np.concatenate([rows.times for rows in series]),
+        times=_joined([rows.times for rows in series]),
         ids=tuple(rows.id for rows in series),
         channels=(Channel("y", "target", symbols),),
         calendar=calendar,
         masked=~observed if holes == "mask" or (holes == "auto" and not observed.all()) else None,
     )
+
+
+def _joined(arrays: Sequence[np.ndarray[tuple[int], Any]]) -> np.ndarray[tuple[int], Any]:
+    """Join arrays; one alone is not copied, as panels are never changed in place."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

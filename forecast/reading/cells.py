@@ -33,6 +33,7 @@ MISSING = frozenset(
         *["결측", "없음"],
     }
 )
+_BEGIN_NUMBERS = "0123456789"
 _CURRENCY = "$€£¥₩￦₹"
 _GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
@@ -51,6 +52,8 @@ _LOOKED_AT = 20_000  # cells of a column on which its notation is decided
 
 def is_missing(cell: str) -> bool:
     """Whether a cell stands for no value."""
+    if cell[:1] in _BEGIN_NUMBERS:  # or there is no cell
+        return not cell
     return cell.strip().lower() in MISSING
 
 

@@ -108,11 +108,10 @@ def _symbols_hint(grid: Grid, taken: Sequence[str]) -> str:
 
 def like_symbols(grid: Grid, name: str) -> bool:
     """Whether a column holds texts other than numbers, few different ones in many rows."""
-    cells = grid.column(name)
-    if not pa.types.is_string(cells.type) or is_numeric(grid, name):
+    if not pa.types.is_string(grid.kind(name)) or is_numeric(grid, name):
         return False
-    different = sum(not is_missing(text) for text in pc.unique(cells).to_pylist())
-    return 2 <= different <= min(_FEW_SYMBOLS, len(cells) // 2)
+    different = sum(not is_missing(text) for text in pc.unique(grid.column(name)).to_pylist())
+    return 2 <= different <= min(_FEW_SYMBOLS, len(grid) // 2)
 
 
 def _numbers_series(grid: Grid, name: str) -> bool:
@@ -255,7 +254,8 @@ def column_series(grid: Grid, taken: Sequence[str], settings: FileSettings) -> t
         raise ForecastError("`data.layout=columns`: no column is left that could hold symbols; set `data.delimiter`")
     if not series:
         raise ForecastError("`data.layout=columns`: no column holds numbers; set `data.decimal` or `data.delimiter`")
-    out = [name for name in grid.names if name not in series and name not in taken]
+    used = {*series, *taken}
+    out = [name for name in grid.names if name not in used]
     return tuple(in_order_of_ids(series)), (f"columns that hold no series left out: {listed(out, 5)}",) if out else ()
 
 
@@ -276,11 +276,12 @@ def plain_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
 
 def is_numeric(grid: Grid, name: str) -> bool:
     """Whether most cells of a column are numbers; the others are mistakes."""
-    cells = grid.column(name)
-    kind = cells.type
+    kind = grid.kind(name)
     if not pa.types.is_string(kind):
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-    filled = [cell for cell in grid.sample(name) if not is_missing(cell)]
+    if grid.numbers(name) is not None:
+        return bool(grid.filled(name))
+    filled = grid.filled(name)
     return bool(filled) and sum(map(is_number, filled)) >= _NUMBERS * len(filled)
 
 

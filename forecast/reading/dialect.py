@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 NAMES = {"\t": "tab", ";": "semicolon", "|": "pipe", ",": "comma", " ": "space", "": "none"}
 _BY_NAME = {name: mark for mark, name in NAMES.items()} | {"\\t": "\t", "whitespace": " ", "blank": " "}
 _COMMENTS = ("#", "%", "//")
-_HEAD_LINES = 400  # lines in which the header is looked for
 _SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is scored
 _SCORED_CELLS = 2000
 _TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
@@ -165,8 +164,8 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
 
 
 def head_rows(text: str, dialect: Dialect) -> list[Row]:
-    """Return the first rows of a text."""
-    return list(rows_of(first_lines(text, _HEAD_LINES), dialect))
+    """Return the rows of a text's beginning."""
+    return list(rows_of(text, dialect))
 
 
 def first_lines(text: str, count: int) -> str:

@@ -41,6 +41,21 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
     return plain_line_ends(text), used
 
 
+def as_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, str]:
+    """Return the text in UTF-8 with line ends as newlines, and the encoding's name; ASCII is not copied.
+
+    Raises
+    ------
+    ForecastError
+        As `decode`.
+
+    """
+    if encoding in (None, "utf-8") and data.isascii() and b"\x00" not in data:
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data, "utf-8"
+    text, used = decode(data, encoding, name)
+    return text.encode("utf-8", "surrogatepass"), used
+
+
 def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:
     """Return the text as it is written, without a byte-order mark, and the encoding's name.
 

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from pyarrow import feather, parquet
 
 from forecast.errors import ForecastError
-from forecast.reading.files import BOM, decode
+from forecast.reading.files import BOM, as_utf8
 from forecast.reading.grid import Grid, cut_text
 from forecast.wording import name_some
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from forecast.reading.opening import Content
     from forecast.reading.settings import FileSettings
 
+_START = 4_096  # bytes in which most texts show more than blanks
 FILE = "file"
 """The column that says from which of several files a row is."""
 _WRAPPERS = ("data", "records", "results", "items", "rows", "values", "observations", "series")
@@ -120,10 +121,11 @@ def _joined(parts: Sequence[pa.Array]) -> pa.Array:
 
 def _cut_written(content: Content, settings: FileSettings) -> Grid:
     """Cut a CSV, or JSON."""
-    text, encoding = decode(content.data, settings.encoding, content.name)
-    if not text.strip():
+    text, encoding = as_utf8(content.data, settings.encoding, content.name)
+    start = text[:_START].decode("utf-8", "ignore").lstrip() or text.decode("utf-8", "ignore").lstrip()
+    if not start:
         raise ForecastError(f"{content.name!r} holds nothing but blanks: expected a table with a time and a value")
-    if text.lstrip()[:1] in "{[" and (records := _records(text, content.name)) is not None:
+    if start[0] in "{[" and (records := _records(text.decode("utf-8", "surrogatepass"), content.name)) is not None:
         return _of_table(_plain(records, content.name), content.name, "JSON")
     grid = cut_text(text, settings, content.name)
     if not len(grid):
@@ -293,7 +295,9 @@ def _cut_workbook(content: Content, settings: FileSettings) -> Grid:
     sheet = _one_of(filled, settings.sheet, content.name, "sheet")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_written(rows[sheet]))
-    grid = cut_text(text.getvalue(), settings.model_copy(update={"delimiter": "comma", "quote": None}), content.name)
+    grid = cut_text(
+        text.getvalue().encode(), settings.model_copy(update={"delimiter": "comma", "quote": None}), content.name
+    )
     facts = tuple(pair for pair in grid.found if pair[0] != "delimiter")
     return replace(grid, found=(("format", f"workbook, sheet {sheet!r}"), *facts))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
 
+_FIRST = 100  # rows that tell much of all
 _MOST = 0.5  # share of neighbours that are exactly one step apart
 _FULL = 0.9  # share of equal steps that have a row, from which on there are no sessions
 _OPEN = 0.5  # share of days with a row, from which on a weekday or a time of day belongs to the pattern
@@ -69,7 +70,8 @@ def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency 
         step = _equal_steps(_distances(times))
         return None if step is None else Frequency(Calendar(freq=None, step=step))
     wall = _wall(times, timezone)
-    if (wall % NS_PER_DAY == wall[0] % NS_PER_DAY).all():
+    of_day = wall[:_FIRST] % NS_PER_DAY  # most times within days show it at once
+    if (of_day == of_day[0]).all() and (wall % NS_PER_DAY == wall[0] % NS_PER_DAY).all():
         found = _of_days(wall // NS_PER_DAY)
     else:
         found = _within_days(times.astype(np.int64), wall)
@@ -220,6 +222,8 @@ def _loose_weeks(days: IntArray) -> Frequency | None:
 def _within_days(utc: IntArray, wall: IntArray) -> Frequency | None:
     """Frequency of hours, minutes, ...: equal steps, or steps within trading sessions."""
     distance = np.diff(utc)
+    if distance[0] > 0 and (distance == distance[0]).all():
+        return Frequency(Calendar(_tick_alias(int(distance[0]))))
     size = _round_size(int(_middle(distance)), distance)
     steps = (distance + size // 2) // size
     wobble = np.abs(distance - steps * size)

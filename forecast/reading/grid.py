@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv as arrow_csv
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_data
+from forecast.reading.cells import Notation, find_notation, is_data, is_missing
 from forecast.reading.dialect import NAMES, Dialect, find_dialect, find_header, first_lines, head_rows, rows_of
+from forecast.reading.read_columns import ReadColumn, RegularText, read_at_once, sampled_rows, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.reading.dialect import Header
+    from forecast.reading.dialect import Header, Row
     from forecast.reading.settings import FileSettings
-    from forecast.series.panel import BoolArray, IntArray
+    from forecast.series.panel import BoolArray, FloatArray, IntArray
 
 
 _MOST_COLUMNS, _ROWS_TELL = 100_000, 5  # columns that a file may have, and rows of its head that tell
 _SAMPLE = 400  # cells of a column by which its kind is detected
+_COMPARED = 50  # columns whose notation of numbers is compared
+_HEAD_LINES, _HEAD = 400, 1 << 20  # lines in which the header is looked for, and bytes if they are long ...
+_FEWEST_HEAD_LINES = 20  # ... but so many lines in any case
+_BLANKS = b"\n "
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,8 @@ class Grid:
     Attributes
     ----------
     names : of the columns, all different
-    columns : cells of each column, (row,): trimmed texts, or the types that the file's columns have
+    columns : cells of each column, (row,): trimmed texts, which may have been read already, or the types that the
+        file's columns have
     lines : (row,) int64
     ragged : rows with too many cells, which are not among the others: line and what is wrong
     found, notes : as in `RawTable`
@@ -49,7 +54,7 @@ class Grid:
     """
 
     names: tuple[str, ...]
-    columns: tuple[pa.Array, ...]
+    columns: tuple[pa.Array | ReadColumn, ...]
     lines: IntArray
     ragged: tuple[tuple[int, str], ...] = ()
     found: tuple[tuple[str, str], ...] = ()
@@ -76,27 +81,84 @@ class Grid:
     def _samples(self) -> dict[str, list[str]]:
         return {}
 
+    @cached_property
+    def _filled(self) -> dict[str, list[str]]:
+        return {}
+
+    @cached_property
+    def common_notation(self) -> Notation | None:
+        """Notation of numbers that the columns prove together; None: none."""
+        names = [name for name in self.names if pa.types.is_string(self.kind(name))][:_COMPARED]
+        common, guessed = find_notation((cell for name in names for cell in self.sample(name)), self.european)
+        return None if guessed else common
+
+    @cached_property
+    def none_bad(self) -> BoolArray:
+        """False for each row, (row,), for all columns that have no bad cell."""
+        return np.zeros(len(self), dtype=np.bool_)
+
     def column(self, name: str) -> pa.Array:
         """Return the cells of a column."""
-        return self.columns[self._places[name]]
+        return _cells(self.columns[self._places[name]])
+
+    def kind(self, name: str) -> pa.DataType:
+        """Return the type of a column's cells."""
+        cells = self.columns[self._places[name]]
+        return pa.string() if isinstance(cells, ReadColumn) else cells.type
+
+    def numbers(self, name: str) -> FloatArray | None:
+        """Numbers of a column whose texts are plain ones, (row,), NaN where there is none; None: not known."""
+        cells = self.columns[self._places[name]]
+        return cells.numbers if isinstance(cells, ReadColumn) else None
+
+    def moments(self, name: str) -> IntArray | None:
+        """Nanoseconds since 1970 of a column whose texts are ISO times without a zone, (row,); None: not known."""
+        cells = self.columns[self._places[name]]
+        return cells.moments if isinstance(cells, ReadColumn) else None
+
+    def coded(self, name: str) -> pa.DictionaryArray:
+        """Return the different texts of a column, and which each row has."""
+        cells = self.columns[self._places[name]]
+        if isinstance(cells, ReadColumn) and cells.coded is not None:
+            return cells.coded
+        return pc.dictionary_encode(pc.cast(_cells(cells), pa.string()))
 
     def sample(self, name: str) -> list[str]:
         """Sample a column's cells that are not empty, as texts."""
         if name not in self._samples:
             most = _SAMPLE if len(self.names) <= 50 else _SAMPLE // 8
-            self._samples[name] = some_cells(self.column(name), most)
+            cells = self.columns[self._places[name]]
+            if isinstance(cells, ReadColumn):
+                sample = cells.sample(most)
+                self._samples[name] = sample if all(sample) else [text for text in sample if text]
+            else:
+                self._samples[name] = some_cells(cells, most)
         return self._samples[name]
+
+    def filled(self, name: str) -> list[str]:
+        """Those of a column's sample that are not missing."""
+        if name not in self._filled:
+            sample = self.sample(name)
+            filled = [cell for cell in sample if not is_missing(cell)]
+            self._filled[name] = sample if len(filled) == len(sample) else filled
+        return self._filled[name]
 
     def keep(self, rows: BoolArray) -> Grid:
         """Return some of the rows."""
         if rows.all():
             return self
         kept = pa.array(rows)
-        return replace(self, columns=tuple(cells.filter(kept) for cells in self.columns), lines=self.lines[rows])
+        return replace(
+            self, columns=tuple(_cells(cells).filter(kept) for cells in self.columns), lines=self.lines[rows]
+        )
 
 
-def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
-    """Detect delimiter and header of a text and cut it into columns.
+def _cells(cells: pa.Array | ReadColumn) -> pa.Array:
+    return cells.texts if isinstance(cells, ReadColumn) else cells
+
+
+def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
+    """Detect delimiter and header of a text in UTF-8, with newlines, and cut it into columns.
 
     Raises
     ------
@@ -105,14 +167,16 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
 
     """
     skipped = settings.skip_rows or 0
-    text = _after_lines(text, skipped)
-    dialect = find_dialect(text, settings)
-    if text[:4].lower() == "sep=":
-        skipped, text = skipped + 1, _after_lines(text, 1)
-    rows = head_rows(text, dialect)
+    start = _after_lines(text, 0, skipped)
+    head = _head(text, start)
+    dialect = find_dialect(head, settings)
+    if head[:4].lower() == "sep=":
+        skipped, start = skipped + 1, _after_lines(text, start, 1)
+        head = _head(text, start)
+    rows = head_rows(head, dialect)
     if not rows:
         raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
-    _refuse_open_quote(text, dialect)
+    _refuse_open_quote(text, start, dialect)
     least = min(len(row.cells) for row in rows[-_ROWS_TELL:])
     if least > _MOST_COLUMNS:
         raise ForecastError(
@@ -121,15 +185,22 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
         )
     header = find_header(rows, settings.header)
     if header.kind == "none" and dialect.comment and settings.header is None:
-        header = _commented(text, dialect, header)
-    columns, lines, ragged = _cut(_after_lines(text, header.line - 1), dialect, header.width)
-    columns = [_plain_blanks(pc.utf8_trim_whitespace(cells)) for cells in columns]
+        header = _commented(head, dialect, header)
+    body = _after_lines(text, start, header.line - 1)
+    below = [row for row in rows if row.line >= header.line]
+    columns = _cut_at_once(text, body, dialect, header, below)
+    first = header.line + skipped
+    ragged: list[tuple[int, str]] = []
+    if columns is not None:
+        lines = np.arange(first, first + len(columns[0]), dtype=np.int64)
+    else:
+        columns, lines, ragged = _cut_by_row(_decoded(text[body:]), dialect, header.width, first)
     names, columns, twins, about = _told_apart(header.names, columns)
     grid = Grid(
         names=names,
         columns=tuple(columns),
-        lines=lines + header.line - 1 + skipped,
-        ragged=tuple((line + header.line - 1 + skipped, why) for line, why in ragged),
+        lines=lines,
+        ragged=tuple(ragged),
         found=_found(dialect, header),
         notes=(*header.notes, *about),
         delimiter=dialect.delimiter or ",",  # one cell a line has none
@@ -138,9 +209,22 @@ def cut_text(text: str, settings: FileSettings, name: str) -> Grid:
     return _without_empty(grid)
 
 
+def _head(text: bytes, start: int) -> str:
+    """The lines from a place on by which delimiter and header are found."""
+    end = _after_lines(text, start, _HEAD_LINES)
+    if end - start > _HEAD:
+        end = _after_lines(text, start, _FEWEST_HEAD_LINES)
+        end = max(end, text.find(b"\n", start + _HEAD) + 1)
+    return _decoded(text[start:end])
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "surrogatepass")
+
+
 def _told_apart(
-    names: Sequence[str], columns: Sequence[pa.Array]
-) -> tuple[tuple[str, ...], list[pa.Array], dict[str, str], tuple[str, ...]]:
+    names: Sequence[str], columns: Sequence[pa.Array | ReadColumn]
+) -> tuple[tuple[str, ...], list[pa.Array | ReadColumn], dict[str, str], tuple[str, ...]]:
     """Number columns of one name, "x (1)", and leave out those that repeat another; also names by number, and notes."""
     places: dict[str, list[int]] = {}
     for j, name in enumerate(names):
@@ -164,11 +248,11 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return name if name not in taken else _free(f"{name}'", taken)
 
 
-def _refuse_open_quote(text: str, dialect: Dialect) -> None:
+def _refuse_open_quote(text: bytes, start: int, dialect: Dialect) -> None:
     """Refuse a quote that is never closed: all that follows would be one cell."""
-    if not dialect.quote or text.count(dialect.quote) % 2 == 0:
+    if not dialect.quote or text.count(dialect.quote.encode(), start) % 2 == 0:
         return
-    for row in rows_of(text, dialect):
+    for row in rows_of(_decoded(text[start:]), dialect):
         last = row
     if any("\n" in cell for cell in last.cells):
         raise ForecastError(
@@ -176,9 +260,9 @@ def _refuse_open_quote(text: str, dialect: Dialect) -> None:
         )
 
 
-def _commented(text: str, dialect: Dialect, header: Header) -> Header:
+def _commented(head: str, dialect: Dialect, header: Header) -> Header:
     """Take names from the comment right above the rows, if it has as many."""
-    above = first_lines(text, header.line - 1).splitlines()
+    above = first_lines(head, header.line - 1).splitlines()
     if not above or not above[-1].lstrip().startswith(dialect.comment):
         return header
     line = above[-1].lstrip().removeprefix(dialect.comment)
@@ -198,59 +282,54 @@ def _found(dialect: Dialect, header: Header) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _after_lines(text: str, count: int) -> str:
-    start = 0
+def _after_lines(text: bytes, start: int, count: int) -> int:
+    """Place after so many lines; the end where there are not as many."""
     for _ in range(count):
-        start = text.find("\n", start) + 1
+        start = text.find(b"\n", start) + 1
         if start == 0:
-            return ""
-    return text[start:]
+            return len(text)
+    return start
 
 
-def _cut(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
-    quick = _cut_at_once(text.rstrip("\n "), dialect, width)
-    if quick is not None:
-        return quick, np.arange(1, len(quick[0]) + 1, dtype=np.int64), []
-    return _cut_by_row(text, dialect, width)
-
-
-def _cut_at_once(text: str, dialect: Dialect, width: int) -> list[pa.Array] | None:
+def _cut_at_once(
+    text: bytes, start: int, dialect: Dialect, header: Header, rows: Sequence[Row]
+) -> Sequence[pa.Array | ReadColumn] | None:
     """Cut a text with Arrow; None where a row is not regular (blank, of another width, a comment, on several lines)."""
-    if not text or dialect.delimiter in {" ", ""}:
+    end = max(start, _without_blanks(text))
+    if end == start or dialect.delimiter in {" ", ""}:
         return None
-    if dialect.comment and f"\n{dialect.comment}" in text:
+    if dialect.comment and text.find(f"\n{dialect.comment}".encode(), start) >= 0:
         return None
-    names = [str(j) for j in range(width)]
-    quoted = bool(dialect.quote) and dialect.quote in text
+    regular = RegularText(text, start, end, dialect, header.width)
+    if len({*header.names}) == header.width:
+        read = read_at_once(regular, rows)
+        if read is not None:
+            return read
     try:
-        table = arrow_csv.read_csv(
-            pa.py_buffer(text.encode()),
-            read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 23),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=dialect.delimiter,
-                quote_char=dialect.quote if quoted else False,
-                ignore_empty_lines=False,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types={name: pa.string() for name in names}, strings_can_be_null=False
-            ),
-        )
-    except (pa.ArrowInvalid, UnicodeEncodeError):
+        columns = regular.texts(range(header.width))
+    except pa.ArrowInvalid:
         return None
-    if table.num_rows != text.count("\n") + 1:
-        return None
-    return [_joined(table.column(j)) for j in range(width)]
+    return columns if len(columns[0]) == regular.rows else None
 
 
-def _joined(chunks: pa.ChunkedArray) -> pa.Array:
-    return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
+def _without_blanks(text: bytes) -> int:
+    """Place at which a text ends but for blank lines."""
+    end = len(text)
+    while end and text[end - 1] in _BLANKS:
+        end -= 1
+    return end
 
 
-def _cut_by_row(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
-    """Cut with Python's reader: short rows are padded, rows with surplus cells that are not empty are `ragged`."""
+def _cut_by_row(
+    text: str, dialect: Dialect, width: int, line: int
+) -> tuple[list[pa.Array], IntArray, list[tuple[int, str]]]:
+    """Cut with Python's reader; short rows are padded, rows with surplus cells that are not empty are `ragged`.
+
+    The text begins in a `line` of the file.
+    """
     columns: list[list[str]] = [[] for _ in range(width)]
     lines, ragged = [], []
-    for row in rows_of(text, dialect):
+    for row in rows_of(text, dialect, line):
         if len(row.cells) > width and any(row.cells[width:]):
             shown = (dialect.delimiter or " ").join(row.cells)
             ragged.append((row.line, f"{len(row.cells)} cells where {width} are expected: {shown[:60]!r}"))
@@ -258,7 +337,7 @@ def _cut_by_row(text: str, dialect: Dialect, width: int) -> tuple[list[pa.Array]
         lines.append(row.line)
         for j, column in enumerate(columns):
             column.append(row.cells[j] if j < len(row.cells) else "")
-    return [pa.array(column, pa.string()) for column in columns], np.array(lines, dtype=np.int64), ragged
+    return [trimmed(pa.array(column, pa.string())) for column in columns], np.array(lines, dtype=np.int64), ragged
 
 
 def _without_empty(grid: Grid) -> Grid:
@@ -266,14 +345,32 @@ def _without_empty(grid: Grid) -> Grid:
     if not len(grid):
         return grid
     empty = np.ones(len(grid), dtype=np.bool_)
-    keep = []
-    for j, cells in enumerate(grid.columns):
-        blank = pc.equal(cells, "").to_numpy(zero_copy_only=False)
-        empty &= blank
-        if not (blank.all() and grid.names[j] == f"column {j + 1}"):
-            keep.append(j)
+    for cells in grid.columns:
+        empty &= _may_be_blank(cells)
+        if not empty.any():
+            break
+    else:  # what holds no number may still hold a word for nothing
+        for cells in grid.columns:
+            empty &= pc.equal(_cells(cells), "").to_numpy(zero_copy_only=False)
+    nameless = [j for j, name in enumerate(grid.names) if name == f"column {j + 1}"]
+    drop = {j for j in nameless if _may_be_blank(grid.columns[j]).all()}
+    keep = [j for j in range(len(grid.names)) if j not in drop]
     columns = tuple(grid.columns[j] for j in keep)
     return replace(grid, names=tuple(grid.names[j] for j in keep), columns=columns).keep(~empty)
+
+
+def _may_be_blank(cells: pa.Array | ReadColumn) -> BoolArray:
+    """Whether each cell is empty, (row,), as far as it is known; no filled one is called so that holds a number."""
+    if isinstance(cells, pa.Array):
+        return np.asarray(pc.equal(cells, "").to_numpy(zero_copy_only=False))
+    if cells.numbers is not None:
+        return np.isnan(cells.numbers)
+    if cells.coded is not None:
+        blank = np.asarray(pc.equal(cells.coded.dictionary, "").to_numpy(zero_copy_only=False))
+        return blank[cells.coded.indices.to_numpy()] if blank.any() else np.zeros(len(cells), dtype=np.bool_)
+    if cells.moments is not None:
+        return np.zeros(len(cells), dtype=np.bool_)
+    return np.asarray(pc.equal(cells.texts, "").to_numpy(zero_copy_only=False))
 
 
 def line_list(lines: IntArray, most: int = 20) -> str:
@@ -288,19 +385,8 @@ def line_list(lines: IntArray, most: int = 20) -> str:
     return f"line{'' if len(lines) == 1 else 's'} {', '.join(shown)}{more}"
 
 
-def _plain_blanks(cells: pa.StringArray) -> pa.StringArray:
-    """Replace the narrow and non-breaking blanks of other locales by ordinary ones."""
-    if pc.all(pc.string_is_ascii(cells)).as_py():
-        return cells
-    return pc.replace_substring_regex(cells, "[\u00a0\u2009\u202f]", " ")
-
-
 def some_cells(cells: pa.Array, most: int = _SAMPLE) -> list[str]:
     """Sample cells that are not empty, half from the start of a column and half spread over it, in order."""
-    rows: Sequence[int] = range(len(cells))
-    if len(cells) > most:
-        spread = np.linspace(most // 2, len(cells) - 1, most // 2).astype(np.int64)
-        rows = np.unique(np.concatenate([np.arange(most // 2), spread])).tolist()
-    chosen = cells.take(pa.array(rows, pa.int64()))
+    chosen = cells.take(pa.array(sampled_rows(len(cells), most), pa.int64()))
     texts: list[str | None] = pc.cast(chosen, pa.string()).to_pylist()
     return [text for text in texts if text]

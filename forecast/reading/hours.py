@@ -60,8 +60,10 @@ def are_numbered(cells: Sequence[str], name: str) -> bool:
     >>> are_numbered(["HE01", "HE02"], "x"), are_numbered(["1", "24"], "Hour"), are_numbered(["0", "23"], "Hour")
     (True, True, False)
     """
+    if not cells or _EXPRESSION.fullmatch(cells[0]) is None:
+        return False
     matches = [match for cell in cells if (match := _EXPRESSION.fullmatch(cell))]
-    if not cells or len(matches) < len(cells):
+    if len(matches) < len(cells):
         return False
     numbers = [int(match["number"]) for match in matches]
     if min(numbers) < 1 or max(numbers) > 25:

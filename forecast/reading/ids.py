@@ -42,6 +42,9 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
 
     Texts qualify where many rows have the same time; numbers only if the column's name suits an id (store, station).
     """
+    steps = np.diff(times.astype(np.int64))
+    if (steps > 0).all() or (steps < 0).all():
+        return ()
     stamps, different = pd.factorize(times.astype(np.int64))  # (row,)
     if len(different) == len(stamps):
         return ()
@@ -77,7 +80,7 @@ def naming_columns(grid: Grid, usable: Sequence[str], codes: IntArray) -> tuple[
 
 
 def _is_text(grid: Grid, name: str) -> bool:
-    return bool(pa.types.is_string(grid.column(name).type)) and not is_numeric(grid, name)
+    return bool(pa.types.is_string(grid.kind(name))) and not is_numeric(grid, name)
 
 
 def _tell_apart(grid: Grid, names: Sequence[str], codes: IntArray) -> bool:

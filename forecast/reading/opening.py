@@ -189,7 +189,7 @@ def open_packed(name: str, compression: str | None, expected: Expected, max_mb: 
         return _unpacked(name, raw, compression, expected, _bound(len(raw), max_mb))
     try:
         _refuse_irregular(path, name, expected)
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # a buffer would hold the file twice while it is read
             kind, _ = _kind_of(file.read(_HEAD))
             file.seek(0)
             if wanted not in (None, kind):

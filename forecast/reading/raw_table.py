@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from forecast.series.panel import PLAIN_FORM, Channel
 from forecast.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from forecast.series.panel import FloatArray, IntArray, Role, TableForm, TimeArray
 
@@ -52,6 +53,50 @@ class RawSeries:
 
 
 @dataclass(frozen=True, eq=False)
+class PackedSeries(Sequence[RawSeries]):
+    """Series one after the other in the same arrays; each is made where it is asked for.
+
+    Attributes
+    ----------
+    ids : of the series
+    offsets : (series + 1,) int64, series i has the rows `offsets[i]:offsets[i + 1]`
+    times, values, lines, covariates : as those of `RawSeries`, of all series
+
+    """
+
+    ids: tuple[str, ...]
+    offsets: IntArray
+    times: TimeArray | None
+    values: FloatArray
+    lines: IntArray
+    covariates: FloatArray | None = None
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> RawSeries: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RawSeries, ...]: ...
+    def __getitem__(self, index: int | slice) -> RawSeries | tuple[RawSeries, ...]:
+        """Return one series, or some."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        i = range(len(self))[index]
+        if len(self) == 1:
+            return RawSeries(self.ids[0], self.times, self.values, self.lines, self.covariates)
+        rows = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
+        return RawSeries(
+            self.ids[i],
+            None if self.times is None else self.times[rows],
+            self.values[rows],
+            self.lines[rows],
+            None if self.covariates is None else self.covariates[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class RawTable:
     """All series of a file.
 
@@ -68,7 +113,7 @@ class RawTable:
 
     """
 
-    series: tuple[RawSeries, ...]
+    series: Sequence[RawSeries]
     style: TimeStyle
     found: dict[str, str]
     notes: tuple[str, ...]
@@ -89,7 +134,13 @@ def in_order_of_ids(ids: Iterable[str]) -> list[str]:
     >>> in_order_of_ids(["H10", "H2", "a"])
     ['H2', 'H10', 'a']
     """
-    return sorted(ids, key=_natural)
+    ids = list(ids)
+    shapes = set("\0".join(ids).translate(_SHAPE).split("\0"))
+    return sorted(ids) if len(shapes) == 1 else sorted(ids, key=_natural)
+
+
+_SHAPE = str.maketrans("123456789", "0" * 9)
+"""Of ids with digits at the same places the numbers are in the order of their texts."""
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -106,7 +157,7 @@ def check_constant(series: Sequence[RawSeries], file: str, symbols: Sequence[str
         All series are constant or empty.
 
     """
-    constant = [raw for raw in series if _is_constant(raw.values)]
+    constant = [series[i] for i in _constant(series)]
     if len(constant) < len(series):
         shown = ", ".join(repr(raw.id) for raw in constant[:5])
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
@@ -132,7 +183,7 @@ def check_sizes(series: Sequence[RawSeries]) -> None:
         Names the first of them.
 
     """
-    for raw in series:
+    for raw in _of_odd_size(series):
         largest = float(np.abs(_known(raw.values)).max(initial=0.0))
         largest_covariate = 0.0 if raw.covariates is None else float(np.abs(_known(raw.covariates)).max(initial=0.0))
         if max(largest, largest_covariate) > _LARGEST:
@@ -142,6 +193,21 @@ def check_sizes(series: Sequence[RawSeries]) -> None:
                 f"series {raw.id!r} holds no number beyond {largest:g}, and squares of such numbers are "
                 "zero: multiply the column by a power of ten"
             )
+
+
+def _of_odd_size(series: Sequence[RawSeries]) -> Iterable[RawSeries]:
+    """Series that may hold numbers which are too large or too small; of many packed ones soon seen at once."""
+    if not isinstance(series, PackedSeries) or series.covariates is not None:
+        return series
+    filled = np.flatnonzero(np.diff(series.offsets))  # series that have rows
+    values = series.values  # noqa: PD011 - no frame
+    first = np.abs(values[series.offsets[:-1][filled]])
+    least, most = values.min(initial=0.0), values.max(initial=0.0)
+    if (first >= 1 / _LARGEST).all() and least >= -_LARGEST and most <= _LARGEST:
+        return ()
+    largest = np.fmax.reduceat(np.abs(values), series.offsets[:-1][filled])
+    odd = (largest > _LARGEST) | ((largest > 0) & (largest < 1 / _LARGEST))
+    return [series[i] for i in filled[odd].tolist()]
 
 
 def _refuse_large(raw: RawSeries) -> None:
@@ -158,7 +224,21 @@ def _refuse_large(raw: RawSeries) -> None:
     )
 
 
+def _constant(series: Sequence[RawSeries]) -> Sequence[int]:
+    """Which series hold one value, or none."""
+    if not isinstance(series, PackedSeries):
+        return [i for i, raw in enumerate(series) if _is_constant(raw.values)]
+    doubtful = np.ones(len(series), dtype=np.bool_)
+    filled = np.diff(series.offsets) > 0
+    values = series.values  # noqa: PD011 - no frame
+    first, last = (values[rows[filled]] for rows in (series.offsets[:-1], series.offsets[1:] - 1))
+    doubtful[filled] = (first == last) | np.isnan(first) | np.isnan(last)
+    return [i for i in np.flatnonzero(doubtful).tolist() if _is_constant(series[i].values)]
+
+
 def _is_constant(values: FloatArray) -> bool:
+    if len(values) and values[0] != values[-1] and not np.isnan(values[[0, -1]]).any():
+        return False
     known = _known(values)
     return len(known) == 0 or bool((known == known[0]).all())
 

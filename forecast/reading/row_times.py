@@ -14,9 +14,9 @@ from forecast.errors import ForecastError
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
-from forecast.reading.time_forms import CLOCK_FORM, epoch_style, style_of
+from forecast.reading.time_forms import CLOCK_FORM, FORMS, epoch_style, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
-from forecast.reading.times import form_of, read_times
+from forecast.reading.times import Times, form_of, read_times
 from forecast.series.calendar import EPOCHS, TimeStyle
 
 if TYPE_CHECKING:
@@ -126,9 +126,11 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     name, form = choice.columns[0], choice.form
     if form is None:
         raise ValueError("a written time needs a form")
-    cells = _texts(grid, name)
-    european = grid.european
-    times = read_times(cells, form, settings.day_first, european=european)
+    moments = grid.moments(name)
+    if moments is not None and form is FORMS[0]:
+        times = Times(moments, np.ones(len(moments), dtype=np.bool_))
+    else:
+        times = read_times(_texts(grid, name), form, settings.day_first, european=grid.european)
     ns, good = times.ns, times.good
     if times.swapped is not None:
         _refuse_swapped(grid, name, times.swapped)
@@ -141,7 +143,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     elif "share" in form.groups:
         style = TimeStyle("%Y-%m", (name,), date_only=True)
     elif form.span == "second":
-        style = epoch_style(EPOCHS.get(form.name) or _unit(cells, form), name)
+        style = epoch_style(EPOCHS.get(form.name) or _unit(_texts(grid, name), form), name)
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]

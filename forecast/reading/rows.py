@@ -72,7 +72,8 @@ class Rows:
 def ascending(rows: Rows) -> tuple[Rows, str | None]:
     """Reverse rows that run backwards in time, and describe their order in the file."""
     distance = np.diff(rows.times.astype(np.int64))
-    if np.sum(distance < 0) > np.sum(distance > 0):
+    down = int(np.sum(distance < 0))
+    if down and down > np.sum(distance > 0):
         return rows.take(slice(None, None, -1)), "descending, reversed"
     return rows, None
 
@@ -117,6 +118,9 @@ def wall_to_utc(times: TimeArray, timezone: str) -> TimeArray:
 
 def in_order(rows: Rows) -> tuple[Rows, str | None]:
     """Sort rows by time, those of the same time as in the file; also a note if any moved."""
+    stamps: IntArray = rows.times.astype(np.int64, copy=False)
+    if (stamps[1:] >= stamps[:-1]).all():
+        return rows, None
     order = np.argsort(rows.times, kind="stable")
     moved = int(np.sum(order != np.arange(len(rows))))
     if not moved:
@@ -138,9 +142,11 @@ def one_row_per_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
         Times occur twice, and `how` is "error".
 
     """
-    start = np.concatenate([[True], np.diff(rows.times.astype(np.int64)) > 0])
-    if start.all():
+    stamps: IntArray = rows.times.astype(np.int64, copy=False)
+    later = stamps[1:] > stamps[:-1]
+    if later.all():
         return rows, None
+    start = np.concatenate([[True], later])
     again = np.flatnonzero(~start)
     texts = [
         f"{time} (lines {rows.lines[i - 1]} and {rows.lines[i]})"
@@ -198,7 +204,10 @@ def looks_like_clock_change(times: TimeArray) -> bool:
 
 def without_missing_edges(rows: Rows, ahead: IntArray) -> tuple[Rows, tuple[str, ...]]:
     """Cut rows without a value off both ends; also notes that name them, but for the lines `ahead` at the end."""
-    known = np.flatnonzero(~np.isnan(rows.values))
+    missing = np.isnan(rows.values)
+    if len(missing) and not missing[0] and not missing[-1]:
+        return rows, ()
+    known = np.flatnonzero(~missing)
     if len(known) == 0:
         raise ForecastError(
             f"series {rows.id!r} has no value at all: leave it out (`data.on_short_series=drop`), or choose another "

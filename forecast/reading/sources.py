@@ -11,6 +11,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.reading.assemble import assemble
 from forecast.reading.generators import fingerprint_panel, make_addition, make_sinewave
+from forecast.reading.progress import said_to_be_read
 from forecast.reading.raw_table import raw_table
 from forecast.reading.settings import CsvSettings, RowSettings, TextSettings, check_not_averaged
 from forecast.reading.symbols import describe_symbols, in_alphabet, name_unknown, read_characters, without_unused
@@ -41,7 +42,8 @@ def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source
     2000
 
     """
-    return SOURCES[settings.name](settings, symbols)
+    with said_to_be_read(getattr(settings, "path", None)):
+        return SOURCES[settings.name](settings, symbols)
 
 
 def found_line(source: Source) -> str:

@@ -31,7 +31,7 @@ from forecast.reading.formats import cut, join
 from forecast.reading.grid import line_list
 from forecast.reading.ids import ids_by_content, usual_id, with_ids
 from forecast.reading.opening import find_files, open_content
-from forecast.reading.raw_table import RawSeries, RawTable, check_constant, in_order_of_ids
+from forecast.reading.raw_table import PackedSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
 from forecast.reading.time_columns import choose_time
 from forecast.reading.times import BEYOND, is_beyond
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.reading.grid import Grid
+    from forecast.reading.raw_table import RawSeries
     from forecast.reading.row_times import RowTimes
     from forecast.reading.settings import FileSettings, Layout
     from forecast.reading.time_columns import TimeChoice
@@ -210,47 +211,67 @@ def _listed(names: Sequence[str]) -> str:
 
 def _series(
     grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[ColumnValues], covariates: Covariates
-) -> tuple[RawSeries, ...]:
+) -> Sequence[RawSeries]:
     """Cut rows into series, in the order of their ids; bad rows are left out."""
-    result = []
+    packed: list[PackedSeries] = []
+    before: BoolArray | None = None
     for column in columns:
         good = times.good & ~column.bad & ~covariates.bad
         if identity:
-            good &= ~_nameless(grid.column(identity))
-        for name, rows in _groups(grid, identity, good):
-            full = f"{name}/{column.name}" if len(columns) > 1 else name
-            result.append(
-                RawSeries(
-                    id=full if identity else column.name,
-                    times=None if times.times is None else times.times[rows],
-                    values=column.values[rows],
-                    lines=grid.lines[rows],
-                    covariates=covariates.values[rows] if covariates.channels else None,
-                )
+            good &= ~_nameless(grid, identity)
+        if before is None or not np.array_equal(good, before):
+            names, rows, offsets = _groups(grid, identity, good)
+            kept_times = None if times.times is None else times.times[rows]
+            kept_lines = grid.lines[rows]
+            before = good
+        full = tuple(f"{name}/{column.name}" for name in names) if len(columns) > 1 else tuple(names)
+        packed.append(
+            PackedSeries(
+                ids=full if identity else (column.name,),
+                offsets=offsets,
+                times=kept_times,
+                values=column.values[rows],
+                lines=kept_lines,
+                covariates=covariates.values[rows] if covariates.channels else None,
             )
-    return tuple(result)
+        )
+    return packed[0] if len(packed) == 1 else tuple(series for several in packed for series in several)
 
 
-def _groups(grid: Grid, identity: str | None, good: BoolArray) -> list[tuple[str, np.ndarray]]:
-    """Rows of each series in the order of ids, (row of the series,); all rows where there is no id."""
-    kept = np.flatnonzero(good)
-    if identity is None or not len(kept):
-        return [("", kept)]
-    cells = pc.cast(grid.column(identity), pa.string()).filter(pa.array(good))
-    coded = pc.dictionary_encode(cells)
-    codes = coded.indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    # Sorted stably by id, each series is a run of rows in the file's order.
-    ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1]
-    rows = dict(zip(coded.dictionary.to_pylist(), np.split(kept[order], ends), strict=True))
-    return [(name, rows[name]) for name in in_order_of_ids(rows)]
+def _groups(grid: Grid, identity: str | None, good: BoolArray) -> tuple[list[str], IntArray | slice, IntArray]:
+    """Ids in their order, the rows of their series one after the other, and the offsets, (series + 1,), among these.
+
+    All rows are those of one series where there is no id. A slice takes rows as they are, without a copy.
+    """
+    count = int(good.sum())
+    if identity is None or not count:
+        every = slice(None) if count == len(good) else np.flatnonzero(good)
+        return [""], every, np.array([0, count], dtype=np.int64)
+    coded = grid.coded(identity)
+    indices = coded.indices.fill_null(0) if coded.null_count else coded.indices  # rows of null are not good
+    codes = indices.to_numpy()[good] if count < len(good) else indices.to_numpy()
+    counts = np.bincount(codes, minlength=len(coded.dictionary))
+    ids = coded.dictionary.to_pylist()
+    places = {name: code for code, name in enumerate(ids) if counts[code]}
+    names = in_order_of_ids(places)
+    # The place of each id in their order; sorted stably by it, each series is a run of rows in the file's order.
+    rank = np.zeros(len(ids), dtype=np.int32)
+    rank[[places[name] for name in names]] = np.arange(len(names))
+    ranks = rank[codes]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(ranks))]).astype(np.int64)
+    if count == len(good) and (ranks[1:] >= ranks[:-1]).all():
+        return names, slice(None), offsets
+    return names, np.flatnonzero(good)[np.argsort(ranks, kind="stable")], offsets
 
 
-def _nameless(cells: pa.Array) -> BoolArray:
+def _nameless(grid: Grid, name: str) -> BoolArray:
     """Whether the id of each row is missing, (row,)."""
-    if not pa.types.is_string(cells.type):
-        return np.asarray(pc.is_null(cells).to_numpy(zero_copy_only=False))
-    return np.asarray(pc.is_in(pc.utf8_lower(cells), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False))
+    if not pa.types.is_string(grid.kind(name)):
+        return np.asarray(pc.is_null(grid.column(name)).to_numpy(zero_copy_only=False))
+    coded = grid.coded(name)
+    missing = pc.is_in(pc.utf8_lower(coded.dictionary), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False)
+    nameless: BoolArray = np.asarray(missing)[coded.indices.to_numpy()]
+    return nameless
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,20 +285,21 @@ class _BadRows:
 def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[ColumnValues]) -> list[_BadRows]:
     """Collect rows that do not parse, one entry per fault."""
     bad = [_ragged_rows(grid.ragged)]
-    if times.style.columns:
+    if times.style.columns and not times.good.all():
         wrong = ~times.good
         name = " + ".join(times.style.columns)
         what = "a step number" if times.style.format == "index" else "a time"
         bad.append(_bad_cells(grid.lines[wrong], _shown(grid, times.style.columns, wrong), name, what))
     if identity:
-        nameless = _nameless(grid.column(identity))
-        bad.append(
-            _bad_cells(grid.lines[nameless], grid.column(identity).filter(pa.array(nameless)), identity, "an id")
-        )
+        nameless = _nameless(grid, identity)
+        if nameless.any():
+            cells = grid.column(identity).filter(pa.array(nameless))
+            bad.append(_bad_cells(grid.lines[nameless], cells, identity, "an id"))
     for column in columns:
         wrong = column.bad & times.good
-        cells = grid.column(column.name).filter(pa.array(wrong))
-        bad.append(_bad_cells(grid.lines[wrong], cells, column.name, "a number"))
+        if wrong.any():
+            cells = grid.column(column.name).filter(pa.array(wrong))
+            bad.append(_bad_cells(grid.lines[wrong], cells, column.name, "a number"))
     return bad
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_missing, is_number
+from forecast.reading.cells import is_number
 from forecast.reading.hours import are_numbered
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
@@ -33,6 +33,8 @@ _ENOUGH_BY_NAME = 0.2  # the same if the column is called like a time
 _MOST_PLAIN = 0.9  # the same if its cells are plain numbers
 _LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
 _FEW_STEPS = 3  # different steps between times, for short files
+_NO_TIME = re.compile(r"[-+]?\d{1,3}(?:\.(?:\d{1,3}|\d{5,}))?", re.ASCII)
+"""Numbers that are no time in any form; most columns of large files hold nothing else."""
 _HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
 
 
@@ -107,7 +109,10 @@ def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeC
 
 def _form(grid: Grid, name: str) -> TimeForm | None:
     """Form of the times that a column holds, by its cells and its name; None: it holds none."""
-    form, share = form_of(_filled(grid, name), _spans(name))
+    cells = _filled(grid, name)
+    if len(list(filter(_NO_TIME.fullmatch, cells))) > (1 - _ENOUGH_BY_NAME) * len(cells):
+        return None
+    form, share = form_of(cells, _spans(name))
     named = is_named(name, TIME)
     if form is None or form.weak:
         return form if share >= (_MOST_PLAIN if named else 1.0) else None
@@ -279,16 +284,16 @@ def _named_fields(grid: Grid, named: tuple[str, ...]) -> TimeChoice:
 
 
 def _is_typed(grid: Grid, name: str) -> bool:
-    kind = grid.column(name).type
+    kind = grid.kind(name)
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def _filled(grid: Grid, name: str) -> list[str]:
     """Sample the cells of a column of texts or integers that are not missing."""
-    kind = grid.column(name).type
+    kind = grid.kind(name)
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
         return []
-    return [cell for cell in grid.sample(name) if not is_missing(cell)]
+    return grid.filled(name)
 
 
 def _share(grid: Grid, name: str, form: TimeForm) -> float:

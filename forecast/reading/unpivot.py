@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import MISSING, is_missing
+from forecast.reading.cells import MISSING
 from forecast.reading.columns import listed
 from forecast.reading.grid import line_list
 from forecast.reading.ids import id_text, join_ids
@@ -34,8 +34,7 @@ VALUE, TIME = "value", "time"
 
 def sampled(grid: Grid, name: str) -> list[str]:
     """Sample the filled cells of a column of texts or integers."""
-    kind = grid.column(name).type
-    return [cell for cell in grid.sample(name) if not is_missing(cell)] if not pa.types.is_floating(kind) else []
+    return [] if pa.types.is_floating(grid.kind(name)) else grid.filled(name)
 
 
 def is_total(cell: str) -> bool:
@@ -192,7 +191,8 @@ def spread(bad: BoolArray, ids: pa.Array) -> BoolArray:
 
 def in_time(grid: Grid, times: TimeArray, good: BoolArray) -> Grid:
     """Return the rows of a pivot table in the order of time, without empty cells of days that do not exist."""
-    empty = ~_are_filled(grid.columns[-1], ())
+    columns = [grid.column(name) for name in grid.names]
+    empty = ~_are_filled(columns[-1], ())
     order = np.argsort(times, kind="stable")
     kept = order[(good | ~empty)[order]]
-    return replace(grid, columns=tuple(cells.take(pa.array(kept)) for cells in grid.columns), lines=grid.lines[kept])
+    return replace(grid, columns=tuple(cells.take(pa.array(kept)) for cells in columns), lines=grid.lines[kept])

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Role
 
 
+_NO_MARKS = frozenset("0123456789+-")
 _MARKS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe", "’": "apostrophe", "_": "underscore"}
-_LOOKED_AT = 50  # columns of a file whose notation is compared
 _EXACT = 2**53  # up to it floating point holds each whole number
 _NEVER_SEEN = 1e-9  # share of a column's spread that no more digits would show
 _ROUNDED = 1e-6  # share of a column's spread up to which rounding does not matter
@@ -106,6 +106,8 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
         Nothing in it is a number, or a number is infinite.
 
     """
+    if (plain := _plain_numbers(grid, name, settings)) is not None:
+        return plain
     cells = grid.column(name)
     notation, note = _notation(grid, name, settings) if pa.types.is_string(cells.type) else (Notation(), None)
     numbers = read_numbers(cells, notation, settings.missing)
@@ -128,6 +130,33 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
         )
     notes = (*((f"{note} in {name!r}",) if note else ()), *_rounding_notes(cells, numbers.values, name, file))
     return ColumnValues(name, numbers.values, numbers.bad, notation, notes)
+
+
+def _plain_numbers(grid: Grid, name: str, settings: FileSettings) -> ColumnValues | None:
+    """Return numbers that were read as the column was cut; None: they need a closer look.
+
+    Cells that are no plain numbers prove no notation (they are missing), so that it is that of a sample.
+    """
+    values = grid.numbers(name)
+    if values is None or settings.missing or settings.decimal is not None or settings.thousands is not None:
+        return None
+    least, most = values.min(), values.max()
+    if np.isnan(most):
+        least, most = np.fmin.reduce(values), np.fmax.reduce(values)
+    if not (least >= -_EXACT and most <= _EXACT) or not _is_plain(grid, name):
+        return None
+    return ColumnValues(name, values, grid.none_bad, Notation())
+
+
+def _is_plain(grid: Grid, name: str) -> bool:
+    """Whether a sample of plain numbers, or the file's other columns where it proves nothing, has decimal points."""
+    sample = grid.sample(name)
+    if find_notation(sample[:1], semicolons=False) == (Notation(), False):
+        return True
+    if set().union(*sample) <= _NO_MARKS:
+        return grid.common_notation in (None, Notation())
+    # Without commas one point that cannot group thousands decides.
+    return any(find_notation([cell], semicolons=False) == (Notation(), False) for cell in sample)
 
 
 def _rounding_notes(cells: pa.Array, values: FloatArray, name: str, file: str) -> tuple[str, ...]:
@@ -162,12 +191,10 @@ def _rounding_notes(cells: pa.Array, values: FloatArray, name: str, file: str) -
 
 def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, str | None]:
     """Notation of a column by the settings, its cells or the file's other columns, and a note if it is a guess."""
-    cells, semicolons = grid.column(name), grid.european
-    notation, doubtful = notation_of(cells, grid.sample(name), semicolons)
+    notation, doubtful = notation_of(grid.column(name), grid.sample(name), grid.european)
     if notation is None or doubtful:
-        others = [name for name in grid.names if pa.types.is_string(grid.column(name).type)][:_LOOKED_AT]
-        common, guessed = find_notation((cell for other in others for cell in grid.sample(other)), semicolons)
-        if common is not None and not guessed:
+        common = grid.common_notation
+        if common is not None:
             notation, doubtful = common, False
     notation = notation or Notation()
     decimal = settings.decimal or notation.decimal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Names that say which period a cell stands for.
 SPANS = {
@@ -100,6 +101,7 @@ CLOCK = frozenset(
 )
 
 
+@lru_cache(1 << 14)
 def plain(name: str) -> str:
     """Reduce a name to its letters and digits: "Adj Close" -> "adjclose", "<DATE>" -> "date"."""
     return re.sub(r"[^\w]|_", "", unicodedata.normalize("NFC", name)).lower()
@@ -120,5 +122,9 @@ _OF_IDS = {"id", "nr", "nbr", "no", "num", "number", "key", "code"}
 
 def is_named(name: str, names: frozenset[str]) -> bool:
     """Whether a column is called like that, alone or with something in brackets or more words ("Date (UTC)")."""
-    words = [plain(word) for word in re.split(r"[\s_/(),\[\].-]+", name) if plain(word)]
-    return plain(name) in names or any(word in names for word in words)
+    return plain(name) in names or not names.isdisjoint(_words(name))
+
+
+@lru_cache(1 << 14)
+def _words(name: str) -> frozenset[str]:
+    return frozenset(plain(word) for word in re.split(r"[\s_/(),\[\].-]+", name)) - {""}

@@ -180,7 +180,7 @@ def _in_sequence(names: Sequence[str]) -> list[str]:
 
 def _is_of_numbers(grid: Grid, name: str) -> bool:
     """Whether a column holds numbers, or nothing."""
-    kind = grid.column(name).type
+    kind = grid.kind(name)
     return is_numeric(grid, name) or (pa.types.is_string(kind) and all(map(is_missing, grid.sample(name))))
 
 
@@ -286,5 +286,5 @@ def _ids(
 
 def _may_name(grid: Grid, name: str) -> bool:
     """Whether a column may name series: texts that are no times, or numbers called like an id."""
-    text = pa.types.is_string(grid.column(name).type) and not is_numeric(grid, name) and bool(grid.sample(name))
+    text = pa.types.is_string(grid.kind(name)) and not is_numeric(grid, name) and bool(grid.sample(name))
     return (text and not _any_times(grid, [name])) or is_named(name, ID_OR_NUMBER)

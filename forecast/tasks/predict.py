@@ -11,6 +11,7 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.evaluation.conformal import Widths
+from forecast.evaluation.results import out_of_range
 from forecast.forecasters.combination import COMBINATION, FittedCombination
 from forecast.forecasters.pretrained import NAME as PRETRAINED
 from forecast.forecasters.transformed import HasTrajectories
@@ -160,6 +161,8 @@ def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool =
     panel = with_features(panel, features_of(channels_of(run.record)), run.problem.horizon)
     every = _models(run, job, panel) if others else {run.record.network.name: _OfAllSeries(run)}
     ahead = _ahead(run, every, panel)
+    if not run.problem.question.forecasts_probabilities:
+        left_out = (*left_out, *out_of_range(ahead, panel, trained=True))
     apart = short_future(_short(run, source.panel), run.problem, job.data.transform)
     if apart is not None:
         ahead = pd.concat([ahead, apart], ignore_index=True)

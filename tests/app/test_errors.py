@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import ForecastError
+from forecast.reading.progress import said_to_be_read
 
 MISTAKES = {
     "modl=lstm": "`modl` is not a setting: did you mean `model`?",
@@ -180,9 +181,15 @@ def test_a_number_in_place_of_an_option(command, tasks):
 def test_reading_that_takes_long_is_said(command, tasks, monkeypatch):
     quick = command("s.csv")
     assert "reading" not in quick.err
-    monkeypatch.setattr("forecast.app.run_task._SILENT_S", 0.01)
+    monkeypatch.setattr("forecast.reading.progress._SILENT_S", 0.01)
     load = sys.modules["forecast.reading.sources"].load_source
-    monkeypatch.setattr("forecast.reading.sources.load_source", lambda data: (time.sleep(0.3), load(data))[1])
+
+    def slow(settings):
+        with said_to_be_read(settings.path):
+            time.sleep(0.3)
+        return load(settings)
+
+    monkeypatch.setattr("forecast.reading.sources.load_source", slow)
     printed = command("s.csv")
     assert printed.err.startswith("reading s.csv (0 s so far) ...\n")
     assert printed.err.count("reading") == 1

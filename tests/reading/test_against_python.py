@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from forecast.reading.cells import Notation, find_notation, read_numbers
-from forecast.reading.dialect import Dialect
+from forecast.reading.dialect import Dialect, Header
 from forecast.reading.grid import _cut_at_once, _cut_by_row
 from forecast.reading.settings import FileSettings
 from forecast.reading.tables import read_table
@@ -143,14 +143,14 @@ def test_the_two_ways_of_cutting_rows_agree_with_pythons_reader() -> None:
     lines = [",".join(random.choice(pieces, 4)) for _ in range(500)]
     lines = [line if any(char not in ', "' for char in line) else "q,,," for line in lines]
     text = "\n".join(lines)
-    quick = _cut_at_once(text, Dialect(","), 4)
-    slow, numbers, ragged = _cut_by_row(text, Dialect(","), 4)
+    quick = _cut_at_once(text.encode(), 0, Dialect(","), Header(("a", "b", "c", "d"), 1, 4, "", ()), [])
+    slow, numbers, ragged = _cut_by_row(text, Dialect(","), 4, 1)
     rows = list(csv.reader(io.StringIO(text)))
     assert quick is not None
     assert not ragged
     assert numbers.tolist() == list(range(1, 501))
     for j in range(4):
-        assert quick[j].to_pylist() == [row[j] for row in rows]
+        assert quick[j].to_pylist() == [row[j].strip() for row in rows]
         assert slow[j].to_pylist() == [row[j].strip() for row in rows]
 
 

@@ -12,6 +12,7 @@ from forecast.questions.split import last_origins
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_record
 from forecast.series.date_features import features_of, with_features
+from forecast.tasks import predict as predicting
 from forecast.tasks.predict import SCORES, predict
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
@@ -253,6 +254,16 @@ def test_errors_and_values_beyond_what_the_run_knew_are_told(run_on_csv, tmp_pat
     assert len(prediction.drift) == 2
     assert "it errs more than it did: train again" in prediction.drift[0]
     assert prediction.drift[1] == "10 values of the target since the run, of 10, lie beyond all that it was trained on"
+
+
+def test_a_forecast_that_leaves_the_range_of_the_newer_data_by_far_is_told(run_on_csv, newer, tmp_path, monkeypatch):
+    before = predicting._ahead
+    monkeypatch.setattr(predicting, "_ahead", lambda *of: before(*of).assign(y_hat=lambda rows: 3 * rows["y_hat"]))
+    notes = predict(run_on_csv.folder, {"path": str(newer)}, tmp_path / "out").source.notes
+    said = [note for note in notes if "leaves the range" in note]
+    assert said[0].endswith(
+        "trust another model, or train a network again with another `model.reference` or `model.head`"
+    )
 
 
 def test_nothing_is_told_of_drift_where_all_is_as_it_was(run_on_csv, newer, tmp_path):
