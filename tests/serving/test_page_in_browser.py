@@ -56,7 +56,7 @@ def browser():
         browser.close()
 
 
-def test_from_a_file_to_a_forecast(browser, address):
+def test_from_a_file_to_a_forecast(browser, address, tmp_path):
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.set_default_timeout(120_000)
     expect.set_options(timeout=120_000)
@@ -116,6 +116,14 @@ def test_from_a_file_to_a_forecast(browser, address):
     for left in (1, 0):
         page.locator("#earlier button").first.click()
         expect(page.locator("#earlier li")).to_have_count(left)
+    same = tmp_path / "same.csv"
+    same.write_text("ds,y\n2024-01-01,1\n")
+    for _ in range(2):  # a file that was mended is chosen once more
+        with page.expect_request(lambda request: "/jobs?file=same.csv" in request.url, timeout=20_000):
+            with page.expect_file_chooser() as chooser:
+                page.click("#file")
+            chooser.value.set_files(same)
+        expect(page.locator("#name")).to_have_text("same.csv")
     assert len(complaints) == 1  # the browser's own, on the setting that is none
     assert "422" in complaints[0]
     assert all(url.startswith((address, "data:", "blob:")) for url in requests)

@@ -270,6 +270,7 @@ async function open(id) {
   } catch (error) { complain(error); show(); }
 }
 
+$("file").onclick = () => { $("file").value = ""; };  // the same file, mended and chosen again, is a change too
 $("file").onchange = () => upload($("file").files[0]);
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
