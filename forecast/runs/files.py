@@ -68,6 +68,7 @@ _FORECAST_COLUMNS = (*_POINT_COLUMNS, *QUANTILE_COLUMNS)
 MAX_WEIGHTS_BYTES = 4 << 30
 _MAX_HEADER_BYTES = 4 << 20
 _MAX_NAME = 200
+_MOST_DIMENSIONS = 8
 _DTYPES: dict[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
 _MEDIAN = 0.5
 _UNKNOWN = tuple(0.0 if level == _MEDIAN else math.copysign(math.inf, level - _MEDIAN) for level in QUANTILES)
@@ -226,6 +227,8 @@ def _array(key: str, entry: dict[str, Any], name: str) -> np.ndarray[Any, np.dty
     dtype = _DTYPES.get(entry["dtype"])
     if dtype is None:
         raise _broken(name, f"{shown!r} has type {entry['dtype']}, expected one of {', '.join(_DTYPES)}")
+    if len(entry["shape"]) > _MOST_DIMENSIONS:
+        raise _broken(name, f"{shown!r} has {len(entry['shape'])} dimensions")
     if math.prod(entry["shape"]) * np.dtype(dtype).itemsize != len(entry["data"]):
         raise _broken(name, f"{shown!r} has another size than its shape says")
     array = np.frombuffer(entry["data"], dtype=dtype).reshape(entry["shape"]).copy()
