@@ -22,8 +22,10 @@ from forecast.forecasters.covariate_stream import CovariateStream
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.forecasters.live import Forecast, joined_forecasts
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
+from forecast.pretraining.fine_tuning import fine_tune
 from forecast.questions.split import Origins
 from forecast.reference.bank import Bank, features, joined, second_season
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +105,31 @@ def load_pretrained(
     return FittedPretrained(forecaster, problem, network, effects)
 
 
+def _tuned(fitted: FittedPretrained, tuning: Tuning, past: Panel, train_steps: IntArray) -> FittedPretrained:
+    """Train the network on, on what is left without the effects of covariates; kept where validation says so."""
+    rest, _ = fitted.without_effects(past)
+    values, observed = _side_by_side(rest, np.arange(len(past)), past.lengths)
+    lengths, problem = (train_steps, past.lengths), fitted.problem
+    if tuning.epochs == 0:
+        return fitted
+    found = fine_tune(
+        fitted.network,
+        values,
+        observed,
+        lengths,
+        problem,
+        seed=tuning.seed,
+        epochs=tuning.epochs,
+        time_limit_s=tuning.time_limit_s,
+    )
+    losses = f"validation loss {number(found.after)} instead of {number(found.before)}"
+    tuned = f"trained on for {counted(found.epochs, 'epoch')} on these data"
+    if tuning.epochs is None:
+        tuned += f": {losses}" if found.epochs else ""
+        tuned = tuned if found.epochs else "taken as it is: a training on these data gained nothing on validation"
+    return replace(fitted, network=found.network, tuned=tuned, tuned_epochs=found.epochs)
+
+
 class _Reached(NamedTuple):
     """Values that were read, (series, step), and the states after them."""
 
@@ -113,8 +140,17 @@ class _Reached(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """How the network is trained on, on the series; `epochs` are those that validation chose, None: it is to choose."""
+
+    seed: int = 0
+    time_limit_s: float | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
 class Pretrained:
-    """The pretrained network under a name; None: with the weights of the package.
+    """The pretrained network under a name; with the weights of the package, and as it is, where nothing else is said.
 
     >>> Pretrained().name
     'pretrained'
@@ -123,20 +159,23 @@ class Pretrained:
     name: str = NAME
     kind: Kind = "pretrained"
     network: PretrainedNetwork | None = field(default=None, compare=False)
+    tuning: Tuning | None = None
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedPretrained:
-        """Fit the effects of covariates that are known ahead, in closed form; nothing else is fitted."""
+        """Fit the effects of covariates that are known ahead, in closed form; with `tuning`, train the network on."""
         effects = fit_effects(past, train_steps, problem)
         channels = () if past.ahead is None else past.ahead.channels
         said = note_of(effects, channels)
-        return FittedPretrained(self, problem, self.network or shipped_network(), effects, said)
+        fitted = FittedPretrained(self, problem, self.network or shipped_network(), effects, said)
+        return fitted if self.tuning is None else _tuned(fitted, self.tuning, past, train_steps)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPretrained:
     """The network, the season that its bank runs with, and the effects of covariates that are known ahead.
 
-    `effects` are None where there are none; `said` is what there is to say of them.
+    `effects` are None where there are none; `said` is what there is to say of them. `tuned` says what came of a
+    training on the data, and `tuned_epochs` how many epochs of it were kept.
     """
 
     forecaster: Pretrained
@@ -144,6 +183,8 @@ class FittedPretrained:
     network: PretrainedNetwork
     effects: Effects | None = None
     said: str = ""
+    tuned: str = ""
+    tuned_epochs: int = 0
 
     # What a run records of a network that it trained.
     reference: ClassVar[None] = None
@@ -168,20 +209,15 @@ class FittedPretrained:
     @property
     def notes(self) -> tuple[str, ...]:
         """Say what it was trained on, and which covariates count."""
-        nothing = "" if self.effects else "; nothing was fitted to these data"
-        return (f"trained before, on made-up series alone{nothing}", *filter(None, [self.said]))
+        nothing = "" if self.effects or self.tuned else "; nothing was fitted to these data"
+        return (f"trained before, on made-up series alone{nothing}", *filter(None, [self.said, self.tuned]))
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast medians and quantiles from each origin, in one pass over each series."""
         horizon = self.problem.horizon
         quantiles = np.empty((len(origins), horizon, len(LEVELS)))
         lengths = origins.last_known(len(past))
-        by_series = self.effects.at(past, horizon) if self.effects else []
-        if self.effects:
-            effect = np.concatenate([e[:steps] for e, steps in zip(by_series, past.lengths.tolist(), strict=True)])
-            past = replace(
-                past, values=self.effects.take_off(past.target, effect)[:, None], observed=past.observed[:, :1]
-            )
+        past, by_series = self.without_effects(past)
         shortest_first = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
         for first in range(0, len(shortest_first), _SERIES_AT_ONCE):
             which = shortest_first[first : first + _SERIES_AT_ONCE]
@@ -197,9 +233,21 @@ class FittedPretrained:
             quantiles = self.effects.put_back(quantiles, np.array(ahead).reshape(*steps.shape, 1))
         return Forecasts(quantiles[:, :, LEVELS.index(0.5)], quantiles)
 
+    def without_effects(self, past: Panel) -> tuple[Panel, list[FloatArray]]:
+        """Take effects off the target; and the effects of each series, of its steps and a horizon after them."""
+        if self.effects is None:
+            return past, []
+        by_series = self.effects.at(past, self.problem.horizon)
+        effect = np.concatenate([e[:steps] for e, steps in zip(by_series, past.lengths.tolist(), strict=True)])
+        values = self.effects.take_off(past.target, effect)[:, None]
+        return replace(past, values=values, observed=past.observed[:, :1]), by_series
+
     def chosen(self) -> Pretrained:
-        """Return the forecaster: there is nothing to choose."""
-        return self.forecaster
+        """Return the forecaster, with as many epochs on the series as validation chose."""
+        tuning = self.forecaster.tuning
+        if tuning is None or tuning.epochs is not None:
+            return self.forecaster
+        return replace(self.forecaster, tuning=replace(tuning, epochs=self.tuned_epochs))
 
     def start(self, past: Panel) -> LivePretrained:
         """Read a past, to go on one row at a time."""

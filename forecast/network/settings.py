@@ -219,6 +219,8 @@ class PretrainedSettings(Settings):
     """The closed form that is a row of the leaderboard beside it, and that the regressors of windows begin from."""
     weights: str | None = None
     """A file of weights that `task=pretrain` wrote; null: those of the package."""
+    start: Literal["pretrained"] | None = None
+    """`pretrained`: these weights are where a training on the series begins; null: they are taken as they are."""
 
     head: ClassVar[HeadName] = "point"
     strategy: ClassVar[StrategyName] = "direct"

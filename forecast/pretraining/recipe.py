@@ -127,6 +127,11 @@ def batch_loss(network: PretrainedNetwork, batch: TrainingBatch) -> Tensor:
     """Mean pinball loss of all quantiles and half of the median's error, in units of how far candidates lie apart."""
     encoded, _ = network.encode(batch.features)
     context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)  # (origin * series, width)
+    return loss_at(network, context, batch)
+
+
+def loss_at(network: PretrainedNetwork, context: Tensor, batch: TrainingBatch) -> Tensor:
+    """Loss as in `batch_loss` of what is decoded from `context` (origin, width)."""
     quantiles = network.decode(context, batch.at)
     error = batch.targets[..., None] - quantiles
     pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin * series, horizon, level)

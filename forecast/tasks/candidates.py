@@ -13,7 +13,7 @@ from forecast.evaluation.backtest import OK
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
-from forecast.forecasters.pretrained import NAME, Pretrained
+from forecast.forecasters.pretrained import NAME, Pretrained, Tuning
 from forecast.forecasters.recurrent import NamedNetwork, Recurrent
 from forecast.forecasters.settings import NgramSettings
 from forecast.forecasters.transformed import transformed
@@ -99,7 +99,8 @@ def network(job: JobSettings, on_epoch: OnEpoch | None = None, stages: Stages | 
                 f"`ensemble={job.ensemble}` networks differ in the seed of their training, and `model=pretrained` was "
                 f"trained before: set `ensemble=1`, or another `model`"
             )
-        return transformed(Pretrained(job.model.name, "network", weights), job.data.transform)
+        tuning = Tuning(job.seed, job.training.time_limit_s) if job.model.start else None
+        return transformed(Pretrained(job.model.name, "network", weights, tuning), job.data.transform)
     members = ensemble(recurrent(job, on_epoch, stages), job.ensemble, combined_by(job.combine, job.model))
     return transformed(members, job.data.transform)
 

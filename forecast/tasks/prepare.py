@@ -199,12 +199,14 @@ def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[J
     typical = int(np.median(source.panel.lengths))
     rows = f"{counted(typical, 'row')}{' in the typical series' if len(source.panel) > 1 else ''}"
     model: ModelSettings = LstmSettings()
-    if typical >= TRAINABLE_STEPS and not shortened:
+    begin = job.model.start
+    if typical >= TRAINABLE_STEPS and not shortened and not begin:
         why = f"{rows}, enough to train a network on (from {TRAINABLE_STEPS} on)"
     else:
-        model = PretrainedSettings(reference=job.model.reference, weights=job.model.weights)
+        model = PretrainedSettings(reference=job.model.reference, weights=job.model.weights, start=begin)
         why = f"{rows}, and a network that is trained on fewer than {TRAINABLE_STEPS} is rarely worth it"
         why = f"{rows}, too few to train a network on" if shortened else f"{why}; `model=lstm` trains one"
+        why = f"{rows}, and a training that begins with it (`model.start=pretrained`)" if begin else why
         unread = _unread(source.panel)
         why += f"; {listed(unread)} {'is' if len(unread) == 1 else 'are'} not read by it" if unread else ""
     source = replace(source, notes=(*source.notes, f"model {model.name}: {why}"))

@@ -13,7 +13,7 @@ import torch
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
-from forecast.forecasters.pretrained import Pretrained, network_of, shipped_network, tensors_of
+from forecast.forecasters.pretrained import Pretrained, Tuning, network_of, shipped_network, tensors_of
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
@@ -181,3 +181,49 @@ def test_a_season_that_repeats_exactly_is_repeated(noise):
     fitted = Pretrained().fit(past, past.lengths, Problem(horizon=12, context_steps=12, season_steps=12))
     forecasts = fitted.forecast(past, last_origins(past))
     assert np.abs(forecasts.y_hat[0] - y[60:]).max() < 0.05  # of a wave of height 1
+
+
+def logistic_maps(count=4, steps=420, seed=0):
+    """Series that no smoother foresees and a network can: x' = 3.8 x (1 - x)."""
+    x = np.random.default_rng(seed).uniform(0.2, 0.8, count)
+    rows = []
+    for _ in range(steps):
+        x = 3.8 * x * (1 - x)
+        rows.append(x)
+    y = 100 + 20 * np.array(rows).T
+    panel = series(y.ravel())
+    return replace(panel, offsets=np.arange(count + 1) * steps, ids=tuple(f"s{i}" for i in range(count)))
+
+
+def test_a_network_that_is_trained_on_errs_less_where_validation_says_so():
+    panel = logistic_maps()
+    problem = Problem(horizon=2, context_steps=1, season_steps=1)
+    train, fitted_on = np.full(4, 300), panel.cut(np.full(4, 360))
+    tuned = Pretrained(tuning=Tuning()).fit(fitted_on, train, problem)
+    assert tuned.tuned_epochs > 0
+    assert "trained on for" in tuned.notes[-1]
+    plain = Pretrained().fit(fitted_on, train, problem)
+    steps = np.arange(360, 417)
+    origins = Origins(np.repeat(np.arange(4), len(steps)), np.tile(steps, 4))
+    rows = origins.rows(panel)[:, None] + np.arange(1, 3)
+    errors = [np.abs(one.forecast(panel, origins).y_hat - panel.target[rows]).mean() for one in (tuned, plain)]
+    assert errors[0] < 0.95 * errors[1]
+    again = tuned.chosen()
+    assert again.tuning == Tuning(epochs=tuned.tuned_epochs)
+    final = again.fit(panel, panel.lengths, problem)
+    assert final.tuned_epochs == tuned.tuned_epochs
+    for part, shipped in zip(final.network.parameters(), shipped_network().parameters(), strict=True):
+        assert not part.requires_grad
+        assert not torch.equal(part, shipped)
+
+
+def test_what_gains_nothing_leaves_the_network_as_it_is():
+    rng = np.random.default_rng(5)
+    panel = series(rng.normal(size=260).cumsum())
+    problem = Problem(horizon=4, context_steps=1, season_steps=1)
+    fitted = Pretrained(tuning=Tuning()).fit(panel, np.array([220]), problem)
+    unvalidated = Pretrained(tuning=Tuning()).fit(panel, panel.lengths, problem)
+    for one in (fitted, unvalidated):
+        assert one.network is shipped_network()
+        assert "gained nothing on validation" in one.notes[-1]
+        assert one.chosen().fit(panel, panel.lengths, problem).network is shipped_network()

@@ -414,6 +414,8 @@ NOT_IN_THE_RESULT = {
     "model.mingru.name": "chooses the cell",
     "model.esn.name": "chooses the cell",
     "model.pretrained.name": "chooses the network",
+    "model.pretrained.start": "trains on, where validation says so: tests of short series",
+    "model.auto.start": "the same",
     "model.pretrained.weights": "names a file: tests of task=pretrain",
     "model.auto.name": "chooses the network",
     "model.auto.weights": "names a file: tests of task=pretrain",

@@ -252,3 +252,27 @@ def test_a_short_file_is_forecast_with_nothing_said(tmp_path):
     assert run.prepared.job.horizon == 2
     assert "horizon 2: of so few rows a fifth" in " ".join(run.prepared.source.notes)
     assert len((run.folder / "forecast.csv").read_text().splitlines()) == 3
+
+
+def test_a_training_that_begins_with_the_pretrained_network_is_kept_in_the_run(tmp_path):
+    x, rows = 0.3, []
+    for _ in range(320):
+        x = 3.8 * x * (1 - x)
+        rows.append(f"{100 + 20 * x:.4f}")
+    path = tmp_path / "chaos.csv"
+    path.write_text("y\n" + "\n".join(rows) + "\n")
+    data = {"name": "csv", "path": str(path), "season_steps": 1}
+    job = small_job(data=data, model={"name": "auto", "start": "pretrained"}, horizon=2)
+    made = train(job, tmp_path / "run", silent())
+    assert made.prepared.job.model.name == "pretrained"
+    assert any("a training that begins with it" in note for note in made.prepared.source.notes)
+    assert any("pretrained: trained on for" in note for note in made.finished.notes)
+    opened = open_run(made.folder).network
+    after = rows_of(made.folder, "pretrained")
+    panel = made.prepared.panel
+    y_hat = opened.forecast(panel, last_origins(panel)).y_hat[0]
+    np.testing.assert_allclose(
+        [after[key].y_hat for key in sorted(after, key=lambda key: float(key[1]))], y_hat, rtol=1e-5
+    )
+    untrained = Pretrained().fit(panel, panel.lengths, made.prepared.task.problem).forecast(panel, last_origins(panel))
+    assert not np.allclose(untrained.y_hat[0], y_hat, rtol=1e-4)
