@@ -61,10 +61,12 @@ def stopped_each_time(monkeypatch, job, folder, every):
                 "ensemble": 2,
             },
         ),
+        (2, {"data__season_steps": 1, "training__learning_rate": 0.02}),
     ],
-    ids=["lstm", "windows"],
+    ids=["lstm", "windows", "references that are tried"],
 )
 def test_stopped_after_every_step_it_ends_with_the_same_bits(tmp_path, monkeypatch, every, changes):
+    monkeypatch.setattr("forecast.forecasters.recurrent._TRIED_FROM", 50)
     naive = {"naive": {"name": "naive", "method": "naive"}}
     job = small_job(**{"training__max_epochs": 2, "data__duration": 0.7, "baseline": naive, **changes})
     plain = train(job, tmp_path / "plain", silent())
