@@ -3,9 +3,10 @@
     python benchmarks/etth1.py --data-path ETTh1.csv [--stretch validation] [key=value ...]
 
 Rows 8640, 2880 and 2880 are training, validation and test; errors are in units of a channel's standard deviation over
-the training rows, and averaged over channels, origins and steps. With `--part validation` (the default) the test
-rows are cut off before anything is fitted or forecast: choose there, and say `--part test` once. Keys go to the
-experiment, as on its own command line.
+the training rows, and averaged over channels, origins and steps. With `--stretch validation` (the default) the test
+rows are cut off before anything is fitted or forecast: choose there, and say `--stretch test` once. Keys go to the
+experiment, as on its own command line. With `--recommended` the job chooses as the command does, and all its models are
+scored on the test, the combination and the recommended one among them, from an even part of the origins.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from forecast.reading.sources import load_source
 from forecast.tasks.candidates import forecasters
 from forecast.tasks.prepare import prepare
 from forecast.tasks.settings import check_job
+from forecast.tasks.terminal import silent, working
+from forecast.tasks.train import fit, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,14 +63,34 @@ def errors(case: Prepared, forecaster: Forecaster, part: str) -> tuple[FloatArra
     return (truth - y_hat) / spread[origins.series][:, None], fitted.notes, trained - began, done - trained
 
 
+def recommended(case: Prepared) -> None:
+    """Print what the job recommends, and a line for each of its models on the test."""
+    with working(silent(), case.job.training.max_epochs) as work:
+        found = judge(case, fit(case, work), work)
+    split, known = case.task.split, case.panel
+    spread = {
+        name: known.target[rows][:n].std()
+        for name, (_, rows), n in zip(known.ids, known.series(), split.train, strict=True)
+    }
+    table = found.test.results
+    error = (table["y"] - table["y_hat"]) / table["unique_id"].map(spread).astype(float)
+    for name, of_model in error.groupby(table["model"], observed=True):
+        print(f"{name:<16} test MSE {np.mean(of_model**2):.4f}  MAE {of_model.abs().mean():.4f}")
+    print(found.recommendation.sentence if found.recommendation else "nothing is recommended")
+
+
 def main() -> None:
     """Print a line a forecaster."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-path", required=True)
     parser.add_argument("--stretch", choices=("validation", "test"), default="validation")
     parser.add_argument("--only", help="forecasters to run, with commas; all if not said")
+    parser.add_argument("--recommended", action="store_true", help="let the job choose; all models on the test")
     options, keys = parser.parse_known_args()
     case = prepared(options.data_path, keys)
+    if options.recommended:
+        recommended(case)
+        return
     for forecaster in forecasters(case.job):
         if options.only and forecaster.name not in options.only.split(","):
             continue
