@@ -10,21 +10,20 @@ an answer. A forecaster that raises becomes a row with its reason, and the other
 
 from __future__ import annotations
 
-import logging
-import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.errors import ForecastError
 from forecast.evaluation.conformal import is_pretrained, with_intervals
+from forecast.evaluation.fits import AT_ONCE, LEFT_OUT, OK, Attempt, Fits, OnProgress, fit_all, reason_of, timed
 from forecast.evaluation.refits import Refits, forecast_refitted
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
+from forecast.evaluation.split_origins import SplitName, _origins_of, split_bounds, split_origins
 from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.questions.kinds import VALUE
 from forecast.questions.split import Split, rolling_origins
@@ -41,46 +40,13 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-_logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-_SplitName: TypeAlias = Literal["training", "validation", "calibration", "test"]
-OnProgress: TypeAlias = Callable[[Literal["fit", "forecast"], str], None]
-"""Called with a stage and a forecaster's name before the stage begins."""
-
-OK = "ok"
-_AT_ONCE = ("naive", "reference", "pretrained")
-LEFT_OUT = "left out: no time was left for it (`time_limit_s`)"
 _NO_REFITS = Refits()
 
 _MOST_AGAIN = 5_000
 """Rows of training, up to which regressors and statistical models are fitted to half of them as well."""
 _ENOUGH_ORIGINS = 500
 """Of the training split: what is chosen by them needs no more."""
-
-MOST_ORIGINS = 5_000
-"""Of a split, where no stride is set: more origins take minutes and change no figure that is shown."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """How one forecaster fared: `status` is "ok" or the reason of its failure."""
-
-    name: str
-    kind: Kind
-    status: str = OK
-    notes: tuple[str, ...] = ()
-    fit_seconds: float = float("nan")
-    forecast_seconds: float = float("nan")
-    error: Exception | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Fits:
-    """Forecasters after fitting: `attempts` of all of them, `fitted` of those that did not fail."""
-
-    attempts: tuple[Attempt, ...]
-    fitted: dict[str, Fitted]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +70,7 @@ class Backtest:
 
     """
 
-    part: _SplitName
+    part: SplitName
     results: pd.DataFrame
     known: pd.DataFrame
     attempts: tuple[Attempt, ...]
@@ -133,7 +99,7 @@ def backtest(
     problem: Problem | None = None,
     *,
     horizon: int = 20,
-    part: _SplitName = "test",
+    part: SplitName = "test",
     stride: int | None = None,
     refit_every: int | None = None,
     on_progress: OnProgress | None = None,
@@ -172,46 +138,13 @@ def backtest(
     return with_intervals(forecast, calibration, problem.value_range)
 
 
-def fit_all(
-    forecasters: Iterable[Forecaster] | Mapping[str, Forecaster],
-    panel: Panel,
-    split: Split,
-    problem: Problem,
-    *,
-    on_progress: OnProgress | None = None,
-    until: float | None = None,
-) -> Fits:
-    """Fit each forecaster on training and validation split; the data that it receives end there.
-
-    The keys of a mapping are the names in all tables; without one the forecasters' own names are. After `until`, a time
-    of `time.perf_counter`, only the first is begun and those that are fitted at once.
-    """
-    past = panel.cut(split.fitted)
-    attempts: list[Attempt] = []
-    fitted: dict[str, Fitted] = {}
-    for name, forecaster in _named(forecasters).items():
-        late = until is not None and time.perf_counter() > until
-        if attempts and late and forecaster.kind not in _AT_ONCE:
-            attempts.append(Attempt(name, forecaster.kind, status=LEFT_OUT))
-            continue
-        if on_progress:
-            on_progress("fit", name)
-        outcome, seconds = _timed(partial(forecaster.fit, past, split.train, problem))
-        if isinstance(outcome, Exception):
-            attempts.append(Attempt(name, forecaster.kind, status=_reason_of(outcome), error=outcome))
-        else:
-            attempts.append(Attempt(name, forecaster.kind, notes=tuple(outcome.notes), fit_seconds=seconds))
-            fitted[name] = outcome
-    return Fits(tuple(attempts), fitted)
-
-
 def forecast_all(
     fits: Fits,
     panel: Panel,
     split: Split,
     problem: Problem,
     *,
-    part: _SplitName = "test",
+    part: SplitName = "test",
     stride: int | None = None,
     refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
@@ -220,13 +153,13 @@ def forecast_all(
 
     After `refits.until` only the first forecasts and those that do so at once.
     """
-    origins, bounds = split_origins(panel, split, problem.horizon, part, stride), _bounds(panel, split, part)
+    origins, bounds = split_origins(panel, split, problem.horizon, part, stride), split_bounds(panel, split, part)
     attempts, forecasts = [], {}
     for attempt in fits.attempts:
         if attempt.status != OK:
             attempts.append(attempt)
             continue
-        if attempts and refits.late and attempt.kind not in _AT_ONCE:
+        if attempts and refits.late and attempt.kind not in AT_ONCE:
             attempts.append(replace(attempt, status=LEFT_OUT))
             continue
         if on_progress:
@@ -234,9 +167,9 @@ def forecast_all(
         fitted = fits.fitted[attempt.name]
         checked = partial(_checked_forecast, problem=problem)
         call = partial(forecast_refitted, fitted, panel, origins, split=split, problem=problem, refits=refits)
-        outcome, seconds = _timed(partial(call, forecast=checked))
+        outcome, seconds = timed(partial(call, forecast=checked))
         if isinstance(outcome, Exception):
-            attempts.append(replace(attempt, status=_reason_of(outcome), error=outcome))
+            attempts.append(replace(attempt, status=reason_of(outcome), error=outcome))
         else:
             attempts.append(replace(attempt, forecast_seconds=seconds))
             forecasts[attempt.name] = outcome
@@ -315,11 +248,11 @@ def forecast_training(
     for attempt in fits.attempts:
         if attempt.status != OK:
             continue
-        at_once = attempt.kind in _AT_ONCE or is_pretrained(fits.fitted[attempt.name])
+        at_once = attempt.kind in AT_ONCE or is_pretrained(fits.fitted[attempt.name])
         if not at_once and (attempt.kind == "network" or not short):
             continue
         with warnings.catch_warnings(action="ignore"):  # of fits on very few rows
-            again, _ = _timed(partial(_fitted_again, fits.fitted[attempt.name], panel.cut(half), problem))
+            again, _ = timed(partial(_fitted_again, fits.fitted[attempt.name], panel.cut(half), problem))
         if not isinstance(again, Exception):
             attempts.append(attempt)
             fitted[attempt.name] = again
@@ -361,65 +294,10 @@ def successive_results(
     return results_table(panel, origins, forecasts, problem.horizon, problem.question)
 
 
-def split_origins(panel: Panel, split: Split, horizon: int, part: _SplitName, stride: int | None = None) -> Origins:
-    """Return every `stride`-th origin whose whole horizon lies in a split.
-
-    A stride of None takes every origin, or an even part of them where there are more than `MOST_ORIGINS`.
-
-    Raises
-    ------
-    ForecastError
-        There is none: the split is shorter than the horizon, or no value before it was observed.
-
-    """
-    origins = _origins_of(panel, split, horizon, part, stride)
-    if len(origins) == 0:
-        first, ends = _bounds(panel, split, part)
-        if panel.at_end:
-            raise ForecastError(
-                f"no series of the {part} split has a label: lengthen `split.{part}`, or give more series"
-            )
-        longest = int((ends - first).max())
-        raise ForecastError(
-            f"no step of the {part} split, which has {longest}, has a value and {horizon} more steps after it, so that "
-            f"nothing can be forecast and compared: shorten `horizon` or lengthen `split.{part}`"
-        )
-    return origins
-
-
-def _origins_of(panel: Panel, split: Split, horizon: int, part: _SplitName, stride: int | None) -> Origins:
-    first, ends = _bounds(panel, split, part)
-    origins = rolling_origins(panel, first, ends, horizon, stride or 1)
-    if stride is None and len(origins) > MOST_ORIGINS:
-        origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
-    return origins
-
-
-def _bounds(panel: Panel, split: Split, part: _SplitName) -> tuple[IntArray, IntArray]:
-    """First step of a split and the first step after it, each (series,)."""
-    return {
-        "training": (np.zeros_like(split.train), split.train),
-        "validation": (split.train, split.fitted),
-        "calibration": (split.fitted, split.before_test),
-        "test": (split.before_test, panel.lengths),
-    }[part]
-
-
 def _of_split(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
     """Drop series without rows in this split."""
     without = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
     return table.assign(unique_id=table["unique_id"].cat.remove_categories(without)) if without else table
-
-
-def _named(forecasters: Iterable[Forecaster] | Mapping[str, Forecaster]) -> dict[str, Forecaster]:
-    if isinstance(forecasters, Mapping):
-        return dict(forecasters)
-    in_order = tuple(forecasters)
-    names = [forecaster.name for forecaster in in_order]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ForecastError(f"{names.count(twice[0])} forecasters are called {twice[0]!r}: give each its own name")
-    return dict(zip(names, in_order, strict=True))
 
 
 def _members(
@@ -429,24 +307,6 @@ def _members(
     members = {name: forecast.members for name, forecast in forecasts.items() if forecast.members is not None}
     y = problem.question.outcomes(panel, origins.rows(panel), problem.horizon) if members else np.empty(0)
     return {name: problem.question.scored(of_model, y) for name, of_model in members.items()}
-
-
-def _timed(call: Callable[[], _T]) -> tuple[_T | Exception, float]:
-    """Return the result of a call, or the exception that it raised, and its seconds; Ctrl-C is not caught."""
-    begin = time.perf_counter()
-    try:
-        return call(), time.perf_counter() - begin
-    except Exception as error:  # whatever a forecaster raises is the status of its row
-        _logger.debug("a forecaster failed", exc_info=True)
-        return error, time.perf_counter() - begin
-
-
-def _reason_of(error: Exception) -> str:
-    """Write an exception in one line, for the leaderboard."""
-    message = " ".join(str(error).split())
-    if isinstance(error, ForecastError):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _checked_forecast(fitted: Fitted, past: Panel, origins: Origins, problem: Problem) -> Forecasts:

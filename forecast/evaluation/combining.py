@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.backtest import Attempt
 from forecast.evaluation.evidence import horizons_of, series_of
+from forecast.evaluation.fits import Attempt
 from forecast.forecasters.combination import COMBINATION, FittedCombination, combined
 from forecast.forecasters.interface import Forecasts, within_range
 

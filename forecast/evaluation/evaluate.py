@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from forecast.evaluation.backtest import (
-    OnProgress,
-    forecast_all,
-    forecast_calibration,
-    forecast_training,
-    forecast_validation,
-    split_origins,
-)
+from forecast.evaluation.backtest import forecast_all, forecast_calibration, forecast_training, forecast_validation
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import add_combination, combination_weights, with_combination
 from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
 from forecast.evaluation.expected_error import evidence_before, expected_errors, kinds_of
+from forecast.evaluation.fits import OnProgress
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import (
     NAIVE,
@@ -33,6 +27,7 @@ from forecast.evaluation.recommendation import Recommendation, recommend
 from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
 from forecast.evaluation.significance import Comparison, compare, losses_to_compare
+from forecast.evaluation.split_origins import split_origins
 from forecast.forecasters.combination import COMBINATION
 from forecast.questions.kinds import metric_label
 
@@ -41,7 +36,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.evaluation.backtest import Backtest, Fits
+    from forecast.evaluation.backtest import Backtest
+    from forecast.evaluation.fits import Fits
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
     from forecast.questions.value_range import ValueRange

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forecast.evaluation.backtest import OK
 from forecast.evaluation.expected_error import PLAINEST_FIRST
+from forecast.evaluation.fits import OK
 from forecast.evaluation.intervals import COLUMNS as INTERVAL_SCORES
 from forecast.evaluation.metrics import METRICS_OF, Column, ranking_metric
 from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of_scores
@@ -23,7 +23,7 @@ from forecast.questions.kinds import BASE_RATE, VALUE, metric_label, question_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecast.evaluation.backtest import Attempt
+    from forecast.evaluation.fits import Attempt
     from forecast.evaluation.significance import Comparison
     from forecast.questions.kinds import Question
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from forecast.evaluation.backtest import split_origins
 from forecast.evaluation.evidence import group_means, horizon_means, losses_of, series_of
 from forecast.evaluation.expected_error import (
     choose,
@@ -26,6 +25,7 @@ from forecast.evaluation.expected_error import (
     walk_probability,
 )
 from forecast.evaluation.recommendation_words import second_sentence, sentence_of
+from forecast.evaluation.split_origins import split_origins
 from forecast.forecasters.combination import COMBINATION
 from forecast.forecasters.naive import last_season, last_value
 from forecast.questions.kinds import BASE_RATE

@@ -17,7 +17,8 @@ from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.forecasters.strategies import Recursion, StartingPoint, averaged, read_forecasts
 from forecast.network.decoders import DirectDecoder
 from forecast.network.inference import head_on_cpu
-from forecast.network.single_step import CellSteps, WindowSteps, linear_readout, softmax_readout, steps_from
+from forecast.network.single_readout import linear_readout, softmax_readout
+from forecast.network.single_step import CellSteps, WindowSteps, steps_from
 from forecast.network.state import StateAtOrigin
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
 from forecast.series.panel import window_rows
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from forecast.forecasters.covariate_stream import CovariateStream
     from forecast.network.network import Network
-    from forecast.network.single_step import LinearReadout, Steps
+    from forecast.network.single_readout import LinearReadout
+    from forecast.network.single_step import Steps
     from forecast.network.state import State
     from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import OK
+from forecast.evaluation.fits import OK
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from forecast.evaluation.backtest import Fits
+    from forecast.evaluation.fits import Fits
     from forecast.forecasters.baselines import BaselineSettings
     from forecast.forecasters.interface import Forecaster
     from forecast.questions.task import ForecastTask

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.evaluation.backtest import OK, fit_all
+from forecast.evaluation.fits import OK, fit_all
 from forecast.evaluation.leaks import ORIGINS, Leak, change_after, find_leaks
 from forecast.tasks.candidates import forecasters, raise_failure
 from forecast.tasks.prepare import prepare, settle

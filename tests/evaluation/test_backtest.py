@@ -8,14 +8,9 @@ import pytest
 from toys import HORIZON, PROBLEM, Answers, LastValue, Raises, a_panel, a_split, after_training
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import (
-    backtest,
-    fit_all,
-    forecast_all,
-    forecast_training,
-    split_origins,
-    successive_results,
-)
+from forecast.evaluation.backtest import backtest, forecast_all, forecast_training, successive_results
+from forecast.evaluation.fits import fit_all
+from forecast.evaluation.split_origins import split_origins
 from forecast.forecasters.interface import Forecasts, of_probabilities
 from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.split import Split

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from toys import PROBLEM, LastValue, a_panel, a_split
 
-from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.combining import combination_weights, greedy_weights
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.forecasters.combination import COMBINATION, combined
 from forecast.forecasters.interface import QUANTILES, Forecasts
 

@@ -8,7 +8,7 @@ from oracles.intervals import conformal_quantile
 from scipy import stats
 from toys import PROBLEM, LastValue, a_panel, with_target
 
-from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.backtest import forecast_all
 from forecast.evaluation.conformal import (
     conformal_offsets,
     conformal_quantiles,
@@ -17,6 +17,7 @@ from forecast.evaluation.conformal import (
     widths_of,
     with_intervals,
 )
+from forecast.evaluation.fits import fit_all
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.split import Split

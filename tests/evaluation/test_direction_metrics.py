@@ -7,8 +7,9 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 from toys import HORIZON, Answers, a_panel, a_split
 
-from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.backtest import backtest
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales

@@ -5,8 +5,8 @@ import pytest
 from toys import PROBLEM, LastValue, Raises, a_panel, a_split, with_target
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import best_network, evaluate, objective
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.interface import Forecasts
 from forecast.settings import check_settings
@@ -105,7 +105,7 @@ def test_a_wrong_setting_is_one_line(values, message):
 
 
 def test_very_many_origins_are_thinned_and_the_notes_say_so(monkeypatch):
-    monkeypatch.setattr("forecast.evaluation.backtest.MOST_ORIGINS", 4)
+    monkeypatch.setattr("forecast.evaluation.split_origins.MOST_ORIGINS", 4)
     whole = evaluated([LastValue("lstm", "network")], BacktestSettings(stride=1), lengths=(90,))
     thinned = evaluated([LastValue("lstm", "network")], BacktestSettings(), lengths=(90,))
     count = whole.test.results["cutoff"].nunique()

@@ -11,9 +11,10 @@ from oracles.intervals import conformal_quantile, interval_scores, pinball, prob
 from scipy import stats
 from toys import HORIZON, PROBLEM, LastValue, Raises, a_panel, with_target
 
-from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.backtest import backtest
 from forecast.evaluation.coverage import CoverageTest, coverage_sentence, coverage_test
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.intervals import (
     BINS,
     crps,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.evaluation.backtest import Attempt
+from forecast.evaluation.fits import Attempt
 from forecast.evaluation.leaderboard import (
     baseline_to_beat,
     columns_of,

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecast.evaluation.backtest import Attempt
 from forecast.evaluation.evaluate import against_naive
+from forecast.evaluation.fits import Attempt
 from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, verdict
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import compare

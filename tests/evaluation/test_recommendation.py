@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toys import PROBLEM, LastValue, Raises, a_panel, a_split
 
-from forecast.evaluation.backtest import fit_all, forecast_calibration, forecast_validation
+from forecast.evaluation.backtest import forecast_calibration, forecast_validation
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
 from forecast.evaluation.expected_error import (
@@ -20,6 +20,7 @@ from forecast.evaluation.expected_error import (
     plain_rule,
     walk_probability,
 )
+from forecast.evaluation.fits import fit_all
 from forecast.questions.split import Split
 
 KINDS = {"naive": "repeating", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}

@@ -9,8 +9,9 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 from toys import HORIZON, PROBLEM, a_panel
 
-from forecast.evaluation.backtest import backtest, fit_all, forecast_calibration
+from forecast.evaluation.backtest import backtest, forecast_calibration
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.baselines import build_baseline

@@ -12,8 +12,9 @@ from oracles.symbols import symbols_panel
 from sklearn import metrics as sklearn_metrics
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import backtest, fit_all
+from forecast.evaluation.backtest import backtest
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.metrics import METRICS_OF, ranking_metric, score
 from forecast.evaluation.results import results_table
 from forecast.evaluation.scales import fit_scales

@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from test_contract import ORIGINS, PANEL, TRAIN, TRAINING, VALIDATION, WINDOWS, YAMLS, changed_after, settings_of
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.backtest import forecast_all
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.leaks import find_leaks
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.ensemble import combined_by, ensemble

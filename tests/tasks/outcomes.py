@@ -8,8 +8,8 @@ from functools import cache
 
 from small_jobs import small_job
 
-from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.questions.split import last_origins
 from forecast.reading.sources import load_source

@@ -13,8 +13,8 @@ from small_jobs import small_job
 
 from forecast.app import main
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.metrics import score
 from forecast.forecasters.baselines import SHIPPED, build_baseline
 from forecast.forecasters.naive import BaseRate, NaiveRule, last_change

@@ -6,7 +6,8 @@ import pytest
 
 from forecast.app.arguments import read_command_line
 from forecast.app.composition import compose_job, plain_values
-from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.backtest import forecast_all
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.metrics import score
 from forecast.questions.kinds import SYMBOL
 from forecast.tasks.candidates import baselines, network

@@ -6,8 +6,8 @@ import numpy as np
 from oracles.panels import panel_of, random_walk
 
 from forecast.app import main
-from forecast.evaluation.backtest import fit_all
 from forecast.evaluation.evaluate import evaluate
+from forecast.evaluation.fits import fit_all
 from forecast.forecasters.naive import NaiveRule, UntrainedReference, last_value, straight_line, window_mean
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings

@@ -9,7 +9,8 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
-from forecast.evaluation.backtest import fit_all, forecast_all
+from forecast.evaluation.backtest import forecast_all
+from forecast.evaluation.fits import fit_all
 from forecast.evaluation.leaks import find_leaks
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.regression import whole_window_rows
