@@ -46,12 +46,13 @@ def check(job: JobSettings, source: Source | None = None) -> Checked:
     """
     prepared = prepare(job, source)
     job = prepared.job
-    panel, split, problem = prepared.panel, prepared.task.split, prepared.task.problem
+    panel, split, problem = prepared.judged_panel, prepared.task.split, prepared.task.problem
     candidates = forecasters(job)
     fits = fit_all(candidates, panel, split, problem)
     raise_failure(fits, candidates[0].name)
     leaks = find_leaks(fits.fitted, panel, split, problem, job.seed)
-    if settle(job, change_after(panel, split.before_test, job.seed)).problem != problem:
+    changed = change_after(prepared.panel, split.before_test, job.seed)
+    if settle(job, changed, shortened=prepared.shortened).problem != problem:
         leaks = (_leak_of_settings(panel), *leaks)
     failed = [attempt.name for attempt in fits.attempts if attempt.status != OK]
     return Checked(leaks, _in_words(leaks, len(fits.fitted), failed))

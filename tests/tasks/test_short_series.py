@@ -18,6 +18,7 @@ from forecast.reading.sources import make_panel
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_run
+from forecast.tasks.check import check
 from forecast.tasks.export import export
 from forecast.tasks.predict import predict
 from forecast.tasks.prepare import TRAINABLE_STEPS, prepare
@@ -166,6 +167,20 @@ def test_an_only_series_that_holds_no_horizon_is_scored_as_far_as_it_goes(tmp_pa
         assert row.y_hat == pytest.approx(after[when].y_hat, rel=1e-5)
     page = (run.folder / "report.html").read_text()
     assert f"scored once, on its last {'row alone' if held_out == 1 else f'{held_out} rows'}" in page
+
+
+def test_a_short_series_with_covariates_is_scored_and_checked_too(tmp_path):
+    path = tmp_path / "short.csv"
+    rows = [
+        f"2024-{i // 28 + 1:02d}-{i % 28 + 1:02d},{100 + i % 3 if i < 15 else ''},{int(i % 4 == 0)}" for i in range(27)
+    ]
+    path.write_text("day,sales,promo\n" + "\n".join(rows) + "\n")
+    job = small_job(data={"name": "csv", "path": str(path), "future": ["promo"]}, model=PRETRAINED, horizon=12)
+    made = train(job, tmp_path / "run", silent())
+    assert made.prepared.task.split.train.tolist() == [10]
+    assert len(rows_of(made.folder, "pretrained")) == 12
+    assert made.evaluation.test.results.query("model == 'pretrained'")["y"].count() == 5
+    assert check(job).sentence.startswith("no forecast moved")
 
 
 def test_a_network_that_cannot_be_trained_names_one_that_needs_no_training(tmp_path):
