@@ -271,7 +271,7 @@ def _kind_of(field: FieldInfo, values: Mapping[str, Any], section: str) -> type[
     if one_of is None:
         return section_kinds(field)[0]
     name = values.get(one_of.key)
-    if name not in one_of.kinds:
+    if not isinstance(name, str) or name not in one_of.kinds:
         raise ForecastError(f"`{section}.{one_of.key}` should be one of {', '.join(one_of.kinds)}, found {name!r}")
     return one_of.kinds[name]
 

@@ -137,3 +137,9 @@ def test_the_names_choose():
         assert len(weights["network.backbone.core.weight_hh_l0"]) == rows
     assert "network.backbone.weight_in" in trained(small_job(model={"name": "esn", "hidden_size": 4}))[0]
     assert load_source(small_job(data={"name": "stock"}).data).panel.ids == ("Close",)
+
+
+@pytest.mark.parametrize("name", [[], {"a": 1}, 3, None])
+def test_a_name_that_is_no_text_is_refused_in_a_line(name):
+    with pytest.raises(ForecastError, match="`model.name` should be one of rnn, lstm, .*, found"):
+        small_job(model__name=name)
