@@ -141,5 +141,5 @@ def test_the_names_choose():
 
 @pytest.mark.parametrize("name", [[], {"a": 1}, 3, None])
 def test_a_name_that_is_no_text_is_refused_in_a_line(name):
-    with pytest.raises(ForecastError, match="`model.name` should be one of rnn, lstm, .*, found"):
+    with pytest.raises(ForecastError, match=r"`model.name` should be one of rnn, lstm, .*, found"):
         small_job(model__name=name)
