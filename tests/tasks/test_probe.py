@@ -171,7 +171,8 @@ def test_the_command(run_folder, capsys, tmp_path, monkeypatch):
 
 def test_a_network_that_is_asked_for_rises(tmp_path):
     """Errors on the data are the Brier scores of its forecasts, answers are logits, and the page says so."""
-    result = train(small_job(baseline={}, model__head="direction"), tmp_path / "run", silent())
+    learns = {"data__duration": 2.0, "training__learning_rate": 0.05, "training__max_epochs": 6}
+    result = train(small_job(baseline={}, model__head="direction", **learns), tmp_path / "run", silent())
     probed = probe(result.folder, show=BARE)
     panel, steps = result.prepared.panel, probed.system.origins
     probabilities = result.final["lstm"].forecast(panel, Origins(np.zeros_like(steps), steps)).y_hat
