@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 MISSING = frozenset(
     {
         *["", "na", "n/a", "n.a.", "n.a", "#n/a", "#n/a n/a", "#na", "#nv", "nan", "-nan", "null", "none", "nil"],
-        *["nat", "<na>", "-", "--", "---", "–", "—", ".", "..", "...", "?", "*", "missing", "k.a.", "nd", "n.d."],
+        *["nat", "<na>", ":", "-", "--", "---", "–", "—", ".", "..", "...", "?", "*", "missing", "k.a.", "nd", "n.d."],
         *["결측", "없음"],
     }
 )
 _BEGIN_NUMBERS = "0123456789"
-_CURRENCY = "$€£¥₩￦₹"
+_CURRENCY = r"$€£¥₩￦₹\\"  # a backslash: the won sign of Korean code pages, escaped for a class
 _GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
 _UNITS = rf"[%{_CURRENCY}]|원|円|元|kr\.?|zł|EUR|USD|KRW|CHF|[KkMB]"

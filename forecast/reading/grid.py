@@ -5,6 +5,7 @@ Text is cut by Arrow where every row is regular, else row by row (`formats` read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -32,6 +33,7 @@ _SAMPLE = 400  # cells of a column by which its kind is detected
 _COMPARED = 50  # columns whose notation of numbers is compared
 _HEAD_LINES, _HEAD = 400, 1 << 20  # lines in which the header is looked for, and bytes if they are long ...
 _FEWEST_HEAD_LINES = 20  # ... but so many lines in any case
+_DOTTED = re.compile(r"\d{1,2}\.\s?\d{1,2}\.\s?\d{2,4}\b", re.ASCII)
 _BLANKS = b"\n "
 
 
@@ -91,6 +93,12 @@ class Grid:
         names = [name for name in self.names if pa.types.is_string(self.kind(name))][:_COMPARED]
         common, guessed = find_notation((cell for name in names for cell in self.sample(name)), self.european)
         return None if guessed else common
+
+    @cached_property
+    def has_dotted_dates(self) -> bool:
+        """Whether a column holds dates with the day first and points, as in countries with decimal commas."""
+        names = [name for name in self.names if pa.types.is_string(self.kind(name))][:_COMPARED]
+        return any(cells and all(map(_DOTTED.match, cells)) for cells in map(self.filled, names))
 
     @cached_property
     def none_bad(self) -> BoolArray:

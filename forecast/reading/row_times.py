@@ -17,6 +17,7 @@ from forecast.reading.time_fields import read_part
 from forecast.reading.time_forms import CLOCK_FORM, FORMS, epoch_style, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
+from forecast.reading.vocabulary import plain
 from forecast.series.calendar import EPOCHS, TimeStyle
 
 if TYPE_CHECKING:
@@ -119,7 +120,16 @@ def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowT
     if "week" in choice.fields:
         template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
-    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns)
+    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns, _fiscal_note(grid, choice))
+
+
+def _fiscal_note(grid: Grid, choice: TimeChoice) -> tuple[str, ...]:
+    """Say how the periods of fiscal years are read, which may begin in any month."""
+    name = choice.columns[0]
+    cell = next(iter(grid.filled(name)), "")
+    if not cell.upper().startswith("F") and not plain(name).startswith("f"):
+        return ()
+    return (f"{name!r} counts fiscal years: their first period is written as January, whichever month it is",)
 
 
 def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:

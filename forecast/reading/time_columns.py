@@ -18,6 +18,7 @@ from forecast.reading.cells import is_number
 from forecast.reading.hours import are_numbered
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
+from forecast.reading.time_parts import epoch_unit
 from forecast.reading.times import BEYOND, form_of, irregularity_of, is_beyond, read_times
 from forecast.reading.vocabulary import CLOCK, FIELDS, INDEX, SPANS, STEPS, TIME, is_named, plain
 
@@ -32,6 +33,7 @@ _ENOUGH = 0.5  # share of a column's cells that are times
 _ENOUGH_BY_NAME = 0.2  # the same if the column is called like a time
 _MOST_PLAIN = 0.9  # the same if its cells are plain numbers
 _LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
+_FEWEST_TICKS = 5  # different counts since 1970 that show a clock
 _FEW_STEPS = 3  # different steps between times, for short files
 _NO_TIME = re.compile(r"[-+]?\d{1,3}(?:\.(?:\d{1,3}|\d{5,}))?", re.ASCII)
 """Numbers that are no time in any form; most columns of large files hold nothing else."""
@@ -88,14 +90,18 @@ def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeC
         return TimeChoice("typed", (next((name for name in typed if is_named(name, TIME)), typed[0]),))
     forms = {name: form for name in names if (form := _form(grid, name)) is not None}
     strong = [name for name, form in forms.items() if not form.weak]
+    # A fiscal year alone would make a series of each of its periods.
+    of_years = all(forms[name].span == "year" for name in strong)
+    if of_years and (fields := _detected_fields(grid, names)):
+        return fields
     if strong:
         name = next((name for name in strong if is_named(name, TIME)), strong[0])
         return _with_clock_column(grid, name, forms[name], names)
-    if fields := _detected_fields(grid, names):
-        return fields
     # A plain number is a time if its column is called so, or comes first and goes on like times.
     likely = [name for name in forms if is_named(name, TIME)]
     likely += [name for name, form in forms.items() if name == grid.names[0] and _goes_on(_filled(grid, name), form)]
+    counts = [name for name, form in forms.items() if form.name == "epoch" and name not in likely]
+    likely += [name for name in counts if _ticks(_filled(grid, name))]
     if likely and not may_be_target:
         return _with_clock_column(grid, likely[0], forms[likely[0]], names)
     _refuse_beyond(names, grid)
@@ -147,6 +153,14 @@ def _goes_on(cells: Sequence[str], form: TimeForm) -> bool:
     return irregularity_of(cells, form) <= max(_FEW_STEPS, len(cells) // 10)
 
 
+def _ticks(cells: Sequence[str]) -> bool:
+    """Whether counts since 1970 lie whole minutes apart, in any order: what else has ten digits does not."""
+    counts = np.unique([int(cell.split(".")[0]) for cell in cells])
+    unit = epoch_unit(counts)
+    minute = 60 * 10**9 // unit
+    return len(counts) >= _FEWEST_TICKS and int(np.gcd.reduce(np.diff(counts))) % minute == 0
+
+
 def _is_different(grid: Grid, name: str) -> bool:
     """Whether most cells of a column differ from each other, as times do and names of weekdays do not."""
     cells = _filled(grid, name)
@@ -169,7 +183,7 @@ def _unread_note(grid: Grid, names: Sequence[str]) -> str:
         if cells and not called and with_year > _MOST_PLAIN * len(cells) and _is_different(grid, name):
             return (
                 f"{name!r} looks like a time, but {cells[0][:40]!r} is no known one: rows are counted instead "
-                f"(`data.time_format` with the codes of strftime reads it)"
+                f"(`data.time_format` reads what the codes of strftime say; else write 2024-01-31, 2024-01 or 2024-Q1)"
             )
     return ""
 

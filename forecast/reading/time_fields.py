@@ -42,10 +42,11 @@ _CHAINS = (
 )
 """Parts that make a time together, from the coarsest on: any beginning of two or more."""
 _NUMBER = re.compile(r"(\d{1,4})(?:\.0+)?", re.ASCII)
+_NUMBER_OR_CODE = re.compile(rf"P?{_NUMBER.pattern}", re.ASCII)
 _WORDS = {
-    "year": re.compile(r"[XYF]?(\d{4})(?:\s?\[YR\d{4}\])?", re.ASCII),
+    "year": re.compile(r"(?:[XYF]|FY\s?)?(\d{4})(?:\s?\[YR\d{4}\])?", re.ASCII),
     "quarter": re.compile(r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])|([1-4])\.?\s?(?i:q|t|분기)"),
-    "month": re.compile(r"M(0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
+    "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
     "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
     "hour": re.compile(r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?", re.ASCII),
@@ -104,7 +105,7 @@ def _are_words(cells: Sequence[str], field: str) -> bool:
     """Whether cells are words for parts, at least three of them and each always written alike."""
     different = set(cells)
     numbers = {part_number(cell, field) for cell in different}
-    return not any(map(_NUMBER.fullmatch, different)) and len(numbers) == len(different) >= _FEWEST_WORDS
+    return not any(map(_NUMBER_OR_CODE.fullmatch, different)) and len(numbers) == len(different) >= _FEWEST_WORDS
 
 
 def chain_of(fields: Iterable[str]) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year and day", rf"{_PLAIN_YEAR}(?P<yearday>[0-3]\d{{2}})", weak=True),
     TimeForm("epoch", r"(?P<whole>\d{9,19})(?:\.(?P<fraction>\d{1,9})\d*)?", weak=True, span="second"),
 )
-CLOCK_FORM = TimeForm("clock", rf"{_CLOCK}{_OFFSET}")
+CLOCK_FORM = TimeForm("clock", rf"{_CLOCK}{_OFFSET}(?P<until>\s?(?:-|–|~|to|bis)\s?\d.*)?")
 _ORDERS: dict[str, tuple[str, ...]] = {"md": ("month", "day"), "dm": ("day", "month")}
 _ORDERS |= {"mdy": ("month", "day", "y2"), "dmy": ("day", "month", "y2"), "ymd": ("y2", "month", "day")}
 

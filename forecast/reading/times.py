@@ -28,6 +28,7 @@ BEYOND = f"lies outside {FIRST_DAY} to {LAST_DAY}, between which times are count
 _MOST_PLAIN = 0.5  # share of cells that plain numbers need at least to be times
 _LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
 _EXCHANGED = {"dm": "md", "md": "dm", "dmy": "mdy", "mdy": "dmy"}
+_SHUFFLED = 0.2  # steps back in time, as a share of rows, that show a file in no order
 _FEWEST_JUMPS = 3  # back in time, by which days and months that are exchanged show
 _IN_MONTHS = {"month", "quarter", "half", "year"}
 _LOOKED_AT = 5000  # rows on which the order of day and month is decided
@@ -123,6 +124,8 @@ def irregularity_of(sample: Sequence[str], form: TimeForm) -> int:
         if form.span in _IN_MONTHS:
             ticks = ticks.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
         steps = np.diff(ticks)
+        if min(np.sum(steps < 0), np.sum(steps > 0)) > _SHUFFLED * len(ticks):
+            steps = np.diff(np.unique(ticks))
         counts.append(len(np.unique(steps[steps != 0])))
     return min(counts)
 
@@ -227,7 +230,11 @@ def _choose_order(
     dotted = [order for order, _, _ in readings if order.startswith("d") and "." in example]
     if dotted and len(orders) == 2:  # with dots the day comes first everywhere
         return dotted[0], ()
-    scores = {order: _irregularity(ns[good][:_LOOKED_AT]) for order, ns, good in readings}
+    stamps = {order: ns[good][:_LOOKED_AT] for order, ns, good in readings}
+    scores = {order: _irregularity(ns) for order, ns in stamps.items()}
+    if min(turns for turns, _, _ in scores.values()) > _SHUFFLED * min(map(len, stamps.values())):
+        # Rows in no order: what their times are like is seen once they are sorted.
+        scores = {order: _irregularity(np.unique(ns)) for order, ns in stamps.items()}
     turns, steps, decades = least = min(scores.values())
     left = [order for order in scores if scores[order] == least]
     # Where steps vary, one more (of a month that two days of hours would skip) may be a gap and proves nothing.
@@ -248,7 +255,7 @@ def _irregularity(ns: IntArray) -> tuple[int, int, int]:
     """Score an order, lower is better: reversals, different steps (months if all days are equal), decades spanned."""
     days = ns.astype("datetime64[ns]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    of_month = days - months.astype("datetime64[D]")
+    of_month = ns - months.astype("datetime64[ns]").astype(np.int64)  # with the time of day: hours are no months
     ticks = months.astype(np.int64) if len(np.unique(of_month)) == 1 else ns
     steps = np.diff(ticks)
     steps = steps[steps != 0]

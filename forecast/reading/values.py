@@ -197,6 +197,8 @@ def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, 
         if common is not None:
             notation, doubtful = common, False
     notation = notation or Notation()
+    if doubtful and notation == Notation() and grid.european and grid.has_dotted_dates:
+        notation = Notation(",", ".")  # who writes 31.12.2024 and separates cells by semicolons has decimal commas
     decimal = settings.decimal or notation.decimal
     other = {",": ".", ".": ","}.get(decimal, "")
     thousands = "" if notation.thousands == decimal else notation.thousands

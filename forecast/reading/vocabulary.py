@@ -83,12 +83,16 @@ KNOWN_AHEAD = frozenset(
         *["휴일", "공휴일", "프로모션", "요일", "행사"],
     ]
 )
+_FISCAL_YEARS = frozenset(["fiscalyear", "fy", "financialyear", "geschäftsjahr", "exercice", "ejercicio"])
+_PERIODS = frozenset(["period", "periode", "fiscalperiod", "fiscalmonth", "accountingperiod", "buchungsperiode"])
+"""Names of months in accounts, beside a column of (fiscal) years."""
 FIELDS = {
     "year": frozenset(
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]
-    ),
+    )
+    | _FISCAL_YEARS,
     "quarter": frozenset(["quarter", "qtr", "q", "quartal", "trimestre", "trimester", "trim", "분기"]),
-    "month": frozenset(["month", "mon", "mm", "mo", "mth", "monat", "mois", "mes", "mese", "월"]),
+    "month": frozenset(["month", "mon", "mm", "mo", "mth", "monat", "mois", "mes", "mese", "월"]) | _PERIODS,
     "week": frozenset(["week", "wk", "kw", "woche", "semaine", "semana", "weekno", "weeknumber", "isoweek", "주"]),
     "day": frozenset(["day", "dd", "dy", "dom", "mday", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "일"]),
     "yearday": frozenset(["doy", "dayofyear", "yday", "yearday"]),

@@ -93,4 +93,18 @@ NUMERALS = (
         settings={"target": "value"},
         found={"thousands": "point"},
     ),
+    Case(
+        "whole numbers with points in a german table",
+        "Datum;Menge\n02.01.2023;1.460\n03.01.2023;1.747\n04.01.2023;1.878\n05.01.2023;2.001\n",
+        series={"Menge": [1460, 1747, 1878, 2001]},
+        notes=("read as thousands, which no cell proves",),
+        quiet=False,
+    ),
+    Case(
+        "won as a Korean code page writes it",
+        '일자,매출액\n2023-01-02,"\\1,459"\n2023-01-03,"\\1,747"\n2023-01-04,\\978\n'.encode("cp949"),
+        series={"매출액": [1459, 1747, 978]},
+        quiet=False,
+    ),
+    _case("a colon for nothing, as Eurostat writes it", ["1.5", ":", "2.5"], [1.5, None, 2.5], ",", panel=None),
 )

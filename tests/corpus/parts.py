@@ -78,4 +78,36 @@ PARTS = (
         {"time": ["Year", "Sector"]},
         error=("`data.time` names 2 columns", "'Year', 'Sector'"),
     ),
+    Case(
+        "a fiscal year and its periods",
+        "Fiscal Year,Period,Revenue\n"
+        + "".join(f"FY{year},P{month:02d},{month % 5}\n" for year in (2020, 2021) for month in range(1, 13)),
+        series={"Revenue": [float(month % 5) for _ in range(2) for month in range(1, 13)]},
+        written=("2020-01", "2020-02"),
+        notes=("their first period is written as January",),
+        quiet=False,
+    ),
+    Case(
+        "intervals of the day in a column of their own",
+        "Date,Interval,kWh\n"
+        + "".join(
+            f"2024-01-{day:02d},{hour:02d}:00 - {hour + 1:02d}:00,{(day + hour) % 7}\n"
+            for day in (1, 2)
+            for hour in range(24)
+        ),
+        series={"kWh": [float((day + hour) % 7) for day in (1, 2) for hour in range(24)]},
+        written=("2024-01-01 00:00", "2024-01-01 01:00"),
+    ),
+    Case(
+        "counts of seconds out of order, under a name of another language",
+        "data,loja,valor\n"
+        + "".join(
+            f"{1_672_617_600 + 86_400 * (7 * i % 10)},{shop},{7 * i % 10 + k}.5\n"
+            for i in range(10)
+            for k, shop in enumerate("ab")
+        ),
+        series={shop: [7 * i % 10 + k + 0.5 for i in range(10)] for k, shop in enumerate("ab")},
+        found={"id": "loja (2 series)"},
+        quiet=False,
+    ),
 )

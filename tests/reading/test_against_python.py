@@ -18,7 +18,7 @@ from forecast.reading.settings import FileSettings
 from forecast.reading.tables import read_table
 from forecast.reading.time_forms import FORMS, form_of_format, name_parts
 from forecast.reading.time_parts import _cut_alike, _cut_any, compose, cut_times
-from forecast.reading.times import read_times, seconds_of
+from forecast.reading.times import _irregularity, irregularity_of, read_times, seconds_of
 from forecast.series.calendar import TimeStyle, write_times
 
 MOMENTS = [datetime(1999, 12, 31, 23) + timedelta(days=37 * i, hours=5 * i, minutes=7 * i) for i in range(200)]
@@ -199,3 +199,18 @@ def test_counts_since_1970_whose_unit_is_said(unit: str, size: int) -> None:
     counts = [31_536_000, 31_539_600]
     times = read_times(pa.array(list(map(str, counts))), form_of_format(f"epoch_{unit}"), None, european=False)
     assert times.ns.tolist() == [count * size for count in counts]
+
+
+def test_hours_on_the_same_day_of_two_months_are_no_months() -> None:
+    """So that hours of 9 and 10 May, read as those of 5 September and 5 October, look as odd as they are."""
+    starts = np.array(["2021-09-05", "2021-10-05"], dtype="datetime64[h]")
+    hours = (starts[:, None] + np.arange(24)).ravel()
+    assert _irregularity(hours.astype("datetime64[ns]").astype(np.int64)) == (0, 2, 0)
+    months = np.array(["2021-09-05", "2021-10-05", "2021-11-05"], dtype="datetime64[ns]").astype(np.int64)
+    assert _irregularity(months) == (0, 1, 0)
+
+
+def test_months_in_no_order_go_in_one_step() -> None:
+    form = next(form for form in FORMS if form.span == "month")
+    months = [f"{2020 + i // 12}-{i % 12 + 1:02d}" for i in np.random.default_rng(0).permutation(45)]
+    assert irregularity_of(months, form) == 1

@@ -70,8 +70,6 @@ def make(random: np.random.Generator) -> Example:
 
     freq, language = one_of(*FORMS), one_of(*NAMES)
     form = one_of(*FORMS[freq])
-    if form == "epoch":
-        language = "en"  # counts are times by the name of their column
     write_time = FORMS[freq][form]
     layout = one_of("single", "long", "columns")
     names = ["a"] if layout == "single" else [f"{one_of('north', 'x-', 'S')}{i}" for i in range(random.integers(2, 5))]
@@ -80,7 +78,8 @@ def make(random: np.random.Generator) -> Example:
     digits, scale = int(random.integers(0, 4)), 10.0 ** random.integers(0, 6)
     decimal = one_of(".", ",")
     thousands = one_of("", {",": ".", ".": ","}[decimal], " ") if scale >= 1e3 else ""
-    if thousands == ".":
+    delimiter = one_of(",", ";", "\t", "|")
+    if thousands == "." and delimiter != ";":
         digits = max(digits, 1)  # 86.961 alone may be either, and nobody can tell
     values = {
         name: pd.Series(np.round(random.normal(scale, scale / 4, len(times)), digits), index=times) for name in names
@@ -92,7 +91,6 @@ def make(random: np.random.Generator) -> Example:
             series.iloc[random.integers(1, 44, 2)] = np.nan
         if layout != "columns" and random.random() < 0.5:
             values = {name: series.drop(series.index[random.integers(1, 44, 2)]) for name, series in values.items()}
-    delimiter = one_of(",", ";", "\t", "|")
     nothing = one_of("", "NA", "-")
 
     def number(value: float) -> str:
