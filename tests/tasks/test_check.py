@@ -50,8 +50,8 @@ def test_a_planted_leak_is_found_and_named(monkeypatch):
 
 
 def test_a_season_that_was_found_on_all_data_is_found_out(monkeypatch):
-    def on_all(job, panel):
-        actual = settle(job, panel)
+    def on_all(job, panel, *, shortened):
+        actual = settle(job, panel, shortened=shortened)
         season = int(np.abs(panel.target).sum()) % 97 + 1
         return type(actual)(actual.split, type(actual.problem)(4, 8, season), actual.season)
 
