@@ -1,25 +1,34 @@
 """Peak memory of training a network on a panel with covariates, against the data packed as float32.
 
     python benchmarks/memory.py [--series 10000] [--steps 1000] [--covariates 3] [--json FILE]
+    python benchmarks/memory.py --series 100000 --by-file 50 --limit 60
 
 Series are made here, with covariates that are known so far. Peaks are of this process (its resident set), at the end
-of each stage: nothing but the imports, the panel, and one epoch of the network trained and validated.
+of each stage: nothing but the imports, the panel, and one epoch of the network trained and validated, or as much of it
+as fits into `--limit` seconds. With `--by-file` the series, without covariates, stand in so many Parquet files, which
+another process writes and `data.by_file=true` reads; the peak then counts mapped pages that the system could take back.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+from pyarrow import parquet
 
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import Problem
+from forecast.reading.settings import CsvSettings
+from forecast.reading.sources import load_source
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
 from forecast.training import fit  # noqa: F401  # what training imports is part of the first stage
@@ -53,6 +62,30 @@ def make_panel(series: int, steps: int, covariates: int) -> Panel:
     )
 
 
+def write_files(folder: Path, series: int, steps: int, files: int) -> None:
+    """Write random walks by day, whole series in each file."""
+    rng = np.random.default_rng(0)
+    days = (np.datetime64("2020-01-01") + np.arange(steps)).astype("datetime64[ns]")
+    for file, mine in enumerate(np.array_split(np.arange(series), files)):
+        columns = {
+            "unique_id": np.repeat([f"s{i}" for i in mine], steps),
+            "ds": np.tile(days, len(mine)),
+            "y": rng.standard_normal((len(mine), steps)).cumsum(axis=1).ravel(),
+        }
+        parquet.write_table(pyarrow.table(columns), folder / f"{file:04d}.parquet")
+
+
+def read_files(series: int, steps: int, files: int) -> Panel:
+    """Read such files one by one."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        writer = multiprocessing.get_context("spawn").Process(
+            target=write_files, args=(Path(folder), series, steps, files)
+        )
+        writer.start()
+        writer.join()
+        return load_source(CsvSettings(path=folder, by_file=True)).panel
+
+
 def main() -> None:
     """Print the peak after each stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,14 +93,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--covariates", type=int, default=3)
     parser.add_argument("--reference", default="last")
+    parser.add_argument("--by-file", type=int, default=0)
+    parser.add_argument("--limit", type=float)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     stages = {"imports": peak()}
-    panel = make_panel(options.series, options.steps, options.covariates)
+    if options.by_file:
+        panel = read_files(options.series, options.steps, options.by_file)
+    else:
+        panel = make_panel(options.series, options.steps, options.covariates)
     packed = panel.values.size * 4 / MEGABYTE
     stages["panel"] = peak()
     network = LstmSettings(hidden_size=64, reference=options.reference)
-    forecaster = Recurrent(network, TrainingSettings(lanes=32, chunk_steps=168, max_epochs=1, refit=False), seed=0)
+    training = TrainingSettings(lanes=32, chunk_steps=168, max_epochs=1, refit=False, time_limit_s=options.limit)
+    forecaster = Recurrent(network, training, seed=0)
     began = time.perf_counter()
     problem = Problem(horizon=24, context_steps=168, season_steps=24)
     forecaster.fit(panel, panel.lengths - 100, problem)

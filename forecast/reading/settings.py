@@ -320,11 +320,13 @@ class CsvSettings(FileSettings, RowSettings):
         without any value are then), or an error
     on_new_series : with task=predict, series that the run does not know, and known ones that newer data lack: an error,
         or skipped, so that those are forecast that both have
+    by_file : whether files, each with series of its own, are read one by one into a panel on the disk
 
     """
 
     on_short_series: Literal["forecast", "drop", "error"] = "forecast"
     on_new_series: Literal["error", "skip"] = "error"
+    by_file: bool = False
 
 
 DATA = OneOf(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.assemble import assemble
+from forecast.reading.by_file import load_by_file
 from forecast.reading.generators import fingerprint_panel, make_addition, make_sinewave
 from forecast.reading.progress import said_to_be_read
 from forecast.reading.raw_table import raw_table
@@ -153,6 +155,8 @@ def _load_stock(settings: StockSettings, _symbols: tuple[str, ...]) -> Source:
 
 def _load_csv(settings: CsvSettings, symbols: tuple[str, ...], *, offers: bool = True) -> Source:
     """Read files; with `offers` a note says how columns that are not used could be."""
+    if settings.by_file:
+        return load_by_file(settings, partial(_load_csv, symbols=(), offers=offers))
     if settings.symbols:
         check_not_averaged(settings)
     raw = read_table(settings.path, settings, symbols)

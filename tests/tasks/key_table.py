@@ -402,6 +402,7 @@ NOT_IN_THE_RESULT = {
     "data.sinewave.name": "chooses the source",
     "data.stock.name": "chooses the source",
     "data.csv.name": "chooses the source",
+    "data.csv.by_file": "where a panel lies: tests of reading by file",
     "data.csv.on_new_series": "speaks of newer data: tests of task=predict",
     "data.text.name": "chooses the source",
     "data.addition.name": "chooses the source",

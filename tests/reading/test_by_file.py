@@ -1,0 +1,82 @@
+"""A panel on the disk, read file by file, is the panel that is read at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.errors import ForecastError
+from forecast.reading.settings import CsvSettings
+from forecast.reading.sources import load_source
+
+DAYS = pd.date_range("2024-01-01", periods=60)
+
+
+@pytest.fixture(name="folder")
+def parts(tmp_path, monkeypatch):
+    """Three files of two series of different lengths, the second with a hole."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder, rng = tmp_path / "parts", np.random.default_rng(0)
+    folder.mkdir()
+    for part in range(3):
+        tables = []
+        for series in (2 * part, 2 * part + 1):
+            steps = 50 + series
+            tables.append(pd.DataFrame({"shop": f"s{series}", "date": DAYS[:steps], "y": rng.normal(size=steps)}))
+        table = pd.concat(tables, ignore_index=True)
+        table["price"] = np.arange(len(table)) % 7
+        (table.drop(index=20) if part == 1 else table).to_parquet(folder / f"{part}.parquet", index=False)
+    return folder
+
+
+def load(folder, **said):
+    return load_source(CsvSettings(path=str(folder), past="price", on_gaps="mask", **said))
+
+
+def test_it_is_the_panel_that_is_read_at_once(folder):
+    mapped, whole = load(folder, by_file=True), load(folder)
+    assert mapped.panel.ids == whole.panel.ids
+    assert mapped.panel.calendar == whole.panel.calendar
+    assert [one.name for one in mapped.panel.channels] == [one.name for one in whole.panel.channels]
+    for name in ("values", "observed", "times", "offsets", "masked"):
+        np.testing.assert_array_equal(getattr(mapped.panel, name), getattr(whole.panel, name), err_msg=name)
+        assert getattr(mapped.panel, name).dtype == getattr(whole.panel, name).dtype
+    assert "3 files read one by one" in mapped.notes[0]
+    assert load(folder, by_file=True).fingerprint == mapped.fingerprint
+
+
+def test_it_lies_on_the_disk_without_a_name_and_cannot_be_written_to(folder, tmp_path):
+    panel = load(folder, by_file=True).panel
+    assert list((tmp_path / "cache" / "forecast").iterdir()) == []
+    for name in ("values", "observed", "times"):
+        array = getattr(panel, name)
+        assert not array.flags.owndata
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = array[1]
+
+
+def test_a_change_of_any_file_changes_the_fingerprint(folder):
+    before = load(folder, by_file=True).fingerprint
+    table = pd.read_parquet(folder / "2.parquet")
+    table.assign(y=table["y"] + 1).to_parquet(folder / "2.parquet", index=False)
+    assert load(folder, by_file=True).fingerprint != before
+
+
+def test_what_does_not_fit_together_is_refused(folder):
+    table = pd.read_parquet(folder / "0.parquet")
+    table.to_parquet(folder / "3.parquet", index=False)
+    with pytest.raises(ForecastError, match=r"series 's0', 's1' stand in '.*0\.parquet' and in '.*3\.parquet'"):
+        load(folder, by_file=True)
+    weekly = table.assign(shop=table["shop"] + "w", date=DAYS[0] + 7 * (table["date"] - DAYS[0]))
+    weekly.to_parquet(folder / "3.parquet", index=False)
+    with pytest.raises(ForecastError, match=r"3\.parquet' and '.*0\.parquet' are W-MON and D"):
+        load(folder, by_file=True)
+    with pytest.raises(ForecastError, match="leave it out for symbols"):
+        load(folder, by_file=True, symbols=True)
+
+
+def test_a_cache_that_cannot_be_made_is_named(folder, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    with pytest.raises(ForecastError, match="XDG_CACHE_HOME"):
+        load(folder, by_file=True)
