@@ -27,7 +27,7 @@ class Tasks:
         self.error = None
         self.score = lambda job: 1.0
 
-    def train(self, job, folder, source=None, resumed=False, command=()):
+    def train(self, job, folder, source=None, resumed=False, command=(), **_):
         self.trained.append((job, Path(folder)))
         self.resumed.append(resumed)
         if self.error is not None:
