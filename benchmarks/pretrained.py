@@ -5,7 +5,9 @@
     python benchmarks/pretrained.py pure                   random walks and white noise against the best simple rule
     python benchmarks/pretrained.py speed                  1,000 monthly series of 100 steps, 18 ahead, one core
     python benchmarks/pretrained.py cold > cold.csv        by length and kind, made-up series that nothing has seen
+    python benchmarks/pretrained.py cold m1.csv > m1-cold.csv          the series of M1, cut to their last rows
     python benchmarks/pretrained.py figure cold.csv --png docs/cold-start.png
+    python benchmarks/pretrained.py families               families of the generator, against weighing by errors alone
 
 Where the files come from stands in docs/pretrained.md. `--weights` takes other weights than the package's.
 """
@@ -16,6 +18,7 @@ import argparse
 import time
 from itertools import product
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import altair as alt
 import numpy as np
@@ -24,11 +27,13 @@ import torch
 
 from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.naive import NaiveRule, last_season, last_value
-from forecast.forecasters.pretrained import Pretrained
+from forecast.forecasters.pretrained import Pretrained, shipped_network
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import RegressionSettings, StatisticalSettings
+from forecast.network.pretrained import LEVELS, spread_of
 from forecast.network.settings import LstmSettings
-from forecast.pretraining.generator import generate
+from forecast.pretraining.generator import FAMILIES, generate
+from forecast.pretraining.recipe import draw_batch
 from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
 from forecast.questions.task import context_for
@@ -38,7 +43,7 @@ from forecast.series.panel import Channel, Panel
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from forecast.forecasters.interface import Forecaster, Forecasts
     from forecast.series.panel import FloatArray
@@ -143,6 +148,30 @@ def pure(pretrained: Forecaster) -> None:
             print(f"{name:6} season {season:2}: MASE {ratio:.3f} of the best simple rule")
 
 
+def families(pretrained: Pretrained) -> None:
+    """Compare with weighing the bank by its errors alone, by family: medians' loss, in what that weighing was off by.
+
+    (By the errors from step to step, and along paths.)
+    """
+    network = pretrained.network or shipped_network()
+    for name, family in {family.__name__: family for _, family in FAMILIES}.items():
+        lost = []
+        for seed in range(24):
+            rng = np.random.default_rng([2**32, seed])  # seeds of training are below
+            with patch("forecast.pretraining.generator.FAMILIES", ((1.0, family),)):
+                batch = draw_batch(rng)
+            with torch.no_grad():
+                encoded, _ = network.encode(batch.features)
+                context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)
+                ours = network.decode(context, batch.at)[..., LEVELS.index(0.5)]
+            weighed = batch.at.differences[..., -2], batch.at.differences[..., -1]
+            scale = spread_of(batch.at).mean(dim=-1, keepdim=True)
+            off = [((batch.targets - one).abs() / scale)[batch.known] for one in (ours, *weighed)]
+            lost.append([float(one.mean()) for one in off])
+        ours, by_step, by_path = np.mean(lost, axis=0)
+        print(f"{name:12} {ours / by_step:.3f} of weighing by errors step by step, {ours / by_path:.3f} along paths")
+
+
 def speed(pretrained: Forecaster) -> None:
     """Forecast 1,000 monthly series of 100 steps, 18 ahead; AutoETS of the extra [statistical] on 20 of them."""
     values, _ = generate(np.random.default_rng(1), 1_000, 100, 12)
@@ -156,13 +185,13 @@ def speed(pretrained: Forecaster) -> None:
         print(f"{name:10} {count:5} series {seconds:7.2f} s, {1_000 * seconds / count:7.1f} s for 1,000")
 
 
-def cold(pretrained: Forecaster, count: int, lengths: Sequence[int]) -> None:
-    """Score every model on every series, by kind and length; an LSTM takes seconds a series."""
-    training = TrainingSettings(accelerator="cpu", threads=1, time_limit_s=20)
+def models_of(pretrained: Forecaster) -> dict[str, Forecaster]:
+    """Return what is compared at each length."""
+    training = TrainingSettings(accelerator="cpu", threads=1, time_limit_s=60)
     ridge = RegressionSettings(
         name="ridge", method="regression", regressor="ridge", choose={"alpha": [1.0, 100.0, 1e4]}
     )
-    models: dict[str, Forecaster] = {
+    return {
         "naive": NaiveRule("naive", last_value),
         "seasonal_naive": NaiveRule("seasonal_naive", last_season),
         **{
@@ -173,34 +202,61 @@ def cold(pretrained: Forecaster, count: int, lengths: Sequence[int]) -> None:
         "ridge": build_baseline(ridge, 0),
         "lstm": Recurrent(LstmSettings(), training),
     }
-    print("kind,length,series,model,mase")
+
+
+def made_up(count: int, lengths: Sequence[int]) -> Iterator[tuple[str, int, FloatArray]]:
+    """Yield kind, length, and a series that goes on for a horizon."""
     for place, (kind, (season, horizon)) in enumerate(KINDS.items()):
         for length in lengths:
             rng = np.random.default_rng([2**31, place, length])  # seeds of training are below
             values, _ = generate(rng, count, length + horizon, season, {24: 168}.get(season, 1))
-            for (i, y), (name, forecaster) in product(enumerate(values), models.items()):
-                past = [y[:length]]
-                try:
-                    y_hat = forecast(forecaster, past, season, horizon).y_hat
-                except Exception as error:  # a model that cannot take so few rows has no score there
-                    print(f"# {kind} {length} {name}: {error}"[:150])
-                    continue
-                print(
-                    f"{kind},{length},{i},{name},{scores(y_hat, y[None, length:], past, season)[1][0]:.4f}", flush=True
-                )
+            yield from ((kind, length, y) for y in values)
 
 
-def relative(table: str) -> pd.DataFrame:
-    """Geometric means by length, over the series that all models could take, of the MASE over seasonal naive's."""
-    scored = pd.read_csv(table, comment="#").pivot_table("mase", ["kind", "length", "series"], "model").dropna()
-    scored = scored.clip(lower=0.01)
-    return np.exp(np.log(scored.div(scored["seasonal_naive"], axis=0)).groupby("length").mean())
+def cut(path: str, count: int, lengths: Sequence[int]) -> Iterator[tuple[str, int, FloatArray]]:
+    """Yield kind, length, and the last rows before a test of M1 with it: of the same series for all lengths."""
+    table = pd.read_csv(path)
+    for kind, (season, horizon) in {"yearly": (1, 6), "quarterly": (4, 8), "monthly": (12, 18)}.items():
+        series = [group["y"].to_numpy(float) for _, group in table[table["period"] == kind].groupby("unique_id")]
+        longest = max(length for length in lengths if length <= {1: 16, 4: 36, 12: 60}[season])
+        enough = [y for y in series if len(y) >= longest + horizon]
+        for length, i in product(lengths, np.random.default_rng(0).permutation(len(enough))[:count]):
+            if length <= longest:
+                yield kind, length, enough[i][-length - horizon :]
 
 
-def figure(table: str, path: str) -> None:
-    """Draw and print what `cold` printed, as `relative` sums it up."""
-    summed = relative(table)
+def cold(models: dict[str, Forecaster], series: Iterator[tuple[str, int, FloatArray]]) -> None:
+    """Score every model on every series, by kind and length; an LSTM takes seconds a series."""
+    print("kind,length,series,model,mase")
+    for i, (kind, length, y) in enumerate(series):
+        season, horizon = KINDS[kind][0], len(y) - length
+        past, ahead = [y[:length]], y[None, length:]
+        for name, forecaster in models.items():
+            try:
+                y_hat = forecast(forecaster, past, season, horizon).y_hat
+            except Exception as error:  # a model that cannot take so few rows has no score there
+                print(f"# {kind} {length} {name}: {error}"[:150])
+                continue
+            print(f"{kind},{length},{i},{name},{scores(y_hat, ahead, past, season)[1][0]:.4f}", flush=True)
+
+
+def relative(paths: Sequence[str]) -> pd.DataFrame:
+    """Geometric means by length of the MASE over seasonal naive's, over series that all models there could take."""
+    table = pd.concat([pd.read_csv(path, comment="#") for path in paths])
+    wide = table.pivot_table("mase", ["kind", "length", "series"], "model").clip(lower=0.01)
+    means = {}
+    for length, scored in wide.groupby("length"):
+        able = scored.loc[:, scored.notna().mean() > 0.5].dropna()
+        means[length] = np.exp(np.log(able.div(able["seasonal_naive"], axis=0)).mean())
+    return pd.DataFrame(means).T.rename_axis("length")
+
+
+def figure(tables: Sequence[str], path: str | None) -> None:
+    """Print what `cold` printed, as `relative` sums it up, and draw it."""
+    summed = relative(tables)
     print(summed.round(3).to_string())
+    if path is None:
+        return
     scored = summed.reset_index().melt("length", var_name="model", value_name="ratio")
     order = ["pretrained", "auto_ets", "auto_theta", "lstm", "ridge", "naive", "seasonal_naive"]
     colours = ["#c2410c", "#1d4ed8", "#60a5fa", "#15803d", "#86efac", "#9ca3af", "#4b5563"]
@@ -228,23 +284,28 @@ def figure(table: str, path: str) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "cold", "figure"))
-    parser.add_argument("path", nargs="?")
+    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "families", "cold", "figure"))
+    parser.add_argument("paths", nargs="*")
     parser.add_argument("--weights")
     parser.add_argument("--png", help="figure: where the picture of what `cold` printed is written")
     parser.add_argument("--series", type=int, default=30, help="cold: series of each kind and length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="cold: rows")
+    parser.add_argument("--models", nargs="+", help="cold: some of the models alone")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     pretrained = Pretrained(network=open_weights(asked.weights, "--weights") if asked.weights else None)
     if asked.part in ("m1", "hourly"):
-        {"m1": m1, "hourly": hourly}[asked.part](pretrained, asked.path)
+        {"m1": m1, "hourly": hourly}[asked.part](pretrained, asked.paths[0])
     elif asked.part == "figure":
-        figure(asked.path, asked.png)
+        figure(asked.paths, asked.png)
     elif asked.part == "cold":
-        cold(pretrained, asked.series, asked.lengths)
+        models = models_of(pretrained)
+        which = (
+            cut(asked.paths[0], asked.series, asked.lengths) if asked.paths else made_up(asked.series, asked.lengths)
+        )
+        cold({name: models[name] for name in asked.models or models}, which)
     else:
-        {"pure": pure, "speed": speed}[asked.part](pretrained)
+        {"pure": pure, "speed": speed, "families": families}[asked.part](pretrained)
 
 
 if __name__ == "__main__":

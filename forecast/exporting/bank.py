@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from forecast.network.pretrained import WIDENED, Scaled, place_in_horizon
+from forecast.network.pretrained import Scaled, place_in_horizon
 from forecast.reference import bank
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class BankGraph(nn.Module):
         self.centre = 5 * self.unit
         m = self.m = fitted.problem.season_steps
         m2 = self.m2 = bank.second_season(m)
-        self.lags = bank.lags_of(m, m2).tolist()
+        self.lags, self.path = bank.lags_of(m, m2).tolist(), bank.path_of(m)
         self.memory = max(2 * m, m2 + m) + 3
         self.lengths: tuple[int, ...] = (min(2 * m + m2, 300) + 10,)
         alpha, beta, phi, gamma, gamma2 = (torch.from_numpy(part[:, :, 0]) for part in bank.CONSTANTS)  # (smoother, 1)
@@ -55,7 +55,7 @@ class BankGraph(nn.Module):
         """State before the first row: zeros."""
         m, m2, seasonal = self.m, self.m2, (_S - _FIRST, 2)
         shapes: dict[str, tuple[int, ...]] = {
-            **dict.fromkeys(("steps", *_COUNTS), (1,)),
+            **dict.fromkeys(("steps", "path_steps", *_COUNTS), (1,)),
             **dict.fromkeys(("first", "last", "first_season", "chance", "demand"), (2,)),
             **dict.fromkeys(("level", "slope"), (_S, 2)),
             **({"seasonal": (m, *seasonal)} if m > 1 else {}),
@@ -65,6 +65,8 @@ class BankGraph(nn.Module):
             **dict.fromkeys(("error_sum", "recent_error"), (_S + 1, 2)),
             **dict.fromkeys(("weights", "regressors"), (_R, 2)),
             "covariance": (_R, _R, 2),
+            "path": (self.path, bank.CANDIDATES),
+            "path_error": (2, bank.CANDIDATES),
         }
         hidden = self.network.rnn.hidden_size
         zeros = {name: torch.zeros(batch, *shape, dtype=torch.float64) for name, shape in shapes.items()}
@@ -79,21 +81,24 @@ class BankGraph(nn.Module):
         y = given["values"].log() if self.log else given["values"]
         series = given.get("series", torch.zeros_like(y[:, 0]).long())
         observed = ~y.isnan()
-        after, features = self._update(torch.where(observed, y, torch.zeros_like(y)), observed, state)
+        after, features, candidates = self._update(torch.where(observed, y, torch.zeros_like(y)), observed, state)
         hidden = (state["network_h"][None], state["network_c"][None])
         context, (h, c) = self.network.encode(features[:, None], hidden)
         after = after | {"network_h": h[0], "network_c": c[0]}
         last, unit = after["last"][:, :1, None], after["unit"][..., None]
-        differences = ((self._candidates(after) - last) / unit).clamp(-_FARTHEST, _FARTHEST)
-        decoded = self.network.decode(context[:, 0], Scaled(differences.float(), self.place)).double()
-        median = decoded[..., decoded.shape[-1] // 2, None]
-        quantiles = last + unit * (median + WIDENED * (decoded - median))
+        differences = ((candidates[:, : self.horizon] - last) / unit).clamp(-_FARTHEST, _FARTHEST)
+        errors = self._log_path_error(after).clamp(-8, 8)
+        at = Scaled(differences.float(), errors.float(), self.place)
+        quantiles = last + unit * self.network.forecast(context[:, 0], at).double()
         outputs = self.answer(quantiles[..., quantiles.shape[-1] // 2], quantiles, series)
         whole: State = outputs | {f"{name}_after": after[name] for name in state}
         return whole
 
-    def _update(self, y: Tensor, observed: Tensor, s: State) -> tuple[State, Tensor]:
-        """Read a value of every series, as `Bank.update`: the state after it, and the features, (batch, feature)."""
+    def _update(self, y: Tensor, observed: Tensor, s: State) -> tuple[State, Tensor, Tensor]:
+        """Read a value of every series, as `Bank.update`.
+
+        Returns the state after it, the features, (batch, feature), and candidates, (batch, horizon or path, candidate).
+        """
         m, t, started = self.m, s["steps"], s["seen"] > 0
         positive = observed & (y > 0) & (~started | (s["lowest"] > 0))
         known = torch.cat([observed, positive], dim=1)  # (batch, value or logarithm)
@@ -132,7 +137,25 @@ class BankGraph(nn.Module):
         after["error_sum"] = s["error_sum"] + size
         moved = bank.FAST * (size - s["recent_error"])
         after["recent_error"] = s["recent_error"] + torch.where(observed[..., None], moved, torch.zeros_like(moved))
-        return after, self._features(scaled, observed, positive, after)
+        after |= self._follow_path(y, observed, s)
+        turned = torch.cat([s["path"][:, 1:], s["path"][:, :1]], dim=1)
+        ended = (torch.fmod(after["steps"], self.path) == 0)[..., None]
+        candidates = self._candidates(after, max(self.horizon, self.path))
+        after["path"] = torch.where(ended, candidates[:, : self.path], turned)
+        return after, self._features(scaled, observed, positive, after), candidates
+
+    def _follow_path(self, y: Tensor, observed: Tensor, s: State) -> State:
+        """Compare a value with what was forecast of it, as `Bank._follow_path`."""
+        compared = (observed & (s["steps"] >= self.path)).double()
+        count = s["path_steps"] + compared
+        gain = 1 / count.clamp(min=1.0)
+        gains = torch.stack([gain, gain.clamp(min=1 / (4 * self.path))], dim=1) * compared[..., None]
+        error = (s["path"][:, :1] - y[..., None]).abs()
+        return {"path_steps": count, "path_error": s["path_error"] + gains * (error - s["path_error"])}
+
+    def _log_path_error(self, s: State) -> Tensor:
+        """As `bank.log_path_error`, (batch, mean or recent mean, candidate)."""
+        return (s["path_error"] / s["unit"][..., None] + bank.LEAST_ERROR).log()
 
     def _smooth(self, z: Tensor, known: Tensor, s: State) -> tuple[State, Tensor]:
         """Do a step of the recursions, as `Bank._smooth`; errors are (batch, smoother, 2)."""
@@ -159,7 +182,7 @@ class BankGraph(nn.Module):
             after["seasonal"] = torch.cat([s["seasonal"][:, 1:], learnt[:, None]], dim=1)
         if m2 > 1:
             gain = torch.maximum(self.gamma2[_FIRST:], (1 / (torch.floor(t / m2) + 1))[..., None])
-            learnt = s["seasonal2"][:, 0] + self.seasonal2[_FIRST:] * gain * rest
+            learnt = s["seasonal2"][:, 0] + (t >= 2 * m).double()[..., None] * self.seasonal2[_FIRST:] * gain * rest
             after["seasonal2"] = torch.cat([s["seasonal2"][:, 1:], learnt[:, None]], dim=1)
         return after, error
 
@@ -191,7 +214,7 @@ class BankGraph(nn.Module):
         pairs = s["season_count"] + paired.double()
         per_step, per_season = changes / (count - 1).clamp(min=1.0), seasonal / pairs.clamp(min=1.0)
         by_season = (per_season > 0) & ((per_season < per_step) | (per_step == 0))
-        unit = torch.where(by_season, per_season, per_step)
+        unit = torch.maximum(torch.where(by_season, per_season, per_step), per_step / bank.MOST_UNITS)
         unit = torch.where(unit > 0, unit, torch.where(size > 0, size, torch.ones_like(size)))
         gains = torch.maximum(torch.from_numpy(bank.TSB_GAINS[:, 0]), 1 / n)  # (batch, gain)
         product = (change / unit * (s["change"] / unit)).clamp(-9, 9)
@@ -271,15 +294,15 @@ class BankGraph(nn.Module):
             s["chance"][:, :1],
             (high / low).log() / 4,
         ]
-        mean_error = (s["error_sum"] / n[..., None] + 0.05).log()
-        recent = (s["recent_error"] + 0.05).log()
-        parts = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1]]
+        mean_error = (s["error_sum"] / n[..., None] + bank.LEAST_ERROR).log()
+        recent = (s["recent_error"] + bank.LEAST_ERROR).log()
+        parts = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1], self._log_path_error(s)]
         every = torch.cat([*(part.flatten(1) for part in parts), *known], dim=1)
         return every.clamp(-8, 8).float()
 
-    def _candidates(self, s: State) -> Tensor:
+    def _candidates(self, s: State, horizon: int) -> Tensor:
         """As `bank.candidates`, (batch, horizon, candidate)."""
-        h = np.arange(1, self.horizon + 1, dtype=np.int64)
+        h = np.arange(1, horizon + 1, dtype=np.int64)
         phi = self.phi[:, 0].numpy()
         damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
         smoothed = s["level"][:, None] + torch.from_numpy(damped)[..., None] * s["slope"][:, None]
@@ -287,16 +310,19 @@ class BankGraph(nn.Module):
         if season:
             smoothed = torch.cat([smoothed[:, :, :_FIRST], smoothed[:, :, _FIRST:] + sum(season)], dim=2)
         rules, on_values = self._rules(s, smoothed, h)
-        both = torch.cat([smoothed, rules, self._autoregression(s)[:, :, None]], dim=2)
+        both = torch.cat([smoothed, rules, self._autoregression(s, horizon)[:, :, None]], dim=2)
         positive = ((s["lowest"] > 0) & (s["seen"] > 0))[..., None]
         highest = torch.where(positive, s["highest"][..., None], torch.ones_like(s["highest"][..., None]))
         top = (highest.log() + bank.LOG_REACH).clamp(max=709.0)
         logs = torch.where(positive, torch.minimum(both[..., 1].clamp(min=-700.0), top).exp(), both[..., 0])
-        weight = 1 / (s["recent_error"][:, :-1] + 0.05) ** 2
+        weight = 1 / (s["recent_error"][:, :-1] + bank.LEAST_ERROR) ** 2
         weight = torch.cat([weight[..., :1], weight[..., 1:] * positive.double()], dim=2)
         pooled = (weight[:, None, :, 0] * both[:, :, :_S, 0] + weight[:, None, :, 1] * logs[:, :, :_S]).sum(dim=2)
         pooled = pooled / weight.sum(dim=(1, 2))[:, None]
-        return torch.cat([both[..., 0], logs, on_values, pooled[..., None]], dim=2)
+        every = torch.cat([both[..., 0], logs, on_values, pooled[..., None]], dim=2)
+        weight = 1 / (s["path_error"][:, :1, :-1] / s["unit"][..., None] + bank.LEAST_ERROR) ** 4
+        by_path = torch.where(s["path_steps"] > 0, (weight * every).sum(dim=2) / weight.sum(dim=2), pooled)
+        return torch.cat([every, by_path[..., None]], dim=2)
 
     def _rules(self, s: State, smoothed: Tensor, h: IntArray) -> tuple[Tensor, Tensor]:
         """As `bank._rules`: (batch, horizon, rule, 2) and (batch, horizon, rule)."""
@@ -337,7 +363,7 @@ class BankGraph(nn.Module):
         """Values at places that differ by series, (batch, horizon) -> (batch, horizon, 2)."""
         return window.gather(1, places.long()[..., None].expand(-1, -1, 2))
 
-    def _autoregression(self, s: State) -> Tensor:
+    def _autoregression(self, s: State, horizon: int) -> Tensor:
         """As `bank._autoregression`, (batch, horizon, 2)."""
         positive, seen = (s["lowest"] > 0) & (s["seen"] > 0), s["seen"]
         ends = torch.cat([s["lowest"], s["highest"]], dim=1)  # zero where nothing was seen
@@ -347,13 +373,13 @@ class BankGraph(nn.Module):
         low, high = low - reach, high + reach
         path = [s["recent"][:, -back] for back in range(1, max(self.lags) + 1)]  # newest first
         means = s["level"][:, bank.MEANS]
-        for h in range(self.horizon):
+        for h in range(horizon):
             x = self._regressors([path[lag - 1] for lag in self.lags], path[0], means, s["steps"] + h)
             step = path[0] + (x * s["weights"]).sum(dim=1)
             path.insert(0, torch.minimum(torch.maximum(step, low), high))
             gain = torch.cat([torch.full_like(seen, float(self.alpha[bank.MEANS[0], 0])), 1 / (seen + h + 1)], dim=1)
             means = means + gain[..., None] * (path[0][:, None] - means)
-        return torch.stack(path[: self.horizon][::-1], dim=1)
+        return torch.stack(path[:horizon][::-1], dim=1)
 
 
 _COUNTS = (

@@ -82,7 +82,7 @@ def candidate_names() -> list[tuple[str, str, bool]]:
     for rule in VALUE_RULES:
         family = _DEMAND if "intermittent" in rule else _SEASON2 if "second" in rule else _SEASON
         named.append((family, rule, False))
-    named.append((_POOLED, "mean by recent errors", False))
+    named += [(_POOLED, f"mean by {errors}", False) for errors in ("recent errors", "errors several steps ahead")]
     if len(named) != CANDIDATES:
         raise RuntimeError(f"{len(named)} names for {CANDIDATES} candidates")
     return named

@@ -66,7 +66,9 @@ class _Origins(NamedTuple):
         part, at = self.batch, self.batch.at
         which = torch.from_numpy(rows)
         taken = part._replace(
-            at=at._replace(differences=at.differences[which]), targets=part.targets[which], known=part.known[which]
+            at=at._replace(differences=at.differences[which], errors=at.errors[which]),
+            targets=part.targets[which],
+            known=part.known[which],
         )
         return _Origins(self.series[rows], self.steps[rows], taken)
 
@@ -177,7 +179,7 @@ def _read(
         batch = TrainingBatch(
             torch.empty(0),
             [],
-            scaled(candidates(at, horizon, season, season2), last, unit, season),
+            scaled(candidates(at, horizon, season, season2), at, season),
             torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(observed[series[:, None], ahead]),
         )

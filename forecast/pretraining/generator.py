@@ -215,9 +215,15 @@ def _cycle(rng: Random, n: int, steps: int, season: int) -> FloatArray:
 def _seasons(rng: Random, n: int, steps: int, season: int, season2: int) -> FloatArray:
     """Up to two seasons; either may be missing, and the slow one may shape the fast one's size, (series, step)."""
     values = np.zeros((n, steps))
-    if season > 1:
-        values += _season(rng, n, steps, season) * _log_uniform(rng, n, 0.05, 6) * _some(rng, n, 0.8)
+    if season > 1:  # people's days and weeks are plainer than their quarters
+        size = _log_uniform(rng, n, *((0.05, 6) if season < 24 else (0.2, 10)))
+        values += _season(rng, n, steps, season) * size * _some(rng, n, 0.8)
     if season2 > 1:
+        days = season2 // season
+        place = (np.arange(steps) + rng.integers(season2)) // season % days
+        other = (rng.random((n, days)) < rng.uniform(0.1, 0.5, (n, 1)))[:, place]  # days with a shape of their own
+        shape = values * rng.random((n, 1)) + _season(rng, n, steps, season) * _log_uniform(rng, n, 0.05, 3)
+        values = np.where(other & (rng.random((n, 1)) < 0.4), shape, values)
         slow = _season(rng, n, steps, season2, coarse=season) * _some(rng, n, 0.75)
         values = values * (1 + 0.4 * np.tanh(slow) * _some(rng, n, 0.6)) + slow * _log_uniform(rng, n, 0.05, 3)
     return values

@@ -2,7 +2,7 @@
 
 `train(seed, seconds=...)` needs nothing but the generator. Every step draws a kind (season, horizon) and a length,
 makes series up, runs the bank over them, and trains on forecasts from several origins of each. Losses are in units of
-how far the candidates lie from the last value and from each other, so that a series that is hard to forecast weighs no
+how far the candidates were off so far and lie from each other now, so that a series that is hard to forecast weighs no
 more than others. (In units of how far the series really moves, which is not known at the origin, forecasts came out
 too near the last value, and intervals too narrow.)
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from forecast.network.pretrained import LEVELS, PretrainedNetwork, Scaled, scaled
+from forecast.network.pretrained import LEVELS, PretrainedNetwork, Scaled, scaled, spread_of
 from forecast.pretraining.generator import generate
 from forecast.reference.bank import Bank, candidates, features, joined
 
@@ -117,14 +117,14 @@ def batch_of(
     return TrainingBatch(
         torch.from_numpy(features(read, season, kind.season2)),
         origins,
-        scaled(candidates(at, horizon, season, kind.season2), last, unit, season),
+        scaled(candidates(at, horizon, season, kind.season2), at, season),
         torch.from_numpy(targets.astype(np.float32)),
         torch.from_numpy(known),
     )
 
 
 def batch_loss(network: PretrainedNetwork, batch: TrainingBatch) -> Tensor:
-    """Mean pinball loss of all quantiles and half of the median's error, in units of how far candidates lie apart."""
+    """Mean pinball loss of all quantiles and half of the median's error, in units of how far they may be off."""
     encoded, _ = network.encode(batch.features)
     context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)  # (origin * series, width)
     return loss_at(network, context, batch)
@@ -136,9 +136,7 @@ def loss_at(network: PretrainedNetwork, context: Tensor, batch: TrainingBatch) -
     error = batch.targets[..., None] - quantiles
     pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin * series, horizon, level)
     loss = pinball.mean(dim=-1) + 0.5 * error[..., len(LEVELS) // 2].abs()
-    pooled = batch.at.differences[..., -1:]
-    apart = (batch.at.differences - pooled).abs().mean(dim=-1) + 0.5 * pooled[..., 0].abs()
-    scale = 0.5 + apart.mean(dim=-1, keepdim=True)
+    scale = spread_of(batch.at).mean(dim=-1, keepdim=True)
     known = batch.known.float()
     return (loss / scale * known).sum() / known.sum()
 

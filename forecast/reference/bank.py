@@ -70,10 +70,11 @@ VALUE_RULES = ("last season", "last second season", "second season and level", "
 """Rules on values alone (TSB: Teunter, Syntetos and Babai 2011)."""
 AUTOREGRESSIONS = 2
 """One on values, one on logarithms."""
-_POOLED = 1
-"""The mean of all smoothers by the inverse square of their recent errors stands last."""
+_POOLED = 2
+"""The mean of all smoothers by the inverse square of their recent errors from step to step, and, last of all, the mean
+of all other candidates by the inverse fourth power of their errors along paths."""
 CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + _POOLED
-FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 14
+FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 2 * CANDIDATES + 14
 """Size of what `features` returns of a step."""
 
 CONSTANTS = tuple(
@@ -92,7 +93,7 @@ THETA, SEASONAL_THETA = 2, 11
 """Smoothers to which the Theta rules add half the drift (Assimakopoulos and Nikolopoulos 2000)."""
 _GROWN = 100
 """After so many values, and a season, gains are the constants, but for means."""
-_MOST_UNITS = 30.0
+MOST_UNITS = 30.0
 """Units that the mean change from step to step is, at most: seasons that repeat to the last digit have no unit else."""
 TSB_GAINS = np.array([0.05, 0.2])[:, None]
 """Of the rules for intermittent demand, (gain, 1)."""
@@ -101,6 +102,9 @@ FAST = 0.15
 REGRESSORS = 10
 PENALTY = 4.0
 """Of the autoregression's squared weights, against squared errors in units."""
+LEAST_ERROR = 0.05
+"""Errors in units are told apart from here on; smaller ones are none."""
+_SHORTEST_PATH, _LONGEST_PATH = 6, 24
 LOG_REACH = 2.0
 """Forecasts by logarithms end at e^2 times the largest value so far."""
 
@@ -116,6 +120,15 @@ def second_season(season: int) -> int:
     168
     """
     return _SECOND_SEASONS.get(season, 1)
+
+
+def path_of(season: int) -> int:
+    """Steps ahead along which the bank compares its forecasts with what came: a season, but 6 to 24.
+
+    >>> path_of(1), path_of(12), path_of(168)
+    (6, 12, 24)
+    """
+    return min(max(season, _SHORTEST_PATH), _LONGEST_PATH)
 
 
 class Sums(NamedTuple):
@@ -182,51 +195,59 @@ class Sums(NamedTuple):
     @property
     def units(self) -> FloatArray:
         """Unit of values and, as a share of the last one, of logarithms, (value or logarithm, series)."""
-        return np.stack([self.unit, self.unit / np.where(self.positive, self.last[..., 0, :], self.unit)])
+        return np.array([self.unit, self.unit / np.where(self.positive, self.last[..., 0, :], self.unit)])
 
     @property
     def mean_changes(self) -> tuple[FloatArray, FloatArray]:
         """Mean absolute changes from step to step and from season to season."""
-        return self.changes / np.maximum(self.seen - 1, 1), self.season_changes / np.maximum(self.season_count, 1)
+        return _mean_changes(self.seen, self.changes, self.season_count, self.season_changes)
 
     def with_value(
         self, y: FloatArray, filled: FloatArray, observed: BoolArray, seasonal_change: FloatArray, paired: BoolArray
     ) -> Sums:
         """Return the sums with one more value; `filled` has its logarithm too, `paired` has a value a season before."""
-        later = observed & (self.seen > 0)
-        change = np.where(later, y - self.last[0], 0.0)
+        started = self.seen > 0
+        later = observed & started
+        change = (y - self.last[0]) * later
         count = self.seen + observed
         n = np.maximum(count, 1)
-        counted = self._replace(
-            first=np.where(observed & (self.seen == 0), filled, self.first),
+        share = observed / n
+        size = self.size + (np.abs(y) - self.size) * share
+        lowest = np.where(observed, np.minimum(self.lowest, y), self.lowest)
+        changes = self.changes + np.abs(change)
+        season_changes, season_count = self.season_changes + seasonal_change * paired, self.season_count + paired
+        per_step, per_season = _mean_changes(count, changes, season_count, season_changes)
+        unit = np.where((per_season > 0) & ((per_season < per_step) | (per_step == 0)), per_season, per_step)
+        unit = np.maximum(unit, per_step / MOST_UNITS)
+        if not unit.all():  # of what never changed: its size
+            unit = np.where(unit > 0, unit, np.where(size > 0, size, 1.0))
+        product = np.minimum(np.maximum(change / unit * (self.change / unit), -9), 9)
+        gain, demanded = np.maximum(TSB_GAINS, 1 / n), observed & (y != 0)
+        learnt = np.where(self.demand == 0, y, self.demand + gain * (y - self.demand))
+        return Sums(
+            first=np.where(started | ~observed, self.first, filled),
             last=np.where(observed, filled, self.last),
             seen=count,
-            lowest=np.where(observed, np.minimum(self.lowest, y), self.lowest),
+            lowest=lowest,
             highest=np.where(observed, np.maximum(self.highest, y), self.highest),
-            mean=self.mean + np.where(observed, (y - self.mean) / n, 0.0),
-            size=self.size + np.where(observed, (np.abs(y) - self.size) / n, 0.0),
-            changes=self.changes + np.abs(change),
-            season_changes=self.season_changes + np.where(paired, seasonal_change, 0.0),
-            season_count=self.season_count + paired,
+            mean=self.mean + (y - self.mean) * share,
+            size=size,
+            changes=changes,
+            season_changes=season_changes,
+            season_count=season_count,
+            autocorrelation=self.autocorrelation + (product - self.autocorrelation) * (later / n),
             change=np.where(observed, change, self.change),
-        )
-        per_step, per_season = counted.mean_changes
-        unit = np.where((per_season > 0) & ((per_season < per_step) | (per_step == 0)), per_season, per_step)
-        unit = np.maximum(unit, per_step / _MOST_UNITS)
-        unit = np.where(
-            unit > 0, unit, np.where(counted.size > 0, counted.size, 1.0)
-        )  # of what never changed: its size
-        gain = np.maximum(TSB_GAINS, 1 / n)
-        product = np.clip(change / unit * (self.change / unit), -9, 9)
-        demanded = observed & (y != 0)
-        learnt = np.where(self.demand == 0, y, self.demand + gain * (y - self.demand))
-        return counted._replace(
-            autocorrelation=self.autocorrelation + np.where(later, (product - self.autocorrelation) / n, 0.0),
-            chance=self.chance + np.where(observed, gain * (demanded - self.chance), 0.0),
+            chance=self.chance + gain * (demanded - self.chance) * observed,
             demand=np.where(demanded, learnt, self.demand),
-            positive=(counted.lowest > 0) & (count > 0),
+            positive=(lowest > 0) & (count > 0),
             unit=unit,
         )
+
+
+def _mean_changes(
+    seen: FloatArray, changes: FloatArray, season_count: FloatArray, season_changes: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    return changes / np.maximum(seen - 1, 1), season_changes / np.maximum(season_count, 1)
 
 
 class Step(NamedTuple):
@@ -235,12 +256,14 @@ class Step(NamedTuple):
     Attributes
     ----------
     error, mean_error, recent_error : (smoother or autoregression, value or logarithm, series)
+    path_error : along paths, in y's unit, (mean or recent mean, candidate, series)
 
     """
 
     error: FloatArray
     mean_error: FloatArray
     recent_error: FloatArray
+    path_error: FloatArray
     sums: Sums
     observed: BoolArray
 
@@ -253,6 +276,8 @@ class Snapshot(NamedTuple):
     steps : that each series has up to its origin
     seasonal, seasonal2 : terms of the steps that come, as many as a season has or the horizon needs
     window : last values, the newest last, (step, value or logarithm, origin)
+    path_error : along paths, in y's unit, (mean or recent mean, candidate, origin)
+    path_steps : of how many values these are means, (origin,)
 
     """
 
@@ -265,6 +290,8 @@ class Snapshot(NamedTuple):
     first_season: FloatArray
     recent_error: FloatArray
     weights: FloatArray
+    path_error: FloatArray
+    path_steps: FloatArray
     sums: Sums
 
 
@@ -314,6 +341,8 @@ class Bank:
         self._weights = np.zeros((REGRESSORS, 2, series))
         self._covariance = np.tile(np.eye(REGRESSORS)[..., None, None] / PENALTY, (1, 1, 2, series))
         self._regressors = np.zeros((REGRESSORS, 2, series))
+        self._path = np.zeros((path_of(season), CANDIDATES, series))
+        self._path_error, self._path_steps = np.zeros((2, CANDIDATES, series)), np.zeros(series)
 
     def update(self, y: FloatArray, observed: BoolArray) -> Step:
         """Read the next value of every series, (series,); return what features are computed from.
@@ -323,8 +352,9 @@ class Bank:
         t, sums = self.steps, self._sums
         started = sums.seen > 0
         positive = observed & (y > 0) & (~started | (sums.lowest > 0))
-        known = np.stack([observed, positive])
-        z = np.stack([y, np.log(np.where(positive, y, 1.0))])
+        known = np.array([observed, positive])
+        self._follow_path(y, observed)
+        z = np.array([y, np.log(np.where(positive, y, 1.0))])
         unit = sums.units
         later = known & started
         error = np.concatenate([self._smooth(z, later), self._regress(z, later, unit)[None]])
@@ -341,13 +371,17 @@ class Bank:
         self.steps += 1
         if self.season > 1 and self.steps in (self.season, 2 * self.season):
             self._begin_season()
-        window = self._window()
-        self._regressors = _regressors(window, len(window) - 1, self._level[MEANS], self._lags, self.steps)
+        lagged = self._recent[(self.steps - self._lags) % len(self._recent)]
+        self._regressors = _regressors(lagged, value, self._level[MEANS], self._lags, self.steps)
         scaled = self._scaled(error, y)
         size = np.abs(scaled)
         self._error_sum = self._error_sum + size
-        self._recent_error = self._recent_error + FAST * np.where(observed, size - self._recent_error, 0.0)
-        return Step(scaled, self._error_sum / np.maximum(self._sums.seen, 1), self._recent_error, self._sums, observed)
+        self._recent_error = self._recent_error + FAST * (size - self._recent_error) * observed
+        if self.steps % len(self._path) == 0:
+            at = self.snapshot(len(self._path))
+            self._path = candidates(at, len(self._path), self.season, self.season2).transpose(1, 2, 0)
+        mean_error = self._error_sum / np.maximum(self._sums.seen, 1)
+        return Step(scaled, mean_error, self._recent_error, self._path_error, self._sums, observed)
 
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Everything that changes from step to step, by name."""
@@ -361,6 +395,20 @@ class Bank:
         self._sums = Sums(**{name: memory[f"sums.{name}"] for name in Sums._fields})
         for name in self.memory().keys() & vars(self).keys() - {"steps"}:
             setattr(self, name, memory[name])
+
+    def _follow_path(self, y: FloatArray, observed: BoolArray) -> None:
+        """Compare the next values with what every candidate forecast of them at the last multiple of a path's steps.
+
+        Who is best from step to step is not who is best a horizon ahead: who follows the last hour is off a day ahead.
+        """
+        length = len(self._path)
+        if self.steps < length:
+            return
+        self._path_steps = self._path_steps + observed
+        gain = 1 / np.maximum(self._path_steps, 1)
+        gains = np.array([gain, np.maximum(gain, 1 / (4 * length))])[:, None] * observed
+        error = np.abs(self._path[self.steps % length] - y)
+        self._path_error = self._path_error + gains * (error - self._path_error)
 
     def _smooth(self, z: FloatArray, known: BoolArray) -> FloatArray:
         """Do a step of the recursions; return the errors, (smoother, value or logarithm, series)."""
@@ -376,7 +424,7 @@ class Bank:
         rest = (1 - alpha[first:]) * error[first:]
         if self.season > 1 and t >= self.season:
             s += np.maximum(_GAMMA[first:], 1 / (t // self.season + 1)) * rest
-        if self.season2 > 1:
+        if self.season2 > 1 and t >= 2 * self.season:  # not before the fast season is known: it would take its place
             s2 += SEASONAL2[first:, None, None] * np.maximum(_GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
         return error
 
@@ -402,7 +450,7 @@ class Bank:
         # P x, and the gain k = P x / (1 + x' P x); unknown steps teach nothing
         towards = (self._covariance * x).sum(axis=1)
         gain = towards / (1 + (x * towards).sum(axis=0)) * known
-        self._weights = self._weights + gain * np.clip(error / unit, -9, 9)
+        self._weights = self._weights + gain * np.minimum(np.maximum(error / unit, -9), 9)
         self._covariance -= gain[:, None] * towards
         return np.where(known, error, 0.0)
 
@@ -434,7 +482,7 @@ class Bank:
         unit = sums.unit
         scaled = error / unit
         scaled[:, 1] = error[:, 1] * np.where(sums.positive, y, 0.0) / unit
-        return np.clip(scaled, -16, 16)
+        return np.minimum(np.maximum(scaled, -16), 16)
 
     def _window(self, which: IntArray | slice = slice(None)) -> FloatArray:
         """Return the last values in their order, (step, value or logarithm, series); the newest stands last."""
@@ -455,13 +503,15 @@ class Bank:
             first_season=self._first_season[..., which],
             recent_error=self._recent_error[..., which],
             weights=self._weights[..., which],
+            path_error=self._path_error[..., which],
+            path_steps=self._path_steps[which],
             sums=self._sums.take(which),
         )
 
 
 def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
     """Return bounded numbers without unit, (series, step, feature): errors, their means, and what is known so far."""
-    error, mean_error, recent = (np.stack(part) for part in list(zip(*steps, strict=True))[:3])
+    error, mean_error, recent, along = (np.stack(part) for part in list(zip(*steps, strict=True))[:4])
     columns: list[Any] = [np.stack(part) for part in zip(*(step.sums for step in steps), strict=True)]
     sums = Sums(*columns)  # (step, ..., series)
     observed = np.stack([step.observed for step in steps])
@@ -484,9 +534,9 @@ def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
         sums.chance[:, 0],
         np.log(high / low) / 4,
     ]
-    mean_error, recent = np.log(mean_error + 0.05), np.log(recent + 0.05)
+    mean_error, recent = np.log(mean_error + LEAST_ERROR), np.log(recent + LEAST_ERROR)
     # mean errors are told as ratios to those of the last value, the first smoother
-    by_smoother = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1]]
+    by_smoother = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1], log_path_error(along, unit)]
     parts = [part.reshape(len(steps), -1, part.shape[-1]) for part in by_smoother]
     every = np.concatenate([*parts, np.stack(known, axis=1)], axis=1)  # (step, feature, series)
     bounded: Float32Array = np.clip(every, -8, 8).transpose(2, 0, 1).astype(np.float32)
@@ -508,12 +558,22 @@ def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatAr
     positive = at.sums.positive
     top = np.minimum(np.log(np.where(positive, at.sums.highest, 1.0)) + LOG_REACH, 709)
     logs = np.where(positive, np.exp(np.clip(both[:, :, 1], -700, top)), both[:, :, 0])
-    weight = 1 / (at.recent_error[:-1] + 0.05) ** 2
+    weight = 1 / (at.recent_error[:-1] + LEAST_ERROR) ** 2
     weight[:, 1] *= positive
     smooth = len(SMOOTHERS)
     pooled = (weight[:, 0] * both[:, :smooth, 0] + weight[:, 1] * logs[:, :smooth]).sum(axis=1)
     pooled /= weight.sum(axis=(0, 1))
-    return np.concatenate([both[:, :, 0], logs, on_values, pooled[:, None]], axis=1).transpose(2, 0, 1)
+    every = np.concatenate([both[:, :, 0], logs, on_values, pooled[:, None]], axis=1)  # (horizon, candidate, origin)
+    error = at.path_error[0, :-1]
+    weight = 1 / (error / at.sums.unit + LEAST_ERROR) ** 4
+    by_path = (weight * every).sum(axis=1) / weight.sum(axis=0)
+    by_path = np.where(at.path_steps > 0, by_path, pooled)
+    return np.concatenate([every, by_path[:, None]], axis=1).transpose(2, 0, 1)
+
+
+def log_path_error(error: FloatArray, unit: FloatArray) -> FloatArray:
+    """Return logarithms of errors along paths, (..., mean or recent mean, candidate, series), without unit."""
+    return np.log(error / unit[..., None, None, :] + LEAST_ERROR)
 
 
 def _rules(at: Snapshot, smoothed: FloatArray, h: IntArray, season: int, season2: int) -> tuple[FloatArray, FloatArray]:
@@ -560,14 +620,13 @@ def lags_of(season: int, season2: int) -> IntArray:
     return np.array([2, 3, 4, *seasons, *((season2, season2 + 1) if season2 > 1 else (1, 1))])
 
 
-def _regressors(path: FloatArray, now: int, means: FloatArray, lags: IntArray, steps: IntArray | int) -> FloatArray:
-    """Return differences to the value at `now`, (regressor, value or logarithm, series): lags, then two means.
+def _regressors(lagged: FloatArray, now: FloatArray, means: FloatArray, lags: IntArray, steps: int) -> FloatArray:
+    """Return differences to the last value, (regressor, value or logarithm, series): at lags, then of two means.
 
-    `path` is (step, value or logarithm, series), `steps` are those of each series up to `now`.
+    `lagged` is (lag, value or logarithm, series), `steps` are those up to `now`.
     """
-    known = lags[:, None] <= steps  # (regressor, series or 1)
-    lagged = np.where(known[:, None], path[now + 1 - lags] - path[now], 0.0)
-    return np.concatenate([lagged, means - path[now]])
+    known = lags <= steps
+    return np.concatenate([(lagged - now) * known[:, None, None], means - now])
 
 
 def _bounds(sums: Sums) -> tuple[FloatArray, FloatArray]:
@@ -582,13 +641,20 @@ def _bounds(sums: Sums) -> tuple[FloatArray, FloatArray]:
 
 def _autoregression(at: Snapshot, horizon: int, lags: IntArray) -> FloatArray:
     """Feed forecasts of the next step back, (horizon, value or logarithm, origin)."""
-    now = len(at.window) - 1
     path = np.concatenate([at.window, np.empty((horizon, *at.window.shape[1:]))])
-    means = at.level[MEANS]
-    low, high = _bounds(at.sums)
+    means, (low, high) = at.level[MEANS], _bounds(at.sums)
+    weights, of_means = at.weights[: len(lags)], at.weights[len(lags) :]
+    rest = 1 - of_means.sum(axis=0)  # what is left for the last value: all regressors are differences to it
+    gain = 1 / (at.sums.seen + np.arange(1, horizon + 1)[:, None])
+    gains = np.stack([np.full_like(gain, _ALPHA[MEANS[0], 0, 0]), gain], axis=1)[:, :, None]
+    aged = lags.max() <= at.steps.min()
+    of_last = rest - weights.sum(axis=0)
     for h in range(horizon):
-        x = _regressors(path, now + h, means, lags, at.steps + h)
-        path[now + h + 1] = np.clip(path[now + h] + (x * at.weights).sum(axis=0), low, high)
-        gain = np.stack([np.full_like(at.sums.seen, _ALPHA[MEANS[0], 0, 0]), 1 / (at.sums.seen + h + 1)])
-        means = means + gain[:, None] * (path[now + h + 1] - means)
-    return path[now + 1 :]
+        now = h + len(at.window) - 1
+        if not aged:
+            weights = at.weights[: len(lags)] * (lags[:, None] <= at.steps + h)[:, None]
+            of_last = rest - weights.sum(axis=0)
+        step = of_last * path[now] + (weights * path[now + 1 - lags]).sum(axis=0) + (of_means * means).sum(axis=0)
+        path[now + 1] = np.minimum(np.maximum(step, low), high)
+        means = means + gains[h] * (path[now + 1] - means)
+    return path[len(at.window) :]

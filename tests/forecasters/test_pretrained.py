@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
@@ -40,15 +41,34 @@ def monthly(n=60, seed=0):
     return (100 + 2 * t) * (1 + 0.2 * np.sin(2 * np.pi * t / 12)) + rng.normal(0, 4, n)
 
 
-def test_untrained_it_is_the_mean_of_its_candidates():
+def test_untrained_it_is_the_mean_of_its_candidates_and_plain_weighing():
     y = monthly()
     torch.manual_seed(0)
     bank = Bank(1, 12)
     for value in y:
         bank.update(np.array([value]), np.array([True]))
-    mean = candidates(bank.snapshot(6), 6, 12, 1)[0].mean(axis=-1)
+    every = candidates(bank.snapshot(6), 6, 12, 1)[0]
     quantiles = forecast(y, 6, 12, PretrainedNetwork())
-    np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], mean, rtol=1e-5)
+    expected = 0.6 * every.mean(axis=-1) + 0.4 * every[:, -1]
+    np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], expected, rtol=1e-5)
+    # untrained, widths of both are those of a normal distribution as wide as errors were
+    ratio = (quantiles[:, 8] - quantiles[:, 0]) / (quantiles[:, 5] - quantiles[:, 3])
+    np.testing.assert_allclose(ratio, norm.ppf(0.975) / norm.ppf(0.75), rtol=1e-3)
+
+
+def test_trusting_errors_so_far_it_weighs_candidates_by_powers_of_them():
+    y, network = monthly(), PretrainedNetwork()
+    torch.nn.init.constant_(network.trust.bias, 0.5)
+    bank = Bank(1, 12)
+    for value in y:
+        bank.update(np.array([value]), np.array([True]))
+    at = bank.snapshot(6)
+    mean, recent = at.path_error[:, :, 0] / at.sums.unit + 0.05
+    weights = mean**-2.0 * recent**-2.0
+    every = candidates(at, 6, 12, 1)[0]
+    expected = 0.6 * every @ weights / weights.sum() + 0.4 * every[:, -1]
+    quantiles = forecast(y, 6, 12, network)
+    np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], expected, rtol=1e-4)
 
 
 def test_a_later_call_goes_on_from_where_the_last_one_ended(monkeypatch):
@@ -114,12 +134,12 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
     "monthly": (
         monthly(),
         12,
-        [[190.35189, 207.70327, 227.79632], [190.84431, 228.97052, 268.19875]],
+        [[175.86844, 210.04476, 242.66363], [190.25092, 240.53674, 291.23562]],
     ),
     "walk": (
         np.random.default_rng(1).normal(size=40).cumsum(),
         1,
-        [[-1.79073, 0.01561, 2.00597], [-3.62542, 0.32278, 4.98032]],
+        [[-2.41888, 0.21103, 2.96861], [-3.20146, 0.35416, 4.98942]],
     ),
     "hourly, with a week": (
         50
@@ -127,7 +147,7 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
         + 5 * (HOURS // 24 % 7 >= 5)
         + np.random.default_rng(2).normal(0, 1, len(HOURS)),
         24,
-        [[51.33729, 53.23603, 55.64819], [56.56257, 62.26621, 67.42756]],
+        [[46.95839, 52.24357, 57.69782], [53.95023, 60.66477, 67.95129]],
     ),
 }
 

@@ -107,3 +107,13 @@ def test_the_unit_spans_magnitudes_and_holes_are_few():
     holes = (~batch.observed).any(axis=1).mean()
     assert 0.05 < holes < 0.15
     assert batch.observed[:, 0].all()
+
+
+def test_of_two_seasons_some_have_days_of_another_shape_that_return_with_the_week():
+    values = generator._seasons(random(), 1000, 336, 24, 168).reshape(1000, 14, 24)
+    days = values - values.mean(axis=2, keepdims=True)
+    days /= np.sqrt((days**2).sum(axis=2, keepdims=True)) + 1e-12
+    among = np.einsum("nih,njh->nij", days[:, :7], days[:, :7]).min(axis=(1, 2))
+    returns = np.einsum("nih,nih->ni", days[:, :7], days[:, 7:]).min(axis=1)
+    share = ((among < 0.5) & (returns > 0.8)).mean()
+    assert 0.31 < share < 0.42  # 0.27 without them: shapes drift, too

@@ -60,11 +60,12 @@ def test_the_loss_is_that_of_pinballs_in_units_known_at_the_origin():
         n = len(batch.features)
         for row in range(len(batch.targets)):
             origin, i = divmod(row, n)
-            at = recipe.Scaled(batch.at.differences[row : row + 1], batch.at.place)
+            at = recipe.Scaled(batch.at.differences[row : row + 1], batch.at.errors[row : row + 1], batch.at.place)
             quantiles = network.decode(encoded[i : i + 1, batch.origins[origin]], at)[0].numpy()
             candidates = batch.at.differences[row].numpy()
-            pooled = candidates[:, -1]
-            scale = 0.5 + np.mean(np.abs(candidates - pooled[:, None]).mean(axis=1) + 0.5 * np.abs(pooled))
+            so_far = np.exp(batch.at.errors[row, 0].numpy())
+            apart = np.abs(candidates - candidates[:, -1:]) @ so_far**-2 / (so_far**-2).sum()
+            scale = 0.3 + so_far[-1] + apart.mean()
             for h in range(batch.targets.shape[1]):
                 if not batch.known[row, h]:
                     continue

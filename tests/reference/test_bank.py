@@ -18,6 +18,7 @@ from forecast.reference.bank import (
     candidates,
     features,
     joined,
+    path_of,
     second_season,
 )
 
@@ -154,6 +155,33 @@ def test_the_autoregression_is_a_ridge_regression_on_all_rows():
         level = slow + max(0.1, 1 / n) * (value - slow)
     now = np.array([y[-2] - y[-1], y[-3] - y[-1], y[-4] - y[-1], level - y[-1], y.mean() - y[-1]])
     assert forecasts(y, 1)[0, LOGS - 1] == pytest.approx(y[-1] + now @ weights, rel=1e-9)
+
+
+@pytest.mark.parametrize("season", [1, 7])
+def test_errors_along_paths_are_those_of_forecasts_that_were_made_where_each_path_began(season):
+    length, y = path_of(season), 20 + np.random.default_rng(5).normal(size=47).cumsum()
+    observed = np.ones(47, dtype=bool)
+    observed[[15, 30]] = False
+    _, steps = run(y, season, 1, observed)
+    mean, recent, count = np.zeros(CANDIDATES), np.zeros(CANDIDATES), 0
+    for t in range(length, 47):
+        if observed[t]:
+            begun = t // length * length
+            error = np.abs(forecasts(y[:begun], length, season, 1, observed[:begun])[t - begun] - y[t])
+            count += 1
+            mean += (error - mean) / count
+            recent += max(1 / count, 1 / (4 * length)) * (error - recent)
+    np.testing.assert_allclose(steps[-1].path_error[:, :, 0], [mean, recent], rtol=1e-9)
+    every = forecasts(y, 3, season, 1, observed)
+    weights = (mean[:-1] / steps[-1].sums.unit + 0.05) ** -4.0
+    np.testing.assert_allclose(every[:, -1], every[:, :-1] @ weights / weights.sum(), rtol=1e-9)
+
+
+def test_a_slow_season_does_not_learn_what_the_fast_one_has():
+    """In the first cycles all of the day would go into the week, and be forecast for its first days alone."""
+    y = np.tile(10 * np.sin(2 * np.pi * np.arange(24) / 24), 16)
+    bank, _ = run(100 + y, 24, 168)
+    assert np.abs(bank.snapshot(168).seasonal2).max() < 1e-9
 
 
 def test_intermittent_demand_is_chance_times_size():

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import torch
 
 from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.exporting import files
+from forecast.exporting.bank import BankGraph
 from forecast.exporting.files import CONTEXT, NAMES, STEP, write_graphs
 from forecast.forecasters.ensemble import ensemble
 from forecast.forecasters.pretrained import Pretrained
@@ -21,6 +25,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.questions.kinds import Problem
+from forecast.reference.bank import Bank, candidates, features, second_season
 from forecast.reference.references import Reference
 from forecast.runs.files import FORECASTS
 from forecast.runs.run import open_run
@@ -118,6 +123,23 @@ def test_the_pretrained_network_with_its_bank_step_by_step(season, series, train
     description = write_graphs(run, tmp_path)
     assert list(description["graphs"]) == [STEP]
     assert 1e-12 < description["checked"]["largest_difference"] < 1e-5
+
+
+def test_the_graph_of_the_bank_of_a_season_that_repeats():
+    """Changes from season to season are no unit there, and errors along paths are next to none."""
+    panel_of_one, season = panel(), 7
+    fitted = Pretrained().fit(panel_of_one, panel_of_one.lengths, replace(PROBLEM, season_steps=season))
+    answer: Any = SimpleNamespace(log=False, offsets=None, scale=torch.ones(1))
+    graph, bank = BankGraph(fitted, answer), Bank(1, season, second_season(season))
+    state = graph.begin(1)
+    for t in range(40):
+        y, observed = np.array([[50 + 10 * np.sin(2 * np.pi * t / season)]]), np.array([[t != 17]])
+        expected = features([bank.update(y[0], observed[0])], season, second_season(season))
+        after, found, ahead = graph._update(torch.from_numpy(y * observed), torch.from_numpy(observed), state)
+        state |= after
+        np.testing.assert_allclose(found.numpy(), expected[:, 0], atol=1e-5)
+    every = candidates(bank.snapshot(4), 4, season, second_season(season))
+    np.testing.assert_allclose(ahead.numpy()[:, :4], every, rtol=1e-9)
 
 
 def test_a_network_that_reads_windows_has_no_step(trained, tmp_path):
