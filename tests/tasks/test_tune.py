@@ -101,7 +101,7 @@ def test_settings_as_overrides():
         ({"tune": {"space": {"horizon": [4, 8]}}}, r"`tune\.space\.horizon` is no setting"),
         ({"tune": {"space": {}}}, "holds no setting that may differ"),
         ({"tune": {"space": {"model": {"name": ["lstm", "pretrained"]}}}}, "found `model=pretrained`"),
-        ({"model": {"name": "pretrained"}}, "nothing is to be tuned"),
+        ({"model": {"name": "pretrained"}}, "nothing can be tuned"),
         ({"tune": {"space": SPACE, "storage": "postgresql://a:secret@localhost:1/x"}}, r"the database localhost:1/x"),
         ({"tune": {"space": SPACE, "storage": "nonsense"}}, r"`tune\.storage`: the database"),
         ({"horizon": 4000}, "horizon"),
