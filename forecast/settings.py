@@ -49,7 +49,7 @@ class OneOf:
         """Validate plain values by the class that the key names; what is validated already stays as it is."""
         if not isinstance(values, dict):
             return values
-        if values.get(self.key) not in self.kinds:
+        if not isinstance(name := values.get(self.key), str) or name not in self.kinds:
             known = {"key": self.key, "known": ", ".join(self.kinds), "value": values.get(self.key)}
             raise PydanticCustomError(_ONE_OF, "{key} should be one of {known}", known)
         return self.kinds[values[self.key]].model_validate(values)

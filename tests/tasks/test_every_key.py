@@ -18,6 +18,8 @@ from small_jobs import small_job, small_values
 
 from forecast.errors import ForecastError
 from forecast.reading.sources import load_source
+from forecast.runs.run import _UsedSettings
+from forecast.settings import check_settings
 from forecast.tasks.settings import JobSettings, check_job, section_kinds
 
 
@@ -143,3 +145,6 @@ def test_the_names_choose():
 def test_a_name_that_is_no_text_is_refused_in_a_line(name):
     with pytest.raises(ForecastError, match=r"`model.name` should be one of rnn, lstm, .*, found"):
         small_job(model__name=name)
+    stored = {**small_job().model_dump(mode="json"), "model": {"name": name}}
+    with pytest.raises(ForecastError, match=r"`settings.model.name` should be one of rnn, lstm, .*, found"):
+        check_settings(_UsedSettings, stored, "settings.")
