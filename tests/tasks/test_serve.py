@@ -155,7 +155,8 @@ def test_a_job_of_the_page_is_run_whatever_an_earlier_process_left(tmp_path, cap
     assert open_forecast(tmp_path / "run")[0].ds == "01.03.2024"
     assert not (tmp_path / ".run.unfinished").exists()
     assert json.loads((tmp_path / "progress.json").read_text())["said"] == "writing the report"
-    (tmp_path / "job.json").write_text(json.dumps(values | {"horizon": 5000}))
+    missing = {"data": {"name": "csv", "path": str(tmp_path / "none.csv")}}
+    (tmp_path / "job.json").write_text(json.dumps(values | {"baseline": {}} | missing))
     assert page_job.run(tmp_path) == 2
     said = capsys.readouterr().err
     assert said.startswith("forecast: ")
