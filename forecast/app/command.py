@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -163,13 +164,19 @@ def _claim(line: CommandLine, key: str, folder: str) -> Claim:
 def _call_hydra(line: CommandLine) -> None:
     """Call Hydra as if the line had been typed the way that it wants it."""
     decorate = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-    typed = sys.argv
+    typed, check_help = sys.argv, getattr(argparse.ArgumentParser, "_check_help", None)
     sys.argv = [typed[0], *line.flags, *line.overrides]
+    if (
+        check_help is not None
+    ):  # since Python 3.14: a help of Hydra 1.3 is an object that becomes a text when it is shown
+        argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
     try:
         with full_errors():
             decorate(run_job)()
     finally:
         sys.argv = typed
+        if check_help is not None:
+            argparse.ArgumentParser._check_help = check_help  # type: ignore[attr-defined]
 
 
 def _help_text(line: CommandLine) -> str:
