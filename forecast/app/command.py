@@ -166,9 +166,8 @@ def _call_hydra(line: CommandLine) -> None:
     decorate = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     typed, check_help = sys.argv, getattr(argparse.ArgumentParser, "_check_help", None)
     sys.argv = [typed[0], *line.flags, *line.overrides]
-    if (
-        check_help is not None
-    ):  # since Python 3.14: a help of Hydra 1.3 is an object that becomes a text when it is shown
+    # Since Python 3.14 argparse reads each help at once, and one of Hydra 1.3 is an object that is no text until shown.
+    if check_help is not None:
         argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
     try:
         with full_errors():
