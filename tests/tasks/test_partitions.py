@@ -160,7 +160,6 @@ def test_workers_without_files_and_without_their_package_are_refused(run, newer,
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(run, newer, tmp_path):
-    pytest.importorskip("distributed")
     killed = []
 
     def kill_one(line):

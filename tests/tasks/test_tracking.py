@@ -145,7 +145,6 @@ def test_a_tracker_that_fails_is_told_no_more_and_costs_a_note():
 
 
 def test_tensorboard_is_told_the_same(tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = train(small_job(logger__name="tensorboard"), tmp_path / "run", silent())
@@ -162,9 +161,6 @@ def test_tensorboard_is_told_the_same(tmp_path):
 @pytest.fixture(name="server")
 def mlflow_server(tmp_path, monkeypatch):
     """A real MLflow server on a free port of this machine."""
-    pytest.importorskip("mlflow")
-    pytest.importorskip("flask", reason="a server needs it")
-    pytest.importorskip("flask_cors", reason="a server needs it")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -216,7 +212,6 @@ def test_a_real_mlflow_server_is_told_settings_epochs_scores_and_the_report(serv
 
 
 def test_a_server_that_is_not_there_is_said_in_one_line_and_nothing_is_left(monkeypatch, tmp_path):
-    pytest.importorskip("mlflow")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
