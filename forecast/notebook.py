@@ -207,7 +207,8 @@ class Run:
         """
         rows = open_forecast(self.folder)
         table = pd.DataFrame(
-            {"unique_id": row.unique_id, "ds": row.ds, "model": row.model, "y_hat": row.y_hat} for row in rows
+            [(row.unique_id, row.ds, row.model, row.y_hat) for row in rows],
+            columns=["unique_id", "ds", "model", "y_hat"],
         )
         quantiles = (
             pd.DataFrame([row.quantiles for row in rows], columns=[f"q{q:g}" for q in QUANTILES])

@@ -231,7 +231,10 @@ def _array(key: str, entry: dict[str, Any], name: str) -> np.ndarray[Any, np.dty
         raise _broken(name, f"{shown!r} has {len(entry['shape'])} dimensions")
     if math.prod(entry["shape"]) * np.dtype(dtype).itemsize != len(entry["data"]):
         raise _broken(name, f"{shown!r} has another size than its shape says")
-    array = np.frombuffer(entry["data"], dtype=dtype).reshape(entry["shape"]).copy()
+    try:
+        array = np.frombuffer(entry["data"], dtype=dtype).reshape(entry["shape"]).copy()
+    except ValueError:  # nothing, in a shape of exabytes
+        raise _broken(name, f"{shown!r} has a shape that no array has") from None
     if not np.isfinite(array).all():
         raise _broken(name, f"{shown!r} holds values that are not finite")
     return array

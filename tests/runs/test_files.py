@@ -151,6 +151,7 @@ BROKEN = {
     "a shape larger than its data": file_of({"a": entry(shape=(3,))}, bytes(8)),
     "a shape that overflows": file_of({"a": entry(shape=(2**62, 8), offsets=(0, 0))}),
     "more dimensions than arrays have": file_of({"a": entry(shape=(1,) * 999 + (2,))}, bytes(8)),
+    "nothing in a shape of exabytes": file_of({"a": entry(shape=(0, 2**62, 8), offsets=(0, 0))}),
     "a negative shape": file_of({"a": entry(shape=(-2,))}, bytes(8)),
     "offsets beyond the file": file_of({"a": entry(offsets=(0, 1 << 40))}, bytes(8)),
     "offsets backwards": file_of({"a": entry(offsets=(8, 0))}, bytes(8)),
