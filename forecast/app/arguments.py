@@ -35,6 +35,7 @@ _CHOICES = {
     **dict.fromkeys(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
 }
 _NO_BASELINE = "baseline=[]"
+_NO_COLLECTION = "pretrain.data=null"
 """What Hydra understands of a group of which several may be chosen; of `null` it makes a traceback."""
 
 _FILE_NAMES = ("csv", "data", "file", "filename", "input", "path")
@@ -139,6 +140,9 @@ def _with_paths(overrides: Sequence[str]) -> list[str]:
             paths.append(override)
         else:
             others.append(override)
+    if not paths and not any(override.startswith("data.path=") for override in others):
+        # A collection to pretrain on is read as any file is: `data.*` say how.
+        paths = [one.partition("=")[2] for one in others if one.startswith("pretrain.data=") and one != _NO_COLLECTION]
     if len(paths) < 2:
         return [*others, *(f"data.path={path}" for path in paths)]
     return [*others, f"data.path=[{','.join(paths)}]"]

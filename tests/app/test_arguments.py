@@ -130,6 +130,17 @@ def test_a_file_alone_says_csv():
     assert read_command_line(["experiment=family", "data.path=x.csv"]).overrides[0] == "data=csv"
 
 
+def test_a_collection_to_pretrain_on_is_read_as_a_file_is():
+    typed = ["task=pretrain", "pretrain.data=x.csv", "data.id=shop"]
+    assert {"data=csv", "data.path='x.csv'"} <= set(read_command_line(typed).overrides)
+    said = [*typed, "data.path=y.csv"]
+    assert [one for one in read_command_line(said).overrides if one.startswith("data.path")] == ["data.path='y.csv'"]
+    assert read_command_line(["task=pretrain", "pretrain.data=null"]).overrides == (
+        "task=pretrain",
+        "pretrain.data=null",
+    )
+
+
 def test_training_said_as_a_task_is_the_same_as_not_saying_it():
     assert "model=auto" in read_command_line(["data.path=x.csv", "task=train"]).overrides
 

@@ -26,9 +26,9 @@ def job(data, head="categorical", **changes):
 def run_of(trained, symbols):
     channel = ChannelRecord(name="y", role="target", categories=symbols)
     settings = json.loads(json.dumps(trained.model_dump(mode="json")))
-    record = SimpleNamespace(settings=settings, data=SimpleNamespace(channels=(channel,)))
+    record = SimpleNamespace(settings=settings, mark="", data=SimpleNamespace(channels=(channel,)))
     problem = SimpleNamespace(season_steps=1, context_steps=5)
-    return SimpleNamespace(record=record, problem=problem)
+    return SimpleNamespace(record=record, problem=problem, folder="run")
 
 
 def test_the_head_decides_where_nothing_is_said_and_the_run_keeps_it():
@@ -84,13 +84,18 @@ def test_a_run_is_asked_with_its_own_head(task):
     assert check_job({**small_values(data={**CSV, "symbols": True}), "task": task}).data.symbols is True
 
 
+def read_newer(run, path, **data):
+    said = {"path": str(path), **data}
+    return newer_source(run, newer_job(run, said), said)
+
+
 def test_newer_symbols_are_read_in_the_alphabet_of_the_run(tmp_path):
     path = tmp_path / "newer.csv"
     path.write_text("state\n" + "\n".join("cbcbcbbc") + "\n")
     run = run_of(job(CSV), ("a", "b", "c"))
     asked = newer_job(run, {"path": str(path)})
     assert asked.data.symbols is True
-    panel = newer_source(run, asked).panel
+    panel = read_newer(run, path).panel
     assert panel.channels[0].categories == ("a", "b", "c")
     assert panel.target.tolist() == [2, 1, 2, 1, 2, 1, 1, 2]
     with pytest.raises(ForecastError, match=r"`data.symbols=false` reads numbers"):
@@ -102,8 +107,8 @@ def test_newer_symbols_that_the_run_does_not_know(tmp_path):
     path.write_text("state\n" + "\n".join("cbxbcbbc") + "\n")
     run = run_of(job(CSV), ("a", "b", "c"))
     with pytest.raises(ForecastError, match=r"1 symbol 'x' \(line 4\), which training did not know: set `data.on_gaps"):
-        newer_source(run, newer_job(run, {"path": str(path)}))
-    panel = newer_source(run, newer_job(run, {"path": str(path), "on_gaps": "mask"})).panel
+        read_newer(run, path)
+    panel = read_newer(run, path, on_gaps="mask").panel
     assert np.flatnonzero(panel.masked[:, 0]).tolist() == [2]
     assert panel.channels[0].categories == ("a", "b", "c")
 
@@ -111,7 +116,7 @@ def test_newer_symbols_that_the_run_does_not_know(tmp_path):
 def test_another_text_for_a_run_on_a_text(tmp_path):
     (tmp_path / "b.txt").write_text("bab")
     run = run_of(job(TEXT), ("a", "b", "c"))
-    source = newer_source(run, newer_job(run, {"path": str(tmp_path / "b.txt")}))
+    source = read_newer(run, tmp_path / "b.txt")
     assert source.panel.target.tolist() == [1, 0, 1]
     assert source.panel.ids == ("text",)
 
