@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_FROZEN_AT_START = 1_000
+"""Objects that Python 3.12 has frozen before a program begins, at most; whoever freezes a program has far more."""
+
+
 @contextmanager
 def importing() -> Iterator[None]:
     """Collect no garbage meanwhile; leave alone a collector that somebody has switched off or has frozen objects of.
@@ -24,7 +28,7 @@ def importing() -> Iterator[None]:
     >>> with importing():
     ...     import json
     """
-    if not gc.isenabled() or gc.get_freeze_count():
+    if not gc.isenabled() or gc.get_freeze_count() > _FROZEN_AT_START:
         with _signals_later():
             yield
         return

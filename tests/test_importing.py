@@ -61,6 +61,13 @@ def test_a_collector_that_is_off_stays_off():
         gc.enable()
 
 
+def test_the_few_objects_that_python_3_12_freezes_itself_change_nothing(monkeypatch):
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 375)
+    with importing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
 def test_what_somebody_has_frozen_stays_frozen():
     gc.freeze()
     try:
