@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from forecast.network.pretrained import Scaled, place_in_horizon
+from forecast.network.pretrained import ALWAYS_THE_SAME, Scaled, place_in_horizon
 from forecast.reference import bank
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class BankGraph(nn.Module):
         differences = ((candidates[:, : self.horizon] - last) / unit).clamp(-_FARTHEST, _FARTHEST)
         errors = self._log_path_error(after).clamp(-8, 8)
         at = Scaled(differences.float(), errors.float(), self.place)
-        quantiles = last + unit * self.network.forecast(context[:, 0], at).double()
+        same = (after["changes"] == 0) & (after["seen"] >= ALWAYS_THE_SAME)
+        spread = torch.where(same[..., None], torch.zeros_like(unit), unit)
+        quantiles = last + spread * self.network.forecast(context[:, 0], at).double()
         outputs = self.answer(quantiles[..., quantiles.shape[-1] // 2], quantiles, series)
         whole: State = outputs | {f"{name}_after": after[name] for name in state}
         return whole

@@ -37,6 +37,9 @@ _GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
 """Between the quantiles of a normal distribution, from outside to the median."""
 _FARTHEST = 200.0
 """Candidates farther from the last value than so many units are read as if they were so far."""
+ALWAYS_THE_SAME = 10
+"""Values after which a series that never changed is taken to stay as it is: by the rule of succession the next one
+differs with a probability of 1 / (n + 2), half of it on either side, which leaves 90 % intervals without a width."""
 _PLACE = 5
 _PLAIN = 0.4
 """Share of plain weighing, which learnt nothing, in a forecast: series that people have are other than made-up ones.
@@ -186,8 +189,9 @@ class PretrainedNetwork(nn.Module):
     @torch.no_grad()
     def quantiles(self, context: Tensor, at: Snapshot, horizon: int, seasons: tuple[int, int]) -> FloatArray:
         """Return quantiles (origin, horizon, level) in the target's unit, at `LEVELS`; `context` is (origin, width)."""
-        last, unit = at.sums.last[0], at.sums.unit
+        last = at.sums.last[0]
+        spread = np.where((at.sums.changes == 0) & (at.sums.seen >= ALWAYS_THE_SAME), 0.0, at.sums.unit)
         read = scaled(candidates(at, horizon, *seasons), at, seasons[0])
         quantiles = self.forecast(context, read).double().numpy()
-        values: FloatArray = last[:, None, None] + unit[:, None, None] * quantiles
+        values: FloatArray = last[:, None, None] + spread[:, None, None] * quantiles
         return values

@@ -203,6 +203,17 @@ def test_a_season_that_repeats_exactly_is_repeated(noise):
     assert np.abs(forecasts.y_hat[0] - y[60:]).max() < 0.05  # of a wave of height 1
 
 
+@pytest.mark.parametrize("value", [0.0, 5.0, -3e6])
+def test_what_never_changed_is_taken_to_stay_as_it_is(value):
+    past = series(np.full(24, value))
+    forecasts = Pretrained().fit(past, past.lengths, Problem(8, 4, 4)).forecast(past, last_origins(past))
+    assert (forecasts.y_hat == value).all()
+    assert (forecasts.quantiles == value).all()
+    once = series(np.append(np.full(23, value), value + 1))
+    changed = Pretrained().fit(once, once.lengths, Problem(8, 4, 4)).forecast(once, last_origins(once))
+    assert (np.diff(changed.quantiles[0], axis=-1) > 0).all()
+
+
 def logistic_maps(count=4, steps=420, seed=0):
     """Series that no smoother foresees and a network can: x' = 3.8 x (1 - x)."""
     x = np.random.default_rng(seed).uniform(0.2, 0.8, count)

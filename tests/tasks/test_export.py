@@ -142,6 +142,22 @@ def test_the_graph_of_the_bank_of_a_season_that_repeats():
     np.testing.assert_allclose(ahead.numpy()[:, :4], every, rtol=1e-9)
 
 
+def test_the_graph_of_a_series_that_never_changed():
+    panel_of_one = panel()
+    fitted = Pretrained().fit(panel_of_one, panel_of_one.lengths, PROBLEM)
+
+    def answer(y_hat, quantiles, series):
+        return {"y_hat": y_hat, "quantiles": quantiles}
+
+    answer.log, answer.offsets, answer.scale = False, None, torch.ones(1)
+    graph = BankGraph(fitted, answer)
+    state = graph.begin(1)
+    for _ in range(12):
+        whole = graph.over_step({"values": torch.full((1, 1), 5.0, dtype=torch.float64)}, state)
+        state = {name: whole[f"{name}_after"] for name in state}
+    assert (whole["quantiles"] == 5.0).all()
+
+
 def test_a_network_that_reads_windows_has_no_step(trained, tmp_path):
     settings = GruSettings(hidden_size=5, bidirectional=True, reference="last")
     run = run_of(trained, Recurrent(settings, WINDOWS, learning_rates=(0.02,)), panel())
