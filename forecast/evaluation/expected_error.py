@@ -71,6 +71,9 @@ _ALIKE = 1e-6
 _DOUBT = 0.2
 """Share by which a model has to be expected to err less than the last value or season, were a walk certain."""
 
+_NEARLY_CERTAIN = 0.8
+"""A random walk as probable as that: the pretrained network, too, has to beat the plain rules beyond doubt."""
+
 _PRIORS: Mapping[Sort, tuple[tuple[int, float], ...]] = {
     "network": ((16, 0.62), (36, 0.5), (60, 0.2), (200, 0.05), (500, -0.03), (5_000, -0.08)),
     "scikit-learn": ((16, 0.3), (60, 0.22), (200, 0.12), (1_000, 0.0)),
@@ -207,14 +210,19 @@ def choose(expected: Mapping[str, float], kinds: Mapping[str, Sort]) -> str:
     return min(equals, key=lambda name: (PLAINEST_FIRST.index(kinds[name]), expected[name]))
 
 
-def plain_rule(expected: Mapping[str, float], kinds: Mapping[str, Sort], walk: float) -> str | None:
-    """Return the rule that repeats the last value or season where no model is expected to beat it beyond doubt.
+def cautious_choice(expected: Mapping[str, float], kinds: Mapping[str, Sort], walk: float) -> str | None:
+    """Return what to use where no other model is expected to beat it beyond doubt; None where one is.
 
-    The more probable a random walk is (`walk`), the more is asked for: what is best on one is best by luck.
+    The more probable a random walk is (`walk`), the more is asked for: what is best on one is best by luck. The rules
+    that repeat the last value or season are safe there. So is the pretrained network, unless a walk is nearly certain:
+    it chooses nothing, and errs hardly more than they do on walks and far less elsewhere.
     """
-    rules = [name for name in expected if kinds[name] == "repeating"]
-    rule = min(rules, key=lambda name: expected[name], default=None)
-    return rule if rule and expected[rule] <= min(expected.values()) + _DOUBT * walk else None
+    sorts = {"repeating"} if walk > _NEARLY_CERTAIN else {"repeating", "pretrained"}
+    safe = {name: value for name, value in expected.items() if kinds[name] in sorts}
+    if not safe:
+        return None
+    chosen = choose(safe, kinds)
+    return chosen if expected[chosen] <= min(expected.values()) + _DOUBT * walk else None
 
 
 def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model: str, other: str) -> float:

@@ -16,12 +16,12 @@ import numpy as np
 
 from forecast.evaluation.evidence import group_means, horizon_means, losses_of, series_of
 from forecast.evaluation.expected_error import (
+    cautious_choice,
     choose,
     evidence_before,
     expected_errors,
     kinds_of,
     odds_between,
-    plain_rule,
     walk_probability,
 )
 from forecast.evaluation.recommendation_words import second_sentence, sentence_of
@@ -127,14 +127,15 @@ def recommend(
         return None
     kinds = kinds_of(test)
     evidence = evidence_before(before, kinds)
-    best, rule = choose(expected, kinds), plain_rule(expected, kinds, walk_probability(evidence, kinds))
-    rule = None if rule == best else rule
-    model = asked if asked is not None and asked in expected else rule or best
+    best = choose(expected, kinds)
+    chosen = cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or best
+    rule = chosen if chosen != best and kinds[chosen] == "repeating" else None
+    model = asked if asked is not None and asked in expected else chosen
     others = [name for name in expected if name != model] if model != rule else []
     runner_up = min(others, key=lambda name: expected[name], default=None)
     rows, every = int(split.train.sum()), evidence_before(backtests, kinds)
     with_test = expected_errors(every, kinds, rows, expected.get(COMBINATION))
-    turned = plain_rule(with_test, kinds, walk_probability(every, kinds)) or choose(with_test, kinds)
+    turned = cautious_choice(with_test, kinds, walk_probability(every, kinds)) or choose(with_test, kinds)
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     scored = intervals is not None and model in intervals.scores.index
     advice = Recommendation(

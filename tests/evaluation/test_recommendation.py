@@ -13,11 +13,11 @@ from forecast.evaluation.backtest import forecast_calibration, forecast_validati
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
 from forecast.evaluation.expected_error import (
+    cautious_choice,
     choose,
     expected_errors,
     known_of,
     odds_between,
-    plain_rule,
     walk_probability,
 )
 from forecast.evaluation.fits import fit_all
@@ -111,10 +111,17 @@ def test_of_equals_the_plainest_is_recommended():
 
 def test_on_what_looks_like_a_random_walk_the_last_value_is_recommended():
     expected = {"naive": 0.0, "forest": 0.1, "pretrained": -0.05, "lstm": -0.1}
-    assert plain_rule(expected, KINDS, walk=0.6) == "naive"
-    assert plain_rule(expected, KINDS, walk=0.4) is None, "the lead of the network is larger than the doubt"
-    assert plain_rule(expected | {"lstm": -0.5}, KINDS, walk=1.0) is None
-    assert plain_rule({"pretrained": 0.0}, KINDS, walk=1.0) is None
+    assert cautious_choice(expected, KINDS, walk=0.9) == "naive"
+    assert cautious_choice(expected, KINDS, walk=0.2) is None, "the lead of the network is larger than the doubt"
+    assert cautious_choice(expected | {"lstm": -0.5}, KINDS, walk=1.0) is None
+    assert cautious_choice({"pretrained": 0.0}, KINDS, walk=1.0) is None
+
+
+def test_where_a_walk_is_not_certain_the_pretrained_network_is_as_safe_as_a_rule():
+    expected = {"naive": 0.0, "forest": 0.1, "pretrained": -0.05, "lstm": -0.1}
+    assert cautious_choice(expected, KINDS, walk=0.6) == "pretrained"
+    assert cautious_choice(expected | {"naive": -0.05}, KINDS, walk=0.6) == "naive", "of equals the plainer"
+    assert cautious_choice(expected | {"lstm": -0.5}, KINDS, walk=0.6) is None
 
 
 def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatter():
@@ -206,8 +213,8 @@ def test_a_split_without_validation_still_has_a_recommendation():
     split = Split(np.array([24]), np.array([0]))
     fits = fit_all([LastValue("pretrained", "pretrained", bias=0.1), LastValue()], panel, split, PROBLEM)
     use = evaluate(fits, panel, split, PROBLEM).recommendation
-    assert (use.model, use.why, use.horizons) == ("naive", "nothing beats it", 3.0)
-    assert use.sentence.endswith("nothing was shown to beat it on data like these")
+    assert (use.model, use.why, use.horizons) == ("pretrained", "measured", 3.0)
+    assert "3 to 2 that it beats naive" in use.sentence
 
 
 def test_where_no_row_is_left_to_choose_on_what_is_known_decides():
