@@ -269,6 +269,8 @@ def _not_as_asked(asked: str | None, recommended: str | None, test: Backtest) ->
     """Say why the model that was asked for is not recommended."""
     if asked is None or asked == recommended:
         return ()
+    if asked == COMBINATION:
+        return (f"`recommend={asked}` could not be followed: no mean of models is expected to be better than the best",)
     reason = test.failures.get(asked, "it is missing")
     return (f"`recommend={asked}` could not be followed, since {asked} failed ({reason})",)
 

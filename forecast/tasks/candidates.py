@@ -11,6 +11,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.evaluation.fits import OK
 from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
+from forecast.forecasters.combination import COMBINATION
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
 from forecast.forecasters.pretrained import NAME, Pretrained, Tuning
@@ -82,7 +83,7 @@ def _repeated(job: JobSettings, task: ForecastTask) -> list[str]:
 
 def check_recommended(job: JobSettings) -> None:
     """Refuse a model to be recommended that the job does not have."""
-    names = [job.model.name, reference(job).name, *(settings.name for settings in chosen_baselines(job))]
+    names = [job.model.name, reference(job).name, *(settings.name for settings in chosen_baselines(job)), COMBINATION]
     if job.recommend in (None, *names):
         return
     near = difflib.get_close_matches(str(job.recommend), names, n=1)

@@ -189,6 +189,12 @@ def test_one_that_was_asked_for_and_fails_is_not_recommended_and_a_note_says_why
     assert recommended([broken]).recommendation is None
 
 
+def test_a_combination_that_is_asked_for_and_that_no_member_earned_is_not_made_up():
+    found = recommended([LastValue("lstm", "network", bias=30.0), LastValue()], asked="combination")
+    assert found.recommendation.model == "naive"
+    assert any("no mean of models is expected to be better than the best" in note for note in found.notes)
+
+
 def test_the_test_may_change_its_mind_and_never_the_choice():
     """Right before the test and wrong on it, by a step of the level that one of the two knows."""
     panel = a_panel(lengths=(600,))
