@@ -17,10 +17,12 @@ import platform
 import statistics
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -288,11 +290,17 @@ def main() -> int:
     parser.add_argument(
         "--only", choices=("streamed", "forecasts"), help="the streamed LSTM alone, or what it forecasts"
     )
+    parser.add_argument(
+        "--torch-layers",
+        action="store_true",
+        help="train with the bare loop's layers, so that only what Lightning and the loaders cost makes a difference",
+    )
     parser.add_argument("--growth", action="store_true", help="up to series of 1e7 steps: two minutes each time")
     options = parser.parse_args()
     torch.set_num_threads(1)
     panel, libraries = hourly_series(), installed()
-    streamed_row, streamed = training_row(panel, "lstm", "stream", options.repeats)
+    with patch("forecast.training.fit.compile_lstms") if options.torch_layers else nullcontext():
+        streamed_row, streamed = training_row(panel, "lstm", "stream", options.repeats)
     rows = [streamed_row]
     if options.only is None:
         rows += [training_row(panel, cell, "stream", options.repeats)[0] for cell in ("gru", "rnn")]
