@@ -1,7 +1,7 @@
 """Which forecast to use: the model with the least expected error, how far off it is, and how sure that is.
 
 Errors are expected from rolling origins before the test and from what is known of models of a kind (`expected_error`).
-Of equals the plainest model is recommended, and a plain rule itself where no model is expected to beat it beyond doubt;
+Of equals the plainest model is recommended, and a safe one itself where no other is expected to beat it beyond doubt;
 without any evidence what is known decides alone, so that there always is an answer. The test split scores the
 recommendation and never makes it.
 """
@@ -60,7 +60,7 @@ class Recommendation:
     ----------
     model : its name on the leaderboard
     why : "asked for" where the user said `recommend=...`; "known of its kind" where there was no origin to choose on;
-        "nothing beats it" of a rule that no model was shown to beat
+        "nothing beats it" of a safe choice that no model was shown to beat
     horizons : whole horizons before the test that it was chosen on
     expected : by model, the logarithm of its expected error over the pretrained network's; the least is the best
     runner_up : the next best; None where there is no other
@@ -129,9 +129,9 @@ def recommend(
     evidence = evidence_before(before, kinds)
     best = choose(expected, kinds)
     chosen = cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or best
-    rule = chosen if chosen != best and kinds[chosen] == "repeating" else None
+    safe = chosen if chosen != best else None
     model = asked if asked is not None and asked in expected else chosen
-    others = [name for name in expected if name != model] if model != rule else []
+    others = [name for name in expected if name != model] if model != safe else []
     runner_up = min(others, key=lambda name: expected[name], default=None)
     rows, every = int(split.train.sum()), evidence_before(backtests, kinds)
     with_test = expected_errors(every, kinds, rows, expected.get(COMBINATION))
@@ -140,7 +140,7 @@ def recommend(
     scored = intervals is not None and model in intervals.scores.index
     advice = Recommendation(
         model=model,
-        why="asked for" if model == asked else _why(evidence, plain=model == rule),
+        why="asked for" if model == asked else _why(evidence, safe=model == safe),
         horizons=evidence.horizons if evidence else 0.0,
         expected=dict(expected),
         runner_up=runner_up,
@@ -159,8 +159,8 @@ def recommend(
     return replace(advice, sentence=sentence, second=second_sentence(advice, kinds, by_model))
 
 
-def _why(evidence: Evidence | None, *, plain: bool) -> Why:
-    if plain and evidence:
+def _why(evidence: Evidence | None, *, safe: bool) -> Why:
+    if safe and evidence:
         return "nothing beats it"
     return "measured" if evidence else "known of its kind"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -112,17 +112,18 @@ def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> Foreca
     return forecast_task(
         panel,
         job.horizon,
-        context_steps=job.data.context_steps,
-        season_steps=job.data.season_steps,
-        validation=job.split.validation,
-        test=job.split.test,
-        calibration=job.split.calibration,
+        **_cut(job),
         target_type=question_of_head(job.model.head).name,
         value_range=value_range_of(job),
-        over=job.split.over,
         shortened=shortened,
         **_around(job),
     )
+
+
+def _cut(job: JobSettings) -> dict[str, Any]:
+    """Context, season and splits as the user set them, by the names that `forecast_task` and `without_short` have."""
+    data, split = job.data, job.split
+    return {"context_steps": data.context_steps, "season_steps": data.season_steps, **split.model_dump()}
 
 
 def _around(job: JobSettings) -> dict[str, int]:
@@ -146,12 +147,7 @@ def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None
             panel, notes = without_short(
                 panel,
                 job.horizon,
-                context_steps=job.data.context_steps,
-                season_steps=job.data.season_steps,
-                validation=job.split.validation,
-                test=job.split.test,
-                calibration=job.split.calibration,
-                over=job.split.over,
+                **_cut(job),
                 fate=told,
             )
         except ForecastError:  # all of them

@@ -223,6 +223,19 @@ def test_a_split_without_validation_still_has_a_recommendation():
     assert "3 to 2 that it beats naive" in use.sentence
 
 
+def test_a_safe_choice_that_others_lead_by_little_is_said_to_be_unbeaten(monkeypatch):
+    monkeypatch.setattr("forecast.evaluation.recommendation.walk_probability", lambda evidence, kinds: 0.6)
+    panel = a_panel(lengths=(30,))
+    split = Split(np.array([24]), np.array([0]))
+    models = [LastValue("pretrained", "pretrained", bias=0.1), LastValue(), LastValue("forest", "scikit-learn")]
+    fits = fit_all(models, panel, split, PROBLEM)
+    expected = {"pretrained": 0.0, "naive": 0.05, "forest": -0.1}
+    monkeypatch.setattr("forecast.evaluation.evaluate.expected_errors", lambda evidence, kinds, rows: dict(expected))
+    use = evaluate(fits, panel, split, PROBLEM).recommendation
+    assert (use.model, use.why, use.runner_up) == ("pretrained", "nothing beats it", None)
+    assert use.sentence.endswith("nothing was shown to beat it on data like these")
+
+
 def test_where_no_row_is_left_to_choose_on_what_is_known_decides():
     panel = a_panel(lengths=(11,))
     split = Split(np.array([5]), np.array([0]))
