@@ -126,7 +126,7 @@ def _cut(job: JobSettings) -> dict[str, Any]:
     return {"context_steps": data.context_steps, "season_steps": data.season_steps, **split.model_dump()}
 
 
-def _around(job: JobSettings) -> dict[str, int]:
+def _around(job: JobSettings) -> dict[str, Any]:
     """Steps around each step of the horizon at which covariates are read; a source of one's own has none."""
     data = job.data
     return {"lags": data.ahead_lags, "leads": data.ahead_leads} if isinstance(data, RowSettings) else {}
