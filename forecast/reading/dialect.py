@@ -210,6 +210,8 @@ def _left_out(where: str, rows: Sequence[Row]) -> str:
 
 def _table_start(rows: Sequence[Row], width: int) -> int:
     """Index of the first row of the table: titles above it have fewer cells, or only the first one filled."""
+    if header := _header_under_facts(rows, width):
+        return header
     for i, row in enumerate(rows):
         below = rows[i + 1].cells if i + 1 < len(rows) else ()
         short_header = len(row.cells) == width - 1 and len(below) == width
@@ -220,11 +222,38 @@ def _table_start(rows: Sequence[Row], width: int) -> int:
             continue
         if len(row.cells) < width and not short_header:
             continue
-        filled = [j for j, cell in enumerate(row.cells) if cell]
-        title = width > 1 and filled == [0] and not is_data(row.cells[0])
-        if not title or (below and sum(bool(cell) for cell in below) < 2):
+        if width < 2 or not _is_padded_title(row) or (below and not _ends_in_table(rows[i + 1 :])):
             return i
     return 0
+
+
+def _header_under_facts(rows: Sequence[Row], width: int) -> int:
+    """Index of a header below lines such as "Account;DE12;;", as banks and instruments write them; 0: there is none."""
+    first = next((i for i, row in enumerate(rows) if is_time(row.cells[0])), 0)
+    table = [row for row in rows[first:] if len(row.cells) == width]
+    if width < 2 or first < 2 or not table or not all(is_time(row.cells[0]) for row in table[:_TIMES_OVER]):
+        return 0
+    usual = Counter(sum(map(bool, row.cells)) for row in table).most_common(1)[0][0]
+    above = rows[:first]
+    header = next((i for i, row in enumerate(above) if _names_columns(row, usual)), 0)
+    with_values = any(any(map(is_data, row.cells)) for row in above[:header])
+    fewer = all(sum(map(bool, row.cells)) <= min(2, usual - 1 + with_values) for row in above[:header])
+    return header if fewer and (with_values or usual > 2) else 0
+
+
+def _names_columns(row: Row, least: int) -> bool:
+    return sum(map(bool, row.cells)) >= least and not any(map(is_data, row.cells))
+
+
+def _is_padded_title(row: Row) -> bool:
+    """Whether only the first cell is filled, as spreadsheets write a line above a table."""
+    return bool(row.cells[0]) and not any(row.cells[1:]) and not is_data(row.cells[0])
+
+
+def _ends_in_table(rows: Sequence[Row]) -> bool:
+    """Whether further titles are followed by a row of several cells: a table of one filled column has none."""
+    after = next((row for row in rows if not _is_padded_title(row)), None)
+    return after is not None and sum(map(bool, after.cells)) > 1
 
 
 def _header_rows(table: Sequence[Row], width: int) -> int:

@@ -232,6 +232,26 @@ LAYOUTS = (
         notes=("line 1 before the table left out: 'Report'",),
         quiet=False,
     ),
+    _ok(
+        "two titles padded with delimiters",
+        "Report,,\nSource: office,,\n\ndate,value,other\n2024-01-01,1.5,a\n2024-01-02,2.5,b\n2024-01-03,-3.25,c\n",
+        notes=("lines 1 to 2 before the table left out: 'Report' ...",),
+        quiet=False,
+    ),
+    _ok(
+        "facts above the table, padded with delimiters",
+        "Account,17,\nFrom,2024-01-01,\nTo,2024-01-03,\ndate,value,other\n"
+        "2024-01-01,1.5,a\n2024-01-02,2.5,b\n2024-01-03,-3.25,c\n",
+        notes=("lines 1 to 3 before the table left out: 'Account 17' ...",),
+        quiet=False,
+    ),
+    _ok(
+        "facts above a table of two columns",
+        "From,2024-01-01\n" + _PLAIN,
+        notes=("line 1 before the table left out: 'From 2024-01-01'",),
+        lines=[3, 4, 5],
+        quiet=False,
+    ),
     _ok("lines to skip set by hand", "a,b\nc,d\n" + _PLAIN, settings={"skip_rows": 2}, lines=[4, 5, 6]),
     _ok("comments", "# made by hand\n# twice\n" + _PLAIN + "# the end\n", lines=[4, 5, 6]),
     _ok(
