@@ -200,6 +200,9 @@ def _checked_value(flag: str, value: str) -> str:
 
 
 def _unknown_flag(name: str) -> str:
+    setting = name.lstrip("-").replace("-", "_")
+    if setting.partition(".")[0] in JobSettings.model_fields:
+        return f"`{name}` is not a flag: settings have no dashes, as in `{setting}=...`"
     near = difflib.get_close_matches(name, (*_SWITCHES, *_FLAGS_WITH_VALUE), n=1)
     hint = f"did you mean `{near[0]}`?" if near else "settings are given as key=value, see `--help`"
     return f"`{name}` is not a flag: {hint}"

@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 _LAUNCHERS = {"joblib": "parallel", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers of Hydra's jobs, and the extras that bring them."""
 
+_SYNONYMS = {
+    **dict.fromkeys(("lr", "rate", "step_size"), "training.learning_rate"),
+    **dict.fromkeys(("epochs", "num_epochs", "n_epochs", "iterations"), "training.max_epochs"),
+    **dict.fromkeys(("batch", "batchsize"), "training.batch_size"),
+    **dict.fromkeys(("gpu", "gpus", "device", "cuda"), "training.accelerator"),
+    **dict.fromkeys(("units", "hidden", "hidden_dim", "hidden_units", "num_units"), "model.hidden_size"),
+    **dict.fromkeys(("num_layers", "n_layers"), "model.layers"),
+    **dict.fromkeys(("lookback", "window", "window_size", "input_size", "seq_len", "context"), "data.context_steps"),
+    **dict.fromkeys(("season", "seasonality", "season_length", "period", "periods"), "data.season_steps"),
+    **dict.fromkeys(("h", "fh", "steps_ahead", "prediction_length", "n_ahead", "forecast_horizon"), "horizon"),
+    **dict.fromkeys(("random_state", "random_seed"), "seed"),
+    **dict.fromkeys(("y", "column", "value"), "data.target"),
+    **dict.fromkeys(("date", "timestamp", "index", "ds"), "data.time"),
+}
+"""What other programs call a setting."""
+
 
 def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
     """Say which override is to blame; `name` is the primary configuration. Call it while Hydra is initialised."""
@@ -102,8 +118,9 @@ def _of_another_option(name: str, key: str, choices: Sequence[str], composed: An
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
     ours = [other for other in known if not other.startswith("hydra") or key.startswith("hydra")]
+    synonym = [other for other in ours if other == _SYNONYMS.get(key.rpartition(".")[2])]
     by_end = [other for other in ours if other.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = difflib.get_close_matches(key, ours, n=1, cutoff=0.75) or by_end or _similar_ends(key, ours)
+    near = difflib.get_close_matches(key, ours, n=1, cutoff=0.85) or synonym or by_end or _similar_ends(key, ours)
     return f"`{key}` is not a setting: " + (f"did you mean `{near[0]}`?" if near else "see `--help` for all of them")
 
 
