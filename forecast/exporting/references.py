@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from forecast.errors import ForecastError
 from forecast.reference.blends import CRITERIA, RECENT_STEPS, SEASON_LAGS
-from forecast.reference.encoding import SYMBOLS_READ, SYMBOLS_UNREAD
+from forecast.reference.label_encoding import SYMBOLS_READ, SYMBOLS_UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

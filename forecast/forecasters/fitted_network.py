@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from forecast.network.settings import NetworkSettings
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
-    from forecast.reference.blends import CrossFitted
+    from forecast.reference.cross_fitting import CrossFitted
     from forecast.reference.encoding import CovariateEncoding
     from forecast.reference.references import Reference
     from forecast.series.panel import FloatArray, IntArray, Panel

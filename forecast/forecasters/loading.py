@@ -20,13 +20,8 @@ from forecast.forecasters.trajectories import Copula, keeps_copula
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings
-from forecast.reference.encoding import (
-    SYMBOLS_READ,
-    SYMBOLS_UNREAD,
-    empty_encoding,
-    make_label_encoding,
-    restore_encoding,
-)
+from forecast.reference.encoding import empty_encoding, restore_encoding
+from forecast.reference.label_encoding import SYMBOLS_READ, SYMBOLS_UNREAD, make_label_encoding
 from forecast.reference.references import Reference, term_count
 
 if TYPE_CHECKING:

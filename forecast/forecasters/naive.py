@@ -21,7 +21,8 @@ from forecast.forecasters.interface import Forecasts, Kind, of_probabilities
 from forecast.questions.kinds import BASE_RATE
 from forecast.questions.outcomes import alphabet_size, bounded_rate, symbol_base_rates
 from forecast.questions.split import rolling_origins
-from forecast.reference.references import Reference, fit_reference
+from forecast.reference.fit import fit_reference
+from forecast.reference.references import Reference
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted, Forecaster

@@ -16,9 +16,11 @@ from forecast.forecasters.strategies import check_fed_back, network_problem
 from forecast.forecasters.trajectories import Copula
 from forecast.network.settings import BackboneSettings, EsnSettings, LstmSettings, NetworkSettings
 from forecast.questions.kinds import question_of_head
-from forecast.reference.blends import cross_fitted
-from forecast.reference.encoding import CovariateEncoding, fit_encoding, make_label_encoding
-from forecast.reference.references import CANDIDATES, Reference, fit_reference
+from forecast.reference.cross_fitting import cross_fitted
+from forecast.reference.encoding import CovariateEncoding, fit_encoding
+from forecast.reference.fit import fit_reference
+from forecast.reference.label_encoding import make_label_encoding
+from forecast.reference.references import CANDIDATES, Reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.correction import fit_correction
 from forecast.training.job import INTERRUPTED, Epoch, Stages, TrainingJob, untrained_loss

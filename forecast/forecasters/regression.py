@@ -34,7 +34,8 @@ from forecast.forecasters.estimators import (
 )
 from forecast.forecasters.interface import Forecasts, Kind
 from forecast.reference.encoding import CovariateEncoding, ahead_rows, fit_encoding
-from forecast.reference.references import CANDIDATES, Reference, fit_reference
+from forecast.reference.fit import fit_reference
+from forecast.reference.references import CANDIDATES, Reference
 from forecast.reference.scaling import fit_scale
 
 if TYPE_CHECKING:

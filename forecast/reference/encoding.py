@@ -1,31 +1,24 @@
-"""Encodings for networks and regressors: covariates as columns of numbers, symbols as label codes.
+"""Encodings for networks and regressors: covariates as columns of numbers.
 
 A numeric channel is standardised (less its training mean, over its training standard deviation, pooled over all
 series); a categorical channel is one-hot encoded, with zeros for a category that training has not seen. A masked value
 is the mean, or no category, and a missing-value indicator marks it. All is fitted on the training split alone.
-
-Symbols have no reference, since a difference of symbols means nothing: `LabelEncoding` takes its place, reads the code
-of the latest symbol and forecasts zero.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import ForecastError
-from forecast.reference.causal_features import PanelFeatures
-from forecast.reference.references import Reference
 from forecast.series.date_features import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from forecast.reference.causal_features import CausalFeatures
     from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
 
 
@@ -273,74 +266,4 @@ def _check_same(trained: tuple[Channel, ...], given: tuple[Channel, ...]) -> Non
     before, now = (", ".join(name for name, _ in channels) or "none" for channels in kinds)
     raise ForecastError(
         f"the covariates should be {before}, as in training, found {now}: give the same columns, or train again"
-    )
-
-
-SYMBOLS_READ, SYMBOLS_UNREAD = "symbols", "no symbols"
-"""Names of a `LabelEncoding` (in the run folder) that reads past symbols, and of one that does not."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelEncoding(Reference):
-    """Takes the place of a reference where symbols are forecast: its input is the code of the latest symbol."""
-
-    def causal_features(self, past: Panel) -> CausalFeatures:
-        """Codes of every row of a past."""
-        return _LabelFeatures(past, self.smoothing, self.season_steps)
-
-    def at(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
-        """Zeros, (row, horizon)."""
-        return np.zeros((len(rows), self.horizon))
-
-    def inputs(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
-        """Codes at some rows, (row, 1), or (row, 0) where past symbols are not read."""
-        return features.y[rows][:, None][:, : self.input_size]
-
-    @property
-    def input_size(self) -> int:
-        """Number of inputs."""
-        return int(self.name == SYMBOLS_READ)
-
-    @property
-    def expected_input(self) -> int | None:
-        """None: no input is a difference."""
-        return None
-
-    @property
-    def memory_steps(self) -> int:
-        """The row itself, and one before it, which a `HistoryBuffer` keeps."""
-        return 2
-
-    def refit(self, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> Reference:
-        """Return it as it is: nothing is fitted."""
-        return self
-
-
-@dataclass(frozen=True, eq=False)
-class _LabelFeatures(PanelFeatures):
-    """Codes of every row, forward-filled where masked; before a series' first symbol the code after the last."""
-
-    @cached_property
-    def y(self) -> FloatArray:
-        """Codes, (row,)."""
-        past = self.past
-        if past.masked is None:
-            return past.target
-        rows = np.arange(len(past.target))
-        latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))  # last unmasked row so far
-        none_yet = latest < np.repeat(past.offsets[:-1], past.lengths)
-        return np.where(none_yet, len(past.channels[0].categories), past.target[np.maximum(latest, 0)])
-
-
-def make_label_encoding(series: int, horizon: int, *, read: bool) -> LabelEncoding:
-    """Return the label encoding of so many series; `read`: whether past symbols are an input."""
-    return LabelEncoding(
-        name=SYMBOLS_READ if read else SYMBOLS_UNREAD,
-        horizon=horizon,
-        season_steps=1,
-        smoothing=1.0,
-        ridge=0.0,
-        centre=np.zeros(series),
-        weights=np.zeros((series, horizon, 0)),
-        bounds=np.zeros((series, 0)),
     )

@@ -6,34 +6,16 @@ step, a weighted sum of these and more, fitted on the training split (`blends`),
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.errors import ForecastError
-from forecast.questions.split import rolling_origins
-from forecast.reference.blends import (
-    CRITERIA,
-    SEASON_LAGS,
-    batches,
-    blend_terms,
-    cross_fitted,
-    lag_terms,
-    reweighted,
-    solved,
-    terms,
-)
-from forecast.reference.causal_features import CausalFeatures, PanelFeatures, by_series, exponential_mean, filled_target
-from forecast.reference.evidence import assured_gain
-from forecast.reference.scaling import fit_scale
-from forecast.wording import percentage
+from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, lag_terms, reweighted, solved, terms
+from forecast.reference.causal_features import CausalFeatures, PanelFeatures
 
 if TYPE_CHECKING:
-    from forecast.questions.kinds import Problem
     from forecast.questions.split import Origins
-    from forecast.reference.blends import CrossFitted
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge")
@@ -45,30 +27,8 @@ NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
 _COURSE_STEPS = 12
 """At most so many steps of a blend's forecast are inputs of the network that corrects it."""
 
-_SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_DEFAULT_RIDGE = 1e-3
-_JUDGED = 1_000_000
-"""At most so many origins judge a constant or a reference."""
-
-_CONFIDENCE, _WITHOUT_SEASON = 0.95, 0.99
-"""One-sided, of a gain for which a reference is left; where no season speaks against a random walk it must be surer."""
-
-_FEW_ROWS, _BLOCKS = 20_000, 4
-"""A panel of at most so many rows has a short validation split: its training rows take part in the choice, of which a
-blend's forecasts come from weights that were fitted on the other quarters."""
-
-_FEWEST_LAGS, _MOST_LAGS, _ROWS_A_LAG = 16, 512, 24
-"""Values before the last that `ridge` reads where rows are enough, at least and at most, and rows for each of them."""
-
-_MOST_WORK = 1e10
-"""Products that the sums of `ridge` may take for it to be tried, some seconds."""
-
 _FAR_OUT = 3.0
 """Quartile ranges beyond the quartiles from which on a value does not widen the range that a network reads."""
-
-_NEAR_ZERO, _SOMETIMES = 0.1, 0.1
-"""A reference suits a head that multiplies it if at most 10 % of its forecasts are below a tenth of the mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,11 +139,11 @@ class Reference:
         Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
         """
         past = past.target_alone()
-        bounds = _bounds(past, train_steps) if self.reads_level else self.bounds
-        refitted = replace(self, centre=_centres(past, train_steps), bounds=bounds)
+        bounds = value_bounds(past, train_steps) if self.reads_level else self.bounds
+        refitted = replace(self, centre=centres(past, train_steps), bounds=bounds)
         if self.name not in CRITERIA:
             return refitted
-        return replace(refitted, weights=_blend_weights(refitted, past, train_steps, left_out))
+        return replace(refitted, weights=blend_weights(refitted, past, train_steps, left_out))
 
     def _blend(self, features: CausalFeatures, rows: IntArray, ahead: IntArray) -> FloatArray:
         """Forecasts of the steps t + `ahead`, y_t + sum_j w_j (term_j - y_t), (row, step)."""
@@ -245,168 +205,22 @@ def term_count(name: str, season_steps: int, lags: int) -> int:
     return blend_terms(season_steps, lags) if name in CRITERIA else 0
 
 
-def fit_reference(
-    name: str,
-    past: Panel,
-    train_steps: IntArray,
-    problem: Problem,
-    *,
-    multiplied: bool = False,
-    reads_level: bool = False,
-    candidates: tuple[str, ...] = CANDIDATES,
-) -> Reference:
-    """Fit a reference on the first `train_steps[i]` steps of each series i.
-
-    The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
-    reference itself, among `candidates`. With `multiplied` it is for a network that multiplies it, and must not be near
-    zero: a factor that is right after a zero is far too large after a demand. With `reads_level` the value itself is an
-    input of the network, within the range of the training split.
-
-    Raises
-    ------
-    ForecastError
-        An unknown name, `seasonal` without a season, or a given reference near zero that is multiplied.
-
-    """
-    past = past.target_alone()
-    if reads_level:
-        reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied, candidates=candidates)
-        return replace(reference, bounds=_bounds(past, train_steps))
-    if name == "auto":
-        return _choose(candidates, past, train_steps, problem, multiplied=multiplied)
-    _check_name(name, problem)
-    reference = _fit_named(name, past, train_steps, problem, _smoothing(past, train_steps, problem))
-    if multiplied and (share := _share_near_zero(reference, past, train_steps)) > _SOMETIMES:
-        raise ForecastError(
-            f"`model.reference={name}` is near zero at {percentage(share)} of the steps, and "
-            "`model.head=negative_binomial` multiplies it: set `model.reference=mean`, or `auto`, or "
-            "`model.head=quantile`"
-        )
-    return reference
-
-
-def _check_name(name: str, problem: Problem) -> None:
-    if name not in NAMES:
-        raise ForecastError(f"`model.reference` should be one of {', '.join(NAMES)} or auto, found {name!r}")
-    if name == "seasonal" and problem.season_steps == 1:
-        raise ForecastError(
-            "`model.reference=seasonal` needs a season, and none was found: set `data.season_steps=...`"
-        )
-
-
-def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, smoothing: float) -> Reference:
-    bare = Reference(
-        name=name,
-        horizon=problem.horizon,
-        season_steps=problem.season_steps,
-        smoothing=smoothing,
-        ridge=_DEFAULT_RIDGE,
-        centre=_centres(past, train_steps),
-        weights=np.zeros((len(past), problem.horizon, 0)),
-        bounds=np.zeros((len(past), 0)),
-        lags=_lags(train_steps, problem) if name == "ridge" else 0,
-    )
-    return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
-
-
-def _choose(
-    candidates: tuple[str, ...], past: Panel, train_steps: IntArray, problem: Problem, *, multiplied: bool
-) -> Reference:
-    """Go from the simplest reference to another only where its gain over the one before is assured."""
-    excluded = {"seasonal"} if problem.season_steps == 1 else set()
-    excluded |= {"ridge"} if _lags(train_steps, problem) ** 2 * int(train_steps.sum()) > _MOST_WORK else set()
-    smoothing = _smoothing(past, train_steps, problem)
-    fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates if name not in excluded]
-    if multiplied:  # the expanding mean is last to be near zero
-        fitted = [r for r in fitted if r.name == "mean" or _share_near_zero(r, past, train_steps) <= _SOMETIMES]
-    first = train_steps
-    if not np.array_equal(train_steps, past.lengths) and len(past.times) <= _FEW_ROWS:
-        first = train_steps // 4  # a blend is judged there by weights that were fitted on other rows
-    origins = _judged_origins(past, first, past.lengths, problem)
-    errors = [
-        _errors(
-            cross_fitted(reference, past, train_steps, _BLOCKS) if len(past.times) <= _FEW_ROWS else reference,
-            past,
-            train_steps,
-            origins,
-        )
-        for reference in fitted
-    ]
-    best, confidence = 0, _CONFIDENCE if problem.season_steps > 1 else _WITHOUT_SEASON
-    for candidate in range(1, len(fitted)):
-        gain = (errors[best][0] - errors[candidate][0])[None]
-        if assured_gain(gain, errors[best][1], origins, problem.horizon, confidence=confidence)[0] > 0:
-            best = candidate
-    return fitted[best]
-
-
-def _lags(train_steps: IntArray, problem: Problem) -> int:
-    """Return how many values before the last `ridge` reads: a context or more, if the training split has the rows."""
-    most = min(int(np.median(train_steps)) // _ROWS_A_LAG, _MOST_LAGS)
-    return max(min(max(problem.context_steps, _FEWEST_LAGS), most), 1)
-
-
-def _share_near_zero(reference: Reference, past: Panel, train_steps: IntArray) -> float:
-    """Share of a reference's forecasts in the training split that are a small part of the series' mean, or less."""
-    origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, reference)
-    features, near, count = reference.causal_features(past), 0, 0
-    for batch in batches(np.arange(len(origins)), reference.horizon):
-        least = _NEAR_ZERO * reference.centre[origins.series[batch], None]
-        forecasts = reference.at(features, origins.rows(past)[batch])
-        near, count = near + int(np.sum(forecasts <= least)), count + forecasts.size
-    return near / count if count else 0.0
-
-
-def validation_error(reference: Reference, past: Panel, train_steps: IntArray) -> float:
-    """Return the mean absolute error over the validation split, in units of each series' scale; 0 without one."""
-    errors, counts = _errors(reference, past, train_steps, _judged_origins(past, train_steps, past.lengths, reference))
-    return float(errors.sum() / counts.sum()) if counts.any() else 0.0
-
-
-def _errors(
-    reference: Reference | CrossFitted, past: Panel, train_steps: IntArray, origins: Origins
-) -> tuple[FloatArray, FloatArray]:
-    """Sum of each origin's absolute errors, in units of its series' scale, and how many there are, (origin,) both."""
-    scale = fit_scale(past, train_steps, reference.season_steps)
-    features = reference.causal_features(past)
-    errors, counts = np.zeros(len(origins)), np.zeros(len(origins))
-    for batch in batches(np.arange(len(origins)), reference.horizon):
-        rows = origins[batch].rows(past)
-        ahead = rows[:, None] + np.arange(1, reference.horizon + 1)  # (row, horizon)
-        error = np.abs(past.target[ahead] - reference.at(features, rows)) / scale[origins.series[batch], None]
-        seen = past.target_observed[ahead]
-        errors[batch], counts[batch] = np.where(seen, error, 0.0).sum(axis=1), seen.sum(axis=1)
-    return errors, counts
-
-
-def _judged_origins(past: Panel, first: IntArray, ends: IntArray, shape: Problem | Reference) -> Origins:
-    """Origins between two steps of each series, every k-th where there are many.
-
-    k has no factor in common with the season, so that all phases of a season occur equally often. `shape` has the
-    horizon and the season.
-    """
-    stride = max(-(-int(np.maximum(ends - first, 0).sum()) // _JUDGED), 1)
-    while math.gcd(stride, shape.season_steps) > 1:
-        stride += 1
-    return rolling_origins(past, first, ends, shape.horizon, stride)
-
-
-def _centres(past: Panel, train_steps: IntArray) -> FloatArray:
+def centres(past: Panel, train_steps: IntArray) -> FloatArray:
     """Mean of the observed training values, (series,); of all training values if none was observed, 0 without any.
 
     Where the target is one label at the end of each series it has no level: 0.
     """
     if past.at_end:
         return np.zeros(len(past))
-    centres = []
+    means = []
     for (_, rows), steps in zip(past.series(), train_steps.tolist(), strict=True):
         trained = slice(rows.start, rows.start + steps)
         y, seen = past.target[trained], past.target_observed[trained]
-        centres.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
-    return np.array(centres)
+        means.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
+    return np.array(means)
 
 
-def _bounds(past: Panel, train_steps: IntArray) -> FloatArray:
+def value_bounds(past: Panel, train_steps: IntArray) -> FloatArray:
     """Range of the observed training values, without those far out (Tukey 1977: 3 quartile ranges), (series, 2)."""
     bounds = np.zeros((len(past), 2))
     for i, ((_, rows), steps) in enumerate(zip(past.series(), train_steps.tolist(), strict=True)):
@@ -419,46 +233,10 @@ def _bounds(past: Panel, train_steps: IntArray) -> FloatArray:
     return bounds
 
 
-def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
-    """Return the alpha whose level has the least absolute error on the training split, scaled and pooled."""
-    scale = fit_scale(past, train_steps, problem.season_steps)
-    origins = _judged_origins(past, np.ones(len(past), dtype=np.int64), train_steps, problem)
-    if not len(origins):
-        return _SMOOTHINGS[2]
-    rows = origins.rows(past)
-    y = filled_target(past)
-    steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
-
-    def error(smoothing: float) -> float:
-        level = by_series(past, y, exponential_mean, smoothing)[rows]
-        errors = [np.abs(past.target[rows + h] - level) / scale[origins.series] for h in steps_ahead]
-        seen = [past.target_observed[rows + h] for h in steps_ahead]
-        return float(np.mean(errors, where=seen)) if np.any(seen) else 0.0
-
-    return min(_SMOOTHINGS, key=error)
-
-
-def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference:
-    """Fit a blend; the ridge constant is chosen on the validation split, the default where there is none."""
-    if np.array_equal(train_steps, past.lengths):  # no validation split
-        return replace(bare, weights=_blend_weights(bare, past, train_steps))
-    train = past.cut(train_steps)
-    weights = solved(
-        train,
-        bare.causal_features(train),
-        horizon=bare.horizon,
-        season_steps=bare.season_steps,
-        lags=bare.lags,
-        ridges=_RIDGES,
-    )
-    candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
-    best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
-    return replace(best, weights=_reweighted(best, train))
-
-
-def _blend_weights(
+def blend_weights(
     reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
 ) -> FloatArray:
+    """Fit the weights with the reference's ridge constant, without the steps `left_out`, (series, horizon, term)."""
     train = past.cut(train_steps)
     (weights,) = solved(
         train,
@@ -469,10 +247,10 @@ def _blend_weights(
         ridges=(reference.ridge,),
         left_out=left_out,
     )
-    return _reweighted(replace(reference, weights=weights), train, left_out)
+    return reweighted_blend(replace(reference, weights=weights), train, left_out)
 
 
-def _reweighted(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
+def reweighted_blend(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
     """Weights of the blend's own criterion from those of least squares, (series, horizon, term)."""
     return reweighted(
         reference.weights,

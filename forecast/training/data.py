@@ -14,15 +14,16 @@ from forecast.network.head import Level
 from forecast.network.inputs import InputSpec, NetworkInputs
 from forecast.questions.kinds import VALUE
 from forecast.reference.causal_features import runs
-from forecast.reference.encoding import SYMBOLS_READ, CovariateEncoding, LabelEncoding, ahead_rows
+from forecast.reference.encoding import CovariateEncoding, ahead_rows
+from forecast.reference.label_encoding import SYMBOLS_READ, LabelEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from forecast.network.network import Network
     from forecast.questions.kinds import Question
-    from forecast.reference.blends import CrossFitted
     from forecast.reference.causal_features import CausalFeatures
+    from forecast.reference.cross_fitting import CrossFitted
     from forecast.reference.encoding import Float32Array
     from forecast.reference.references import Reference
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel

@@ -16,7 +16,7 @@ from forecast.forecasters.naive import (
 )
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
 

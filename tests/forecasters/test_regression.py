@@ -18,7 +18,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.regression import Regression
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series

@@ -15,7 +15,7 @@ from forecast.network.network import Network
 from forecast.network.settings import EsnSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings

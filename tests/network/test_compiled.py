@@ -12,6 +12,15 @@ from forecast.network.compiled import modules
 from forecast.network.compiled.modules import FusedGru, FusedLstm, FusedRnn, compile_lstms
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 
+
+@pytest.fixture(autouse=True)
+def an_lstm_wins(monkeypatch):
+    """Compiled layers are compared with torch's on processors too where an LSTM is trained by torch's."""
+    monkeypatch.setattr(modules, "lstm_trains_faster", lambda: True)
+
+
+RULE = modules.lstm_trains_faster
+
 KINDS = {
     "lstm": (nn.LSTM, FusedLstm, {}),
     "gru": (nn.GRU, FusedGru, {}),
@@ -155,6 +164,32 @@ def test_an_lstm_is_compiled_for_so_many_steps_that_it_pays(steps, pays, compile
     compile_lstms(core, steps)
     core(torch.zeros(2, 10, 3), states("lstm", 1, 2))
     assert bool(compiled) is pays
+
+
+PROCESSORS = {
+    "Intel with AVX-512": ("emeraldrapids", "AVX512", True),
+    "AMD with AVX-512": ("znver5", "AVX512", False),
+    "AVX2 alone": ("haswell", "AVX2", False),
+    "no x86": ("apple-m1", "DEFAULT", True),  # which was not measured
+}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_the_processor_says_whose_layers_train_an_lstm(processor, compiled, inferred, monkeypatch):
+    name, vectors, wins = PROCESSORS[processor]
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: vectors)
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: name)
+    monkeypatch.setattr(modules, "lstm_trains_faster", RULE.__wrapped__)
+    theirs, ours = pair("lstm")
+    x, before = torch.randn(2, 10, 3), states("lstm", 1, 2)
+    out, _ = ours(x, before)
+    assert bool(compiled) is wins
+    assert ours.can_reset(x) is wins
+    if not wins:
+        assert torch.equal(out, theirs(x, before)[0])
+    with torch.no_grad():  # that is faster everywhere
+        ours(x, before)
+    assert inferred
 
 
 def test_a_blas_has_its_threads_back_after_it(compiled):

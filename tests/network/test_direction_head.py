@@ -15,7 +15,7 @@ from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import DIRECTION, Problem
 from forecast.questions.outcomes import rise_rates, risen
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.data import begin, network_data
 

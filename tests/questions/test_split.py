@@ -12,7 +12,7 @@ from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins, split_panel
 from forecast.questions.task import forecast_task, without_short
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel, Statics
 

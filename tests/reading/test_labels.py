@@ -17,7 +17,7 @@ from forecast.reading.covariates import check_known_ahead
 from forecast.reading.labels import with_labels_at_end
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source, make_panel
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, KnownAhead
 

@@ -7,8 +7,9 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.questions.kinds import Problem
-from forecast.reference.blends import CrossFitted, cross_fitted, terms
-from forecast.reference.references import fit_reference
+from forecast.reference.blends import terms
+from forecast.reference.cross_fitting import CrossFitted, cross_fitted
+from forecast.reference.fit import fit_reference
 
 M, H, BLOCKS = 4, 3, 3
 PROBLEM = Problem(horizon=H, context_steps=8, season_steps=M)

@@ -7,8 +7,9 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.questions.kinds import Problem
+from forecast.reference.fit import fit_reference
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
-from forecast.reference.references import NAMES, fit_reference
+from forecast.reference.references import NAMES
 
 BEGIN = np.array([40, 90, 12])
 STEPS = 130

@@ -19,7 +19,7 @@ from forecast.network.settings import GruSettings, LstmSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins, split_panel
 from forecast.reference.evidence import assured_gain
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.training.settings import TrainingSettings
 
 PROBLEM = Problem(horizon=3, context_steps=12)

@@ -17,7 +17,7 @@ from forecast.network.network import Network
 from forecast.network.settings import LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.batches import training_epochs
 from forecast.training.data import begin, network_data

@@ -21,7 +21,7 @@ from forecast.questions.split import split_panel
 from forecast.questions.task import forecast_task
 from forecast.reading.labels import with_labels_at_end
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.panel import Channel
 from forecast.tasks.final import final_fit, future

@@ -7,7 +7,7 @@ from oracles.panels import noisy_sine, panel_of
 
 from forecast.questions.kinds import Problem
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.batches import training_epochs
 from forecast.training.data import network_data

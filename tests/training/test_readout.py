@@ -19,7 +19,7 @@ from forecast.network.settings import EsnSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.reference.encoding import fit_encoding
-from forecast.reference.references import fit_reference
+from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import with_features

@@ -6,7 +6,7 @@ without.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,8 +27,8 @@ _LARGEST_WORK = 64 * 64 * 64
 """lanes x hidden units squared, a step's work, above which torch gains more by a second thread, where it has one."""
 
 _LARGEST_LAYER = 128
-"""Units of a layer up to which that is so with one thread: of an LSTM's training a compiled step takes 0.7 to 0.86 of
-torch's time with 64 units (8 to 256 lanes), 0.8 to 0.96 with 128, as much or half as much more with 256."""
+"""Units of a layer up to which that is so with one thread: of an LSTM's training a compiled step takes 0.7 to 0.91 of
+torch's time with 64 units (4 to 256 lanes), 0.8 to 1.04 with 128, as much or half as much more with 256."""
 
 _LARGEST_INFERENCE = 2 * 64 * 64
 """A step's work up to which an LSTM without a gradient is compiled.
@@ -52,6 +52,19 @@ def compile_lstms(network: nn.Module, steps: int | None = None) -> None:
         for module in network.modules():
             if isinstance(module, FusedLstm):
                 module.may_compile = True
+
+
+@cache
+def lstm_trains_faster() -> bool:
+    """Whether a compiled step of an LSTM's training beats torch's kernel: not on AMD's processors, nor with AVX2 alone.
+
+    With AVX2 it takes 1.0 to 1.7 of torch's time at 4 to 32 lanes of 32 or 64 units, as OpenBLAS has kernels for small
+    products with AVX-512 alone; on an AMD EPYC with AVX-512 1.38. A rule, not a timing of both, which once would come
+    out so and once so: the same seed has to give the same bits.
+    """
+    from llvmlite import binding  # noqa: PLC0415  # numba's, which is loaded next
+
+    return torch.backends.cpu.get_cpu_capability() != "AVX2" and not binding.get_host_cpu_name().startswith("znver")
 
 
 class _Compiled:
@@ -103,8 +116,10 @@ class FusedLstm(nn.LSTM):
 
     def compiled(self, x: Tensor) -> bool:
         """Whether these inputs go through compiled layers: with a gradient, or, few lanes, without."""
+        if not self.may_compile or not _pays(self, x):
+            return False
         few = x.shape[0] * self.hidden_size**2 <= _LARGEST_INFERENCE
-        return self.may_compile and (torch.is_grad_enabled() or few) and _pays(self, x)
+        return lstm_trains_faster() if torch.is_grad_enabled() else few
 
     def can_reset(self, x: Tensor) -> bool:
         """Whether lanes of these inputs may be reset at any step."""
