@@ -9,8 +9,12 @@ from unicodedata import category
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 SMALLEST = 1e-4
 """Numbers below are written with an exponent."""
+_MOST_DECIMALS = 6
 
 
 def number(value: float | None, digits: int = 3, decimals: int | None = None) -> str:
@@ -42,6 +46,22 @@ def decimals_for(size: float, digits: int = 3) -> int:
     (4, 1, 0)
     """
     return min(max(digits - 1 - math.floor(math.log10(size)), 0), 8)
+
+
+def decimals_of(values: NDArray[np.float64]) -> int:
+    """Return with how many decimals values are written: as many as the data have, and three digits at least.
+
+    Values that were computed have any number of them, and are written with five digits; NaNs do not count.
+    """
+    import numpy as np  # noqa: PLC0415 - the command line writes counts before it needs numbers
+
+    values = values[~np.isnan(values)]
+    size = float(np.median(np.abs(values[values != 0]))) if values.any() else 1.0
+    tolerance = 1e-9 * np.maximum(np.abs(values), 1)
+    for decimals in range(_MOST_DECIMALS + 1):
+        if (np.abs(values - np.round(values, decimals)) <= tolerance).all():
+            return min(max(decimals, decimals_for(size)), 8)
+    return decimals_for(size, 5)
 
 
 def percentage(share: float) -> str:

@@ -11,7 +11,7 @@ an answer. A forecaster that raises becomes a row with its reason, and the other
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -134,7 +134,9 @@ def backtest(
     )
     if part != "test" or problem.question.forecasts_probabilities:
         return forecast
-    calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
+    calibration = forecast_split(
+        fits, panel, split, problem, part="calibration", stride=stride, refits=refits, on_progress=on_progress
+    )
     return with_intervals(forecast, calibration, problem.value_range)
 
 
@@ -154,25 +156,12 @@ def forecast_all(
     After `refits.until` only the first forecasts and those that do so at once.
     """
     origins, bounds = split_origins(panel, split, problem.horizon, part, stride), split_bounds(panel, split, part)
-    attempts, forecasts = [], {}
-    for attempt in fits.attempts:
-        if attempt.status != OK:
-            attempts.append(attempt)
-            continue
-        if attempts and refits.late and attempt.kind not in AT_ONCE:
-            attempts.append(replace(attempt, status=LEFT_OUT))
-            continue
-        if on_progress:
-            on_progress("forecast", attempt.name)
-        fitted = fits.fitted[attempt.name]
-        checked = partial(_checked_forecast, problem=problem)
-        call = partial(forecast_refitted, fitted, panel, origins, split=split, problem=problem, refits=refits)
-        outcome, seconds = timed(partial(call, forecast=checked))
-        if isinstance(outcome, Exception):
-            attempts.append(replace(attempt, status=reason_of(outcome), error=outcome))
-        else:
-            attempts.append(replace(attempt, forecast_seconds=seconds))
-            forecasts[attempt.name] = outcome
+    checked = partial(_checked_forecast, problem=problem)
+
+    def forecast(fitted: Fitted) -> Forecasts:
+        return forecast_refitted(fitted, panel, origins, split=split, problem=problem, refits=refits, forecast=checked)
+
+    attempts, forecasts = _attempted(fits, forecast, refits, on_progress)
     return Backtest(
         part=part,
         results=_of_split(results_table(panel, origins, forecasts, problem.horizon, problem.question), panel, *bounds),
@@ -187,40 +176,45 @@ def forecast_all(
     )
 
 
-def forecast_calibration(
+def _attempted(
+    fits: Fits, forecast: Callable[[Fitted], Forecasts], refits: Refits, on_progress: OnProgress | None
+) -> tuple[list[Attempt], dict[str, Forecasts]]:
+    """Let each fitted forecaster forecast; how each fared, and what those forecast that did not fail."""
+    attempts: list[Attempt] = []
+    forecasts: dict[str, Forecasts] = {}
+    for attempt in fits.attempts:
+        if attempt.status != OK:
+            attempts.append(attempt)
+            continue
+        if attempts and refits.late and attempt.kind not in AT_ONCE:
+            attempts.append(replace(attempt, status=LEFT_OUT))
+            continue
+        if on_progress:
+            on_progress("forecast", attempt.name)
+        outcome, seconds = timed(partial(forecast, fits.fitted[attempt.name]))
+        if isinstance(outcome, Exception):
+            attempts.append(replace(attempt, status=reason_of(outcome), error=outcome))
+        else:
+            attempts.append(replace(attempt, forecast_seconds=seconds))
+            forecasts[attempt.name] = outcome
+    return attempts, forecasts
+
+
+def forecast_split(
     fits: Fits,
     panel: Panel,
     split: Split,
     problem: Problem,
-    stride: int | None = None,
     *,
+    part: SplitName,
+    stride: int | None = None,
     refits: Refits = _NO_REFITS,
     on_progress: OnProgress | None = None,
 ) -> Backtest | None:
-    """Forecast from the origins of the calibration split; None where it has no origin."""
-    if len(_origins_of(panel, split, problem.horizon, "calibration", stride)) == 0:
+    """Forecast from the origins of a split as `forecast_all` does; None where it has no origin."""
+    if len(_origins_of(panel, split, problem.horizon, part, stride)) == 0:
         return None
-    return forecast_all(
-        fits, panel, split, problem, part="calibration", stride=stride, refits=refits, on_progress=on_progress
-    )
-
-
-def forecast_validation(
-    fits: Fits,
-    panel: Panel,
-    split: Split,
-    problem: Problem,
-    stride: int | None = None,
-    *,
-    refits: Refits = _NO_REFITS,
-    on_progress: OnProgress | None = None,
-) -> Backtest | None:
-    """Forecast from the origins of the validation split; None where no series is long enough for one."""
-    if not np.any(split.validation):
-        return None
-    return forecast_all(
-        fits, panel, split, problem, part="validation", stride=stride, refits=refits, on_progress=on_progress
-    )
+    return forecast_all(fits, panel, split, problem, part=part, stride=stride, refits=refits, on_progress=on_progress)
 
 
 def forecast_training(
@@ -238,43 +232,37 @@ def forecast_training(
     long data only what is fitted at once does. None where no series is long enough, or probabilities are forecast.
     """
     half = np.maximum(split.train // 2, 1)
-    earlier, short = Split(train=half, validation=split.train - half), split.train.sum() <= _MOST_AGAIN
-    if problem.question.forecasts_probabilities or not len(
-        _origins_of(panel, earlier, problem.horizon, "validation", 1)
-    ):
+    earlier = Split(train=half, validation=split.train - half)
+    origins = len(_origins_of(panel, earlier, problem.horizon, "validation", 1))
+    if problem.question.forecasts_probabilities or not origins:
         return None
+    again = _fits_again(fits, panel.cut(half), problem, all_kinds=split.train.sum() <= _MOST_AGAIN)
+    if not again.fitted:
+        return None
+    stride = -(-origins // _ENOUGH_ORIGINS)
+    forecast = forecast_split(
+        again, panel, earlier, problem, part="validation", stride=stride, refits=refits, on_progress=on_progress
+    )
+    return None if forecast is None else replace(forecast, part="training")
+
+
+def _fits_again(fits: Fits, past: Panel, problem: Problem, *, all_kinds: bool) -> Fits:
+    """Fit all but trained networks to an earlier past; without `all_kinds` only what is fitted at once."""
     attempts: list[Attempt] = []
     fitted: dict[str, Fitted] = {}
     for attempt in fits.attempts:
         if attempt.status != OK:
             continue
-        at_once = attempt.kind in AT_ONCE or is_pretrained(fits.fitted[attempt.name])
-        if not at_once and (attempt.kind == "network" or not short):
+        first = fits.fitted[attempt.name]
+        at_once = attempt.kind in AT_ONCE or is_pretrained(first)
+        if not at_once and (attempt.kind == "network" or not all_kinds):
             continue
         with warnings.catch_warnings(action="ignore"):  # of fits on very few rows
-            again, _ = timed(partial(_fitted_again, fits.fitted[attempt.name], panel.cut(half), problem))
+            again, _ = timed(partial(first.chosen().fit, past, past.lengths, problem))
         if not isinstance(again, Exception):
             attempts.append(attempt)
             fitted[attempt.name] = again
-    if not fitted:
-        return None
-    origins = int((split.train - half - problem.horizon + 1).clip(min=0).sum())
-    stride = -(-origins // _ENOUGH_ORIGINS)
-    found = forecast_all(
-        Fits(tuple(attempts), fitted),
-        panel,
-        earlier,
-        problem,
-        part="validation",
-        stride=stride,
-        refits=refits,
-        on_progress=on_progress,
-    )
-    return replace(found, part="training")
-
-
-def _fitted_again(fitted: Fitted, past: Panel, problem: Problem) -> Fitted:
-    return fitted.chosen().fit(past, past.lengths, problem)
+    return Fits(tuple(attempts), fitted)
 
 
 def successive_results(

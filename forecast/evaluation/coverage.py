@@ -26,6 +26,9 @@ _CONFIDENCE = 0.995
 _TELLING = 0.4
 """An interval of a coverage that is wider tells nothing."""
 
+_NEAR = 0.05
+"""A coverage further off is not called right, whatever chance allows."""
+
 
 @dataclass(frozen=True)
 class CoverageTest:
@@ -64,7 +67,8 @@ def coverage_test(
     many independent targets as it is worth: p (1 - p) / V with p nominal and V its variance, which is that of blocks of
     origins, of one series each and twice as long as horizons overlap (batch means; Schmeiser 1982); at least one target
     a horizon, and at most all. Series count as independent. Judged is the interval of the estimate (Wilson 1927): too
-    narrow or too wide where it leaves the nominal share out, and not known where it holds that and much else.
+    narrow or too wide where it leaves the nominal share out; not known where it holds that and much else, or the
+    estimate lies far from it.
 
     Origins are in the order of time within a series. The coverage is the mean over the series' coverages; it may lie
     by `excess` above the nominal one without being too wide.
@@ -155,7 +159,8 @@ def _judgement(nominal: float, coverage: float, width: float, effective: float, 
         return "too narrow"
     if low > nominal + excess:
         return "too wide"
-    return "about right" if high - low <= _TELLING else "not known"
+    near = -_NEAR <= coverage - nominal <= excess + _NEAR
+    return "about right" if near and high - low <= _TELLING else "not known"
 
 
 def _percent(share: float) -> str:

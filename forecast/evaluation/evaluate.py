@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.evaluation.backtest import forecast_all, forecast_calibration, forecast_training, forecast_validation
+from forecast.evaluation.backtest import forecast_all, forecast_split, forecast_training
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import add_combination, combination_weights, with_combination
 from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
@@ -108,19 +109,10 @@ def evaluate(
     training, validation, calibration, test = splits.backtests
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
     scores = score(test.results, test.scales, problem.question)
-    if problem.question.forecasts_probabilities:
-        extras = _Extras(test, scores.by_model)
-    else:
+    extras = _Extras(test, scores.by_model)
+    if not problem.question.forecasts_probabilities:
         extras = _extras_of_values(test, calibration, scores, problem.value_range)
     test = extras.test
-    baseline = (
-        unchosen_baseline(test.attempts)
-        if validation is None or validation_scores is None
-        else baseline_to_beat(validation_scores.by_model, validation.attempts)
-    )
-    networks = test.of_kind("network")
-    losses, overlap = losses_to_compare(test.results, test.scales, problem.question)
-    tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
     recommendation = recommend(
         (training, validation, calibration, test),
         panel,
@@ -134,44 +126,81 @@ def evaluate(
         asked=recommended,
     )
     use = None if recommendation is None else recommendation.model
-    table = leaderboard(extras.by_model, test.attempts, baseline, tests, use)
-    best = best_network(test if validation is None else validation, validation_scores)
-    spread = _member_spread(test, best) if best in test.members else ""
+    judged = _judge_networks(
+        test,
+        validation,
+        validation_scores,
+        by_model=extras.by_model,
+        recommended=use,
+        significance=settings.significance,
+    )
     return Evaluation(
         validation=validation,
         validation_scores=validation_scores,
         test=test,
         scores=scores,
-        baseline=baseline,
-        tests=tests,
+        baseline=judged.baseline,
+        tests=judged.tests,
         copy_tests=extras.copy_tests,
-        leaderboard=table,
+        leaderboard=judged.leaderboard,
         intervals=extras.intervals,
         widths=extras.widths,
         offsets=extras.offsets,
         recommendation=recommendation,
-        verdict=verdict(
-            table,
-            best,
-            baseline,
-            tests.get(best),
-            settings.significance,
-            against_naive=against_naive(losses, overlap, networks, baseline, problem.question.plain_baseline),
-            spread=spread,
-            trained=best != lender_of(test),
-        )
-        if best
-        else None,
+        verdict=judged.verdict,
         notes=(
-            *([] if validation else [_NOT_VALIDATED.format(baseline=baseline)]),
+            *([] if validation else [_NOT_VALIDATED.format(baseline=judged.baseline)]),
             *_thinned(panel, split, problem, test, settings.stride),
             *scores.empty,
-            *filter(None, [skill_is_empty(scores.by_model, baseline)]),
+            *filter(None, [skill_is_empty(scores.by_model, judged.baseline)]),
             *extras.notes,
             *_not_as_asked(recommended, use, test),
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
+
+
+class _Judged(NamedTuple):
+    """Networks against the baseline to beat, as in `Evaluation`."""
+
+    baseline: str | None
+    tests: dict[str, Comparison]
+    leaderboard: pd.DataFrame
+    verdict: Verdict | None
+
+
+def _judge_networks(
+    test: Backtest,
+    validation: Backtest | None,
+    validation_scores: Scores | None,
+    *,
+    by_model: pd.DataFrame,
+    recommended: str | None,
+    significance: float,
+) -> _Judged:
+    """Choose the baseline to beat and the network on validation, and compare them on the test."""
+    if validation is None or validation_scores is None:
+        baseline = unchosen_baseline(test.attempts)
+    else:
+        baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
+    networks = test.of_kind("network")
+    losses, overlap = losses_to_compare(test.results, test.scales, test.question)
+    tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
+    table = leaderboard(by_model, test.attempts, baseline, tests, recommended)
+    best = best_network(test if validation is None else validation, validation_scores)
+    if not best:
+        return _Judged(baseline, tests, table, None)
+    sentence = verdict(
+        table,
+        best,
+        baseline,
+        tests.get(best),
+        significance,
+        against_naive=against_naive(losses, overlap, networks, baseline, test.question.plain_baseline),
+        spread=_member_spread(test, best) if best in test.members else "",
+        trained=best != lender_of(test),
+    )
+    return _Judged(baseline, tests, table, sentence)
 
 
 class _Splits(NamedTuple):
@@ -201,13 +230,12 @@ def _forecast_splits(
     on_progress: OnProgress | None,
 ) -> _Splits:
     """Forecast every split, and combine what may be combined with weights from before the test."""
-    of_values = not problem.question.forecasts_probabilities
-    stride, refits = settings.stride, Refits(settings.refit_every, until)
-    validation = forecast_validation(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
-    calibration = None
-    if of_values:
-        calibration = forecast_calibration(fits, panel, split, problem, stride, refits=refits, on_progress=on_progress)
-    test = forecast_all(fits, panel, split, problem, part="test", stride=stride, refits=refits, on_progress=on_progress)
+    of_values, refits = not problem.question.forecasts_probabilities, Refits(settings.refit_every, until)
+    how: dict[str, Any] = {"stride": settings.stride, "refits": refits, "on_progress": on_progress}
+    forecast = partial(forecast_split, fits, panel, split, problem, **how)
+    validation = forecast(part="validation")
+    calibration = forecast(part="calibration") if of_values else None
+    test = forecast_all(fits, panel, split, problem, part="test", **how)
     training = forecast_training(fits, panel, split, problem, refits=refits, on_progress=on_progress)
     before, kinds = (training, validation, calibration), kinds_of(test)
     expected = expected_errors(evidence_before(before, kinds), kinds, int(split.train.sum()))

@@ -38,13 +38,13 @@ def sentence_of(
 
 def _how_far(advice: Recommendation, panel: Panel, by_model: pd.DataFrame, on: str) -> str:
     if "accuracy" in by_model and advice.model in by_model.index:
-        return f"right in {_in_100(float(by_model['accuracy'][advice.model])).replace(' in ', ' of ')}"
+        return f"right in {in_100(float(by_model['accuracy'][advice.model])).replace(' in ', ' of ')}"
     if math.isnan(advice.error):
         return "how far off it is cannot be said, as no value of the test was observed"
     if advice.error == 0:
         return "not off at all on the test"
     of = panel.ids[0] if len(panel) == 1 else "the values"
-    share = f", {_in_100(advice.error_share)} of {of}" if advice.error_share < 1 else ""
+    share = f", {in_100(advice.error_share)} of {of}" if advice.error_share < 1 else ""
     return f"{number(advice.error)} off {on}{share}" if on else f"typically {number(advice.error)} off{share}"
 
 
@@ -84,10 +84,18 @@ def _how_sure(advice: Recommendation, kinds: Mapping[str, Sort]) -> str:
     other = _called(advice.runner_up, kinds)
     if advice.why == "known of its kind":
         return f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
-    against = advice.odds < _EVEN
-    odds = 1 / max(advice.odds, 1e-9) if against else advice.odds
-    which = f"{other} beats it" if against else f"it beats {other}"
-    return f"{_odds_in_words(odds)} that {which} on data like these"
+    return f"{' '.join(odds_against(advice.odds, other))} on data like these"
+
+
+def odds_against(odds: float, other: str) -> tuple[str, str]:
+    """Say the odds against another model, and that of which of the two they are.
+
+    >>> odds_against(11.7, "ridge"), odds_against(0.5, "ridge")
+    (('about 12 to 1', 'that it beats ridge'), ('about 2 to 1', 'that ridge beats it'))
+    """
+    if odds < _EVEN:
+        return _odds_in_words(1 / max(odds, 1e-9)), f"that {other} beats it"
+    return _odds_in_words(odds), f"that it beats {other}"
 
 
 def _odds_in_words(odds: float) -> str:
@@ -113,8 +121,7 @@ def second_sentence(advice: Recommendation, kinds: Mapping[str, Sort], by_model:
     here, there = (number(float(by_model[metric][name])) for name in (advice.turned, advice.model))
     errors = f"{here} off against {there}" if metric == "mae" else f"{metric_label(str(metric))} {here} against {there}"
     return (
-        f"the test, which had no say in this, has changed its mind: with it {_called(advice.turned, kinds)} would be "
-        f"chosen ({errors} there)"
+        f"had the test had a say, which it must not, {_called(advice.turned, kinds)} would be chosen ({errors} there)"
     )
 
 
@@ -125,10 +132,10 @@ def _called(model: str, kinds: Mapping[str, Sort]) -> str:
     return f"the untrained {model}" if kinds.get(model) == "reference" else model
 
 
-def _in_100(share: float) -> str:
+def in_100(share: float) -> str:
     """Write a share as a count of a hundred.
 
-    >>> _in_100(0.087), _in_100(0.002), _in_100(1.0)
+    >>> in_100(0.087), in_100(0.002), in_100(1.0)
     ('9 in 100', '0.2 in 100', '100 in 100')
     """
     return f"{100 * share:.0f} in 100" if share >= 0.0095 else f"{100 * share:.1g} in 100"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from forecast.reporting.material import Roles
 
 TRUTH = "truth"
+_NOTHING = 0.02
+"""Share of the values that a value axis has to span, or it says so."""
 _DATES = {
     "year": "%Y",
     "quarter": "%b %Y",
@@ -160,6 +162,18 @@ def time_axis(clock: Clock) -> alt.X:
     return alt.X(
         "t:Q", title="step", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(format=",d", tickMinStep=1)
     )
+
+
+def stretched_note(low: float, high: float) -> str | None:
+    """Say that a value axis from `low` to `high` spans next to nothing of the values; None where it does not.
+
+    >>> stretched_note(99.9, 100.1), stretched_note(0.0, 1.0)
+    ('This axis spans 0.2 % of the values: differences look larger than they are.', None)
+    """
+    size = max(abs(low), abs(high))
+    if high == low or high - low >= _NOTHING * size:
+        return None
+    return f"This axis spans {100 * (high - low) / size:.1g} % of the values: differences look larger than they are."
 
 
 def value_axis(title: str | None, field: str = "y") -> alt.Y:

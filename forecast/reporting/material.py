@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from forecast.errors import ForecastError
 from forecast.questions.kinds import RANKING_METRICS
 from forecast.reporting.lines import axis_times, find_clock
 from forecast.reporting.prediction_intervals import with_quantiles
+from forecast.wording import decimals_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,26 +38,22 @@ class Roles:
     recommended: str | None = None
 
     def named(self) -> tuple[str, ...]:
-        """Return the models that have a colour, the network first."""
+        """Return network and baseline."""
         return (self.network,) if self.baseline is None else (self.network, self.baseline)
 
+    @property
+    def leading(self) -> str:
+        """The model whose intervals are drawn: the recommended one, or the network."""
+        return self.recommended or self.network
 
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What sections are computed from: the tables that `build_summary` takes, and what is drawn of them.
+    def in_colour(self) -> tuple[str, ...]:
+        """Return the models that have a colour, the leading one first."""
+        return tuple(dict.fromkeys((self.leading, *self.named())))
 
-    Attributes
-    ----------
-    uid : the series that is drawn
-    symbols : texts of the codes in `results` and `series`, where these are codes
-    passage : results of the series that is drawn from successive origins, where `results` leaves some out
-    next_command : what forecasts again when there are newer data
-    effects, anomalies : what each thing does; rows that were not expected
 
-    """
+class Tables(TypedDict, total=False):
+    """What sections take as it is, beside the results; `Material` says what each is."""
 
-    question: Question
-    results: pd.DataFrame
     series: pd.DataFrame | None
     by_step: pd.DataFrame | None
     by_series: pd.DataFrame | None
@@ -65,14 +62,61 @@ class Material:
     chosen_epoch: int | None
     gradients: pd.DataFrame | None
     gradient_clip: float | None
+    intervals: Intervals | None
+    copy_test: str | None
+    passage: pd.DataFrame | None
+    continuation: str | None
+    recommendation: Recommendation | None
+    next_command: str
+    effects: pd.DataFrame | None
+    anomalies: pd.DataFrame | None
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What sections are computed from, and what is drawn of it.
+
+    Attributes
+    ----------
+    results : `model, unique_id, cutoff, ds, step, y, y_hat`; of symbols `chance`, the probability given to what came
+    uid : the series that is drawn
+    symbols : texts of the codes in `results` and `series`, where these are codes
+    series : `unique_id, ds, y, split` with split training, validation, calibration or test; without it the truth is as
+        much as `results` holds
+    by_step : `model, step, mase` (or `mae`); without it MAE from `results`
+    by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
+    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`;
+        of symbols a row for each `symbol` with its probability as `y_hat`
+    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
+        read-out in closed form it has `penalty` instead of `epoch`
+    gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
+        largest norm of a gradient
+    intervals : quantiles of the models in `results`, and their scores
+    passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
+    continuation : a text drawn from the network symbol by symbol, shown after the data
+    recommendation : which model to use, and how far off it is; `next_command` forecasts again from newer data
+    effects, anomalies : the tables of `evaluation.effects` and `evaluation.anomalies`
+
+    """
+
+    question: Question
+    results: pd.DataFrame
     uid: str
     roles: Roles
     show: ReportSettings
-    intervals: Intervals | None
-    copy_test: str | None
     symbols: tuple[str, ...]
-    passage: pd.DataFrame | None
-    continuation: str | None
+    series: pd.DataFrame | None = None
+    by_step: pd.DataFrame | None = None
+    by_series: pd.DataFrame | None = None
+    forecast: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
+    chosen_epoch: int | None = None
+    gradients: pd.DataFrame | None = None
+    gradient_clip: float | None = None
+    intervals: Intervals | None = None
+    copy_test: str | None = None
+    passage: pd.DataFrame | None = None
+    continuation: str | None = None
     recommendation: Recommendation | None = None
     next_command: str = ""
     effects: pd.DataFrame | None = None
@@ -89,6 +133,12 @@ class Material:
         if self.series_count == 1:
             return self.uid
         return f"{self.uid} (one of {self.series_count:,} series, typical in its error)"
+
+    @cached_property
+    def decimals(self) -> int:
+        """With how many decimals values are written, as in forecast.csv."""
+        table = self.truth if self.series is None else self.series
+        return decimals_of(table["y"].to_numpy(dtype=np.float64))
 
     @cached_property
     def clock(self) -> Clock:
@@ -110,17 +160,17 @@ class Material:
 
     @cached_property
     def results_in_colour(self) -> pd.DataFrame:
-        """Results of network and baseline on all series, with columns of quantiles where there are any."""
-        rows = self.results[self.results["model"].isin(self.roles.named())]
+        """Results of the models in colour on all series, with columns of quantiles where there are any."""
+        rows = self.results[self.results["model"].isin(self.roles.in_colour())]
         if self.intervals is None:
             return rows
         quantiles = self.intervals.quantiles
-        known = {name: quantiles[name] for name in self.roles.named() if name in quantiles}
+        known = {name: quantiles[name] for name in self.roles.in_colour() if name in quantiles}
         return with_quantiles(rows, known, self.intervals.levels)
 
     @cached_property
     def results_drawn(self) -> pd.DataFrame:
-        """Results of network and baseline on the series that is drawn."""
+        """Results of the models in colour on the series that is drawn."""
         return rows_of(self.results_in_colour, self.uid)
 
 

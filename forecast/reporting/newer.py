@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting.charts import Figure
@@ -14,7 +15,7 @@ from forecast.reporting.material import Roles, rows_of
 from forecast.reporting.sections import answer
 from forecast.reporting.sections.answer import Tile
 from forecast.reporting.sections.forecasts import draw_view, last_view
-from forecast.wording import number
+from forecast.wording import decimals_of, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,7 @@ def write_newer_page(newer: Newer, path: Path) -> None:
         model=newer.model,
         tiles=_tiles(newer.last),
         next_command=newer.next_command,
+        decimals=decimals_of(newer.truth["y"].to_numpy(dtype=np.float64)),
     )
     with debug_mode(False):  # see `sections.draw`
         figures = list(_figures(newer, section, truth))

@@ -7,11 +7,11 @@ from it anywhere, and a test can say what a page states without reading HTML. It
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from forecast.questions.kinds import SYMBOL, VALUE
 from forecast.reporting.leaderboard import leaderboard_rows
-from forecast.reporting.material import Material, check_results, choose_roles, choose_series, with_codes
+from forecast.reporting.material import Material, Tables, check_results, choose_roles, choose_series, with_codes
 from forecast.reporting.prediction_intervals import points_and_quantiles
 from forecast.reporting.sections import build_sections
 from forecast.reporting.sections.series import choices
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.evaluation.intervals import Intervals
     from forecast.evaluation.recommendation import Recommendation
     from forecast.questions.kinds import Question
     from forecast.reporting.leaderboard import Row
@@ -69,33 +68,18 @@ class Summary:
 def build_summary(
     *,
     results: pd.DataFrame,
-    series: pd.DataFrame | None = None,
     leaderboard: pd.DataFrame | None = None,
-    by_step: pd.DataFrame | None = None,
-    by_series: pd.DataFrame | None = None,
-    forecast: pd.DataFrame | None = None,
-    history: pd.DataFrame | None = None,
-    chosen_epoch: int | None = None,
-    recommendation: Recommendation | None = None,
     verdict: str | None = None,
     network: str | None = None,
     baseline: str | None = None,
-    copy_test: str | None = None,
     found: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     title: str | None = None,
     show: ReportSettings | None = None,
-    intervals: Intervals | None = None,
-    gradients: pd.DataFrame | None = None,
-    gradient_clip: float | None = None,
     question: Question = VALUE,
     symbols: Sequence[str] = (),
-    passage: pd.DataFrame | None = None,
-    continuation: str | None = None,
-    next_command: str = "",
-    effects: pd.DataFrame | None = None,
-    anomalies: pd.DataFrame | None = None,
+    **tables: Unpack[Tables],
 ) -> Summary:
     """Bring the tables of a run into the shape of the report; only `results` is needed.
 
@@ -104,27 +88,13 @@ def build_summary(
     results : `model, unique_id, cutoff, ds, step, y, y_hat`; with a column `quantile` the rows where it is not null
         are quantiles, of which intervals are drawn; with a column `chance`, the probability given to what came, `y` and
         `y_hat` are symbols: codes, or categories as results.parquet has them
-    series : `unique_id, ds, y, split` with split training, validation, calibration or test; without it the truth is as
-        much as `results` holds
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
-    by_step : `model, step, mase` (or `mae`); without it MAE from `results`
-    by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
-    forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`;
-        of symbols a row for each `symbol` with its probability as `y_hat`
-    history : `epoch, train_loss, validation_loss`; `chosen_epoch` is where the losses are lowest if not given. Of a
-        read-out in closed form it has `penalty` instead of `epoch`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     found : what was detected in the data, by name
-    intervals : quantiles of the models in `results`, and their scores
-    gradients : `network, measure, of, lag, value`, what `training.record_gradients` recorded; `gradient_clip` is the
-        largest norm of a gradient
     question : what `results` and `forecast` answer; of the direction `series` is needed, of symbols `results` has
         `chance`
     symbols : texts of the codes in `results` and `series`, in their order
-    passage : results of symbols from successive origins of the series that is drawn, where `results` leaves some out
-    continuation : a text drawn from the network symbol by symbol, shown after the data
-    recommendation : which model to use, and how far off it is; `next_command` forecasts again from newer data
-    effects, anomalies : the tables of `evaluation.effects` and `evaluation.anomalies`
+    tables : what sections show, as `Material` says
 
     Raises
     ------
@@ -135,36 +105,21 @@ def build_summary(
     show = show or ReportSettings()
     check_results(results)
     results, texts = with_codes(points_and_quantiles(results), tuple(symbols))
-    rows = leaderboard_rows(results, leaderboard)
+    rows, recommendation = leaderboard_rows(results, leaderboard), tables.get("recommendation")
     roles = choose_roles(rows, network, baseline, recommendation.model if recommendation else None)
     material = Material(
         question=SYMBOL if SYMBOL.scored_column in results else question,
         results=results,
-        series=series,
-        by_step=by_step,
-        by_series=by_series,
-        forecast=forecast,
-        history=history,
-        chosen_epoch=chosen_epoch,
-        gradients=gradients,
-        gradient_clip=gradient_clip,
         uid=choose_series(results, roles.network, show.series),
         roles=roles,
         show=show,
-        intervals=intervals,
-        copy_test=copy_test,
         symbols=texts,
-        passage=passage,
-        continuation=continuation,
-        recommendation=recommendation,
-        next_command=next_command,
-        effects=effects,
-        anomalies=anomalies,
+        **tables,
     )
     sections = build_sections(material)
     what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"
     return Summary(
-        title=title or f"{roles.network} on {what}",
+        title=title or f"Forecast of {what}",
         recommendation=recommendation,
         verdict=verdict,
         roles=roles,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from forecast.runs.files import FORECAST, WORKBOOK, as_text
 from forecast.series.calendar import to_wall
-from forecast.wording import decimals_for
+from forecast.wording import decimals_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _BANDS = {"low 80 %": "q0.1", "high 80 %": "q0.9", "low 90 %": "q0.05", "high 90 %": "q0.95"}
 """Ends of intervals by their headings."""
-_MOST_DECIMALS = 6
 _MOST_WORKBOOK_ROWS = 200_000
 """Steps of all series that a workbook holds; a sheet ends at 1,048,576 rows, and takes 20 s to write."""
 _SHOWN_PAST = 3
@@ -55,18 +54,9 @@ class Readable:
     decimals: int
 
 
-def decimals_of(panel: Panel) -> int:
-    """Return with how many decimals values are written: as many as the data have, and three digits at least.
-
-    Values that were computed have any number of them, and are written with five digits.
-    """
-    values = panel.target[panel.target_observed]
-    size = float(np.median(np.abs(values[values != 0]))) if values.any() else 1.0
-    tolerance = 1e-9 * np.maximum(np.abs(values), 1)
-    for decimals in range(_MOST_DECIMALS + 1):
-        if (np.abs(values - np.round(values, decimals)) <= tolerance).all():
-            return min(max(decimals, decimals_for(size)), 8)
-    return decimals_for(size, 5)
+def observed(panel: Panel) -> FloatArray:
+    """Return the target of the rows where it was observed."""
+    return panel.target[panel.target_observed]
 
 
 def readable(future: pd.DataFrame, calendar: Calendar, form: TableForm, decimals: int) -> Readable:
@@ -113,7 +103,7 @@ def write_recommended(
     future: pd.DataFrame, source: Source, leaderboard: pd.DataFrame, facts: Mapping[str, str], folder: Path
 ) -> None:
     """Write the recommended forecast as `forecast.csv` and `forecast.xlsx`; `future` are its rows."""
-    table = readable(future, source.panel.calendar, source.form, decimals_of(source.panel))
+    table = readable(future, source.panel.calendar, source.form, decimals_of(observed(source.panel)))
     write_in_form(table, source.form, folder / FORECAST)
     if len(future) and not workbook_note(len(future)):
         write_workbook(table, source.panel, leaderboard, facts, folder / WORKBOOK)

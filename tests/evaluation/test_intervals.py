@@ -307,3 +307,13 @@ def test_quantiles_that_coincide_or_are_infinite():
     actual = probability_transform(np.array([1.0, 1.0, 1.0, 1.5]), q, (0.25, 0.5, 0.75))
     assert actual[:3].tolist() == pytest.approx([0.5, 0.625, 0.5])
     assert np.isnan(actual[3])
+
+
+def test_a_coverage_far_off_is_not_called_right_however_few_origins_excuse_it():
+    hits = np.ones((200, 30))
+    hits[:6, :20] = 0.0  # 98 of 100 held where 90 should
+    observed, series = np.ones((200, 30), dtype=bool), np.zeros(200, dtype=np.int64)
+
+    test = coverage_test(0.9, hits, observed, series, 30, width=1.0)
+    assert round(test.coverage, 2) == 0.98
+    assert test.judged == "not known"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toys import PROBLEM, LastValue, Raises, a_panel, a_split
 
-from forecast.evaluation.backtest import forecast_calibration, forecast_validation
+from forecast.evaluation.backtest import forecast_split
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
 from forecast.evaluation.expected_error import (
@@ -140,7 +140,7 @@ def test_evidence_counts_horizons_and_weighs_series_alike():
     panel = a_panel(lengths=(90, 70))
     split = Split(*(np.array(steps) for steps in ([40, 30], [16, 12], [12, 8])))
     fits = fit_all([LastValue(), LastValue("far", bias=9.0)], panel, split, PROBLEM)
-    backtests = [of(fits, panel, split, PROBLEM) for of in (forecast_validation, forecast_calibration)]
+    backtests = [forecast_split(fits, panel, split, PROBLEM, part=part) for part in ("validation", "calibration")]
     found = evidence_of(*backtests)
     assert found.horizons == (16 + 12 + 12 + 8) / PROBLEM.horizon
     means = []
@@ -211,7 +211,7 @@ def test_the_test_may_change_its_mind_and_never_the_choice():
     use = evaluate(fits, panel, split, PROBLEM).recommendation
     assert use.model == "five"
     assert use.turned == "naive"
-    assert "the test, which had no say in this, has changed its mind: with it naive would be chosen (" in use.second
+    assert "had the test had a say, which it must not, naive would be chosen (" in use.second
 
 
 def test_a_split_without_validation_still_has_a_recommendation():

@@ -9,7 +9,7 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 from toys import HORIZON, PROBLEM, a_panel
 
-from forecast.evaluation.backtest import backtest, forecast_calibration
+from forecast.evaluation.backtest import backtest, forecast_split
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.fits import fit_all
 from forecast.evaluation.refits import Refits
@@ -75,7 +75,7 @@ def by_hand(forecaster, panel, first, ends):
 def test_refits_are_those_of_a_loop_over_the_origins(forecaster):
     panel = panel_of(*(noisy_sine(steps, seed=seed) for seed, steps in enumerate(LENGTHS)))
     fits = fit_all([forecaster], panel, SPLIT, PROBLEM)
-    calibration = forecast_calibration(fits, panel, SPLIT, PROBLEM, refits=Refits(EVERY))
+    calibration = forecast_split(fits, panel, SPLIT, PROBLEM, part="calibration", refits=Refits(EVERY))
     test = backtest([forecaster], panel, SPLIT, PROBLEM, refit_every=EVERY)
     for actual, first, ends in (
         (calibration, SPLIT.fitted, SPLIT.before_test),
@@ -114,5 +114,5 @@ def test_no_refit_sees_a_row_behind_its_origin_and_none_is_begun_late():
             return self
 
     fits = fit_all([Watched()], panel, SPLIT, PROBLEM)
-    forecast_calibration(fits, panel, SPLIT, PROBLEM, refits=Refits(EVERY, until=0.0))
+    forecast_split(fits, panel, SPLIT, PROBLEM, part="calibration", refits=Refits(EVERY, until=0.0))
     assert seen == [SPLIT.fitted.tolist()]

@@ -49,7 +49,7 @@ def test_the_tiles_say_how_far_off_how_sure_and_how_often_the_band_held():
     answer = summary_of().sections["answer"]
 
     assert [(tile.value, tile.label) for tile in answer.tiles] == [
-        ("56.0", "typically off, 8.7 in 100"),
+        ("56.0", "typically off, 9 in 100"),
         ("3 to 1", "that it beats ridge"),
         ("87 of 100", "fell into its band, which should hold 90: about right"),
     ]
@@ -62,10 +62,40 @@ def test_what_cannot_be_said_has_no_tile():
 
 
 @pytest.mark.parametrize(
-    ("odds", "said"), [(0.4, "1 to 2.5"), (1.0, "1 to 1"), (1.26, "1.3 to 1"), (11.8, "12 to 1"), (1e9, "over 50 to 1")]
+    ("odds", "value", "label"),
+    [
+        (0.4, "2 to 1", "that ridge beats it"),
+        (1.0, "even chances", "that it beats ridge"),
+        (11.8, "12 to 1", "that it beats ridge"),
+        (1e9, "more than 50 to 1", "that it beats ridge"),
+    ],
 )
-def test_odds_of_a_tile(odds, said):
-    assert summary_of(odds=odds).sections["answer"].tiles[1].value == said
+def test_odds_of_a_tile_are_those_of_the_sentence(odds, value, label):
+    tile = summary_of(odds=odds).sections["answer"].tiles[1]
+
+    assert (tile.value, tile.label) == (value, label)
+
+
+def test_where_the_sentence_tells_no_odds_no_tile_does():
+    labels = [tile.label for tile in summary_of(why="known of its kind").sections["answer"].tiles]
+
+    assert not any("beats" in label for label in labels)
+
+
+def test_the_table_has_the_digits_of_the_data():
+    run = with_intervals(made_up_run("walk"))
+    whole = run | {name: run[name].assign(y=run[name]["y"].round() * 100) for name in ("results", "series")}
+
+    steps = build_summary(**whole, recommendation=recommended()).sections["answer"].steps
+    assert all("." not in cell for row in steps.rows for cell in row[1:])
+
+
+def test_the_backtest_shows_the_intervals_of_the_recommended_model():
+    run = with_intervals(made_up_run("walk", models={"lstm": 0.05, "window_mean": 0.6, "ridge": 0.1, "naive": None}))
+    sections = build_summary(**run, recommendation=recommended("window_mean")).sections
+
+    assert all(view.intervals.model == "window_mean" for view in sections["origins"].views)
+    assert sections["calibration"].says.startswith("The 90 % intervals of window_mean held ")
 
 
 def test_the_table_lists_the_forecast_with_its_band_and_what_it_adds_up_to():
@@ -77,7 +107,7 @@ def test_the_table_lists_the_forecast_with_its_band_and_what_it_adds_up_to():
             "q0.95": [110.0, 220.0, 330.0],
         }
     )
-    steps = steps_table(rows, Clock("date", "%Y-%m-%d"))
+    steps = steps_table(rows, Clock("date", "%Y-%m-%d"), 1)
 
     assert steps.headings == ("when", "forecast", "low 90 %", "high 90 %")
     assert steps.rows[1] == ("2024-02-29", "200.3", "180.0", "220.0")
@@ -86,7 +116,7 @@ def test_the_table_lists_the_forecast_with_its_band_and_what_it_adds_up_to():
 
 def test_a_long_table_ends_and_steps_are_not_added_up():
     rows = pd.DataFrame({"ds": np.arange(100, 120), "y_hat": np.full(20, 2.0), "q0.05": np.inf, "q0.95": np.inf})
-    steps = steps_table(rows, Clock("step", ""))
+    steps = steps_table(rows, Clock("step", ""), 2)
 
     assert steps.headings == ("when", "forecast")  # an infinite interval is no column
     assert len(steps.rows) == 14

@@ -148,3 +148,15 @@ def test_a_panel_of_one_point_is_seen():
     (panel,) = figures["error_by_step"].panels
     assert isinstance(panel, Panel)
     assert any(isinstance(n, dict) and n.get("point", {}).get("opacity") == 1 for n in _walk(panel.spec))
+
+
+def test_an_axis_that_spans_next_to_nothing_says_so():
+    run = made_up_run("walk")
+    flat = run | {name: run[name].assign(y=1000 + 1e-3 * run[name]["y"]) for name in ("results", "series")}
+    flat["results"] = flat["results"].assign(y_hat=1000 + 1e-3 * run["results"]["y_hat"])
+
+    notes = [panel.note for figure in draw(build_summary(**flat)) if figure.name == "data" for panel in figure.panels]
+    assert len(notes) == 1
+    assert notes[0].startswith("This axis spans 0.")
+    plain = [panel.note for figure in draw(build_summary(**run)) if figure.name == "data" for panel in figure.panels]
+    assert plain == [None]

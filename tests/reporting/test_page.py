@@ -50,7 +50,7 @@ def test_names_from_the_data_are_text_and_nothing_else(source):
     page = Page(source)
     assert {tag for tag, _ in page.tags}.isdisjoint({"b", "img", "iframe", "object", "link", "base"})
     assert sum(tag == "script" for tag, _ in page.tags) == 4
-    assert f"lstm on {NASTY}" in page.texts
+    assert f"Forecast of {NASTY}" in page.texts
     assert "ValueError: <b>infs</b> or NaNs" in page.texts
     assert "</script><!-- <b>bold</b>" in page.texts
     assert NASTY[:39] in json.dumps(json.loads(page.scripts["panels"]), ensure_ascii=False).replace('\\"', '"')

@@ -166,7 +166,7 @@ def test_the_page_says_whether_intervals_are_too_narrow():
     assert "Of the 90 % intervals of 1 other model, 1 is too narrow." in says
     assert "about as wide as those of naive" in says
     pit = run["intervals"].pit.query("model == 'lstm'")["share"].to_numpy()
-    assert f"Of what came, {round(100 * (pit[0] + pit[-1]))} % lies in the lowest and the highest part" in says
+    assert f"{round(100 * (pit[0] + pit[-1]))} of 100 values came to lie in the lowest or the highest tenth" in says
 
 
 def test_a_results_table_with_quantiles_is_enough(run, tmp_path):

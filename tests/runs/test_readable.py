@@ -11,7 +11,7 @@ import pytest
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
 from forecast.runs.readable import (
-    decimals_of,
+    observed,
     readable,
     workbook_note,
     write_in_form,
@@ -19,6 +19,7 @@ from forecast.runs.readable import (
     write_workbook,
 )
 from forecast.settings import check_settings
+from forecast.wording import decimals_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def _future(source: "Source", horizon: int = 3) -> pd.DataFrame:
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-8-sig", "utf-16"])
 def test_the_csv_has_the_form_of_the_file_that_was_read(tmp_path: "Path", encoding: str) -> None:
     source = _source(tmp_path, GERMAN.replace("Umsatz", "Erlös").encode(encoding))
-    table = readable(_future(source, 2), source.panel.calendar, source.form, decimals_of(source.panel))
+    table = readable(_future(source, 2), source.panel.calendar, source.form, decimals_of(observed(source.panel)))
 
     write_in_form(table, source.form, tmp_path / "forecast.csv")
 
@@ -62,7 +63,7 @@ def test_the_csv_has_the_form_of_the_file_that_was_read(tmp_path: "Path", encodi
 def test_the_csv_of_several_series_says_which_and_is_read_again(tmp_path: "Path") -> None:
     rows = "".join(f"=a{s},2024-01-{day:02d},{day * s + 0.5}\n" for s in (1, 2) for day in range(1, 20))
     source = _source(tmp_path, f"shop,day,sales\n{rows}".encode())
-    table = readable(_future(source), source.panel.calendar, source.form, decimals_of(source.panel))
+    table = readable(_future(source), source.panel.calendar, source.form, decimals_of(observed(source.panel)))
 
     write_in_form(table, source.form, tmp_path / "forecast.csv")
 
@@ -86,12 +87,12 @@ def test_the_csv_of_several_series_says_which_and_is_read_again(tmp_path: "Path"
 def test_forecasts_have_as_many_decimals_as_the_data(tmp_path: "Path", values: list[float], decimals: int) -> None:
     rows = "".join(f"2024-01-{day:02d},{value!r}\n" for day, value in enumerate([*values, *values, 1.0], start=1))
 
-    assert decimals_of(_source(tmp_path, f"ds,y\n{rows}".encode()).panel) == decimals
+    assert decimals_of(observed(_source(tmp_path, f"ds,y\n{rows}".encode()).panel)) == decimals
 
 
 def test_the_workbook_is_read_back_with_dates_and_numbers(tmp_path: "Path") -> None:
     source = _source(tmp_path, GERMAN.encode())
-    table = readable(_future(source), source.panel.calendar, source.form, decimals_of(source.panel))
+    table = readable(_future(source), source.panel.calendar, source.form, decimals_of(observed(source.panel)))
     board = pd.DataFrame({"model": ["lstm", "=naive"], "mae": [1.5, np.nan]})
 
     write_workbook(table, source.panel, board, {"recommended": "lstm", "data.path": "=x"}, tmp_path / "f.xlsx")

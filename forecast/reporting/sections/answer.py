@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.recommendation_words import in_100, odds_against
 from forecast.reporting import charts
 from forecast.reporting.charts import TRUTH, Figure, Key
 from forecast.reporting.lines import axis_times
 from forecast.reporting.sections.forecasts import View, draw_view, future_view, interval_keys
-from forecast.wording import counted, decimals_for, number
+from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _MOST_ROWS = 14
 """Steps that the table lists; all of them are in forecast.csv."""
 _BAND = ("q0.05", "q0.95")
-_SURE = 50
-"""Odds are not told beyond."""
+_WEIGHED = ("measured", "asked for")
+"""Why a model is recommended where the sentence tells the odds."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
         model=advice.model,
         tiles=_tiles_of(advice),
         next_command=material.next_command,
+        decimals=material.decimals,
     )
 
 
@@ -101,9 +103,13 @@ def answer(
     several: bool,
     model: str,
     tiles: tuple[Tile, ...],
+    decimals: int,
     next_command: str = "",
 ) -> AnswerSection:
-    """Show one model's forecast of one series, `rows` in the order of time; None: no value is forecast."""
+    """Show one model's forecast of one series, `rows` in the order of time; None: no value is forecast.
+
+    Numbers of its table have so many `decimals`, as those of forecast.csv do.
+    """
     if rows is None:
         return AnswerSection("", uid, model, tiles, None, None, next_command)
     of = f" of {uid}" if several else ""
@@ -114,7 +120,7 @@ def answer(
         model=model,
         tiles=tiles,
         view=future_view(truth, model, rows, clock),
-        steps=steps_table(rows, clock),
+        steps=steps_table(rows, clock, decimals),
         next_command=next_command,
     )
 
@@ -123,28 +129,19 @@ def _tiles_of(advice: Recommendation) -> tuple[Tile, ...]:
     """Say how far off, how sure and how often the band held, each where it is known."""
     return (
         *([] if math.isnan(advice.error) else [Tile(number(advice.error), _off(advice.error_share))]),
-        *([] if advice.runner_up is None else [Tile(_odds(advice.odds), f"that it beats {advice.runner_up}")]),
+        *([_sure(advice, advice.runner_up)] if advice.runner_up and advice.why in _WEIGHED else []),
         *([] if math.isnan(advice.covered) else [_held(advice)]),
     )
 
 
 def _off(share: float) -> str:
-    return "typically off" if math.isnan(share) else f"typically off, {number(100 * share, 2)} in 100"
+    return f"typically off, {in_100(share)}" if share < 1 else "typically off"
 
 
-def _odds(odds: float) -> str:
-    """Write odds for a tile.
-
-    >>> _odds(12.3), _odds(0.4), _odds(1.3), _odds(1e9)
-    ('12 to 1', '1 to 2.5', '1.3 to 1', 'over 50 to 1')
-    """
-    if odds < 1:
-        return f"1 to {_short(1 / max(odds, 1 / _SURE))}"
-    return f"over {_SURE} to 1" if odds > _SURE else f"{_short(odds)} to 1"
-
-
-def _short(odds: float) -> str:
-    return f"{odds:.0f}" if odds >= 3 else f"{odds:.1f}".removesuffix(".0")
+def _sure(advice: Recommendation, other: str) -> Tile:
+    """Say the odds as the sentence does."""
+    odds, which = odds_against(advice.odds, other)
+    return Tile(odds.removeprefix("about "), which)
 
 
 def _held(advice: Recommendation) -> Tile:
@@ -153,13 +150,11 @@ def _held(advice: Recommendation) -> Tile:
     return Tile(f"{100 * advice.covered:.0f} of 100", label)
 
 
-def steps_table(rows: pd.DataFrame, clock: Clock) -> Steps:
+def steps_table(rows: pd.DataFrame, clock: Clock, decimals: int) -> Steps:
     """Write a forecast in the order of time as a table, with its total and mean below."""
     y_hat = rows["y_hat"].to_numpy(dtype=np.float64)
     banded = [name for name in _BAND if name in rows and np.isfinite(rows[name].to_numpy(dtype=np.float64)).any()]
     columns = [y_hat, *(rows[name].to_numpy(dtype=np.float64) for name in banded)]
-    size = float(np.median(np.abs(y_hat)))
-    decimals = decimals_for(size, 4) if size > 0 else 2
     times = [clock.write(float(t)) for t in axis_times(rows["ds"])]
     cells = [[number(value, decimals=decimals) for value in column.tolist()] for column in columns]
     more = f"and {counted(len(times) - _MOST_ROWS, 'more step')} in forecast.csv. " if len(times) > _MOST_ROWS else ""

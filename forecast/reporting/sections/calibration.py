@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _COMPARED = 0.9
 """Nominal coverage of the intervals that sentences compare."""
-_RIGHT = "about right"
 _BINS = 10
 _HEIGHT = 240
 _OTHERS = "other models"
@@ -48,7 +47,7 @@ class ModelCoverage:
 
 @dataclass(frozen=True)
 class CalibrationSection:
-    """Coverage of all models at each `nominal` coverage; `pit` is of the network, ten shares or none."""
+    """Coverage of all models at each `nominal` coverage; `pit` is of the leading model, ten shares or none."""
 
     says: str
     nominal: tuple[float, ...]
@@ -81,21 +80,21 @@ def _calibration_section(
     covered = known.pivot_table(index="model", columns="nominal", values="coverage")
     width = known.pivot_table(index="model", columns="nominal", values="width", aggfunc="mean", dropna=False)
     width = width.reindex(index=covered.index, columns=covered.columns)
-    others = [name for name in covered.index if name not in roles.named()]
-    order = [name for name in (*roles.named(), *others) if name in covered.index]
+    others = [name for name in covered.index if name not in roles.in_colour()]
+    order = [name for name in (*roles.in_colour(), *others) if name in covered.index]
     models = tuple(
         ModelCoverage(name, rounded(covered.loc[name].to_numpy()), rounded(width.loc[name].to_numpy()))
         for name in order
     )
     nominal = tuple(float(share) for share in covered.columns)
-    shares = _pit_of(pit, roles.network)
+    shares = _pit_of(pit, roles.leading)
     says = " ".join(
         part
         for part in (
-            *(_sentence(sentences[name]) for name in roles.named() if name in sentences),
+            *(_sentence(sentences[name]) for name in roles.in_colour() if name in sentences),
             _others_in_words(known, roles),
             _widths_in_words(models, nominal, roles),
-            _pit_in_words(shares, roles.network),
+            _pit_in_words(shares, roles.leading),
         )
         if part
     )
@@ -107,52 +106,48 @@ def _sentence(text: str) -> str:
 
 
 def _others_in_words(coverage: pd.DataFrame, roles: Roles) -> str:
-    """Count the models without a colour whose 90 % intervals are off, and say what is meant by about right."""
+    """Count the models without a colour whose 90 % intervals are off."""
     if "judged" not in coverage:
         return ""
     ninety = coverage[np.isclose(coverage["nominal"], _COMPARED)]
-    others = ninety[~ninety["model"].isin(roles.named())]
-    counts = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", _RIGHT)]
+    others = ninety[~ninety["model"].isin(roles.in_colour())]
+    counts = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", "about right")]
     some = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts if count]
     says, whose = "", f"the {percent(_COMPARED)} intervals of {counted(len(others), 'other model')}"
     if len(some) == 1 and len(others) > 1:
         says = f"T{whose[1:]} are {next(how for how, count in counts if count)}."
     elif some:
         says = f"Of {whose}, {listed(some)}."
-    if (ninety["judged"] == _RIGHT).any():
-        says += (
-            f" {_RIGHT.capitalize()} is what chance alone may explain: origins whose horizons overlap tell little new."
-        )
-    return says.strip()
+    return says
 
 
-def _pit_of(pit: pd.DataFrame, network: str) -> tuple[float, ...]:
-    shares = pit[pit["model"].astype(str) == network].sort_values("bin")["share"].to_numpy(dtype=np.float64)
+def _pit_of(pit: pd.DataFrame, model: str) -> tuple[float, ...]:
+    shares = pit[pit["model"].astype(str) == model].sort_values("bin")["share"].to_numpy(dtype=np.float64)
     return tuple(map(significant, shares)) if len(shares) and np.isfinite(shares).all() else ()
 
 
 def _widths_in_words(models: Sequence[ModelCoverage], nominal: tuple[float, ...], roles: Roles) -> str:
-    """Compare the widths of network and baseline; that alone says nothing, hence the condition."""
+    """Compare the widths of the leading model and the baseline; that alone says nothing, hence the condition."""
     at = next((i for i, share in enumerate(nominal) if abs(share - _COMPARED) < 1e-9), None)
     widths = {of.model: of.width[at] for of in models} if at is not None else {}
-    network, baseline = widths.get(roles.network), widths.get(str(roles.baseline))
-    if not network or not baseline:
+    leading, baseline = widths.get(roles.leading), widths.get(str(roles.baseline))
+    if not leading or not baseline or roles.leading == roles.baseline:
         return ""
-    ratio = network / baseline
+    ratio = leading / baseline
     wide = "about as wide" if 0.95 < ratio < 1.05 else f"{number(ratio, 2)} times as wide"
     return (
-        f"The {percent(_COMPARED)} intervals of {roles.network} are {wide} as those of {roles.baseline}; "
+        f"The {percent(_COMPARED)} intervals of {roles.leading} are {wide} as those of {roles.baseline}; "
         f"of intervals that cover what they should, the narrower are better."
     )
 
 
-def _pit_in_words(shares: tuple[float, ...], network: str) -> str:
+def _pit_in_words(shares: tuple[float, ...], model: str) -> str:
     if not shares:
         return ""
-    ends, right = round(shares[0] + shares[-1], 2), 2 / len(shares)
+    ends, right = 100 * (shares[0] + shares[-1]), 200 / len(shares)
     return (
-        f"Of what came, {percent(ends)} lies in the lowest and the highest part of what {network} forecasts; "
-        f"{percent(right)} is right."
+        f"{ends:.0f} of 100 values came to lie in the lowest or the highest tenth of what {model} forecasts; "
+        f"it should be {right:.0f}."
     )
 
 
@@ -194,14 +189,14 @@ def draw(section: CalibrationSection, summary: Summary) -> Figure:
     panels = (_coverage_panel(section, roles), *([_pit_panel(section, roles)] if section.pit else []))
     models = {of.model for of in section.models}
     keys = charts.role_keys(roles, models)
-    others = (Key(_OTHERS, LIGHT.other),) if models - set(roles.named()) else ()
+    others = (Key(_OTHERS, LIGHT.other),) if models - set(roles.in_colour()) else ()
     return Figure("calibration", "How sure the forecasts are", section.says, panels, (*keys, *others), columns=2)
 
 
 def _coverage_panel(section: CalibrationSection, roles: Roles) -> Panel:
     colours, strokes = charts.role_colours(roles), charts.stroke_widths(roles)
     # What is drawn last lies on top, and that is to be what has a colour.
-    models = sorted(section.models, key=lambda of: (of.model in colours, of.model == roles.network))
+    models = sorted(section.models, key=lambda of: (of.model in colours, of.model == roles.leading))
     rows: Values = [
         {
             "x": round(100 * share, 4),
@@ -258,11 +253,15 @@ def _pit_panel(section: CalibrationSection, roles: Roles) -> Panel:
     tips = [charts.tip("of", "part of the forecast"), charts.tip("y", "of what came, %", ".3~g")]
     x = charts.share_axis("from the lower end of the forecast to its upper")
     y = alt.Y("y:Q", title="% of what came", scale=alt.Scale(zero=True))
-    bars = charts.chart("bars").mark_bar(color=LIGHT.network, binSpacing=1.5).encode(x=x, x2="to", y=y, tooltip=tips)
+    bars = (
+        charts.chart("bars")
+        .mark_bar(color=charts.role_colours(roles)[roles.leading], binSpacing=1.5)
+        .encode(x=x, x2="to", y=y, tooltip=tips)
+    )
     right = charts.chart("right").mark_rule(color=LIGHT.truth, strokeDash=[4, 3], strokeWidth=1.2).encode(y="y:Q")
     tables: dict[str, Values] = {"bars": rows, "right": [{"y": 100 / parts}]}
     note = (
-        f"What {roles.network} forecasts, cut into {parts} parts that should each hold {percent(1 / parts)} of what "
+        f"What {roles.leading} forecasts, cut into {parts} parts that should each hold {percent(1 / parts)} of what "
         f"came, the dashed line: tall ends mean too narrow, a tall middle too wide, a slope that it lies to one side."
     )
     title = "where in its forecast the truth came to lie (PIT)"

@@ -110,5 +110,7 @@ def draw(section: DataSection, summary: Summary) -> Figure:
         view = charts.layered(*(view.layer if isinstance(view, alt.LayerChart) else [view]), dots)
     keys = (Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges))
     keys += (Key(_ODD, LIGHT.recommended),) if section.odd is not None and section.odd.t else ()
-    panel = charts.panel(view, tables, 240, zooms=True)
+    values = [y for y in section.truth.y if y is not None]
+    note = charts.stretched_note(min(values), max(values)) if values else None
+    panel = charts.panel(view, tables, 240, zooms=True, note=note)
     return Figure("data", "The data and its split", section.says, (panel,), keys)

@@ -93,13 +93,13 @@ def origins_section(
     chosen = cutoffs[np.unique(np.linspace(0, len(cutoffs) - 1, count).round().astype(np.int64))]
     steps = int(results["step"].max())
     forecasts = [_forecasts_from(cutoff, truth, results, roles) for cutoff in chosen]
-    views = tuple(_view(at_origin, clock, intervals_of=roles.network) for at_origin in forecasts)
+    views = tuple(_view(at_origin, clock, intervals_of=roles.leading) for at_origin in forecasts)
     says = (
         f"{counted(len(views), 'origin')}, spread evenly over the {len(cutoffs):,} of the test split "
         f"and not picked by result; each forecast looks {counted(steps, 'step')} ahead from the vertical line."
     )
-    intervals = [at_origin.intervals[roles.network] for at_origin in forecasts if roles.network in at_origin.intervals]
-    says += intervals_in_words(intervals) + _cut_off_in_words(forecasts, (roles.network,))
+    intervals = [at_origin.intervals[roles.leading] for at_origin in forecasts if roles.leading in at_origin.intervals]
+    says += intervals_in_words(intervals) + _cut_off_in_words(forecasts, (roles.leading,))
     return ForecastSection(says, uid, views)
 
 
@@ -169,7 +169,7 @@ class _Forecasts:
 def _forecasts_from(cutoff: Any, truth: pd.DataFrame, results: pd.DataFrame, roles: Roles) -> _Forecasts:
     at_origin = results[results["cutoff"] == cutoff].sort_values("ds")
     known = truth[truth["ds"] <= at_origin["ds"].max()].tail(int(results["step"].max()) * 3)
-    tables = {model: at_origin[at_origin["model"] == model] for model in roles.named()}
+    tables = {model: at_origin[at_origin["model"] == model] for model in roles.in_colour()}
     return _forecasts(known, tables, float(axis_times(at_origin["cutoff"])[0]))
 
 
@@ -230,7 +230,7 @@ def limits_around(truth: Array, forecasts: Array) -> tuple[float, float]:
 
 
 def draw_origins(section: ForecastSection, summary: Summary) -> Figure:
-    """Draw the forecasts of network and baseline from several origins, with the network's intervals."""
+    """Draw the forecasts of the models in colour from several origins, with the leading one's intervals."""
     roles = summary.roles
     panels = tuple(draw_view(view, roles, summary.clock, 160, title=view.label) for view in section.views)
     shown = {track.model for view in section.views for track in view.tracks} | {TRUTH}
@@ -269,7 +269,7 @@ def draw_view(
     shown = frozenset(name for name, _ in tracks)
     spec = _panel_spec(shown, view.intervals and view.intervals.model, roles, clock, height)
     spec = charts.with_axis(spec, axis_title, view.limits)
-    return Panel(spec, tables, height, zooms=True, title=title, cut=view.cut)
+    return Panel(spec, tables, height, True, title, view.cut, charts.stretched_note(*view.limits))
 
 
 @lru_cache(maxsize=32)

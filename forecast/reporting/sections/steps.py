@@ -118,7 +118,8 @@ def draw(section: StepSection, summary: Summary) -> Figure:
         color=alt.Color("ink:N", scale=None),
     )
     layers = [_lines(section, table) for table in ("above", "lines") if tables[table]]
-    panel = charts.panel(charts.layered(*layers, labels), tables, _HEIGHT, cut=True)
+    note = charts.stretched_note(section.bottom, section.top)
+    panel = charts.panel(charts.layered(*layers, labels), tables, _HEIGHT, cut=True, note=note)
     return Figure("error_by_step", "Error by horizon step", section.says, (panel,))
 
 

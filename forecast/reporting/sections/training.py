@@ -134,12 +134,14 @@ def _panel(section: LearningSection, colours: dict[str, str]) -> Panel:
     lines = charts.chart("lines").mark_line(point=charts.touchable(seen=seen))
     lines = lines.encode(x=x, y=y, color=charts.colour(colours), tooltip=tips)
     tables: dict[str, Values] = {"lines": rows}
+    finite = [loss for loss in (*section.train, *section.validation) if loss is not None]
+    note = charts.stretched_note(min(finite), max(finite)) if finite else None
     if section.chosen is None:
-        return charts.panel(lines, tables, _HEIGHT)
+        return charts.panel(lines, tables, _HEIGHT, note=note)
     side: Literal["left", "right"] = "right" if section.chosen > middle else "left"
     text = charts.chart("chosen").mark_text(align=side, dy=-4, baseline="bottom", color=LIGHT.quiet, fontSize=11)
     rule = charts.rule("chosen").encode(x=x)
     label = f"epoch {section.chosen} kept" if section.by == "epoch" else f"{section.chosen:g} kept"
     tables["chosen"] = [{"t": section.chosen, "of": label}]
     view = charts.layered(rule, text.encode(x=x, y=alt.value(0), text="of:N"), lines)
-    return charts.panel(view, tables, _HEIGHT)
+    return charts.panel(view, tables, _HEIGHT, note=note)
