@@ -77,7 +77,7 @@ def swept_questions(overrides: Sequence[str]) -> set[str]:
 
 def _evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path) -> None:
     """Run the winner to the end, the test split included, and print the spread over seeds."""
-    from forecast.evaluation.leaderboard import seed_spread
+    from forecast.evaluation.verdict import seed_spread
 
     measure = f"validation {metric_label(winner.question.ranked_by)}"
     print(f"best on validation, and the only one that is evaluated on the test split: {winner.line()}")

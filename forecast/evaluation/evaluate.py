@@ -9,28 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from forecast.evaluation.backtest import forecast_all, forecast_split, forecast_training
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import add_combination, combination_weights, with_combination
-from forecast.evaluation.conformal import Widths, lender_of, widths_of, with_intervals
+from forecast.evaluation.conformal import Widths, widths_of, with_intervals
 from forecast.evaluation.expected_error import evidence_before, expected_errors, kinds_of
 from forecast.evaluation.fits import OnProgress
 from forecast.evaluation.intervals import Intervals, score_intervals
-from forecast.evaluation.leaderboard import (
-    NAIVE,
-    Verdict,
-    baseline_to_beat,
-    leaderboard,
-    skill_is_empty,
-    spread_of,
-    unchosen_baseline,
-    verdict,
-)
-from forecast.evaluation.metrics import Scores, ranking_metric, score
+from forecast.evaluation.leaderboard import skill_is_empty
+from forecast.evaluation.metrics import Scores, score
 from forecast.evaluation.recommendation import Recommendation, recommend
 from forecast.evaluation.refits import Refits
 from forecast.evaluation.settings import BacktestSettings
-from forecast.evaluation.significance import Comparison, compare, losses_to_compare
 from forecast.evaluation.split_origins import split_origins
+from forecast.evaluation.verdict import judge_networks
 from forecast.forecasters.combination import COMBINATION
-from forecast.questions.kinds import metric_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +29,8 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.backtest import Backtest
     from forecast.evaluation.fits import Fits
+    from forecast.evaluation.significance import Comparison
+    from forecast.evaluation.verdict import Verdict
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
     from forecast.questions.value_range import ValueRange
@@ -126,7 +118,7 @@ def evaluate(
         asked=recommended,
     )
     use = None if recommendation is None else recommendation.model
-    judged = _judge_networks(
+    judged = judge_networks(
         test,
         validation,
         validation_scores,
@@ -158,49 +150,6 @@ def evaluate(
             *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
         ),
     )
-
-
-class _Judged(NamedTuple):
-    """Networks against the baseline to beat, as in `Evaluation`."""
-
-    baseline: str | None
-    tests: dict[str, Comparison]
-    leaderboard: pd.DataFrame
-    verdict: Verdict | None
-
-
-def _judge_networks(
-    test: Backtest,
-    validation: Backtest | None,
-    validation_scores: Scores | None,
-    *,
-    by_model: pd.DataFrame,
-    recommended: str | None,
-    significance: float,
-) -> _Judged:
-    """Choose the baseline to beat and the network on validation, and compare them on the test."""
-    if validation is None or validation_scores is None:
-        baseline = unchosen_baseline(test.attempts)
-    else:
-        baseline = baseline_to_beat(validation_scores.by_model, validation.attempts)
-    networks = test.of_kind("network")
-    losses, overlap = losses_to_compare(test.results, test.scales, test.question)
-    tests = compare(losses, overlap, networks, baseline) if baseline is not None and baseline in losses else {}
-    table = leaderboard(by_model, test.attempts, baseline, tests, recommended)
-    best = best_network(test if validation is None else validation, validation_scores)
-    if not best:
-        return _Judged(baseline, tests, table, None)
-    sentence = verdict(
-        table,
-        best,
-        baseline,
-        tests.get(best),
-        significance,
-        against_naive=against_naive(losses, overlap, networks, baseline, test.question.plain_baseline),
-        spread=_member_spread(test, best) if best in test.members else "",
-        trained=best != lender_of(test),
-    )
-    return _Judged(baseline, tests, table, sentence)
 
 
 class _Splits(NamedTuple):
@@ -303,20 +252,6 @@ def _not_as_asked(asked: str | None, recommended: str | None, test: Backtest) ->
     return (f"`recommend={asked}` could not be followed, since {asked} failed ({reason})",)
 
 
-def _member_spread(test: Backtest, network: str) -> str:
-    """Say between which scores the members of an ensemble lie by themselves, on the test split."""
-    rows = test.results[test.results["model"] == network]
-    column = test.question.scored_column
-    tables = [
-        score(rows.assign(**{column: forecast.ravel()}), test.scales, test.question).by_model
-        for forecast in test.members[network]  # (origin, step)
-    ]
-    metric = ranking_metric(tables[0])
-    scores = [float(table.loc[network, metric]) for table in tables]  # type: ignore[arg-type]  # a number, as all metrics are
-    what = "score in bits a symbol" if metric == "bits" else metric_label(metric)
-    return spread_of(scores, f"the {what} of its {len(scores)} members alone")
-
-
 def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
     """Say that some origins were left out where no stride was set."""
     every = len(split_origins(panel, split, problem.horizon, test.part, 1))
@@ -324,30 +259,3 @@ def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, strid
         return ()
     taken = f"{len(test.known):,} of {every:,} origins, evenly spread"
     return (f"the backtest forecasts from {taken}: `backtest.stride=1` takes all",)
-
-
-def against_naive(
-    losses: pd.DataFrame, overlap: int | None, networks: tuple[str, ...], baseline: str | None, plain: str = NAIVE
-) -> dict[str, Comparison]:
-    """Test networks and baseline against the plain baseline; empty where that is the baseline, or did not forecast."""
-    if baseline in (None, plain) or plain not in losses or baseline not in losses:
-        return {}
-    return compare(losses, overlap, (*networks, baseline), plain)
-
-
-def best_network(validation: Backtest, scores: Scores | None) -> str | None:
-    """Return the network with the best validation score; one that failed where all did, None where there is none.
-
-    Without scores it is the first that did not fail.
-    """
-    networks = validation.of_kind("network")
-    if networks and scores is None:
-        return networks[0]
-    if networks and scores is not None:
-        return min(networks, key=lambda name: objective(scores, name))
-    return next((attempt.name for attempt in validation.attempts if attempt.kind == "network"), None)
-
-
-def objective(scores: Scores, model: str) -> float:
-    """Return what a sweep minimises: a model's score by the ranking metric."""
-    return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number

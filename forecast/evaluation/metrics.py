@@ -290,6 +290,11 @@ def ranking_metric(by_model: pd.DataFrame) -> str:
     return "mae" if ranked_by == "mase" and by_model["mase"].isna().all() else ranked_by
 
 
+def objective(scores: Scores, model: str) -> float:
+    """Return what a sweep minimises: a model's score by the ranking metric."""
+    return float(scores.by_model.loc[model, ranking_metric(scores.by_model)])  # type: ignore[arg-type]  # a number
+
+
 def _score_groups(observed: pd.DataFrame, keys: list[str], scales: Scales, question: Question) -> pd.DataFrame:
     grouped = observed.groupby(keys, observed=True)
     index = grouped.size().index

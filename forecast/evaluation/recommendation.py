@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from forecast.evaluation.backtest import Backtest
     from forecast.evaluation.evidence import Evidence
+    from forecast.evaluation.expected_error import Sort
     from forecast.evaluation.intervals import Intervals
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
@@ -125,22 +126,16 @@ def recommend(
     *before, test = backtests
     if test is None or not expected:
         return None
-    kinds = kinds_of(test)
+    kinds, rows = kinds_of(test), int(split.train.sum())
     evidence = evidence_before(before, kinds)
-    best = choose(expected, kinds)
-    chosen = cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or best
-    safe = chosen if chosen != best else None
-    model = asked if asked is not None and asked in expected else chosen
-    others = [name for name in expected if name != model] if model != safe else []
-    runner_up = min(others, key=lambda name: expected[name], default=None)
-    rows, every = int(split.train.sum()), evidence_before(backtests, kinds)
-    with_test = expected_errors(every, kinds, rows, expected.get(COMBINATION))
-    turned = cautious_choice(with_test, kinds, walk_probability(every, kinds)) or choose(with_test, kinds)
+    model, why, runner_up = _chosen(evidence, expected, kinds, asked)
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
+    with_test = evidence_before(backtests, kinds)
+    turned = _best(with_test, expected_errors(with_test, kinds, rows, expected.get(COMBINATION)), kinds)
     scored = intervals is not None and model in intervals.scores.index
     advice = Recommendation(
         model=model,
-        why="asked for" if model == asked else _why(evidence, safe=model == safe),
+        why=why,
         horizons=evidence.horizons if evidence else 0.0,
         expected=dict(expected),
         runner_up=runner_up,
@@ -159,10 +154,25 @@ def recommend(
     return replace(advice, sentence=sentence, second=second_sentence(advice, kinds, by_model))
 
 
-def _why(evidence: Evidence | None, *, safe: bool) -> Why:
-    if safe and evidence:
-        return "nothing beats it"
-    return "measured" if evidence else "known of its kind"
+def _best(evidence: Evidence | None, expected: Mapping[str, float], kinds: Mapping[str, Sort]) -> str:
+    """Return a safe choice where no model is expected to beat it beyond doubt, else the one expected to err least."""
+    return cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or choose(expected, kinds)
+
+
+def _chosen(
+    evidence: Evidence | None, expected: Mapping[str, float], kinds: Mapping[str, Sort], asked: str | None
+) -> tuple[str, Why, str | None]:
+    """Return what to use, why, and the runner-up: None where there is no other, or nothing beats a safe choice."""
+    best = _best(evidence, expected, kinds)
+    safe = best if best != choose(expected, kinds) else None
+    model = asked if asked is not None and asked in expected else best
+    others = [name for name in expected if name != model] if model != safe else []
+    runner_up = min(others, key=lambda name: expected[name], default=None)
+    if model == asked:
+        return model, "asked for", runner_up
+    if model == safe and evidence:
+        return model, "nothing beats it", runner_up
+    return model, "measured" if evidence else "known of its kind", runner_up
 
 
 def _gain(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from altair.utils.schemapi import debug_mode
 
-from forecast.evaluation.leaderboard import seed_spread
+from forecast.evaluation.verdict import seed_spread
 from forecast.questions.kinds import RANKING_METRICS, metric_label
 from forecast.reporting import charts
 from forecast.reporting.charts import Figure, Panel

@@ -11,9 +11,9 @@ import pandas as pd
 from rich.console import Console
 
 from forecast.evaluation.backtest import forecast_all
-from forecast.evaluation.evaluate import Evaluation, evaluate, objective
+from forecast.evaluation.evaluate import Evaluation, evaluate
 from forecast.evaluation.fits import Fits, fit_all
-from forecast.evaluation.metrics import score
+from forecast.evaluation.metrics import objective, score
 from forecast.evaluation.results import out_of_range
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork

@@ -16,9 +16,8 @@ from rich.console import Console
 
 from forecast.errors import ForecastError
 from forecast.evaluation.backtest import forecast_all
-from forecast.evaluation.evaluate import objective
 from forecast.evaluation.fits import Fits, fit_all
-from forecast.evaluation.metrics import score
+from forecast.evaluation.metrics import objective, score
 from forecast.forecasters.continued import continued
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork

@@ -5,9 +5,11 @@ import pytest
 from toys import PROBLEM, LastValue, Raises, a_panel, a_split, with_target
 
 from forecast.errors import ForecastError
-from forecast.evaluation.evaluate import best_network, evaluate, objective
+from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.fits import fit_all
+from forecast.evaluation.metrics import objective
 from forecast.evaluation.settings import BacktestSettings
+from forecast.evaluation.verdict import best_network
 from forecast.forecasters.interface import Forecasts
 from forecast.settings import check_settings
 

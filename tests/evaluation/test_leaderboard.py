@@ -11,13 +11,12 @@ from forecast.evaluation.leaderboard import (
     baseline_to_beat,
     columns_of,
     leaderboard,
-    seed_spread,
     shown_columns,
     skill_is_empty,
-    verdict,
 )
 from forecast.evaluation.metrics import METRICS, Column, Metric
 from forecast.evaluation.significance import Comparison
+from forecast.evaluation.verdict import seed_spread, verdict
 from forecast.questions.kinds import QUESTIONS, VALUE
 
 ATTEMPTS = (

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecast.evaluation.evaluate import against_naive
 from forecast.evaluation.fits import Attempt
-from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard, verdict
+from forecast.evaluation.leaderboard import baseline_to_beat, leaderboard
 from forecast.evaluation.metrics import METRICS
 from forecast.evaluation.significance import compare
+from forecast.evaluation.verdict import against_naive, verdict
 
 WALKS, STEPS, H = 200, 1000, 20
 TRAIN, BEFORE_TEST = 650, 800
