@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     State: TypeAlias = dict[str, Tensor]
 
-KNOWN = ("last", "seasonal", "mean", "level", "none", *CRITERIA, SYMBOLS_READ, SYMBOLS_UNREAD)
+_WRITTEN = tuple(name for name in CRITERIA if name != "ridge_channels")
+KNOWN = ("last", "seasonal", "mean", "level", "none", *_WRITTEN, SYMBOLS_READ, SYMBOLS_UNREAD)
 """References that are written here once more."""
 
 _BLOCK = 32

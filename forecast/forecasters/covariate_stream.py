@@ -37,6 +37,8 @@ class CovariateStream:
         self._behind = encoding.lags  # rows of `_ahead` before it
         self._passed = 0  # rows of `_ahead` from it to the latest step
         self._ids = past.ids
+        self.latest_past = np.zeros((len(past), 0)), np.zeros((len(past), 0), dtype=np.bool_)
+        """Past covariates of the latest row and which are missing, (series, channel) each."""
         self._empty = not (encoding.input_size or self._channels)
         self._ahead_channels: tuple[Channel, ...] = ()
         self._ahead: list[Float32Array] = [np.zeros((0, 0), dtype=np.float32)] * len(past)
@@ -198,6 +200,7 @@ class CovariateStream:
             masked[i, j] = is_missing(given[i, j])
             if not masked[i, j]:
                 values[i, j] = number_of(given[i, j], self._channels[j])
+        self.latest_past = values, masked
         return self._encoding.past.encode(values, masked, self._channels)
 
     def _ahead_from(self, first: int, steps: int, leads: int = 0) -> Float32Array:

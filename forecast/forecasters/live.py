@@ -20,6 +20,7 @@ from forecast.network.inference import head_on_cpu
 from forecast.network.single_readout import linear_readout, softmax_readout
 from forecast.network.single_step import CellSteps, WindowSteps, steps_from
 from forecast.network.state import StateAtOrigin
+from forecast.reference.causal_features import in_target_units
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
 from forecast.series.panel import window_rows
 
@@ -188,7 +189,8 @@ class Live:
         y, missing = self._parse(row)
         columns = self._covariates.push(past, missing)
         # A missing value is read as the latest one, beside its mark.
-        inputs = self._stepwise.push(y if missing is None else np.where(missing, self._buffer.latest, y))
+        y = y if missing is None else np.where(missing, self._buffer.latest, y)
+        inputs = self._stepwise.push(y, self._channels() if self._reference.channels.size else None)
         self._count(1)
         x = (inputs / self._unit).astype(np.float32)  # (series, column)
         self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
@@ -196,6 +198,10 @@ class Live:
             self._earlier = (self._latest, *self._earlier[:-1])
         self._latest = self._forecast_latest()
         return self.forecast()
+
+    def _channels(self) -> FloatArray:
+        """Past covariates of the latest row as the reference reads them, (series, channel)."""
+        return in_target_units(*self._covariates.latest_past, self._reference.channels[self._buffer.features.number])
 
     def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
         """Take some next values of the only series in turn, (step,), and forecast after each: (step, horizon).

@@ -56,7 +56,7 @@ def load_network(
     steps = network_problem(forecaster.settings.strategy, problem).horizon
     before: dict[str, np.ndarray[Any, np.dtype[Any]]] = {"network.correction": np.ones(steps, dtype=np.float32)}
     tensors = {**before, "reference.bounds": np.zeros((len(ids), 0)), **tensors}
-    reference = _empty_reference(forecaster, problem, len(ids), facts)
+    reference = _empty_reference(forecaster, problem, len(ids), channels, facts)
     reference = replace(reference, bounds=np.zeros((len(ids), 2 if tensors["reference.bounds"].size else 0)))
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors)).with_lags(problem.lags, problem.leads)
     input_spec = InputSpec(
@@ -100,7 +100,9 @@ def load_network(
     return replace(skeleton, scale=scale, reference=replace(reference, **fitted), penalty=penalty, copula=copula)
 
 
-def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts: Mapping[str, Any]) -> Reference:
+def _empty_reference(
+    forecaster: Recurrent, problem: Problem, series: int, channels: tuple[Channel, ...], facts: Mapping[str, Any]
+) -> Reference:
     """Make the reference that the facts describe, with zeros in its arrays."""
     answered = network_problem(forecaster.settings.strategy, problem)
     if facts["horizon"] != answered.horizon:
@@ -112,9 +114,11 @@ def _empty_reference(forecaster: Recurrent, problem: Problem, series: int, facts
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
     if problem.question.categorical:
         return make_label_encoding(series, answered.horizon, read=facts["name"] == SYMBOLS_READ)
-    terms = term_count(facts["name"], problem.season_steps, facts["lags"])
+    count = sum(channel.role == "past" for channel in channels) if facts["name"] == "ridge_channels" else 0
+    terms = term_count(facts["name"], problem.season_steps, facts["lags"], count)
     weights, bounds = np.zeros((series, answered.horizon, terms)), np.zeros((series, 0))
-    return Reference(**facts, centre=np.zeros(series), weights=weights, bounds=bounds)
+    units = np.zeros((series, count, 2))
+    return Reference(**facts, centre=np.zeros(series), weights=weights, bounds=bounds, channels=units)
 
 
 def _encoding_arrays(

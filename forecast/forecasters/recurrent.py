@@ -119,7 +119,7 @@ class Recurrent:
         if self.settings.strategy == "recursive":
             check_fed_back(encoding)
         _check_inputs(self.settings, reference, encoding)
-        blocks = self.settings.cross_fit or (RIDGE_BLOCKS if reference.name == "ridge" else 0)
+        blocks = self.settings.cross_fit or (RIDGE_BLOCKS if reference.lags else 0)
         targets_from = cross_fitted(reference, past, train_steps, blocks)
         return reference, TrainingJob(
             data=data_of(self.settings, past, targets_from, scale, encoding),

@@ -125,7 +125,7 @@ class Attributor:
     def attribute(self, series: int, step: int) -> OriginAttribution:
         """Attribute the forecasts made at a step of a series."""
         reference, scale = self._fitted.reference, float(self._fitted.scale[series])
-        past = self.data.past.target_alone().take(np.array([series])).cut(np.array([step + 1]))
+        past = self.data.past.take(np.array([series])).cut(np.array([step + 1]))
         read_steps = min(self._read_steps, step + 1)
         values = PastValues(reference, past, series, float(reference.centre[series]), read_steps)
         at_baseline, at_data = values.ends()

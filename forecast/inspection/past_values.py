@@ -118,7 +118,9 @@ def _several(past: Panel, values: FloatArray) -> Panel:
     courses, length = values.shape
     return replace(
         past,
-        values=values.reshape(-1, 1),
+        values=np.concatenate([values.reshape(-1, 1), np.tile(past.values[:, 1:], (courses, 1))], axis=1),
+        ahead=None,
+        static=None,
         observed=np.tile(past.observed, (courses, 1)),
         offsets=np.arange(courses + 1) * length,
         times=np.arange(courses * length),
@@ -131,7 +133,9 @@ def _repeated(reference: Reference, number: int, times: int) -> Reference:
     """Return the reference of so many series that are all this one."""
     weights = np.broadcast_to(reference.weights[number], (times, *reference.weights.shape[1:]))
     bounds = np.broadcast_to(reference.bounds[number], (times, reference.bounds.shape[1]))
-    return replace(reference, centre=np.full(times, reference.centre[number]), weights=weights, bounds=bounds)
+    channels = reference.channels[np.full(times, number)] if reference.channels.size else reference.channels
+    centre = np.full(times, reference.centre[number])
+    return replace(reference, centre=centre, weights=weights, bounds=bounds, channels=channels)
 
 
 # Columns that a network reads beside the target, grouped by column of the data.

@@ -10,7 +10,9 @@ iteratively reweighted least squares (Schlossmacher 1973) the absolute error, wh
 or absolute and percentage error together, as the OWA of the M4 competition does.
 
 The reference `ridge` is a blend with other terms: the values of the latest steps, one by one, and the mean; an
-autoregression of each horizon step of its own (direct: Marcellino, Stock and Watson 2006).
+autoregression of each horizon step of its own (direct: Marcellino, Stock and Watson 2006). `ridge_channels` reads the
+latest values of the numeric past covariates as well, less their training means, each in units of the target's spread,
+so that one ridge constant suits all.
 """
 
 from __future__ import annotations
@@ -31,7 +33,15 @@ if TYPE_CHECKING:
 
 Criterion: TypeAlias = Literal["mse", "mae", "owa"]
 
-CRITERIA: dict[str, Criterion] = {"blend": "mse", "blend_mae": "mae", "blend_owa": "owa", "ridge": "mse"}
+LAGGED = ("ridge", "ridge_channels")
+"""References with the latest values one by one as their terms."""
+
+CRITERIA: dict[str, Criterion] = {
+    "blend": "mse",
+    "blend_mae": "mae",
+    "blend_owa": "owa",
+    **dict.fromkeys(LAGGED, "mse"),
+}
 """The blends by name, and the error that the weights of each minimise."""
 
 SEASON_LAGS = (1, 2, 3, 4, 5, 6, 7)
@@ -48,10 +58,10 @@ _SMALLEST_VALUE = 1e-3
 _FORECASTS_AT_ONCE = 1_000_000
 
 
-def blend_terms(season_steps: int, lags: int = 0) -> int:
+def blend_terms(season_steps: int, lags: int = 0, channels: int = 0) -> int:
     """Return the number of terms of a blend, without the last value; with `lags`, of the reference `ridge`."""
     if lags:
-        return lags + 1
+        return (lags + 1) * (1 + channels)
     return 2 if season_steps == 1 else len(SEASON_LAGS) + len(RECENT_STEPS) + 5
 
 
@@ -76,13 +86,19 @@ def terms(features: CausalFeatures, rows: IntArray, ahead: IntArray, season_step
 def lag_terms(features: CausalFeatures, rows: IntArray, lags: int) -> FloatArray:
     """Terms of `ridge` at some rows, the same for all steps ahead, as differences to the last value, (row, term).
 
-    They are the values 1 to `lags` steps before, 0 where the series is too young, and the mean so far.
+    They are the values 1 to `lags` steps before, 0 where the series is too young, and the mean so far; then, as they
+    are, the channels that are read, 0 to `lags` steps before.
     """
     earlier = rows[:, None] - np.arange(1, lags + 1)
     y = features.y[rows][:, None]
     before = np.where(earlier >= features.starts(rows)[:, None], features.y[np.maximum(earlier, 0)], y)
     result: FloatArray = np.concatenate([before, features.mean[rows][:, None]], axis=1) - y
-    return result
+    if not features.channels.shape[1]:
+        return result
+    steps = rows[:, None] - np.arange(lags + 1)
+    seen = (steps >= features.starts(rows)[:, None])[..., None]
+    lagged = np.where(seen, features.channels[np.maximum(steps, 0)], 0.0)  # (row, lag, channel)
+    return np.concatenate([result, lagged.reshape(len(rows), -1)], axis=1)
 
 
 def solved(
@@ -99,7 +115,8 @@ def solved(
 
     Origins that share a target with an origin in the steps `left_out`, (series, 2) first and end, are not fitted on.
     """
-    weights = np.empty((len(ridges), len(train), horizon, blend_terms(season_steps, lags)))
+    count = blend_terms(season_steps, lags, features.channels.shape[1])
+    weights = np.empty((len(ridges), len(train), horizon, count))
     oldest = lags + 1 if lags else max(SEASON_LAGS) * season_steps
     for i in range(len(train)):
         rows = _fitted_rows(train, i, horizon, oldest, left_out)
@@ -183,7 +200,8 @@ def _designs(
     train: Panel, features: CausalFeatures, rows: IntArray, *, horizon: int, season_steps: int, lags: int = 0
 ) -> Iterable[_Design]:
     """Return the designs of some origins of a series in batches; a single one is computed once and kept."""
-    row_batches = list(batches(rows, horizon * blend_terms(season_steps, lags)))
+    count = blend_terms(season_steps, lags, features.channels.shape[1])
+    row_batches = list(batches(rows, horizon * count))
     shape = horizon, season_steps, lags
     designs = _LazyDesigns(row_batches, lambda batch: _design(train, features, batch, shape))
     return tuple(designs) if len(row_batches) == 1 else designs

@@ -7,7 +7,7 @@ means, and the values whole seasons before a future step. Causal: no feature of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from forecast.series.panel import FloatArray, IntArray, Panel
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -55,6 +55,11 @@ class CausalFeatures(ABC):
     @abstractmethod
     def running(self) -> FloatArray:
         """Cumulative sum of y - y_0 within the series, for moving means; y_0 is taken off against rounding errors."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> FloatArray:
+        """What is known beside y at the row, in its units (`in_target_units`), (row, channel); most read none."""
 
     @abstractmethod
     def series(self, rows: IntArray) -> IntArray:
@@ -100,12 +105,14 @@ class PanelFeatures(CausalFeatures):
     Attributes
     ----------
     smoothing : weight of a new value in the level, alpha
+    units : (series, channel, 2) mean and factor of each channel; (series, 0, 2): none is read
 
     """
 
     past: Panel
     smoothing: float
     season_steps: int
+    units: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 2)))
 
     @cached_property
     def y(self) -> FloatArray:
@@ -133,6 +140,15 @@ class PanelFeatures(CausalFeatures):
         return self._by_series(lambda y: np.cumsum(y - y[0]))
 
     @cached_property
+    def channels(self) -> FloatArray:
+        """Past covariates in units of the target."""
+        count = self.units.shape[1]
+        if not count:
+            return np.zeros((len(self.past.times), 0))
+        masked = None if self.past.masked is None else self.past.masked[:, 1 : 1 + count]
+        return in_target_units(self.past.values[:, 1 : 1 + count], masked, self.units[self._series])
+
+    @cached_property
     def _series(self) -> npt.NDArray[np.unsignedinteger[Any]]:
         """Series number of each row, (row,), in the smallest integer type: the array is as long as the panel."""
         return np.repeat(np.arange(len(self.past), dtype=np.min_scalar_type(len(self.past))), self.past.lengths)
@@ -152,7 +168,7 @@ class PanelFeatures(CausalFeatures):
 
 @dataclass(frozen=True, eq=False)
 class BufferFeatures(CausalFeatures):
-    """Causal features of a history buffer, (feature, series, step): y, mean, level, phase mean, running sum.
+    """Causal features of a history buffer, (feature, series, step): y, mean, level, phase mean, running sum, channels.
 
     Attributes
     ----------
@@ -190,6 +206,12 @@ class BufferFeatures(CausalFeatures):
     def running(self) -> FloatArray:
         """Cumulative sum of y - y_0."""
         return self._feature(4)
+
+    @property
+    def channels(self) -> FloatArray:
+        """What is known beside y."""
+        count, series, steps = self.table.shape
+        return self.table[5:].reshape(count - 5, series * steps).T
 
     def series(self, rows: IntArray) -> IntArray:
         """Series number of some rows."""
@@ -293,6 +315,13 @@ def filled_target(past: Panel) -> FloatArray:
     unmasked = np.append(np.flatnonzero(~past.masked[:, 0]), 0)  # 0: where all is masked
     first = unmasked[np.minimum(np.searchsorted(unmasked[:-1], starts), len(unmasked) - 1)]
     return past.target[np.where(latest >= starts, latest, first)]
+
+
+def in_target_units(values: FloatArray, masked: BoolArray | None, units: FloatArray) -> FloatArray:
+    """Covariates less their means, times factors, both in `units` (row, channel, 2); 0 where masked, (row, channel)."""
+    mean, factor = np.moveaxis(units, 2, 0)
+    scaled: FloatArray = (values - mean) * factor
+    return scaled if masked is None else np.where(masked, 0.0, scaled)
 
 
 def by_series(past: Panel, y: FloatArray, compute: Callable[..., FloatArray], *settings: float) -> FloatArray:

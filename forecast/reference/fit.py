@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
-from forecast.reference.blends import CRITERIA, batches, solved
+from forecast.reference.blends import CRITERIA, LAGGED, batches, solved
 from forecast.reference.causal_features import by_series, exponential_mean, filled_target
 from forecast.reference.cross_fitting import cross_fitted
 from forecast.reference.evidence import assured_gain
@@ -20,6 +20,7 @@ from forecast.reference.references import (
     Reference,
     blend_weights,
     centres,
+    channel_units,
     reweighted_blend,
     value_bounds,
 )
@@ -79,7 +80,7 @@ def fit_reference(
         An unknown name, `seasonal` without a season, or a given reference near zero that is multiplied.
 
     """
-    past = past.target_alone()
+    past = past if name == "ridge_channels" else past.target_alone()
     if reads_level:
         reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied, candidates=candidates)
         return replace(reference, bounds=value_bounds(past, train_steps))
@@ -106,6 +107,7 @@ def _check_name(name: str, problem: Problem) -> None:
 
 
 def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, smoothing: float) -> Reference:
+    channels = channel_units(past, train_steps) if name == "ridge_channels" else np.zeros((len(past), 0, 2))
     bare = Reference(
         name=name,
         horizon=problem.horizon,
@@ -115,7 +117,8 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         centre=centres(past, train_steps),
         weights=np.zeros((len(past), problem.horizon, 0)),
         bounds=np.zeros((len(past), 0)),
-        lags=_lags(train_steps, problem) if name == "ridge" else 0,
+        lags=_lags(train_steps, problem, channels.shape[1]) if name in LAGGED else 0,
+        channels=channels,
     )
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
@@ -151,9 +154,9 @@ def _choose(
     return fitted[best]
 
 
-def _lags(train_steps: IntArray, problem: Problem) -> int:
+def _lags(train_steps: IntArray, problem: Problem, channels: int = 0) -> int:
     """Return how many values before the last `ridge` reads: a context or more, if the training split has the rows."""
-    most = min(int(np.median(train_steps)) // _ROWS_A_LAG, _MOST_LAGS)
+    most = min(int(np.median(train_steps)) // _ROWS_A_LAG, _MOST_LAGS) // (1 + channels)
     return max(min(max(problem.context_steps, _FEWEST_LAGS), most), 1)
 
 

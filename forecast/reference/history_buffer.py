@@ -68,13 +68,16 @@ class HistoryBuffer:
         in_series = back >= features.starts(rows)[:, None]
         back = np.where(in_series, back, rows[:, None])
         self.at = steps - 1
-        table = np.zeros((5, count, steps + self._room))  # (feature, origin, step)
+        channels = features.channels.shape[1]
+        table = np.zeros((5 + channels, count, steps + self._room))  # (feature, origin, step)
         copied = (features.y, features.mean, features.level, features.phase_mean)
         table[:4, :, :steps] = [feature[back] for feature in copied]
         first = steps - in_series.sum(axis=1)
         self.base = table[0, np.arange(count), first]
         centred = np.where(in_series, table[0, :, :steps] - self.base[:, None], 0.0)
         table[4, :, :steps] = np.cumsum(centred, axis=1)
+        if channels:
+            table[5:, :, :steps] = np.moveaxis(features.channels[back], 2, 0)
         self._first_row = np.arange(count) * table.shape[2]
         self.features = BufferFeatures(table, features.series(rows), first)
 
@@ -104,7 +107,7 @@ class HistoryBuffer:
         first, season_steps = self.at + 1, self._reference.season_steps
         values = values[: table.shape[2] - first]
         # Plain numbers: a single call of numpy costs more than a step.
-        before: Sequence[float] = table[:, 0, self.at].tolist()
+        before: Sequence[float] = table[:5, 0, self.at].tolist()
         base = self.base.item()
         phases = table[3, 0, first - season_steps : first].tolist()
         after: list[Sequence[float]] = []
@@ -112,7 +115,7 @@ class HistoryBuffer:
             before = self._after((*before[:3], phases[len(after)], before[4]), y, lived, base)
             phases.append(before[3])
             after.append(before)
-        table[:, 0, first : first + len(values)] = np.array(after).T
+        table[:5, 0, first : first + len(values)] = np.array(after).T
         self._count(len(values))
         return slice(first, first + len(values))
 
@@ -140,8 +143,16 @@ class HistoryBuffer:
         self.base, self._lived = memory["base"], memory["lived"]
         self.features = BufferFeatures(table, self.features.number, memory["first"])
 
-    def push(self, y: FloatArray) -> None:
-        """Append one value to every continuation, (origin,), and update its causal features."""
+    def push(self, y: FloatArray, channels: FloatArray | None = None) -> None:
+        """Append one value to every continuation, (origin,), and update its causal features.
+
+        `channels` are what is known beside it, (origin, channel), where the reference reads such.
+        """
+        self._push(y)
+        if channels is not None:
+            self.features.table[5:, :, self.at] = channels.T
+
+    def _push(self, y: FloatArray) -> None:
         if len(y) == 1:
             self.extend(y.tolist())
             return
@@ -153,7 +164,7 @@ class HistoryBuffer:
         self._count(1)
         before = [*table[:3, :, self.at - 1], table[3, :, phase], table[4, :, self.at - 1]]
         after = self._after(before, y, self.lived, self.base)
-        for column, values in zip(table[:, :, self.at], after, strict=True):
+        for column, values in zip(table[:5, :, self.at], after, strict=True):
             column[:] = values
 
     def _after(self, before: Sequence[Number], y: Number, lived: Any, base: Number) -> tuple[Number, ...]:
@@ -192,13 +203,14 @@ class StepwiseReference:
         outputs, width = reference.horizon + reference.input_size, reference.memory_steps + reference.season_steps
         series = buffer.features.number
         small = reference.memory_steps <= _LONGEST and len(series) * outputs * width <= _LARGEST
+        small = small and not reference.channels.size
         self._linear = _LinearReference(reference, series) if small else None
         self.forecast = reference.at(buffer.features, buffer.rows)
 
-    def push(self, y: FloatArray) -> FloatArray:
+    def push(self, y: FloatArray, channels: FloatArray | None = None) -> FloatArray:
         """Append one value to each series, (series,), and return the network inputs at it, (series, input)."""
         buffer, previous = self.buffer, self.forecast
-        buffer.push(y)
+        buffer.push(y, channels)
         if self._linear is None or buffer.youngest <= self._memory_steps:
             self.forecast = self._reference.at(buffer.features, buffer.rows)
             return self._reference.inputs(buffer.features, buffer.rows)

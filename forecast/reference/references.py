@@ -6,7 +6,7 @@ step, a weighted sum of these and more, fitted on the training split (`blends`),
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge")
 """Candidates of `auto`, simplest first: it leaves one for a later one where that is assured to be better."""
 
-NAMES = (*CANDIDATES, "blend_mae", "blend_owa", "none")
+NAMES = (*CANDIDATES, "ridge_channels", "blend_mae", "blend_owa", "none")
 """Every value of `model.reference` but `auto`."""
 
 _COURSE_STEPS = 12
@@ -43,6 +43,7 @@ class Reference:
     weights : (series, horizon, term) of a blend; the others have no terms
     bounds : (series, 2) within which a network reads the value itself; (series, 0): it reads differences alone
     lags : values before the last that `ridge` reads; the others read none of them one by one
+    channels : (series, channel, 2) mean and factor of the covariates that `ridge_channels` reads; others read none
 
     """
 
@@ -55,10 +56,11 @@ class Reference:
     weights: FloatArray
     bounds: FloatArray
     lags: int = 0
+    channels: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 2)))
 
     def causal_features(self, past: Panel) -> CausalFeatures:
         """Causal features of every row of a past: what `at`, `anchor` and `inputs` read."""
-        return PanelFeatures(past, self.smoothing, self.season_steps)
+        return PanelFeatures(past, self.smoothing, self.season_steps, self.channels)
 
     def at(self, features: CausalFeatures, rows: IntArray) -> FloatArray:
         """Forecasts made at some rows, (row, horizon)."""
@@ -138,9 +140,10 @@ class Reference:
 
         Weights of a blend are fitted without the steps `left_out`, (series, 2) first and end.
         """
-        past = past.target_alone()
+        past = past if self.channels.size else past.target_alone()
         bounds = value_bounds(past, train_steps) if self.reads_level else self.bounds
-        refitted = replace(self, centre=centres(past, train_steps), bounds=bounds)
+        channels = channel_units(past, train_steps) if self.channels.size else self.channels
+        refitted = replace(self, centre=centres(past, train_steps), bounds=bounds, channels=channels)
         if self.name not in CRITERIA:
             return refitted
         return replace(refitted, weights=blend_weights(refitted, past, train_steps, left_out))
@@ -197,12 +200,13 @@ class Reference:
 
     def arrays(self) -> dict[str, FloatArray]:
         """Fitted arrays by name."""
-        return {"centre": self.centre, "weights": self.weights, "bounds": self.bounds}
+        channels = {"channels": self.channels} if self.channels.size else {}
+        return {"centre": self.centre, "weights": self.weights, "bounds": self.bounds, **channels}
 
 
-def term_count(name: str, season_steps: int, lags: int) -> int:
+def term_count(name: str, season_steps: int, lags: int, channels: int = 0) -> int:
     """Return the number of a blend's terms, without the last value; 0 for other references."""
-    return blend_terms(season_steps, lags) if name in CRITERIA else 0
+    return blend_terms(season_steps, lags, channels) if name in CRITERIA else 0
 
 
 def centres(past: Panel, train_steps: IntArray) -> FloatArray:
@@ -218,6 +222,23 @@ def centres(past: Panel, train_steps: IntArray) -> FloatArray:
         y, seen = past.target[trained], past.target_observed[trained]
         means.append((y[seen] if seen.any() else y).mean() if len(y) else 0.0)
     return np.array(means)
+
+
+def channel_units(past: Panel, train_steps: IntArray) -> FloatArray:
+    """Mean of each past covariate, pooled, and its factor to the spread of each series' values, (series, channel, 2).
+
+    Of the training split; the factor is 0 where a covariate is a category or never changes.
+    """
+    trained = past.first_rows(train_steps)
+    units = np.zeros((len(past), len(past.channels) - 1, 2))
+    known = trained & past.target_observed
+    spread = np.array([past.target[rows][known[rows]].std() if known[rows].any() else 0.0 for _, rows in past.series()])
+    for j, channel in enumerate(past.channels[1:]):
+        seen = trained if past.masked is None else trained & ~past.masked[:, 1 + j]
+        values = past.values[seen, 1 + j]
+        if len(values) and not channel.categories and (own := values.std()) > 0:
+            units[:, j] = np.stack([np.full(len(past), values.mean()), spread / own], axis=1)
+    return units
 
 
 def value_bounds(past: Panel, train_steps: IntArray) -> FloatArray:

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
+from forecast.reference.blends import LAGGED
 from forecast.settings import Settings
 from forecast.version import __version__
 
@@ -94,7 +95,18 @@ class ReferenceRecord(_Part):
     """The constants of the reference; its arrays are in `weights.safetensors`."""
 
     name: Literal[
-        "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "ridge", "none", "symbols", "no symbols"
+        "last",
+        "seasonal",
+        "mean",
+        "level",
+        "blend",
+        "blend_mae",
+        "blend_owa",
+        "ridge",
+        "ridge_channels",
+        "none",
+        "symbols",
+        "no symbols",
     ]
     horizon: int = Field(ge=1)
     season_steps: int = Field(ge=1)
@@ -105,7 +117,7 @@ class ReferenceRecord(_Part):
 
     @model_validator(mode="after")
     def _lags_of_ridge(self) -> ReferenceRecord:
-        if (self.lags > 0) != (self.name == "ridge"):
+        if (self.lags > 0) != (self.name in LAGGED):
             raise ValueError("lags are those of the reference ridge, and that has some")
         return self
 

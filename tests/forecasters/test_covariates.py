@@ -38,6 +38,7 @@ NETWORKS = {
     ),
     "seq2seq": Recurrent(GruSettings(hidden_size=6, strategy="seq2seq", head="gaussian"), QUICK),
 }
+ON_CHANNELS = {"on all channels": Recurrent(LstmSettings(hidden_size=6, reference="ridge_channels"), QUICK)}
 RIDGE = Regression("ridge", Ridge(alpha=1.0))
 READERS = {**NETWORKS, "ridge": RIDGE}
 AROUND = replace(PROBLEM, lags=2, leads=1)
@@ -164,9 +165,9 @@ def test_a_hole_is_marked_and_not_taken_for_a_value(fitted):
 
 
 @pytest.mark.parametrize("of", PROBLEMS)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS | ON_CHANNELS)
 def test_saved_and_opened_it_says_the_same(name, of):
-    fitted = NETWORKS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
+    fitted = (NETWORKS | ON_CHANNELS)[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
     parts = saved_parts(fitted, PANEL)
     opened = load_network(fitted.forecaster, PROBLEMS[of], PANEL.ids, **parts)
     np.testing.assert_array_equal(predicted(opened), predicted(fitted))
@@ -175,9 +176,9 @@ def test_saved_and_opened_it_says_the_same(name, of):
 
 
 @pytest.mark.parametrize("of", PROBLEMS)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS | ON_CHANNELS)
 def test_row_by_row_it_is_what_it_is_on_the_whole_past(name, of):
-    fitted = NETWORKS[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
+    fitted = (NETWORKS | ON_CHANNELS)[name].fit(PANEL.cut(TRAIN + 10), TRAIN, PROBLEMS[of])
     begin = np.array([80, 110])
     live = fitted.start(PANEL.cut(begin))
     for i in range(10):
