@@ -8,6 +8,7 @@
     python benchmarks/pretrained.py cold m1.csv > m1-cold.csv          the series of M1, cut to their last rows
     python benchmarks/pretrained.py figure cold.csv --png docs/cold-start.png
     python benchmarks/pretrained.py families               families of the generator, against weighing by errors alone
+    python benchmarks/pretrained.py left-out               the same by networks that are trained here, each without one
 
 Where the files come from stands in docs/pretrained.md. `--weights` takes other weights than the package's.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from copy import deepcopy
 from itertools import product
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -30,10 +32,10 @@ from forecast.forecasters.naive import NaiveRule, last_season, last_value
 from forecast.forecasters.pretrained import Pretrained, shipped_network
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import RegressionSettings, StatisticalSettings
-from forecast.network.pretrained import LEVELS, spread_of
+from forecast.network.pretrained import LEVELS, PretrainedNetwork, spread_of
 from forecast.network.settings import LstmSettings
-from forecast.pretraining.generator import FAMILIES, generate
-from forecast.pretraining.recipe import draw_batch
+from forecast.pretraining.generator import FAMILIES, Batch, generate
+from forecast.pretraining.recipe import Learner, draw_batch
 from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
 from forecast.questions.task import context_for
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from forecast.forecasters.interface import Forecaster, Forecasts
-    from forecast.series.panel import FloatArray
+    from forecast.pretraining.recipe import TrainingBatch
+    from forecast.series.panel import FloatArray, IntArray
 
 LENGTHS = (8, 12, 16, 24, 36, 60, 100, 200, 500)
 KINDS = {
@@ -170,6 +173,44 @@ def families(pretrained: Pretrained) -> None:
             lost.append([float(one.mean()) for one in off])
         ours, by_step, by_path = np.mean(lost, axis=0)
         print(f"{name:12} {ours / by_step:.3f} of weighing by errors step by step, {ours / by_path:.3f} along paths")
+
+
+def drawn_by_family(rng: np.random.Generator) -> tuple[TrainingBatch, IntArray]:
+    """Draw a batch as `draw_batch` does, and the number of each series' family in `FAMILIES`."""
+    counts = np.zeros(0, int)
+
+    def in_turn(rng: np.random.Generator, series: int, *kind: int) -> Batch:
+        nonlocal counts
+        counts = rng.multinomial(series, [share for share, _ in FAMILIES])
+        parts = []
+        for count, (_, family) in zip(counts.tolist(), FAMILIES, strict=True):
+            with patch("forecast.pretraining.generator.FAMILIES", ((1.0, family),)):
+                parts += [generate(rng, count, *kind)] if count else []
+        return Batch(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    with patch("forecast.pretraining.recipe.generate", in_turn):
+        batch = draw_batch(rng)
+    return batch, np.repeat(np.arange(len(FAMILIES)), counts)
+
+
+def of_series(batch: TrainingBatch, which: IntArray) -> TrainingBatch:
+    """Take some series of a batch."""
+    rows = (np.arange(len(batch.origins))[:, None] * len(batch.features) + which).ravel()
+    at = batch.at._replace(differences=batch.at.differences[rows], errors=batch.at.errors[rows])
+    return batch._replace(features=batch.features[which], at=at, targets=batch.targets[rows], known=batch.known[rows])
+
+
+def networks_without(steps: int) -> list[PretrainedNetwork]:
+    """Train networks side by side on the same batches, each without one of `FAMILIES`, and the last one on all."""
+    torch.manual_seed(1)
+    untrained = PretrainedNetwork()
+    learners = [Learner(deepcopy(untrained)) for _ in range(len(FAMILIES) + 1)]
+    for step in range(steps):
+        batch, family = drawn_by_family(np.random.default_rng([1, step]))
+        for left_out, learner in enumerate(learners):
+            if (family != left_out).any():
+                learner.learn(of_series(batch, np.flatnonzero(family != left_out)), step, step / steps)
+    return [learner.averaged for learner in learners]
 
 
 def speed(pretrained: Forecaster) -> None:

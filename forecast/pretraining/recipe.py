@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -141,6 +140,48 @@ def loss_at(network: PretrainedNetwork, context: Tensor, batch: TrainingBatch) -
     return (loss / scale * known).sum() / known.sum()
 
 
+class Learner:
+    """A network that learns, the average of its weights on the way, and its optimizer."""
+
+    def __init__(self, network: PretrainedNetwork) -> None:
+        self.network, self.averaged = network, deepcopy(network)
+        self._optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+
+    def learn(self, batch: TrainingBatch, step: int, done: float) -> float:
+        """Do a step, numbered from 0, after this share of the training; return its loss.
+
+        The learning rate rises over 50 steps, and falls to almost zero along a cosine over the training.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
+        loss = batch_loss(self.network, batch)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch says no types of it
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimizer.step()
+        with torch.no_grad():
+            for mean, part in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(part, max(1 - _AVERAGING, 1 / (step + 1)))
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that changes as it learns."""
+        moments = {str(number): dict(state) for number, state in self._optimizer.state_dict()["state"].items()}
+        weights = {"network": dict(self.network.state_dict()), "averaged": dict(self.averaged.state_dict())}
+        return {**weights, "optimizer": moments}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        for part, name in ((self.network, "network"), (self.averaged, "averaged")):
+            part.load_state_dict(_tensors(state[name]))
+        moments = {int(number): _tensors(of_one) for number, of_one in state["optimizer"].items()}
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+
+
+def _tensors(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
 def train(
     seed: int,
     *,
@@ -154,7 +195,7 @@ def train(
 ) -> PretrainedNetwork:
     """Train for some time, or some steps; returns the average of the weights on the way.
 
-    The learning rate falls to zero along a cosine over the time, not over steps: a slower machine does fewer of them.
+    The learning rate falls over the time, not over steps: a slower machine does fewer of them.
     `report` is called with the step and the mean loss of the last 200, every 50 steps and at the end. `draw` draws
     a batch (`draw_batch`). `keep` is called after each step with what gathers the state of the training, and `state`
     is one to go on from: batches follow from seed and step alone, so that with `steps` it comes to the same weights as
@@ -162,56 +203,23 @@ def train(
     """
     draw = draw or draw_batch
     torch.manual_seed(seed)
-    network = network or PretrainedNetwork()
-    averaged = deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+    learner = Learner(network or PretrainedNetwork())
     start, step, losses = time.monotonic(), 0, list[float]()
     if state is not None:
-        step, losses = state["step"], list(state["losses"])
-        start -= state["seconds"]
-        _restore(state, network, averaged, optimizer)
+        start, step, losses = start - state["seconds"], state["step"], list(state["losses"])
+        learner.restore(state)
 
     def share_done() -> float:
-        """Return the share of the training that is done."""
         return step / steps if steps else (time.monotonic() - start) / seconds
 
+    def gather() -> dict[str, Any]:
+        return {"step": step, "losses": losses, "seconds": time.monotonic() - start, **learner.state()}
+
     while (done := share_done()) < 1 or not step:
-        for group in optimizer.param_groups:
-            group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
-        batch = draw(np.random.default_rng([seed, step]))
-        loss = batch_loss(network, batch)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch says no types of it
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for mean, part in zip(averaged.parameters(), network.parameters(), strict=True):
-                mean.lerp_(part, max(1 - _AVERAGING, 1 / (step + 1)))
-        step += 1
-        losses.append(loss.item())
+        loss = learner.learn(draw(np.random.default_rng([seed, step])), step, done)
+        step, losses = step + 1, [*losses, loss][-_REPORTED:]
         if report and (step % 50 == 0 or share_done() >= 1):
-            report(step, float(np.mean(losses[-_REPORTED:])))
+            report(step, float(np.mean(losses)))
         if keep:
-            so_far = {"step": step, "losses": losses[-_REPORTED:], "seconds": time.monotonic() - start}
-            keep(partial(_captured, network, averaged, optimizer, so_far))
-    return averaged
-
-
-def _captured(
-    network: PretrainedNetwork, averaged: PretrainedNetwork, optimizer: torch.optim.Optimizer, so_far: dict[str, Any]
-) -> dict[str, Any]:
-    moments = {str(number): dict(state) for number, state in optimizer.state_dict()["state"].items()}
-    weights = {"network": dict(network.state_dict()), "averaged": dict(averaged.state_dict())}
-    return {**so_far, **weights, "optimizer": moments}
-
-
-def _restore(
-    state: Mapping[str, Any], network: PretrainedNetwork, averaged: PretrainedNetwork, optimizer: torch.optim.Optimizer
-) -> None:
-    for part, name in ((network, "network"), (averaged, "averaged")):
-        part.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in state[name].items()})
-    moments = {
-        int(number): {name: torch.from_numpy(np.array(array)) for name, array in of_one.items()}
-        for number, of_one in state["optimizer"].items()
-    }
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+            keep(gather)
+    return learner.averaged

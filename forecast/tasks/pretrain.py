@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.pretraining.settings import PretrainSettings
+    from forecast.runs.checkpoint import Stage
     from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
+    from forecast.tasks.terminal import Work
 
 RECORD = "pretraining.json"
 LOSSES = "losses.csv"
@@ -81,51 +83,16 @@ def pretrain(
         network.load_state_dict(open_weights(settings.start, "pretrain.start").state_dict())
     source = _collection_source(settings, job)
     collection = collection_of(settings, source, job)
-    losses: list[dict[str, float]] = []
     with new_folder(folder, resumed=resumed) as draft, working(console or Console(highlight=False), 0) as work:
         checkpoint = _checkpoint(job, draft.staging, _facts(source), resumed=resumed)
         draft.on_failure.append(checkpoint.write)
         stage = checkpoint.stage("pretraining")
-        before = stage.state
-        losses += before["reported"] if before else []
-        began = time.monotonic() - (before["training"]["seconds"] if before else 0.0)
-
-        def report(step: int, loss: float) -> None:
-            losses.append({"step": step, "seconds": round(time.monotonic() - began, 1), "loss": loss})
-            left = f", {max(settings.time_limit_s - losses[-1]['seconds'], 0):.0f} s left" if not settings.steps else ""
-            work.stage("fit", f"the network on {_trained_on(settings)}: step {step}, loss {number(loss)}{left}")
-
-        def keep(gather: Callable[[], dict[str, Any]]) -> None:
-            if stage.due:
-                stage.keep({"training": gather(), "reported": losses})
-
-        threads = torch.get_num_threads()
-        trained = train(
-            seed,
-            seconds=settings.time_limit_s,
-            steps=settings.steps,
-            network=network,
-            report=report,
-            draw=collection.draw if collection else None,
-            state=before["training"] if before else None,
-            keep=keep,
-        )
+        trained, table = _trained(settings, seed, stage, work, network=network, collection=collection)
         for name in (files.CHECKPOINT, files.EARLIER_CHECKPOINT, files.STARTED):
             (draft.staging / name).unlink(missing_ok=True)
         (draft.staging / files.WEIGHTS).write_bytes(pack(tensors_of(trained)))
-        table = pd.DataFrame(losses, columns=["step", "seconds", "loss"])
         write_table(table, draft.staging / LOSSES)
-        record = {
-            "seed": seed,
-            "steps": int(table["step"].iloc[-1]),
-            "seconds": float(table["seconds"].iloc[-1]),
-            "start": settings.start,
-            "data": settings.data,
-            "share": settings.share if settings.data else 0.0,
-            "threads": threads,
-            **_facts(source),
-            "versions": package_versions(),
-        }
+        record = _record(settings, seed, table) | _facts(source) | {"versions": package_versions()}
         (draft.staging / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     steps, last = counted(int(table["step"].iloc[-1]), "step"), number(float(table["loss"].iloc[-1]))
     sentence = (
@@ -133,6 +100,54 @@ def pretrain(
         f"model=pretrained model.weights={draft.final / files.WEIGHTS}"
     )
     return Pretraining(trained, table, draft.final, sentence)
+
+
+def _trained(
+    settings: PretrainSettings,
+    seed: int,
+    stage: Stage,
+    work: Work,
+    *,
+    network: PretrainedNetwork | None,
+    collection: Collection | None,
+) -> tuple[PretrainedNetwork, pd.DataFrame]:
+    """Train, and say so on the way; returns the average of the weights, and the loss of each report."""
+    before = stage.state or {"training": None, "reported": []}
+    losses: list[dict[str, float]] = list(before["reported"])
+    began = time.monotonic() - (before["training"]["seconds"] if before["training"] else 0.0)
+
+    def report(step: int, loss: float) -> None:
+        losses.append({"step": step, "seconds": round(time.monotonic() - began, 1), "loss": loss})
+        left = f", {max(settings.time_limit_s - losses[-1]['seconds'], 0):.0f} s left" if not settings.steps else ""
+        work.stage("fit", f"the network on {_trained_on(settings)}: step {step}, loss {number(loss)}{left}")
+
+    def keep(gather: Callable[[], dict[str, Any]]) -> None:
+        if stage.due:
+            stage.keep({"training": gather(), "reported": losses})
+
+    trained = train(
+        seed,
+        seconds=settings.time_limit_s,
+        steps=settings.steps,
+        network=network,
+        report=report,
+        draw=collection.draw if collection else None,
+        state=before["training"],
+        keep=keep,
+    )
+    return trained, pd.DataFrame(losses, columns=["step", "seconds", "loss"])
+
+
+def _record(settings: PretrainSettings, seed: int, losses: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "steps": int(losses["step"].iloc[-1]),
+        "seconds": float(losses["seconds"].iloc[-1]),
+        "start": settings.start,
+        "data": settings.data,
+        "share": settings.share if settings.data else 0.0,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _trained_on(settings: PretrainSettings) -> str:
