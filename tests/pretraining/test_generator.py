@@ -13,6 +13,25 @@ def random():
     return np.random.default_rng(12)
 
 
+class Fixed(np.random.Generator):
+    """Makes the same choices for every series: all chances fall on `share`, ranges give their middle."""
+
+    share = 0.5
+
+    def random(self, size=None):
+        of_steps = np.ndim(size) and size[-1] > 1
+        return super().random(size) if of_steps else self.share if size is None else np.full(size, self.share)
+
+    def uniform(self, low, high, size=None):
+        return (low + high) / 2 if size is None else np.full(size, (low + high) / 2)
+
+
+def fixed(share):
+    rng = Fixed(np.random.PCG64(12))
+    rng.share = share
+    return rng
+
+
 def correlation(values, lag):
     """Autocorrelation of each series about its mean, averaged over series, (series, step)."""
     centred = values - values.mean(axis=1, keepdims=True)
@@ -64,6 +83,44 @@ def test_noise_has_unit_size_and_the_correlation_of_its_process():
     assert clustered > 0.01  # variances of some follow each other (GARCH)
 
 
+def test_an_autoregression_has_the_moments_of_its_pole(monkeypatch):
+    monkeypatch.setattr(generator, "_level", lambda rng, parts: parts)
+    monkeypatch.setattr(generator, "_pole", lambda rng: np.array([0.7]))
+    stationary = generator.arma(fixed(0.9), 2000, 100, 12, 1)  # one pole, no zero, Laplace shocks of unit size
+    assert stationary.var() == pytest.approx(1 / (1 - 0.7**2), rel=0.05)
+    lagged = [(stationary[:, lag:] * stationary[:, : 100 - lag]).mean() / stationary.var() for lag in (1, 5)]
+    np.testing.assert_allclose(lagged, [0.7, 0.7**5], atol=0.02)
+    # two poles of 0.7 and a zero of 0, summed up: the changes are the process
+    integrated = np.diff(generator.arma(fixed(0.2), 2000, 100, 12, 1), axis=1)
+    assert correlation(integrated, 1) == pytest.approx(2 * 0.7 / (1 + 0.7**2), abs=0.03)
+    # over a season: changes from season to season are half the process
+    monkeypatch.setattr(generator, "_pole", lambda rng: np.array([0.0]))
+    seasonal = generator.arma(fixed(0.35), 2000, 100, 12, 1)
+    assert (seasonal[:, 12:] - seasonal[:, :-12]).std() == pytest.approx(0.5, rel=0.05)
+    assert correlation(seasonal, 12) > 0.6
+
+
+def test_a_trend_walks_or_grows_as_its_parts_say():
+    walk = generator._trend(fixed(0.65), 3000, 80)  # a level that walks, no slope, no break
+    size = np.sqrt(1e-3)  # the middle of what its steps range over
+    assert np.diff(walk, axis=1).std() == pytest.approx(size, rel=0.03)
+    assert (walk[:, 79] - walk[:, 15]).std() == pytest.approx(size * 8, rel=0.06)
+    grown = generator._trend(fixed(0.45), 3000, 80)  # a slope that stays beside it
+    per_step = np.sqrt(0.3 * 30) / 80
+    assert (grown[:, 79] - grown[:, 0]).std() == pytest.approx(np.hypot(79 * per_step, size * np.sqrt(79)), rel=0.05)
+
+
+def test_a_structural_series_is_level_times_or_plus_its_parts(monkeypatch):
+    for part in ("_trend", "_seasons", "_cycle"):
+        monkeypatch.setattr(generator, part, lambda rng, n, steps, *season: np.zeros((n, steps)))
+    multiplied = generator.structural(fixed(0.3), 500, 200, 1, 1)
+    # 0.1, the middle of what noise ranges over, is left of normal noise about a level of 1
+    np.testing.assert_allclose(np.log(multiplied).std(axis=1), 0.1, rtol=1e-6)
+    added = generator.structural(fixed(0.5), 500, 200, 1, 1)
+    np.testing.assert_allclose(added.mean(axis=1), 1, rtol=1e-9)
+    np.testing.assert_allclose(added.std(axis=1), 0.1, rtol=1e-6)
+
+
 def test_a_pair_of_poles_swings_with_its_period(monkeypatch):
     monkeypatch.setattr(generator, "_pole", lambda rng: 0.95 * np.exp(2j * np.pi / 10 * np.array([1, -1])))
     monkeypatch.setattr(generator, "_level", lambda rng, parts: parts)
@@ -91,6 +148,29 @@ def test_counts_are_whole_and_half_of_them_are_intermittent():
     assert (values >= 0).all()
     zeros = (values == 0).mean(axis=1)
     assert 0.2 < (zeros > 0.3).mean() < 0.8
+
+
+@pytest.mark.parametrize(("share", "chance"), [(0.9, 1.0), (0.1, 0.55)])
+def test_counts_have_the_moments_of_a_negative_binomial(share, chance, monkeypatch):
+    for part in ("_trend", "_seasons"):
+        monkeypatch.setattr(generator, part, lambda rng, n, steps, *season: np.zeros((n, steps)))
+    values = generator.counts(fixed(share), 3000, 100, 12, 1)
+    mean, shape = np.exp(2.0), 5.0  # the middles of what both range over
+    assert values.mean() == pytest.approx(chance * mean, rel=0.01)
+    assert (values**2).mean() == pytest.approx(chance * (mean + mean**2 * (1 + 1 / shape)), rel=0.02)
+    assert (values == 0).mean() == pytest.approx(1 - chance * (1 - (1 + mean / shape) ** -shape), abs=0.005)
+
+
+def test_smooth_series_have_the_covariance_of_their_kernel(monkeypatch):
+    for part in ("_noise", "_seasons"):
+        monkeypatch.setattr(generator, part, lambda rng, n, steps, *season: np.zeros((n, steps)))
+    monkeypatch.setattr(generator, "_level", lambda rng, parts: parts)
+    rng = fixed(0.4)
+    monkeypatch.setattr(Fixed, "integers", lambda self, high, size: np.zeros(size, dtype=int), raising=False)
+    values = generator.smooth(rng, 4000, 60, 1, 1)  # twice a squared exponential, as long as the middle of its range
+    apart, length = np.arange(60) / 59, np.sqrt(0.03)
+    expected = 2 * np.exp(-0.5 * (apart / length) ** 2)
+    np.testing.assert_allclose((values[:, :1] * values).mean(axis=0), expected, atol=0.12)
 
 
 def test_smooth_series_change_slowly():
