@@ -151,30 +151,6 @@ def pure(pretrained: Forecaster) -> None:
             print(f"{name:6} season {season:2}: MASE {ratio:.3f} of the best simple rule")
 
 
-def families(pretrained: Pretrained) -> None:
-    """Compare with weighing the bank by its errors alone, by family: medians' loss, in what that weighing was off by.
-
-    (By the errors from step to step, and along paths.)
-    """
-    network = pretrained.network or shipped_network()
-    for name, family in {family.__name__: family for _, family in FAMILIES}.items():
-        lost = []
-        for seed in range(24):
-            rng = np.random.default_rng([2**32, seed])  # seeds of training are below
-            with patch("forecast.pretraining.generator.FAMILIES", ((1.0, family),)):
-                batch = draw_batch(rng)
-            with torch.no_grad():
-                encoded, _ = network.encode(batch.features)
-                context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)
-                ours = network.decode(context, batch.at)[..., LEVELS.index(0.5)]
-            weighed = batch.at.differences[..., -2], batch.at.differences[..., -1]
-            scale = spread_of(batch.at).mean(dim=-1, keepdim=True)
-            off = [((batch.targets - one).abs() / scale)[batch.known] for one in (ours, *weighed)]
-            lost.append([float(one.mean()) for one in off])
-        ours, by_step, by_path = np.mean(lost, axis=0)
-        print(f"{name:12} {ours / by_step:.3f} of weighing by errors step by step, {ours / by_path:.3f} along paths")
-
-
 def drawn_by_family(rng: np.random.Generator) -> tuple[TrainingBatch, IntArray]:
     """Draw a batch as `draw_batch` does, and the number of each series' family in `FAMILIES`."""
     counts = np.zeros(0, int)
@@ -201,21 +177,71 @@ def of_series(batch: TrainingBatch, which: IntArray) -> TrainingBatch:
 
 
 def networks_without(steps: int) -> list[PretrainedNetwork]:
-    """Train networks side by side on the same batches, each without one of `FAMILIES`, and the last one on all."""
+    """Train networks side by side on the same batches, each without one of `FAMILIES`, and the last one on all.
+
+    Batches are smaller than those of the recipe, for the sake of time.
+    """
     torch.manual_seed(1)
     untrained = PretrainedNetwork()
     learners = [Learner(deepcopy(untrained)) for _ in range(len(FAMILIES) + 1)]
     for step in range(steps):
-        batch, family = drawn_by_family(np.random.default_rng([1, step]))
+        with patch("forecast.pretraining.recipe.POINTS", 4_000):
+            batch, family = drawn_by_family(np.random.default_rng([1, step]))
         for left_out, learner in enumerate(learners):
             if (family != left_out).any():
                 learner.learn(of_series(batch, np.flatnonzero(family != left_out)), step, step / steps)
     return [learner.averaged for learner in learners]
 
 
+def families(network: PretrainedNetwork, which: Sequence[int] = range(len(FAMILIES))) -> None:
+    """Judge a network on families of the generator, alone and as forecasts are made: with a share of plain weighing.
+
+    Prints errors of medians in those of weighing the bank by its errors along paths, quantile losses, and the shares
+    that 80 and 90 % intervals hold.
+    """
+    levels = torch.tensor(LEVELS)
+    for share, family in [FAMILIES[i] for i in which]:
+        batches = []
+        for seed in range(24):
+            rng = np.random.default_rng([2**32, seed])  # seeds of training are below
+            with patch("forecast.pretraining.generator.FAMILIES", ((share, family),)):
+                batch = draw_batch(rng)
+            known, scale = batch.known, spread_of(batch.at).mean(dim=-1, keepdim=True)
+            y, unit = batch.targets[known][:, None], scale.expand_as(known)[known]
+            with torch.no_grad():
+                encoded, _ = network.encode(batch.features)
+                context = encoded[:, batch.origins].transpose(0, 1).flatten(0, 1)
+                alone, mixed = network.decode(context, batch.at)[known], network.forecast(context, batch.at)[known]
+            medians = torch.cat([alone[:, 4:5], mixed[:, 4:5], batch.at.differences[known][:, -2:]], dim=1)
+            errors = (y - medians).abs() / unit[:, None]
+            losses = [
+                2 * torch.maximum(levels * (y - q), (levels - 1) * (y - q)).mean(dim=1) / unit for q in (alone, mixed)
+            ]
+            held = [((y[:, 0] >= q[:, i]) & (y[:, 0] <= q[:, 8 - i])).float() for q in (alone, mixed) for i in (2, 1)]
+            batches.append([*errors.mean(dim=0).tolist(), *(float(part.mean()) for part in (*losses, *held))])
+        ours, forecasts, by_step, by_path, loss, loss_mixed, *held = np.mean(batches, axis=0)
+        of = [f"{100 * held[i]:.1f} and {100 * held[i + 1]:.1f} %" for i in (0, 2)]
+        print(
+            f"{family.__name__:10}  alone {ours / by_path:.3f}, loss {loss:.3f}, holds {of[0]}  "
+            f"forecast {forecasts / by_path:.3f}, loss {loss_mixed:.3f}, holds {of[1]}  by step {by_step / by_path:.3f}"
+        )
+
+
+def left_out(steps: int) -> None:
+    """Train networks without each family in turn, and on all of them, and judge them by what `families` prints."""
+    *without, with_all = networks_without(steps)
+    for i, network in enumerate(without):
+        print("without it", end="   ")
+        families(network, [i])
+        print("with it   ", end="   ")
+        families(with_all, [i])
+
+
 def speed(pretrained: Forecaster) -> None:
     """Forecast 1,000 monthly series of 100 steps, 18 ahead; AutoETS of the extra [statistical] on 20 of them."""
+    started = time.process_time()
     values, _ = generate(np.random.default_rng(1), 1_000, 100, 12)
+    print(f"generator  {values.size / (time.process_time() - started):,.0f} points a second")
     for name, forecaster, count in (
         ("pretrained", pretrained, 1_000),
         ("auto_ets", build_baseline(StatisticalSettings(name="auto_ets", method="auto_ets", time_limit_s=600), 0), 20),
@@ -325,18 +351,23 @@ def figure(tables: Sequence[str], path: str | None) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "families", "cold", "figure"))
+    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "families", "left-out", "cold", "figure"))
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--weights")
     parser.add_argument("--png", help="figure: where the picture of what `cold` printed is written")
     parser.add_argument("--series", type=int, default=30, help="cold: series of each kind and length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="cold: rows")
     parser.add_argument("--models", nargs="+", help="cold: some of the models alone")
+    parser.add_argument("--steps", type=int, default=300, help="left-out: steps that each network is trained")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     pretrained = Pretrained(network=open_weights(asked.weights, "--weights") if asked.weights else None)
     if asked.part in ("m1", "hourly"):
         {"m1": m1, "hourly": hourly}[asked.part](pretrained, asked.paths[0])
+    elif asked.part == "families":
+        families(pretrained.network or shipped_network())
+    elif asked.part == "left-out":
+        left_out(asked.steps)
     elif asked.part == "figure":
         figure(asked.paths, asked.png)
     elif asked.part == "cold":
@@ -346,7 +377,7 @@ def main() -> None:
         )
         cold({name: models[name] for name in asked.models or models}, which)
     else:
-        {"pure": pure, "speed": speed, "families": families}[asked.part](pretrained)
+        {"pure": pure, "speed": speed}[asked.part](pretrained)
 
 
 if __name__ == "__main__":
