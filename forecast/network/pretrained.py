@@ -44,8 +44,9 @@ _PLACE = 5
 _PLAIN = 0.4
 """Share of plain weighing, which learnt nothing, in a forecast: series that people have are other than made-up ones.
 Without it yearly series of the M-competition of 1982 are forecast 5 % worse, white noise 2 % better."""
-_NORMAL = torch.tensor((-1.9600, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.9600))
-"""Quantiles of a normal distribution at `LEVELS`."""
+_WIDER = 1.2
+"""Times the widths that the network finds are those of a forecast, for the same reason: quantile losses are 3 % larger
+without it on M1 and 0.4 % smaller on made-up series."""
 
 
 class Scaled(NamedTuple):
@@ -164,12 +165,13 @@ class PretrainedNetwork(nn.Module):
         return torch.cat([low, median[..., None], high], dim=-1)
 
     def forecast(self, context: Tensor, at: Scaled) -> Tensor:
-        """Return a mean of the quantiles of `decode` and of those of plain weighing, both (origin, horizon, level).
+        """Return quantiles (origin, horizon, level) about a mean of the median of `decode` and plain weighing.
 
-        The latter are those of a normal distribution about the last candidate, the mean by errors along paths.
+        The latter is the last candidate, the mean by errors along paths.
         """
-        plain = at.differences[..., -1:] + spread_of(at)[..., None] * _NORMAL
-        return (1 - _PLAIN) * self.decode(context, at) + _PLAIN * plain
+        quantiles = self.decode(context, at)
+        median = quantiles[..., _MEDIAN, None]
+        return (1 - _PLAIN) * median + _PLAIN * at.differences[..., -1:] + _WIDER * (quantiles - median)
 
     @torch.no_grad()
     def read(self, features: Float32Array, state: State | None = None) -> tuple[Tensor, State]:

@@ -51,7 +51,7 @@ def test_untrained_it_is_the_mean_of_its_candidates_and_plain_weighing():
     quantiles = forecast(y, 6, 12, PretrainedNetwork())
     expected = 0.6 * every.mean(axis=-1) + 0.4 * every[:, -1]
     np.testing.assert_allclose(quantiles[:, LEVELS.index(0.5)], expected, rtol=1e-5)
-    # untrained, widths of both are those of a normal distribution as wide as errors were
+    # untrained, widths are those of a normal distribution
     ratio = (quantiles[:, 8] - quantiles[:, 0]) / (quantiles[:, 5] - quantiles[:, 3])
     np.testing.assert_allclose(ratio, norm.ppf(0.975) / norm.ppf(0.75), rtol=1e-3)
 
@@ -101,6 +101,16 @@ def test_four_rows_are_enough_and_a_horizon_may_be_longer_than_them():
     assert width[-1] > width[0]
 
 
+def test_intervals_of_a_random_walk_widen_with_the_root_of_the_steps():
+    widths = []
+    for seed in range(12):
+        quantiles = forecast(np.random.default_rng(seed).normal(size=80).cumsum(), 9)
+        widths.append(quantiles[:, 7] - quantiles[:, 1])  # of 90 %
+    one, nine = np.mean(widths, axis=0)[[0, 8]]
+    assert one == pytest.approx(2 * norm.ppf(0.95), rel=0.2)
+    assert nine / one == pytest.approx(3, rel=0.15)
+
+
 def test_the_level_of_a_series_that_crosses_zero_changes_nothing_but_the_level():
     y = np.random.default_rng(3).normal(size=48).cumsum()
     y[0] = -10.0  # below zero from the first value on, on both levels: no logarithms are read
@@ -134,12 +144,12 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
     "monthly": (
         monthly(),
         12,
-        [[175.86844, 210.04476, 242.66363], [190.25092, 240.53674, 291.23562]],
+        [[187.02517, 210.04476, 229.94944], [196.06639, 240.53674, 285.83319]],
     ),
     "walk": (
         np.random.default_rng(1).normal(size=40).cumsum(),
         1,
-        [[-2.41888, 0.21103, 2.96861], [-3.20146, 0.35416, 4.98942]],
+        [[-1.61339, 0.21103, 2.29078], [-3.29548, 0.35416, 6.16308]],
     ),
     "hourly, with a week": (
         50
@@ -147,7 +157,7 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
         + 5 * (HOURS // 24 % 7 >= 5)
         + np.random.default_rng(2).normal(0, 1, len(HOURS)),
         24,
-        [[46.95839, 52.24357, 57.69782], [53.95023, 60.66477, 67.95129]],
+        [[49.47513, 52.24357, 55.35013], [56.01698, 60.66477, 66.45653]],
     ),
 }
 
