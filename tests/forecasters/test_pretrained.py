@@ -117,6 +117,19 @@ def test_the_level_of_a_series_that_crosses_zero_changes_nothing_but_the_level()
     np.testing.assert_allclose(forecast(y + 3.0) - 3.0, forecast(y), rtol=1e-4, atol=1e-4)
 
 
+def test_upside_down_closed_forms_are_upside_down_and_forecasts_nearly():
+    y = np.random.default_rng(3).normal(size=48).cumsum()
+    y[0] = 0.0  # neither it nor its mirror image begins above zero: no logarithms are read
+    both = Bank(2, 4)
+    for value in y:
+        both.update(np.array([value, -value]), np.array([True, True]))
+    up, down = candidates(both.snapshot(6), 6, 4, 1)
+    np.testing.assert_allclose(down, -up, rtol=1e-9, atol=1e-9)
+    quantiles, mirrored = forecast(y, 6, 4), -forecast(-y, 6, 4)[:, ::-1]
+    width = quantiles[:, 6] - quantiles[:, 2]
+    assert (np.abs(quantiles[:, 4] - mirrored[:, 4]) < 0.1 * width).all()
+
+
 def test_series_of_many_lengths_are_forecast_together_as_alone():
     parts = [monthly(n, seed=n) for n in (9, 60, 31, 60, 14)]
     panel = series(np.concatenate(parts))
