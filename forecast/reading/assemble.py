@@ -15,7 +15,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.reading.covariates import ahead_note, lines_ahead, with_covariates
 from forecast.reading.frequency import Frequency, describe, given_frequency, infer_frequency, no_frequency
-from forecast.reading.gaps import DaysOff, check_steps, find_days_off, without_empty, without_gaps
+from forecast.reading.gaps import DaysOff, find_days_off, without_empty, without_gaps
 from forecast.reading.labels import labels_note, spread_labels, with_labels_at_end
 from forecast.reading.raw_table import PackedSeries, check_sizes
 from forecast.reading.rows import (
@@ -241,7 +241,6 @@ def _regular(
     series_notes: list[str] = []
     for rows in series:
         if frequency.regular:
-            check_steps(rows, calendar)
             season_steps = None if settings.resample else settings.season_steps  # given for the coarser steps
             kept, about = without_gaps(rows, calendar, days_off, settings.on_gaps, season_steps)
         else:

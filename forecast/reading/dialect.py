@@ -15,7 +15,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_data, is_missing, is_number
@@ -48,8 +48,7 @@ class Dialect:
     comment: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The stripped cells of one row, and the line of the file on which it starts, counted from 1."""
 
     line: int
@@ -157,9 +156,10 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
         quotechar=dialect.quote or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
     )
-    for cells in reader:
-        if any(cell and not cell.isspace() for cell in cells):
-            yield Row(start, tuple(cell.strip() for cell in cells))
+    for row in reader:
+        cells = tuple(map(str.strip, row))
+        if any(cells):
+            yield Row(start, cells)
         start = 0
 
 

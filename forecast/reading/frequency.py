@@ -74,7 +74,7 @@ def infer_frequency(times: TimeArray, timezone: str | None = None) -> Frequency 
     if (of_day == of_day[0]).all() and (wall % NS_PER_DAY == wall[0] % NS_PER_DAY).all():
         found = _of_days(wall // NS_PER_DAY)
     else:
-        found = _within_days(times.astype(np.int64), wall)
+        found = _within_days(times.view(np.int64), wall)
     return found and replace(found, calendar=replace(found.calendar, timezone=timezone))
 
 
@@ -119,11 +119,11 @@ def no_frequency(times: TimeArray, timezone: str | None = None) -> Frequency:
 
 
 def _wall(times: TimeArray, timezone: str | None) -> IntArray:
-    return (times if timezone in {None, "UTC"} else to_wall(times, timezone)).astype(np.int64)
+    return (times if timezone in {None, "UTC"} else to_wall(times, timezone)).view(np.int64)
 
 
 def _distances(times: TimeArray) -> IntArray:
-    stamps: IntArray = times.astype(np.int64)
+    stamps: IntArray = times.view(np.int64)
     return np.diff(stamps)
 
 

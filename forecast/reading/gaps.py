@@ -105,7 +105,7 @@ def _recurs(first_days: IntArray, lengths: IntArray) -> BoolArray:
     return recurring
 
 
-def check_steps(rows: Rows, calendar: Calendar) -> None:
+def _check_steps(rows: Rows, calendar: Calendar) -> None:
     """Refuse rows that do not lie on steps of the calendar.
 
     Raises
@@ -131,6 +131,13 @@ def check_steps(rows: Rows, calendar: Calendar) -> None:
         f"{counted(len(wrong), 'row')}, first from {before} to {after} (line {rows.lines[wrong[0] + 1]}): "
         "choose another `data.freq`, or `data.resample` to make the series coarser"
     )
+
+
+def _is_complete(rows: Rows, calendar: Calendar) -> bool:
+    """Whether each step has a row with a value, as most often; only of equal steps it is seen so quickly."""
+    if not isinstance(calendar.rule, Ticks) or np.isnan(rows.values).any():
+        return False
+    return bool((np.diff(calendar.stamps(rows.times)) == calendar.rule.size).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,9 +202,12 @@ def without_gaps(
     ------
     ForecastError
         Something is missing, and `how` is "error", or "auto" and it is more than a few; or more is missing than can be
-        filled.
+        filled; or rows lie in one step, or between two.
 
     """
+    if _is_complete(rows, calendar):
+        return rows, ()
+    _check_steps(rows, calendar)
     if how == "ignore":
         return _ignored(rows, calendar, days_off)
     missing = _steps_missing(rows.times, calendar, days_off)

@@ -42,19 +42,19 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
 
     Texts qualify where many rows have the same time; numbers only if the column's name suits an id (store, station).
     """
-    steps = np.diff(times.astype(np.int64))
-    if (steps > 0).all() or (steps < 0).all():
+    stamps: IntArray = times.view(np.int64)
+    if (stamps[1:] > stamps[:-1]).all() or (stamps[1:] < stamps[:-1]).all():
         return ()
-    stamps, different = pd.factorize(times.astype(np.int64))  # (row,)
-    if len(different) == len(stamps):
+    moments, different = pd.factorize(stamps)  # (row,)
+    if len(different) == len(moments):
         return ()
-    many = len(different) <= _REPEATED * len(stamps)
+    many = len(different) <= _REPEATED * len(moments)
     usable = [
         name
         for name in grid.names
         if name not in taken and (is_named(name, ID_OR_NUMBER) or (many and _is_text(grid, name)))
     ]
-    chosen = naming_columns(grid, usable, stamps)
+    chosen = naming_columns(grid, usable, moments)
     codes = np.zeros(len(grid), dtype=np.int64)
     for name in chosen:
         codes = _finer(codes, grid.column(name))

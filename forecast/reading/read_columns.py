@@ -117,8 +117,7 @@ class RegularText:
     def sample(self, place: int, most: int) -> list[str]:
         """Return the trimmed cells of a column in the `sampled_rows`."""
         if most not in self._samples:
-            lines = list(map(self._line, sampled_rows(self.rows, most)))
-            self._samples[most] = self._cells_of(lines)
+            self._samples[most] = self._cells_of(list(self._lines(sampled_rows(self.rows, most))))
         return self._samples[most][place]
 
     def _cells_of(self, lines: Sequence[bytes]) -> list[list[str]]:
@@ -134,14 +133,19 @@ class RegularText:
     @cached_property
     def _begun(self) -> IntArray:
         """Rows that end before each piece of the text, (piece,)."""
-        starts = range(self.start, self.end, _PIECE)
-        counts = [self.data.count(b"\n", start, min(start + _PIECE, self.end)) for start in starts]
+        text = np.frombuffer(self.data, np.uint8, self.end - self.start, self.start)
+        counts = [np.count_nonzero(text[i : i + _PIECE] == _NEWLINE) for i in range(0, len(text), _PIECE)]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    def _line(self, row: int) -> bytes:
-        begin = self.start if row == 0 else self._end_of(row - 1) + 1
-        end = self.data.find(b"\n", begin, self.end)
-        return self.data[begin : self.end if end < 0 else end]
+    def _lines(self, rows: Sequence[int]) -> Iterator[bytes]:
+        """The lines of some rows, in order."""
+        last, end = -1, self.start - 1
+        for row in rows:
+            begin = (end if row == last + 1 else self._end_of(row - 1)) + 1
+            end = self.data.find(b"\n", begin, self.end)
+            end = self.end if end < 0 else end
+            yield self.data[begin:end]
+            last = row
 
     def _end_of(self, row: int) -> int:
         """Place of the newline that ends a row."""

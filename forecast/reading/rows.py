@@ -51,6 +51,11 @@ class Rows:
         """Return the number of rows."""
         return len(self.times)
 
+    @property
+    def stamps(self) -> IntArray:
+        """The times as counts, (row,)."""
+        return self.times.view(np.int64)
+
     def take(self, which: BoolArray | IntArray | slice) -> Rows:
         """Keep some of the rows."""
         return replace(
@@ -71,9 +76,8 @@ class Rows:
 
 def ascending(rows: Rows) -> tuple[Rows, str | None]:
     """Reverse rows that run backwards in time, and describe their order in the file."""
-    distance = np.diff(rows.times.astype(np.int64))
-    down = int(np.sum(distance < 0))
-    if down and down > np.sum(distance > 0):
+    down = np.count_nonzero(rows.stamps[1:] < rows.stamps[:-1])
+    if down and down > np.count_nonzero(rows.stamps[1:] > rows.stamps[:-1]):
         return rows.take(slice(None, None, -1)), "descending, reversed"
     return rows, None
 
@@ -118,14 +122,13 @@ def wall_to_utc(times: TimeArray, timezone: str) -> TimeArray:
 
 def in_order(rows: Rows) -> tuple[Rows, str | None]:
     """Sort rows by time, those of the same time as in the file; also a note if any moved."""
-    stamps: IntArray = rows.times.astype(np.int64, copy=False)
-    if (stamps[1:] >= stamps[:-1]).all():
+    if (rows.stamps[1:] >= rows.stamps[:-1]).all():
         return rows, None
     order = np.argsort(rows.times, kind="stable")
     moved = int(np.sum(order != np.arange(len(rows))))
     if not moved:
         return rows, None
-    first = int(np.flatnonzero(np.diff(rows.times.astype(np.int64)) < 0)[0]) + 1
+    first = int(np.argmax(rows.stamps[1:] < rows.stamps[:-1])) + 1
     line = rows.lines[first]
     return rows.take(order), (
         f"Series {rows.id!r} was not in the order of time (line {line} is the first that is earlier than the one "
@@ -142,8 +145,7 @@ def one_row_per_time(rows: Rows, how: OnDuplicates) -> tuple[Rows, str | None]:
         Times occur twice, and `how` is "error".
 
     """
-    stamps: IntArray = rows.times.astype(np.int64, copy=False)
-    later = stamps[1:] > stamps[:-1]
+    later = rows.stamps[1:] > rows.stamps[:-1]
     if later.all():
         return rows, None
     start = np.concatenate([[True], later])

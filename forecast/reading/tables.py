@@ -251,14 +251,15 @@ def _groups(grid: Grid, identity: str | None, good: BoolArray) -> tuple[list[str
     indices = coded.indices.fill_null(0) if coded.null_count else coded.indices  # rows of null are not good
     codes = indices.to_numpy()[good] if count < len(good) else indices.to_numpy()
     counts = np.bincount(codes, minlength=len(coded.dictionary))
-    ids = coded.dictionary.to_pylist()
-    places = {name: code for code, name in enumerate(ids) if counts[code]}
+    present = np.flatnonzero(counts)
+    places = dict(zip(coded.dictionary.take(present).to_pylist(), present.tolist(), strict=True))
     names = in_order_of_ids(places)
+    order = [places[name] for name in names]
     # The place of each id in their order; sorted stably by it, each series is a run of rows in the file's order.
-    rank = np.zeros(len(ids), dtype=np.int32)
-    rank[[places[name] for name in names]] = np.arange(len(names))
+    rank = np.zeros(len(counts), dtype=np.int32)
+    rank[order] = np.arange(len(names))
     ranks = rank[codes]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(ranks))]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(counts[order])]).astype(np.int64)
     if count == len(good) and (ranks[1:] >= ranks[:-1]).all():
         return names, slice(None), offsets
     return names, np.flatnonzero(good)[np.argsort(ranks, kind="stable")], offsets
@@ -270,7 +271,9 @@ def _nameless(grid: Grid, name: str) -> BoolArray:
         return np.asarray(pc.is_null(grid.column(name)).to_numpy(zero_copy_only=False))
     coded = grid.coded(name)
     missing = pc.is_in(pc.utf8_lower(coded.dictionary), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False)
-    nameless: BoolArray = np.asarray(missing)[coded.indices.to_numpy()]
+    if not missing.any():
+        return grid.none_bad
+    nameless: BoolArray = missing[coded.indices.to_numpy()]
     return nameless
 
 

@@ -275,18 +275,12 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
     if not matches:
         return TimeStyle("%Y-%m-%d %H:%M:%S", (column,), timezone=timezone)
     longest = max(matches, key=lambda match: len(match.group()))
-    meaning = _meaning(order)
-    short = {
-        meaning.get(name, name)
-        for match in matches
-        for name, text in match.groupdict().items()
-        if text is not None and len(text) == 1
-    }
-    varied = len({match.groupdict().get("offset") for match in matches}) > 1
-    template, end_before = "", 0
-    spans = sorted((longest.span(name), name) for name in longest.groupdict() if longest.group(name))
-    whole = longest.group().removesuffix(longest.groupdict().get("until") or "")
-    spans = [(span, name) for span, name in spans if name != "until"]
+    meaning, all_parts = _meaning(order), [match.groupdict() for match in matches]
+    short = {meaning.get(name, name) for parts in all_parts for name, text in parts.items() if text and len(text) == 1}
+    varied = len({parts.get("offset") for parts in all_parts}) > 1
+    template, end_before, parts_of_longest = "", 0, longest.groupdict()
+    whole = longest.group().removesuffix(parts_of_longest.get("until") or "")
+    spans = sorted((longest.span(name), name) for name, text in parts_of_longest.items() if text and name != "until")
     for (start, end), name in spans:
         literal = whole[end_before:start].replace("%", "%%")
         template += literal + _code(longest, name, meaning.get(name, name), short, varied=varied)
@@ -294,10 +288,8 @@ def style_of(sample: Sequence[str], form: TimeForm, order: str, timezone: str | 
     template += whole[end_before:].replace("%", "%%")
     if "V" in re.findall(r"%-?(.)", template):
         template = template.replace("%Y", "%G")
-    clocks = {
-        tuple(int(match.groupdict().get(part) or 0) for part in ("hour", "minute", "second")) for match in matches
-    }
-    with_hours = bool(longest.groupdict().get("hour"))
+    clocks = {tuple(int(parts.get(part) or 0) for part in ("hour", "minute", "second")) for parts in all_parts}
+    with_hours = bool(parts_of_longest.get("hour"))
     ends_day = with_hours and (24, 0, 0) in clocks and (0, 0, 0) not in clocks
     template, own = _in_its_words(template, matches)
     return TimeStyle(template, (column,), timezone=timezone, date_only=not with_hours, ends_day=ends_day, **own)

@@ -142,7 +142,7 @@ class Calendar:
 
     def stamps(self, times: TimeArray) -> IntArray:
         """Convert times of a panel to the stamps that the rule counts, (row,)."""
-        return (to_wall(times, self.timezone) if self.on_wall_clock else times).astype(np.int64)
+        return (to_wall(times, self.timezone) if self.on_wall_clock else times).view(np.int64)
 
     def times(self, stamps: IntArray) -> TimeArray:
         """Undo `stamps`, (row,)."""
