@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from forecast.series.panel import BoolArray, FloatArray
 
 
+# What may follow a number or a time without being part of it: footnotes; the flags of statistical offices (p:
+# provisional, b: break, ...), which follow a blank or are in brackets; A and B of an hour that comes twice.
+_FLAG = (
+    r"\s?(?P<flag>[*†‡]{1,3}|[¹²³⁴⁵]|\([a-z0-9]{1,2}\)|\[[a-z0-9]{1,2}\])"
+    r"|\s(?P<letters>[bcdefinprsuz]{1,3}|[AB]|\d{1,2}\))"
+)
+_FLAGGED = re.compile(rf"(.*\w)(?:{_FLAG})", re.ASCII)
 # Lower case. The errors of a spreadsheet (#DIV/0!, #VALUE!) are not missing values: the user should look at them.
 MISSING = frozenset(
     {
@@ -34,19 +41,27 @@ MISSING = frozenset(
     }
 )
 _BEGIN_NUMBERS = "0123456789"
-_CURRENCY = r"$€£¥₩￦₹\\"  # a backslash: the won sign of Korean code pages, escaped for a class
+_CURRENCY = (  # a backslash: the won sign of Korean code pages
+    r"[$€£¥₩￦₹₺₽฿\\]|R\$|US\$|EUR|USD|GBP|JPY|KRW|CNY|INR|CHF|SEK|NOK|DKK|PLN|CZK|BRL|MXN|AUD|CAD|Rs\.?|kr\.?"
+)
 _GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
-_UNITS = rf"[%{_CURRENCY}]|원|円|元|kr\.?|zł|EUR|USD|KRW|CHF|[KkMB]"
+_UNITS = (
+    rf"[%‰]|{_CURRENCY}|원|円|元|zł|Kč|Ft|[KkMB]|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mn|bn|pp|bps?"
+    r"|[kMGT]Wh?|Wh|[kM]V|[°º][CF]|[kmµ]g|lbs?|[kcm]m|m[²³23]|[mh][lL]|hPa|[mk]?bar|ppm|[kM]?Hz|[kMGT]i?B|km/h|m/s|mph"
+    r"|[µm]g/m[³3]|m[³3]/[sh]|lx|dB|pcs|St(?:k|ck)?\.?|Stück|units?|명|개|건|대|톤|min|ms|days?|(?<=\s)[CFVWtglLmsh]"
+)
+"""After a number; single letters after a blank alone, as 3F may be a floor."""
 _DIGITS = rf"(?:\d[\d.,{_GROUPING}]*|[.,]\d+)"
 _NUMBER = re.compile(
-    rf"\(?[-+−]?\s?(?:[{_CURRENCY}]|EUR|USD|KRW|CHF)?\s?[-+−]?(?P<digits>{_DIGITS})"
+    rf"(?:[-+−(]|\s|{_CURRENCY}){{0,5}}(?P<digits>{_DIGITS})"
     rf"(?P<exponent>[eE][-+]?\d+)?\s?(?P<unit>{_UNITS})?-?\)?",
     re.ASCII,
 )
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _MANY = {"K": "e3", "k": "e3", "M": "e6", "B": "e9"}
+_NO_VALUE = re.compile(r":\s?[a-z]{1,3}")  # as Eurostat writes it, with a flag that says why
 _LOOKED_AT = 20_000  # cells of a column on which its notation is decided
 
 
@@ -54,7 +69,7 @@ def is_missing(cell: str) -> bool:
     """Whether a cell stands for no value."""
     if cell[:1] in _BEGIN_NUMBERS:  # or there is no cell
         return not cell
-    return cell.strip().lower() in MISSING
+    return cell.strip().lower() in MISSING or (cell[0] == ":" and _NO_VALUE.fullmatch(cell) is not None)
 
 
 @lru_cache(1 << 14)
@@ -66,12 +81,23 @@ def is_number(cell: str) -> bool:
     cell = cell.translate(_BLANKS)
     if _NUMBER.fullmatch(cell):
         return not is_time(cell)
-    return cell.lower().lstrip("+-") in {"inf", "infinity"}
+    bare, flag = without_flag(cell)
+    return bool(flag and _NUMBER.fullmatch(bare)) or cell.lower().lstrip("+-") in {"inf", "infinity"}
+
+
+def without_flag(cell: str) -> tuple[str, str]:
+    """Take off what follows a number or a time: the rest, and the flag ("": there is none).
+
+    >>> without_flag("101.8 p"), without_flag("2019-05*"), without_flag("12")
+    (('101.8', 'p'), ('2019-05', '*'), ('12', ''))
+    """
+    match = _FLAGGED.fullmatch(cell)
+    return (match[1], match["flag"] or match["letters"]) if match else (cell, "")
 
 
 def is_data(cell: str) -> bool:
-    """Whether a cell is a number or a time, as below a header and not in it."""
-    return is_number(cell) or is_time(cell.strip())
+    """Whether a cell is a number or a time, as below a header and not in it: "10 m" may be the name of a column."""
+    return is_time(cell.strip()) or (is_number(cell) and not _unit_of(cell) and not without_flag(cell)[1])
 
 
 @dataclass(frozen=True)
@@ -84,10 +110,20 @@ class Notation:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A column of numbers: values, (row,), NaN where missing; `bad` cells, (row,), are no numbers."""
+    """A column of numbers.
+
+    Attributes
+    ----------
+    values : (row,), NaN where missing
+    bad : (row,) whether the cell is no number
+    flags, units : what stood after numbers and is no part of them, and how often
+
+    """
 
     values: FloatArray
     bad: BoolArray
+    flags: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
 
 
 def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
@@ -169,11 +205,26 @@ def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
     values, bad = _as_floats(pc.if_else(plain, pointed, None)).values, np.zeros(len(cells), dtype=np.bool_)
     left = pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False)
     shape = re.compile(_shape(notation), re.ASCII)
+    flags: Counter[str] = Counter()
+    units: Counter[str] = Counter()
     for row, cell in zip(np.flatnonzero(left), cells.filter(pa.array(left)).to_pylist(), strict=True):
-        number = _plain_number(cell, notation, shape)
-        bad[row] = number is None
+        number, flag = _plain_number(cell, notation, shape), ""
+        if number is None:
+            bare, flag = without_flag(cell.translate(_BLANKS))
+            number = _plain_number(bare, notation, shape) if flag else None
+        no_value = number is None and _NO_VALUE.fullmatch(cell) is not None
+        bad[row] = number is None and not no_value
         values[row] = np.nan if number is None else float(number)
-    return Numbers(values, bad)
+        flags[cell if no_value else flag] += not bad[row]
+        units[_unit_of(cell)] += 1
+    del flags[""], units[""]
+    return Numbers(values, bad, +flags, units)
+
+
+def _unit_of(cell: str) -> str:
+    match = _NUMBER.fullmatch(without_flag(cell)[0])
+    unit = match["unit"] if match else None
+    return "" if unit is None or unit in _MANY or re.fullmatch(rf"%|{_CURRENCY}|원|円|元", unit) else unit
 
 
 def _shape(notation: Notation) -> str:
@@ -198,7 +249,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     match = _NUMBER.fullmatch(cell)
     if match is None or not shape.fullmatch(match["digits"].strip()):
         return None
-    around = cell.replace(match["digits"], " ", 1)  # what stands before and after the digits
+    around = re.sub(_CURRENCY, "", cell).replace(match["digits"], " ", 1)  # what stands before and after the digits
     minuses = around.count("-") + around.count("−") + around.count("(") - (match["exponent"] or "").count("-")
     if ("(" in around) != (")" in around) or minuses > 1:
         return None
@@ -208,6 +259,55 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     exponent = (match["exponent"] or "") + _MANY.get(match["unit"] or "", "")
     number = "-" * minuses + digits.replace(notation.decimal, ".") + exponent
     return number if _PLAIN.fullmatch(number) else None
+
+
+def spelled_numbers(cells: pa.StringArray) -> tuple[Numbers, str] | None:
+    """Read durations, or yes and no, as numbers; also how, in words. None: not all cells are such.
+
+    A duration counts in the unit of what stands before its first colon (1:30:00 is 1.5), or in hours.
+    """
+    coded = pc.dictionary_encode(cells)
+    texts = coded.dictionary.to_pylist()
+    for read, words in (
+        (_as_duration, "durations such as {!r} were read as {:g}"),
+        (_as_truth, "{!r} was read as {:g}"),
+    ):
+        numbers = {text: read(text) for text in texts if not is_missing(text)}
+        if numbers and None not in numbers.values():
+            values = np.array([numbers.get(text, np.nan) for text in texts], dtype=np.float64)
+            text, number = max(numbers.items(), key=lambda item: item[1] or 0.0)
+            return (
+                Numbers(values[np.asarray(coded.indices)], np.zeros(len(cells), dtype=np.bool_)),
+                words.format(text, number),
+            )
+    return None
+
+
+_CLOCK = re.compile(
+    r"(?P<sign>-?)(?:(?P<days>\d+) days?,? )?(?P<first>\d+):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?"
+)
+_HOURS = re.compile(
+    r"(?P<sign>-?)(?:P(?:(?P<days>\d+)D)?T?)?(?:(?P<first>\d+)\s?(?:h|H|hrs?|Std\.?|시간)\s?)?"
+    r"(?:(?P<second>\d+)\s?(?:m|M|min|Min\.?|분)\s?)?(?:(?P<third>\d+(?:\.\d+)?)\s?(?:s|S|sec|초))?"
+)
+_TRUTH = {
+    **dict.fromkeys(("true", "yes", "y", "ja", "oui", "sí", "si", "sim", "wahr", "vrai", "on", "참", "예"), 1.0),
+    **dict.fromkeys(("false", "no", "n", "nein", "non", "não", "falsch", "faux", "off", "거짓", "아니오"), 0.0),
+}
+
+
+def _as_duration(text: str) -> float | None:
+    match = _CLOCK.fullmatch(text) or (
+        _HOURS.fullmatch(text) if text[-1:].isalpha() and re.search(r"\d", text) else None
+    )
+    if match is None:
+        return None
+    days, first, second, third = (float(match[part] or 0) for part in ("days", "first", "second", "third"))
+    return (24 * days + first + second / 60 + third / 3600) * (-1 if match["sign"] else 1)
+
+
+def _as_truth(text: str) -> float | None:
+    return _TRUTH.get(text.lower())
 
 
 def notation_of(column: pa.StringArray, sample: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:

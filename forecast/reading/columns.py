@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_missing, is_number
+from forecast.reading.cells import is_missing, is_number, spelled_numbers
 from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.time_forms import is_time
 from forecast.reading.vocabulary import FIELDS, INDEX, TARGET, TIME, is_called_id, plain
@@ -43,7 +43,9 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
         No column holds numbers, or several do and none has a usual name.
 
     """
-    candidates = _numeric_columns(grid, taken)
+    candidates = _numeric_columns(grid, taken) or [
+        name for name in plain_columns(grid, taken) if _is_spelled(grid, name)
+    ]
     if not candidates:
         raise ForecastError(
             f"{file!r} has no column of numbers to forecast: its columns are {listed(grid.names)}; if numbers are "
@@ -93,6 +95,12 @@ def choose_symbols(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, st
         f"which column is to be forecast? {len(candidates)} hold {what}: {listed(candidates)}; "
         f"set `{assigned('data.target', candidates[0])}`, or `data.layout=columns` where each is a series"
     )
+
+
+def _is_spelled(grid: Grid, name: str) -> bool:
+    """Whether a column holds durations, or yes and no."""
+    cells = grid.filled(name) if pa.types.is_string(grid.kind(name)) else []
+    return bool(cells) and spelled_numbers(pa.array(cells, pa.string())) is not None
 
 
 def _usual_target(names: Sequence[str]) -> str | None:
@@ -268,7 +276,9 @@ def plain_columns(grid: Grid, taken: Sequence[str]) -> list[str]:
     """Columns that have no other role and do more than count the rows."""
     result = []
     for j, name in enumerate(grid.names):
-        counting = plain(name) in INDEX - {"t", "n"} or (j == 0 and name == "column 1" and _only_counts(grid, name))
+        counting = j == 0 and name == "column 1" and _only_counts(grid, name)
+        if plain(name) in INDEX - {"t", "n"}:  # which may be an index of prices
+            counting = not any(re.search(r"[.,]\d", cell) for cell in grid.sample(name))
         if name not in taken and not (counting and len(grid.names) > 1):
             result.append(name)
     return result

@@ -163,9 +163,9 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
         start = 0
 
 
-def head_rows(text: str, dialect: Dialect) -> list[Row]:
+def head_rows(text: str, dialect: Dialect, first_line: int = 1) -> list[Row]:
     """Return the rows of a text's beginning."""
-    return list(rows_of(text, dialect))
+    return list(rows_of(text, dialect, first_line))
 
 
 def first_lines(text: str, count: int) -> str:
@@ -238,7 +238,16 @@ def _header_under_facts(rows: Sequence[Row], width: int) -> int:
     header = next((i for i, row in enumerate(above) if _names_columns(row, usual)), 0)
     with_values = any(any(map(is_data, row.cells)) for row in above[:header])
     fewer = all(sum(map(bool, row.cells)) <= min(2, usual - 1 + with_values) for row in above[:header])
+    if header and _are_groups(above[header - 1].cells, above[header].cells):
+        header -= 1
     return header if fewer and (with_values or usual > 2) else 0
+
+
+def _are_groups(upper: Sequence[str], lower: Sequence[str]) -> bool:
+    """Whether a row names groups of columns, ",North,,South,", over names that are the same in each group."""
+    names = [name for name in lower[1:] if name]
+    groups = sum(map(bool, upper[1:]))
+    return len(set(names)) < len(names) and 1 < groups < len(names) and not any(map(is_data, upper))
 
 
 def _names_columns(row: Row, least: int) -> bool:
@@ -264,6 +273,8 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     count = 0
     while count < min(_MOST_HEADERS, len(table) - 1) and _is_header(table[count].cells, data):
         count += 1
+    if count == 1 and _holds_units(table, data):
+        count += 1
     return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
 
 
@@ -280,6 +291,14 @@ def _data_columns(rows: Sequence[Row], width: int) -> list[int]:
 def _is_header(cells: Sequence[str], data: Sequence[int]) -> bool:
     above = [cells[j] for j in data if j < len(cells)]
     return any(cells) and not any(is_data(cell) for cell in above) and any(cell for cell in cells)
+
+
+def _holds_units(table: Sequence[Row], data: Sequence[int]) -> bool:
+    """Whether the row under the names says in what they are counted, "1000 EUR", beside no time."""
+    units, below = table[1].cells, [row.cells for row in table[2:_TIMES_OVER]]
+    times = [j for j in data if below and all(j < len(cells) and is_time(cells[j]) for cells in below)]
+    filled = [units[j] for j in data if j < len(units) and units[j]]
+    return bool(times and filled) and all(re.search(r"[^\W\d]|[%€$]", cell) and not is_time(cell) for cell in filled)
 
 
 def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
@@ -335,12 +354,22 @@ def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tupl
     padded = [_padded(row, width, shift=shift) for row in headers]
     first, last = padded[0], padded[-1]
     filled = [name for name in first if name]
-    if len(padded) > 1 and len(set(filled)) < len(filled):
+    if len(padded) > 1 and _are_groups(first, padded[1]):
+        first = _joined([first[0], *_groups_of(first[1:])], padded[1])
+    elif len(padded) > 1 and len(set(filled)) < len(filled):
         first = _joined(first, padded[1])
     if len(padded) > 1 and last[0] and not any(last[1:]):
         # The name of the index, as pandas writes it under several header rows.
         first = [last[0], *first[1:]]
     return tuple(name or f"column {j + 1}" for j, name in enumerate(first))
+
+
+def _groups_of(names: Sequence[str]) -> list[str]:
+    """Repeat the name of a group over its columns, of which the first alone has it."""
+    groups: list[str] = []
+    for name in names:
+        groups.append(name or (groups[-1] if groups else ""))
+    return groups
 
 
 def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:

@@ -42,7 +42,7 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
 
 
 def as_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, str]:
-    """Return the text in UTF-8 with line ends as newlines, and the encoding's name; ASCII is not copied.
+    """Return the text in UTF-8 with line ends as newlines and ASCII digits, and the encoding's name.
 
     Raises
     ------
@@ -53,7 +53,16 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, str]:
     if encoding in (None, "utf-8") and data.isascii() and b"\x00" not in data:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data, "utf-8"
     text, used = decode(data, encoding, name)
+    if _OTHER_DIGITS.search(text, 0, _LOOKED_AT):
+        text = text.translate(_AS_ASCII)
     return text.encode("utf-8", "surrogatepass"), used
+
+
+_LOOKED_AT = 1 << 16  # characters in which digits of another script are looked for
+_OTHER_DIGITS = re.compile("[٠-٩۰-۹０-９]")
+_AS_ASCII = {ord(first) + i: str(i) for first in "٠۰０" for i in range(10)} | dict(
+    zip(map(ord, "٫٬．－％"), ".,.-%", strict=True)
+)
 
 
 def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:

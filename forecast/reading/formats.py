@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -26,8 +27,10 @@ import pyarrow.compute as pc
 from pyarrow import feather, parquet
 
 from forecast.errors import ForecastError
+from forecast.reading.columns import listed
 from forecast.reading.files import BOM, as_utf8
 from forecast.reading.grid import Grid, cut_text
+from forecast.reading.sheets import observations
 from forecast.wording import name_some
 
 if TYPE_CHECKING:
@@ -127,14 +130,20 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
         raise ForecastError(f"{content.name!r} holds nothing but blanks: expected a table with a time and a value")
     if start[0] in "{[" and (records := _records(text.decode("utf-8", "surrogatepass"), content.name)) is not None:
         return _of_table(_plain(records, content.name), content.name, "JSON")
-    grid = cut_text(text, settings, content.name)
+    if b'="' in text:
+        text = _FORMULA.sub(rb'\1"\2\3"', text)
+    grid = observations(cut_text(text, settings, content.name))
     if not len(grid):
         raise ForecastError(
-            f"{content.name!r} has a header ({', '.join(grid.names[:5])}) and no rows below it: expected times and "
-            f"values"
+            f"{content.name!r} has a header ({listed(grid.names, 5)}) and no rows below it: expected times and values"
         )
     codec = "utf-8-sig" if encoding == BOM else encoding
     return replace(grid, found=(("encoding", encoding), *grid.found), encoding=codec)
+
+
+_FEWEST_CELLS = 4  # of a table in JSON under a key that is not usual
+_FORMULA = re.compile(rb'(^|[,;\t|])(?:="([^"\n]*)"|"=""([^"\n]*)""")', re.MULTILINE)
+"""Text as a formula, ="007", by which programs keep spreadsheets from taking it for a number."""
 
 
 def _records(text: str, name: str) -> pd.DataFrame | None:
@@ -184,15 +193,16 @@ def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
         frame = pd.DataFrame(values["data"], columns=[str(name) for name in values["columns"]])
         frame = _with_labels(frame, values["index"]) if "index" in values else frame
     elif all(isinstance(column, list) for column in inner) and len({len(column) for column in inner}) == 1:
-        wrapped = _of_list(inner[0]) if len(inner) == 1 and inner[0] and isinstance(inner[0][0], dict) else None
+        wrapped = _of_list(inner[0]) if len(inner) == 1 and inner[0] and isinstance(inner[0][0], (dict, list)) else None
         frame = pd.DataFrame(values) if wrapped is None else wrapped
     elif all(isinstance(column, dict) for column in inner):
         frame = _with_labels(pd.DataFrame(values), None)
     elif not any(isinstance(value, (dict, list)) for value in inner):
         frame = pd.DataFrame({"time": list(values), "value": inner})
     else:
-        held = (_frame_of(values[key]) for key in _WRAPPERS if isinstance(values.get(key), (list, dict)))
-        frame = next((table for table in held if table is not None), None)
+        keys = [*(key for key in _WRAPPERS if key in values), *values]
+        held = (_frame_of(values[key]) for key in keys if isinstance(values[key], (list, dict)))
+        frame = next((table for table in held if table is not None and table.size >= _FEWEST_CELLS), None)
     return frame
 
 
@@ -295,9 +305,8 @@ def _cut_workbook(content: Content, settings: FileSettings) -> Grid:
     sheet = _one_of(filled, settings.sheet, content.name, "sheet")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_written(rows[sheet]))
-    grid = cut_text(
-        text.getvalue().encode(), settings.model_copy(update={"delimiter": "comma", "quote": None}), content.name
-    )
+    given = settings.model_copy(update={"delimiter": "comma", "quote": None})
+    grid = observations(cut_text(text.getvalue().encode(), given, content.name))
     facts = tuple(pair for pair in grid.found if pair[0] != "delimiter")
     return replace(grid, found=(("format", f"workbook, sheet {sheet!r}"), *facts))
 

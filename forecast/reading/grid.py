@@ -181,7 +181,7 @@ def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
     if head[:4].lower() == "sep=":
         skipped, start = skipped + 1, _after_lines(text, start, 1)
         head = _head(text, start)
-    rows = head_rows(head, dialect)
+    rows = head_rows(head, dialect, skipped + 1)
     if not rows:
         raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
     _refuse_open_quote(text, start, dialect)
@@ -193,11 +193,13 @@ def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
         )
     header = find_header(rows, settings.header)
     if header.kind == "none" and dialect.comment and settings.header is None:
-        header = _commented(head, dialect, header)
-    body = _after_lines(text, start, header.line - 1)
+        header = _commented(first_lines(head, header.line - skipped - 1), dialect, header)
+    if header.width == 1 and (inner := _lines_in_quotes(text[start:], rows, dialect)):
+        return cut_text(inner, settings.model_copy(update={"skip_rows": 0}), name)
+    body = _after_lines(text, start, header.line - skipped - 1)
     below = [row for row in rows if row.line >= header.line]
     columns = _cut_at_once(text, body, dialect, header, below)
-    first = header.line + skipped
+    first = header.line
     ragged: list[tuple[int, str]] = []
     if columns is not None:
         lines = np.arange(first, first + len(columns[0]), dtype=np.int64)
@@ -215,6 +217,15 @@ def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
         twins=twins,
     )
     return _without_empty(grid)
+
+
+def _lines_in_quotes(text: bytes, rows: Sequence[Row], dialect: Dialect) -> bytes:
+    """Return what stands within the quotes where each line is one cell that holds a row; empty: it does not."""
+    if not dialect.quote or not text.lstrip().startswith(dialect.quote.encode()):
+        return b""
+    if not any(all(mark in row.cells[0] for row in rows) for mark in NAMES if mark.strip()):
+        return b""
+    return "\n".join(row.cells[0] for row in rows_of(_decoded(text), dialect)).encode()
 
 
 def _head(text: bytes, start: int) -> str:
@@ -270,12 +281,12 @@ def _refuse_open_quote(text: bytes, start: int, dialect: Dialect) -> None:
         )
 
 
-def _commented(head: str, dialect: Dialect, header: Header) -> Header:
-    """Take names from the comment right above the rows, if it has as many."""
-    above = first_lines(head, header.line - 1).splitlines()
-    if not above or not above[-1].lstrip().startswith(dialect.comment):
+def _commented(above: str, dialect: Dialect, header: Header) -> Header:
+    """Take names from the comment at the end of what stands above the rows, if it has as many."""
+    lines = above.splitlines()
+    if not lines or not lines[-1].lstrip().startswith(dialect.comment):
         return header
-    line = above[-1].lstrip().removeprefix(dialect.comment)
+    line = lines[-1].lstrip().removeprefix(dialect.comment)
     names = [cell for row in rows_of(line, replace(dialect, comment="")) for cell in row.cells]
     if len(names) != header.width or len(set(names)) < len(names) or any(map(is_data, names)):
         return header
@@ -356,20 +367,20 @@ def _without_empty(grid: Grid) -> Grid:
         return grid
     empty = np.ones(len(grid), dtype=np.bool_)
     for cells in grid.columns:
-        empty &= _may_be_blank(cells)
+        empty &= may_be_blank(cells)
         if not empty.any():
             break
     else:  # what holds no number may still hold a word for nothing
         for cells in grid.columns:
             empty &= pc.equal(_cells(cells), "").to_numpy(zero_copy_only=False)
     nameless = [j for j, name in enumerate(grid.names) if name == f"column {j + 1}"]
-    drop = {j for j in nameless if _may_be_blank(grid.columns[j]).all()}
+    drop = {j for j in nameless if may_be_blank(grid.columns[j]).all()}
     keep = [j for j in range(len(grid.names)) if j not in drop]
     columns = tuple(grid.columns[j] for j in keep)
     return replace(grid, names=tuple(grid.names[j] for j in keep), columns=columns).keep(~empty)
 
 
-def _may_be_blank(cells: pa.Array | ReadColumn) -> BoolArray:
+def may_be_blank(cells: pa.Array | ReadColumn) -> BoolArray:
     """Whether each cell is empty, (row,), as far as it is known; no filled one is called so that holds a number."""
     if isinstance(cells, pa.Array):
         return np.asarray(pc.equal(cells, "").to_numpy(zero_copy_only=False))

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import MISSING
-from forecast.reading.columns import is_numeric, listed
-from forecast.reading.vocabulary import ID, ID_OR_NUMBER, is_named, plain
+from forecast.reading.columns import assigned, is_numeric, listed
+from forecast.reading.time_fields import RANGES
+from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +56,30 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
         if name not in taken and (is_named(name, ID_OR_NUMBER) or (many and _is_text(grid, name)))
     ]
     chosen = naming_columns(grid, usable, moments)
+    for name in chosen:
+        _refuse_part(grid, name)
     codes = np.zeros(len(grid), dtype=np.int64)
     for name in chosen:
         codes = _finer(codes, grid.column(name))
     return chosen if chosen and codes.max() < len(codes) / 2 else ()
+
+
+def _refuse_part(grid: Grid, name: str) -> None:
+    """Refuse a column of ids that is called like a part of the time: its cells would make a series each.
+
+    Raises
+    ------
+    ForecastError
+        It is called so.
+
+    """
+    field = next((field for field in RANGES if plain(name) in FIELDS[field]), None)
+    if field is not None:
+        cell = next(iter(grid.filled(name)), "")
+        raise ForecastError(
+            f"{name!r} is called like a part of the time, but {cell[:40]!r} is no known {field}: write it as a number, "
+            f"or set `{assigned('data.id', name)}` if each of its values is a series of its own"
+        )
 
 
 def naming_columns(grid: Grid, usable: Sequence[str], codes: IntArray) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ def open_content(name: str, compression: str | None = None, max_mb: float | None
     """
     content = open_packed(name, compression, _TABLE, max_mb)
     start = content.data[:200].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if start.startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
         raise ForecastError(f"{content.name!r} is a web page or XML, no table: download the table itself")
     return content
 

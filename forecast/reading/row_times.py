@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
+from forecast.reading.cells import without_flag
+from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
@@ -19,6 +22,7 @@ from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
 from forecast.reading.vocabulary import plain
 from forecast.series.calendar import EPOCHS, TimeStyle
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
 _ISO_PARTS = {"year": "%Y", "quarter": "-Q%q", "month": "-%m", "week": "-W%V", "day": "-%d", "yearday": "-%j"}
 _FEWEST_BAD, _MANY_BAD = 3, 0.05  # rows, and share of rows, in a second form that make it one
+_FEWEST_DAYS, _LONGEST_MONTH = 5, 31  # days one after the other that show months and days without a year
 _SECONDS = 2**63 // 10**9
 _ISO_PARTS |= {"hour": " %H:00", "minute": ":%M", "second": ":%S"}
 
@@ -136,14 +141,12 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     name, form = choice.columns[0], choice.form
     if form is None:
         raise ValueError("a written time needs a form")
-    moments = grid.moments(name)
-    if moments is not None and form is FORMS[0]:
-        times = Times(moments, np.ones(len(moments), dtype=np.bool_))
-    else:
-        times = read_times(_texts(grid, name), form, settings.day_first, european=grid.european)
+    times = _times_of(grid, name, form, settings)
     ns, good = times.ns, times.good
     if times.swapped is not None:
         _refuse_swapped(grid, name, times.swapped)
+    if not settings.time_format and {"name", "y2"} <= form.groups and form.span == "month":
+        _refuse_yearless(_texts(grid, name), form, name)
     if settings.on_bad_rows == "error":
         _refuse_second_form(grid, name, good)
     sample = grid.sample(name)
@@ -167,6 +170,29 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     return RowTimes(ns.astype("datetime64[ns]"), good, style, description, notes)
 
 
+def _times_of(grid: Grid, name: str, form: TimeForm, settings: FileSettings) -> Times:
+    """Read the cells of a column; those that are no times once more, without what follows them: a footnote, a flag."""
+    moments = grid.moments(name)
+    if moments is not None and form is FORMS[0]:
+        return Times(moments, np.ones(len(moments), dtype=np.bool_))
+    cells = _texts(grid, name)
+    times = read_times(cells, form, settings.day_first, european=grid.european)
+    wrong = np.flatnonzero(~times.good)
+    bare = {
+        int(row): without_flag(cell) for row, cell in zip(wrong, cells.take(pa.array(wrong)).to_pylist(), strict=True)
+    }
+    if not any(flag for _, flag in bare.values()):
+        return times
+    texts = [bare[row][0] if row in bare else cell for row, cell in enumerate(cells.to_pylist())]
+    again = read_times(pa.array(texts, pa.string()), form, settings.day_first, european=grid.european)
+    read = Counter(flag for row, (_, flag) in bare.items() if flag and again.good[row])
+    if not read:
+        return times
+    shown = name_some([repr(flag) for flag, _ in read.most_common(5)], len(read))
+    note = f"{shown} after times left out, in {counted(read.total(), 'cell')} of {name!r}"
+    return replace(again, notes=(*again.notes, note))
+
+
 def _refuse_swapped(grid: Grid, name: str, row: int) -> None:
     """Refuse dates of which a spreadsheet exchanged days and months."""
     before, here = _texts(grid, name)[row - 1 : row + 1].to_pylist()
@@ -175,6 +201,22 @@ def _refuse_swapped(grid: Grid, name: str, row: int) -> None:
         f"{here!r} follows {before!r} in line {grid.lines[row]}, and so on, and exchanged they are in order: export "
         "the table again with dates such as 2024-01-31, or set `data.day_first=true` or `false` to read them so"
     )
+
+
+def _refuse_yearless(cells: pa.StringArray, form: TimeForm, name: str) -> None:
+    """Refuse days without a year, Jan 30, Jan 31, Feb 01, that look like months of years."""
+    parts = cut_times(cells, form).parts
+    days = parts["name"] * 100 + parts["y2"]  # month and day: 131, 201
+    onward = np.diff(days)
+    next_day = (onward == 1) | (np.diff(parts["name"]) % 12 == 1) & (parts["y2"][1:] == 1)
+    several = len(np.unique(parts["name"])) > 1 or " " in (cells[0].as_py() or "")
+    template = re.sub(r"\d+", "%y", re.sub(r"[^\W\d]+", "%b", cells[0].as_py() or ""))
+    if len(days) >= _FEWEST_DAYS and several and parts["y2"].max() <= _LONGEST_MONTH and next_day.all():
+        raise ForecastError(
+            f"{cells[0].as_py()!r}, {cells[1].as_py()!r}, ... in {name!r} are days without a year: write them with it, "
+            f"or set `data.time=none` to count rows, or `{assigned('data.time_format', template)}` if they are months "
+            "of years"
+        )
 
 
 def _refuse_second_form(grid: Grid, name: str, good: BoolArray) -> None:

@@ -37,7 +37,7 @@ from forecast.reading.time_columns import choose_time
 from forecast.reading.times import BEYOND, is_beyond
 from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.unused import unused_note
-from forecast.reading.values import notation_words, read_covariates, read_targets
+from forecast.reading.values import beside_notes, notation_words, read_covariates, read_targets
 from forecast.reading.wide import find_wide
 from forecast.series.panel import TableForm
 from forecast.wording import counted
@@ -101,7 +101,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     if roles.layout == "long":
         used = [*roles.targets, *roles.covariates, *roles.time.columns, *ids, str(identity), grid.file_column]
         unused = unused_note(grid, used, identity, series)
-    doubts = tuple(note for column in columns for note in column.notes)
+    doubts = (*(note for column in columns for note in column.notes), *beside_notes([*columns, *covariates.numbers]))
     constant = check_constant(series, file, targets.symbols) if settings.target_at == "every" else ()
     return RawTable(
         series,

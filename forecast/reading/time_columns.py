@@ -16,6 +16,7 @@ import pyarrow as pa
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_number
 from forecast.reading.hours import are_numbered
+from forecast.reading.month_names import month_numbers
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
 from forecast.reading.time_parts import epoch_unit
@@ -34,10 +35,14 @@ _ENOUGH_BY_NAME = 0.2  # the same if the column is called like a time
 _MOST_PLAIN = 0.9  # the same if its cells are plain numbers
 _LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
 _FEWEST_TICKS = 5  # different counts since 1970 that show a clock
+_DATE_AND_VALUE = 2  # columns: the one beside the date holds durations, if not times of day
 _FEW_STEPS = 3  # different steps between times, for short files
 _NO_TIME = re.compile(r"[-+]?\d{1,3}(?:\.(?:\d{1,3}|\d{5,}))?", re.ASCII)
 """Numbers that are no time in any form; most columns of large files hold nothing else."""
 _HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
+
+
+_YEARLESS = re.compile(r"(?:\d{1,2}[-/. ]+)?([^\W\d]{3,10}\.?)(?:[-/. ]+\d{1,2})?|\d{1,2}[-/.]\d{1,2}\.?")
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,11 @@ def _unread_note(grid: Grid, names: Sequence[str]) -> str:
                 f"{name!r} holds numbers such as {cells[0]!r} that are neither dates nor steps: rows are counted "
                 f"instead{f' ({remedy})' if whole else ''}"
             )
+        # Cells with digits that all differ, in the first column or with a year in them: dates of some calendar.
+        with_digits = sum(any(map(str.isdigit, cell)) for cell in cells)
         with_year = sum(_HAS_YEAR.search(cell) is not None for cell in cells)
-        if cells and not called and with_year > _MOST_PLAIN * len(cells) and _is_different(grid, name):
+        like = max(with_year, with_digits if called or name == grid.names[0] else 0) > _MOST_PLAIN * len(cells)
+        if like and not all(map(is_number, cells)) and _is_different(grid, name):
             return (
                 f"{name!r} looks like a time, but {cells[0][:40]!r} is no known one: rows are counted instead "
                 f"(`data.time_format` reads what the codes of strftime say; else write 2024-01-31, 2024-01 or 2024-Q1)"
@@ -194,7 +202,7 @@ def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[st
     matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
     if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
         return alone
-    for other in names:
+    for other in names if len(grid.names) > _DATE_AND_VALUE else ():
         cells = _filled(grid, other)
         likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or are_numbered(cells, other)
         if other != name and likely and len(set(cells)) > 1 and _is_clock(grid, other):
@@ -253,10 +261,18 @@ def _refuse_unknown(names: Sequence[str], grid: Grid) -> None:
         cells = [cell for cell in _filled(grid, name) if not is_number(cell)]
         if cells:
             what = "is a time of day without a date" if _is_clock(grid, name) else "is no known time"
+            if all(map(_lacks_year, cells)):
+                what = "is a time without a year, which has to be added"
             raise ForecastError(
                 f"{name!r} should hold times, but {cells[0][:40]!r} {what}: set `data.time_format` (such as "
                 f"%d.%m.%Y), name another column with `data.time`, or `data.time=none` to count rows"
             )
+
+
+def _lacks_year(cell: str) -> bool:
+    """Whether a cell is a day or a month that may be of any year: 5 Jan, 05.01., January."""
+    match = _YEARLESS.fullmatch(cell)
+    return match is not None and (not match[1] or month_numbers([match[1]])[0] > 0)
 
 
 def _named(grid: Grid, named: tuple[str, ...], settings: FileSettings) -> TimeChoice:

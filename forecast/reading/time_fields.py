@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from forecast.reading.month_names import month_numbers
-from forecast.reading.vocabulary import FIELDS, plain
+from forecast.reading.vocabulary import FIELDS, QUARTER_WORDS, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +68,8 @@ def part_number(text: str, field: str) -> int:
         return int(match[1])
     if field in _WORDS and (match := _WORDS[field].fullmatch(text)):
         return int(next(group for group in match.groups() if group))
+    if field == "quarter":
+        return QUARTER_WORDS.get(text.lower(), -1)
     return month_numbers([text])[0] if field == "month" else -1
 
 
@@ -102,8 +104,10 @@ def fields_by_name(samples: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _are_words(cells: Sequence[str], field: str) -> bool:
-    """Whether cells are words for parts, at least three of them and each always written alike."""
+    """Whether cells are words for parts, at least three of them and each always written alike; II may be a phase."""
     different = set(cells)
+    if any(cell.lower() in QUARTER_WORDS for cell in different):
+        return False
     numbers = {part_number(cell, field) for cell in different}
     return not any(map(_NUMBER_OR_CODE.fullmatch, different)) and len(numbers) == len(different) >= _FEWEST_WORDS
 

@@ -3,16 +3,17 @@
 The same expression reads one cell (Python's `re`) and a million (Arrow's RE2). Groups: `year` (4 digits), `y2`
 (2 digits), `next` (the year after, of "2019/20"), `share` (of a year that is over, digits after the mark), `month`,
 `hundredth` (a month whose last zero a spreadsheet took: 2015.1), `name` (of a month), `day`, `semester`, `quarter`,
-`week`, `weekday`, `yearday`, `hour`, `minute`, `second`, `fraction`, `ampm`, `half` (written before the hour),
-`offset`, `zone`, `dow` (a weekday's name), `until` (the end of an interval), `whole` (a count since 1970), `serial` (a
-spreadsheet's days since the end of 1899), and `a`, `b`, `c`: numbers whose meaning only the other rows can tell.
+`qword` (a quarter by name: II, Apr-Jun), `week`, `weekday`, `yearday`, `hour`, `minute`, `second`, `fraction`, `ampm`,
+`half` (of the day, before the hour), `offset`, `zone`, `dow` (a weekday's name), `until` (the end of an interval),
+`whole` (a count since 1970), `serial` (a spreadsheet's days since the end of 1899), and `a`, `b`, `c`: numbers whose
+meaning only the other rows can tell.
 `style_of` goes the other way: the strftime codes that write times as the file does.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.month_names import BEGINNINGS, day_words, is_day, month_numbers, month_words
+from forecast.reading.vocabulary import QUARTER_NAMES, QUARTER_WORDS
 from forecast.series.calendar import HALVES, TimeStyle, write_times
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ _NEXT = r"[/–-]\s?(?P<next>\d{4}|\d{2})"
 _FY = r"(?:[Ff][Yy]\s?)?"
 _WEEK = r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|w)\.?|[Ss])"
 _QUARTER = r"(?i:quarter|quartal|kvartal(?:et)?|kvt|kwartaal|kwartał|trimestre|trimester|trim|qtr|квартал|кв)\.?"
+_HALF = r"(?i:half(?:-?year)?|halbjahr|semestre|semester|półrocze|полугодие)\.?"
+_QWORD = rf"(?P<qword>(?i:{'|'.join(sorted(QUARTER_WORDS, key=len, reverse=True))}))"
 _ORDINAL = r"(?P<ordinal>-й|:[ae]|\.?(?:er|ère|re|e|ème|eme|º|°|ª|o|st|nd|rd|th)|\.)?"
 # Without separators only the range tells a date from any other number.
 _PLAIN_YEAR = r"(?P<year>1[6-9]\d{2}|2[01]\d{2})"
@@ -49,16 +53,16 @@ _PLAIN_MONTH = rf"{_PLAIN_YEAR}(?P<month>0[1-9]|1[0-2])"
 _PLAIN_DAY = rf"{_PLAIN_MONTH}(?P<day>0[1-9]|[12]\d|3[01])"
 _OFFSET = (
     r"(?:\s?(?P<offset>Z|[A-Z]{3,4}|(?:UTC|GMT)?[+-]\d{1,2}:?(?:\d{2})?))?"
-    r"(?:\s?\[(?P<zone>[A-Za-z_]+(?:/[A-Za-z_+0-9-]+)*)\])?"
+    r"(?:\s?\[(?P<zone>[A-Za-z_]+(?:/[A-Za-z_+0-9-]+)*)\]|\s\([^)]*\))?"
 )
 _CLOCK = (
     r"(?:(?P<half>오전|오후|上午|下午|午前|午後)\s?)?"
     r"(?P<hour>[01]?\d|2[0-4])(?:[:.h시時时]\s?)?(?:(?P<minute>\d{2})(?:[:.분分]\s?)?"
     r"(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?[초秒]?)?)?"
-    r"(?:\s?(?P<ampm>[AaPp]\.?[Mm]\.?))?"
+    r"(?:\s?(?P<ampm>[AaPp]\.?\s?[Mm]\.?))?"
 )
 # The end of an interval; its start is the time.
-_UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+)?"
+_UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+|/\d{4}-\d\d-.+)?"
 _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
 
 
@@ -82,6 +86,12 @@ class TimeForm:
         return re.compile(self.pattern, re.ASCII)
 
     @cached_property
+    def of_intervals(self) -> TimeForm:
+        """The same form, in which what looks like an offset from UTC is the end of an interval."""
+        until = r"(?P<until>\s?[-–]\s?\d{1,2}:\d{2})"
+        return replace(self, pattern=self.pattern.replace(f"{_OFFSET})?{_UNTIL}", f"{until})"))
+
+    @cached_property
     def groups(self) -> frozenset[str]:
         """Names of the parts that a cell may have."""
         return frozenset(re.findall(r"\?P<(\w+)>", self.pattern))
@@ -96,6 +106,7 @@ FORMS: tuple[TimeForm, ...] = (
         "day month-name year", rf"{_DOW}{_DAY}(?:[-/ .]{{1,2}}|{_DE}){_NAME}(?:[-/ ,]{{1,2}}|{_DE}){_YEAR}{_TIME}"
     ),
     TimeForm("day month-name year", rf"{_DOW}{_DAY}[-/ .]{{1,2}}{_NAME}[-/ ,]{{1,2}}(?P<y2>\d{{2}}){_TIME}"),
+    TimeForm("day month-name year", rf"\[{_DAY}/{_NAME}/{_YEAR}{_TIME}\]"),
     TimeForm("month-name day year", rf"{_DOW}{_NAME}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}{_TIME}"),
     TimeForm("year month-name day", rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{_TIME}"),
     TimeForm("compact date", rf"{_PLAIN_DAY}{_TIME}"),
@@ -107,20 +118,27 @@ FORMS: tuple[TimeForm, ...] = (
     # Before the months: 2000-01, 2001-02, 2002-03 are years.
     TimeForm("fiscal year", rf"{_YEAR}\s?{_NEXT}", span="year"),
     TimeForm("fiscal year", rf"(?i:FY)\s?{_YEAR}(?:\s?{_NEXT})?", span="year"),
-    TimeForm("fiscal year", r"(?i:FY)\s?['’]?(?P<y2>\d{2})", span="year"),
+    TimeForm("fiscal year", r"(?i:FY)\s?['’]?(?P<y2>\d{2})(?:\s?[/–-]\s?(?P<next>\d{2}))?", span="year"),
     TimeForm("year-month", rf"{_YEAR}\s?[-/]\s?{_MONTH}", span="month"),
     TimeForm("year-month", rf"{_YEAR}[Mm:]{_MONTH}", span="month"),
     TimeForm("year-month", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]", span="month"),
     TimeForm("month-year", rf"{_MONTH}\s?[-/]\s?{_YEAR}", span="month"),
+    TimeForm("month-year", rf"(?:P|0)(?P<month>0[1-9]|1[0-2])(?:[-/ ]|P\.){_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}{_GAP}{_YEAR}", span="month"),
-    TimeForm("month-name year", rf"{_NAME}[-/ '’](?P<y2>\d{{2}})", span="month"),
+    TimeForm("month-name year", rf"{_NAME}(?:[-/ ]|\s?['’])(?P<y2>\d{{2}})", span="month"),
     TimeForm("year month-name", rf"{_YEAR}[-/ ]?{_NAME}", span="month"),
     TimeForm("quarter", rf"{_FY}{_YEAR}\s?[-/.:]?\s?[QqTt](?P<quarter>[1-4])", span="quarter"),
     TimeForm("quarter", rf"[QqTt](?P<quarter>[1-4])\s?[-/.'’]?\s?{_FY}{_YEAR}", span="quarter"),
     TimeForm("quarter", r"[QqTt](?P<quarter>[1-4])\s?[-/.'’ ]\s?(?P<y2>\d{2})", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[-/.]?\s?(?P<quarter>[1-4])[QqTt]", span="quarter"),
     TimeForm("quarter", rf"(?P<quarter>[1-4])[QqTt]\s?[-/.'’]?\s?{_YEAR}", span="quarter"),
-    TimeForm("quarter", rf"{_YEAR}\s?년\s?(?P<quarter>[1-4])\s?분기", span="quarter"),
+    TimeForm("quarter", r"(?P<quarter>[1-4])[QqTt]\s?[-/.'’]?\s?(?P<y2>\d{2})", span="quarter"),
+    TimeForm("quarter", r"[Ff][Yy]\s?['’]?(?P<y2>\d{2})\s?[-/.:]?\s?[QqTt](?P<quarter>[1-4])", span="quarter"),
+    TimeForm("quarter", r"[QqTt](?P<quarter>[1-4])\s?[-/.:]?\s?[Ff][Yy]\s?['’]?(?P<y2>\d{2})", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[-/:]\s?(?P<quarter>[1-4])", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[년年]\s?第?(?P<quarter>[1-4])\s?(?:분기|季度?|四半期)", span="quarter"),
+    TimeForm("quarter", rf"{_QWORD}\s?(?:{_QUARTER}|[Qq])?[-/., ]{{0,2}}{_YEAR}", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}[-/., ]{{0,2}}{_QWORD}\s?(?:{_QUARTER}|[Qq])?", span="quarter"),
     TimeForm("quarter", rf"(?P<quarter>[1-4]){_ORDINAL}\s?{_QUARTER}(?:\s?[-/,.]?\s?|{_DE}){_YEAR}", span="quarter"),
     TimeForm("quarter", rf"{_QUARTER}\s?(?P<quarter>[1-4])(?:\s?[-/,.]?\s|{_DE}|[-/]){_YEAR}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[-/,.]?\s?{_QUARTER}\s?(?P<quarter>[1-4])", span="quarter"),
@@ -128,10 +146,16 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("half-year", rf"{_YEAR}\s?[-/.]?\s?[HhSs](?P<semester>[12])", span="half"),
     TimeForm("half-year", rf"(?:[HhSs](?P<semester>[12]))\s?[-/.'’]?\s?{_YEAR}", span="half"),
     TimeForm("half-year", rf"(?P<semester>[12])[HhSs]\s?[-/.'’]?\s?{_YEAR}", span="half"),
+    TimeForm("half-year", r"(?:[HhSs](?P<semester>[12]))\s?[-/.'’ ]\s?(?P<y2>\d{2})", span="half"),
+    TimeForm("half-year", r"(?P<semester>[12])[HhSs]\s?[-/.'’]?\s?(?P<y2>\d{2})", span="half"),
+    TimeForm("half-year", rf"(?P<semester>[12]){_ORDINAL}\s?{_HALF}(?:\s?[-/,.]?\s?|{_DE}){_YEAR}", span="half"),
+    TimeForm("half-year", rf"{_YEAR}\s?[-/,.]?\s?(?P<semester>[12]){_ORDINAL}\s?{_HALF}", span="half"),
+    TimeForm("half-year", rf"{_YEAR}\s?[년年]\s?(?P<semester>[12])\s?반기", span="half"),
     TimeForm("week", rf"{_YEAR}\s?-?[Ww](?P<week>\d{{1,2}})(?:-(?P<weekday>[1-7]))?", span="week"),
     TimeForm("week", rf"{_YEAR}\s?[-/,.]?\s?{_WEEK}\s?(?P<week>\d{{1,2}})", span="week"),
     TimeForm("week", rf"{_WEEK}\s?-?(?P<week>\d{{1,2}})\s?[-/,. ]\s?{_YEAR}", span="week"),
-    TimeForm("week", rf"{_YEAR}\s?년\s?(?P<week>\d{{1,2}})\s?주차?", span="week"),
+    TimeForm("week", rf"(?P<week>\d{{1,2}})\.?\s?{_WEEK}\s?[-/,. ]\s?{_YEAR}", span="week"),
+    TimeForm("week", rf"{_YEAR}\s?[년年]\s?第?(?P<week>\d{{1,2}})\s?(?:주차?|周|週)", span="week"),
     TimeForm("week", rf"{_YEAR}\s?[-/]\s?(?P<week>\d{{1,2}})", span="week"),
     TimeForm("week", rf"(?P<week>\d{{1,2}})\s?[-/]\s?{_YEAR}", span="week"),
     TimeForm("year", rf"{_YEAR}\s?[년年]", span="year"),
@@ -141,6 +165,8 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year-month", rf"{_YEAR}[.,](?P<month>0[1-9]|1[0-2])\.?", weak=True, span="month"),
     TimeForm("year-month", rf"{_YEAR}[.,](?P<hundredth>0[1-9]|1[0-2]?)", weak=True, span="month"),
     TimeForm("year-month", rf"{_YEAR}[.,]{_MONTH}", weak=True, span="month"),
+    TimeForm("month-year", rf"0(?P<month>0[1-9]|1[0-2])\.{_YEAR}", weak=True, span="month"),
+    TimeForm("quarter", rf"{_YEAR}[.,](?P<quarter>[1-4])", weak=True, span="quarter"),
     TimeForm("years with decimals", rf"{_PLAIN_YEAR}(?:[.,](?P<share>\d{{1,9}})\d*)?", weak=True, span="month"),
     TimeForm(
         "days of a spreadsheet", r"(?P<serial>[2-5]\d{4})(?:[.,](?P<fraction>\d{1,9})\d*)?", weak=True, span="serial"
@@ -260,7 +286,7 @@ def form_of_format(text: str) -> TimeForm:
 
 _PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I", "week": "V"}
 _PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "weekday": "%u"}
-_PLAIN |= {"semester": "%Os", "hundredth": "%m", "ordinal": "%Oq"}
+_PLAIN |= {"semester": "%Os", "hundredth": "%m", "ordinal": "%Oq", "qword": "%Oq"}
 _EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"}
 
 
@@ -310,9 +336,25 @@ def _in_its_words(template: str, matches: Sequence[re.Match[str]]) -> tuple[str,
             template, days = template.replace(code[0], "%OD"), day_words(names)
     endings: tuple[str, ...] = ()
     if "%Oq" in template:
-        ordinals = {int(match["quarter"]): match["ordinal"] or "" for match in matches}
-        endings = tuple(ordinals.get(quarter, ordinals[max(ordinals)]) for quarter in range(1, 5))
+        endings = _quarter_words(matches) if "qword" in matches[0].groupdict() else _ordinals(matches)
     return template, {"months": months, "days": days, "ordinals": endings}
+
+
+def _ordinals(matches: Sequence[re.Match[str]]) -> tuple[str, ...]:
+    """What follows the number of each quarter ("er" of "1er trimestre"), or that of the half-year it lies in."""
+    part = "quarter" if "quarter" in matches[0].groupdict() else "semester"
+    seen = {int(match[part]): match["ordinal"] or "" for match in matches}
+    numbers = range(1, 5) if part == "quarter" else (1, 1, 2, 2)
+    return tuple(seen.get(number, seen[max(seen)]) for number in numbers)
+
+
+def _quarter_words(matches: Sequence[re.Match[str]]) -> tuple[str, ...]:
+    """Names of the quarters, those that the file lacks in the manner of one that it has."""
+    words = {QUARTER_WORDS[match["qword"].lower()]: match["qword"] for match in matches}
+    place, word = next(iter(words.items()))
+    table = next(names for names in QUARTER_NAMES if names[place - 1].lower() == word.lower())
+    cased = {word.lower(): str.lower, word.upper(): str.upper}.get(word, str)
+    return tuple(words.get(number) or cased(table[number - 1]) for number in range(1, 5))
 
 
 _CODE_OF_WORD = re.compile(r"%(\^|O)?[bB]")

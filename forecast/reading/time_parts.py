@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.reading.month_names import is_day, month_numbers
+from forecast.reading.vocabulary import QUARTER_WORDS
 from forecast.series.calendar import FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _TEXTS = frozenset({"offset", "zone"})
-_WORDS = frozenset({"name", "ampm", "half"})
+_WORDS = frozenset({"name", "qword", "ampm", "half"})
 _UNREAD = frozenset({"dow", "until", "ordinal"})
 _DECIMALS = {"fraction": 9, "share": 9, "hundredth": 2}  # digits to which zeros fill these parts up
 _SHARE = 0.08  # of a month, by which a year with decimals may miss its beginning or its middle
@@ -147,9 +148,11 @@ def _numbers(column: pa.StringArray, name: str) -> IntArray:
 
 
 def _numbers_of(texts: Sequence[str], name: str) -> list[int]:
-    """Numbers of words: months from 1, halves of the day 0 and 1; -1: no word."""
+    """Numbers of words: months and quarters from 1, halves of the day 0 and 1; -1: no word."""
     if name == "name":
         return month_numbers(texts)
+    if name == "qword":
+        return [QUARTER_WORDS.get(text.lower(), -1) for text in texts]
     return [int(text[0] in "pP" or text in {"오후", "下午", "午後"}) if text else -1 for text in texts]
 
 
@@ -206,8 +209,9 @@ def _months(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArr
     good = np.ones(rows, dtype=np.bool_)
     if "semester" in parts:
         return 6 * parts["semester"] - 5, good
-    if "quarter" in parts:
-        return 3 * parts["quarter"] - 2, good
+    for name in ("quarter", "qword"):
+        if name in parts:
+            return 3 * parts[name] - 2, good
     return next((parts[name] for name in ("month", "hundredth", "name") if name in parts), good.astype(np.int64)), good
 
 

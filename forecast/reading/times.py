@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BEYOND = f"lies outside {FIRST_DAY} to {LAST_DAY}, between which times are counted"
 """What is wrong with a date that `is_beyond`."""
 _MOST_PLAIN = 0.5  # share of cells that plain numbers need at least to be times
+_MOST_OFFSETS = 4  # from UTC in one column: of more each is the end of an interval, 00:00-01:00
 _LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
 _EXCHANGED = {"dm": "md", "md": "dm", "dmy": "mdy", "mdy": "dmy"}
 _SHUFFLED = 0.2  # steps back in time, as a share of rows, that show a file in no order
@@ -112,7 +113,16 @@ def form_of(sample: Sequence[str], spans: Collection[str] = ()) -> tuple[TimeFor
     if len({form.span for *_, form, _ in candidates}) > 1:
         least = {place: irregularity_of(sample[:_LOOKED_AT_FOR_FORM], form) for _, _, place, form, _ in candidates}
     best = min(candidates, key=lambda one: (least.get(one[2], 0), not one[1], -one[2]))
-    return best[3], best[4]
+    form = best[3]
+    if "offset" in form.groups and _offsets(sample, form) > _MOST_OFFSETS:
+        form = form.of_intervals
+    return form, best[4]
+
+
+def _offsets(sample: Sequence[str], form: TimeForm) -> int:
+    """Count the different offsets from UTC in a sample."""
+    matches = (form.expression.fullmatch(cell) for cell in sample)
+    return len({match["offset"] for match in matches if match})
 
 
 def irregularity_of(sample: Sequence[str], form: TimeForm) -> int:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from forecast.reading.columns import assigned, listed, plain_columns
+from forecast.reading.columns import assigned, is_numeric, listed, plain_columns
 from forecast.reading.ids import id_text
 from forecast.reading.values import is_category_or_number
-from forecast.reading.vocabulary import KNOWN_AHEAD, is_named
+from forecast.reading.vocabulary import KNOWN_AHEAD, QUOTES, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 100_000  # rows on which it is seen whether a column is the same in each series
 _MOST_GUESSED = 12  # columns; of more the names are told, and no roles
-_MOST = 0.5  # share of the rows ahead that a column known ahead fills
+_MOST = 0.5  # share of the rows ahead that a column known ahead fills, and of texts that may occur once
 _BECAUSE: dict[Role, str] = {
     "future": "where they are known for the steps ahead",
     "static": "the same in all rows of a series",
@@ -38,8 +38,10 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
     if not names:
         return ""
     said = f"Not used: {listed(names)}"
-    readable = [name for name in names if is_category_or_number(grid, name)]
-    if len(names) > _MOST_GUESSED or not readable:
+    readable = [name for name in names if is_category_or_number(grid, name) and not _names_rows(grid, name)]
+    if not readable:
+        return said
+    if len(names) > _MOST_GUESSED:
         return f"{said} (`data.past=`, `data.future=` or `data.static=` with their names lets the models read them)"
     ahead = _rows_ahead(grid, series)
     roles = {name: _guess(grid, name, identity, ahead) for name in readable}
@@ -54,6 +56,12 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
 
 def _is_empty(grid: Grid, name: str) -> bool:
     return not grid.sample(name)
+
+
+def _names_rows(grid: Grid, name: str) -> bool:
+    """Whether a column holds texts of which most occur once: nothing can be learnt from them."""
+    cells = grid.sample(name)
+    return not is_numeric(grid, name) and len(set(cells)) > _MOST * len(cells)
 
 
 def _rows_ahead(grid: Grid, series: Sequence[RawSeries]) -> BoolArray:
@@ -79,4 +87,5 @@ def _guess(grid: Grid, name: str, identity: str | None, ahead: BoolArray) -> Rol
     if ahead.any():
         filled = np.asarray(pc.not_equal(cells, "").to_numpy(zero_copy_only=False))
         return "future" if filled[ahead].mean() > _MOST else "past"
-    return "future" if is_named(name, KNOWN_AHEAD) else "past"
+    quoted = {plain(other) for other in grid.names} >= QUOTES  # of prices on a day none is known before it
+    return "future" if is_named(name, KNOWN_AHEAD) and not quoted else "past"

@@ -15,11 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import Notation, find_notation, is_missing, is_number, notation_of, read_numbers
+from forecast.reading.cells import (
+    Notation,
+    find_notation,
+    is_missing,
+    is_number,
+    notation_of,
+    read_numbers,
+    spelled_numbers,
+)
 from forecast.reading.columns import is_numeric, like_symbols, listed
 from forecast.reading.grid import line_list
 from forecast.reading.raw_table import MOST_SYMBOLS, in_order_of_ids
 from forecast.series.panel import Channel
+from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,13 +49,17 @@ _MOST_CATEGORIES = 1_000
 
 @dataclass(frozen=True, eq=False)
 class ColumnValues:
-    """One column: values, (row,), NaN where missing; `bad` cells, (row,), are no numbers."""
+    """One column: values, (row,), NaN where missing; `bad` cells, (row,), are no numbers.
+
+    `beside` counts what stood after numbers and was left out.
+    """
 
     name: str
     values: FloatArray
     bad: BoolArray
     notation: Notation
     notes: tuple[str, ...] = ()
+    beside: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +124,10 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
     cells = grid.column(name)
     notation, note = _notation(grid, name, settings) if pa.types.is_string(cells.type) else (Notation(), None)
     numbers = read_numbers(cells, notation, settings.missing)
+    if pa.types.is_string(cells.type) and not np.isfinite(numbers.values).any():
+        spelled = spelled_numbers(cells)
+        if spelled is not None:
+            return ColumnValues(name, spelled[0].values, spelled[0].bad, Notation(), (f"{spelled[1]} in {name!r}",))
     if not np.isfinite(numbers.values).any() and not np.isinf(numbers.values).any():
         symbols = like_symbols(grid, name)
         example = next(iter(grid.sample(name)), None) if pa.types.is_string(cells.type) else None
@@ -128,8 +145,26 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
             f"{name!r} of {file!r} is infinite in {line_list(grid.lines[infinite])}: correct it, or set "
             f"`data.missing=[inf,-inf]` if that means no value"
         )
+    if len(numbers.units) > 1:
+        first, second = list(numbers.units)[:2]
+        raise ForecastError(
+            f"{name!r} of {file!r} holds numbers in {first!r} and in {second!r}: write all of them in one unit"
+        )
     notes = (*((f"{note} in {name!r}",) if note else ()), *_rounding_notes(cells, numbers.values, name, file))
-    return ColumnValues(name, numbers.values, numbers.bad, notation, notes)
+    return ColumnValues(name, numbers.values, numbers.bad, notation, notes, numbers.flags + numbers.units)
+
+
+def beside_notes(columns: Sequence[ColumnValues]) -> tuple[str, ...]:
+    """Say what stood after numbers and was not read."""
+    beside = [column for column in columns if column.beside]
+    if not beside:
+        return ()
+    texts = sum((column.beside for column in beside), Counter())
+    shown = name_some([repr(text) for text, _ in texts.most_common(5)], len(texts))
+    return (
+        f"{shown} after numbers left out, in {counted(texts.total(), 'cell')} of "
+        f"{listed([column.name for column in beside], 5)}",
+    )
 
 
 def _plain_numbers(grid: Grid, name: str, settings: FileSettings) -> ColumnValues | None:

@@ -66,6 +66,14 @@ TOTALS = frozenset(
         ],
     ]
 )
+TOTAL_WORDS = frozenset(
+    [
+        *["total", "totals", "subtotal", "sub-total", "sum", "average", "mean", "summe", "gesamt", "zwischensumme"],
+        *["gesamtsumme", "gesamtergebnis", "ergebnis", "totale", "somme", "moyenne", "promedio", "razem", "итого"],
+        *["합계", "총계", "소계", "평균", "合计", "总计", "小计", "合計"],
+    ]
+)
+"""Words in a label of a row that sums up others: "Total 2019", "2019 Total", "Grand total"."""
 KNOWN_AHEAD = frozenset(
     [
         *[
@@ -83,9 +91,20 @@ KNOWN_AHEAD = frozenset(
         *["휴일", "공휴일", "프로모션", "요일", "행사"],
     ]
 )
+QUOTES = frozenset(["high", "low"])
+"""Columns of a table of prices, beside "open" and "close"."""
 _FISCAL_YEARS = frozenset(["fiscalyear", "fy", "financialyear", "geschäftsjahr", "exercice", "ejercicio"])
 _PERIODS = frozenset(["period", "periode", "fiscalperiod", "fiscalmonth", "accountingperiod", "buchungsperiode"])
 """Names of months in accounts, beside a column of (fiscal) years."""
+QUARTER_NAMES = (
+    ("I", "II", "III", "IV"),
+    ("First", "Second", "Third", "Fourth"),
+    ("Jan-Mar", "Apr-Jun", "Jul-Sep", "Oct-Dec"),
+    ("Jan-Mär", "Apr-Jun", "Jul-Sep", "Okt-Dez"),
+    ("JFM", "AMJ", "JAS", "OND"),
+)
+QUARTER_WORDS = {name.lower(): i for names in QUARTER_NAMES for i, name in enumerate(names, start=1)}
+"""Quarters that are named, not numbered."""
 FIELDS = {
     "year": frozenset(
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]

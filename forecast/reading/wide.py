@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import is_missing, is_number
+from forecast.reading.cells import is_missing, is_number, without_flag
 from forecast.reading.columns import is_numeric, listed, match_names
 from forecast.reading.grid import Grid, some_cells
 from forecast.reading.hours import are_numbered
@@ -165,8 +165,8 @@ def _kinds(name: str) -> list[tuple[str, str]]:
 
 
 def _bare(name: str) -> str:
-    """Return a time without what programs put before it (R: X2020.01.31)."""
-    return re.sub(r"^X(?=\d)", "", name)
+    """Return a time without what programs put before it (R: X2020.01.31), and without a flag after it."""
+    return without_flag(re.sub(r"^X(?=\d)", "", name))[0]
 
 
 def _in_sequence(names: Sequence[str]) -> list[str]:

@@ -37,6 +37,7 @@ HALVES = {
     "P": ("am", "pm"),
     "Oa": ("a.m.", "p.m."),
     "OA": ("A.M.", "P.M."),
+    "Oe": ("a. m.", "p. m."),
     "Ok": ("오전", "오후"),
     "Oz": ("上午", "下午"),
     "Oj": ("午前", "午後"),
@@ -51,11 +52,11 @@ class TimeStyle:
     ----------
     format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
         Beyond Python's codes: `%-d %-m %-H %-I` without a leading zero; `%^b %^B` upper case, `%Ob` lower case; `%P`
-        am, `%Oa` a.m., `%OA` A.M., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction of so many digits;
+        am, `%Oa` a.m., `%OA` A.M., `%Oe` a. m., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction;
         `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00;
         `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits or not.
         Names of months and days are English; `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending of
-        the quarter's number in `ordinals` ("er" of "1er trimestre").
+        the quarter's number in `ordinals` ("er" of "1er trimestre"), or its name ("II").
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty

@@ -98,7 +98,7 @@ PIVOTS = (
         + "Not classified,INX,Population,,,,,,,,\n\n\nData from database: Indicators\nLast Updated: 05/30/2024\n",
         series=_BANK_VALUES,
         times=_BANK_TIMES,
-        notes=("rows without any value left out, lines 5, 8 to 9: 'Not classified'",),
+        notes=("rows without any value left out, line 5: 'Not classified'", "lines 8 to 9 below the table left out"),
         quiet=False,
     ),
     Case(

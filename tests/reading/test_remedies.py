@@ -10,15 +10,7 @@ from typing import Any
 
 import pytest
 from corpus.case import Case
-from corpus.doubtful import DOUBTFUL
-from corpus.layouts import LAYOUTS
-from corpus.numerals import NUMERALS
-from corpus.parts import PARTS
-from corpus.periods import PERIODS
-from corpus.pivots import PIVOTS
-from corpus.refused import REFUSED
-from corpus.times import TIMES
-from corpus.wide import WIDE
+from corpus.every import CASES
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from forecast.app.overrides import quote_override
@@ -170,9 +162,6 @@ def follow(path: Path, settings: dict[str, Any], remedies: tuple[dict[str, Any],
         assert after != message, remedy
         assert "\n" not in after, remedy
     return len(followed)
-
-
-CASES = (*DOUBTFUL, *LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.error], ids=lambda case: case.name)

@@ -13,15 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from corpus.case import Case
-from corpus.doubtful import DOUBTFUL
-from corpus.layouts import LAYOUTS
-from corpus.numerals import NUMERALS
-from corpus.parts import PARTS
-from corpus.periods import PERIODS
-from corpus.pivots import PIVOTS
-from corpus.refused import REFUSED
-from corpus.times import TIMES
-from corpus.wide import WIDE
+from corpus.every import CASES
 
 from forecast.errors import ForecastError
 from forecast.reading.raw_table import RawTable
@@ -31,7 +23,6 @@ from forecast.reading.tables import read_table
 from forecast.series.calendar import write_times
 from forecast.settings import check_settings
 
-CASES = (*DOUBTFUL, *LAYOUTS, *TIMES, *PERIODS, *PARTS, *PIVOTS, *NUMERALS, *REFUSED, *WIDE)
 GOOD = [case for case in CASES if not case.error]
 BAD = [case for case in CASES if case.error]
 
