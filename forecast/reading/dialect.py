@@ -34,6 +34,7 @@ _COMMENTS = ("#", "%", "//")
 _SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is scored
 _SCORED_CELLS = 2000
 _TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
+_TWO = 2  # columns, of which a header has both names
 _MOST_HEADERS = 5  # header rows
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
@@ -94,9 +95,10 @@ def find_dialect(text: str, settings: FileSettings) -> Dialect:
 
 
 def _same_in_each_line(head: str, mark: str) -> bool:
-    """Whether each line that is not blank has a mark, and as often."""
-    counts = {line.count(mark) for line in head.splitlines() if line.strip()}
-    return len(counts) == 1 and counts != {0}
+    """Whether each line that is not blank has a mark, and as often, but for titles and notes, which have none."""
+    counts = Counter(line.count(mark) for line in head.splitlines() if line.strip())
+    without = counts.pop(0, 0)
+    return len(counts) == 1 and counts.total() > without
 
 
 def _named(delimiter: str) -> str:
@@ -123,9 +125,11 @@ def _score(head: str, dialect: Dialect) -> float:
     table = [row.cells for row in rows if len(row.cells) == width]
     table = table[: max(6, _SCORED_CELLS // max(width, 1))]
     cells = [cell for row in table[1:] or table for cell in row]
-    known = sum(is_missing(cell) or is_data(cell) for cell in cells)
-    # A header of another width than its rows: the mark that was tried cuts numbers or dates in two.
-    torn = _TORN if rows and len(rows[0].cells) not in (width, width - 1) else 1.0
+    known = sum(is_missing(cell) or is_data(cell) or is_number(cell) for cell in cells)
+    # A row above the data that is narrower by more than a name: the mark that was tried cuts numbers or dates in two.
+    place = next((i for i, row in enumerate(rows) if len(row.cells) == width), 0)
+    above = len(rows[place - 1].cells) if place and any(map(is_data, rows[place].cells)) else width
+    torn = _TORN if above != width and (above != width - 1 or width == _TWO) else 1.0
     # A table of texts has a delimiter too: a constant number of cells alone counts for a little.
     return torn * count / max(len(rows), 1) * (0.05 + known / max(len(cells), 1))
 

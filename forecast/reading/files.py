@@ -211,7 +211,7 @@ def _korean(data: bytes) -> str | None:
         text = data.decode("cp949")
     except UnicodeDecodeError:
         return None
-    foreign = _OUTSIDE_ASCII.findall(text[: _ENOUGH * 4])
+    foreign = [char for char in _OUTSIDE_ASCII.findall(text[: _ENOUGH * 4]) if char.isalpha()]
     hangul = [char for char in foreign if _HANGUL.match(char)]
     usual = sum(_in_euc_kr(char) for char in hangul)
     return text if usual > 0.5 * len(foreign) else None

@@ -183,7 +183,7 @@ def _with_labels(grid: Grid) -> Grid:
     for outer, inner in pairwise(sparse):
         if (outer & ~inner).any():
             return grid
-    block = np.cumsum(sparse[-1])
+    block: IntArray = np.cumsum(sparse[-1], dtype=np.int64)
     within = np.asarray(pc.dictionary_encode(grid.column(grid.names[count])).indices, dtype=np.int64)
     if block[-1] < 2 or not _restarts(within, block):
         return grid

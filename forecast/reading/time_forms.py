@@ -62,7 +62,7 @@ _CLOCK = (
     r"(?:\s?(?P<ampm>[AaPp]\.?\s?[Mm]\.?))?"
 )
 # The end of an interval; its start is the time.
-_UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s.+|/\d{4}-\d\d-.+)?"
+_UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s[^,;|\t]+(?:, [^,;|\t]+)?|/\d{4}-\d\d-.+)?"
 _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
 
 

@@ -8,7 +8,7 @@ import zipfile
 
 from corpus.case import Case
 
-_BAD = "date,value\n2024-01-01,1\n2024-01-02,abc\nTotal,9\n2024-01-03,3\n2024-01-04,4\n"
+_BAD = "date,value\n2024-01-01,1\n2024-01-02,abc\nlater,9\n2024-01-03,3\n2024-01-04,4\n"
 
 
 def _workbook() -> bytes:
@@ -117,7 +117,7 @@ REFUSED = (
         error=(
             "2 rows that cannot be read",
             "line 3: 'abc' in 'value' is not a number",
-            "line 4: 'Total' in 'date' is not a time",
+            "line 4: 'later' in 'date' is not a time",
             "data.on_bad_rows=drop",
         ),
     ),
@@ -130,7 +130,7 @@ REFUSED = (
         quiet=False,
         notes=(
             "1 row left out, line 3: 'abc' in 'value' is not a number",
-            "1 row left out, line 4: 'Total' in 'date' is not a time",
+            "1 row left out, line 4: 'later' in 'date' is not a time",
         ),
         panel=None,
     ),
