@@ -18,6 +18,8 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
 from forecast.reference.blends import LAGGED
+from forecast.series.date_features import feature_channels, features_of
+from forecast.series.panel import Channel
 from forecast.settings import Settings
 from forecast.version import __version__
 
@@ -79,6 +81,13 @@ class DataRecord(_Part):
         symbols = self.channels[0].categories
         if not all(low < high for low, high in pairwise(("", *symbols))):
             raise ValueError("symbols in the order of their texts, none twice and none empty")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_features(self) -> DataRecord:
+        computed = [Channel(**channel.model_dump()) for channel in self.channels if channel.computed is not None]
+        if tuple(computed) != feature_channels(features_of(computed)):
+            raise ValueError("all channels of each feature of the date, known ahead and in their order")
         return self
 
 

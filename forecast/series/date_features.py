@@ -125,6 +125,11 @@ def features_of(channels: Sequence[Channel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(channel.computed for channel in channels if channel.computed is not None))
 
 
+def feature_channels(names: Sequence[str]) -> tuple[Channel, ...]:
+    """Columns of features, in the order of `feature_values`."""
+    return tuple(channel for name in names for channel in _channels(name))
+
+
 def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel:
     """Add features to the covariates known ahead, for every step and `steps_ahead` steps after the end of each series.
 
@@ -137,7 +142,7 @@ def with_features(panel: Panel, names: Sequence[str], steps_ahead: int) -> Panel
     if not names:
         return panel
     before = panel.ahead.channels if panel.ahead is not None else ()
-    channels = tuple(channel for name in names for channel in _channels(name))
+    channels = feature_channels(names)
     taken = {channel.name for channel in (*panel.channels[1:], *before)}
     if both := [channel.name for channel in channels if channel.name in taken]:
         raise ForecastError(f"the covariate {both[0]!r} has the name of a calendar feature: set `data.calendar=none`")

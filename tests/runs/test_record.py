@@ -47,6 +47,9 @@ RECORD = {
     "tests": {"copy": {"shift": 1}},
 }
 
+TARGET = {"name": "Close", "role": "target"}
+SINE, COSINE = ({"name": f"{wave}(weekday)", "role": "future", "computed": "weekday"} for wave in ("sin", "cos"))
+
 
 def test_a_record_comes_back_equal():
     record = RunRecord.model_validate_json(json.dumps(RECORD))
@@ -112,6 +115,12 @@ def changed(path, value):
         ("data.channels", [{"name": "y", "role": "target", "categories": ["a", "a"]}]),
         ("data.channels", [{"name": "y", "role": "target", "categories": ["", "a"]}]),
         ("data.channels", [{"name": "y", "role": "target", "categories": [1, 2]}]),
+        ("data.channels", [TARGET, SINE]),
+        ("data.channels", [TARGET, COSINE, SINE]),
+        ("data.channels", [TARGET, SINE, COSINE, SINE]),
+        ("data.channels", [TARGET, {**SINE, "role": "past"}, COSINE]),
+        ("data.channels", [TARGET, {**SINE, "categories": ["a"]}, COSINE]),
+        ("data.channels", [{**TARGET, "computed": "weekday"}]),
         ("data.calendar", "B"),
         ("problem.horizon", 0),
         ("problem.horizon", "20"),
