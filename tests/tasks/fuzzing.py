@@ -35,6 +35,7 @@ from forecast.tasks.stream_state import begin_stream
 
 MOST_BYTES = 2 << 30
 MOST_S = 10.0
+DEEPEST = 20
 TABLES = ("forecasts.csv", "leaderboard.csv", "components.csv")
 NUMBERS = (0, -1, 1, 2, 3, 0.5, -0.0, 1e308, 1e-308, 10**6, 10**9, 2**31, 2**63, 10**30, -(10**18), 99_999, 1_000_000)
 TEXTS = ("", "x", "\x1b[31m", "\x00", "a\nb", "=1+1", "../../etc/passwd", "9" * 5000, "가", "None", "-", "\udc80")
@@ -54,8 +55,10 @@ def make_run(folder):
 
 
 def places(value, path=()):
-    """Paths of all values in JSON, the root first."""
+    """Paths of all values in JSON, the root first; of what is nested deeper than anything in a run, the upper ones."""
     yield path
+    if len(path) > DEEPEST:
+        return
     listed = enumerate(value[:40]) if isinstance(value, list) else ()
     for key, one in value.items() if isinstance(value, dict) else listed:
         yield from places(one, (*path, key))
