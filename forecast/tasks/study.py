@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, Stopped
 from forecast.settings import dotted
 
 try:
@@ -26,10 +27,10 @@ except ModuleNotFoundError as missing:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from optuna import Study
+    from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
     from forecast.series.panel import Source
@@ -38,16 +39,8 @@ if TYPE_CHECKING:
 
     Space: TypeAlias = dict[str, Dimension]
 
-__all__ = [
-    "RetryHeartbeatStaleTrialCallback",
-    "TrialPruned",
-    "TrialState",
-    "fingerprint",
-    "open_storage",
-    "open_study",
-    "requeue_dead",
-    "unwarned",
-]  # those of Optuna too: here is said what to install where it is missing
+__all__ = ["SharedStudy", "TrialPruned", "fingerprint", "is_scored", "open_storage", "open_study", "score_of"]
+# the exception of Optuna too: here is said what to install where it is missing
 
 _DATABASE = "study.db"
 _MOST_RETRIES = 3
@@ -118,19 +111,98 @@ def open_study(job: JobSettings, storage: RDBStorage, space: Space, common: dict
     return study
 
 
-def requeue_dead(study: Study, storage: RDBStorage) -> None:
-    """Put trials whose machine died back into the queue.
+class SharedStudy:
+    """A study as all its machines see it: which trials run, which have ended, which is the best."""
 
-    A machine may have died between taking a trial and its first sign of life, and Optuna then has it running for ever:
-    whoever looks gives it a first sign, and it is stale like others when no second one follows.
-    """
-    with storage.engine.connect() as connection:
-        alive = set(connection.execute(text("select trial_id from trial_heartbeats")).scalars())
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if trial._trial_id not in alive:
-            storage.record_heartbeat(trial._trial_id)
-    with unwarned():
-        fail_stale_trials(study)
+    def __init__(self, study: Study, storage: RDBStorage) -> None:
+        self._study, self._storage = study, storage
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return all trials, or those in some states, by number."""
+        return self._study.get_trials(deepcopy=False, states=states or None)
+
+    def running(self) -> int:
+        """Count the trials that run, on whatever machine."""
+        return len(self.trials(TrialState.RUNNING))
+
+    def has_waiting(self) -> bool:
+        """Whether a trial is queued."""
+        return bool(self.trials(TrialState.WAITING))
+
+    def done(self) -> list[FrozenTrial]:
+        """Trials that came to an end of their own: scored, ended early, or refused."""
+        return [trial for trial in self.trials() if _is_done(trial)]
+
+    def ended(self) -> list[FrozenTrial]:
+        """Trials in the order in which they ended."""
+        ended = [(trial.datetime_complete, trial.number, trial) for trial in self.trials()]
+        return [trial for at, _, trial in sorted((one for one in ended if one[0] is not None), key=lambda one: one[:2])]
+
+    def best(self) -> FrozenTrial | None:
+        """Return the trial with the lowest score, the earlier one where two are equal."""
+        return min(filter(is_scored, self.done()), key=score_of, default=None)
+
+    def frozen(self, trial: Trial) -> FrozenTrial:
+        """Return what the database holds of a trial."""
+        return next(one for one in self.trials() if one.number == trial.number)
+
+    def is_surplus(self, trial: Trial, wanted: int) -> bool:
+        """Whether as many as are wanted were begun before this one; those of dead machines are run anyway."""
+        if "failed_trial" in self.frozen(trial).system_attrs:
+            return False
+        kept = (TrialState.RUNNING, TrialState.WAITING)
+        before = [one for one in self.trials() if one.number < trial.number]
+        return sum(one.state in kept or _is_done(one) for one in before) >= wanted
+
+    def run_one(self, objective: Callable[[Trial], float], catch: tuple[type[Exception], ...]) -> None:
+        """Take the next trial, queued or proposed, and run it; what is not caught fails it and is raised."""
+        with unwarned():
+            self._study.optimize(objective, n_trials=1, catch=catch)
+
+    def put_back(self, trial: Trial, broken_off: BaseException) -> None:
+        """Queue a trial that was broken off once more."""
+        if isinstance(broken_off, Stopped):  # which Optuna does not catch
+            self._study.tell(trial, state=TrialState.FAIL)
+        with unwarned():
+            RetryHeartbeatStaleTrialCallback()(self._study, self.frozen(trial))
+
+    def requeue_dead(self) -> None:
+        """Put trials whose machine died back into the queue.
+
+        A machine may have died between taking a trial and its first sign of life, and Optuna then has it running for
+        ever: whoever looks gives it a first sign, and it is stale like others when no second one follows.
+        """
+        with self._storage.engine.connect() as connection:
+            alive = set(connection.execute(text("select trial_id from trial_heartbeats")).scalars())
+        for trial in self.trials(TrialState.RUNNING):
+            if trial._trial_id not in alive:
+                self._storage.record_heartbeat(trial._trial_id)
+        with unwarned():
+            fail_stale_trials(self._study)
+
+    @property
+    def evaluated(self) -> str | None:
+        """Where the best is evaluated on the test split; None where nobody has begun to."""
+        return self._study.user_attrs.get("evaluated")
+
+    @evaluated.setter
+    def evaluated(self, place: str) -> None:
+        self._study.set_user_attr("evaluated", place)
+
+
+def is_scored(trial: FrozenTrial) -> bool:
+    """Whether a trial has a score; the value of one that ended early is its last loss."""
+    return trial.state == TrialState.COMPLETE
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """Return the score of a trial, infinite where it has none."""
+    return float(trial.value) if trial.value is not None and is_scored(trial) else math.inf
+
+
+def _is_done(trial: FrozenTrial) -> bool:
+    """Whether a trial came to an end of its own: one that failed says why, and one whose machine died does not."""
+    return trial.state.is_finished() and (trial.state != TrialState.FAIL or "status" in trial.user_attrs)
 
 
 def _value_of(values: dict[str, Any], key: str) -> Any:

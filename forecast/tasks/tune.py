@@ -40,25 +40,15 @@ from forecast.tasks.space import (
     of_one_question,
     with_values,
 )
-from forecast.tasks.study import (
-    RetryHeartbeatStaleTrialCallback,
-    TrialPruned,
-    TrialState,
-    fingerprint,
-    open_storage,
-    open_study,
-    requeue_dead,
-    unwarned,
-)
+from forecast.tasks.study import SharedStudy, TrialPruned, fingerprint, is_scored, open_storage, open_study, score_of
 from forecast.tasks.terminal import say
-from forecast.tasks.train import TrainResult, train, validate
+from forecast.tasks.train import TrainResult, Validated, train, validate
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from optuna import Study, Trial
-    from optuna.storages import RDBStorage
+    from optuna import Trial
     from optuna.trial import FrozenTrial
 
     from forecast.series.panel import Source
@@ -121,30 +111,30 @@ def tune(
     source = source or load_source(job.data)
     with _searching(job, folder, source, {text.partition("=")[0].lstrip("+~") for text in overrides}) as search:
         say(console, search.introduction())
-        try:
+        with _kept_where_stopped(search, folder, console):
             search.work(console)
-        except (KeyboardInterrupt, Stopped):
-            search.write(folder)
-            say(console, [f"the same command with `hydra.run.dir={folder}` goes on with this study"])
-            raise
-        best, done = search.best(), search.done()
-        if best is None:
-            search.write(folder)
-            reasons = [trial.user_attrs["status"] for trial in done if "status" in trial.user_attrs]
-            why = f"the first: {reasons[0]}" if reasons else "`tune.time_limit_s` was over: give more time"
-            raise ForecastError(f"none of {counted(len(done), 'trial')} has a score; {why}")
+        best = search.best_of_some(folder)
         winning = (*_kept(overrides), *as_overrides(search.chosen_of(best)))
-        run, place = None, f"{socket.gethostname()}:{folder / 'best'}"
-        if search.evaluates(place):
-            first = f"best of {counted(len(done), 'trial')} on validation, and the only one evaluated on the test split"
-            say(console, [f"{first}: {' '.join(winning)}"])
-            search.study.set_user_attr("evaluated", place)
+        run = None
+        if search.claims_test(folder / "best"):
+            first = f"best of {counted(len(search.study.done()), 'trial')} on validation, and the only one evaluated on"
+            say(console, [f"{first} the test split: {' '.join(winning)}"])
             run = train(search.job_of(best), folder / "best", console, source, command=winning)
-        command = f"python -m forecast {shlex.join(winning)}"
         tested = None if run is None else scored_on_test(run.leaderboard, run.prepared.job.model.name)
-        table = search.write(folder, Winner(command, tested))
+        table = search.write(folder, Winner(f"python -m forecast {shlex.join(winning)}", tested))
     say(console, [f"all trials: {folder / TABLE}, {folder / PAGE}"])
     return TuneResult(table, winning, run)
+
+
+@contextlib.contextmanager
+def _kept_where_stopped(search: _Search, folder: Path, console: Console) -> Iterator[None]:
+    """Write what there is when the user or the system ends the block, and say how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped):
+        search.write(folder)
+        say(console, [f"the same command with `hydra.run.dir={folder}` goes on with this study"])
+        raise
 
 
 def _kept(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -159,8 +149,7 @@ class _Search:
     job: JobSettings
     space: Space
     source: Source
-    study: Study
-    storage: RDBStorage
+    study: SharedStudy
     worker: str
     began: float
 
@@ -169,20 +158,7 @@ class _Search:
         """`tune.*`."""
         return self.job.tune
 
-    # What is where in the study
-
-    def trials(self) -> list[FrozenTrial]:
-        """Return all trials, after those whose machine died have been put back into the queue."""
-        requeue_dead(self.study, self.storage)
-        return self.study.get_trials(deepcopy=False)
-
-    def done(self) -> list[FrozenTrial]:
-        """Trials that came to an end: scored, ended early, or refused."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if _is_done(trial)]
-
-    def best(self) -> FrozenTrial | None:
-        """Return the trial with the lowest score, the earlier one where two are equal."""
-        return min(filter(_is_scored, self.done()), key=_score, default=None)
+    # A trial as a job
 
     def chosen_of(self, trial: FrozenTrial) -> dict[str, Any]:
         """Return the settings that a trial said, by key."""
@@ -202,11 +178,9 @@ class _Search:
         """Run trials until there are enough, or the time is over; wait for those of other machines."""
         wanted, waits = self.settings.trials, False
         while not self._is_over():
-            trials = self.trials()
-            running = sum(trial.state == TrialState.RUNNING for trial in trials)
-            waiting = any(trial.state == TrialState.WAITING for trial in trials)
-            taken = sum(map(_is_done, trials)) + running
-            if not waiting and taken >= wanted:
+            self.study.requeue_dead()
+            running = self.study.running()
+            if not self.study.has_waiting() and len(self.study.done()) + running >= wanted:
                 if not running:
                     return
                 if not waits:
@@ -214,13 +188,12 @@ class _Search:
                 waits = True
                 time.sleep(min(self.settings.heartbeat_s, 5) / 2)
                 continue
-            with unwarned():
-                try:
-                    self.study.optimize(partial(self._run, console), n_trials=1, catch=(_Surplus, _OutOfTime))
-                except ForecastError:
-                    raise
-                except Exception as error:  # a fault of one trial must not take the others along
-                    say(console, [f"{type(error).__name__}: {error}"])
+            try:
+                self.study.run_one(partial(self._run, console), catch=(_Surplus, _OutOfTime))
+            except ForecastError:
+                raise
+            except Exception as error:  # a fault of one trial must not take the others along
+                say(console, [f"{type(error).__name__}: {error}"])
 
     def _is_over(self) -> bool:
         limit = self.settings.time_limit_s
@@ -228,53 +201,57 @@ class _Search:
 
     def _run(self, console: Console, trial: Trial) -> float:
         """Train one trial, under each of its seeds; return its score."""
-        if self._is_surplus(trial):
+        if self.study.is_surplus(trial, self.settings.trials):
             raise _Surplus
         trial.set_user_attr("worker", self.worker)
-        began, scores, memory = time.perf_counter(), [], 0.0
-        broken_off: BaseException | None = None
-        try:
-            chosen = self._suggest(trial)
-            for i in range(self.settings.seeds):
-                job = self._job(chosen, self.job.seed + i)
-                validated = validate(job, self.source, on_epoch=partial(self._after_epoch, trial, reports=i == 0))
-                scores.append(validated.score)
-                memory = max(memory, validated.graph_mb)
-            score = _mean(scores)
-        except (KeyboardInterrupt, Stopped, _OutOfTime) as error:
-            broken_off = error
-            raise
-        except ForecastError as error:
-            trial.set_user_attr("status", " ".join(str(error).split()))
-            raise self._pruned(trial, console) from None
-        except TrialPruned:
-            trial.set_user_attr("status", f"ended early after epoch {len(self._frozen(trial).intermediate_values)}")
-            raise self._pruned(trial, console) from None
-        except Exception as error:
-            trial.set_user_attr("status", f"{type(error).__name__}: {' '.join(str(error).split())}")
-            raise
-        finally:
-            trial.set_user_attr("seconds", round(time.perf_counter() - began, 2))
-            trial.set_user_attr("scores", scores)
-            trial.set_user_attr("graph_mb", round(memory, 3))
-            if broken_off is not None:
-                self._put_back(trial, broken_off)
+        validated: list[Validated] = []
+        with self._recorded(trial, validated):
+            try:
+                chosen = self._suggest(trial)
+                for i in range(self.settings.seeds):
+                    after_epoch = partial(self._after_epoch, trial, reports=i == 0)
+                    validated.append(validate(self._job(chosen, self.job.seed + i), self.source, on_epoch=after_epoch))
+                score = _mean([one.score for one in validated])
+            except (ForecastError, TrialPruned) as error:
+                trial.set_user_attr("status", self._why_ended(trial, error))
+                say(console, [f"trial {trial.number}: {trial.user_attrs['status']}{self._progress()}"])
+                raise TrialPruned from None
         say(console, [f"trial {trial.number}: {self._measure()} {number(score)}{self._progress(score)}"])
         return score
 
-    def _pruned(self, trial: Trial, console: Console) -> Exception:
-        say(console, [f"trial {trial.number}: {trial.user_attrs['status']}{self._progress()}"])
-        return TrialPruned()
+    def _why_ended(self, trial: Trial, error: Exception) -> str:
+        if isinstance(error, TrialPruned):
+            return f"ended early after epoch {len(self.study.frozen(trial).intermediate_values)}"
+        return " ".join(str(error).split())
+
+    @contextlib.contextmanager
+    def _recorded(self, trial: Trial, validated: Sequence[Validated]) -> Iterator[None]:
+        """Keep with a trial what it took and came to, and queue it once more where the block is broken off."""
+        began = time.perf_counter()
+        try:
+            try:
+                yield
+            except Exception as error:
+                if not isinstance(error, (TrialPruned, _OutOfTime)):
+                    trial.set_user_attr("status", f"{type(error).__name__}: {' '.join(str(error).split())}")
+                raise
+            finally:
+                trial.set_user_attr("seconds", round(time.perf_counter() - began, 2))
+                trial.set_user_attr("scores", [one.score for one in validated])
+                trial.set_user_attr("graph_mb", round(max((one.graph_mb for one in validated), default=0.0), 3))
+        except (KeyboardInterrupt, Stopped, _OutOfTime) as error:
+            self.study.put_back(trial, error)
+            raise
 
     def _progress(self, score: float = np.inf) -> str:
         """Say how many trials there were, the best score, and how much time is left."""
-        done = self.done()
-        best = min([score, *map(_score, filter(_is_scored, done))])
+        done = self.study.done()
+        best = min([score, *map(score_of, filter(is_scored, done))])
         count = len(done) + 1
         passed = time.monotonic() - self.began
         by_this_worker = sum(trial.user_attrs.get("worker") == self.worker for trial in done) + 1
-        machines = sum(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False))
-        seconds_left = passed / by_this_worker * max(self.settings.trials - count, 0) / max(machines, 1)
+        trials_left = max(self.settings.trials - count, 0)
+        seconds_left = passed / by_this_worker * trials_left / max(self.study.running(), 1)
         if self.settings.time_limit_s is not None:
             seconds_left = min(seconds_left, max(self.settings.time_limit_s - passed, 0))
         return f" ({count} of {self.settings.trials}, best {number(best)}, about {seconds_left:.0f} s left)"
@@ -286,9 +263,6 @@ class _Search:
             trial.report(epoch.validation_loss, epoch.epoch)
             if trial.should_prune():
                 raise TrialPruned
-
-    def _frozen(self, trial: Trial) -> FrozenTrial:
-        return next(one for one in self.study.get_trials(deepcopy=False) if one.number == trial.number)
 
     def _suggest(self, trial: Trial) -> dict[str, Any]:
         """Let the sampler say the settings that mean something beside those said before."""
@@ -306,44 +280,42 @@ class _Search:
                 chosen[key] = trial.suggest_float(key, dimension.low, dimension.high, log=dimension.logarithmic)
         return chosen
 
-    def _is_surplus(self, trial: Trial) -> bool:
-        """Whether as many trials as are wanted were begun before this one; those of dead machines are run anyway."""
-        if "failed_trial" in self._frozen(trial).system_attrs:
-            return False
-        kept = (TrialState.RUNNING, TrialState.WAITING)
-        before = [one for one in self.study.get_trials(deepcopy=False) if one.number < trial.number]
-        return sum(one.state in kept or _is_done(one) for one in before) >= self.settings.trials
+    # The best
 
-    def _put_back(self, trial: Trial, broken_off: BaseException) -> None:
-        """Queue a trial that was broken off once more."""
-        if isinstance(broken_off, Stopped):  # which Optuna does not catch
-            self.study.tell(trial, state=TrialState.FAIL)
-        with unwarned():
-            RetryHeartbeatStaleTrialCallback()(self.study, self._frozen(trial))
+    def best_of_some(self, folder: Path) -> FrozenTrial:
+        """Return the trial with the lowest score; where none has one, write what there is and say why."""
+        if (best := self.study.best()) is not None:
+            return best
+        self.write(folder)
+        done = self.study.done()
+        reasons = [trial.user_attrs["status"] for trial in done if "status" in trial.user_attrs]
+        why = f"the first: {reasons[0]}" if reasons else "`tune.time_limit_s` was over: give more time"
+        raise ForecastError(f"none of {counted(len(done), 'trial')} has a score; {why}")
 
-    def evaluates(self, place: str) -> bool:
-        """Whether it falls to this machine to evaluate the best, at a place: to the one that had the last trial.
+    def claims_test(self, folder: Path) -> bool:
+        """Whether it falls to this machine to evaluate the best, in a folder: to the one that had the last trial.
 
         One that goes on with a study that is done evaluates it where nobody has, or where it did not come to its end.
         """
-        ended = self.trials()
-        if any(trial.state == TrialState.RUNNING for trial in ended):
+        self.study.requeue_dead()
+        if self.study.running():
             return False
-        ended = [trial for trial in ended if trial.datetime_complete is not None]
-        last = max(ended, key=lambda trial: (trial.datetime_complete, trial.number))
-        by_this_worker = [trial for trial in ended if trial.user_attrs.get("worker") == self.worker]
-        evaluated = self.study.user_attrs.get("evaluated")
-        if not by_this_worker:
-            return evaluated is None or (
-                evaluated == place and not Path(place.partition(":")[2], files.RECORD).exists()
-            )
-        return last in by_this_worker and evaluated is None
+        place = f"{socket.gethostname()}:{folder}"
+        ended = self.study.ended()  # the last one last
+        evaluated = self.study.evaluated
+        if not any(trial.user_attrs.get("worker") == self.worker for trial in ended):
+            claims = evaluated is None or (evaluated == place and not (folder / files.RECORD).exists())
+        else:
+            claims = evaluated is None and ended[-1].user_attrs.get("worker") == self.worker
+        if claims:
+            self.study.evaluated = place
+        return claims
 
     # What is written
 
     def introduction(self) -> list[str]:
         """Describe the study before its first trial."""
-        count = len(self.done())
+        count = len(self.study.done())
         begun = f", {counted(count, 'trial')} of them done" if count else ""
         return [f"a study of {counted(self.settings.trials, 'trial')}{begun} over {', '.join(self.space)}"]
 
@@ -361,7 +333,7 @@ class _Search:
         score = f"validation_{question_of_head(self.job.model.head).ranked_by}"
         several = self.settings.seeds > 1
         rows, order = [], []
-        for trial in self.done():
+        for trial in self.study.done():
             said = self.chosen_of(trial)
             scores = trial.user_attrs.get("scores") or [None]
             for i, value in enumerate(scores):
@@ -370,13 +342,13 @@ class _Search:
                         "job": trial.number,
                         **{key: said.get(key, "") for key in self.space},
                         **({"seed": self.job.seed + i} if several else {}),
-                        score: value if _is_scored(trial) else None,
+                        score: value if is_scored(trial) else None,
                         "seconds": trial.user_attrs["seconds"] / len(scores),
                         "graph_mb": trial.user_attrs["graph_mb"],
                         "status": trial.user_attrs.get("status", "ok"),
                     }
                 )
-                order.append((_score(trial), trial.number, i))
+                order.append((score_of(trial), trial.number, i))
         table = pd.DataFrame([rows[i] for i in sorted(range(len(rows)), key=order.__getitem__)])
         single = [key for key in self.space if key in table and table[key].nunique() < 2]
         return table.drop(columns=single) if len(table) else table
@@ -385,25 +357,11 @@ class _Search:
         return f"validation {metric_label(question_of_head(self.job.model.head).ranked_by)}"
 
 
-def _is_scored(trial: FrozenTrial) -> bool:
-    """Whether a trial has a score; the value of one that ended early is its last loss."""
-    return trial.state == TrialState.COMPLETE
-
-
-def _score(trial: FrozenTrial) -> float:
-    return float(trial.value) if trial.value is not None and _is_scored(trial) else np.inf
-
-
 def _mean(scores: list[float]) -> float:
     mean = float(np.mean(scores))
     if not np.isfinite(mean):
         raise ForecastError("its score on the validation split is no number")
     return mean
-
-
-def _is_done(trial: FrozenTrial) -> bool:
-    """Whether a trial came to an end of its own: one that failed says why, and one whose machine died does not."""
-    return trial.state.is_finished() and (trial.state.name != "FAIL" or "status" in trial.user_attrs)
 
 
 # Opening a study
@@ -428,4 +386,4 @@ def _searching(job: JobSettings, folder: Path, source: Source, said: Collection[
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     with open_storage(job.tune, folder) as storage:
         study = open_study(job, storage, space, fingerprint(values, space, source))
-        yield _Search(job, space, source, study, storage, worker, time.monotonic())
+        yield _Search(job, space, source, SharedStudy(study, storage), worker, time.monotonic())

@@ -174,13 +174,15 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_broken_off(ended, 
 def test_a_trial_whose_machine_died_before_its_first_sign_of_life_is_not_lost(tmp_path):
     with searching(study_job(), tmp_path) as search:
         with pytest.warns(UserWarning, match="Heartbeat"):
-            search.study.ask()  # takes the defaults, which are enqueued; no sign of life follows
-        taken = search.trials()[0]
+            search.study._study.ask()  # takes the defaults, which are enqueued; no sign of life follows
+        search.study.requeue_dead()
+        taken = search.study.trials()[0]
         assert taken.state == TrialState.RUNNING
         long_ago = text("update trial_heartbeats set heartbeat = '2020-01-01 00:00:00'")
-        with search.storage.engine.begin() as connection:
+        with search.study._storage.engine.begin() as connection:
             assert connection.execute(long_ago).rowcount == 1
-        again = search.trials()
+        search.study.requeue_dead()
+        again = search.study.trials()
         assert [trial.state for trial in again] == [TrialState.FAIL, TrialState.WAITING]
         assert again[1].system_attrs["fixed_params"] == taken.system_attrs["fixed_params"]
 
@@ -220,7 +222,7 @@ def test_hopeless_trials_end_early_and_refused_ones_say_why(tmp_path, monkeypatc
     job = small_job(tune={"trials": 24, "space": space, "sampler": "random"}, task="tune")
     with searching(job, tmp_path) as search:
         search.work(silent())
-        assert len(search.done()) == 24
+        assert len(search.study.done()) == 24
         table = search._table()
     by_rate = table.groupby("training.learning_rate")["status"].agg(set)
     assert set(table.loc[table["training.learning_rate"] == 0.1, "model.loss"]) == {"mae", "mse"}
@@ -230,7 +232,7 @@ def test_hopeless_trials_end_early_and_refused_ones_say_why(tmp_path, monkeypatc
 
 
 def test_a_study_whose_time_is_over_evaluates_what_it_has(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning._Search, "_is_over", lambda search: len(search.done()) == 2)
+    monkeypatch.setattr(tuning._Search, "_is_over", lambda search: len(search.study.done()) == 2)
     study = tune(study_job(tune={"trials": 9, "space": SPACE}), tmp_path, console=silent())
     assert len(study.trials) == 2
     assert study.run is not None
