@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.record import RunRecord
+    from forecast.tasks.settings import JobSettings
 
 _OF_THE_MACHINE = ("fit_seconds", "forecast_seconds")
 """What of a leaderboard is never the same twice."""
@@ -57,34 +58,35 @@ def again(
     """
     first = find_run(run)
     record = open_record(first)
-    if record.parent is not None:
-        raise ForecastError(
-            f"the network of the run {first} went on learning from that of {record.parent}, and is not trained anew "
-            f"from its settings alone: run `task=update` on that one again"
-        )
-    check_data_path(record.settings, record.mark, data, first)
-    values: dict[str, Any] = dict(record.settings)
-    job = check_job({**values, "data": {**values["data"], **data}})
-    if getattr(job.model, "weights", None) and not is_own(record.settings, record.mark):
-        raise ForecastError(
-            f"the run {first} was not made here by you, and the weights that it names are not opened unasked: train "
-            f"with `model.weights=...` instead"
-        )
+    job = _job(record, first, data)
     # Whoever made the run chose its tracker; it is not contacted on their word.
     job = job.model_copy(update={"report": report or job.report, "logger": FileLogger()})
     source = load_source(job.data)
     result = train(job, folder, console, source, command=record.command)
-    scores = _different_scores(record, open_record(result.folder))
-    weights = _different_weights(first, result.folder)
-    same = not scores and not weights
-    if same:
-        sentence = f"the same as {first}: weights and scores are equal to the last bit"
-    else:
-        reasons = _reasons(record, open_record(result.folder), source.fingerprint)
-        sentence = f"not the same as {first}: {'; '.join([*scores, *weights])}" + (
-            f" ({listed(reasons)})" if reasons else " (data, versions and settings are the same)"
+    differences = [*_different_scores(record, open_record(result.folder)), *_different_weights(first, result.folder)]
+    if not differences:
+        return Again(result, True, f"the same as {first}: weights and scores are equal to the last bit")
+    reasons = _reasons(record, open_record(result.folder), source.fingerprint)
+    why = listed(reasons) if reasons else "data, versions and settings are the same"
+    return Again(result, False, f"not the same as {first}: {'; '.join(differences)} ({why})")
+
+
+def _job(record: RunRecord, folder: Path, data: Mapping[str, Any]) -> JobSettings:
+    """Return the job that a run was, which opens nothing of yours unasked where a stranger made it."""
+    if record.parent is not None:
+        raise ForecastError(
+            f"the network of the run {folder} went on learning from that of {record.parent}, and is not trained anew "
+            f"from its settings alone: run `task=update` on that one again"
         )
-    return Again(result, same, sentence)
+    check_data_path(record.settings, record.mark, data, folder)
+    values: dict[str, Any] = dict(record.settings)
+    job = check_job({**values, "data": {**values["data"], **data}})
+    if getattr(job.model, "weights", None) and not is_own(record.settings, record.mark):
+        raise ForecastError(
+            f"the run {folder} was not made here by you, and the weights that it names are not opened unasked: train "
+            f"with `model.weights=...` instead"
+        )
+    return job
 
 
 def _different_scores(before: RunRecord, after: RunRecord) -> list[str]:

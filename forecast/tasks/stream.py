@@ -55,51 +55,69 @@ def stream(
 
     """
     opened = open_run(run, outputs)
-    streamed = _begun(opened, data, settings, say)
-    reader, writer = RowReader(streamed.columns), _LineWriter(streamed, settings)
-    comma = opened.record.data.found.get("decimal") == "comma"
-    answered = 0
-
-    def save() -> None:
-        if settings.state is None:
-            say("the state is not saved: set `stream.state=` to a file")
-            return
-        streamed.save(settings.state)
-        say(f"the state after {counted(answered, 'row')} is in {settings.state}")
-
-    def answer(rows: list[Row], refused: dict[int, ForecastError]) -> None:
-        nonlocal answered
-        answers = streamed.take(rows, decimal_comma=comma and reader.form == "csv")
-        refused |= {row.number: a for row, a in zip(rows, answers, strict=True) if isinstance(a, ForecastError)}
-        for number, error in sorted(refused.items()):
-            say(f"row {number}: {error}")
-        forecasts = [one for one in answers if isinstance(one, Answer)]
-        answered += len(forecasts)
-        if forecasts:
-            write(writer.lines(forecasts, reader.form or "csv"))
-        for note in streamed.notes:
-            say(note)
-        streamed.notes.clear()
-
+    conversation = _Conversation(_begun(opened, data, settings, say), settings, write, say)
     try:
         for lines in _lines(source):
-            rows: list[Row] = []
-            refused: dict[int, ForecastError] = {}
-            for line in lines:
-                if line.startswith(_SAVE) and line.strip() == _SAVE:
-                    answer(rows, refused)
-                    rows, refused = [], {}
-                    save()
-                    continue
-                try:
-                    rows += reader.read(line)
-                except ForecastError as error:
-                    refused[reader.number] = error
-            answer(rows, refused)
+            conversation.take(lines)
     except KeyboardInterrupt:
         say("interrupted")
     if settings.state is not None:
-        save()
+        conversation.save()
+
+
+class _Conversation:
+    """Rows that come and what is said to each."""
+
+    def __init__(
+        self,
+        streamed: Stream,
+        settings: StreamSettings,
+        write: Callable[[bytes], object],
+        say: Callable[[str], object],
+    ) -> None:
+        self._streamed, self._settings = streamed, settings
+        self._write, self._say = write, say
+        self._reader, self._writer = RowReader(streamed.columns), _LineWriter(streamed, settings)
+        self._comma = streamed.run.record.data.found.get("decimal") == "comma"
+        self._answered = 0
+
+    def take(self, lines: Iterable[str]) -> None:
+        """Read lines that came together, and answer them; one that asks for it has the state saved at its place."""
+        rows: list[Row] = []
+        refused: dict[int, ForecastError] = {}
+        for line in lines:
+            if line.startswith(_SAVE) and line.strip() == _SAVE:
+                self._answer(rows, refused)
+                rows, refused = [], {}
+                self.save()
+                continue
+            try:
+                rows += self._reader.read(line)
+            except ForecastError as error:
+                refused[self._reader.number] = error
+        self._answer(rows, refused)
+
+    def save(self) -> None:
+        """Save the state, where it is said to which file."""
+        if self._settings.state is None:
+            self._say("the state is not saved: set `stream.state=` to a file")
+            return
+        self._streamed.save(self._settings.state)
+        self._say(f"the state after {counted(self._answered, 'row')} is in {self._settings.state}")
+
+    def _answer(self, rows: list[Row], refused: dict[int, ForecastError]) -> None:
+        form = self._reader.form
+        answers = self._streamed.take(rows, decimal_comma=self._comma and form == "csv")
+        refused |= {row.number: a for row, a in zip(rows, answers, strict=True) if isinstance(a, ForecastError)}
+        for number, error in sorted(refused.items()):
+            self._say(f"row {number}: {error}")
+        forecasts = [one for one in answers if isinstance(one, Answer)]
+        self._answered += len(forecasts)
+        if forecasts:
+            self._write(self._writer.lines(forecasts, form or "csv"))
+        for note in self._streamed.notes:
+            self._say(note)
+        self._streamed.notes.clear()
 
 
 def _begun(run: Run, data: Mapping[str, Any], settings: StreamSettings, say: Callable[[str], object]) -> Stream:

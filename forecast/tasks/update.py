@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.run import Run
     from forecast.series.panel import IntArray, Panel, Source
-    from forecast.tasks.settings import UpdateSettings
+    from forecast.tasks.settings import JobSettings, UpdateSettings
     from forecast.tasks.terminal import Work
 
 _FEWEST_HORIZONS = 4
@@ -104,32 +104,12 @@ def update(
     job = newer_job(opened, data, "update")
     job = job.model_copy(update={"report": report or job.report})
     with new_folder(folder) as draft:
-        source = source or newer_source(opened, job, data)
-        panel = fitting_panel(opened, source.panel)
-        check_known_ahead(panel, opened.problem.horizon)
-        panel = with_features(panel, features_of(channels_of(opened.record)), opened.problem.horizon)
-        before = _known_steps(opened, panel)
-        split = _split(panel, before, opened)
-        season = Season(opened.problem.season_steps, opened.record.problem.season_evidence)
-        short = np.flatnonzero(np.isin(source.panel.ids, opened.record.data.short_ids))
-        prepared = Prepared(
-            job,
-            replace(source, panel=panel),
-            ForecastTask(split, opened.problem, season),
-            short=source.panel.take(short) if len(short) else None,
-        )
-        say(console, [found_line(source), *source.notes, _introduction(panel, split, before)])
+        prepared, known = _prepared(opened, job, source or newer_source(opened, job, data))
+        say(console, [found_line(prepared.source), *prepared.source.notes, _introduction(prepared, known)])
         with working(console, job.training.max_epochs) as work:
-            rate = settings.learning_rate or job.training.learning_rate / 5
-            goes_on = continued(trained, (rate,) * settings.epochs, before)
-            candidates = {
-                UNTOUCHED: transformed(continued(trained, (), before), job.data.transform),
-                UPDATED: transformed(goes_on, job.data.transform),
-                SCRATCH: network(job, work.epoch),
-            }
-            fits, scores = _compare(prepared, candidates, work)
+            fits, scores = _compare(prepared, _candidates(trained, job, settings, known, work), work)
             kept = min(scores, key=scores.__getitem__)  # of equals the one that was changed least
-            sentence = _sentence(opened, scores, kept, int((split.train - before).clip(min=0).sum()))
+            sentence = _sentence(opened, scores, kept, _learnt(prepared, known))
             prepared = replace(prepared, notes=(sentence,))
             evaluation = judge(prepared, _with_network(fits, job.model.name, kept), work)
             final = refit(prepared, evaluation, work)
@@ -143,6 +123,32 @@ def update(
     say(console, [sentence, f"run folder: {draft.final}"])
     result = TrainResult(prepared, evaluation, final.fitted, finished, draft.final)
     return UpdateResult(scores, kept, result, sentence)
+
+
+def _prepared(run: Run, job: JobSettings, source: Source) -> tuple[Prepared, IntArray]:
+    """Share out the data of an update; return with them the steps of each series that the run has seen, (series,)."""
+    horizon = run.problem.horizon
+    panel = fitting_panel(run, source.panel)
+    check_known_ahead(panel, horizon)
+    panel = with_features(panel, features_of(channels_of(run.record)), horizon)
+    known = _known_steps(run, panel)
+    season = Season(run.problem.season_steps, run.record.problem.season_evidence)
+    task = ForecastTask(_split(panel, known, run), run.problem, season)
+    short = np.flatnonzero(np.isin(source.panel.ids, run.record.data.short_ids))
+    shorter = source.panel.take(short) if len(short) else None
+    return Prepared(job, replace(source, panel=panel), task, short=shorter), known
+
+
+def _candidates(
+    trained: FittedNetwork | FittedEnsemble, job: JobSettings, settings: UpdateSettings, known: IntArray, work: Work
+) -> dict[str, Forecaster]:
+    """Return the network as it was, one that goes on learning, and one from scratch."""
+    rate = settings.learning_rate or job.training.learning_rate / 5
+    return {
+        UNTOUCHED: transformed(continued(trained, (), known), job.data.transform),
+        UPDATED: transformed(continued(trained, (rate,) * settings.epochs, known), job.data.transform),
+        SCRATCH: network(job, work.epoch),
+    }
 
 
 def _learning_network(run: Run) -> FittedNetwork | FittedEnsemble:
@@ -211,9 +217,14 @@ def _split(panel: Panel, known: IntArray, run: Run) -> Split:
     return Split(train=train, validation=validation - calibration, calibration=calibration)
 
 
-def _introduction(panel: Panel, split: Split, known: IntArray) -> str:
-    new, learnt = int((panel.lengths - known).sum()), int((split.train - known).clip(min=0).sum())
-    tested = int((panel.lengths - split.before_test).sum())
+def _learnt(prepared: Prepared, known: IntArray) -> int:
+    """Count the new rows that the network learns from."""
+    return int((prepared.task.split.train - known).clip(min=0).sum())
+
+
+def _introduction(prepared: Prepared, known: IntArray) -> str:
+    panel, learnt = prepared.panel, _learnt(prepared, known)
+    new, tested = (int((panel.lengths - steps).sum()) for steps in (known, prepared.task.split.before_test))
     return (
         f"{counted(new, 'row')} after the end of the run: {learnt} to learn from, {new - learnt - tested} for "
         f"validation, {tested} to judge on"
