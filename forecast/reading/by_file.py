@@ -20,16 +20,15 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.reading.opening import find_files
-from forecast.series.panel import Source
+from forecast.reading.raw_table import in_order_of_ids
+from forecast.series.panel import KnownAhead, Source, Statics
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from forecast.reading.settings import CsvSettings
-    from forecast.series.panel import Panel
-
-_ARRAYS = ("values", "observed", "times", "masked")
+    from forecast.series.panel import BoolArray, Channel, FloatArray, IntArray, Panel
 
 
 def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -> Source:
@@ -38,41 +37,44 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
     Raises
     ------
     ForecastError
-        A series in two files, files of different frequency or columns, covariates known ahead, or what `load` raises.
+        A series in two files, files of different frequency or columns, or what `load` raises.
 
     """
     if settings.symbols or settings.target_at == "end":
         raise ForecastError("`data.by_file=true` reads values, a number a row: leave it out for symbols and labels")
     paths = find_files(settings.path)
-    digest, lengths = hashlib.sha256(), [np.zeros(1, dtype=np.int64)]
-    ids: dict[str, str] = {}
+    digest, ids, statics = hashlib.sha256(), dict[str, str](), list[Statics]()
     first: Source | None = None
     with ExitStack() as stack:
-        stored = {name: stack.enter_context(tempfile.TemporaryFile(dir=_cache())) for name in _ARRAYS}
+        rows, ahead = _Rows(stack), _Rows(stack)
         for path in paths:
             source = load(settings.model_copy(update={"path": path, "by_file": False}))
-            first = first or replace(source, panel=source.panel.take(np.zeros(1, dtype=np.int64)))
-            _check_alike(source.panel, first.panel, path, paths[0])
-            _check_new(source.panel.ids, ids, path)
-            ids |= dict.fromkeys(source.panel.ids, path)
-            lengths.append(source.panel.lengths)
+            panel = source.panel
+            first = first or replace(source, panel=panel.take(np.zeros(1, dtype=np.int64)))
+            _check_alike(panel, first.panel, path, paths[0])
+            _check_new(panel.ids, ids, path)
+            ids |= dict.fromkeys(panel.ids, path)
             digest.update(source.fingerprint.encode())
-            _append(source.panel, stored)
-        arrays = {name: _mapped(file) for name, file in stored.items()}
-    if first is None:
-        raise RuntimeError("a path stands for a file at least")
-    part, channels = first.panel, len(first.panel.channels)
-    times: Any = arrays["times"].view(part.times.dtype)
-    masked = arrays["masked"].view(np.bool_).reshape(-1, channels)
-    panel = replace(
-        part,
-        values=arrays["values"].view(np.float64).reshape(-1, channels),
-        observed=arrays["observed"].view(np.bool_).reshape(-1, channels),
-        times=times,
-        offsets=np.cumsum(np.concatenate(lengths)),
-        ids=tuple(ids),
-        masked=masked if masked.any() else None,
-    )
+            # without a mask nothing is masked
+            masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
+            arrays = {"values": panel.values, "masked": masked, "observed": panel.observed, "times": panel.times}
+            rows.append(panel.channels, panel.lengths, arrays)
+            if panel.ahead is not None:
+                known = {"values": panel.ahead.values, "masked": panel.ahead.masked}
+                ahead.append(panel.ahead.channels, np.diff(panel.ahead.offsets), known)
+            statics += [] if panel.static is None else [panel.static]
+        if first is None:
+            raise RuntimeError("a path stands for a file at least")
+        arrays = rows.mapped()
+        panel = replace(
+            first.panel,
+            **{**arrays, "masked": arrays["masked"] if arrays["masked"].any() else None},
+            offsets=rows.offsets(),
+            ids=tuple(ids),
+            channels=rows.channels(),
+            ahead=KnownAhead(**ahead.mapped(), offsets=ahead.offsets(), channels=ahead.channels()) if ahead else None,
+            static=_together(statics),
+        )
     found = {**first.found, "rows": f"{len(panel.times):,} in {len(panel)} series of {counted(len(paths), 'file')}"}
     note = f"{counted(len(paths), 'file')} read one by one; notes are those on the first, {paths[0]!r}."
     return replace(first, panel=panel, found=found, notes=(note, *first.notes), fingerprint=digest.hexdigest())
@@ -91,35 +93,102 @@ def _cache() -> Path:
     return folder
 
 
-def _append(panel: Panel, stored: Mapping[str, IO[bytes]]) -> None:
-    for name, file in stored.items():
-        array = getattr(panel, name)
-        if array is None:  # nothing is masked
-            array = np.zeros(panel.values.shape, dtype=np.bool_)
-        np.ascontiguousarray(array).view(np.uint8).tofile(file)
+class _Rows:
+    """Rows of arrays that grow on the disk, file by file; texts get the places that they have among those of all."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._files: dict[str, tuple[IO[bytes], np.ndarray[Any, Any]]] = {}
+        """Arrays by name, each with an empty one of its form."""
+        self._parts: list[tuple[tuple[Channel, ...], IntArray]] = []
+        """Channels and lengths of the series of each file."""
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def append(
+        self, channels: tuple[Channel, ...], lengths: IntArray, arrays: Mapping[str, np.ndarray[Any, Any]]
+    ) -> None:
+        """Append arrays, (row, ...), of which `values` and `masked` have a column a channel."""
+        self._parts.append((channels, lengths))
+        for name, array in arrays.items():
+            if name not in self._files:
+                file = self._stack.enter_context(tempfile.TemporaryFile(dir=_cache()))  # noqa: SIM115 - it is entered
+                self._files[name] = (file, array[:0])
+            np.ascontiguousarray(array).view(np.uint8).tofile(self._files[name][0])
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the channels with the categories of all files."""
+        return _of_all([channels for channels, _ in self._parts])
+
+    def offsets(self) -> IntArray:
+        """Return the first row of each series and the end, (series + 1,)."""
+        return np.concatenate([[0], np.concatenate([lengths for _, lengths in self._parts]).cumsum()])
+
+    def mapped(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return views of the files, which stay when these are closed, and which nothing can write to."""
+        channels, values, masked, begin = self.channels(), self._view("values"), self._view("masked"), 0
+        for own, lengths in self._parts:
+            part = slice(begin, begin := begin + int(lengths.sum()))
+            _recode(values[part], masked[part], own, channels)
+        return {name: self._view(name, mmap.ACCESS_READ) for name in self._files}
+
+    def _view(self, name: str, access: int = mmap.ACCESS_WRITE) -> np.ndarray[Any, Any]:
+        file, form = self._files[name]
+        file.flush()
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=access), form.dtype).reshape(-1, *form.shape[1:])
 
 
-def _mapped(file: IO[bytes]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return a view of all bytes of a file, which stays when the file is closed."""
-    file.flush()
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
+def _of_all(parts: Sequence[tuple[Channel, ...]]) -> tuple[Channel, ...]:
+    """Return channels with the categories that they have in any of the files, in the order of a table read at once."""
+    texts = [in_order_of_ids({text for one in same for text in one.categories}) for same in zip(*parts, strict=True)]
+    return tuple(replace(channel, categories=tuple(found)) for channel, found in zip(parts[0], texts, strict=True))
+
+
+def _recode(values: FloatArray, masked: BoolArray, own: tuple[Channel, ...], channels: tuple[Channel, ...]) -> None:
+    """Replace places among a file's own categories, (row, channel), by those among the categories of all."""
+    for j, (before, after) in enumerate(zip(own, channels, strict=True)):
+        if before.categories != after.categories:
+            places = np.array([after.categories.index(text) for text in before.categories], dtype=np.float64)
+            there = ~masked[:, j]
+            values[there, j] = places[values[there, j].astype(np.int64)]
+
+
+def _together(parts: Sequence[Statics]) -> Statics | None:
+    """Put what is constant in the series of each file below each other; there is little of it."""
+    if not parts:
+        return None
+    channels = _of_all([part.channels for part in parts])
+    values = [part.values.copy() for part in parts]
+    for part, recoded in zip(parts, values, strict=True):
+        _recode(recoded, part.masked, part.channels, channels)
+    return Statics(np.concatenate(values), np.concatenate([part.masked for part in parts]), channels)
 
 
 def _check_alike(panel: Panel, first: Panel, path: str, first_path: str) -> None:
-    if panel.ahead is not None or panel.static is not None:
+    ours, theirs = ([(c.name, c.role, bool(c.categories)) for c in _covariates(one)] for one in (panel, first))
+    if sorted(name for name, _, _ in ours) != sorted(name for name, _, _ in theirs):
+        named = "`data.past`, `data.future` or `data.static`"
+        raise ForecastError(f"{path!r} has other covariates than {first_path!r}: name those of all with {named}")
+    if ours != theirs:
+        name = next(one[0] for one, other in zip(ours, theirs, strict=True) if one != other)
         raise ForecastError(
-            "`data.by_file=true` reads no covariates that are known ahead or constant: leave out `data.future` and "
-            "`data.static`, or read all files at once"
+            f"the covariate {name!r} is of one kind in {path!r} and of another in {first_path!r} (numbers or texts, "
+            f"known ahead or so far): write it alike in all files"
         )
-    if [one.name for one in panel.channels[1:]] != [one.name for one in first.channels[1:]]:
-        raise ForecastError(f"{path!r} has other covariates than {first_path!r}: name them with `data.past`")
     if panel.calendar != first.calendar or panel.times.dtype != first.times.dtype:
-        ours, theirs = (one.calendar.freq or f"steps of {one.calendar.step}" for one in (panel, first))
-        what = f"are {ours} and {theirs}" if ours != theirs else "leave out different days"
+        now, before = (one.calendar.freq or f"steps of {one.calendar.step}" for one in (panel, first))
+        what = f"are {now} and {before}" if now != before else "leave out different days"
         raise ForecastError(
             f"the rows of {path!r} and {first_path!r} {what}: say `data.freq` (where trading days are meant, `D` with "
             "`data.on_gaps=mask`), or read all files at once"
         )
+
+
+def _covariates(panel: Panel) -> tuple[Channel, ...]:
+    ahead = () if panel.ahead is None else panel.ahead.channels
+    static = () if panel.static is None else panel.static.channels
+    return (*panel.channels[1:], *ahead, *static)
 
 
 def _check_new(ids: Iterable[str], known: dict[str, str], path: str) -> None:

@@ -46,6 +46,45 @@ def test_it_is_the_panel_that_is_read_at_once(folder):
     assert load(folder, by_file=True).fingerprint == mapped.fingerprint
 
 
+def test_covariates_of_all_kinds_are_those_of_the_tables_read_at_once(folder):
+    """Of a file's categories some are others' too, and each file lacks some: places among its own mean nothing."""
+    weather = ["sun", "rain", "snow", "hail"]
+    for part in range(3):
+        table = pd.read_parquet(folder / f"{part}.parquet")
+        ahead = table.groupby("shop").tail(1).assign(y=np.nan)
+        ahead["date"] += pd.Timedelta(days=1)
+        table = pd.concat([table, ahead]).sort_values(["shop", "date"], ignore_index=True)
+        table["weather"] = [weather[(i + part) % (2 + part)] for i in range(len(table))]
+        table["plan"] = [None if i % 9 == 4 else weather[i % (4 - part)] for i in range(len(table))]
+        table["region"] = "north" if part == 1 else "east"
+        table["size"] = 10.0 * (1 + part)
+        table.to_parquet(folder / f"{part}.parquet", index=False)
+    said = {"target": "y", "future": ["plan"], "static": ["region", "size"]}
+    sources = [
+        load_source(CsvSettings(path=str(folder), past=["price", "weather"], on_gaps="mask", by_file=by_file, **said))
+        for by_file in (True, False)
+    ]
+    mapped, whole = (source.panel for source in sources)
+    assert mapped.channels == whole.channels
+    for of_part, names in (
+        (lambda panel: panel, ("values", "masked", "observed", "offsets")),
+        (lambda panel: panel.ahead, ("values", "masked", "offsets", "channels")),
+        (lambda panel: panel.static, ("values", "masked", "channels")),
+    ):
+        for name in names:
+            ours, theirs = (getattr(of_part(panel), name) for panel in (mapped, whole))
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+    assert len(mapped.channels[2].categories) == 4
+    assert not mapped.ahead.values.flags.owndata
+
+
+def test_covariates_of_another_kind_are_refused(folder):
+    table = pd.read_parquet(folder / "1.parquet").assign(price="high")
+    table.to_parquet(folder / "1.parquet", index=False)
+    with pytest.raises(ForecastError, match=r"the covariate 'price' is of one kind in .*1\.parquet"):
+        load(folder, by_file=True)
+
+
 def test_it_lies_on_the_disk_without_a_name_and_cannot_be_written_to(folder, tmp_path):
     panel = load(folder, by_file=True).panel
     assert list((tmp_path / "cache" / "forecast").iterdir()) == []
