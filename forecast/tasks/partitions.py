@@ -32,10 +32,13 @@ from forecast.wording import counted, name_some
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from dask.distributed import Client
+
     from forecast.tasks.settings import PredictSettings
 
 _OF = b"forecast"  # the key of a part's own words in a Parquet file's metadata
 _TRIES = 3  # of a part whose worker dies
+_PATIENCE_S = 30  # until a scheduler that does not answer is taken for none
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,14 @@ def predict_parts(
     target.mkdir(parents=True, exist_ok=True)
     said = {**data, "on_new_series": data.get("on_new_series", "skip")}
     parts = [
-        _Part(str(opened.folder.absolute()), {**said, "path": file}, str(Path(file).absolute()), str(path))
-        for file, path in zip(files, _paths(files, target), strict=True)
+        _Part(str(opened.folder.absolute()), {**said, "path": file}, file, str(path))
+        for file, path in zip((str(Path(file).absolute()) for file in files), _paths(files, target), strict=True)
     ]
     for torn in target.glob(".*.unfinished"):
         torn.unlink(missing_ok=True)
     waiting = [part for part in parts if not _is_done(part)]
     failed: dict[str, str] = {}
-    for part, problem in _done_by(settings, waiting):
+    for part, problem in _done_by(settings, waiting, say):
         say(f"{part.file}: {problem or 'done'}")
         if problem:
             failed[part.file] = problem
@@ -175,15 +178,45 @@ def _opened(run: str) -> Run:
     return open_run(run)
 
 
-def _done_by(settings: PredictSettings, parts: Sequence[_Part]) -> Iterator[tuple[_Part, str | None]]:
+def _done_by(
+    settings: PredictSettings, parts: Sequence[_Part], say: Callable[[str], None]
+) -> Iterator[tuple[_Part, str | None]]:
     """Forecast parts, here or by workers; yield each as it is done, with what is wrong with it."""
     if not parts or (settings.workers == 1 and settings.scheduler is None):
         for part in parts:
             yield part, _forecast(part)
         return
-    try:
-        from dask.distributed import Client, LocalCluster, as_completed  # noqa: PLC0415
+    with _client(settings) as client:
+        from dask.distributed import as_completed  # noqa: PLC0415
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
         from distributed.scheduler import KilledWorker  # noqa: PLC0415
+
+        if not client.scheduler_info()["workers"]:
+            say(f"no worker has joined {settings.scheduler} yet: waiting")
+        tasks = {client.submit(_forecast, part, pure=False, retries=_TRIES): part for part in parts}
+        for task in as_completed(list(tasks), loop=client.loop):
+            try:
+                yield tasks[task], task.result()
+            except KilledWorker:
+                yield tasks[task], "the processes that worked on it have died, one after the other"
+            except FutureCancelledError:
+                yield tasks[task], "the scheduler is gone"
+            except ImportError as error:
+                yield tasks[task], f"a worker lacks what is installed here: {' '.join(str(error).split())}"
+
+
+@contextlib.contextmanager
+def _client(settings: PredictSettings) -> Iterator[Client]:
+    """Join the scheduler that the settings name, or start one with workers here.
+
+    Raises
+    ------
+    ForecastError
+        Dask is not installed, or no scheduler answers.
+
+    """
+    try:
+        from dask.distributed import Client, LocalCluster  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise ForecastError(
             f"several workers need {missing.name}, which is missing: pip install 'recurrent-forecast[distributed]'"
@@ -199,13 +232,17 @@ def _done_by(settings: PredictSettings, parts: Sequence[_Part]) -> Iterator[tupl
                     silence_logs=logging.CRITICAL,  # a worker that is replaced is no news
                 )
             )
-        client = stack.enter_context(Client(address, set_as_default=False))
-        tasks = {client.submit(_forecast, part, pure=False, retries=_TRIES): part for part in parts}
-        for task in as_completed(list(tasks), loop=client.loop):
-            try:
-                yield tasks[task], task.result()
-            except KilledWorker:
-                yield tasks[task], "the processes that worked on it have died, one after the other"
+        try:
+            client = stack.enter_context(Client(address, set_as_default=False, timeout=_PATIENCE_S))
+        except (OSError, ValueError) as error:
+            if settings.scheduler is None:
+                raise
+            reason = " ".join(str(error).split())
+            raise ForecastError(
+                f"`predict.scheduler={settings.scheduler}`: no scheduler of Dask answers there ({reason}): start one "
+                f"with `dask scheduler`, and say the address that it prints"
+            ) from None
+        yield client
 
 
 def _count_series(parts: Sequence[_Part]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from dask.distributed import LocalCluster
 from small_jobs import small_job
 
 from forecast.app import main
@@ -157,6 +158,31 @@ def test_workers_without_files_and_without_their_package_are_refused(run, newer,
     monkeypatch.setitem(__import__("sys").modules, "dask.distributed", None)
     with pytest.raises(ForecastError, match=r"pip install 'recurrent-forecast\[distributed\]'"):
         predict_parts(run, {"path": str(newer)}, tmp_path / "out", PredictSettings(by_file=True, workers=2))
+
+
+def test_workers_of_a_scheduler_elsewhere_find_files_that_are_named_from_here(run, newer, tmp_path, monkeypatch):
+    said = []
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None, worker_dashboard_address=None) as dask:
+
+        def join(line):
+            said.append(line)
+            dask.scale(1)
+
+        monkeypatch.chdir(newer.parent)
+        settings = PredictSettings(by_file=True, scheduler=dask.scheduler_address)
+        parts = predict_parts(run, {"path": newer.name}, "out", settings, join)
+    assert said[0] == f"no worker has joined {settings.scheduler} yet: waiting"
+    assert len(said) == 1 + PARTS
+    alone = predict_parts(run, {"path": str(newer)}, tmp_path / "alone", BY_FILE)
+    assert read(parts).equals(read(alone))
+
+
+def test_a_scheduler_that_does_not_answer_is_named(run, newer, tmp_path, monkeypatch):
+    monkeypatch.setattr(partitions, "_PATIENCE_S", 1)
+    for address in ("tcp://127.0.0.1:1", "nonsense"):
+        settings = PredictSettings(by_file=True, scheduler=address)
+        with pytest.raises(ForecastError, match=f"predict.scheduler={address}`: no scheduler of Dask answers there"):
+            predict_parts(run, {"path": str(newer)}, tmp_path / "out", settings)
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(run, newer, tmp_path):
