@@ -23,7 +23,7 @@ from forecast.evaluation.fits import AT_ONCE, LEFT_OUT, OK, Attempt, Fits, OnPro
 from forecast.evaluation.refits import Refits, forecast_refitted
 from forecast.evaluation.results import last_known, results_table
 from forecast.evaluation.scales import Scales, fit_scales
-from forecast.evaluation.split_origins import SplitName, _origins_of, split_bounds, split_origins
+from forecast.evaluation.split_origins import SplitName, _origins_of, series_taken, split_bounds, split_origins
 from forecast.forecasters.interface import QUANTILES, within_range
 from forecast.questions.kinds import VALUE
 from forecast.questions.split import Split, rolling_origins
@@ -155,7 +155,9 @@ def forecast_all(
 
     After `refits.until` only the first forecasts and those that do so at once.
     """
-    origins, bounds = split_origins(panel, split, problem.horizon, part, stride), split_bounds(panel, split, part)
+    origins = split_origins(panel, split, problem.horizon, part, stride)
+    first, ends = split_bounds(panel, split, part)
+    bounds = first, np.where(series_taken(panel, origins, stride), ends, first)
     checked = partial(_checked_forecast, problem=problem)
 
     def forecast(fitted: Fitted) -> Forecasts:
@@ -283,7 +285,7 @@ def successive_results(
 
 
 def _of_split(table: pd.DataFrame, panel: Panel, first: IntArray, ends: IntArray) -> pd.DataFrame:
-    """Drop series without rows in this split."""
+    """Drop series without rows in this split, or in the backtest."""
     without = [panel.ids[i] for i in np.flatnonzero(ends <= first)]
     return table.assign(unique_id=table["unique_id"].cat.remove_categories(without)) if without else table
 

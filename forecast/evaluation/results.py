@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts
     from forecast.questions.kinds import Question
     from forecast.questions.split import Origins
-    from forecast.series.panel import Panel
+    from forecast.series.panel import FloatArray, Panel
 
 COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 
@@ -77,18 +77,16 @@ def out_of_range(forecasts: pd.DataFrame, panel: Panel, *, trained: bool = False
     `trained`: its settings can be changed by another training only.
     """
     change = "train a network again with" if trained else "for a network set"
-    names = np.array(panel.ids, dtype=object)
-    seen = panel.target_observed
-    observed = pd.Series(panel.target[seen]).groupby(np.repeat(names, panel.lengths)[seen])
-    lowest, highest = observed.min(), observed.max()
+    lowest, highest = _ranges(panel)
     reached = forecasts.groupby(["model", "unique_id"], observed=True)["y_hat"].agg(["min", "max"])
     ids = np.asarray(reached.index.get_level_values("unique_id"), dtype=object)
-    low, high = lowest.loc[ids].to_numpy(), highest.loc[ids].to_numpy()  # (model and series,)
+    places = pd.Index(panel.ids).get_indexer(ids)
+    low, high = lowest[places], highest[places]  # (model and series,)
     width = np.where(high > low, high - low, np.inf)  # a constant says nothing of how far a series moves
     beyond = np.maximum(reached["max"].to_numpy() - high, low - reached["min"].to_numpy()) / width
     sentences = []
-    for model, places in reached.groupby(level="model", observed=True).indices.items():
-        i = int(np.asarray(places)[int(np.argmax(beyond[places]))])
+    for model, rows in reached.groupby(level="model", observed=True).indices.items():
+        i = int(np.asarray(rows)[int(np.argmax(beyond[rows]))])
         if beyond[i] > 1:
             lowest_forecast, highest_forecast = (number(float(reached[end].iloc[i])) for end in ("min", "max"))
             sentences.append(
@@ -97,3 +95,12 @@ def out_of_range(forecasts: pd.DataFrame, panel: Panel, *, trained: bool = False
                 f"model, or {change} another `model.reference` or `model.head`"
             )
     return tuple(sentences)
+
+
+def _ranges(panel: Panel) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest observed value of each series, (series,), NaN where it has none."""
+    ranges = np.full((2, len(panel)), np.nan)
+    for i, (_, rows) in enumerate(panel.series()):
+        if len(y := panel.target[rows][panel.target_observed[rows]]):
+            ranges[:, i] = y.min(), y.max()
+    return ranges[0], ranges[1]

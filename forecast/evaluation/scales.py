@@ -15,8 +15,11 @@ import pandas as pd
 from utilsforecast import losses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from forecast.series.panel import FloatArray, Panel
 
+_BLOCK_ROWS = 1_000_000
 _ROUNDING = 1e-9
 """A mean seasonal difference below this share of the series' largest value is rounding, not change."""
 
@@ -48,6 +51,31 @@ class Scales:
 
 def fit_scales(training: Panel, season_steps: int) -> Scales:
     """Measure the denominators on a panel that holds the training split alone, on pairs of two observed values."""
+    return _joined([_scales_of(part, season_steps) for part in _blocks(training)])
+
+
+def _blocks(panel: Panel) -> Iterator[Panel]:
+    """Share out the series over panels of some rows each: tables of all rows take many times its memory."""
+    if len(panel.target) <= _BLOCK_ROWS:
+        yield panel
+        return
+    alone, block = panel.target_alone(), panel.offsets[1:] // _BLOCK_ROWS  # (series,)
+    for number in np.unique(block):
+        yield alone.take(np.flatnonzero(block == number))
+
+
+def _joined(parts: Sequence[Scales]) -> Scales:
+    if len(parts) == 1:
+        return parts[0]
+    return Scales(
+        ids=tuple(uid for part in parts for uid in part.ids),
+        absolute=np.concatenate([part.absolute for part in parts]),
+        squared=np.concatenate([part.squared for part in parts]),
+        reasons={uid: why for part in parts for uid, why in part.reasons.items()},
+    )
+
+
+def _scales_of(training: Panel, season_steps: int) -> Scales:
     y = np.where(training.target_observed, training.target, np.nan)
     series = np.repeat(np.arange(len(training)), training.lengths)
     pairs = pd.DataFrame({"series": series, "y": y})

@@ -11,7 +11,7 @@ from forecast.questions.split import Split, rolling_origins
 
 if TYPE_CHECKING:
     from forecast.questions.split import Origins
-    from forecast.series.panel import IntArray, Panel
+    from forecast.series.panel import BoolArray, IntArray, Panel
 
 
 SplitName: TypeAlias = Literal["training", "validation", "calibration", "test"]
@@ -23,7 +23,8 @@ MOST_ORIGINS = 5_000
 def split_origins(panel: Panel, split: Split, horizon: int, part: SplitName, stride: int | None = None) -> Origins:
     """Return every `stride`-th origin whose whole horizon lies in a split.
 
-    A stride of None takes every origin, or an even part of them where there are more than `MOST_ORIGINS`.
+    A stride of None takes every origin, or an even part of them where there are more than `MOST_ORIGINS`; of more
+    series than that it takes an even part (`series_taken`).
 
     Raises
     ------
@@ -51,7 +52,16 @@ def _origins_of(panel: Panel, split: Split, horizon: int, part: SplitName, strid
     origins = rolling_origins(panel, first, ends, horizon, stride or 1)
     if stride is None and len(origins) > MOST_ORIGINS:
         origins = rolling_origins(panel, first, ends, horizon, -(-len(origins) // MOST_ORIGINS))
+        if len(panel) > MOST_ORIGINS:
+            origins = origins[:: -(-len(origins) // MOST_ORIGINS)]
     return origins
+
+
+def series_taken(panel: Panel, origins: Origins, stride: int | None) -> BoolArray:
+    """Whether a series belongs to the backtest, (series,): all do but where there are more than `MOST_ORIGINS`."""
+    if stride is not None or len(panel) <= MOST_ORIGINS:
+        return np.ones(len(panel), dtype=np.bool_)
+    return np.bincount(origins.series, minlength=len(panel)) > 0
 
 
 def split_bounds(panel: Panel, split: Split, part: SplitName) -> tuple[IntArray, IntArray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
 
 _BANDS = {"low 80 %": "q0.1", "high 80 %": "q0.9", "low 90 %": "q0.05", "high 90 %": "q0.95"}
 """Ends of intervals by their headings."""
+_MOST_VALUES = 1_000_000
+"""Of the data that decimals are sought in."""
+_BLOCK = 50_000
+"""Rows that are turned into text at a time."""
 _MOST_WORKBOOK_ROWS = 200_000
 """Steps of all series that a workbook holds; a sheet ends at 1,048,576 rows, and takes 20 s to write."""
 _SHOWN_PAST = 3
@@ -55,8 +58,9 @@ class Readable:
 
 
 def observed(panel: Panel) -> FloatArray:
-    """Return the target of the rows where it was observed."""
-    return panel.target[panel.target_observed]
+    """Return the target of the rows where it was observed, of very many rows of an even part."""
+    every = max(len(panel.target) // _MOST_VALUES, 1)
+    return panel.target[::every][panel.target_observed[::every]]
 
 
 def readable(future: pd.DataFrame, calendar: Calendar, form: TableForm, decimals: int) -> Readable:
@@ -111,17 +115,17 @@ def write_recommended(
 
 def write_in_form(table: Readable, form: TableForm, path: Path) -> None:
     """Write the forecast with the delimiter, decimal mark, form of dates and encoding of the user's file."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=form.delimiter, lineterminator="\n")
-    writer.writerow(table.columns)
-    cells = [
-        [_written(value, table.decimals, form.decimal) for value in column.tolist()]
-        if isinstance(column, np.ndarray)
-        else [as_text(str(value)) for value in column]
-        for column in table.columns.values()
-    ]
-    writer.writerows(zip(*cells, strict=True))
-    path.write_bytes(text.getvalue().encode(form.encoding, errors="backslashreplace"))
+    with path.open("w", encoding=form.encoding, errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file, delimiter=form.delimiter, lineterminator="\n")
+        writer.writerow(table.columns)
+        for begin in range(0, len(table.times), _BLOCK):
+            cells = [
+                [_written(value, table.decimals, form.decimal) for value in part.tolist()]
+                if isinstance(part, np.ndarray)
+                else [as_text(str(value)) for value in part]
+                for part in (column[begin : begin + _BLOCK] for column in table.columns.values())
+            ]
+            writer.writerows(zip(*cells, strict=True))
 
 
 def _written(value: float, decimals: int, mark: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +30,10 @@ from forecast.runs.record import (
     package_versions,
 )
 from forecast.runs.trust import mark_of
+from forecast.series.calendar import plain_style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.evaluation.conformal import Widths
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
     from forecast.series.panel import Channel, FloatArray, Panel, Source
 
+_BLOCK = 50_000
+"""Rows of a forecast that are text at a time."""
 _MOST_QUANTILE_ROWS = 2_000_000
 """Rows of quantiles in `results.parquet`: nine for each point forecast, so that a long backtest has too many."""
 
@@ -160,17 +164,19 @@ def thinned_quantiles_note(quantiles: Mapping[str, FloatArray]) -> str:
     )
 
 
-def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> list[ForecastRow]:
-    """Return the lines of `forecasts.csv`, times as the user writes them; columns as in `Finished.future`."""
-    times = calendar.write(future["ds"].to_numpy())
+def forecast_rows(future: pd.DataFrame, calendar: Calendar) -> Iterator[ForecastRow]:
+    """Yield the lines of `forecasts.csv`, times as the user writes them; columns as in `Finished.future`."""
+    style = calendar.style or plain_style(future["ds"].to_numpy(), calendar.timezone)  # one of all rows
+    calendar = replace(calendar, style=style)
     columns = [name for name in files.QUANTILE_COLUMNS if name in future]
-    quantiles = map(tuple, future[columns].to_numpy(dtype=np.float64).tolist())
-    symbols = future["symbol"] if "symbol" in future else [None] * len(future)
-    rows = zip(future["unique_id"], times, future["model"], future["y_hat"], quantiles, symbols, strict=True)
-    return [
-        ForecastRow(str(uid), ds, str(model), float(y_hat), levels, symbol)
-        for uid, ds, model, y_hat, levels, symbol in rows
-    ]
+    for begin in range(0, len(future), _BLOCK):
+        part = future.iloc[begin : begin + _BLOCK]
+        times = calendar.write(part["ds"].to_numpy())
+        quantiles = map(tuple, part[columns].to_numpy(dtype=np.float64).tolist())
+        symbols = part["symbol"] if "symbol" in part else [None] * len(part)
+        rows = zip(part["unique_id"], times, part["model"], part["y_hat"], quantiles, symbols, strict=True)
+        for uid, ds, model, y_hat, levels, symbol in rows:
+            yield ForecastRow(str(uid), ds, str(model), float(y_hat), levels, symbol)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -186,8 +192,12 @@ def write_results(results: pd.DataFrame, path: Path) -> None:
 
 
 def write_forecast(rows: Iterable[ForecastRow], path: Path) -> None:
-    """Write `forecasts.csv`."""
-    path.write_text(format_forecast(rows), encoding="utf-8", newline="")
+    """Write `forecasts.csv`, block by block: of many series its text takes several times the memory of the numbers."""
+    rows = iter(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(format_forecast(islice(rows, _BLOCK)))
+        while block := list(islice(rows, _BLOCK)):
+            file.write(format_forecast(block).partition("\n")[2])
 
 
 def with_symbol_texts(results: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:

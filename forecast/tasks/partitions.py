@@ -228,7 +228,7 @@ def _client(settings: PredictSettings) -> Iterator[Client]:
                 LocalCluster(
                     n_workers=settings.workers,
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # a port that is free, for this machine alone
                     silence_logs=logging.CRITICAL,  # a worker that is replaced is no news
                 )
             )

@@ -144,7 +144,7 @@ class Ahead:
     @property
     def rows(self) -> list[ForecastRow]:
         """The lines of `forecasts.csv`."""
-        return forecast_rows(self.future, self.panel.calendar)
+        return list(forecast_rows(self.future, self.panel.calendar))
 
 
 def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool = True) -> Ahead:

@@ -313,7 +313,7 @@ def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:
         return ()
     forecasts = after[[name for name in after if name == "y_hat" or name in files.QUANTILE_COLUMNS]].to_numpy()
     lowest = float(forecasts[np.isfinite(forecasts)].min(initial=0.0))
-    if panel.target[panel.target_observed].min() < 0 or lowest >= 0:
+    if np.min(panel.target, where=panel.target_observed, initial=np.inf) < 0 or lowest >= 0:
         return ()
     return (
         f"forecasts or their intervals reach down to {number(lowest)}, and the data have never been below zero: "

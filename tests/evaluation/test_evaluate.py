@@ -118,6 +118,26 @@ def test_very_many_origins_are_thinned_and_the_notes_say_so(monkeypatch):
     assert not any("origins, evenly" in note for note in whole.notes)
 
 
+def test_of_very_many_series_an_even_part_is_forecast_and_the_notes_say_so(monkeypatch):
+    lengths = tuple(range(70, 90, 2))
+    networks = [LastValue("lstm", "network", bias=1.0), LastValue()]
+    whole = evaluated(networks, BacktestSettings(stride=1), lengths=lengths)
+    monkeypatch.setattr("forecast.evaluation.split_origins.MOST_ORIGINS", 4)
+    monkeypatch.setattr("forecast.evaluation.scales._BLOCK_ROWS", 100)
+    part = evaluated(networks, BacktestSettings(), lengths=lengths)
+    kept = list(part.test.known["unique_id"].unique())
+    assert 2 <= len(kept) <= 4 == len(part.test.known)
+    assert set(part.test.results["unique_id"].cat.categories) == set(kept)
+    assert set(part.validation.results["unique_id"]) == set(kept)
+    assert part.notes[0].startswith("the backtest forecasts from 4 of ")
+    rows = whole.test.results
+    same = rows.merge(part.test.known[["unique_id", "cutoff"]], on=["unique_id", "cutoff"])
+    errors = (same["y"] - same["y_hat"]).abs().groupby(same["model"]).mean()
+    assert part.scores.by_model["mae"].to_dict() == pytest.approx(errors.to_dict())
+    np.testing.assert_array_equal(part.test.scales.absolute, whole.test.scales.absolute)  # in blocks and at once
+    np.testing.assert_array_equal(part.test.scales.squared, whole.test.scales.squared)
+
+
 def test_the_spread_over_an_ensemble_s_members_stands_beside_the_verdict():
     """Members that are off by 0, 2 and 4 score as three forecasters of their own that are off so far."""
 

@@ -38,7 +38,9 @@ def test_ids_and_dates_are_written_as_they_are(tmp_path):
     assert back.iloc[1, 4:].tolist() == ["", "", "-1.0", "0.0", "5.0", "5.0", "7.0", "", ""]
 
 
-def test_what_was_written_comes_back_equal(tmp_path):
+@pytest.mark.parametrize("block", [1, 2, 50_000])
+def test_what_was_written_comes_back_equal(tmp_path, monkeypatch, block):
+    monkeypatch.setattr("forecast.runs.saving._BLOCK", block)
     write_forecast(ROWS, tmp_path / "forecasts.csv")
     assert open_forecast(tmp_path) == ROWS
 

@@ -47,7 +47,11 @@ def _future(source: "Source", horizon: int = 3) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-8-sig", "utf-16"])
-def test_the_csv_has_the_form_of_the_file_that_was_read(tmp_path: "Path", encoding: str) -> None:
+@pytest.mark.parametrize("block", [1, 50_000])
+def test_the_csv_has_the_form_of_the_file_that_was_read(
+    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch, encoding: str, block: int
+) -> None:
+    monkeypatch.setattr("forecast.runs.readable._BLOCK", block)
     source = _source(tmp_path, GERMAN.replace("Umsatz", "Erlös").encode(encoding))
     table = readable(_future(source, 2), source.panel.calendar, source.form, decimals_of(observed(source.panel)))
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from forecast.runs import saving
-from forecast.runs.saving import thinned_quantiles_note, with_quantile_rows
+from forecast.runs.saving import forecast_rows, thinned_quantiles_note, with_quantile_rows
+from forecast.series.calendar import Calendar
 
 LEVELS = (0.1, 0.5, 0.9)
 MODELS, ORIGINS, STEPS = ("a", "b"), 5, 2
@@ -45,3 +46,12 @@ def test_without_quantiles_there_are_point_forecasts_alone():
     results, _ = results_and_quantiles()
     assert with_quantile_rows(results, {}, LEVELS)["quantile"].isna().all()
     assert thinned_quantiles_note({}) == ""
+
+
+def test_times_of_all_rows_are_written_alike_also_where_a_block_of_them_is_at_midnight(monkeypatch):
+    monkeypatch.setattr("forecast.runs.saving._BLOCK", 1)
+    times = np.array(["2024-01-01T00", "2024-01-01T12"], dtype="datetime64[ns]")
+    future = pd.DataFrame({"unique_id": "a", "ds": times, "model": "naive", "y_hat": [1.0, 2.0]})
+    rows = list(forecast_rows(future, Calendar("12h")))
+    assert [row.ds for row in rows] == ["2024-01-01 00:00:00", "2024-01-01 12:00:00"]
+    assert [row.y_hat for row in rows] == [1.0, 2.0]

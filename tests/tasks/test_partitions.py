@@ -162,7 +162,7 @@ def test_workers_without_files_and_without_their_package_are_refused(run, newer,
 
 def test_workers_of_a_scheduler_elsewhere_find_files_that_are_named_from_here(run, newer, tmp_path, monkeypatch):
     said = []
-    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None, worker_dashboard_address=None) as dask:
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0") as dask:
 
         def join(line):
             said.append(line)
