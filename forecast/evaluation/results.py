@@ -80,7 +80,7 @@ def out_of_range(forecasts: pd.DataFrame, panel: Panel, *, trained: bool = False
     lowest, highest = _ranges(panel)
     reached = forecasts.groupby(["model", "unique_id"], observed=True)["y_hat"].agg(["min", "max"])
     ids = np.asarray(reached.index.get_level_values("unique_id"), dtype=object)
-    places = pd.Index(panel.ids).get_indexer(ids)
+    places = pd.Index(panel.ids).get_indexer(pd.Index(ids))
     low, high = lowest[places], highest[places]  # (model and series,)
     width = np.where(high > low, high - low, np.inf)  # a constant says nothing of how far a series moves
     beyond = np.maximum(reached["max"].to_numpy() - high, low - reached["min"].to_numpy()) / width

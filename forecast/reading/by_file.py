@@ -21,6 +21,7 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.reading.opening import find_files
 from forecast.reading.raw_table import in_order_of_ids
+from forecast.reading.values import covariate_words
 from forecast.series.panel import KnownAhead, Source, Statics
 from forecast.wording import counted, name_some
 
@@ -43,7 +44,7 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
     if settings.symbols or settings.target_at == "end":
         raise ForecastError("`data.by_file=true` reads values, a number a row: leave it out for symbols and labels")
     paths = find_files(settings.path)
-    digest, ids, statics = hashlib.sha256(), dict[str, str](), list[Statics]()
+    digest, ids, statics, has_mask = hashlib.sha256(), dict[str, str](), list[Statics](), False
     first: Source | None = None
     with ExitStack() as stack:
         rows, ahead = _Rows(stack), _Rows(stack)
@@ -55,7 +56,7 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
             _check_new(panel.ids, ids, path)
             ids |= dict.fromkeys(panel.ids, path)
             digest.update(source.fingerprint.encode())
-            # without a mask nothing is masked
+            has_mask |= panel.masked is not None  # without one nothing is masked
             masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
             arrays = {"values": panel.values, "masked": masked, "observed": panel.observed, "times": panel.times}
             rows.append(panel.channels, panel.lengths, arrays)
@@ -65,10 +66,13 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
             statics += [] if panel.static is None else [panel.static]
         if first is None:
             raise RuntimeError("a path stands for a file at least")
-        arrays = rows.mapped()
+        mapped = rows.mapped()
         panel = replace(
             first.panel,
-            **{**arrays, "masked": arrays["masked"] if arrays["masked"].any() else None},
+            values=mapped["values"],
+            observed=mapped["observed"],
+            times=mapped["times"],
+            masked=mapped["masked"] if has_mask else None,
             offsets=rows.offsets(),
             ids=tuple(ids),
             channels=rows.channels(),
@@ -76,6 +80,10 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
             static=_together(statics),
         )
     found = {**first.found, "rows": f"{len(panel.times):,} in {len(panel)} series of {counted(len(paths), 'file')}"}
+    if "id" in found:
+        found["id"] = f"{found['id'].rpartition(' (')[0]} ({len(panel)} series)"
+    if "covariates" in found:
+        found["covariates"] = covariate_words(_covariates(panel))
     note = f"{counted(len(paths), 'file')} read one by one; notes are those on the first, {paths[0]!r}."
     return replace(first, panel=panel, found=found, notes=(note, *first.notes), fingerprint=digest.hexdigest())
 
@@ -125,7 +133,7 @@ class _Rows:
         """Return the first row of each series and the end, (series + 1,)."""
         return np.concatenate([[0], np.concatenate([lengths for _, lengths in self._parts]).cumsum()])
 
-    def mapped(self) -> dict[str, np.ndarray[Any, Any]]:
+    def mapped(self) -> dict[str, Any]:
         """Return views of the files, which stay when these are closed, and which nothing can write to."""
         channels, values, masked, begin = self.channels(), self._view("values"), self._view("masked"), 0
         for own, lengths in self._parts:

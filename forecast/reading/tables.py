@@ -37,7 +37,7 @@ from forecast.reading.time_columns import choose_time
 from forecast.reading.times import BEYOND, is_beyond
 from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.unused import unused_note
-from forecast.reading.values import beside_notes, notation_words, read_covariates, read_targets
+from forecast.reading.values import beside_notes, covariate_words, notation_words, read_covariates, read_targets
 from forecast.reading.wide import find_wide
 from forecast.series.panel import TableForm
 from forecast.wording import counted
@@ -96,7 +96,7 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
         facts["id"] = f"{identity} ({len(series) // len(columns)} series)"
     facts["target"] = roles.words
     if covariates.channels:
-        facts["covariates"] = covariates.words
+        facts["covariates"] = covariate_words(covariates.channels)
     unused = ""
     if roles.layout == "long":
         used = [*roles.targets, *roles.covariates, *roles.time.columns, *ids, str(identity), grid.file_column]

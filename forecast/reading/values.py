@@ -333,13 +333,13 @@ class Covariates:
     numbers: tuple[ColumnValues, ...]
     bad: BoolArray
 
-    @property
-    def words(self) -> str:
-        """Name the covariates with their roles and numbers of categories."""
-        return ", ".join(
-            f"{channel.name} ({channel.role}{f', {len(channel.categories)} categories' if channel.categories else ''})"
-            for channel in self.channels
-        )
+
+def covariate_words(channels: Sequence[Channel]) -> str:
+    """Name covariates with their roles and numbers of categories."""
+    return ", ".join(
+        f"{channel.name} ({channel.role}{f', {len(channel.categories)} categories' if channel.categories else ''})"
+        for channel in channels
+    )
 
 
 def read_covariates(grid: Grid, roles: Mapping[str, Role], settings: FileSettings, file: str) -> Covariates:

@@ -75,7 +75,12 @@ def test_covariates_of_all_kinds_are_those_of_the_tables_read_at_once(folder):
             ours, theirs = (getattr(of_part(panel), name) for panel in (mapped, whole))
             np.testing.assert_array_equal(ours, theirs, err_msg=name)
     assert len(mapped.channels[2].categories) == 4
+    without_holes = (CsvSettings(path=str(folder / "0.parquet"), target="y", on_gaps="mask", by_file=b) for b in (0, 1))
+    assert {load_source(settings).panel.masked.any() for settings in without_holes} == {False}
     assert not mapped.ahead.values.flags.owndata
+    assert sources[0].found["id"] == sources[1].found["id"]
+    said, read_at_once = (sorted(source.found["covariates"].split(", ")) for source in sources)
+    assert said == read_at_once
 
 
 def test_covariates_of_another_kind_are_refused(folder):
