@@ -93,7 +93,6 @@ class Fit:
     weights : (column,) in the target's units, or of its logarithm
     covariance : (column, column) of the weights, were what is left over without memory
     variance : of what is left over
-    level, unit : that the target was measured from, and in
 
     """
 

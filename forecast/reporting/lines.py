@@ -68,10 +68,12 @@ def axis_times(ds: pd.Series) -> Array:
 
 
 def find_clock(ds: pd.Series) -> Clock:
-    """Choose how the times of a table are written: no hours where all are midnight, and so on."""
+    """Choose how the times of a table are written: no hours where all are midnight, no days where all are the first."""
     if not isinstance(ds.dtype, pd.DatetimeTZDtype) and not pd.api.types.is_datetime64_dtype(ds.dtype):
         return Clock("step", "")
     t = axis_times(ds)
+    if len(ds) > 1 and bool((t % _DAY == 0).all() and (ds.dt.day == 1).all()):  # months, or years
+        return Clock("date", "%Y" if bool((ds.dt.month == 1).all()) else "%Y-%m")
     for unit, time_format in ((_DAY, "%Y-%m-%d"), (_MINUTE, "%Y-%m-%d %H:%M"), (_SECOND, "%Y-%m-%d %H:%M:%S")):
         if bool((t % unit == 0).all()):
             return Clock("date", time_format)

@@ -94,10 +94,14 @@ def origins_section(
     steps = int(results["step"].max())
     forecasts = [_forecasts_from(cutoff, truth, results, roles) for cutoff in chosen]
     views = tuple(_view(at_origin, clock, intervals_of=roles.leading) for at_origin in forecasts)
-    says = (
-        f"{counted(len(views), 'origin')}, spread evenly over the {len(cutoffs):,} of the test split "
-        f"and not picked by result; each forecast looks {counted(steps, 'step')} ahead from the vertical line."
+    which = (
+        f"{counted(len(views), 'origin')} of {len(cutoffs):,} in the test split, evenly spread and not picked by result"
     )
+    if len(views) == len(cutoffs):
+        which = (
+            f"All origins of the test split, {len(views)}" if len(views) > 1 else "The only origin of the test split"
+        )
+    says = f"{which}; each forecast looks {counted(steps, 'step')} ahead from the vertical line."
     intervals = [at_origin.intervals[roles.leading] for at_origin in forecasts if roles.leading in at_origin.intervals]
     says += intervals_in_words(intervals) + _cut_off_in_words(forecasts, (roles.leading,))
     return ForecastSection(says, uid, views)
