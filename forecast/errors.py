@@ -8,6 +8,11 @@ class ForecastError(Exception):
     Anything else that is raised is a fault of ours and keeps its traceback.
     """
 
+    @property
+    def line(self) -> str:
+        """The message without line ends, which names out of a file may have."""
+        return " ".join(str(self).split("\n"))
+
 
 class Stopped(BaseException):
     """A signal asked the program to end; what can be kept is kept on the way out.

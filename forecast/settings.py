@@ -5,13 +5,13 @@ Settings are frozen pydantic models, one a layer, beside the code that reads the
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from forecast.errors import ForecastError
+from forecast.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,8 +86,7 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
     name = prefix + ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = list(kind.model_fields)
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known are {', '.join(known)}"
+        hint = did_you_mean(str(error["loc"][-1]), known, f"known are {', '.join(known)}", f"`{prefix}{{}}`")
         return f"`{name}` is not a setting: {hint}"
     if error["type"] == "missing":
         return f"`{name}` is missing: set it, as in `{name}=...`"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import TYPE_CHECKING
 from unicodedata import category
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -88,8 +89,38 @@ def name_some(texts: list[str], count: int) -> str:
     >>> name_some(["a", "b"], 7)
     'a, b and 5 more'
     """
-    more = f" and {count - len(texts)} more" if count > len(texts) else ""
+    more = f" and {count - len(texts):,} more" if count > len(texts) else ""
     return ", ".join(texts) + more
+
+
+def quote_some(names: Sequence[str], most: int = 5) -> str:
+    """Quote the first of some names.
+
+    >>> quote_some(["a", "b", "c", "d"], 2)
+    "'a', 'b' and 2 more"
+    """
+    return name_some([repr(name) for name in names[:most]], len(names))
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, written: str = "`{}`") -> str:
+    """Ask whether the known name was meant that `name` resembles most, as it is `written`; `otherwise` if none does.
+
+    >>> did_you_mean("lstn", ["gru", "lstm"], "see --help"), did_you_mean("x", ["gru"], "see --help")
+    ('did you mean `lstm`?', 'see --help')
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {written.format(near[0])}?" if near else otherwise
+
+
+def duration(seconds: float) -> str:
+    """Write a time as a person says it.
+
+    >>> duration(41.3), duration(400), duration(9000)
+    ('41 s', '7 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def shortened(name: str, length: int = 18) -> str:

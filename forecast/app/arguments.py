@@ -7,7 +7,6 @@ out: `--experimental-rerun` unpickles a file, and `--config-path` would replace 
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +17,7 @@ from forecast.app.overrides import exists, overridden_keys, quote_override, quot
 from forecast.errors import ForecastError
 from forecast.tasks.settings import JobSettings
 from forecast.tasks.space import read_dimension
+from forecast.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,8 +203,7 @@ def _unknown_flag(name: str) -> str:
     setting = name.lstrip("-").replace("-", "_")
     if setting.partition(".")[0] in JobSettings.model_fields:
         return f"`{name}` is not a flag: settings have no dashes, as in `{setting}=...`"
-    near = difflib.get_close_matches(name, (*_SWITCHES, *_FLAGS_WITH_VALUE), n=1)
-    hint = f"did you mean `{near[0]}`?" if near else "settings are given as key=value, see `--help`"
+    hint = did_you_mean(name, (*_SWITCHES, *_FLAGS_WITH_VALUE), "settings are given as key=value, see `--help`")
     return f"`{name}` is not a flag: {hint}"
 
 

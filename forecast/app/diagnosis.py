@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.app.overrides import parse_override
+from forecast.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,10 +89,9 @@ def _unknown_options(parsed: Any, options: Sequence[str]) -> Iterator[str]:
     chosen = value if isinstance(value, list) else [value]
     for option in (str(name) for name in chosen if name is not None):
         if option not in options and not parsed.is_delete():
-            near = difflib.get_close_matches(option, options, n=1)
             if group == "hydra/launcher" and option in _LAUNCHERS:
                 yield f"`{group}={option}` is not installed: pip install 'recurrent-forecast[{_LAUNCHERS[option]}]'"
-            hint = f"did you mean `{group}={near[0]}`?" if near else f"choose among {', '.join(options)}"
+            hint = did_you_mean(option, options, f"choose among {', '.join(options)}", f"`{group}={{}}`")
             yield f"`{group}={option}` is not there: {hint}"
 
 

@@ -29,7 +29,7 @@ def report_error(error: ForecastError) -> int:
     """Print the one line that a user's mistake gets; return the exit status."""
     if _user_wants_traceback():
         raise error
-    print("forecast: " + printable(" ".join(str(error).split("\n"))), file=sys.stderr)
+    print(f"forecast: {printable(error.line)}", file=sys.stderr)
     return 2
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ForecastError
 from forecast.questions.kinds import metric_label, question_of_head
+from forecast.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,18 +109,7 @@ def progress(folder: Path) -> str:
     ended = [_read(path).ended for path in (folder / _FOLDER).glob("*.json")]
     done, run = len(ended), sum(at > plan["began"] for at in ended)
     seconds_left = (time.time() - plan["began"]) / max(run, 1) * max(plan["total"] - done, 0)
-    return f" ({done} of {plan['total']}" + (f", about {_duration(seconds_left)} left)" if seconds_left else ")")
-
-
-def _duration(seconds: float) -> str:
-    """Write seconds as a person says them.
-
-    >>> _duration(41.3), _duration(400), _duration(9000)
-    ('41 s', '7 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return f" ({done} of {plan['total']}" + (f", about {duration(seconds_left)} left)" if seconds_left else ")")
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:

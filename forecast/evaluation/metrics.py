@@ -19,6 +19,7 @@ import pandas as pd
 from utilsforecast import losses
 
 from forecast.questions.kinds import VALUE, question_of_scores
+from forecast.wording import quote_some
 
 if TYPE_CHECKING:
     from forecast.evaluation.scales import Scales
@@ -325,6 +326,4 @@ def _why_empty(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -
 def _listed(names: list[str]) -> str:
     if len(names) == 1:
         return f"series {names[0]!r}"
-    listed = ", ".join(repr(name) for name in names[:_NAMED])
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{len(names)} series ({listed}{more})"
+    return f"{len(names)} series ({quote_some(names, _NAMED)})"

@@ -7,7 +7,6 @@ Modules are imported when something of theirs is built: the command line reads t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
@@ -28,6 +27,7 @@ from forecast.forecasters.settings import (
     WindowMeanSettings,
 )
 from forecast.settings import OneOf
+from forecast.wording import did_you_mean
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecaster
@@ -289,6 +289,4 @@ def _estimator(settings: RegressionSettings | ClassifierSettings, entry: Regress
 
 
 def _no_such(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-    return f"does not know {name!r}: {hint}"
+    return f"does not know {name!r}: " + did_you_mean(name, known, f"known are {', '.join(sorted(known))}", "{!r}")

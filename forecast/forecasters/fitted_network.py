@@ -41,7 +41,7 @@ from forecast.questions.kinds import question_of_head
 from forecast.questions.split import rolling_origins
 from forecast.training.data import network_data
 from forecast.training.job import Epoch
-from forecast.wording import percentage
+from forecast.wording import percentage, quote_some
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Forecasts
@@ -252,8 +252,8 @@ class FittedNetwork:
         if past.ids != self.ids:
             new = [name for name in past.ids if name not in self.ids] or list(past.ids)
             raise ForecastError(
-                f"the network was fitted on the series {_listed(self.ids)} and cannot forecast {_listed(tuple(new))}: "
-                f"hand it the same series in the same order, or train on these"
+                f"the network was fitted on the series {quote_some(self.ids, 3)} and cannot forecast "
+                f"{quote_some(new, 3)}: hand it the same series in the same order, or train on these"
             )
         return data_of(self.forecaster.settings, past, self.reference, self.scale, self.encoding)
 
@@ -282,8 +282,3 @@ def data_of(
         needs_level=needs_level(settings),
         question=question_of_head(settings.head),
     )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

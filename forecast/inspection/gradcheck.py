@@ -27,7 +27,7 @@ from forecast.network.compiled.modules import compile_lstms
 from forecast.network.head import Level, mean_where
 from forecast.network.state import detach_state
 from forecast.training.batches import fork_losses
-from forecast.wording import counted, listed, number, shortened
+from forecast.wording import counted, name_some, number, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -312,7 +312,8 @@ def gradcheck_in_words(checked: Checked, network: str) -> str:
         )
     undecided = [tensor.name for tensor in checked.tensors if tensor.verdict == "undecided"]
     if undecided:
-        return f"nothing can be said of the gradient of {_some(undecided)}: every point lies at a corner of the loss"
+        names = name_some(undecided[:_SHOWN], len(undecided))
+        return f"nothing can be said of the gradient of {names}: every point lies at a corner of the loss"
     return _right(checked, network)
 
 
@@ -334,13 +335,8 @@ def _named(tensors: Sequence[TensorCheck], what: str = "single") -> str:
     allowed = TOLERANCE if what == "error" else _SINGLE_TOLERANCE
     differ = "differs" if len(tensors) == 1 else "differ"
     worst = number(float(getattr(ranked[0], what)), 2)
-    names = _some([tensor.name for tensor in ranked])
+    names = name_some([tensor.name for tensor in ranked[:_SHOWN]], len(ranked))
     return f"{names} {differ} by up to {worst} of their size (allowed {number(allowed, 1)})"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return listed([*names[:_SHOWN], *more])
 
 
 def _error(value: float) -> str:

@@ -23,7 +23,7 @@ from forecast.reading.opening import find_files
 from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.values import covariate_words
 from forecast.series.panel import KnownAhead, Source, Statics
-from forecast.wording import counted, name_some
+from forecast.wording import counted, quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -201,7 +201,7 @@ def _covariates(panel: Panel) -> tuple[Channel, ...]:
 
 def _check_new(ids: Iterable[str], known: dict[str, str], path: str) -> None:
     if twice := [name for name in ids if name in known]:
-        named = name_some([repr(name) for name in twice[:3]], len(twice))
+        named = quote_some(twice, 3)
         hint = (
             "put each as a whole into one file" if len(known) > 1 else "say which column names the series (`data.id`)"
         )

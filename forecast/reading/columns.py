@@ -20,6 +20,7 @@ from forecast.reading.cells import is_missing, is_number, spelled_numbers
 from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.time_forms import is_time
 from forecast.reading.vocabulary import FIELDS, INDEX, TARGET, TIME, is_called_id, plain
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -220,8 +221,7 @@ def match_names(names: Sequence[str], wanted: Names | None, setting: str) -> tup
 
 def listed(names: Sequence[str], most: int = _LISTED) -> str:
     """Quote the first names of columns for a message, long ones cut."""
-    shown = ", ".join(repr(name if len(name) <= _LONG else f"{name[:_LONG]}...") for name in names[:most])
-    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return name_some([repr(name if len(name) <= _LONG else f"{name[:_LONG]}...") for name in names[:most]], len(names))
 
 
 def check_layout(settings: FileSettings) -> None:

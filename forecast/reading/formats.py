@@ -31,7 +31,7 @@ from forecast.reading.columns import listed
 from forecast.reading.files import BOM, as_utf8
 from forecast.reading.grid import Grid, cut_text
 from forecast.reading.sheets import observations
-from forecast.wording import name_some
+from forecast.wording import quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -392,7 +392,7 @@ def _one_of(names: Sequence[str], wanted: str | None, file: str, setting: str) -
 
     """
     what = "sheet" if setting == "sheet" else "table"
-    shown = name_some([repr(name) for name in names[:5]], len(names)) if names else "none"
+    shown = quote_some(names) if names else "none"
     if wanted is not None and wanted not in names:
         raise ForecastError(f"`data.{setting}` {wanted!r} is no {what} of {file!r}, which has {shown}: name another")
     if wanted is None and len(names) != 1:

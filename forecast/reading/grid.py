@@ -19,6 +19,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import Notation, find_notation, is_data, is_missing
 from forecast.reading.dialect import NAMES, Dialect, find_dialect, find_header, first_lines, head_rows, rows_of
 from forecast.reading.read_columns import ReadColumn, RegularText, read_at_once, sampled_rows, trimmed
+from forecast.wording import name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -402,8 +403,7 @@ def line_list(lines: IntArray, most: int = 20) -> str:
     """
     runs = np.split(lines, np.flatnonzero(np.diff(lines) != 1) + 1)
     shown = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in islice(runs, most)]
-    more = f" and {len(runs) - most} more" if len(runs) > most else ""
-    return f"line{'' if len(lines) == 1 else 's'} {', '.join(shown)}{more}"
+    return f"line{'' if len(lines) == 1 else 's'} {name_some(shown, len(runs))}"
 
 
 def some_cells(cells: pa.Array, most: int = _SAMPLE) -> list[str]:

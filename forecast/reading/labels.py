@@ -15,7 +15,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.series.date_features import lengthened
-from forecast.wording import name_some
+from forecast.wording import quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -94,7 +94,7 @@ def labels_note(series: int, unlabelled: Collection[str]) -> str | None:
     """Name the series without a label."""
     if not unlabelled:
         return None
-    named = name_some([repr(name) for name in list(unlabelled)[:_NAMED]], len(unlabelled))
+    named = quote_some(list(unlabelled), _NAMED)
     return (
         f"{len(unlabelled)} of {series} series have no label: {named}; they are neither trained on nor scored, and the "
         "forecast after the data says what they are."

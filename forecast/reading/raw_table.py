@@ -18,7 +18,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.series.calendar import FIRST_DAY, LAST_DAY, TimeStyle, plain_style
 from forecast.series.panel import PLAIN_FORM, Channel
-from forecast.wording import counted
+from forecast.wording import counted, quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -159,9 +159,7 @@ def check_constant(series: Sequence[RawSeries], file: str, symbols: Sequence[str
     """
     constant = [series[i] for i in _constant(series)]
     if len(constant) < len(series):
-        shown = ", ".join(repr(raw.id) for raw in constant[:5])
-        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
-        return (f"series without any change: {shown}{more}",) if constant else ()
+        return (f"series without any change: {quote_some([raw.id for raw in constant])}",) if constant else ()
     if len(series) > 1:
         raise ForecastError(f"all {len(series)} series of {file!r} are constant: there is nothing to forecast")
     name, known = series[0].id, _known(series[0].values)

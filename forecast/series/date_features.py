@@ -6,7 +6,6 @@ start. Positions are those of the wall clock, as the user writes times.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from forecast.errors import ForecastError
 from forecast.series.calendar import to_wall
 from forecast.series.panel import Channel, KnownAhead
 from forecast.series.step_rules import NS_PER_DAY
+from forecast.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -228,8 +228,7 @@ def public_holidays(wall: TimeArray, country: str) -> dict[date, str]:
 
     known = sorted(holidays.list_supported_countries())
     if country not in known:
-        near = difflib.get_close_matches(country.upper(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "say a code of ISO 3166, such as KR, DE or US"
+        hint = did_you_mean(country.upper(), known, "say a code of ISO 3166, such as KR, DE or US", "{}")
         raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
     days = wall.astype("datetime64[D]")
     first, last = (int(str(day)[:4]) for day in (days.min() - 1, days.max() + 1))

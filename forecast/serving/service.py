@@ -215,7 +215,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ForecastError)
     async def mistake(_: Request, error: ForecastError) -> Response:
-        return refusal(422, " ".join(str(error).split("\n")))
+        return refusal(422, error.line)
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> Response:

@@ -166,6 +166,6 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
     try:
         return "answer", function(*arguments)
     except ForecastError as error:
-        return "mistake", " ".join(str(error).split("\n"))
+        return "mistake", error.line
     except Exception:  # a fault of ours must not take the worker along
         return "fault", traceback.format_exc()

@@ -86,7 +86,7 @@ def _with_lines(tool: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[...,
         try:
             return json.dumps(await tool(*arguments, **named), ensure_ascii=False)
         except ForecastError as error:
-            raise ToolError(" ".join(str(error).split("\n"))) from None
+            raise ToolError(error.line) from None
 
     answer.__annotations__ = {**tool.__annotations__, "return": "str"}
     return answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecast.forecasters.settings import StatisticalSettings
 from forecast.network.settings import BackboneSettings
-from forecast.wording import counted, name_some
+from forecast.wording import counted, duration, name_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,9 +104,9 @@ def within_limit(job: JobSettings, seconds: float | None) -> JobSettings:
 def plan(job: JobSettings, models: Sequence[str], panel: Panel) -> str:
     """Say what is fitted and compared, and about how long it takes."""
     seconds = expected_seconds(job, panel)
-    long = f"about {_rounded(seconds)}"
-    if job.time_limit_s is not None:
-        long = f"at most {_rounded(job.time_limit_s)} (`time_limit_s`)" if seconds > job.time_limit_s else long
+    long = f"about {duration(max(round(seconds, -1), 10))}"
+    if job.time_limit_s is not None and seconds > job.time_limit_s:
+        long = f"at most {duration(job.time_limit_s)} (`time_limit_s`)"
     shown = name_some(list(models[:_NAMED]), len(models))
     return f"{counted(len(models), 'model')} to fit and compare ({shown}): {long}"
 
@@ -131,14 +131,3 @@ def _refits(job: JobSettings, longest: int) -> float:
     """How often all is fitted again as the origins go on, by calibration and test split of the longest series."""
     every, test = job.backtest.refit_every, job.split.test
     return 0.0 if every is None else (test * longest if test < 1 else test) // every
-
-
-def _rounded(seconds: float) -> str:
-    """Write a time as people say it.
-
-    >>> [_rounded(seconds) for seconds in (7.2, 33.0, 260.0, 9_000.0)]
-    ['10 s', '30 s', '4 min', '2.5 h']
-    """
-    if seconds < 100:
-        return f"{max(round(seconds, -1), 10):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

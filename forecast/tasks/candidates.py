@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from forecast.questions.kinds import question_of_head
 from forecast.reading.settings import CsvSettings
 from forecast.runs.checkpoint import Kept
 from forecast.runs.run import open_weights
-from forecast.wording import listed
+from forecast.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +85,7 @@ def check_recommended(job: JobSettings) -> None:
     names = [job.model.name, reference(job).name, *(settings.name for settings in chosen_baselines(job)), COMBINATION]
     if job.recommend in (None, *names):
         return
-    near = difflib.get_close_matches(str(job.recommend), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    hint = did_you_mean(str(job.recommend), names, f"there are {', '.join(names)}", "{!r}")
     raise ForecastError(f"`recommend={job.recommend}` should be a model of this job: {hint}")
 
 

@@ -48,7 +48,7 @@ def describe(values: Mapping[str, Any]) -> dict[str, Any]:
         facts |= _found(source)
         facts |= _settled(prepare(job, source))
     except ForecastError as error:
-        facts["error"] = " ".join(str(error).split("\n"))
+        facts["error"] = error.line
     described: dict[str, Any] = _without(facts, f"{folder}{os.sep}")
     return described
 

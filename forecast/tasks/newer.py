@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ from forecast.reading.sources import load_source
 from forecast.runs.run import channels_of
 from forecast.runs.trust import check_data_path
 from forecast.tasks.settings import JobSettings, check_job
+from forecast.wording import did_you_mean, quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
         raise ForecastError(_unknown_words(run, unknown, known))
     if missing := [name for name in known if name not in panel.ids]:
         raise ForecastError(
-            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
+            f"the data lack the series {quote_some(missing)}, on which the run {run.folder} was trained: "
             f"give a file that holds all of its {len(known)} series"
         )
     return _in_order(panel, known)
@@ -116,12 +116,12 @@ def common_panel(run: Run, panel: Panel, on_new_series: Literal["error", "skip"]
         raise ForecastError(f"{_unknown_words(run, unknown, known)}, {skips}")
     if missing and on_new_series == "error":
         raise ForecastError(
-            f"the data lack the series {_some(missing)}, on which the run {run.folder} was trained: "
+            f"the data lack the series {quote_some(missing)}, on which the run {run.folder} was trained: "
             f"give a file that holds all of its {len(known)} series, {skips}"
         )
     notes = (
-        f"Not forecast, because the run does not know them: {_some(unknown)}." if unknown else "",
-        f"Not forecast, because the data lack them: {_some(missing)}." if missing else "",
+        f"Not forecast, because the run does not know them: {quote_some(unknown)}." if unknown else "",
+        f"Not forecast, because the data lack them: {quote_some(missing)}." if missing else "",
     )
     return _in_order(panel, tuple(name for name in known if name in panel.ids)), tuple(filter(None, notes))
 
@@ -163,7 +163,7 @@ def _without_short(run: Run, panel: Panel) -> Panel:
 
 def _unknown_words(run: Run, unknown: Sequence[str], known: Sequence[str]) -> str:
     return (
-        f"the run {run.folder} does not know the series {_some(unknown)}; it was trained on {_some(known)}: "
+        f"the run {run.folder} does not know the series {quote_some(unknown)}; it was trained on {quote_some(known)}: "
         f"choose them (`data.target`, `data.id`), or train again"
     )
 
@@ -181,10 +181,10 @@ def series_number(ids: tuple[str, ...], series: str | None) -> int:
         return 0
     if series in ids:
         return ids.index(series)
-    near = difflib.get_close_matches(series, ids, n=1) or ids[:1]
     if len(ids) == 1:
         raise ForecastError(f"`report.series={series}` names no series: there is one, {ids[0]!r}")
-    raise ForecastError(f"`report.series={series}` should be one of the {len(ids)} series: did you mean {near[0]!r}?")
+    hint = did_you_mean(series, ids, f"did you mean {ids[0]!r}?", "{!r}")
+    raise ForecastError(f"`report.series={series}` should be one of the {len(ids)} series: {hint}")
 
 
 def _in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
@@ -192,8 +192,3 @@ def _in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
     if panel.ids == ids:
         return panel
     return panel.take(np.array([panel.ids.index(name) for name in ids]))
-
-
-def _some(names: Sequence[str], shown: int = 5) -> str:
-    listed = ", ".join(repr(name) for name in names[:shown])
-    return f"{listed} and {len(names) - shown} more" if len(names) > shown else listed

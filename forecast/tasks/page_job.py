@@ -39,7 +39,7 @@ def run(folder: Path) -> int:
         job = check_job(json.loads((folder / JOB).read_text(encoding="utf-8")))
         train(job, folder / RUN, WatchedConsole(watch), resumed=resumed)
     except ForecastError as error:
-        line = " ".join(str(error).replace(f"{folder}{os.sep}", "").split("\n"))
+        line = error.line.replace(f"{folder}{os.sep}", "")
         sys.stderr.write(f"forecast: {line}\n")
         return 2
     return 0

@@ -27,7 +27,7 @@ from forecast.runs.run import Run, open_run
 from forecast.runs.trust import check_data_path
 from forecast.tasks.newer import newer_job, newer_source
 from forecast.tasks.predict import forecast_after
-from forecast.wording import counted, name_some
+from forecast.wording import counted, quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -251,7 +251,7 @@ def _count_series(parts: Sequence[_Part]) -> int:
     for part in parts:
         ids = pq.read_table(part.path, columns=["unique_id"]).column(0).unique().to_pylist()
         if twice := [name for name in ids if name in found]:
-            named = name_some([repr(name) for name in twice[:3]], len(twice))
+            named = quote_some(twice, 3)
             raise ForecastError(
                 f"series {named} stand in {found[twice[0]]!r} and in {part.file!r}: put each as a whole into one file"
             )
