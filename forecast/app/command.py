@@ -27,8 +27,7 @@ from forecast.app.composition import (
 from forecast.app.diagnosis import first_line
 from forecast.app.failures import NOT_WRITTEN, full_errors, report_error, report_refusal
 from forecast.app.folders import Claim, claim_folder
-from forecast.app.jobs import run_job
-from forecast.app.outcomes import begin_outcomes
+from forecast.app.jobs import begin_outcomes, run_job
 from forecast.app.overrides import overridden_keys
 from forecast.app.signals import ended_line, heeded
 from forecast.app.streams import forgiving_output, is_closed_pipe

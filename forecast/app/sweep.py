@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from forecast.app.folders import remove_empty
-from forecast.app.outcomes import Outcome, take_outcomes, write_outcomes
+from forecast.app.jobs import Outcome, take_outcomes, write_outcomes
 from forecast.app.overrides import overridden_keys, override_value
 from forecast.app.run_task import run_task
 from forecast.errors import ForecastError

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from forecast.inspection.settings import ProbeSettings
     from forecast.reporting.charts import Figure
     from forecast.reporting.lines import Array
+    from forecast.reporting.settings import ProbeSettings
 
 S = TypeVar("S")
 """The network under examination: a `System`, or a `SymbolSystem`."""

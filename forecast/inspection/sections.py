@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from forecast.inspection.page import Section
-    from forecast.inspection.settings import ProbeSettings
     from forecast.inspection.symbols import SymbolSystem
     from forecast.inspection.system import System
     from forecast.inspection.weighing import PretrainedSystem
+    from forecast.reporting.settings import ProbeSettings
     from forecast.runs.run import Run
 
 SECTIONS: tuple[Section[System, Any], ...] = (

@@ -1,4 +1,4 @@
-"""What of the report may be set."""
+"""What of the report, and of the page of `task=probe`, may be set."""
 
 from __future__ import annotations
 
@@ -15,3 +15,9 @@ class ReportSettings(Settings):
     points: int = Field(default=2000, ge=100, le=20_000, description="points that a line is thinned to")
     paths: int = Field(default=0, ge=0, le=1000, description="continuations drawn for paths.parquet; 0: none")
     png: bool = Field(default=True, description="write the charts to figures/*.png as well")
+
+
+class ProbeSettings(Settings):
+    """How far a network is examined."""
+
+    smoothing: bool = Field(default=False, description="train a small grid: what governs how much a network smooths")

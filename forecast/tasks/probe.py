@@ -13,12 +13,11 @@ from forecast.forecasters.transformed import FittedTransformed, log_target
 from forecast.inspection.answers import answer_kind
 from forecast.inspection.page import write_numbers, write_probe
 from forecast.inspection.sections import examine, examine_pretrained, examine_symbols
-from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.symbols import SymbolSystem
 from forecast.inspection.system import system_of
 from forecast.inspection.weighing import PretrainedSystem
 from forecast.reading.covariates import check_known_ahead
-from forecast.reporting.settings import ReportSettings
+from forecast.reporting.settings import ProbeSettings, ReportSettings
 from forecast.runs import files
 from forecast.runs.folder import added_to
 from forecast.runs.run import channels_of, open_run

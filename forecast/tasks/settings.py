@@ -36,13 +36,12 @@ from forecast.errors import ForecastError
 from forecast.evaluation.settings import BacktestSettings
 from forecast.forecasters.baselines import BaselineSettings
 from forecast.forecasters.settings import MOST_MEMBERS, Combine, ContinuationSettings
-from forecast.inspection.settings import ProbeSettings
 from forecast.network.settings import ModelSettings, PretrainedSettings
 from forecast.pretraining.settings import PretrainSettings
 from forecast.questions.kinds import question_of_head
 from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
-from forecast.reporting.settings import ReportSettings
+from forecast.reporting.settings import ProbeSettings, ReportSettings
 from forecast.serving.settings import McpSettings, ServeSettings
 from forecast.settings import OneOf, Settings, check_settings
 from forecast.tasks.space import TuneSettings

@@ -8,7 +8,7 @@ import pytest
 
 from forecast.app.arguments import read_command_line
 from forecast.app.composition import compose_job
-from forecast.app.outcomes import Outcome, known_outcomes
+from forecast.app.jobs import Outcome, known_outcomes
 from forecast.app.sweep import best, scores_over_seeds, sweep_table
 from forecast.errors import ForecastError
 from forecast.runs.unfinished import mark_owned
@@ -189,7 +189,7 @@ def test_a_stopped_sweep_goes_on_with_what_is_missing(command, tasks, tmp_path):
 
 
 def test_a_killed_sweep_goes_on_and_a_finished_one_takes_more(command, tasks, tmp_path):
-    from forecast.app.outcomes import begin_outcomes, write_outcome
+    from forecast.app.jobs import begin_outcomes, write_outcome
 
     tasks.score = lambda job: job.seed / 10
     assert command("-m", "seed=1,2", "hydra.sweep.dir=mine").status == 0
@@ -199,7 +199,7 @@ def test_a_killed_sweep_goes_on_and_a_finished_one_takes_more(command, tasks, tm
     begin_outcomes(tmp_path / "killed", 3)  # and then killed: `.jobs` is still there
     write_outcome(outcome, tmp_path / "killed")
     begin_outcomes(tmp_path / "killed", 3)
-    from forecast.app.outcomes import known_outcomes
+    from forecast.app.jobs import known_outcomes
 
     assert known_outcomes(tmp_path / "killed") == [outcome]
 

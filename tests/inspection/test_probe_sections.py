@@ -13,8 +13,8 @@ from forecast.inspection import sections
 from forecast.inspection.curves import Axis, Curve, panel
 from forecast.inspection.page import Section, plain, write_numbers, write_probe
 from forecast.inspection.sections import SECTIONS, examine
-from forecast.inspection.settings import ProbeSettings
 from forecast.reporting.charts import Figure
+from forecast.reporting.settings import ProbeSettings
 
 LARGEST = Section(
     "largest",

@@ -14,10 +14,9 @@ from small_jobs import small_job
 from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.inspection import smoothing
-from forecast.inspection.settings import ProbeSettings
 from forecast.inspection.smoothing import Points, Smoothing
 from forecast.questions.split import Origins
-from forecast.reporting.settings import ReportSettings
+from forecast.reporting.settings import ProbeSettings, ReportSettings
 from forecast.runs import files
 from forecast.runs.run import open_run
 from forecast.tasks.probe import probe
