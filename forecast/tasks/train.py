@@ -14,13 +14,10 @@ from forecast.evaluation.backtest import forecast_all
 from forecast.evaluation.evaluate import Evaluation, evaluate
 from forecast.evaluation.fits import Fits, fit_all
 from forecast.evaluation.metrics import objective, score
-from forecast.evaluation.results import out_of_range
 from forecast.forecasters.ensemble import FittedEnsemble
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.pretrained import FittedPretrained
-from forecast.forecasters.transformed import HasTrajectories, log_target
 from forecast.importing import importing
-from forecast.inspection.gradients import record_gradients
 from forecast.network.settings import BackboneSettings
 from forecast.questions.split import has_label
 from forecast.reading.sources import found_line, load_source
@@ -28,22 +25,19 @@ from forecast.reporting.leaderboard import print_leaderboard
 from forecast.runs import files
 from forecast.runs.checkpoint import Checkpoint, load_checkpoint
 from forecast.runs.folder import new_folder
-from forecast.runs.readable import workbook_note
-from forecast.runs.saving import Finished, complete, thinned_quantiles_note, write_tables
+from forecast.runs.saving import Finished, complete, write_tables
 from forecast.runs.unfinished import read_started, write_started
 from forecast.tasks.budget import Budget, plan, within_limit
 from forecast.tasks.candidates import forecasters, network, raise_failure
-from forecast.tasks.continuation import sample
-from forecast.tasks.explain import anomalies, effects
-from forecast.tasks.final import Final, future, future_paths, network_in, refit, short_future
+from forecast.tasks.final import network_in, refit
+from forecast.tasks.finish import finish
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared, prepare
 from forecast.tasks.terminal import Work, say, silent, working
 from forecast.training.tracking import LOGS, tracked
-from forecast.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from forecast.evaluation.recommendation import Recommendation
@@ -52,15 +46,6 @@ if TYPE_CHECKING:
     from forecast.tasks.candidates import OnEpoch
     from forecast.tasks.settings import JobSettings
 
-
-_INTERVALS = (
-    "the prediction intervals of the forecast after the data are as wide as the errors of the backtested models on the "
-    "calibration and test split make them{lent}"
-)
-_NOT_LOOKED_FOR = (
-    "no time was left to say what each thing does and which rows were not expected, and for pictures (`time_limit_s`)"
-)
-_LENT = ", and, as far as these are few, as those that {lender} forecasts"
 
 LABELS = "forecast is the probability of each label, one label a series, read at its end"
 
@@ -242,101 +227,6 @@ def judge(prepared: Prepared, fits: Fits, work: Work, budget: Budget | None = No
         until=None if budget is None else budget.forecasts_end,
         on_progress=work.stage,
     )
-
-
-def finish(
-    prepared: Prepared,
-    evaluation: Evaluation,
-    final: Final,
-    further_notes: Iterable[str] = (),
-    budget: Budget | None = None,
-) -> Finished:
-    """Bring together what is written and shown; where the time is over, without effects, anomalies and gradients."""
-    job, name = prepared.job, prepared.job.model.name
-    if evaluation.verdict is None or evaluation.recommendation is None:
-        raise RuntimeError("a job without a network has no verdict")
-    intervals = not prepared.task.problem.question.forecasts_probabilities
-    after = future(
-        final.fitted,
-        prepared.panel,
-        job.horizon,
-        widths=evaluation.widths if intervals else None,
-        scale=evaluation.test.units,
-        value_range=prepared.task.problem.value_range,
-    )
-    forecasts = pd.concat([table[["model", "unique_id", "y_hat"]] for table in (evaluation.test.results, after)])
-    late = budget is not None and not budget.has(0.0)
-    odd, odd_note = (None, _NOT_LOOKED_FOR) if late else anomalies(prepared, evaluation)
-    return Finished(
-        settings=job.model_dump(mode="json"),
-        source=prepared.source,
-        split=prepared.task.split,
-        problem=prepared.task.problem,
-        season=prepared.task.season,
-        evaluation=evaluation,
-        trained=network_in(evaluation.test.fitted[name]),
-        kept=network_in(final.fitted[name]),
-        refitted=final.refitted,
-        future=after,
-        short_future=short_future(prepared.short, prepared.task.problem, job.data.transform),
-        recommendation=evaluation.recommendation,
-        verdict=evaluation.verdict.sentence,
-        paths=_paths(prepared, final.fitted[name]),
-        effects=None if late else effects(prepared, evaluation),
-        anomalies=odd,
-        gradients=None if late else _gradients(prepared, network_in(evaluation.test.fitted[name])),
-        continuation=sample(network_in(final.fitted[name]), prepared.panel, job.model_dump(mode="json"), job.seed),
-        notes=(
-            *prepared.notes,
-            *evaluation.notes,
-            *filter(None, [thinned_quantiles_note(evaluation.test.quantiles)]),
-            *(test.sentence for test in evaluation.copy_tests.values()),
-            *(out_of_range(forecasts, prepared.panel) if intervals else ()),
-            *([_intervals_note(evaluation)] if intervals else []),
-            *filter(None, [workbook_note(len(after)), odd_note]),
-            *_range_offer(prepared, after),
-            final.note,
-            *further_notes,
-        ),
-    )
-
-
-def _intervals_note(evaluation: Evaluation) -> str:
-    lender = evaluation.widths.lender
-    return _INTERVALS.format(lent=_LENT.format(lender=lender) if lender else "")
-
-
-def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:
-    """Offer a minimum where the data have never been below zero and a forecast, or the end of an interval, is."""
-    panel, problem = prepared.panel, prepared.task.problem
-    if problem.question.forecasts_probabilities or problem.value_range.minimum is not None:
-        return ()
-    forecasts = after[[name for name in after if name == "y_hat" or name in files.QUANTILE_COLUMNS]].to_numpy()
-    lowest = float(forecasts[np.isfinite(forecasts)].min(initial=0.0))
-    if np.min(panel.target, where=panel.target_observed, initial=np.inf) < 0 or lowest >= 0:
-        return ()
-    return (
-        f"forecasts or their intervals reach down to {number(lowest)}, and the data have never been below zero: "
-        "`data.minimum=0` keeps all models at zero or above",
-    )
-
-
-def _paths(prepared: Prepared, fitted: Fitted) -> pd.DataFrame | None:
-    job = prepared.job
-    if not job.report.paths or not isinstance(fitted, HasTrajectories):
-        return None
-    value_range = prepared.task.problem.value_range
-    return future_paths(job.model.name, fitted, prepared.panel, job.report.paths, job.seed, value_range=value_range)
-
-
-def _gradients(prepared: Prepared, trained: FittedNetwork | FittedEnsemble | FittedPretrained) -> pd.DataFrame | None:
-    """Measure the first network alone: it is typical of all members."""
-    if not prepared.job.training.record_gradients or isinstance(trained, FittedPretrained):
-        return None
-    split = prepared.task.split
-    past = prepared.panel.cut(split.fitted)
-    scaled = log_target(past) if prepared.job.data.transform == "log" else past
-    return record_gradients(trained.members[0], scaled, split.train)
 
 
 def _introduction(prepared: Prepared) -> list[str]:

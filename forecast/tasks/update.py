@@ -36,11 +36,12 @@ from forecast.runs.saving import complete, write_tables
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks.candidates import baselines, network, raise_failure, reference
 from forecast.tasks.final import refit
+from forecast.tasks.finish import finish
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source
 from forecast.tasks.page import write_page
 from forecast.tasks.prepare import Prepared
 from forecast.tasks.terminal import say, working
-from forecast.tasks.train import TrainResult, finish, judge
+from forecast.tasks.train import TrainResult, judge
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
