@@ -127,7 +127,7 @@ class FittedNetwork:
         if self.forecaster.training.regime == "windows":
             self._check_windows(origins)
         forks, first_step = self.forecaster.settings.fork_ensemble, self._first_step
-        return forecast_by_forks(partial(self._forecast, self._data(past)), origins, forks, first_step)
+        return forecast_by_forks(partial(self._forecast, self.data(past)), origins, forks, first_step)
 
     @property
     def _first_step(self) -> int:
@@ -177,7 +177,7 @@ class FittedNetwork:
         check_trajectories(self.forecaster.settings, self.problem.horizon)
         if self.forecaster.training.regime == "windows":
             self._check_windows(origins)
-        data = self._data(past)
+        data = self.data(past)
         if self.copula is None:
             recursion, start = self._recursion(data, origins)
             return recursion.sample_trajectories(start, count, seed)
@@ -193,7 +193,7 @@ class FittedNetwork:
         first = np.where(train_steps.sum() < past.lengths.sum(), train_steps, 0)
         origins = rolling_origins(past, np.maximum(first, self._first_step + 1), past.lengths, self.problem.horizon)
         origins = origins[:: max(-(-len(origins) * self.problem.horizon // MOST_SCORES), 1)]
-        data, rows = self._data(past), origins.rows(past)
+        data, rows = self.data(past), origins.rows(past)
         target, exists = data.differences(rows, past.offsets[1:])  # (origin, horizon)
         with torch.no_grad():
             raw = self._raw(data, origins)
@@ -202,7 +202,7 @@ class FittedNetwork:
 
     def start(self, past: Panel) -> Live:
         """Warm the state over a past, to go on one row at a time."""
-        data = self._data(past)
+        data = self.data(past)
         windows = self.forecaster.training.regime == "windows"
         context_steps = self.problem.context_steps if windows else None
         earlier = earlier_forecasts(
@@ -247,7 +247,7 @@ class FittedNetwork:
         penalty = {} if self.penalty is None else {"readout.penalty": np.array([self.penalty])}
         return {**weights, **reference, **encoding, **copula, **penalty, "scale": self.scale}
 
-    def _data(self, past: Panel) -> NetworkData:
+    def data(self, past: Panel) -> NetworkData:
         """Turn a past into what the network reads, after a check of its series."""
         if past.ids != self.ids:
             new = [name for name in past.ids if name not in self.ids] or list(past.ids)

@@ -22,13 +22,11 @@ from forecast.inspection.answers import VALUES, AnswerKind, answer_kind
 from forecast.inspection.integrated_gradients import READ_STEPS, Attributor, enough_steps, forecasts_after
 from forecast.inspection.page import Section, season_name, seasons_back
 from forecast.inspection.past_values import SEASONS, lag_edges
-from forecast.network.heads import needs_level
 from forecast.questions.split import Origins
 from forecast.reporting import charts as marks
 from forecast.reporting.charts import Figure, Key
 from forecast.reporting.lines import axis_times, find_clock
 from forecast.reporting.theme import LIGHT
-from forecast.training.data import network_data
 from forecast.wording import counted, listed, number, shortened
 
 if TYPE_CHECKING:
@@ -125,8 +123,7 @@ def attribute(
     windows = fitted.forecaster.training.regime == "windows"
     _check_origins(origins, fitted.problem.context_steps if windows else 1)
     past = past.cut(origins.last_known(len(past)))
-    leveled = needs_level(fitted.forecaster.settings)
-    data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
+    data = fitted.data(past)
     with_whole_past = forecasts_after(fitted, data, origins, None)
     enough = (
         fitted.problem.context_steps if windows else enough_steps(fitted, data, origins, with_whole_past, read_steps)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from forecast.inspection.answers import RISES, probabilities
-from forecast.inspection.curves import NETWORK, REFERENCE, Axis, Curve, both, panel
+from forecast.inspection.curves import NETWORK, Axis, Curve, both, panel
 from forecast.inspection.page import Section
 from forecast.reference.causal_features import filled_target
 from forecast.reporting import charts as marks
@@ -21,6 +20,7 @@ from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
+    from forecast.inspection.answers import AnswerKind
     from forecast.inspection.system import System
     from forecast.series.panel import FloatArray
 
@@ -95,7 +95,7 @@ def _course(answer: FloatArray, unit: float) -> tuple[Course, float, int | None,
     return ("drifts" if moved > float(np.ptp(last)) / 4 else "swings"), fixed_point, None, crossings
 
 
-def _values_say(constant: Constant) -> str:
+def _says(constant: Constant, kind: AnswerKind) -> str:
     """Say what the forecast does with a series that stops moving."""
     course = {
         "damps": f"damps to a fixed point within {counted(constant.settled or 0, 'step')}",
@@ -103,86 +103,48 @@ def _values_say(constant: Constant) -> str:
         "drifts": "drifts on and finds no fixed point in the steps that were tried",
         "swings": "keeps swinging and finds no fixed point in the steps that were tried",
     }[constant.course]
-    where = f"{number(constant.fixed_point, 4)} for a constant {number(constant.height, 4)}"
-    settled = constant.settled is not None
-    ends = f"the fixed point is {where}" if settled else f"the mean of its last quarter is {where}"
+    ends = "the mean of its last quarter" if constant.settled is None else "the fixed point"
+    level = number(float(kind.to_forecast(np.array(constant.fixed_point))), 3 if kind.binary else 4)
+    if kind.binary:
+        return f"Fed a constant after the data, the probability of a rise in the next step {course}; {ends} is {level}."
     alone = "; so does the reference alone" if constant.course_of_reference == constant.course else ""
-    return f"Fed a constant after the data the forecast {course}{alone}; {ends}."
+    held = number(constant.height, 4)
+    return f"Fed a constant after the data, the forecast {course}{alone}; {ends} is {level} for a constant {held}."
 
 
-def _values_figure(constant: Constant) -> Figure:
-    """Draw the forecasts of a series that stops moving, with its last values."""
-    before = np.arange(-len(constant.before), 0)
+def _figure(constant: Constant, kind: AnswerKind) -> Figure:
+    """Draw the forecasts of a series that stops moving; of values with the last ones that there were."""
     since = np.arange(len(constant.network))
-    values = np.concatenate([constant.before, np.full(len(since), constant.height)])
-    given = Curve("given", LIGHT.truth, np.concatenate([before, since]), values, 1.2)
+    given, y = [], Axis("probability of a rise", limits=(0.0, 1.0))
+    if not kind.binary:
+        before, y = np.arange(-len(constant.before), 0), Axis("value")
+        values = np.concatenate([constant.before, np.full(len(since), constant.height)])
+        given = [Curve("given", LIGHT.truth, np.concatenate([before, since]), values, 1.2)]
+    network, untrained = (kind.to_forecast(answers) for answers in (constant.network, constant.reference))
     panels = tuple(
         panel(
-            [given, *both(since, constant.network[:, i], constant.reference[:, i])],
+            [*given, *both(since, network[:, i], untrained[:, i], kind.untrained)],
             Axis("steps since it stopped"),
-            Axis("value"),
+            y,
             title=f"{counted(step, 'step')} ahead",
         )
         for i, step in enumerate(constant.steps)
     )
-    keys = marks.keys({"given": LIGHT.truth, NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline})
-    says = (
-        "The data go on as a constant, a spread above the mean of their last values. Each forecast stands at the step "
-        "at which it is made."
+    says = f"The data go on as a constant {number(constant.height, 4)}, a spread above the mean of their last values."
+    says += (
+        " Nothing rises there: how likely a rise is called is what the network makes of standing still."
+        if kind.binary
+        else " Each forecast stands at the step at which it is made."
     )
-    return Figure("constant", "What it does when nothing moves", says, panels, keys, columns=2)
-
-
-def _rises_say(constant: Constant) -> str:
-    """Say how likely a rise is called where the series stands still."""
-    ends = {
-        "damps": f"settles within {counted(constant.settled or 0, 'step')} at",
-        "rings": f"rings ({counted(constant.crossings, 'crossing')}) and settles after {constant.settled} steps at",
-        "drifts": "drifts on without a fixed point, lately about",
-        "swings": "keeps swinging without a fixed point, about",
-    }[constant.course]
-    return (
-        f"Fed a constant after the data, the probability of a rise in the next step {ends} "
-        f"{number(float(probabilities(np.array(constant.fixed_point))), 3)}."
-    )
-
-
-def _rises_figure(constant: Constant) -> Figure:
-    """Draw the probability of a rise after the series has stopped moving."""
-    since = np.arange(len(constant.network))
-    limits = Axis("probability of a rise", limits=(0.0, 1.0))
-    panels = tuple(
-        panel(
-            [
-                Curve(NETWORK, LIGHT.network, since, probabilities(constant.network[:, j]), 2.4),
-                Curve(RISES.untrained, LIGHT.baseline, since, probabilities(constant.reference[:, j]), 1.3),
-            ],
-            Axis("steps since it stopped"),
-            limits,
-            title=f"{counted(step, 'step')} ahead",
-        )
-        for j, step in enumerate(constant.steps)
-    )
-    says = (
-        f"The data go on as a constant {number(constant.height, 4)}, a spread above the mean of their last values. "
-        f"Nothing rises there: how likely a rise is called is what the network makes of standing still."
-    )
-    keys = marks.keys({NETWORK: LIGHT.network, RISES.untrained: LIGHT.baseline})
-    return Figure("constant", "What it says when nothing moves", says, panels, keys, columns=2)
-
-
-def _figures(constant: Constant, system: System) -> tuple[Figure, ...]:
-    return (_rises_figure(constant) if system.kind.binary else _values_figure(constant),)
-
-
-def _sentences(constant: Constant, system: System) -> tuple[str, ...]:
-    return (_rises_say(constant) if system.kind.binary else _values_say(constant),)
+    colours = {curve.of: curve.colour for curve in given} | {NETWORK: LIGHT.network, kind.untrained: LIGHT.baseline}
+    title = "What it says when nothing moves" if kind.binary else "What it does when nothing moves"
+    return Figure("constant", title, says, panels, marks.keys(colours), columns=2)
 
 
 SECTION: Section[System, Constant] = Section(
     "constant",
     measure=constant_of,
-    figures=_figures,
-    sentences=_sentences,
+    figures=lambda constant, system: (_figure(constant, system.kind),),
+    sentences=lambda constant, system: (_says(constant, system.kind),),
     numbers=lambda constant: {"found": {"constant": constant}},
 )

@@ -1,4 +1,4 @@
-"""Panels of curves over numbers: lags, frequencies, steps since something happened."""
+"""What the sections of the probe draw alike: curves over numbers, bars with names, the colours of units."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from forecast.inspection.answers import VALUES
 from forecast.reporting import charts as marks
+from forecast.reporting.charts import Key
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
 
@@ -43,9 +44,11 @@ class Axis(NamedTuple):
     ticks: tuple[float, ...] | None = None
 
 
-def both(x: FloatArray | IntArray, network: FloatArray, reference: FloatArray) -> list[Curve]:
-    """The network's curve, and the reference's as a thin one on top."""
-    return [Curve(NETWORK, LIGHT.network, x, network, 2.8), Curve(REFERENCE, LIGHT.baseline, x, reference, 1.3)]
+def both(
+    x: FloatArray | IntArray, network: FloatArray, reference: FloatArray, untrained: str = REFERENCE
+) -> list[Curve]:
+    """The network's curve, and that of what is `untrained` as a thin one on top."""
+    return [Curve(NETWORK, LIGHT.network, x, network, 2.8), Curve(untrained, LIGHT.baseline, x, reference, 1.3)]
 
 
 def panel(
@@ -97,3 +100,27 @@ def _scale(axis: Axis) -> alt.Scale:
     if axis.limits is not None:
         scale.domain, scale.nice = list(axis.limits), False
     return scale
+
+
+def named_bars(
+    rows: Values, tips: Sequence[alt.Tooltip], *, title: str, row_height: int = 22, ticks: int | None = None
+) -> Panel:
+    """Make a panel of bars that lie on their sides, as long as `y` and named by `of`, in the order of the rows."""
+    x = alt.X("y:Q", title=None) if ticks is None else alt.X("y:Q", title=None, axis=alt.Axis(tickCount=ticks))
+    bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12).encode(x=x, y=name_axis(), tooltip=list(tips))
+    return marks.panel(bars, {"rows": rows}, row_height * len(rows), title=title)
+
+
+def name_axis() -> alt.Y:
+    """Return the axis of names below each other, of field `of`."""
+    plain = alt.Axis(ticks=False, domain=False, grid=False, labelOverlap=False)
+    return alt.Y("of:N", title=None, sort=None, axis=plain)
+
+
+SPREAD_KEYS = (Key("above its mean", LIGHT.network, area=True), Key("below its mean", LIGHT.baseline, area=True))
+
+
+def spread_scale(spreads: float) -> alt.Scale:
+    """Return the colours of a unit about its mean, full where it is so many standard deviations from there."""
+    colours = [LIGHT.baseline, LIGHT.paper, LIGHT.network]
+    return alt.Scale(domain=[-spreads, 0, spreads], range=colours, clamp=True, interpolate="rgb")

@@ -162,8 +162,7 @@ def _disturbance(system: System) -> FloatArray:
     """What one spread more at a step changes in what is read there, (input,): references are linear in the series."""
     values = np.full((2, system.warmup), system.centre)
     values[1, -1] += system.spread
-    lanes = system.lanes(2)
-    inputs = system.reading(lanes, system.made_up(values)).inputs.at
+    inputs = system.lanes(2).data(system.made_up(values)).inputs.at
     flat, disturbed = inputs(np.array([system.warmup - 1, 2 * system.warmup - 1]))  # the last row of each lane
     change: FloatArray = disturbed - flat
     return change

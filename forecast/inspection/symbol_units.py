@@ -14,13 +14,14 @@ import altair as alt
 import numpy as np
 import torch
 
+from forecast.inspection.curves import SPREAD_KEYS, named_bars, spread_scale
 from forecast.inspection.hidden_units import unit_name
 from forecast.inspection.memory import SHARE
 from forecast.inspection.page import Section
 from forecast.inspection.symbols import FURTHEST
 from forecast.reporting import charts as marks
 from forecast.reporting.characters import written
-from forecast.reporting.charts import Figure, Key
+from forecast.reporting.charts import Figure
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -209,11 +210,8 @@ def _effects_figure(units: SymbolUnits) -> Figure:
     rows: Values = [
         {"of": units.name(i), "y": value} for i, value in zip(order.tolist(), rounded(units.added[order]), strict=True)
     ]
-    names = alt.Y("of:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, grid=False))
-    bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12)
     tips = [marks.tip("of", "unit"), marks.tip("y", "bits more without it", ".4~g")]
-    bars = bars.encode(x=alt.X("y:Q", title=None), y=names, tooltip=tips)
-    panels = (marks.panel(bars, {"rows": rows}, 22 * len(rows), title="bits a symbol that are added without a unit"),)
+    panels = (named_bars(rows, tips, title="bits a symbol that are added without a unit"),)
     return Figure("unit_effects", "Which units matter", _effects_say(units), panels)
 
 
@@ -222,12 +220,8 @@ def _text_figure(units: SymbolUnits, system: SymbolSystem, shown: list[int]) -> 
         "A part of the test, each symbol in the colour of a unit just after it was read: one panel a unit, those "
         "that matter most and the one that holds longest. A colour that lasts marks what the unit keeps in mind."
     )
-    keys = (
-        Key("above its mean", LIGHT.network, area=True),
-        Key("below its mean", LIGHT.baseline, area=True),
-    )
     panels = tuple(_text_panel(units, system, unit) for unit in shown)
-    return Figure("unit_text", "The text in the colours of units", says, panels, keys, columns=2)
+    return Figure("unit_text", "The text in the colours of units", says, panels, SPREAD_KEYS, columns=2)
 
 
 def _text_panel(units: SymbolUnits, system: SymbolSystem, unit: int) -> Panel:
@@ -247,16 +241,7 @@ def _text_panel(units: SymbolUnits, system: SymbolSystem, unit: int) -> Panel:
             at, line = 0, line + 1
     x = alt.Scale(domain=[0, _COLUMNS], nice=False)
     y = alt.Scale(domain=[line + 1, 0], nice=False)
-    ink = alt.Color(
-        "z:Q",
-        legend=None,
-        scale=alt.Scale(
-            domain=[-_SPREADS, 0, _SPREADS],
-            range=[LIGHT.baseline, LIGHT.paper, LIGHT.network],
-            clamp=True,
-            interpolate="rgb",
-        ),
-    )
+    ink = alt.Color("z:Q", legend=None, scale=spread_scale(_SPREADS))
     tips = [marks.tip("text", "symbol"), marks.tip("z", "above its mean, in spreads", ".1f")]
     cells = marks.chart("cells").transform_calculate(low="datum.y + 0.04", high="datum.y + 0.96", mid="datum.y + 0.5")
     behind = cells.mark_rect(opacity=0.6).encode(
@@ -285,12 +270,9 @@ def _responses_figure(units: SymbolUnits, system: SymbolSystem, shown: list[int]
             {"of": written(system.symbols[i], _LONGEST), "y": value}
             for i, value in zip(ends.tolist(), rounded(mean[ends]), strict=True)
         ]
-        names = alt.Y("of:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, grid=False))
         tips = [marks.tip("of", "symbol"), marks.tip("y", "mean value", ".3~g")]
-        bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12)
-        bars = bars.encode(x=alt.X("y:Q", title=None), y=names, tooltip=tips)
         share = f"{100 * float(units.explained[unit]):.0f} % by the symbol"
-        panels.append(marks.panel(bars, {"rows": rows}, 20 * len(rows), title=f"{units.name(unit)}, {share}"))
+        panels.append(named_bars(rows, tips, title=f"{units.name(unit)}, {share}", row_height=20))
     return Figure("unit_symbols", "Which symbols they respond to", says, tuple(panels), columns=3)
 
 

@@ -21,12 +21,10 @@ from forecast.inspection.memory import Fall, fall_of
 from forecast.inspection.page import Section
 from forecast.network.heads import CategoricalHead
 from forecast.network.inference import states_by_unrolling, states_by_windows
-from forecast.questions.kinds import SYMBOL
 from forecast.reporting import charts as marks
 from forecast.reporting.charts import Figure
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
-from forecast.training.data import network_data
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class SymbolSystem:
         if not isinstance(fitted.network.head, CategoricalHead):
             raise TypeError("the network forecasts no symbols")
         self.fitted, self.network, self.head = fitted, fitted.network, fitted.network.head
-        self.data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, question=SYMBOL)
+        self.data = fitted.data(past)
         self.past, self.number, self.horizon = past, number, fitted.reference.horizon
         self.windows = fitted.forecaster.training.regime == "windows"
         self.context_steps = fitted.problem.context_steps

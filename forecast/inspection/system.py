@@ -18,13 +18,11 @@ from torch import nn
 
 from forecast.forecasters.strategies import read_forecasts
 from forecast.inspection.answers import answer_kind
-from forecast.network.heads import needs_level
 from forecast.network.inference import head_on_cpu, states_by_unrolling, states_by_windows
 from forecast.questions.split import Origins, rolling_origins
 from forecast.reference.causal_features import filled_target
 from forecast.series.date_features import features_of, with_features
 from forecast.series.panel import KnownAhead, Panel, Statics
-from forecast.training.data import NetworkData, network_data
 
 if TYPE_CHECKING:
     from forecast.forecasters.fitted_network import FittedNetwork
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from forecast.network.network import Network
     from forecast.network.state import StateAtOrigin
     from forecast.series.panel import FloatArray, IntArray
+    from forecast.training.data import NetworkData
 
 _NUMBERS_AT_ONCE = 4_000_000
 """lanes x origins x horizon that are forecast in one piece."""
@@ -134,7 +133,7 @@ class System:
     @cached_property
     def data(self) -> NetworkData:
         """What the network reads of the data."""
-        return self.reading(self.single, self.past)
+        return self.single.data(self.past)
 
     @cached_property
     def origins(self) -> IntArray:
@@ -166,12 +165,6 @@ class System:
             network=_with_statics(fitted.network, which),
             copula=None,
         )
-
-    @staticmethod
-    def reading(fitted: FittedNetwork, past: Panel) -> NetworkData:
-        """What a network reads of a panel."""
-        leveled = needs_level(fitted.forecaster.settings)
-        return network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
 
     def made_up(self, values: FloatArray, start: int = 0) -> Panel:
         """Put made-up targets, (lane, step), into the place of the data's, from step `start` of them on."""

@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.errors import ForecastError
 from forecast.inspection.answers import VALUES, AnswerKind, answer_kind
+from forecast.inspection.curves import SPREAD_KEYS, name_axis, named_bars, spread_scale
 from forecast.inspection.hidden_units import (
     FOLLOWED,
     THRESHOLD,
@@ -28,13 +29,11 @@ from forecast.inspection.hidden_units import (
     unit_name,
 )
 from forecast.inspection.page import Section, season_name
-from forecast.network.heads import needs_level
 from forecast.network.wrappers import Bidirectional
 from forecast.reporting import charts as marks
 from forecast.reporting.charts import TRUTH, Figure, Key
 from forecast.reporting.lines import Clock, axis_times, find_clock, line, rounded
 from forecast.reporting.theme import LIGHT
-from forecast.training.data import network_data
 from forecast.wording import counted, listed, number, shortened
 
 if TYPE_CHECKING:
@@ -116,8 +115,7 @@ def map_units(fitted: FittedNetwork, past: SeriesPanel, series: int, first: int,
             f"hidden units are mapped on a part of one series of at least {horizon + 2} steps, found steps {first} to "
             f"{end} of series {series}: choose a longer part"
         )
-    leveled = needs_level(fitted.forecaster.settings)
-    data = network_data(past, fitted.reference, fitted.scale, fitted.encoding, needs_level=leveled)
+    data = fitted.data(past)
     start = int(past.offsets[series])
     rows = start + np.arange(first, end)  # (step,) of the panel
     if windows:
@@ -290,12 +288,8 @@ def _drawn(units: UnitMap) -> _Drawn:
 
 def _map_figure(drawn: _Drawn) -> Figure:
     panels = (_series_panel(drawn), _map_panel(drawn))
-    legend = (
-        Key("above its mean", LIGHT.network, area=True),
-        Key("below its mean", LIGHT.baseline, area=True),
-    )
     says = _map_says(drawn.units, len(drawn.order))
-    return Figure("units", "What the hidden units follow", says, panels, legend)
+    return Figure("units", "What the hidden units follow", says, panels, SPREAD_KEYS)
 
 
 def _left(**more: Any) -> alt.Axis:
@@ -312,38 +306,13 @@ def _series_panel(drawn: _Drawn) -> Panel:
 
 
 def _map_panel(drawn: _Drawn) -> Panel:
-    units, following = drawn.units, drawn.units.following
-    outputs = units.activity.outputs
-    spread = np.where(following.silent, 1.0, outputs.std(axis=0))
-    z = ((outputs - outputs.mean(axis=0)) / spread)[drawn.steps].round(1)  # (drawn step, unit)
-    t = drawn.t.tolist()
-    rows: Values = [
-        {"t": moment, "u": place, "z": value}
-        for place, unit in enumerate(drawn.order.tolist())
-        for moment, value in zip(t, z[:, unit].tolist(), strict=True)
-    ]
+    """Draw a row a unit, a cell a step, a line between units that follow different things."""
+    units, groups = drawn.units, _groups(drawn)
     names: Values = [
         {"u": place, "of": units.name(unit), "is": _followed(units, unit)}
         for place, unit in enumerate(drawn.order.tolist())
     ]
-    groups = _groups(drawn)
-    ends: Values = [{"y": end} for _, _, end in groups[:-1]]
-    height = int(np.clip(7 * len(drawn.order), 120, 520))
     scale = alt.Scale(domain=[len(drawn.order), 0], nice=False)
-    labels = {f"datum.value == {(first + end) / 2}": f"{kind} · {end - first}" for kind, first, end in groups}
-    written = "".join(f"{condition} ? '{label}' : " for condition, label in labels.items()) + "''"
-    axis = _left(
-        values=[(first + end) / 2 for _, first, end in groups], labelExpr=written, grid=False, labelOverlap=False
-    )
-    ink = alt.Color(
-        "z:Q",
-        scale=alt.Scale(
-            domain=[-_SPREADS, 0, _SPREADS],
-            range=[LIGHT.baseline, LIGHT.paper, LIGHT.network],
-            clamp=True,
-            interpolate="rgb",
-        ),
-    )
     tips = [
         marks.tip("of", "unit"),
         marks.tip("is", "follows"),
@@ -358,15 +327,36 @@ def _map_panel(drawn: _Drawn) -> Panel:
         .encode(
             x=marks.time_axis(drawn.clock),
             x2="end",
-            y=alt.Y("u:Q", title=None, scale=scale, axis=axis),
+            y=alt.Y("u:Q", title=None, scale=scale, axis=_group_axis(groups)),
             y2="v",
-            color=ink,
+            color=alt.Color("z:Q", scale=spread_scale(_SPREADS)),
             tooltip=tips,
         )
     )
     borders = marks.chart("ends").mark_rule(color=LIGHT.ink, strokeWidth=1).encode(y=alt.Y("y:Q", scale=scale))
-    tables = {"cells": rows, "names": names, "ends": ends}
+    tables = {"cells": _map_cells(drawn), "names": names, "ends": [{"y": end} for _, _, end in groups[:-1]]}
+    height = int(np.clip(7 * len(drawn.order), 120, 520))
     return marks.panel(marks.layered(cells, borders), tables, height, title="hidden units, by what they follow")
+
+
+def _map_cells(drawn: _Drawn) -> Values:
+    """Return how far each unit is from its mean at each step, in its standard deviations."""
+    outputs, silent = drawn.units.activity.outputs, drawn.units.following.silent
+    spread = np.where(silent, 1.0, outputs.std(axis=0))
+    z = ((outputs - outputs.mean(axis=0)) / spread)[drawn.steps].round(1)  # (drawn step, unit)
+    t = drawn.t.tolist()
+    return [
+        {"t": moment, "u": place, "z": value}
+        for place, unit in enumerate(drawn.order.tolist())
+        for moment, value in zip(t, z[:, unit].tolist(), strict=True)
+    ]
+
+
+def _group_axis(groups: list[tuple[str, int, int]]) -> alt.Axis:
+    """Name what is followed in the middle of the rows that follow it, with their number."""
+    labels = {(first + end) / 2: f"{kind} · {end - first}" for kind, first, end in groups}
+    written = "".join(f"datum.value == {middle} ? '{label}' : " for middle, label in labels.items()) + "''"
+    return _left(values=list(labels), labelExpr=written, grid=False, labelOverlap=False)
 
 
 def _groups(drawn: _Drawn) -> list[tuple[str, int, int]]:
@@ -394,28 +384,22 @@ def _effects_figure(units: UnitMap) -> Figure:
         )
     ]
     (whole,) = rounded(np.array([effects.error_of_all]))
-    names = alt.Y(
-        "of:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, grid=False, labelOverlap=False)
-    )
     tips = [
         marks.tip("of", "unit"),
         marks.tip("is", "follows"),
         marks.tip("y", "forecasts move by", ".4~g"),
         marks.tip("e", "error without it", ".4~g"),
     ]
-    height = 22 * len(rows)
-    bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12)
-    bars = bars.encode(x=alt.X("y:Q", title=None, axis=alt.Axis(tickCount=4)), y=names, tooltip=tips)
     dots = marks.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=1, size=60)
     x = alt.X("e:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
-    dots = dots.encode(x=x, y=names, tooltip=tips)
+    dots = dots.encode(x=x, y=name_axis(), tooltip=tips)
     mark = marks.rule("whole").encode(x="e:Q")
     panels = (
-        marks.panel(bars, {"rows": rows}, height, title=f"how far {units.kind.forecasts} move without a unit"),
+        named_bars(rows, tips, title=f"how far {units.kind.forecasts} move without a unit", ticks=4),
         marks.panel(
             marks.layered(mark, dots),
             {"rows": rows, "whole": [{"e": whole}]},
-            height,
+            22 * len(rows),
             title=f"their {units.kind.unit_error} without it (dashed: with all units)",
         ),
     )

@@ -108,7 +108,7 @@ def panel():
 
 def features_by_hand(fitted, panel, series, step, context):
     """Features after a step: of a walk from the first, or of a window."""
-    data = fitted._data(panel)
+    data = fitted.data(panel)
     end = int(panel.offsets[series]) + step + 1
     start = int(panel.offsets[series]) if context is None else end - context
     x = torch.from_numpy(data.inputs.at(np.arange(start, end)))[None]
