@@ -24,7 +24,7 @@ from torch import Tensor
 
 from forecast.inspection.gradients import batch_as, doubled, examined, lanes_of
 from forecast.network.compiled.modules import compile_lstms
-from forecast.network.head import Level, mean_where
+from forecast.network.head import mean_where
 from forecast.network.state import detach_state
 from forecast.training.batches import fork_losses
 from forecast.wording import counted, name_some, number, shortened
@@ -51,11 +51,12 @@ _DIRECTIONS = 3
 _ROUNDING = 10 * torch.finfo(torch.float64).eps
 """Of a loss, relative to it."""
 
-_TAUGHT = 0.5
+_FORCED = 0.5
 """Teacher-forcing probability of a decoder that reads its own forecasts."""
 
+MOST_STEPS = 128
+"""Of a chunk that is checked: the caller cuts longer ones."""
 _MOST_LANES = 8
-_MOST_LENGTH = 128
 _MOST_NUMBERS = 40_000
 """Lanes x steps x horizon of the sample, at most."""
 
@@ -111,15 +112,17 @@ class _Point(NamedTuple):
 def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -> Checked | None:
     """Check the gradients of the training loss of `network`, as it stands, on a batch of an epoch.
 
-    Dropout is left out, and what a decoder is taught is drawn once. None where no batch has a target.
+    Dropout is left out, and where a decoder is handed the truth is drawn once. None where no batch has a target.
     """
     double = doubled(network)
     sample = _sample_of(double, (batch_as(batch, torch.float64) for batch in batches))
     if sample is None:
         return None
-    taught = _taught(double, sample.batch, seed)
-    gradients = _gradients(double, sample, taught)
-    singles = _single_gradients(network, sample, taught)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        forcing = double.teacher_forcing(sample.batch.target, sample.batch.exists, _FORCED)
+    gradients = _gradients(double, sample, forcing)
+    singles = _single_gradients(network, sample, forcing)
     norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
     generator = torch.Generator().manual_seed(seed)
     tensors = []
@@ -128,7 +131,7 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
             continue
         gradient = gradients[name]
         points = [
-            _compare(parameter, gradient, direction, lambda: float(_loss(double, sample, taught)))
+            _compare(parameter, gradient, direction, lambda: float(_loss(double, sample, forcing)))
             for direction in _directions(gradient, generator)
         ]
         errors = [point.error for point in points if not point.corner]
@@ -137,26 +140,21 @@ def check_gradients(network: Network, batches: Iterable[Batch], seed: int = 0) -
         corners = len(points) - len(errors)
         error = max(errors, default=math.nan)
         tensors.append(TensorCheck(name, tuple(gradient.shape), error, single, len(points), corners))
-    return Checked(tuple(tensors), sample.size)
+    lanes, steps = sample.batch.x.shape[:2]
+    return Checked(tuple(tensors), f"{counted(lanes, 'lane')} x {counted(steps, 'step')}")
 
 
-def _taught(network: Network, batch: Batch, seed: int) -> TeacherForcing | None:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return network.teacher_forcing(batch.target, batch.exists, _TAUGHT)
-
-
-def _loss(network: Network, sample: Sample, taught: TeacherForcing | None) -> Tensor:
+def _loss(network: Network, sample: Sample, forcing: TeacherForcing | None) -> Tensor:
     batch = sample.batch
     features, _ = network.features_with_resets(batch.x, batch.series, sample.state, batch.resets, batch.reset_steps)
-    return mean_where(fork_losses(network, features, batch, taught), batch.exists)
+    return mean_where(fork_losses(network, features, batch, forcing), batch.exists)
 
 
-def _gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
+def _gradients(network: Network, sample: Sample, forcing: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradient of each parameter that is trained, zeros where the loss does not depend on it."""
     parameters = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     with torch.enable_grad():
-        loss = _loss(network, sample, taught)
+        loss = _loss(network, sample, forcing)
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     return {
         name: torch.zeros_like(weight) if gradient is None else gradient.detach()
@@ -164,13 +162,13 @@ def _gradients(network: Network, sample: Sample, taught: TeacherForcing | None) 
     }
 
 
-def _single_gradients(network: Network, sample: Sample, taught: TeacherForcing | None) -> dict[str, Tensor]:
+def _single_gradients(network: Network, sample: Sample, forcing: TeacherForcing | None) -> dict[str, Tensor]:
     """Gradients of the same loss as training computes them, a long one of an LSTM included."""
-    forced = None if taught is None else taught._replace(truth=taught.truth.float())
-    single = batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state), sample.size
+    single_forcing = None if forcing is None else forcing._replace(truth=forcing.truth.float())
+    single = Sample(batch_as(sample.batch, torch.float32), tuple(part.float() for part in sample.state))
     copied = examined(network)
     compile_lstms(copied)
-    return {name: gradient.double() for name, gradient in _gradients(copied, Sample(*single), forced).items()}
+    return {name: gradient.double() for name, gradient in _gradients(copied, single, single_forcing).items()}
 
 
 def _directions(gradient: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
@@ -211,15 +209,14 @@ def _moved(parameter: Tensor, kept: Tensor, by: Tensor, loss: Callable[[], float
     return value
 
 
-# The sample: a chunk of the job's own data, cut down where that would take long.
+# The sample: a batch of the job's own, of fewer lanes where that would take long.
 
 
 class Sample(NamedTuple):
-    """A batch, and the state that is carried into it; `size` says what of the job's own batch it is."""
+    """A batch, and the state that is carried into it."""
 
     batch: Batch
     state: State
-    size: str
 
 
 def _sample_of(network: Network, batches: Iterable[Batch]) -> Sample | None:
@@ -231,51 +228,20 @@ def _sample_of(network: Network, batches: Iterable[Batch]) -> Sample | None:
     carried: State | None = None
     for i, batch in enumerate(batches):
         state = network.initial_state(len(batch.x)) if carried is None or not batch.carried else carried
-        sample, carried = _unroll(network, batch, state)
+        sample = _first_lanes(batch, state)
         chosen = sample if sample.batch.forks else chosen
         if chosen is not None and i:
             break
+        with torch.no_grad():
+            _, after = network.features_with_resets(batch.x, batch.series, state, batch.resets, batch.reset_steps)
+        carried = detach_state(after)
     return chosen
 
 
-@torch.no_grad()
-def _unroll(network: Network, batch: Batch, state: State) -> tuple[Sample, State]:
-    """Give the end of a batch as a sample, and the state after the batch."""
+def _first_lanes(batch: Batch, state: State) -> Sample:
     lanes, steps = batch.x.shape[:2]
-    kept = min(steps, _MOST_LENGTH)
-    some = max(min(lanes, _MOST_LANES, _MOST_NUMBERS // (kept * batch.target.shape[2])), 1)
-    before, piece = _part(batch, 0, steps - kept), _part(batch, steps - kept, steps)
-    if kept < steps:
-        _, state = network.features_with_resets(before.x, before.series, state, before.resets, before.reset_steps)
-    _, after = network.features_with_resets(piece.x, piece.series, state, piece.resets, piece.reset_steps)
-    begin = tuple(part[:some] for part in detach_state(state))
-    return Sample(
-        lanes_of(piece, slice(some)), begin, f"{_of(some, lanes, 'lane')} x {_of(kept, steps, 'step')}"
-    ), after
-
-
-def _part(batch: Batch, start: int, end: int) -> Batch:
-    """Cut steps `start` to `end` out of a batch."""
-    resets = torch.where((batch.resets >= start) & (batch.resets < end), batch.resets - start, -1)
-    forks = batch.target.shape[1]
-    first = max(start - (batch.x.shape[1] - forks), 0)
-    last = max(end - (batch.x.shape[1] - forks), 0)
-    return batch._replace(
-        x=batch.x[:, start:end],
-        series=batch.series[:, start:end],
-        resets=resets,
-        reset_steps=tuple(torch.unique(resets[resets >= 0]).tolist()),
-        target=batch.target[:, first:last],
-        exists=batch.exists[:, first:last],
-        ahead=None if batch.ahead is None else batch.ahead[:, first:last],
-        level=None if batch.level is None else Level(*(part[:, first:last] for part in batch.level)),
-    )
-
-
-def _of(some: int, total: int, noun: str) -> str:
-    """Say how many of how many."""
-    plural = noun if total == 1 else noun + "s"
-    return f"{some} {plural}" if some == total else f"{some} of {total} {plural}"
+    some = max(min(lanes, _MOST_LANES, _MOST_NUMBERS // (steps * batch.target.shape[2])), 1)
+    return Sample(lanes_of(batch, slice(some)), tuple(part[:some] for part in state))
 
 
 # The table, and the verdict in words.

@@ -5,12 +5,12 @@ The network is as it is before training, but with a random head: behind a head o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
 from forecast.forecasters.transformed import log_target
-from forecast.inspection.gradcheck import check_gradients, gradcheck_in_words, print_gradcheck
+from forecast.inspection.gradcheck import MOST_STEPS, check_gradients, gradcheck_in_words, print_gradcheck
 from forecast.inspection.gradients import with_random_head
 from forecast.network.settings import BackboneSettings
 from forecast.tasks.candidates import recurrent
@@ -57,7 +57,8 @@ def gradcheck(job: JobSettings, source: Source | None = None, console: Console |
     transformed = log_target(past) if job.data.transform == "log" else past
     _, training = recurrent(job).training_job(transformed, split.train, problem)
     network = with_random_head(initial_network(training), job.seed)
-    checked = check_gradients(network, training.epochs(), job.seed)
+    shorter = training.training.model_copy(update={"chunk_steps": min(training.training.chunk, MOST_STEPS)})
+    checked = check_gradients(network, replace(training, training=shorter).epochs(), job.seed)
     if checked is None:
         raise ForecastError(
             f"no step of the training split has an observed value within {problem.horizon} steps after it, so there "
