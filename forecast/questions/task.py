@@ -99,15 +99,8 @@ def forecast_task(
             else split_as_asked(panel, settings, question, context, horizon)
         )
 
-    split = split_for(1)  # to choose the context on its training split
-    training = _with_steps(panel.cut(split.train))
-    shortest = int(training.lengths.min())
-    if question.categorical:
-        season = _no_season(panel, season_steps)
-        context = _all_before_label(shortest) if panel.at_end else _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
-    else:
-        season = _season(panel.cut(split.fitted), training, season_steps, horizon)
-        context = context_for(season.steps, horizon, shortest)
+    # the season and the context are chosen on the training split of a context of one step
+    season, context = _season_and_context(panel, split_for(1), question, season_steps, horizon)
     context = context_steps or context
     problem = Problem(
         horizon=horizon,
@@ -119,6 +112,23 @@ def forecast_task(
         leads=leads,
     )
     return ForecastTask(split_for(context), problem, season)
+
+
+def _season_and_context(
+    panel: Panel, split: Split, question: Question, season_steps: int | None, horizon: int
+) -> tuple[Season, int]:
+    """Choose the season on training and validation split, the context on the shortest training split."""
+    training = panel.cut(split.train)
+    training = training.take(np.flatnonzero(training.lengths))
+    shortest = int(training.lengths.min())
+    if not question.categorical:
+        season = _season(panel.cut(split.fitted), training, season_steps, horizon)
+        return season, context_for(season.steps, horizon, shortest)
+    if panel.at_end:  # any step before the label may tell it
+        context = max(min(shortest - 1, _LONGEST_CONTEXT), 1)
+    else:
+        context = _fitting(_SYMBOLS_OF_CONTEXT, horizon, shortest)
+    return _no_season(panel, season_steps), context
 
 
 def split_as_asked(
@@ -185,16 +195,6 @@ def context_for(season_steps: int, horizon: int, train_steps: int) -> int:
 
 def _fitting(wanted_steps: int, horizon: int, train_steps: int) -> int:
     return max(min(max(wanted_steps, horizon), int((train_steps - horizon) * _MOST_OF_TRAINING)), 1)
-
-
-def _all_before_label(train_steps: int) -> int:
-    """All steps before the label in the shortest training series, at most 512: any of them may tell it."""
-    return max(min(train_steps - 1, _LONGEST_CONTEXT), 1)
-
-
-def _with_steps(training: Panel) -> Panel:
-    """Drop the series without training steps."""
-    return training.take(np.flatnonzero(training.lengths))
 
 
 def check_splits(panel: Panel, horizon: int, question: Question, over: Over) -> None:
@@ -299,19 +299,16 @@ def check_labels(panel: Panel, horizon: int, question: Question, over: Over) -> 
 def without_short(
     panel: Panel,
     horizon: int,
+    split: SplitSettings,
     *,
     context_steps: int | None = None,
     season_steps: int | None = None,
-    validation: float = 0.15,
-    test: float = 0.2,
-    calibration: float | None = None,
-    over: Over = "time",
     fate: str = "left out",
 ) -> tuple[Panel, tuple[str, ...]]:
     """Drop the series that are too short for the task; return the others, and a note on those and their fate.
 
     The context, where it is not given, is that of the typical series: one short series does not shorten that of all.
-    With `over="series"` each series needs one step before a horizon, whatever the context.
+    Split over series, each series needs one step before a horizon, whatever the context.
 
     Raises
     ------
@@ -319,15 +316,15 @@ def without_short(
         All series are too short.
 
     """
-    if over == "series":
+    if split.over == "series":
         return _without(panel, panel.lengths > horizon, f"horizon {horizon} and one more step", fate)
     least = max(context_steps or 1, (season_steps or 1) + 1 - horizon)
-    kept, train = long_enough(panel, validation, test, least, horizon, calibration=calibration)
+    kept, train = long_enough(panel, split.validation, split.test, least, horizon, calibration=split.calibration)
     if context_steps is None and kept.any():
         typical = panel.take(np.flatnonzero(kept))
         season = season_steps or find_season(typical.cut(train[kept]), horizon).steps
         least = max(least, context_for(season, horizon, int(np.median(train[kept]))))
-        kept, _ = long_enough(panel, validation, test, least, horizon, calibration=calibration)
+        kept, _ = long_enough(panel, split.validation, split.test, least, horizon, calibration=split.calibration)
     if not kept.any():
         raise ForecastError(
             f"all {len(panel)} series are too short for context {least} + horizon {horizon} and as many steps each for "

@@ -112,7 +112,8 @@ def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> Foreca
     return forecast_task(
         panel,
         job.horizon,
-        **_cut(job),
+        **_lengths(job),
+        **job.split.model_dump(),
         target_type=question_of_head(job.model.head).name,
         value_range=value_range_of(job),
         shortened=shortened,
@@ -120,10 +121,9 @@ def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> Foreca
     )
 
 
-def _cut(job: JobSettings) -> dict[str, Any]:
-    """Context, season and splits as the user set them, by the names that `forecast_task` and `without_short` have."""
-    data, split = job.data, job.split
-    return {"context_steps": data.context_steps, "season_steps": data.season_steps, **split.model_dump()}
+def _lengths(job: JobSettings) -> dict[str, int | None]:
+    """Context and season as the user set them."""
+    return {"context_steps": job.data.context_steps, "season_steps": job.data.season_steps}
 
 
 def _around(job: JobSettings) -> dict[str, Any]:
@@ -138,18 +138,13 @@ def _long_enough(job: JobSettings, source: Source) -> tuple[Source, Panel | None
     The third is whether all are too short to hold out a horizon: they are scored as far as they go.
     """
     question, panel = question_of_head(job.model.head), source.panel
-    fate = job.data.on_short_series if isinstance(job.data, CsvSettings) else "forecast"
-    apart = fate == "forecast" and len(panel) > 1 and not question.forecasts_probabilities
+    chosen = job.data.on_short_series if isinstance(job.data, CsvSettings) else "forecast"
+    apart = chosen == "forecast" and len(panel) > 1 and not question.forecasts_probabilities
     notes: tuple[str, ...] = ()
-    if isinstance(job.data, CsvSettings) and (apart or fate == "drop"):
-        told = "forecast by the pretrained network alone, and not scored," if apart else "left out"
+    if isinstance(job.data, CsvSettings) and (apart or chosen == "drop"):
+        fate = "forecast by the pretrained network alone, and not scored," if apart else "left out"
         try:
-            panel, notes = without_short(
-                panel,
-                job.horizon,
-                **_cut(job),
-                fate=told,
-            )
+            panel, notes = without_short(panel, job.horizon, job.split, **_lengths(job), fate=fate)
         except ForecastError:  # all of them
             if not apart:
                 raise

@@ -9,6 +9,7 @@ import pytest
 from oracles.panels import noisy_sine, panel_of
 
 from forecast.errors import ForecastError
+from forecast.questions.settings import SplitSettings
 from forecast.questions.split import rolling_origins, split_panel
 from forecast.questions.task import forecast_task, without_short
 from forecast.reference.encoding import fit_encoding
@@ -66,13 +67,13 @@ def test_a_series_needs_one_step_before_a_horizon():
     assert split_panel(symbols(*LENGTHS), 2, 2, 1, 2, over="series").train.sum() > 0
     with pytest.raises(ForecastError, match=r"series 's4' has 3 steps.* horizon 3 and one more: set `horizon=2` or le"):
         split_panel(symbols(*LENGTHS), 2, 2, 1, 3, over="series")
-    kept, notes = without_short(symbols(*LENGTHS), 5, context_steps=50, over="series")
+    kept, notes = without_short(symbols(*LENGTHS), 5, SplitSettings(over="series"), context_steps=50)
     assert kept.ids == ("s0", "s1", "s2", "s3", "s5", "s6", "s7", "s9")
     assert notes == (
         "2 of 10 series left out as too short for horizon 5 and one more step: 's4' (3 steps), 's8' (5 steps).",
     )
     with pytest.raises(ForecastError, match="all 10 series are too short"):
-        without_short(symbols(*LENGTHS), 90, over="series")
+        without_short(symbols(*LENGTHS), 90, SplitSettings(over="series"))
 
 
 @pytest.mark.parametrize("horizon", [1, 2])

@@ -165,7 +165,7 @@ def test_a_short_series_is_refused_with_the_setting_that_leaves_it_out():
 
 def test_short_series_are_left_out_and_named():
     panel = panel_of(noisy_sine(300), np.arange(9.0), noisy_sine(200, seed=1), np.arange(20.0))
-    kept, notes = without_short(panel, 5, context_steps=10)
+    kept, notes = without_short(panel, 5, SplitSettings(), context_steps=10)
     assert kept.ids == ("s0", "s2")
     assert kept.target.tolist() == [*panel.target[:300], *panel.target[309:509]]
     assert notes == (
@@ -178,7 +178,7 @@ def test_short_series_are_left_out_and_named():
 def test_one_short_series_does_not_shorten_the_context_of_all():
     panel = panel_of(*(noisy_sine(300, seed=i) for i in range(5)), noisy_sine(40, seed=9))
     assert forecast_task(panel, 5).problem.context_steps < 40
-    kept, notes = without_short(panel, 5)
+    kept, notes = without_short(panel, 5, SplitSettings())
     assert len(kept) == 5
     assert "'s5' (40 steps)" in notes[0]
     assert forecast_task(kept, 5).problem.context_steps == 40
@@ -186,16 +186,16 @@ def test_one_short_series_does_not_shorten_the_context_of_all():
 
 def test_long_series_stay_as_they_are():
     panel = panel_of(noisy_sine(300), noisy_sine(200, seed=1))
-    kept, notes = without_short(panel, 5)
+    kept, notes = without_short(panel, 5, SplitSettings())
     assert kept is panel
     assert notes == ()
 
 
 def test_a_season_that_was_said_has_to_fit_as_well():
     panel = panel_of(noisy_sine(300), noisy_sine(60, seed=1))
-    assert without_short(panel, 5, context_steps=5, season_steps=100)[0].ids == ("s0",)
+    assert without_short(panel, 5, SplitSettings(), context_steps=5, season_steps=100)[0].ids == ("s0",)
     with pytest.raises(ForecastError, match="all 2 series are too short"):
-        without_short(panel, 5, context_steps=500)
+        without_short(panel, 5, SplitSettings(), context_steps=500)
 
 
 def test_constant_and_empty_series_among_living_ones(tmp_path):

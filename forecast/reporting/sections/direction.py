@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.reporting.charts import Panel, Values
-    from forecast.reporting.lines import Array, Clock
+    from forecast.reporting.lines import Array
     from forecast.reporting.material import Material, Roles
     from forecast.reporting.summary import Summary
 
@@ -57,13 +57,7 @@ def build_probabilities(material: Material) -> ProbabilitySection | None:
     """Show the forecast of the direction after the end of the data, where there is one."""
     if not material.question.binary or material.ahead is None:
         return None
-    return _probability_section(material.truth, material.ahead, material.roles, material.clock, material.uid)
-
-
-def _probability_section(
-    truth: pd.DataFrame, forecast: pd.DataFrame, roles: Roles, clock: Clock, uid: str
-) -> ProbabilitySection:
-    """Show the probabilities after the end of one series (`ds, model, y_hat`)."""
+    truth, forecast, roles, clock = material.truth, material.ahead, material.roles, material.clock
     tables = {name: forecast[forecast["model"] == name].sort_values("ds") for name in roles.named()}
     tables = {name: rows for name, rows in tables.items() if len(rows)}
     first = next(iter(tables.values()))
@@ -73,7 +67,7 @@ def _probability_section(
             f"How likely it is higher than {number(float(truth['y'].dropna().iloc[-1]))}, its last value "
             f"({clock.write(end)}), at each of {counted(len(first), 'step')} after it."
         ),
-        series=uid,
+        series=material.uid,
         steps=tuple(range(1, len(first) + 1)),
         times=tuple(clock.write(float(t)) for t in axis_times(first["ds"])),
         models=tuple(ModelProbabilities(name, rounded(_column(rows, "y_hat"))) for name, rows in tables.items()),
@@ -149,11 +143,9 @@ class ReliabilitySection:
 
 def build_reliability(material: Material) -> ReliabilitySection | None:
     """Compare the probabilities of rises on the test split with what came."""
-    return _reliability_section(material.results, material.roles) if material.question.binary else None
-
-
-def _reliability_section(results: pd.DataFrame, roles: Roles) -> ReliabilitySection | None:
-    """Compare the probabilities of `results` with the outcomes; None where none was observed."""
+    if not material.question.binary:
+        return None
+    results, roles = material.results, material.roles
     known = results.dropna(subset=["y", "y_hat"])
     tables = {name: known[known["model"] == name] for name in roles.named()}
     models = tuple(reliability(name, _column(t, "y_hat"), _column(t, "y")) for name, t in tables.items() if len(t))

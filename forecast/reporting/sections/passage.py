@@ -69,20 +69,11 @@ class PassageSection:
 
 
 def build(material: Material) -> PassageSection | None:
-    """Show the beginning of the test split of the series that is drawn."""
+    """Show the beginning of the test split of the series that is drawn; None where fewer than two symbols came."""
     if not material.question.categorical:
         return None
     results = rows_of(material.results if material.passage is None else material.passage, material.uid)
-    return _passage_section(results, material.truth, material.symbols, material.roles, material.name)
-
-
-def _passage_section(
-    results: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles, name: str
-) -> PassageSection | None:
-    """Show the first symbols of the test split of one series; None where fewer than two were observed.
-
-    `results` are those of the series, `truth` holds its times and splits.
-    """
+    truth, symbols, roles = material.truth, material.symbols, material.roles
     one_step = results[(results["step"] == results["step"].min()) & results["y"].notna()]
     tables = {model: one_step[one_step["model"] == model].sort_values("ds") for model in roles.named()}
     network, baseline = tables[roles.network], tables.get(roles.baseline or "")
@@ -94,7 +85,7 @@ def _passage_section(
     tokens = _tokens(network, baseline_bits, gaps, symbols)
     right = int((network["y"] == network["y_hat"]).iloc[: len(tokens)].sum())
     count = int((truth["y"].notna() & (truth["split"] == "test")).sum())
-    return PassageSection(_in_words(tokens, max(count, len(network)), right, roles, name), tokens)
+    return PassageSection(_in_words(tokens, max(count, len(network)), right, roles, material.name), tokens)
 
 
 def _tokens(

@@ -49,14 +49,10 @@ class CostSection:
 
 
 def build_costs(material: Material) -> CostSection | None:
-    """Add up the bits of symbols on the test split."""
+    """Add up the bits of each symbol on the test split, over all series and steps ahead; None where none came."""
     if not material.question.categorical:
         return None
-    return _cost_section(material.results, material.symbols, material.roles)
-
-
-def _cost_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> CostSection | None:
-    """Add up the bits of each symbol over all series and steps ahead; None where none came."""
+    results, symbols, roles = material.results, material.symbols, material.roles
     known = results[results["y"].notna()]
     tables = {model: _costs(known[known["model"] == model], len(symbols)) for model in roles.named()}
     count, total = tables[roles.network]
@@ -177,11 +173,7 @@ def build_confusions(material: Material) -> ConfusionSection | None:
     """Compare the symbols that came on the test split with the likeliest."""
     if not material.question.categorical:
         return None
-    return _confusion_section(material.results, material.symbols, material.roles)
-
-
-def _confusion_section(results: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> ConfusionSection | None:
-    """Compare what came with the likeliest, over all series and steps ahead; None where there is nothing to draw."""
+    results, symbols, roles = material.results, material.symbols, material.roles
     known = results[results["y"].notna()]
     counts = {model: _confusions(known[known["model"] == model], len(symbols)) for model in roles.named()}
     count = counts[roles.network]  # (came, likeliest)

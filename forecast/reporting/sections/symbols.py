@@ -49,11 +49,7 @@ def build_shares(material: Material) -> ShareSection | None:
         targets = material.results[["unique_id", "ds", "y"]]
         series = targets.drop_duplicates(["unique_id", "ds"]).assign(split="test")
     count = series["unique_id"].nunique()
-    return _share_section(series, material.symbols, material.uid if count == 1 else f"{count:,} series")
-
-
-def _share_section(series: pd.DataFrame, symbols: Sequence[str], name: str) -> ShareSection:
-    """Count the symbols of all series (`unique_id, ds, y, split`)."""
+    symbols, name = material.symbols, material.uid if count == 1 else f"{count:,} series"
     known = series[series["y"].notna()]
     label = known["split"].astype(str).replace("train", "training")
     counts = {
@@ -136,11 +132,7 @@ def build_ahead(material: Material) -> AheadSection | None:
     """Show the probabilities of symbols after the end of the data, where there is a forecast of them."""
     if not material.question.categorical or material.ahead is None:
         return None
-    return _ahead_section(material.ahead, material.truth, material.symbols, material.roles)
-
-
-def _ahead_section(forecast: pd.DataFrame, truth: pd.DataFrame, symbols: Sequence[str], roles: Roles) -> AheadSection:
-    """Show the probabilities after the end of one series (`ds, model, symbol, y_hat`), of at most six steps."""
+    forecast, truth, symbols, roles = material.ahead, material.truth, material.symbols, material.roles
     times = np.sort(forecast["ds"].unique())
     tables = [_likeliest(forecast[forecast["ds"] == ds], roles) for ds in times[:MOST_STEPS]]
     steps = []
