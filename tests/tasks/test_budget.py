@@ -60,7 +60,7 @@ def test_a_larger_job_is_expected_to_take_longer_and_the_plan_says_so():
     said = plan(small.job, names, small.panel)
     assert said.startswith("4 models to fit and compare (lstm, reference, naive, ridge): about ")
     limited = small.job.model_copy(update={"time_limit_s": 1.0})
-    assert plan(limited, names, small.panel).endswith("at most 10 s (`time_limit_s`)")
+    assert plan(limited, names, small.panel).endswith("at most 1 s (`time_limit_s`)")
 
 
 def test_where_no_time_is_left_models_are_left_out_and_the_run_is_whole(tmp_path):
