@@ -262,8 +262,8 @@ class Run:
         if state is not None:
             return Stream.open(self.opened, state, interval)
         past = self.panel if after is None else after
-        said = {} if past is None else self._newer_settings(past)
-        return begin_stream(self.opened, said, interval, source=None if past is None else self._source(past))
+        settings = {} if past is None else self._newer_settings(past)
+        return begin_stream(self.opened, settings, interval, source=None if past is None else self._source(past))
 
     def plot(self, series: str | None = None) -> Any:
         """Draw the end of a series (None: the first), the recommended forecast, and its 90 % interval."""

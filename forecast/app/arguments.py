@@ -210,7 +210,7 @@ def _unknown_flag(name: str) -> str:
 def _with_csv(line: CommandLine) -> CommandLine:
     """Add `data=csv` where `data.path` stands alone: whoever names a file means it, unless an experiment reads one.
 
-    Where nothing is said of a model or its training, add `model=auto`; where nothing is said of it, the horizon is what
+    Where neither a model nor its training is set, add `model=auto`; where it is not set, the horizon is what
     the number of rows suggests (`horizon=0`).
     """
     keys = set(overridden_keys(line.overrides))
@@ -232,5 +232,5 @@ def _reads_a_path(line: CommandLine) -> bool:
     experiment = [override for override in line.overrides if override.startswith("experiment=")]
     try:
         return "path" in compose_sweep(CommandLine(line.flags, tuple(experiment))).data
-    except ForecastError:  # no such experiment: it is said when the whole line is composed
+    except ForecastError:  # no such experiment: reported when the whole line is composed
         return True

@@ -57,7 +57,7 @@ def load_extensions(folders: Iterable[Path]) -> None:
 
 
 def added_folders(line: CommandLine) -> tuple[Path, ...]:
-    """Return the folder of `--config-dir`, if it is said."""
+    """Return the folder of `--config-dir`, if it is given."""
     added = line.flag("--config-dir", "-cd")
     return () if added is None else (Path(added),)
 

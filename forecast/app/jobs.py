@@ -133,7 +133,7 @@ class Outcome:
 
     `status` is "ok" or the reason why there is no result; `validation_mase` is None for it, and for tasks that do
     not train; where another question was asked it is what that is ranked by. `graph_mb` is what a training step holds
-    in memory for its gradient, None likewise. `fingerprint` is that of the data, None where nobody said it;
+    in memory for its gradient, None likewise. `fingerprint` is that of the data, None where it is not known;
     `ended` is the time at which the job was done.
     """
 

@@ -24,7 +24,7 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
     Raises
     ------
     ForecastError
-        There is no such run, another task is asked for, or settings are said again and differ.
+        There is no such run, another task is asked for, or settings are given again and differ.
 
     """
     from forecast.runs.folder import shown
@@ -39,14 +39,14 @@ def interrupted_job(job: JobSettings, overrides: Sequence[str]) -> tuple[JobSett
         return None
     started = read_started(interrupted.staging)
     _check_same(job.model_dump(mode="json"), started.settings, overrides)
-    said = {key.removeprefix("data."): None for key in overridden_keys(overrides)}
-    check_data_path(started.settings, started.mark, said, interrupted.staging)
+    given = {key.removeprefix("data."): None for key in overridden_keys(overrides)}
+    check_data_path(started.settings, started.mark, given, interrupted.staging)
     print(f"resuming {shown(interrupted.final)}")
     return check_job(started.settings), interrupted.final
 
 
 def _check_same(now: Mapping[str, Any], then: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Refuse settings that are said again with `resume`, and differ."""
+    """Refuse settings that are given again with `resume`, and differ."""
     for key in overridden_keys(overrides):
         section = "" if key == "experiment" else key.lstrip("+~").partition("@")[0]
         if section.partition(".")[0] in ("resume", "task", "hydra"):

@@ -153,8 +153,8 @@ def _predict(run: Path, job: JobSettings, data: Mapping[str, Any], folder: Path)
         with importing():
             from forecast.tasks.partitions import predict_parts
 
-        said = predict_parts(run, data, folder, job.predict, lambda line: print(printable(line), flush=True))
-        print(printable(said.sentence))
+        predicted = predict_parts(run, data, folder, job.predict, lambda line: print(printable(line), flush=True))
+        print(printable(predicted.sentence))
         return
     with importing():
         from forecast.tasks.predict import predict

@@ -23,7 +23,7 @@ from forecast.inspection.integrated_gradients import READ_STEPS, Attributor, eno
 from forecast.inspection.page import Section, season_name, seasons_back
 from forecast.inspection.past_values import SEASONS, lag_edges
 from forecast.questions.split import Origins
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure, Key
 from forecast.reporting.lines import axis_times, find_clock
 from forecast.reporting.theme import LIGHT
@@ -327,16 +327,16 @@ def _share_panel(step: Shares, top: float) -> Panel:
     rows: Values = [{"of": shortened(name, 44), "y": round(100 * share, 1)} for name, share in shown]
     names = alt.Y("of:N", title=None, sort=None, axis=None)
     x = alt.X("y:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 100 * (top or 1.0)], nice=False))
-    tips = [marks.tip("of", "rests on"), marks.tip("y", "%", ".1f")]
-    bars = marks.chart("rows").mark_bar(color=LIGHT.network, height=9, yOffset=7).encode(x=x, y=names, tooltip=tips)
+    tips = [charts.tip("of", "rests on"), charts.tip("y", "%", ".1f")]
+    bars = charts.chart("rows").mark_bar(color=LIGHT.network, height=9, yOffset=7).encode(x=x, y=names, tooltip=tips)
     labels = (
-        marks.chart("rows")
+        charts.chart("rows")
         .transform_calculate(label="format(datum.y, '.0f') + ' % ' + datum.of")
         .mark_text(align="left", baseline="bottom", color=LIGHT.ink, fontSize=11, dy=1)
         .encode(x=alt.value(0), y=names, text="label:N")
     )
-    return marks.panel(
-        marks.layered(bars, labels), {"rows": rows}, 32 * len(rows), title=f"{counted(step.ahead, 'step')} ahead"
+    return charts.panel(
+        charts.layered(bars, labels), {"rows": rows}, 32 * len(rows), title=f"{counted(step.ahead, 'step')} ahead"
     )
 
 
@@ -413,21 +413,21 @@ def _lag_panel(rows: Values, limits: tuple[float, float], title: str, note: str)
     x = _back("from", rows)
     scale = alt.Scale(domain=list(limits), nice=False)
     tips = [
-        marks.tip("of", "steps back"),
-        marks.tip("all", "adds", ".4~g"),
-        marks.tip("r", "by the reference alone, a step", ".4~g"),
+        charts.tip("of", "steps back"),
+        charts.tip("all", "adds", ".4~g"),
+        charts.tip("r", "by the reference alone, a step", ".4~g"),
     ]
     y = alt.Y("y:Q", title=None, scale=scale)
-    bars = marks.chart("rows").mark_rect(color=LIGHT.network)
+    bars = charts.chart("rows").mark_rect(color=LIGHT.network)
     bars = bars.encode(x=x, x2="to", y=y, y2=alt.datum(0), tooltip=tips)
     # What is next to nothing would lie on the zero line as a line of its own.
     visible = f"abs(datum.r) > {_VISIBLE * (limits[1] - limits[0])}"
-    alone = marks.chart("rows").transform_filter(visible).transform_calculate(mid="(datum.from + datum.to) / 2")
+    alone = charts.chart("rows").transform_filter(visible).transform_calculate(mid="(datum.from + datum.to) / 2")
     alone = alone.mark_point(color=LIGHT.baseline, filled=True, opacity=1, size=14)
     alone = alone.encode(x=_back("mid", rows), y=alt.Y("r:Q", title=None, scale=scale), tooltip=tips)
-    zero = marks.rule("zero", dashed=False).encode(y="y:Q")
+    zero = charts.rule("zero", dashed=False).encode(y="y:Q")
     tables: dict[str, Values] = {"rows": rows, "zero": [{"y": 0}]}
-    return marks.panel(marks.layered(bars, zero, alone), tables, _LOW, title=title, note=note)
+    return charts.panel(charts.layered(bars, zero, alone), tables, _LOW, title=title, note=note)
 
 
 def _back(field: str, rows: Values) -> alt.X:

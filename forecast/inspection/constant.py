@@ -14,7 +14,7 @@ import numpy as np
 from forecast.inspection.curves import NETWORK, Axis, Curve, both, panel
 from forecast.inspection.page import Section
 from forecast.reference.causal_features import filled_target
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -138,7 +138,7 @@ def _figure(constant: Constant, kind: AnswerKind) -> Figure:
     )
     colours = {curve.of: curve.colour for curve in given} | {NETWORK: LIGHT.network, kind.untrained: LIGHT.baseline}
     title = "What it says when nothing moves" if kind.binary else "What it does when nothing moves"
-    return Figure("constant", title, says, panels, marks.keys(colours), columns=2)
+    return Figure("constant", title, says, panels, charts.keys(colours), columns=2)
 
 
 SECTION: Section[System, Constant] = Section(

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from forecast.inspection.answers import VALUES
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Key
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
@@ -71,17 +71,17 @@ def panel(
     ]
     tables: dict[str, Values] = {"lines": rows}
     axes: dict[str, Any] = {"x": _x(x), "y": _y(y)}
-    tips = [marks.tip("of", "line"), marks.tip("t", x.title, ".4~g"), marks.tip("y", y.title, ".4~g")]
-    drawn = marks.chart("lines").mark_line(point=marks.touchable(seen=dots), clip=y.limits is not None)
+    tips = [charts.tip("of", "line"), charts.tip("t", x.title, ".4~g"), charts.tip("y", y.title, ".4~g")]
+    drawn = charts.chart("lines").mark_line(point=charts.touchable(seen=dots), clip=y.limits is not None)
     ink = {"color": alt.Color("ink:N", scale=None), "strokeWidth": alt.StrokeWidth("wide:Q", scale=None)}
     layers = [drawn.encode(**axes, **ink, detail="of:N", tooltip=tips)]
     if across is not None:
         tables["across"] = [{"y": across}]
-        layers.insert(0, marks.rule("across").encode(y=axes["y"]))
+        layers.insert(0, charts.rule("across").encode(y=axes["y"]))
     if down is not None:
         tables["down"] = [{"t": down}]
-        layers.insert(0, marks.rule("down").encode(x=axes["x"]))
-    return marks.panel(marks.layered(*layers), tables, _HEIGHT, title=title, cut=y.limits is not None)
+        layers.insert(0, charts.rule("down").encode(x=axes["x"]))
+    return charts.panel(charts.layered(*layers), tables, _HEIGHT, title=title, cut=y.limits is not None)
 
 
 def _x(axis: Axis) -> alt.X:
@@ -107,8 +107,8 @@ def named_bars(
 ) -> Panel:
     """Make a panel of bars that lie on their sides, as long as `y` and named by `of`, in the order of the rows."""
     x = alt.X("y:Q", title=None) if ticks is None else alt.X("y:Q", title=None, axis=alt.Axis(tickCount=ticks))
-    bars = marks.chart("rows").mark_bar(color=LIGHT.network, size=12).encode(x=x, y=name_axis(), tooltip=list(tips))
-    return marks.panel(bars, {"rows": rows}, row_height * len(rows), title=title)
+    bars = charts.chart("rows").mark_bar(color=LIGHT.network, size=12).encode(x=x, y=name_axis(), tooltip=list(tips))
+    return charts.panel(bars, {"rows": rows}, row_height * len(rows), title=title)
 
 
 def name_axis() -> alt.Y:

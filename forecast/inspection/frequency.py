@@ -20,7 +20,7 @@ import numpy as np
 
 from forecast.inspection.curves import NETWORK, PERFECT, REFERENCE, Axis, Curve, both, panel
 from forecast.inspection.page import Section
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -209,7 +209,7 @@ def _bode_figure(answers: Frequencies) -> Figure:
         "Fed sine waves around the series' mean that are as lively as the series itself. Gain is the answer's "
         f"amplitude in units of the input's; a negative phase comes late.{dashed}"
     )
-    keys = marks.keys({NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline, PERFECT: LIGHT.truth})
+    keys = charts.keys({NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline, PERFECT: LIGHT.truth})
     return Figure("frequency", "What it answers to waves", says, tuple(panels), keys, columns=2)
 
 
@@ -261,7 +261,7 @@ def _rises_figure(answers: Frequencies, right: FloatArray) -> Figure:
         "side at the wave's frequency, and by how much that comes before (above 0) or after the wave's own change over "
         f"these steps. A wave that stands where it stood so many steps ago leaves a gap.{dashed}"
     )
-    keys = marks.keys({NETWORK: LIGHT.network, PERFECT: LIGHT.truth})
+    keys = charts.keys({NETWORK: LIGHT.network, PERFECT: LIGHT.truth})
     return Figure("frequency", "What it says of waves", says, tuple(panels), keys, columns=3)
 
 

@@ -29,7 +29,7 @@ from forecast.network.cpu import threads_for
 from forecast.network.head import Level
 from forecast.network.inference import head_on_cpu, states_by_windows
 from forecast.network.trace import trace
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -323,7 +323,7 @@ def _memory_figure(memory: Memory, kind: AnswerKind = VALUES) -> Figure:
         title=f"error on the data, {memory.cut.origins} origins (dashed: with the whole past)",
         across=float(kind.errors(memory.cut.whole)),
     )
-    keys = marks.keys(
+    keys = charts.keys(
         {_CUT: LIGHT.network} | {curve.of: curve.colour for curve in shown} | {kind.untrained: LIGHT.baseline}
     )
     says = _memory_says(memory, kind)

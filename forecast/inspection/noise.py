@@ -19,7 +19,7 @@ from forecast.inspection.answers import VALUES, AnswerKind
 from forecast.inspection.curves import NETWORK, Axis, Curve, panel
 from forecast.inspection.page import Section
 from forecast.reference.causal_features import filled_target
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -165,7 +165,7 @@ def _noise_figure(noise: Noise, kind: AnswerKind) -> Figure:
         f"of the noise. The {kind.linear} is fitted on the training split with noise of the same strength; the "
         f"network has not been trained on that noise."
     )
-    keys = marks.keys({NETWORK: LIGHT.network, kind.untrained: LIGHT.baseline, kind.linear: LIGHT.truth})
+    keys = charts.keys({NETWORK: LIGHT.network, kind.untrained: LIGHT.baseline, kind.linear: LIGHT.truth})
     return Figure("noise", "What noise does to it", says, panels, keys, columns=2)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from forecast.inspection.answers import AnswerKind
 from forecast.inspection.curves import NETWORK, REFERENCE, Axis, both, panel
 from forecast.inspection.page import Section
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, number
@@ -131,7 +131,7 @@ def _responses_figure(responses: Responses, kind: AnswerKind) -> Figure:
         f"{_step_says(responses.step)} Both, of one spread, come after a flat series; drawn is the {kind.name} less "
         f"that of the flat series."
     )
-    keys = marks.keys({NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline})[:lines]
+    keys = charts.keys({NETWORK: LIGHT.network, REFERENCE: LIGHT.baseline})[:lines]
     return Figure("responses", "Impulse and step", says, panels, keys, columns=2)
 
 

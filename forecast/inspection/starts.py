@@ -18,7 +18,7 @@ from forecast.inspection.memory import distance
 from forecast.inspection.page import Section
 from forecast.network.cpu import threads_for
 from forecast.network.trace import trace
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted
@@ -116,7 +116,7 @@ def _starts_figure(starts: Starts) -> Figure:
         f"The echo-state property, tried on these data rather than proved: {starts.starts} starting states, as large "
         f"as the state becomes, are driven by the same inputs as the one that began at zero."
     )
-    return Figure("starts", "Whether it forgets where it began", says, (apart,), marks.keys(colours))
+    return Figure("starts", "Whether it forgets where it began", says, (apart,), charts.keys(colours))
 
 
 SECTION: Section[System, Starts] = Section(

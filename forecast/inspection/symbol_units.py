@@ -19,7 +19,7 @@ from forecast.inspection.hidden_units import unit_name
 from forecast.inspection.memory import SHARE
 from forecast.inspection.page import Section
 from forecast.inspection.symbols import FURTHEST
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.characters import written
 from forecast.reporting.charts import Figure
 from forecast.reporting.lines import rounded
@@ -193,15 +193,15 @@ def _units_figure(units: SymbolUnits) -> Figure:
             zip(rounded(units.explained), units.holds.tolist(), rounded(np.nan_to_num(units.added)), strict=True)
         )
     ]
-    tips = [marks.tip("of", "unit"), marks.tip("x", "share explained by the symbol just read", ".0%")]
-    tips += [marks.tip("y", "holds, steps", ",d"), marks.tip("s", "bits more without it", ".3~g")]
-    dots = marks.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=0.7, size=60)
+    tips = [charts.tip("of", "unit"), charts.tip("x", "share explained by the symbol just read", ".0%")]
+    tips += [charts.tip("y", "holds, steps", ",d"), charts.tip("s", "bits more without it", ".3~g")]
+    dots = charts.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=0.7, size=60)
     x = alt.X(
         "x:Q", title="share of variance that the symbol just read explains", axis=alt.Axis(format=".0%"),
         scale=alt.Scale(domain=[0, 1]),
     )  # fmt: skip
     y = alt.Y("y:Q", title=None, scale=alt.Scale(type="log"))
-    panels = (marks.panel(dots.encode(x=x, y=y, tooltip=tips), {"rows": rows}, 260, title="steps that a unit holds"),)
+    panels = (charts.panel(dots.encode(x=x, y=y, tooltip=tips), {"rows": rows}, 260, title="steps that a unit holds"),)
     return Figure("units", "What the hidden units follow", _units_say(units), panels)
 
 
@@ -210,7 +210,7 @@ def _effects_figure(units: SymbolUnits) -> Figure:
     rows: Values = [
         {"of": units.name(i), "y": value} for i, value in zip(order.tolist(), rounded(units.added[order]), strict=True)
     ]
-    tips = [marks.tip("of", "unit"), marks.tip("y", "bits more without it", ".4~g")]
+    tips = [charts.tip("of", "unit"), charts.tip("y", "bits more without it", ".4~g")]
     panels = (named_bars(rows, tips, title="bits a symbol that are added without a unit"),)
     return Figure("unit_effects", "Which units matter", _effects_say(units), panels)
 
@@ -242,8 +242,8 @@ def _text_panel(units: SymbolUnits, system: SymbolSystem, unit: int) -> Panel:
     x = alt.Scale(domain=[0, _COLUMNS], nice=False)
     y = alt.Scale(domain=[line + 1, 0], nice=False)
     ink = alt.Color("z:Q", legend=None, scale=spread_scale(_SPREADS))
-    tips = [marks.tip("text", "symbol"), marks.tip("z", "above its mean, in spreads", ".1f")]
-    cells = marks.chart("cells").transform_calculate(low="datum.y + 0.04", high="datum.y + 0.96", mid="datum.y + 0.5")
+    tips = [charts.tip("text", "symbol"), charts.tip("z", "above its mean, in spreads", ".1f")]
+    cells = charts.chart("cells").transform_calculate(low="datum.y + 0.04", high="datum.y + 0.96", mid="datum.y + 0.5")
     behind = cells.mark_rect(opacity=0.6).encode(
         x=alt.X("from:Q", scale=x, axis=None), x2="to", y=alt.Y("low:Q", scale=y, axis=None), y2="high:Q",
         color=ink, tooltip=tips,
@@ -251,7 +251,7 @@ def _text_panel(units: SymbolUnits, system: SymbolSystem, unit: int) -> Panel:
     texts = cells.mark_text(color=LIGHT.ink, fontSize=11, font="monospace")
     texts = texts.encode(x=alt.X("x:Q", scale=x), y=alt.Y("mid:Q", scale=y), text="text:N")
     title = f"{units.name(unit)}, holds {counted(int(units.holds[unit]), 'step')}"
-    return marks.panel(marks.layered(behind, texts), {"cells": rows}, _ROW * (line + 1), title=title)
+    return charts.panel(charts.layered(behind, texts), {"cells": rows}, _ROW * (line + 1), title=title)
 
 
 def _responses_figure(units: SymbolUnits, system: SymbolSystem, shown: list[int]) -> Figure:
@@ -270,7 +270,7 @@ def _responses_figure(units: SymbolUnits, system: SymbolSystem, shown: list[int]
             {"of": written(system.symbols[i], _LONGEST), "y": value}
             for i, value in zip(ends.tolist(), rounded(mean[ends]), strict=True)
         ]
-        tips = [marks.tip("of", "symbol"), marks.tip("y", "mean value", ".3~g")]
+        tips = [charts.tip("of", "symbol"), charts.tip("y", "mean value", ".3~g")]
         share = f"{100 * float(units.explained[unit]):.0f} % by the symbol"
         panels.append(named_bars(rows, tips, title=f"{units.name(unit)}, {share}", row_height=20))
     return Figure("unit_symbols", "Which symbols they respond to", says, tuple(panels), columns=3)

@@ -21,7 +21,7 @@ from forecast.inspection.memory import Fall, fall_of
 from forecast.inspection.page import Section
 from forecast.network.heads import CategoricalHead
 from forecast.network.inference import states_by_unrolling, states_by_windows
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import Figure
 from forecast.reporting.lines import rounded
 from forecast.reporting.theme import LIGHT
@@ -198,15 +198,15 @@ def _where(fall: Fall) -> str:
 
 def _memory_figure(memory: SymbolMemory) -> Figure:
     whole = rounded(np.array([memory.whole]))[0]
-    bits = marks.layered(marks.rule("whole").encode(y="y:Q"), _line("bits", "last symbols read", zero=False))
+    bits = charts.layered(charts.rule("whole").encode(y="y:Q"), _line("bits", "last symbols read", zero=False))
     panels = (
-        marks.panel(
+        charts.panel(
             bits,
             {"bits": _points(memory.cut.lags + 1, memory.bits), "whole": [{"y": whole}]},
             200,
             title="bits a symbol, where only the last ones are read (dashed: all)",
         ),
-        marks.panel(
+        charts.panel(
             _line("slope", "which symbol, from the last one on"),
             {"slope": _points(memory.gradient.lags + 1, memory.gradient.values)},
             200,
@@ -221,11 +221,11 @@ def _points(x: Array, y: Array) -> Values:
 
 
 def _line(table: str, title: str, *, zero: bool = True) -> alt.Chart:
-    tips = [marks.tip("x", title, ",d"), marks.tip("y", "value", ".4~g")]
+    tips = [charts.tip("x", title, ",d"), charts.tip("y", "value", ".4~g")]
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=zero))
     x = alt.X("x:Q", title=title, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(type="log", nice=False))
     drawn: alt.Chart = (
-        marks.chart(table)
+        charts.chart(table)
         .mark_line(color=LIGHT.network, point={"size": 25, "color": LIGHT.network})
         .encode(x=x, y=y, tooltip=tips)
     )

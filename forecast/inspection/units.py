@@ -30,7 +30,7 @@ from forecast.inspection.hidden_units import (
 )
 from forecast.inspection.page import Section, season_name
 from forecast.network.wrappers import Bidirectional
-from forecast.reporting import charts as marks
+from forecast.reporting import charts
 from forecast.reporting.charts import TRUTH, Figure, Key
 from forecast.reporting.lines import Clock, axis_times, find_clock, line, rounded
 from forecast.reporting.theme import LIGHT
@@ -301,8 +301,10 @@ def _series_panel(drawn: _Drawn) -> Panel:
     t = np.append(drawn.t, drawn.t[-1] + drawn.wide)
     path = line(t, np.append(drawn.units.y[drawn.steps], np.nan))
     y = alt.Y("y:Q", title=None, scale=alt.Scale(zero=False), axis=_left())
-    view = marks.lines("lines", drawn.clock).encode(y=y, color=alt.value(LIGHT.truth), strokeWidth=alt.value(1.4))
-    return marks.panel(view, {"lines": marks.track_rows([(TRUTH, path)])}, 110, title=shortened(drawn.units.series, 60))
+    view = charts.lines("lines", drawn.clock).encode(y=y, color=alt.value(LIGHT.truth), strokeWidth=alt.value(1.4))
+    return charts.panel(
+        view, {"lines": charts.track_rows([(TRUTH, path)])}, 110, title=shortened(drawn.units.series, 60)
+    )
 
 
 def _map_panel(drawn: _Drawn) -> Panel:
@@ -314,18 +316,18 @@ def _map_panel(drawn: _Drawn) -> Panel:
     ]
     scale = alt.Scale(domain=[len(drawn.order), 0], nice=False)
     tips = [
-        marks.tip("of", "unit"),
-        marks.tip("is", "follows"),
-        marks.tip("when", "time" if drawn.clock.kind == "date" else "step"),
-        marks.tip("z", "above its mean, in spreads", ".1f"),
+        charts.tip("of", "unit"),
+        charts.tip("is", "follows"),
+        charts.tip("when", "time" if drawn.clock.kind == "date" else "step"),
+        charts.tip("z", "above its mean, in spreads", ".1f"),
     ]
     cells = (
-        marks.chart("cells")
+        charts.chart("cells")
         .transform_lookup("u", alt.LookupData(data=alt.NamedData(name="names"), key="u", fields=["of", "is"]))
-        .transform_calculate(end=f"datum.t + {drawn.wide}", v="datum.u + 1", when=marks.written_time(drawn.clock))
+        .transform_calculate(end=f"datum.t + {drawn.wide}", v="datum.u + 1", when=charts.written_time(drawn.clock))
         .mark_rect()
         .encode(
-            x=marks.time_axis(drawn.clock),
+            x=charts.time_axis(drawn.clock),
             x2="end",
             y=alt.Y("u:Q", title=None, scale=scale, axis=_group_axis(groups)),
             y2="v",
@@ -333,10 +335,10 @@ def _map_panel(drawn: _Drawn) -> Panel:
             tooltip=tips,
         )
     )
-    borders = marks.chart("ends").mark_rule(color=LIGHT.ink, strokeWidth=1).encode(y=alt.Y("y:Q", scale=scale))
+    borders = charts.chart("ends").mark_rule(color=LIGHT.ink, strokeWidth=1).encode(y=alt.Y("y:Q", scale=scale))
     tables = {"cells": _map_cells(drawn), "names": names, "ends": [{"y": end} for _, _, end in groups[:-1]]}
     height = int(np.clip(7 * len(drawn.order), 120, 520))
-    return marks.panel(marks.layered(cells, borders), tables, height, title="hidden units, by what they follow")
+    return charts.panel(charts.layered(cells, borders), tables, height, title="hidden units, by what they follow")
 
 
 def _map_cells(drawn: _Drawn) -> Values:
@@ -385,19 +387,19 @@ def _effects_figure(units: UnitMap) -> Figure:
     ]
     (whole,) = rounded(np.array([effects.error_of_all]))
     tips = [
-        marks.tip("of", "unit"),
-        marks.tip("is", "follows"),
-        marks.tip("y", "forecasts move by", ".4~g"),
-        marks.tip("e", "error without it", ".4~g"),
+        charts.tip("of", "unit"),
+        charts.tip("is", "follows"),
+        charts.tip("y", "forecasts move by", ".4~g"),
+        charts.tip("e", "error without it", ".4~g"),
     ]
-    dots = marks.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=1, size=60)
+    dots = charts.chart("rows").mark_point(color=LIGHT.network, filled=True, opacity=1, size=60)
     x = alt.X("e:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
     dots = dots.encode(x=x, y=name_axis(), tooltip=tips)
-    mark = marks.rule("whole").encode(x="e:Q")
+    mark = charts.rule("whole").encode(x="e:Q")
     panels = (
         named_bars(rows, tips, title=f"how far {units.kind.forecasts} move without a unit", ticks=4),
-        marks.panel(
-            marks.layered(mark, dots),
+        charts.panel(
+            charts.layered(mark, dots),
             {"rows": rows, "whole": [{"e": whole}]},
             22 * len(rows),
             title=f"their {units.kind.unit_error} without it (dashed: with all units)",
@@ -418,9 +420,9 @@ def _gates_figure(drawn: _Drawn) -> Figure:
     for unit in shown:
         paths = [(name, line(drawn.t, units.activity.gates[name][drawn.steps, unit])) for name in reversed(colours)]
         y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=3))
-        view = marks.lines("lines", drawn.clock).encode(y=y, color=marks.colour(colours), strokeWidth=alt.value(1.3))
+        view = charts.lines("lines", drawn.clock).encode(y=y, color=charts.colour(colours), strokeWidth=alt.value(1.3))
         title = f"{units.name(unit)}, follows {units.following.what[unit]}"
-        panels.append(marks.panel(view, {"lines": marks.track_rows(paths)}, _LOW, zooms=True, title=title))
+        panels.append(charts.panel(view, {"lines": charts.track_rows(paths)}, _LOW, zooms=True, title=title))
     legend = tuple(Key(f"{name} gate", colour) for name, colour in colours.items())
     return Figure(
         "unit_gates", "Gates of the units that matter", _gates_say(units, shown), tuple(panels), legend, columns=3

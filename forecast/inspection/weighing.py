@@ -93,12 +93,12 @@ def weighing_of(system: PretrainedSystem) -> Weighing:
     past, length = system.past, int(system.past.lengths[0])
     first = max(length - ORIGINS + 1, 1)
     live = system.fitted.start(past.cut(np.array([first])))
-    made = [live.weighing()]
+    weighings = [live.weighing()]
     for row in range(first, length):
         live.update([past.target[row] if past.target_observed[row] else np.nan])
-        made.append(live.weighing())
-    weights = np.concatenate([of_one for of_one, _ in made]).mean(axis=0).T  # (candidate, step)
-    corrections = np.abs(np.concatenate([correction for _, correction in made])).mean(axis=0)
+        weighings.append(live.weighing())
+    weights = np.concatenate([of_one for of_one, _ in weighings]).mean(axis=0).T  # (candidate, step)
+    corrections = np.abs(np.concatenate([correction for _, correction in weighings])).mean(axis=0)
     names = candidate_names()
     season, season2 = system.fitted.seasons
     follows = {_SEASON2: _SEASON} if season2 == 1 else {}  # what there is none of changes nothing
@@ -112,7 +112,7 @@ def weighing_of(system: PretrainedSystem) -> Weighing:
         logarithms=weights[[log for _, _, log in names]].sum(axis=0),
         corrections=corrections,
         change=float(np.abs(np.diff(y)).mean()) if len(y) > 1 else 0.0,
-        origins=len(made),
+        origins=len(weighings),
     )
 
 
@@ -120,29 +120,31 @@ def _share(weight: float) -> str:
     return f"{100 * weight:.0f} %"
 
 
-def _makes_up(found: Weighing, step: int) -> str:
+def _makes_up(weighing: Weighing, step: int) -> str:
     """Name the families that make up a forecast so many steps ahead."""
-    shares = found.families[:, step - 1]
+    shares = weighing.families[:, step - 1]
     order = [i for i in np.argsort(-shares) if shares[i] >= _LEAST][: _NAMED + 1]
     return listed([f"{FAMILIES[i]} ({_share(float(shares[i]))})" for i in order])
 
 
-def _says(found: Weighing, system: PretrainedSystem) -> str:
-    last = int(found.steps[-1])
-    ends = f"The next step is made of {_makes_up(found, 1)}"
+def _says(weighing: Weighing, system: PretrainedSystem) -> str:
+    last = int(weighing.steps[-1])
+    ends = f"The next step is made of {_makes_up(weighing, 1)}"
     if last > 1:
-        ends += f"; that {counted(last, 'step')} ahead of {_makes_up(found, last)}"
-    best = np.argsort(-found.weights.mean(axis=1))[:_NAMED]
+        ends += f"; that {counted(last, 'step')} ahead of {_makes_up(weighing, last)}"
+    best = np.argsort(-weighing.weights.mean(axis=1))[:_NAMED]
     names = candidate_names()
-    heaviest = listed([f"{names[i][1]} ({_share(float(found.weights[i].mean()))})" for i in best])
-    of_logs = float(found.logarithms.mean())
+    heaviest = listed([f"{names[i][1]} ({_share(float(weighing.weights[i].mean()))})" for i in best])
+    of_logs = float(weighing.logarithms.mean())
     logs = f"; those of logarithms have {_share(of_logs)}" if of_logs >= 0.005 else ""
     return f"{ends}. The heaviest closed forms over the horizon are {heaviest}{logs}."
 
 
-def _correction_says(found: Weighing, system: PretrainedSystem) -> str:
-    mean = float(found.corrections.mean())
-    of_change = f", {number(mean / found.change, 2)} times its mean change from row to row" if found.change > 0 else ""
+def _correction_says(weighing: Weighing, system: PretrainedSystem) -> str:
+    mean = float(weighing.corrections.mean())
+    of_change = (
+        f", {number(mean / weighing.change, 2)} times its mean change from row to row" if weighing.change > 0 else ""
+    )
     return f"It corrects their weighted mean by {number(mean)} on average{of_change}."
 
 
@@ -160,14 +162,14 @@ def _read_says(system: PretrainedSystem) -> str:
     return f"It read {'; '.join(parts)}."
 
 
-def _figures(found: Weighing, system: PretrainedSystem) -> tuple[Figure, ...]:
+def _figures(weighing: Weighing, system: PretrainedSystem) -> tuple[Figure, ...]:
     """Draw the weight of each family that has any, by step ahead, all on one scale."""
-    used = [i for i in range(len(FAMILIES)) if found.families[i].max() >= _LEAST / 2]
-    top = min(1.0, float(found.families.max()) * 1.1)
-    dots = len(found.steps) < 2
+    used = [i for i in range(len(FAMILIES)) if weighing.families[i].max() >= _LEAST / 2]
+    top = min(1.0, float(weighing.families.max()) * 1.1)
+    dots = len(weighing.steps) < 2
     weights = tuple(
         panel(
-            [Curve(FAMILIES[i], LIGHT.network, found.steps, found.families[i], 2.2)],
+            [Curve(FAMILIES[i], LIGHT.network, weighing.steps, weighing.families[i], 2.2)],
             Axis("steps ahead"),
             Axis("weight", written=".0%", limits=(0.0, top)),
             title=FAMILIES[i],
@@ -176,16 +178,16 @@ def _figures(found: Weighing, system: PretrainedSystem) -> tuple[Figure, ...]:
         for i in used
     )
     corrected = panel(
-        [Curve("correction", LIGHT.network, found.steps, found.corrections, 2.2)],
+        [Curve("correction", LIGHT.network, weighing.steps, weighing.corrections, 2.2)],
         Axis("steps ahead"),
         Axis("mean size, in the target's unit"),
         title="correction",
         dots=dots,
     )
-    at = f"Means over the last {counted(found.origins, 'origin')}."
+    at = f"Means over the last {counted(weighing.origins, 'origin')}."
     return (
-        Figure("weighing", "What it weighs", f"{_says(found, system)} {at}", weights, columns=2),
-        Figure("correction", "How much it corrects", _correction_says(found, system), (corrected,)),
+        Figure("weighing", "What it weighs", f"{_says(weighing, system)} {at}", weights, columns=2),
+        Figure("correction", "How much it corrects", _correction_says(weighing, system), (corrected,)),
     )
 
 
@@ -193,7 +195,13 @@ SECTION: Section[PretrainedSystem, Weighing] = Section(
     "weighing",
     measure=weighing_of,
     figures=_figures,
-    sentences=lambda found, system: (_read_says(system), _says(found, system), _correction_says(found, system)),
-    numbers=lambda found: {"weighing": found},
-    headline=lambda found, system, name, series: f"{name} makes its forecast of {series} of {_makes_up(found, 1)}",
+    sentences=lambda weighing, system: (
+        _read_says(system),
+        _says(weighing, system),
+        _correction_says(weighing, system),
+    ),
+    numbers=lambda weighing: {"weighing": weighing},
+    headline=lambda weighing, system, name, series: (
+        f"{name} makes its forecast of {series} of {_makes_up(weighing, 1)}"
+    ),
 )

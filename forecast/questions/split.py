@@ -271,7 +271,7 @@ def _steps(size: float, lengths: IntArray | int) -> IntArray:
 
 
 def _too_short(panel: Panel, parts: _SplitSteps, context_steps: int, horizon: int, longest: int) -> ForecastError:
-    """Return what is said of series that are too short; `longest` is the horizon that would fit into all of them."""
+    """Return the error about series that are too short; `longest` is the horizon that would fit into all of them."""
     train, validation, calibration, test = parts
     short = np.flatnonzero(_horizons_that_fit(parts, context_steps) < horizon)
     i = int(short[0])

@@ -98,7 +98,7 @@ class Streamed(BaseModel):
 
 
 class StreamAnswer(BaseModel):
-    """The forecast after a row, what is to be said of it, and in `dropped` a stream that had to make room."""
+    """The forecast after a row, rows since the stream began here, and in `dropped` a stream that had to make room."""
 
     id: str
     run: str

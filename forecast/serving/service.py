@@ -163,11 +163,11 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
             body, content = checked(ForecastRequest, content), b""
         name = _chosen(answers, body.run or run)
         limits = (settings.max_rows, settings.max_series)
-        made = await app.state.workers.ask("forecast", answers.folders[name], content, body.model_dump(), limits)
+        answer = await app.state.workers.ask("forecast", answers.folders[name], content, body.model_dump(), limits)
         if "text/csv" in accept:
-            return Response(made["csv"], media_type="text/csv")
+            return Response(answer["csv"], media_type="text/csv")
         recommended = answers.runs[name]["recommended"]
-        kept = {"forecast": made["forecast"], "notes": made["notes"]}
+        kept = {"forecast": answer["forecast"], "notes": answer["notes"]}
         return JSONResponse({"run": name, "recommended": recommended, **kept})
 
     @app.post("/stream/{id}", response_model=StreamAnswer, openapi_extra={"requestBody": {"content": _ROW}})
@@ -175,8 +175,8 @@ def _add_forecasts(app: FastAPI, answers: Answers, settings: ServeSettings, stre
         """Take the next row of a stream and forecast; a new id begins where the data of the run end."""
         row = checked(Row, await body_of(request))
         name = _chosen(answers, row.run or run)
-        made = await streams.update(id, name, row)
-        return JSONResponse({"id": id, "run": name, **made._asdict()})
+        updated = await streams.update(id, name, row)
+        return JSONResponse({"id": id, "run": name, **updated._asdict()})
 
     @app.delete("/stream/{id}", status_code=204, response_class=Response)
     async def forget(id: _StreamName) -> None:  # noqa: A002

@@ -103,8 +103,8 @@ class Tools:
 
         `data` are settings that correct it, such as {"target": "sales", "time": "day", "on_gaps": "mask"}.
         """
-        made = await asyncio.to_thread(describe, self._values(path, data, horizon, "auto"))
-        return {key: value for key, value in made.items() if key != "chart"}
+        facts = await asyncio.to_thread(describe, self._values(path, data, horizon, "auto"))
+        return {key: value for key, value in facts.items() if key != "chart"}
 
     async def forecast_file(
         self, path: str, horizon: int, data: dict[str, Any] | None = None, model: str = "auto"

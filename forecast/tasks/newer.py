@@ -1,4 +1,4 @@
-"""Newer data for a trained run: what may be said of them, and whether they fit."""
+"""Newer data for a trained run: which of their settings may be new, and whether they fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSettings:
-    """Return the settings of the run with some of `data.*` said anew; `task` is what an error calls the task.
+    """Return the settings of the run with some of `data.*` set anew; `task` is what an error calls the task.
 
     Another source (`data.name`) keeps of the old settings what it has as well.
 
@@ -60,12 +60,12 @@ def _taken_in(run: Run, before: Mapping[str, Any]) -> dict[str, Any]:
 def newer_source(run: Run, job: JobSettings, data: Mapping[str, Any]) -> Source:
     """Read the data of a job for a trained run: symbols in the run's alphabet, whatever others these data hold.
 
-    `data` are the settings that were said anew: a stranger's run names no file that is opened without being said.
+    `data` are the settings that are new: a stranger's run names no file that is opened unless the user names it.
 
     Raises
     ------
     ForecastError
-        A stranger's run without a path that is said, data that cannot be read, or that hold symbols which the run does
+        A stranger's run without a path of the user's, data that cannot be read, or that hold symbols which the run does
         not know, where nothing may be missing.
 
     """
@@ -169,7 +169,7 @@ def _unknown_words(run: Run, unknown: Sequence[str], known: Sequence[str]) -> st
 
 
 def series_number(ids: tuple[str, ...], series: str | None) -> int:
-    """Find a series by its id; the first where nothing is said.
+    """Find a series by its id; the first where none is named.
 
     Raises
     ------

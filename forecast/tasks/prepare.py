@@ -108,7 +108,7 @@ def prepare(job: JobSettings, source: Source | None = None) -> Prepared:
 
 
 def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> ForecastTask:
-    """Split the panel; season and context, where the user said none, are found on what lies before the test."""
+    """Split the panel; season and context, where the user set none, are found on what lies before the test."""
     return forecast_task(
         panel,
         job.horizon,
@@ -121,7 +121,7 @@ def settle(job: JobSettings, panel: Panel, *, shortened: bool = False) -> Foreca
     )
 
 
-def _lengths(job: JobSettings) -> dict[str, int | None]:
+def _lengths(job: JobSettings) -> dict[str, Any]:
     """Context and season as the user set them."""
     return {"context_steps": job.data.context_steps, "season_steps": job.data.season_steps}
 
@@ -206,8 +206,8 @@ def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[J
 
 def _with_size(job: JobSettings, source: Source, task: ForecastTask) -> tuple[JobSettings, Source]:
     """Settle the size of the network and of its batches where it was left open, and say what it came to."""
-    model, training, said = sized(job.model, job.training, task.split.train, task.problem)
-    notes = (*source.notes, said) if said else source.notes
+    model, training, note = sized(job.model, job.training, task.split.train, task.problem)
+    notes = (*source.notes, note) if note else source.notes
     return job.model_copy(update={"model": model, "training": training}), replace(source, notes=notes)
 
 

@@ -9,7 +9,7 @@ The tasks that a job can be (`task`), and what the command gives them:
     again.again(run, folder, data)      the same once more, for `again=...`
     train.train(job, folder)            fit, backtest, forecast, write the run folder
     train.validate(job)                 the same up to the validation split, for a sweep: nothing is written
-    predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were said ("name" for `data=...`)
+    predict.predict(run, data, folder)  `data`: only those keys of `data.*` that were set ("name" for `data=...`)
     check.check(job)                    the tripwire; nothing is written
     gradcheck.gradcheck(job)            gradients against finite differences; nothing is written
     probe.probe(run, data, ...)         what a trained network does: a page into its run folder
@@ -136,7 +136,6 @@ class JobSettings(Settings):
     """What the members of an ensemble forecast together; null: the median, and of probabilities the mean."""
     horizon: int = Field(20, ge=0, le=100_000)
     """Steps to forecast; 0: as many as the number of rows suggests (`suggested_horizon`)."""
-    """Steps to forecast."""
     data: DataSettings
     split: SplitSettings
     model: ModelSettings
@@ -150,7 +149,7 @@ class JobSettings(Settings):
     backtest: BacktestSettings
     report: ReportSettings
     logger: LoggerSettings = FileLogger()
-    """Who is told the course of a training, beside the run folder."""
+    """Where the course of a training is logged, beside the run folder."""
     probe: ProbeSettings = ProbeSettings()
     continuation: ContinuationSettings = ContinuationSettings()
     pretrain: PretrainSettings = PretrainSettings()

@@ -39,6 +39,6 @@ def test_rows_that_were_not_expected_are_marked_in_their_own_series():
     truth = pd.DataFrame({"ds": days, "y": np.arange(50.0)})
     odd = pd.DataFrame({"unique_id": ["a", "b"], "ds": days[[3, 9]], "y": [3.0, 9.0]})
     section = data_section(truth, find_clock(truth["ds"]), 100, "a", "a", anomalies=odd)
-    assert section.odd.y == (3.0,)
+    assert section.unexpected.y == (3.0,)
     assert "1 row outside the band of 99 %" in section.says
-    assert data_section(truth, find_clock(truth["ds"]), 100, "a", "a").odd is None
+    assert data_section(truth, find_clock(truth["ds"]), 100, "a", "a").unexpected is None

@@ -116,7 +116,7 @@ def test_what_was_left_out_is_said(shops):
 
 def test_the_page_tells_of_probabilities(shops):
     html = (shops.folder / "report.html").read_text(encoding="utf-8")
-    for told in ("Is what is said what comes", "Brier score at each step ahead", "How likely", "will be higher"):
+    for told in ("Do the probabilities come true?", "Brier score at each step ahead", "How likely", "will be higher"):
         assert told in html
     for untold in ("Forecasts against the truth", "The forecast ahead", "How sure the forecasts are", "copies the"):
         assert untold not in html

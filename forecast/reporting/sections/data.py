@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forecast.reporting.summary import Summary
 
 
-_ODD = "not expected"
+_UNEXPECTED = "not expected"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class DataSection:
     series: str
     truth: Line
     splits: tuple[SplitRange, ...]
-    odd: Line | None = None
+    unexpected: Line | None = None
 
 
 def build(material: Material) -> DataSection | None:
@@ -73,13 +73,13 @@ def data_section(
     if len(t) > points:
         says += " Thinned for drawing; every peak is kept."
     ranges = (SplitRange(split, *range_) for (split, _), *range_ in zip(in_time, starts, ends, strict=True))
-    odd = None
+    unexpected = None
     if anomalies is not None:
         of_series = anomalies[anomalies["unique_id"].astype(str) == uid]
-        odd = Line(tuple(axis_times(of_series["ds"]).tolist()), tuple(of_series["y"].tolist()))
+        unexpected = Line(tuple(axis_times(of_series["ds"]).tolist()), tuple(of_series["y"].tolist()))
         if len(of_series):
             says += f" {counted(len(of_series), 'row')} outside the band of 99 % one step ahead (anomalies.csv)."
-    return DataSection(says, uid, line(t, y, points), tuple(ranges), odd)
+    return DataSection(says, uid, line(t, y, points), tuple(ranges), unexpected)
 
 
 def _with_article(split: str) -> str:
@@ -101,15 +101,15 @@ def draw(section: DataSection, summary: Summary) -> Figure:
         fill = alt.Fill("of:N", scale=alt.Scale(domain=list(shown), range=list(shown.values())))
         shades = charts.chart("ranges").mark_rect(clip=True).encode(x=charts.time_axis(clock), x2="end", fill=fill)
         view = charts.layered(shades, truth)
-    if section.odd is not None:
-        tables["odd"] = charts.track_rows([(_ODD, section.odd)])
-        marks = charts.chart("odd").transform_calculate(when=charts.written_time(clock))
+    if section.unexpected is not None:
+        tables["unexpected"] = charts.track_rows([(_UNEXPECTED, section.unexpected)])
+        marks = charts.chart("unexpected").transform_calculate(when=charts.written_time(clock))
         tips = [charts.tip("of", "row"), charts.tip("when", "time"), charts.tip("y", "value", ",.5~g")]
         dots = marks.mark_circle(size=28, color=LIGHT.recommended, clip=True)
         dots = dots.encode(x=charts.time_axis(clock), y=charts.value_axis(section.series), tooltip=tips)
         view = charts.layered(*(view.layer if isinstance(view, alt.LayerChart) else [view]), dots)
     keys = (Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges))
-    keys += (Key(_ODD, LIGHT.recommended),) if section.odd is not None and section.odd.t else ()
+    keys += (Key(_UNEXPECTED, LIGHT.recommended),) if section.unexpected is not None and section.unexpected.t else ()
     values = [y for y in section.truth.y if y is not None]
     note = charts.stretched_note(min(values), max(values)) if values else None
     panel = charts.panel(view, tables, 240, zooms=True, note=note)

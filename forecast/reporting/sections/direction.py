@@ -189,7 +189,7 @@ def draw_reliability(section: ReliabilitySection, summary: Summary) -> Figure:
     roles, models = summary.roles, {of.model for of in section.models}
     keys = charts.role_keys(roles, models)
     panels = (_diagram(section, roles), _histogram(section, roles.network))
-    return Figure("reliability", "Is what is said what comes", section.says, panels, keys, columns=2)
+    return Figure("reliability", "Do the probabilities come true?", section.says, panels, keys, columns=2)
 
 
 def _diagram(section: ReliabilitySection, roles: Roles) -> Panel:
