@@ -268,6 +268,83 @@ def add_head(copy: Copy) -> None:
     copy.replace(row, "forecast/questions/kinds.py", '= ("point",', '= ("point", "laplace",')
 
 
+QUESTION = '''
+class Above(Question):
+    """Whether the value at each step ahead is above zero."""
+
+    name = "above"
+    phrase = "whether values are above zero"
+    says = "how likely a value above zero is"
+    announcement = "forecast is the probability that each step is above zero"
+    heads = ("above",)
+    ranked_by = "brier_above"
+    ranked_by_label = "Brier score"
+    shown_beside = "accuracy"
+    plain_baseline = BASE_RATE
+    forecasts_probabilities = True
+    binary = True
+    not_fed_back = "says how likely each step is above zero, which is nothing to be read as its value"
+
+    def outcomes(self, panel, rows, horizon):
+        import numpy as np
+
+        y = super().outcomes(panel, rows, horizon)
+        return np.where(np.isnan(y), np.nan, y > 0)
+
+    def implied(self, values, origin):
+        return values > 0
+
+    def loss(self, results):
+        return (results["y"] - results["y_hat"]) ** 2
+
+    def training_targets(self, ahead, exists, origin, reference):
+        return (exists & (ahead > 0)).astype(ahead.dtype), exists
+
+    def base_rates(self, past, train_steps, horizon):
+        import numpy as np
+
+        from forecast.questions.outcomes import bounded_rate
+
+        train = past.cut(train_steps)
+        known = train.target[train.target_observed]
+        return np.full(horizon, bounded_rate(int((known > 0).sum()), len(known)))
+
+
+'''
+QUESTION_HEAD = '''
+class AboveHead(DirectionHead):
+    """Probability of a value above zero."""
+
+    question = QUESTIONS["above"]
+
+
+'''
+
+
+def add_question(copy: Copy) -> None:
+    """The steps of the section *A fourth question*; it has no row in the table."""
+    row, kinds, heads = "a fourth question", "forecast/questions/kinds.py", "forecast/network/heads.py"
+    copy.replace(
+        row, kinds, 'Literal["value", "direction", "symbol"]', 'Literal["value", "direction", "symbol", "above"]'
+    )
+    copy.insert(row, kinds, QUESTION, before="VALUE, DIRECTION, SYMBOL =")
+    copy.replace(
+        row, kinds, "for question in (VALUE, DIRECTION, SYMBOL)", "for question in (VALUE, DIRECTION, SYMBOL, Above())"
+    )
+    copy.insert(row, heads, "from forecast.questions.kinds import QUESTIONS\n", before="HUBER_DELTA")
+    copy.insert(row, heads, QUESTION_HEAD, before="HEADS: dict")
+    line = '    "above": lambda settings, input_spec: AboveHead(input_spec.horizon),\n'
+    copy.insert(row, heads, line, after="HEADS: dict")
+    metrics = '    "above": {"brier_above": _DIRECTION_METRICS["brier"], **_DIRECTION_METRICS},\n'
+    copy.insert(row, "forecast/evaluation/metrics.py", metrics, after="METRICS_OF: dict")
+    copy.replace(
+        row,
+        BASELINES,
+        '_rule("last_season", "value", "direction")',
+        '_rule("last_season", "value", "direction", "above")',
+    )
+
+
 def add_loss(copy: Copy) -> None:
     row = "a loss of points"
     line = '    "log_cosh": lambda forecast, target: torch.cosh(forecast - target).log(),\n'
@@ -399,6 +476,8 @@ JOBS = (
     "--config-dir=mine task=probe run=days report.png=false",
     f"{QUICK} data=text data.text=abacus data.repeat=20 model=leaky model.head=categorical baseline=[softmax] "
     "baseline.softmax.classifier=decision_tree hydra.run.dir=text",
+    f"{QUICK} model=leaky model.head=above baseline=[seasonal_naive] hydra.run.dir=above",
+    "task=predict run=above hydra.run.dir=after_above",
 )
 IN_THE_COPY = """
 import json, sys
@@ -421,6 +500,7 @@ def make_copy(tmp_path_factory):
     copy = Copy(tmp_path_factory.mktemp("copy"))
     for add in ADDITIONS.values():
         add(copy)
+    add_question(copy)
     extend(copy.root)
     days = pd.date_range("2023-01-01", periods=300).astype(str)
     table = pd.DataFrame({"day": days, "y": [(step * step) % 17 for step in range(300)]})
@@ -478,6 +558,21 @@ def test_a_classifier(copy):
     board, record, _ = opened(copy.root / "text")
     assert record["settings"]["baseline"]["softmax"]["classifier"] == "decision_tree"
     assert board.loc["softmax", "accuracy"] == 1.0  # the text repeats itself
+
+
+def test_a_fourth_question(copy):
+    """In the files that the section names, and with what every question has: ranking, page, forecast."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = re.search(r"## A fourth question\n(.*?)\n## ", text, re.DOTALL).group(1)
+    assert copy.edited["a fourth question"] <= set(re.findall(r"`(forecast/[\w/]+\.py)`", section))
+    board, record, page = opened(copy.root / "above")
+    assert {"leaky", "reference", "base_rate", "seasonal_naive"} <= set(board.index)
+    assert board["brier_above"].is_monotonic_increasing
+    assert board.loc["seasonal_naive", "brier_above"] < board.loc["base_rate", "brier_above"]  # the wave repeats itself
+    assert record["problem"]["target_type"] == "above"
+    assert "how likely a value above zero" in page or "Brier score" in page
+    forecasts = pd.read_csv(copy.root / "after_above" / "forecasts.csv")
+    assert forecasts["y_hat"].between(0, 1).all()
 
 
 def test_an_added_cell_is_stacked(copy):
