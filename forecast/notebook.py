@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,7 @@ from forecast.tasks.train import train
 from forecast.tasks.update import update
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 _SHOWN_STEPS = 4
@@ -136,15 +137,14 @@ def fit(
         for parent in parents:
             part = part.setdefault(parent, {})
         part[last] = value
-    named = dict(forecasters) if hasattr(forecasters, "keys") else {None: list(forecasters)}
-    listed = [(name, forecaster) for name, ones in named.items() for forecaster in (ones if name is None else [ones])]
+    named = forecasters.items() if isinstance(forecasters, Mapping) else ((None, one) for one in forecasters)
     scratch = None if folder else tempfile.mkdtemp(prefix="forecast-")
     result = train(
         check_job(values),
         folder or Path(str(scratch)) / "run",
         Console(highlight=False) if verbose else silent(),
         Source(panel, facts_of(panel), origin.notes, origin.fingerprint, origin.form or PLAIN_FORM),
-        own=[as_forecaster(forecaster, name) for name, forecaster in listed],
+        own=[as_forecaster(forecaster, name) for name, forecaster in named],
     )
     return Run(result.folder, panel, scratch)
 
@@ -317,8 +317,8 @@ class Run:
             return pd.DataFrame({"ds": [], "y": []})
         end = int(self.panel.offsets[self.panel.ids.index(series) + 1])
         first = max(end - steps, int(self.panel.offsets[self.panel.ids.index(series)]))
-        y = np.where(self.panel.target_observed[first:end], self.panel.target[first:end], np.nan)
-        return pd.DataFrame({"ds": self.panel.times[first:end], "y": y})
+        rows = slice(first, end)
+        return pd.DataFrame({"ds": self.panel.times[rows], "y": self.panel.target_or_nan(rows)})
 
     def _times(self, written: pd.Series) -> Any:
         """Read the times of a forecast, which are written as in the user's file."""

@@ -128,7 +128,7 @@ def map_units(fitted: FittedNetwork, past: SeriesPanel, series: int, first: int,
     return UnitMap(
         series=past.ids[series],
         times=past.times[rows],
-        y=np.where(past.target_observed[rows], past.target[rows], np.nan),
+        y=past.target_or_nan(rows),
         activity=activity,
         following=follow(
             activity.outputs,

@@ -88,7 +88,7 @@ class Question:
         import numpy as np
 
         ahead = rows[:, None] + np.arange(1, horizon + 1)  # (row, horizon)
-        return np.where(panel.target_observed[ahead], panel.target[ahead], np.nan)
+        return panel.target_or_nan(ahead)
 
     def implied(self, values: FloatArray, origin: FloatArray) -> BoolArray:
         """Return whether forecasts of values imply the outcome 1; (origin, horizon) and the origins' values (origin,).

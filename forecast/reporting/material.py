@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from forecast.reporting.leaderboard import Row
     from forecast.reporting.lines import Array, Clock
     from forecast.reporting.settings import ReportSettings
+    from forecast.series.panel import Panel
 
 _RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 SPLITS = ("training", "validation", "calibration", "test")
@@ -172,6 +173,12 @@ class Material:
     def results_drawn(self) -> pd.DataFrame:
         """Results of the models in colour on the series that is drawn."""
         return rows_of(self.results_in_colour, self.uid)
+
+
+def long_table(panel: Panel) -> pd.DataFrame:
+    """Return all steps of a panel: columns `unique_id`, `ds`, `y` (NaN where not observed)."""
+    ids = np.repeat(np.array(panel.ids, dtype=object), panel.lengths)
+    return pd.DataFrame({"unique_id": ids, "ds": panel.times, "y": panel.target_or_nan()})
 
 
 def rows_of(table: pd.DataFrame, uid: str) -> pd.DataFrame:

@@ -169,6 +169,11 @@ class Panel:
         """Alphabet of the target's codes; empty: the target is a number."""
         return self.channels[0].categories
 
+    def target_or_nan(self, rows: slice | IntArray = slice(None)) -> FloatArray:
+        """Return the target at some rows, NaN where it was not observed."""
+        y: FloatArray = np.where(self.target_observed[rows], self.target[rows], np.nan)
+        return y
+
     @property
     def target_observed(self) -> BoolArray:
         """Whether the target of a row is the user's, (row,)."""

@@ -72,7 +72,7 @@ def facts_of(panel: Panel) -> dict[str, str]:
 def html_of(panel: Panel) -> str:
     """What was found, a sparkline of the first series, and its first rows, as HTML."""
     rows = slice(int(panel.offsets[0]), int(panel.offsets[1]))
-    y = np.where(panel.target_observed[rows], panel.target[rows], np.nan)
+    y = panel.target_or_nan(rows)
     head = list(zip(panel.calendar.write(panel.times[rows][:5]), y[:5], strict=True))
     return "".join(
         [

@@ -89,7 +89,7 @@ def _chart(panel: Panel) -> dict[str, Any]:
     i = int(np.argmax(panel.lengths))
     rows = slice(int(panel.offsets[i]), int(panel.offsets[i + 1]))
     ds = pd.Series(panel.times[rows])
-    y = np.where(panel.target_observed[rows], panel.target[rows], np.nan)
+    y = panel.target_or_nan(rows)
     times = ds.to_numpy().astype("datetime64[ms]").astype(np.int64) if find_clock(ds).kind == "date" else ds.to_numpy()
     drawn = line(times, y, _POINTS)
     ends = panel.calendar.write(panel.times[rows][[0, -1]])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecast.evaluation.metrics import score
 from forecast.evaluation.scales import fit_scales
+from forecast.reporting.material import long_table
 from forecast.runs.files import QUANTILE_COLUMNS
 from forecast.runs.run import open_forecast
 from forecast.wording import counted, number
@@ -102,14 +103,7 @@ def _of_observed_symbols(forecast: pd.DataFrame, symbols: tuple[str, ...]) -> pd
 
 def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
     """Every row of the panel with its time as the run wrote it: columns `unique_id`, `ds`, `y`, `row`."""
-    table = pd.DataFrame(
-        {
-            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
-            "ds": run.calendar.write(panel.times),
-            "y": np.where(panel.target_observed, panel.target, np.nan),
-            "row": np.arange(len(panel.times)),
-        }
-    )
+    table = long_table(panel).assign(ds=run.calendar.write(panel.times), row=np.arange(len(panel.times)))
     return table.drop_duplicates(["unique_id", "ds"])
 
 

@@ -82,21 +82,19 @@ def fitting_panel(run: Run, panel: Panel) -> Panel:
         Another frequency, a series that the run does not know, or one that is missing.
 
     """
-    _check_calendar(run, panel)
-    known = run.record.data.ids
-    panel = _without_short(run, panel)
-    if unknown := [name for name in panel.ids if name not in known]:
-        raise ForecastError(_unknown_words(run, unknown, known))
-    if missing := [name for name in known if name not in panel.ids]:
-        raise ForecastError(
-            f"the data lack the series {quote_some(missing)}, on which the run {run.folder} was trained: "
-            f"give a file that holds all of its {len(known)} series"
-        )
-    return _in_order(panel, known)
+    return common_panel(run, panel, "error", otherwise="")[0]
 
 
-def common_panel(run: Run, panel: Panel, on_new_series: Literal["error", "skip"]) -> tuple[Panel, tuple[str, ...]]:
+def common_panel(
+    run: Run,
+    panel: Panel,
+    on_new_series: Literal["error", "skip"],
+    *,
+    otherwise: str = ", or set `data.on_new_series=skip` to forecast those that both have",
+) -> tuple[Panel, tuple[str, ...]]:
     """Return the panel with the series that it has in common with the run, in its order, and notes on the others.
+
+    `otherwise` is what an error offers besides data that fit.
 
     Raises
     ------
@@ -109,15 +107,14 @@ def common_panel(run: Run, panel: Panel, on_new_series: Literal["error", "skip"]
     panel = _without_short(run, panel)
     unknown = [name for name in panel.ids if name not in known]
     missing = [name for name in known if name not in panel.ids]
-    skips = "or set `data.on_new_series=skip` to forecast those that both have"
     if len(unknown) == len(panel):
         raise ForecastError(f"{_unknown_words(run, unknown, known)}: none is in both")
     if unknown and on_new_series == "error":
-        raise ForecastError(f"{_unknown_words(run, unknown, known)}, {skips}")
+        raise ForecastError(f"{_unknown_words(run, unknown, known)}{otherwise}")
     if missing and on_new_series == "error":
         raise ForecastError(
             f"the data lack the series {quote_some(missing)}, on which the run {run.folder} was trained: "
-            f"give a file that holds all of its {len(known)} series, {skips}"
+            f"give a file that holds all of its {len(known)} series{otherwise}"
         )
     notes = (
         f"Not forecast, because the run does not know them: {quote_some(unknown)}." if unknown else "",

@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.evaluation.backtest import successive_results
 from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.reporting.html import write_report
-from forecast.reporting.material import choose_series
+from forecast.reporting.material import choose_series, long_table
 from forecast.reporting.sections.passage import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
 from forecast.wording import counted
@@ -105,11 +105,6 @@ def _label_splits(panel: Panel, split: Split) -> pd.DataFrame:
     beyond_validation = step >= np.repeat(split.fitted, panel.lengths)
     beyond_calibration = step >= np.repeat(split.before_test, panel.lengths)
     labels = np.array(["training", "validation", "calibration", "test"])
-    return pd.DataFrame(
-        {
-            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
-            "ds": panel.times,
-            "y": np.where(panel.target_observed, panel.target, np.nan),
-            "split": labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration],
-        }
+    return long_table(panel).assign(
+        split=labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration]
     )

@@ -20,6 +20,7 @@ from forecast.questions.split import Origins, Split, is_shortened, shortened_spl
 from forecast.questions.task import split_as_asked
 from forecast.reading.covariates import check_known_ahead
 from forecast.reading.sources import found_line
+from forecast.reporting.material import long_table
 from forecast.reporting.newer import Newer, write_newer_page
 from forecast.runs import files
 from forecast.runs.folder import new_folder
@@ -184,19 +185,12 @@ def _write_recommended(run: Run, source: Source, ahead: Ahead, folder: Path) -> 
 def _page(run: Run, ahead: Ahead, last: LastForecast | None, drift: tuple[str, ...], uid: str) -> Newer:
     """Gather what the page shows."""
     panel, results = ahead.panel, None if last is None else last.results
-    truth = pd.DataFrame(
-        {
-            "unique_id": np.repeat(np.array(panel.ids, dtype=object), panel.lengths),
-            "ds": panel.times,
-            "y": np.where(panel.target_observed, panel.target, np.nan),
-        }
-    )
     return Newer(
         title=f"{ahead.use} of the run {run.folder.name}",
         model=ahead.use,
         network=run.record.network.name,
         uid=uid,
-        truth=truth,
+        truth=long_table(panel),
         future=ahead.future[ahead.future["model"] == ahead.use],
         last=None if results is None else results[results["model"] == ahead.use],
         drift=drift,
