@@ -1,9 +1,8 @@
 """How characters are shown that nobody would see, or that would move or turn what stands around them.
 
 Symbols and texts come from anybody's files. On a page or a picture a symbol can be seen (`written`), and a text stays
-on its lines and turns nothing around (`readable`): what cannot be shown is written by its number, U+001B. A text that
-a terminal shows (`visible`) is written as Python does, and only where a terminal would obey it instead of showing it.
-Messages on data quote symbols, see `reading.symbols`.
+on its lines and turns nothing around (`readable`): what cannot be shown is written by its number, U+001B. For a
+terminal it is `wording.printable`; messages on data quote symbols, see `reading.symbols`.
 """
 
 from __future__ import annotations
@@ -58,15 +57,6 @@ def readable(text: str) -> str:
     return "".join(letter if letter in "\n\t" else _shown(letter) for letter in text)
 
 
-def visible(text: str) -> str:
-    r"""Write what would move or colour a terminal as Python does; lines stay lines.
-
-    >>> print(visible("a\x1b[31mb"))
-    a\x1b[31mb
-    """
-    return "".join(_escaped(letter) for letter in text)
-
-
 def _shown(letter: str) -> str:
     """Write letters that are not seen by their numbers: control, unpaired, unassigned, turning the text around."""
     hidden = unicodedata.category(letter) in ("Cc", "Cs", "Cn", "Co", "Zl", "Zp")
@@ -76,8 +66,3 @@ def _shown(letter: str) -> str:
 
 def _numbered(letter: str) -> str:
     return f"U+{ord(letter):04X}"
-
-
-def _escaped(letter: str) -> str:
-    hidden = unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t"
-    return letter.encode("unicode_escape").decode() if hidden else letter

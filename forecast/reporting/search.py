@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SCORES = {f"validation_{name}": metric_label(name) for name in RANKING_METRICS}
 """Columns of a score, of which the table of a sweep has one, and the metric's name."""
+_WORSE_THAN_SHOWN = 4.0
+"""A score that lies above the best by this many times as much as the median does is not drawn."""
 _WIDE = 8
 """A number, or seconds, whose largest value is this many times its smallest lies on a logarithmic axis."""
 # Score against time
@@ -221,7 +223,7 @@ def parallel_figure(scored: pd.DataFrame, swept: Sequence[str], shares: dict[str
     if len(names) < 2:
         return None
     score = score_column(scored)
-    shown = scored[scored[score] <= _shown_up_to(scored[score])]
+    shown = scored[scored[score] <= shown_up_to(scored[score])]
     shown = shown.drop_duplicates([name for name in swept if name != "seed"])[:_MOST_LINES]
     axes = [(_short(name), *_axis(shown, name)) for name in names]
     axes.append((f"validation {SCORES[score]}", *_axis(shown, score)))
@@ -258,10 +260,10 @@ def parallel_figure(scored: pd.DataFrame, swept: Sequence[str], shares: dict[str
     return Figure("parallel", "How settings lie together", says, (charts.panel(view, tables, 52 * len(axes)),))
 
 
-def _shown_up_to(scores: pd.Series[float]) -> float:
+def shown_up_to(scores: pd.Series[float]) -> float:
     """Return the score up to which jobs are drawn: of those that exploded nothing can be learnt."""
     best, typical = float(scores.min()), float(scores.median())
-    return best + 4.0 * max(typical - best, 0.05 * abs(best))
+    return best + _WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best))
 
 
 def _axis(shown: pd.DataFrame, name: str) -> tuple[list[float], list[tuple[float, str]]]:

@@ -24,6 +24,7 @@ from forecast.reporting.search import (
     number_scale,
     parallel_figure,
     score_column,
+    shown_up_to,
     time_figure,
     values_of,
 )
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 _MOST_IN_TITLE, _MOST_CURVES = 4, 3
 """Settings that a title names, and of which each number has a figure of its own."""
 _FIXED = ("job", "run", *SCORES, "seconds", "graph_mb", "status")
-_WORSE_THAN_SHOWN = 4.0
-"""A score that lies above the best by this many times as much as the median does is not drawn."""
 _MANY_VALUES = 12
 _FEWEST_VALUES = 3
 """Of a number that is drawn as an axis."""
@@ -231,9 +230,9 @@ def sweep_figure(scored: pd.DataFrame, swept: Sequence[str]) -> Figure:
 
 def _limits(scored: pd.DataFrame) -> tuple[float, float]:
     """Return the limits of the scores that are drawn: a job that exploded does not flatten all others."""
-    scores = scored[score_column(scored)].to_numpy(dtype=np.float64)
-    best, typical = float(scores.min()), float(np.median(scores))
-    top = min(float(scores.max()), best + _WORSE_THAN_SHOWN * max(typical - best, 0.05 * abs(best)))
+    scores = scored[score_column(scored)].astype(float)
+    best = float(scores.min())
+    top = min(float(scores.max()), shown_up_to(scores))
     margin = (top - best) * 0.08 or abs(top) * 0.05 or 1.0
     return best - margin, top + margin
 

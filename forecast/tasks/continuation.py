@@ -12,13 +12,12 @@ from forecast.forecasters.settings import ContinuationSettings
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.reading.files import plain_line_ends
 from forecast.reading.symbols import compose_jamo, decompose_jamo
-from forecast.reporting.characters import visible
 from forecast.runs import files
 from forecast.runs.folder import new_folder
 from forecast.runs.run import channels_of, open_run
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks.newer import fitting_panel, newer_job, newer_source, series_number
-from forecast.wording import counted
+from forecast.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +58,7 @@ class Continued:
     @property
     def lines(self) -> tuple[str, ...]:
         """What it is, and the text as a terminal can show it."""
-        return (self.sentence, visible(self.text))
+        return (self.sentence, printable(self.text))
 
 
 def continue_run(

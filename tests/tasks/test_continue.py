@@ -12,13 +12,13 @@ from forecast.app import main
 from forecast.errors import ForecastError
 from forecast.forecasters.settings import ContinuationSettings
 from forecast.reading.symbols import decompose_jamo
-from forecast.reporting.characters import visible
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import files
 from forecast.tasks.continuation import continue_run, put_together, split_beginning
 from forecast.tasks.probe import probe
 from forecast.tasks.terminal import silent
 from forecast.tasks.train import train
+from forecast.wording import printable
 
 ONE = {"horizon": 1, "model__head": "categorical", "baseline": {}, "training__max_epochs": 1}
 LEARNT = {**ONE, "training__max_epochs": 40, "training__learning_rate": 0.05, "training__chunk_steps": 20}
@@ -138,7 +138,7 @@ def test_beginnings_in_symbols():
 
 
 def test_what_would_colour_the_terminal_is_written_out():
-    assert visible("a\x1b[31m\tb\n한\x07") == "a\\x1b[31m\tb\n한\\x07"
+    assert printable("a\x1b[31m\tb\n한\x07") == "a\\x1b[31m\tb\n한\\x07"
 
 
 def test_a_run_on_symbols_is_probed(hello, tmp_path):
