@@ -144,7 +144,7 @@ def test_without_calibration_intervals_are_infinite_and_said_to_be():
     own = evaluation.test.quantiles["ladder"]
     np.testing.assert_allclose(np.diff(own, axis=2), 0.5, rtol=1e-9)
     assert np.isfinite(rows.loc["ladder", ["wql", "crps", "coverage_90", "width_90"]].astype(float)).all()
-    assert np.isfinite(evaluation.offsets["naive"]).all()  # after the data: from the misses of the test
+    assert np.isfinite(evaluation.offsets["naive"]).all()  # after the data: from the residuals of the test
 
 
 def test_a_failure_has_no_intervals_and_takes_none_away():

@@ -93,7 +93,7 @@ def test_they_are_ranked_by_bits_which_are_what_is_tested():
 
 @dataclass(frozen=True)
 class Says:
-    """Gives each symbol the same chances at every origin; its own fitted object."""
+    """Gives each symbol the same probability at every origin; its own fitted object."""
 
     probabilities: tuple[float, ...]
     name: str = "says"

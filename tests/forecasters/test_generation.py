@@ -131,7 +131,7 @@ def test_a_network_that_alternates_goes_on_alternating():
 
 
 def test_symbols_come_as_often_as_they_are_forecast():
-    """After a the logits are 0, 2 and 0 times the first unit: chances of 1, e^u and 1 over their sum."""
+    """After a the logits are 0, 2 and 0 times the first unit: probabilities of 1, e^u and 1 over their sum."""
     network, panel = alternating()
     nothing = empty_past(panel.channels[0], panel.ids, panel.calendar)
     logits = np.array([0.0, 2.0 * np.tanh(5.0), 0.0])

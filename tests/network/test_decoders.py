@@ -1,4 +1,4 @@
-"""The decoder that walks over the horizon, against one written out; what it is taught."""
+"""The decoder that is unrolled over the horizon, against one written out; teacher forcing."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def make_decoder():
     return decoder
 
 
-def by_hand(decoder, features, ahead, told=None):
-    """One fork step by step; `told` is by step what is read instead of the own forecast."""
+def by_hand(decoder, features, ahead, forced=None):
+    """One fork step by step; `forced` is by step what is read instead of the own forecast."""
     numbers = {name: part.detach().numpy() for name, part in decoder.named_parameters()}
     weights = [numbers[f"cell.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     state = np.tanh(numbers["first.weight"] @ features + numbers["first.bias"])
@@ -37,7 +37,7 @@ def by_hand(decoder, features, ahead, told=None):
         state = gru_from(x, weights, state)
         raw = numbers["out.weight"] @ state + numbers["out.bias"]
         raws.append(raw)
-        before = raw[1] if told is None or step not in told else told[step]
+        before = raw[1] if forced is None or step not in forced else forced[step]
     return np.array(raws)
 
 
@@ -53,13 +53,13 @@ def gru_from(x, weights, state):
 def test_it_is_a_gru_over_the_horizon(decoder):
     rng = np.random.default_rng(1)
     features, ahead = rng.normal(size=(2, 4, FEATURES)), rng.normal(size=(2, 4, HORIZON, AHEAD))
-    truth, told = rng.normal(size=(2, 4, HORIZON)), rng.random((2, 4, HORIZON)) < 0.5
+    truth, forced = rng.normal(size=(2, 4, HORIZON)), rng.random((2, 4, HORIZON)) < 0.5
     alone = decoder(torch.from_numpy(features), torch.from_numpy(ahead)).detach().numpy()
-    taught = TeacherForcing(torch.from_numpy(truth), torch.from_numpy(told))
-    with_teacher = decoder(torch.from_numpy(features), torch.from_numpy(ahead), taught).detach().numpy()
+    forcing = TeacherForcing(torch.from_numpy(truth), torch.from_numpy(forced))
+    with_teacher = decoder(torch.from_numpy(features), torch.from_numpy(ahead), forcing).detach().numpy()
     for at in np.ndindex(2, 4):
         np.testing.assert_allclose(alone[at], by_hand(decoder, features[at], ahead[at]), atol=1e-12)
-        given = {step: truth[at][step] for step in np.flatnonzero(told[at])}
+        given = {step: truth[at][step] for step in np.flatnonzero(forced[at])}
         np.testing.assert_allclose(with_teacher[at], by_hand(decoder, features[at], ahead[at], given), atol=1e-12)
     assert not np.allclose(alone, with_teacher)
 
@@ -82,7 +82,7 @@ def test_in_parts_it_gives_the_same_numbers_and_gradients(decoder, monkeypatch):
     assert decoder(features[:0], ahead[:0]).shape == (0, 7, HORIZON, SIZE)
 
 
-def test_less_and_less_is_taught():
+def test_less_and_less_is_forcing():
     shares = [teacher_forcing_ratio(epoch) for epoch in range(60)]
     assert shares[0] == 1.0
     assert (np.diff(shares) < 0).all()

@@ -1,4 +1,4 @@
-"""Running quantities of a series against pandas, and what they are at their edges."""
+"""Causal features of a series against pandas, and what they are at their edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References, quantities and scale against loops that look up each value by hand."""
+"""References, causal features and scale against loops that look up each value by hand."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_the_smoothing_is_the_best_on_observed_targets_of_training():
     scale = fit_scale(panel, train_steps, M)
     errors = {}
     for smoothing in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
-        misses = []
+        residuals = []
         for i, (_, rows) in enumerate(panel.series()):
             y, seen = panel.target[rows][: train_steps[i]], panel.target_observed[rows]
             for t in range(len(y) - H):
                 level = by_hand("level", y, t, 1, train=1, smoothing=smoothing)
-                misses += [abs(y[t + h] - level) / scale[i] for h in (1, 4, H) if seen[t] and seen[t + h]]
-        errors[smoothing] = np.mean(misses)
+                residuals += [abs(y[t + h] - level) / scale[i] for h in (1, 4, H) if seen[t] and seen[t + h]]
+        errors[smoothing] = np.mean(residuals)
     assert fit_reference("level", panel, train_steps, PROBLEM).smoothing == min(errors, key=errors.get)
 
 
@@ -149,7 +149,7 @@ def test_no_reference_looks_past_its_origin_or_past_its_training_split(panel, na
 
 
 def jumping(steps, seed):
-    """A season on a level of 20, that now and then misses by a lot."""
+    """A season on a level of 20, that now and then is far off."""
     rng = np.random.default_rng(seed)
     jumps = rng.standard_t(2, size=steps) * (rng.random(steps) < 0.1) * 8
     return np.abs(20 + 5 * np.sin(2 * np.pi * np.arange(steps) / M) + rng.normal(size=steps) + jumps) + 1

@@ -80,7 +80,7 @@ def test_the_page_says_what_the_issue_asks_for(source):
         "The forecast ahead",
         "Error by horizon step",
         "Learning curve",
-        "What lstm misses",
+        "Errors of lstm",
         "Is it a copy of the last value?",
         "Date (day first)",
         "ridge was fitted on 5,000 of 25,180 windows",

@@ -77,7 +77,7 @@ def baseline(job):
 
 
 def symbols(job):
-    """The chances that each baseline gives, or why there are none."""
+    """The probabilities that each baseline gives, or why there are none."""
     prepared = prepare(job)
     asked = prepared.task
     fits = fit_all(baselines(job), prepared.panel, asked.split, asked.problem)

@@ -94,7 +94,7 @@ def draw(section: ResidualSection, summary: Summary) -> Figure:
         _histogram_panel(section.histogram),
         _correlogram(section),
     )
-    return Figure("residuals", f"What {summary.roles.network} misses", section.says, panels, columns=3)
+    return Figure("residuals", f"Errors of {summary.roles.network}", section.says, panels, columns=3)
 
 
 def _histogram_panel(bars: Histogram) -> Panel:
