@@ -69,7 +69,8 @@ def made_system(values, carried, read, out, *, bias=None, horizon=1, regime="str
         epochs=0,
         stop_reason="",
     )
-    return System(fitted, 0, panel, 0.0, 1.0, int(train[0]), int(len(y) * 0.7))
+    alone = replace(panel, ids=("lane 0",))  # as `system_of` calls it
+    return System(fitted, 0, alone, 0.0, 1.0, int(train[0]), int(len(y) * 0.7))
 
 
 def rising(values, carried, read, out, **more):
