@@ -9,6 +9,7 @@
     python benchmarks/pretrained.py figure cold.csv --png docs/cold-start.png
     python benchmarks/pretrained.py families               families of the generator, against weighing by errors alone
     python benchmarks/pretrained.py left-out               the same by networks that are trained here, each without one
+    python benchmarks/pretrained.py covariates             a promotion and two columns that say nothing, by length
 
 Where the files come from stands in docs/pretrained.md. `--weights` takes other weights than the package's.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import time
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -41,7 +43,7 @@ from forecast.questions.split import last_origins
 from forecast.questions.task import context_for
 from forecast.runs.run import open_weights
 from forecast.series.calendar import Calendar
-from forecast.series.panel import Channel, Panel
+from forecast.series.panel import Channel, KnownAhead, Panel
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -252,6 +254,59 @@ def speed(pretrained: Forecaster) -> None:
         print(f"{name:10} {count:5} series {seconds:7.2f} s, {1_000 * seconds / count:7.1f} s for 1,000")
 
 
+def promoted(rng: np.random.Generator, kind: int, steps: int, size: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Draw a series of one of five kinds, and what a promotion of `size`, (step,) in noises, makes of it."""
+    t, noise = np.arange(steps), rng.normal(size=steps)
+    bare = [
+        100 + noise,
+        100 + 0.1 * t + noise,
+        100 + 5 * rng.normal(size=7)[t % 7] + noise,
+        100 + 0.3 * rng.normal(size=steps).cumsum() + noise,
+        100 * np.exp(0.005 * t + 0.05 * rng.normal(size=7)[t % 7] + 0.01 * noise),
+    ][kind]
+    return bare, bare * np.exp(0.01 * size) if kind == 4 else bare + size
+
+
+def covariates(pretrained: Forecaster, count: int) -> None:
+    """Find the effect of a promotion, on every fifth day, among two columns that say nothing; a week ahead.
+
+    And of effects that grow to twice their size on the way: what those of the first rows are worth later.
+    """
+    horizon, problem = 7, Problem(horizon=7, context_steps=7, season_steps=7)
+    for rows, fitted_on, size, grown in (
+        *((rows, rows, size, 1.0) for size in (3.0, 0.0) for rows in (40, 60, 120)),
+        *((400, 100, 3.0, grown) for grown in (1.0, 2.0)),
+    ):
+        found, errors = [], []
+        for i in range(count):
+            rng = np.random.default_rng([7, rows, i])
+            x = np.column_stack([rng.random(rows + horizon) < 0.2, rng.normal(size=(rows + horizon, 2))]).astype(float)
+            x[-horizon:, 0] = np.arange(horizon) % 3 == 1
+            swelling = np.where(np.arange(rows + horizon) < 100, 1.0, grown)
+            bare, y = promoted(rng, i % 5, rows + horizon, size * swelling * x[:, 0])
+            plain, on = panel_of([y[:rows]]), x[:rows, 0] > 0
+            channels = tuple(Channel(name, "future") for name in ("promotion", "a", "b"))
+            panel = replace(plain, ahead=KnownAhead(x, np.isnan(x), np.array([0, len(x)]), channels))
+            first = panel.cut(np.array([fitted_on]))
+            fits = [pretrained.fit(p, p.lengths, problem) for p in (plain, panel, first)]
+            read = [plain, panel, panel]
+            y_hat = [fit.forecast(p, last_origins(p)).y_hat[0] for fit, p in zip(fits, read, strict=True)]
+            errors.append([np.abs(one - y[rows:]).mean() for one in y_hat])
+            effect = y[:rows] - fits[1].without_effects(panel)[0].target
+            if size:
+                found.append((effect[on].mean() - effect[~on].mean()) / (y - bare)[:rows][on].mean())
+        mean = np.mean(errors, axis=0)
+        parts = [
+            f"{rows} rows, a promotion of {size:g} noises: errors {mean[1] / mean[0]:.3f} of those without columns"
+        ]
+        if fitted_on < rows:
+            parts.append(f"effects of the first {fitted_on} rows, later {grown:g} times that: {mean[2] / mean[0]:.3f}")
+        if size:
+            off = np.abs(np.array(found) - 1)
+            parts.append(f"effect {np.median(found):.3f} of the true one, {np.mean(off < 0.1):.0%} within 10 %")
+        print("; ".join(parts), flush=True)
+
+
 def models_of(pretrained: Forecaster) -> dict[str, Forecaster]:
     """Return what is compared at each length."""
     training = TrainingSettings(accelerator="cpu", threads=1, time_limit_s=60)
@@ -351,11 +406,12 @@ def figure(tables: Sequence[str], path: str | None) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("m1", "hourly", "pure", "speed", "families", "left-out", "cold", "figure"))
+    parts = ("m1", "hourly", "pure", "speed", "families", "left-out", "covariates", "cold", "figure")
+    parser.add_argument("part", choices=parts)
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--weights")
     parser.add_argument("--png", help="figure: where the picture of what `cold` printed is written")
-    parser.add_argument("--series", type=int, default=30, help="cold: series of each kind and length")
+    parser.add_argument("--series", type=int, default=30, help="series, for cold of each kind and length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="cold: rows")
     parser.add_argument("--models", nargs="+", help="cold: some of the models alone")
     parser.add_argument("--steps", type=int, default=300, help="left-out: steps that each network is trained")
@@ -370,6 +426,8 @@ def main() -> None:
         left_out(asked.steps)
     elif asked.part == "figure":
         figure(asked.paths, asked.png)
+    elif asked.part == "covariates":
+        covariates(pretrained, asked.series)
     elif asked.part == "cold":
         models = models_of(pretrained)
         which = (

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
@@ -37,7 +39,9 @@ from forecast.tasks.settings import check_job
 from forecast.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from omegaconf import DictConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,7 +121,7 @@ def _run_one(line: CommandLine) -> None:
     check_job(plain_values(config))
     claim = _claim(line, "hydra.run.dir", config.hydra.run.dir)
     try:
-        _call_hydra(line.with_override("hydra.run.dir", str(claim.folder)))
+        _call_hydra(line.with_override("hydra.run.dir", str(claim.folder)), config)
     finally:
         claim.release()
 
@@ -132,16 +136,16 @@ def _run_sweep(line: CommandLine) -> None:
     claim = _claim(line, "hydra.sweep.dir", config.hydra.sweep.dir)
     try:
         with locked(claim.folder):
-            _sweep_inside(line, claim.folder, count_jobs(line, config))
+            _sweep_inside(line, config, claim.folder)
     finally:
         claim.release()
 
 
-def _sweep_inside(line: CommandLine, folder: Path, jobs: int) -> None:
+def _sweep_inside(line: CommandLine, config: DictConfig, folder: Path) -> None:
     """Run a sweep in a folder that is this process's."""
     try:
-        begin_outcomes(folder, jobs)
-        _call_hydra(line.with_override("hydra.sweep.dir", str(folder)))
+        begin_outcomes(folder, count_jobs(line, config))
+        _call_hydra(line.with_override("hydra.sweep.dir", str(folder)), config)
         finish_sweep(folder)
     except (KeyboardInterrupt, Stopped):
         keep_interrupted(folder)
@@ -160,21 +164,29 @@ def _claim(line: CommandLine, key: str, folder: str) -> Claim:
     return claim_folder(Path(folder).absolute(), chosen=chosen)
 
 
-def _call_hydra(line: CommandLine) -> None:
-    """Call Hydra as if the line had been typed the way that it wants it."""
+def _call_hydra(line: CommandLine, config: DictConfig | None = None) -> None:
+    """Call Hydra as if the line had been typed the way that it wants it; `config` is what it means, where known."""
     decorate = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-    typed, check_help = sys.argv, getattr(argparse.ArgumentParser, "_check_help", None)
-    sys.argv = [typed[0], *line.flags, *line.overrides]
-    # Since Python 3.14 argparse reads each help at once, and one of Hydra 1.3 is an object that is no text until shown.
-    if check_help is not None:
-        argparse.ArgumentParser._check_help = lambda *_: None  # type: ignore[attr-defined]
+    with ExitStack() as stack:
+        stack.enter_context(_replaced(sys, "argv", [sys.argv[0], *line.flags, *line.overrides]))
+        # Since Python 3.14 argparse reads each help at once, and one of Hydra 1.3's is no text until shown.
+        if hasattr(argparse.ArgumentParser, "_check_help"):
+            stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda *_: None))
+        if config is not None:  # Hydra would compose everything once more, for this one key
+            stack.enter_context(_replaced(Hydra, "get_mode", lambda *_, **__: config.hydra.mode))
+        stack.enter_context(full_errors())
+        decorate(run_job)()
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Put something in the place of an attribute for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
-        with full_errors():
-            decorate(run_job)()
+        yield
     finally:
-        sys.argv = typed
-        if check_help is not None:
-            argparse.ArgumentParser._check_help = check_help  # type: ignore[attr-defined]
+        setattr(owner, name, before)
 
 
 def _help_text(line: CommandLine) -> str:

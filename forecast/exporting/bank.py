@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.network.pretrained import ALWAYS_THE_SAME, Scaled, place_in_horizon
-from forecast.reference import bank
+from forecast.reference import smoothers
 
 if TYPE_CHECKING:
     from forecast.exporting.graphs import Answer
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     State: TypeAlias = dict[str, Tensor]
 
-_S, _FIRST = len(bank.SMOOTHERS), bank.FIRST_SEASONAL
-_R = bank.REGRESSORS
+_S, _FIRST = len(smoothers.SMOOTHERS), smoothers.FIRST_SEASONAL
+_R = smoothers.REGRESSORS
 _FARTHEST = 200.0
 
 
@@ -41,14 +41,16 @@ class BankGraph(nn.Module):
         self.unit: FloatArray = answer.scale.numpy() if not self.log else np.full(len(answer.scale), 0.1)
         self.centre = 5 * self.unit
         m = self.m = fitted.problem.season_steps
-        m2 = self.m2 = bank.second_season(m)
-        self.lags, self.path = bank.lags_of(m, m2).tolist(), bank.path_of(m)
+        m2 = self.m2 = smoothers.second_season(m)
+        self.lags, self.path = smoothers.lags_of(m, m2).tolist(), smoothers.path_of(m)
         self.memory = max(2 * m, m2 + m) + 3
         self.lengths: tuple[int, ...] = (min(2 * m + m2, 300) + 10,)
-        alpha, beta, phi, gamma, gamma2 = (torch.from_numpy(part[:, :, 0]) for part in bank.CONSTANTS)  # (smoother, 1)
+        alpha, beta, phi, gamma, gamma2 = (
+            torch.from_numpy(part[:, :, 0]) for part in smoothers.CONSTANTS
+        )  # (smoother, 1)
         self.alpha, self.beta, self.phi, self.gamma, self.gamma2 = alpha, alpha * beta, phi, gamma, gamma2
-        self.trend, self.seasonal2 = beta > 0, torch.from_numpy(bank.SEASONAL2)[:, None].double()
-        self.ridge = torch.eye(_R, dtype=torch.float64)[..., None] / bank.PENALTY
+        self.trend, self.seasonal2 = beta > 0, torch.from_numpy(smoothers.SEASONAL2)[:, None].double()
+        self.ridge = torch.eye(_R, dtype=torch.float64)[..., None] / smoothers.PENALTY
         self.place = place_in_horizon(self.horizon, m)
 
     def begin(self, batch: int) -> State:
@@ -65,8 +67,8 @@ class BankGraph(nn.Module):
             **dict.fromkeys(("error_sum", "recent_error"), (_S + 1, 2)),
             **dict.fromkeys(("weights", "regressors"), (_R, 2)),
             "covariance": (_R, _R, 2),
-            "path": (self.path, bank.CANDIDATES),
-            "path_error": (2, bank.CANDIDATES),
+            "path": (self.path, smoothers.CANDIDATES),
+            "path_error": (2, smoothers.CANDIDATES),
         }
         hidden = self.network.rnn.hidden_size
         zeros = {name: torch.zeros(batch, *shape, dtype=torch.float64) for name, shape in shapes.items()}
@@ -130,14 +132,14 @@ class BankGraph(nn.Module):
             after = self._begin_season(after, 2)
         recent = after["recent"]
         after["regressors"] = self._regressors(
-            [recent[:, -lag] for lag in self.lags], recent[:, -1], after["level"][:, bank.MEANS], after["steps"]
+            [recent[:, -lag] for lag in self.lags], recent[:, -1], after["level"][:, smoothers.MEANS], after["steps"]
         )
         unit, positive = after["unit"], (after["lowest"] > 0) & (after["seen"] > 0)
         share = torch.cat([torch.ones_like(y), torch.where(positive, y, torch.zeros_like(y))], dim=1)
         scaled = (error * share[:, None] / unit[..., None]).clamp(-16, 16)
         size = scaled.abs()
         after["error_sum"] = s["error_sum"] + size
-        moved = bank.FAST * (size - s["recent_error"])
+        moved = smoothers.FAST * (size - s["recent_error"])
         after["recent_error"] = s["recent_error"] + torch.where(observed[..., None], moved, torch.zeros_like(moved))
         after |= self._follow_path(y, observed, s)
         turned = torch.cat([s["path"][:, 1:], s["path"][:, :1]], dim=1)
@@ -156,8 +158,8 @@ class BankGraph(nn.Module):
         return {"path_steps": count, "path_error": s["path_error"] + gains * (error - s["path_error"])}
 
     def _log_path_error(self, s: State) -> Tensor:
-        """As `bank.log_path_error`, (batch, mean or recent mean, candidate)."""
-        return (s["path_error"] / s["unit"][..., None] + bank.LEAST_ERROR).log()
+        """As `candidates.log_path_error`, (batch, mean or recent mean, candidate)."""
+        return (s["path_error"] / s["unit"][..., None] + smoothers.LEAST_ERROR).log()
 
     def _smooth(self, z: Tensor, known: Tensor, s: State) -> tuple[State, Tensor]:
         """Do a step of the recursions, as `Bank._smooth`; errors are (batch, smoother, 2)."""
@@ -216,9 +218,9 @@ class BankGraph(nn.Module):
         pairs = s["season_count"] + paired.double()
         per_step, per_season = changes / (count - 1).clamp(min=1.0), seasonal / pairs.clamp(min=1.0)
         by_season = (per_season > 0) & ((per_season < per_step) | (per_step == 0))
-        unit = torch.maximum(torch.where(by_season, per_season, per_step), per_step / bank.MOST_UNITS)
+        unit = torch.maximum(torch.where(by_season, per_season, per_step), per_step / smoothers.MOST_UNITS)
         unit = torch.where(unit > 0, unit, torch.where(size > 0, size, torch.ones_like(size)))
-        gains = torch.maximum(torch.from_numpy(bank.TSB_GAINS[:, 0]), 1 / n)  # (batch, gain)
+        gains = torch.maximum(torch.from_numpy(smoothers.TSB_GAINS[:, 0]), 1 / n)  # (batch, gain)
         product = (change / unit * (s["change"] / unit)).clamp(-9, 9)
         demanded = observed & (y != 0)
         demand = torch.where(s["demand"] == 0, y, s["demand"] + gains * (y - s["demand"]))
@@ -296,14 +298,14 @@ class BankGraph(nn.Module):
             s["chance"][:, :1],
             (high / low).log() / 4,
         ]
-        mean_error = (s["error_sum"] / n[..., None] + bank.LEAST_ERROR).log()
-        recent = (s["recent_error"] + bank.LEAST_ERROR).log()
+        mean_error = (s["error_sum"] / n[..., None] + smoothers.LEAST_ERROR).log()
+        recent = (s["recent_error"] + smoothers.LEAST_ERROR).log()
         parts = [error / 4, mean_error - mean_error[:, :1], recent - recent[:, :1], self._log_path_error(s)]
         every = torch.cat([*(part.flatten(1) for part in parts), *known], dim=1)
         return every.clamp(-8, 8).float()
 
     def _candidates(self, s: State, horizon: int) -> Tensor:
-        """As `bank.candidates`, (batch, horizon, candidate)."""
+        """As `candidates.candidates`, (batch, horizon, candidate)."""
         h = np.arange(1, horizon + 1, dtype=np.int64)
         phi = self.phi[:, 0].numpy()
         damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
@@ -315,19 +317,19 @@ class BankGraph(nn.Module):
         both = torch.cat([smoothed, rules, self._autoregression(s, horizon)[:, :, None]], dim=2)
         positive = ((s["lowest"] > 0) & (s["seen"] > 0))[..., None]
         highest = torch.where(positive, s["highest"][..., None], torch.ones_like(s["highest"][..., None]))
-        top = (highest.log() + bank.LOG_REACH).clamp(max=709.0)
+        top = (highest.log() + smoothers.LOG_REACH).clamp(max=709.0)
         logs = torch.where(positive, torch.minimum(both[..., 1].clamp(min=-700.0), top).exp(), both[..., 0])
-        weight = 1 / (s["recent_error"][:, :-1] + bank.LEAST_ERROR) ** 2
+        weight = 1 / (s["recent_error"][:, :-1] + smoothers.LEAST_ERROR) ** 2
         weight = torch.cat([weight[..., :1], weight[..., 1:] * positive.double()], dim=2)
         pooled = (weight[:, None, :, 0] * both[:, :, :_S, 0] + weight[:, None, :, 1] * logs[:, :, :_S]).sum(dim=2)
         pooled = pooled / weight.sum(dim=(1, 2))[:, None]
         every = torch.cat([both[..., 0], logs, on_values, pooled[..., None]], dim=2)
-        weight = 1 / (s["path_error"][:, :1, :-1] / s["unit"][..., None] + bank.LEAST_ERROR) ** 4
+        weight = 1 / (s["path_error"][:, :1, :-1] / s["unit"][..., None] + smoothers.LEAST_ERROR) ** 4
         by_path = torch.where(s["path_steps"] > 0, (weight * every).sum(dim=2) / weight.sum(dim=2), pooled)
         return torch.cat([every, by_path[..., None]], dim=2)
 
     def _rules(self, s: State, smoothed: Tensor, h: IntArray) -> tuple[Tensor, Tensor]:
-        """As `bank._rules`: (batch, horizon, rule, 2) and (batch, horizon, rule)."""
+        """As `candidates._rules`: (batch, horizon, rule, 2) and (batch, horizon, rule)."""
         m, m2, window, steps = self.m, self.m2, s["recent"], s["steps"]
         now, ahead, last = self.memory - 1, torch.from_numpy(h.astype(np.float64))[:, None], s["last"][:, None]
         drift = ((s["last"] - s["first"]) / (s["seen"] - 1).clamp(min=1.0))[:, None]
@@ -345,10 +347,10 @@ class BankGraph(nn.Module):
         long_growth = torch.where(grown[..., None], since_first[:, None], drift)
         rules = [
             last + ahead * drift,
-            smoothed[:, :, bank.THETA] + 0.5 * ahead * drift,
+            smoothed[:, :, smoothers.THETA] + 0.5 * ahead * drift,
             (one + two) / 2,
             one + torch.from_numpy(cycles.astype(np.float64))[:, None] * growth,
-            smoothed[:, :, bank.SEASONAL_THETA] + 0.5 * ahead * long_growth,
+            smoothed[:, :, smoothers.SEASONAL_THETA] + 0.5 * ahead * long_growth,
         ]
         second = levelled = one[..., 0]
         if m2 > 1:
@@ -366,7 +368,7 @@ class BankGraph(nn.Module):
         return window.gather(1, places.long()[..., None].expand(-1, -1, 2))
 
     def _autoregression(self, s: State, horizon: int) -> Tensor:
-        """As `bank._autoregression`, (batch, horizon, 2)."""
+        """As `candidates._autoregression`, (batch, horizon, 2)."""
         positive, seen = (s["lowest"] > 0) & (s["seen"] > 0), s["seen"]
         ends = torch.cat([s["lowest"], s["highest"]], dim=1)  # zero where nothing was seen
         logs = torch.where(positive, torch.where(positive, ends, torch.ones_like(ends)).log(), ends)
@@ -374,12 +376,14 @@ class BankGraph(nn.Module):
         reach = 0.5 * (high - low)
         low, high = low - reach, high + reach
         path = [s["recent"][:, -back] for back in range(1, max(self.lags) + 1)]  # newest first
-        means = s["level"][:, bank.MEANS]
+        means = s["level"][:, smoothers.MEANS]
         for h in range(horizon):
             x = self._regressors([path[lag - 1] for lag in self.lags], path[0], means, s["steps"] + h)
             step = path[0] + (x * s["weights"]).sum(dim=1)
             path.insert(0, torch.minimum(torch.maximum(step, low), high))
-            gain = torch.cat([torch.full_like(seen, float(self.alpha[bank.MEANS[0], 0])), 1 / (seen + h + 1)], dim=1)
+            gain = torch.cat(
+                [torch.full_like(seen, float(self.alpha[smoothers.MEANS[0], 0])), 1 / (seen + h + 1)], dim=1
+            )
             means = means + gain[..., None] * (path[0][:, None] - means)
         return torch.stack(path[:horizon][::-1], dim=1)
 
@@ -407,7 +411,7 @@ def _asinh(x: Tensor) -> Tensor:
 
 def _responses(m: int, cycles: int) -> tuple[FloatArray, FloatArray]:
     """What a cycle of `Bank._begin_season` makes of level, trend and values, to level and trend, (smoother, m + 2)."""
-    alpha, beta, phi = (part[_FIRST:, :, 0] for part in bank.CONSTANTS[:3])
+    alpha, beta, phi = (part[_FIRST:, :, 0] for part in smoothers.CONSTANTS[:3])
     alpha, beta = np.maximum(alpha, 1 / (cycles * m)), alpha * beta
     unit = np.eye(m + 2)
     level, trend = np.repeat(unit[:1], len(alpha), axis=0), np.repeat(unit[1:2], len(alpha), axis=0)

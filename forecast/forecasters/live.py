@@ -248,12 +248,9 @@ class Live:
         return joined_forecasts(forecasts)
 
     def _count(self, steps: int) -> None:
-        """Count steps from a time that is near."""
-        self._rows_since += steps
-        if self._rows_since > _COUNTED_STEPS:
-            after = self._end.calendar.after
-            last: Any = np.array([after(last, self._rows_since)[-1] for last in self._end.last])
-            self._end, self._rows_since = replace(self._end, last=last), 0
+        last, self._rows_since = counted_from(self._end.calendar, self._end.last, self._rows_since + steps)
+        if last is not self._end.last:
+            self._end = replace(self._end, last=last)
 
     @property
     def known_steps(self) -> int | None:
@@ -343,6 +340,14 @@ def _forward_filled(values: FloatArray, missing: BoolArray, before: FloatArray) 
     rows = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))))
     filled: FloatArray = np.where(rows < 0, before, values[rows])
     return filled
+
+
+def counted_from(calendar: Calendar, last: TimeArray, rows: int) -> tuple[TimeArray, int]:
+    """Count rows from times that are near: `last` (series,) and the rows since, both moved on where these are many."""
+    if rows <= _COUNTED_STEPS:
+        return last, rows
+    moved: Any = np.array([calendar.after(time, rows)[-1] for time in last])
+    return moved, 0
 
 
 def joined_forecasts(forecasts: Sequence[Forecast]) -> Forecasts:

@@ -17,20 +17,18 @@ import torch
 from safetensors.numpy import load
 
 from forecast.errors import ForecastError
-from forecast.forecasters.covariate_effects import fit_effects, known_ahead_alone, note_of, restore_effects
-from forecast.forecasters.covariate_stream import CovariateStream
+from forecast.forecasters.covariate_effects import fit_effects, note_of, restore_effects
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.forecasters.live import Forecast, joined_forecasts
+from forecast.forecasters.live_pretrained import LivePretrained
 from forecast.network.pretrained import LEVELS, PretrainedNetwork
-from forecast.pretraining.fine_tuning import fine_tune
 from forecast.questions.split import Origins
-from forecast.reference.bank import Bank, features, joined, second_season
+from forecast.reference.bank import Bank, features
+from forecast.reference.running import joined
+from forecast.reference.smoothers import second_season
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Mapping
 
     from forecast.forecasters.covariate_effects import Effects
     from forecast.network.pretrained import State
@@ -102,11 +100,13 @@ def load_pretrained(
     own = {name.removeprefix(_EFFECTS): array for name, array in tensors.items() if name.startswith(_EFFECTS)}
     effects = restore_effects(channels, problem, len(ids), own) if own else None
     network = network_of({name: array for name, array in tensors.items() if not name.startswith(_EFFECTS)})
-    return FittedPretrained(forecaster, problem, network, effects)
+    return FittedPretrained(replace(forecaster, network=network), problem, network, effects)
 
 
 def _tuned(fitted: FittedPretrained, tuning: Tuning, past: Panel, train_steps: IntArray) -> FittedPretrained:
     """Train the network on, on what is left without the effects of covariates; kept where validation says so."""
+    from forecast.pretraining.fine_tuning import fine_tune  # noqa: PLC0415  # its generator takes long to import
+
     rest, _ = fitted.without_effects(past)
     values, observed = _side_by_side(rest, np.arange(len(past)), past.lengths)
     lengths, problem = (train_steps, past.lengths), fitted.problem
@@ -127,7 +127,7 @@ def _tuned(fitted: FittedPretrained, tuning: Tuning, past: Panel, train_steps: I
     if tuning.epochs is None:
         tuned += f": {losses}" if found.epochs else ""
         tuned = tuned if found.epochs else "taken as it is: a training on these data gained nothing on validation"
-    return replace(fitted, network=found.network, tuned=tuned, tuned_epochs=found.epochs)
+    return replace(fitted, network=found.network, tuned=tuned, epochs=found.epochs)
 
 
 class _Reached(NamedTuple):
@@ -175,7 +175,7 @@ class FittedPretrained:
     """The network, the season that its bank runs with, and the effects of covariates that are known ahead.
 
     `effects` are None where there are none; `said` is what there is to say of them. `tuned` says what came of a
-    training on the data, and `tuned_epochs` how many epochs of it were kept.
+    training on the data, and `epochs` how many epochs of it were kept.
     """
 
     forecaster: Pretrained
@@ -184,17 +184,20 @@ class FittedPretrained:
     effects: Effects | None = None
     said: str = ""
     tuned: str = ""
-    tuned_epochs: int = 0
+    epochs: int = 0
 
     # What a run records of a network that it trained.
     reference: ClassVar[None] = None
     history: ClassVar[tuple[Epoch, ...]] = ()
-    epochs: ClassVar[int] = 0
-    stop_reason: ClassVar[str] = "it was trained before"
     graph_bytes: ClassVar[int] = 0
 
     _reached: list[_Reached] = field(default_factory=list, init=False, repr=False)
     """What the last call has read, at most one; it saves time and changes no forecast."""
+
+    @property
+    def stop_reason(self) -> str:
+        """Say why it has learnt no more."""
+        return self.tuned or "it was trained before"
 
     @property
     def members(self) -> tuple[FittedPretrained, ...]:
@@ -247,7 +250,7 @@ class FittedPretrained:
         tuning = self.forecaster.tuning
         if tuning is None or tuning.epochs is not None:
             return self.forecaster
-        return replace(self.forecaster, tuning=replace(tuning, epochs=self.tuned_epochs))
+        return replace(self.forecaster, tuning=replace(tuning, epochs=self.epochs))
 
     def start(self, past: Panel) -> LivePretrained:
         """Read a past, to go on one row at a time."""
@@ -300,126 +303,6 @@ class FittedPretrained:
             ):
                 return steps, deepcopy(last.bank), last.state
         return 0, Bank(len(values), *self.seasons), None
-
-
-class LivePretrained:
-    """The network in use: a row comes in, a forecast goes out, at a cost that does not grow with the past."""
-
-    def __init__(self, fitted: FittedPretrained, past: Panel) -> None:
-        self._network, self._horizon, self._seasons = fitted.network, fitted.problem.horizon, fitted.seasons
-        self._ids, self._calendar, self._last = past.ids, past.calendar, past.times[past.offsets[1:] - 1]
-        # Series have steps, and with them phases of the season, of their own.
-        self._banks = [Bank(1, *self._seasons) for _ in past.ids]
-        self._states: list[State | None] = [None] * len(past)
-        self._contexts: list[torch.Tensor] = [torch.empty(0)] * len(past)
-        self._rows_since = 0
-        self._effects = fitted.effects
-        self._stream = CovariateStream(fitted.effects.encoding, known_ahead_alone(past)) if fitted.effects else None
-        effects = fitted.effects.at(past, 0) if fitted.effects else [np.zeros(0)] * len(past)
-        for i, (_, rows) in enumerate(past.series()):
-            values = past.target[rows]
-            values = fitted.effects.take_off(values, effects[i]) if fitted.effects else values
-            self._read(i, values, past.target_observed[rows])
-
-    def update(self, row: npt.ArrayLike, past: Sequence[Sequence[Any]] | None = None) -> Forecast:
-        """Take the next value of every series, (series,), NaN where it is missing; and forecast. `past` is not read.
-
-        Raises
-        ------
-        ForecastError
-            Another number of values than there are series, or one that is infinite.
-
-        """
-        y = np.asarray(row, dtype=np.float64).reshape(-1)
-        if len(y) != len(self._ids) or np.isinf(y).any():
-            raise ForecastError(
-                f"`update` takes one number for each of {len(self._ids)} series, found {row!r}: hand the values in the "
-                f"order of the series, NaN where one is missing"
-            )
-        if self._effects and self._stream:
-            y = self._effects.take_off(y, self._ahead(1)[:, 0])
-            self._stream.push(None, None)
-        for i, value in enumerate(y):
-            observed = np.array([not np.isnan(value)])
-            self._read(i, np.where(observed, value, 0.0), observed)
-        self._rows_since += 1
-        return self.forecast()
-
-    def forecast(self) -> Forecast:
-        """Forecast from where the series stand now."""
-        at = joined([bank.snapshot(self._horizon) for bank in self._banks])
-        quantiles = self._network.quantiles(torch.cat(self._contexts), at, self._horizon, self._seasons)
-        if self._effects:
-            quantiles = self._effects.put_back(quantiles, self._ahead(self._horizon)[:, :, None])
-        y_hat = quantiles[:, :, LEVELS.index(0.5)]
-        return Forecast(self._ids, y_hat, self._calendar, self._last, self._rows_since, quantiles)
-
-    def weighing(self) -> tuple[FloatArray, FloatArray]:
-        """Weights over the candidates, (series, horizon, candidate), and the correction in the target's unit."""
-        at = joined([bank.snapshot(self._horizon) for bank in self._banks])
-        return self._network.weighing(torch.cat(self._contexts), at, self._horizon, self._seasons)
-
-    def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
-        """Take some next values of the only series in turn, (step,), and forecast after each."""
-        return joined_forecasts([self.update(value) for value in values])
-
-    @property
-    def known_steps(self) -> int | None:
-        """Steps after the latest row that covariates are known of; None: as many as are asked for."""
-        return self._stream.known_steps if self._stream else None
-
-    def learn(self, steps_ahead: int, given: Mapping[str, Any], series: int = 0) -> None:
-        """Take the covariates that are known `steps_ahead` steps after the latest row; the last word holds.
-
-        Raises
-        ------
-        ForecastError
-            As `CovariateStream.learn`.
-
-        """
-        if self._stream:
-            self._stream.learn(series, steps_ahead, given)
-
-    def _ahead(self, steps: int) -> FloatArray:
-        """Effects of the next steps, (series, step)."""
-        span = self._stream.ahead(steps) if self._stream else None
-        if self._effects is None or span is None:
-            return np.zeros((len(self._ids), steps))
-        return self._effects.of_span(span.astype(np.float64))
-
-    def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-        """Everything that changes from row to row, by name."""
-        kept = {"last": self._last.astype(np.int64), "rows": np.array([self._rows_since])}
-        for i, bank in enumerate(self._banks):
-            kept |= {f"bank{i}.{name}": array for name, array in bank.memory().items()}
-            kept[f"context{i}"] = self._contexts[i].numpy()
-            kept |= {f"state{i}.{j}": part.numpy() for j, part in enumerate(self._states[i] or ())}
-        stream = self._stream.memory() if self._stream else {}
-        return kept | {f"covariates.{name}": array for name, array in stream.items()}
-
-    def remember(self, memory: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
-        """Go on from where `memory` was taken."""
-        last: Any = memory["last"].astype(self._last.dtype)
-        self._last, self._rows_since = last, int(memory["rows"][0])
-        for i, bank in enumerate(self._banks):
-            prefix = f"bank{i}."
-            bank.remember({name.removeprefix(prefix): a for name, a in memory.items() if name.startswith(prefix)})
-            self._contexts[i] = torch.from_numpy(memory[f"context{i}"])
-            parts = [torch.from_numpy(memory[f"state{i}.{j}"]) for j in range(len(self._states[i] or ()))]
-            self._states[i] = (parts[0], parts[1])
-        if self._stream:
-            own = "covariates."
-            self._stream.remember({name.removeprefix(own): a for name, a in memory.items() if name.startswith(own)})
-
-    def _read(self, series: int, values: FloatArray, observed: BoolArray) -> None:
-        """Read some steps of one series, (step,)."""
-        bank, state = self._banks[series], self._states[series]
-        for begin in range(0, len(values), _STEPS_AT_ONCE):  # a long past is not held as features all at once
-            end = min(begin + _STEPS_AT_ONCE, len(values))
-            steps = [bank.update(values[t : t + 1], observed[t : t + 1]) for t in range(begin, end)]
-            context, state = self._network.read(features(steps, *self._seasons), state)
-            self._contexts[series] = context[:, -1]
-        self._states[series] = state
 
 
 def _side_by_side(past: Panel, which: IntArray, steps: IntArray) -> tuple[FloatArray, BoolArray]:

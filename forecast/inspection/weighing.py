@@ -13,7 +13,7 @@ import numpy as np
 
 from forecast.inspection.curves import Axis, Curve, panel
 from forecast.inspection.page import Section
-from forecast.reference.bank import AUTOREGRESSIONS, CANDIDATES, RULES, SMOOTHERS, VALUE_RULES
+from forecast.reference.smoothers import AUTOREGRESSIONS, CANDIDATES, RULES, SMOOTHERS, VALUE_RULES
 from forecast.reporting.charts import Figure
 from forecast.reporting.theme import LIGHT
 from forecast.wording import counted, listed, number

@@ -21,30 +21,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from forecast.reference.bank import CANDIDATES, FEATURES, candidates, log_path_error
+from forecast.reference.candidates import candidates, log_path_error
+from forecast.reference.smoothers import CANDIDATES, FEATURES
 
 if TYPE_CHECKING:
-    from forecast.reference.bank import Snapshot
     from forecast.reference.encoding import Float32Array
+    from forecast.reference.running import Snapshot
     from forecast.series.panel import FloatArray
 
     State: TypeAlias = tuple[Tensor, Tensor]
 
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 """Probabilities of the quantiles."""
-_MEDIAN = LEVELS.index(0.5)
-_GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
+MEDIAN = LEVELS.index(0.5)
+GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
 """Between the quantiles of a normal distribution, from outside to the median."""
-_FARTHEST = 200.0
+FARTHEST = 200.0
 """Candidates farther from the last value than so many units are read as if they were so far."""
 ALWAYS_THE_SAME = 10
 """Values after which a series that never changed is taken to stay as it is: by the rule of succession the next one
 differs with a probability of 1 / (n + 2), half of it on either side, which leaves 90 % intervals without a width."""
 _PLACE = 5
-_PLAIN = 0.4
+PLAIN = 0.4
 """Share of plain weighing, which learnt nothing, in a forecast: series that people have are other than made-up ones.
 Without it yearly series of the M-competition of 1982 are forecast 5 % worse, white noise 2 % better."""
-_WIDER = 1.2
+WIDER = 1.2
 """Times the widths that the network finds are those of a forecast, for the same reason: quantile losses are 3 % larger
 without it on M1 and 0.4 % smaller on made-up series."""
 
@@ -87,7 +88,7 @@ def scaled(forecasts: FloatArray, at: Snapshot, season: int) -> Scaled:
     """Free forecasts of the candidates, (origin, horizon, candidate), and their errors of level and unit."""
     last, unit = at.sums.last[0], at.sums.unit
     differences = (forecasts - last[:, None, None]) / unit[:, None, None]
-    bounded = np.clip(np.nan_to_num(differences), -_FARTHEST, _FARTHEST).astype(np.float32)
+    bounded = np.clip(np.nan_to_num(differences), -FARTHEST, FARTHEST).astype(np.float32)
     errors = np.clip(log_path_error(at.path_error, unit), -8, 8).astype(np.float32).transpose(2, 0, 1)
     return Scaled(torch.from_numpy(bounded), torch.from_numpy(errors), place_in_horizon(bounded.shape[1], season))
 
@@ -150,7 +151,7 @@ class PretrainedNetwork(nn.Module):
         # a weight is proportional to powers of the candidate's errors, whose exponents are found for each step ahead
         likely = self.weights(z) - 4 * self.trust(z) @ at.errors
         scale, free = spread_of(at), self.spread(z)
-        correction = scale * torch.tanh(0.3 * free[..., _MEDIAN])
+        correction = scale * torch.tanh(0.3 * free[..., MEDIAN])
         return Weighed(torch.softmax(likely, dim=-1), correction, scale, free)
 
     def decode(self, context: Tensor, at: Scaled) -> Tensor:
@@ -158,8 +159,8 @@ class PretrainedNetwork(nn.Module):
         weights, correction, scale, free = self.weigh(context, at)
         median = (weights * at.differences).sum(dim=-1) + correction
         # widths of a normal distribution, each stretched or shrunk
-        below = scale[..., None] * _GAPS * torch.exp(free[..., :_MEDIAN].clamp(-7, 5))
-        above = scale[..., None] * _GAPS.flip(0) * torch.exp(free[..., _MEDIAN + 1 :].clamp(-7, 5))
+        below = scale[..., None] * GAPS * torch.exp(free[..., :MEDIAN].clamp(-7, 5))
+        above = scale[..., None] * GAPS.flip(0) * torch.exp(free[..., MEDIAN + 1 :].clamp(-7, 5))
         low = median[..., None] - below.flip(-1).cumsum(dim=-1).flip(-1)
         high = median[..., None] + above.cumsum(dim=-1)
         return torch.cat([low, median[..., None], high], dim=-1)
@@ -170,8 +171,8 @@ class PretrainedNetwork(nn.Module):
         The latter is the last candidate, the mean by errors along paths.
         """
         quantiles = self.decode(context, at)
-        median = quantiles[..., _MEDIAN, None]
-        return (1 - _PLAIN) * median + _PLAIN * at.differences[..., -1:] + _WIDER * (quantiles - median)
+        median = quantiles[..., MEDIAN, None]
+        return (1 - PLAIN) * median + PLAIN * at.differences[..., -1:] + WIDER * (quantiles - median)
 
     @torch.no_grad()
     def read(self, features: Float32Array, state: State | None = None) -> tuple[Tensor, State]:
@@ -184,9 +185,9 @@ class PretrainedNetwork(nn.Module):
     ) -> tuple[FloatArray, FloatArray]:
         """Return weights (origin, horizon, candidate) and the correction (origin, horizon) in the target's unit."""
         weighed = self.weigh(context, scaled(candidates(at, horizon, *seasons), at, seasons[0]))
-        weights = (1 - _PLAIN) * weighed.weights.double().numpy()
-        weights[..., -1] += _PLAIN
-        return weights, (1 - _PLAIN) * at.sums.unit[:, None] * weighed.correction.double().numpy()
+        weights = (1 - PLAIN) * weighed.weights.double().numpy()
+        weights[..., -1] += PLAIN
+        return weights, (1 - PLAIN) * at.sums.unit[:, None] * weighed.correction.double().numpy()
 
     @torch.no_grad()
     def quantiles(self, context: Tensor, at: Snapshot, horizon: int, seasons: tuple[int, int]) -> FloatArray:

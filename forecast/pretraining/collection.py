@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.pretraining.recipe import POINTS, Kind, batch_of, draw_batch
-from forecast.reference.bank import second_season
+from forecast.reference.smoothers import second_season
 
 if TYPE_CHECKING:
     from forecast.pretraining.recipe import TrainingBatch

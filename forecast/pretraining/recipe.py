@@ -18,7 +18,9 @@ import torch
 
 from forecast.network.pretrained import LEVELS, PretrainedNetwork, Scaled, scaled, spread_of
 from forecast.pretraining.generator import generate
-from forecast.reference.bank import Bank, candidates, features, joined
+from forecast.reference.bank import Bank, features
+from forecast.reference.candidates import candidates
+from forecast.reference.running import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,13 +133,16 @@ def batch_loss(network: PretrainedNetwork, batch: TrainingBatch) -> Tensor:
 
 def loss_at(network: PretrainedNetwork, context: Tensor, batch: TrainingBatch) -> Tensor:
     """Loss as in `batch_loss` of what is decoded from `context` (origin, width)."""
-    quantiles = network.decode(context, batch.at)
+    return losses_of(network.decode(context, batch.at), batch).sum() / batch.known.sum()
+
+
+def losses_of(quantiles: Tensor, batch: TrainingBatch) -> Tensor:
+    """Loss of each target, (origin, horizon), 0 where it was not observed; quantiles are (origin, horizon, level)."""
     error = batch.targets[..., None] - quantiles
-    pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin * series, horizon, level)
+    pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin, horizon, level)
     loss = pinball.mean(dim=-1) + 0.5 * error[..., len(LEVELS) // 2].abs()
     scale = spread_of(batch.at).mean(dim=-1, keepdim=True)
-    known = batch.known.float()
-    return (loss / scale * known).sum() / known.sum()
+    return loss / scale * batch.known
 
 
 class Learner:

@@ -1,4 +1,4 @@
-"""A bank of forecasts in closed form: exponential smoothers with fixed constants, and simple rules, side by side.
+"""A bank of forecasts in closed form, side by side: exponential smoothers with fixed constants, and what rules need.
 
 Every exponential smoother is in innovations form (Hyndman et al. 2008, *Forecasting with Exponential Smoothing*): with
 level l, slope b, damping phi and seasonal terms s, s',
@@ -11,243 +11,47 @@ than its constants: level and slope begin with the gains of an expanding least-s
 over the first cycles. So there is no start to estimate, and a step costs the same at any length of the past.
 
 Beside them stands an autoregression on the last values, the mean, and the values one and two seasons before, whose
-ridge regression is brought up to date at each step (recursive least squares) and whose forecasts are fed back.
+ridge regression is brought up to date at each step (recursive least squares).
 
-The pretrained network (`network.pretrained`) weighs these forecasts and corrects them.
+The constants are in `smoothers`, what is counted of the values and known at an origin in `running`, what all of this
+forecasts in `candidates`. The pretrained network (`network.pretrained`) weighs these forecasts and corrects them. The
+same once more: `network.compiled.bank` of one series at a time, `exporting.bank` as a graph.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from forecast.reference.candidates import candidates, log_path_error
+from forecast.reference.running import Snapshot, Sums
+from forecast.reference.smoothers import (
+    ALPHA,
+    BETA,
+    CANDIDATES,
+    FAST,
+    FIRST_SEASONAL,
+    GAMMA,
+    GAMMA2,
+    GROWN,
+    LEAST_ERROR,
+    MEANS,
+    PENALTY,
+    PHI,
+    REGRESSORS,
+    SEASONAL2,
+    SMOOTHERS,
+    TREND,
+    lags_of,
+    path_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.reference.encoding import Float32Array
     from forecast.series.panel import BoolArray, FloatArray, IntArray
-
-
-class _Smoother(NamedTuple):
-    """Constants of one exponential smoother; `seasonal` and `seasonal2` are gamma of the first and second season."""
-
-    level: float
-    trend: float = 0.0
-    damping: float = 1.0
-    seasonal: float | None = None
-    seasonal2: float | None = None
-
-
-# A level of 0 is the mean of all values so far, a seasonal of 0 the mean of all cycles.
-SMOOTHERS = (
-    _Smoother(1.0),
-    _Smoother(0.6),
-    _Smoother(0.3),
-    _Smoother(0.1),
-    _Smoother(0.0),
-    _Smoother(0.7, 0.2, 0.9),
-    _Smoother(0.4, 0.1, 0.95),
-    _Smoother(0.9, 0.4, 0.9),
-    _Smoother(0.9, 0.8, 0.98),
-    _Smoother(0.2, 0.05),
-    _Smoother(0.6, seasonal=0.1),
-    _Smoother(0.2, seasonal=0.1),
-    _Smoother(0.05, seasonal=0.1),
-    _Smoother(0.3, seasonal=0.4),
-    _Smoother(0.9, seasonal=0.02),
-    _Smoother(0.0, seasonal=0.0),
-    _Smoother(0.4, 0.08, 0.95, seasonal=0.2),
-    _Smoother(0.15, 0.03, 1.0, seasonal=0.1),
-    _Smoother(0.3, seasonal=0.1, seasonal2=0.2),
-    _Smoother(0.05, seasonal=0.1, seasonal2=0.3),
-    _Smoother(0.6, 0.05, 0.9, seasonal=0.1, seasonal2=0.05),
-    _Smoother(0.02, seasonal=0.02, seasonal2=0.02),
-)
-RULES = ("drift", "theta", "mean of two seasons", "season and drift", "seasonal theta")
-"""Rules that are computed on values and on logarithms, after the smoothers."""
-VALUE_RULES = ("last season", "last second season", "second season and level", "intermittent slow", "intermittent fast")
-"""Rules on values alone (TSB: Teunter, Syntetos and Babai 2011)."""
-AUTOREGRESSIONS = 2
-"""One on values, one on logarithms."""
-_POOLED = 2
-"""The mean of all smoothers by the inverse square of their recent errors from step to step, and, last of all, the mean
-of all other candidates by the inverse fourth power of their errors along paths."""
-CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + _POOLED
-FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 2 * CANDIDATES + 14
-"""Size of what `features` returns of a step."""
-
-CONSTANTS = tuple(
-    np.array([value or 0.0 for value in column])[:, None, None] for column in zip(*SMOOTHERS, strict=True)
-)
-"""Alpha, beta, phi, gamma of the first and of the second season, (smoother, 1, 1) each."""
-_ALPHA, _BETA, _PHI, _GAMMA, _GAMMA2 = CONSTANTS
-_TREND = _BETA > 0
-_SEASONAL = np.array([smoother.seasonal is not None for smoother in SMOOTHERS])
-SEASONAL2 = np.array([smoother.seasonal2 is not None for smoother in SMOOTHERS])
-FIRST_SEASONAL = int(_SEASONAL.argmax())
-"""Smoothers from here on are seasonal."""
-MEANS = [3, 4]
-"""Smoothers whose levels the autoregression reads: a slow mean and the mean of all values."""
-THETA, SEASONAL_THETA = 2, 11
-"""Smoothers to which the Theta rules add half the drift (Assimakopoulos and Nikolopoulos 2000)."""
-_GROWN = 100
-"""After so many values, and a season, gains are the constants, but for means."""
-MOST_UNITS = 30.0
-"""Units that the mean change from step to step is, at most: seasons that repeat to the last digit have no unit else."""
-TSB_GAINS = np.array([0.05, 0.2])[:, None]
-"""Of the rules for intermittent demand, (gain, 1)."""
-FAST = 0.15
-"""Share of a step in the recent mean of a smoother's errors."""
-REGRESSORS = 10
-PENALTY = 4.0
-"""Of the autoregression's squared weights, against squared errors in units."""
-LEAST_ERROR = 0.05
-"""Errors in units are told apart from here on; smaller ones are none."""
-_SHORTEST_PATH, _LONGEST_PATH = 6, 24
-LOG_REACH = 2.0
-"""Forecasts by logarithms end at e^2 times the largest value so far."""
-
-
-_SECOND_SEASONS = {5: 260, 7: 364, 24: 168, 48: 336, 96: 672, 144: 1008, 288: 2016}
-"""Weeks above days, and years above weeks."""
-
-
-def second_season(season: int) -> int:
-    """Return the longer season that the calendar sets above one of so many steps; 1 where it sets none.
-
-    >>> second_season(24)
-    168
-    """
-    return _SECOND_SEASONS.get(season, 1)
-
-
-def path_of(season: int) -> int:
-    """Steps ahead along which the bank compares its forecasts with what came: a season, but 6 to 24.
-
-    >>> path_of(1), path_of(12), path_of(168)
-    (6, 12, 24)
-    """
-    return min(max(season, _SHORTEST_PATH), _LONGEST_PATH)
-
-
-class Sums(NamedTuple):
-    """What is counted and averaged of the values so far; the last axis of each array is the series.
-
-    Attributes
-    ----------
-    first, last : first and last observed value, (value or logarithm, series)
-    seen, lowest, highest, mean, size : of observed values; `seen` is their number, `size` their mean absolute value
-    changes, season_changes, season_count : sums of absolute changes from step to step and from season to season
-    autocorrelation : of changes that follow each other, in units
-    chance, demand : smoothed share, and size, of values other than 0, (gain, series)
-    positive : whether all values so far are above zero, so that logarithms are read as well
-    unit : mean change from step to step, or from season to season where that is smaller, but no less than a thirtieth
-        of the first; never 0
-
-    """
-
-    first: FloatArray
-    last: FloatArray
-    seen: FloatArray
-    lowest: FloatArray
-    highest: FloatArray
-    mean: FloatArray
-    size: FloatArray
-    changes: FloatArray
-    season_changes: FloatArray
-    season_count: FloatArray
-    autocorrelation: FloatArray
-    change: FloatArray
-    chance: FloatArray
-    demand: FloatArray
-    positive: BoolArray
-    unit: FloatArray
-
-    @staticmethod
-    def of_nothing(series: int) -> Sums:
-        """Return what is known before the first step."""
-        zero, two = np.zeros(series), np.zeros((2, series))
-        return Sums(
-            first=two,
-            last=two,
-            seen=zero,
-            lowest=np.full(series, np.inf),
-            highest=np.full(series, -np.inf),
-            mean=zero,
-            size=zero,
-            changes=zero,
-            season_changes=zero,
-            season_count=zero,
-            autocorrelation=zero,
-            change=zero,
-            chance=np.ones((2, series)),
-            demand=two,
-            positive=np.zeros(series, dtype=np.bool_),
-            unit=np.ones(series),
-        )
-
-    def take(self, which: IntArray | slice) -> Sums:
-        """Return the sums of some series."""
-        parts: list[Any] = [part[..., which] for part in self]
-        return Sums(*parts)
-
-    @property
-    def units(self) -> FloatArray:
-        """Unit of values and, as a share of the last one, of logarithms, (value or logarithm, series)."""
-        return np.array([self.unit, self.unit / np.where(self.positive, self.last[..., 0, :], self.unit)])
-
-    @property
-    def mean_changes(self) -> tuple[FloatArray, FloatArray]:
-        """Mean absolute changes from step to step and from season to season."""
-        return _mean_changes(self.seen, self.changes, self.season_count, self.season_changes)
-
-    def with_value(
-        self, y: FloatArray, filled: FloatArray, observed: BoolArray, seasonal_change: FloatArray, paired: BoolArray
-    ) -> Sums:
-        """Return the sums with one more value; `filled` has its logarithm too, `paired` has a value a season before."""
-        started = self.seen > 0
-        later = observed & started
-        change = (y - self.last[0]) * later
-        count = self.seen + observed
-        n = np.maximum(count, 1)
-        share = observed / n
-        size = self.size + (np.abs(y) - self.size) * share
-        lowest = np.where(observed, np.minimum(self.lowest, y), self.lowest)
-        changes = self.changes + np.abs(change)
-        season_changes, season_count = self.season_changes + seasonal_change * paired, self.season_count + paired
-        per_step, per_season = _mean_changes(count, changes, season_count, season_changes)
-        unit = np.where((per_season > 0) & ((per_season < per_step) | (per_step == 0)), per_season, per_step)
-        unit = np.maximum(unit, per_step / MOST_UNITS)
-        if not unit.all():  # of what never changed: its size
-            unit = np.where(unit > 0, unit, np.where(size > 0, size, 1.0))
-        product = np.minimum(np.maximum(change / unit * (self.change / unit), -9), 9)
-        gain, demanded = np.maximum(TSB_GAINS, 1 / n), observed & (y != 0)
-        learnt = np.where(self.demand == 0, y, self.demand + gain * (y - self.demand))
-        return Sums(
-            first=np.where(started | ~observed, self.first, filled),
-            last=np.where(observed, filled, self.last),
-            seen=count,
-            lowest=lowest,
-            highest=np.where(observed, np.maximum(self.highest, y), self.highest),
-            mean=self.mean + (y - self.mean) * share,
-            size=size,
-            changes=changes,
-            season_changes=season_changes,
-            season_count=season_count,
-            autocorrelation=self.autocorrelation + (product - self.autocorrelation) * (later / n),
-            change=np.where(observed, change, self.change),
-            chance=self.chance + gain * (demanded - self.chance) * observed,
-            demand=np.where(demanded, learnt, self.demand),
-            positive=(lowest > 0) & (count > 0),
-            unit=unit,
-        )
-
-
-def _mean_changes(
-    seen: FloatArray, changes: FloatArray, season_count: FloatArray, season_changes: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    return changes / np.maximum(seen - 1, 1), season_changes / np.maximum(season_count, 1)
 
 
 class Step(NamedTuple):
@@ -266,47 +70,6 @@ class Step(NamedTuple):
     path_error: FloatArray
     sums: Sums
     observed: BoolArray
-
-
-class Snapshot(NamedTuple):
-    """All that forecasts after some origins depend on; the last axis of each array is the origin.
-
-    Attributes
-    ----------
-    steps : that each series has up to its origin
-    seasonal, seasonal2 : terms of the steps that come, as many as a season has or the horizon needs
-    window : last values, the newest last, (step, value or logarithm, origin)
-    path_error : along paths, in y's unit, (mean or recent mean, candidate, origin)
-    path_steps : of how many values these are means, (origin,)
-
-    """
-
-    steps: IntArray
-    level: FloatArray
-    slope: FloatArray
-    seasonal: FloatArray
-    seasonal2: FloatArray
-    window: FloatArray
-    first_season: FloatArray
-    recent_error: FloatArray
-    weights: FloatArray
-    path_error: FloatArray
-    path_steps: FloatArray
-    sums: Sums
-
-
-_T = TypeVar("_T", Sums, Snapshot)
-
-
-def joined(parts: Sequence[_T], axis: int = -1) -> _T:
-    """Put snapshots, or sums, of several steps or series together along an axis."""
-    if len(parts) == 1:
-        return parts[0]
-    columns: list[Any] = [
-        joined(part, axis) if isinstance(part[0], Sums) else np.concatenate(part, axis)
-        for part in zip(*parts, strict=True)
-    ]
-    return type(parts[0])(*columns)
 
 
 class Bank:
@@ -383,6 +146,11 @@ class Bank:
         mean_error = self._error_sum / np.maximum(self._sums.seen, 1)
         return Step(scaled, mean_error, self._recent_error, self._path_error, self._sums, observed)
 
+    @property
+    def grown(self) -> bool:
+        """Whether every series has all lags and seasons behind it, so that nothing begins any more."""
+        return self.steps >= len(self._recent) and bool(self._sums.seen.min() > GROWN)
+
     def memory(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Everything that changes from step to step, by name."""
         own = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray) and name != "_lags"}
@@ -414,44 +182,46 @@ class Bank:
         """Do a step of the recursions; return the errors, (smoother, value or logarithm, series)."""
         t, first = self.steps, FIRST_SEASONAL
         s, s2 = self._seasonal[t % self.season], self._seasonal2[t % self.season2]
-        trended = self._level + _PHI * self._slope
-        expected = trended.copy()
+        trended = self._level + PHI * self._slope
+        expected = trended.copy()  # l_{t-1} + phi b_{t-1} + s_{t-m} + s'_{t-m'}
         expected[first:] += s + s2
         error = np.where(known, z - expected, 0.0)
         alpha, beta = self._gains(self._sums.seen + 1)
-        self._level = trended + alpha * error
-        self._slope = _PHI * self._slope + beta * error
-        rest = (1 - alpha[first:]) * error[first:]
+        self._level = trended + alpha * error  # l_t = l_{t-1} + phi b_{t-1} + alpha e_t
+        self._slope = PHI * self._slope + beta * error  # b_t = phi b_{t-1} + alpha beta e_t
+        rest = (1 - alpha[first:]) * error[first:]  # s_t = s_{t-m} + gamma (1 - alpha) e_t
         if self.season > 1 and t >= self.season:
-            s += np.maximum(_GAMMA[first:], 1 / (t // self.season + 1)) * rest
+            s += np.maximum(GAMMA[first:], 1 / (t // self.season + 1)) * rest
         if self.season2 > 1 and t >= 2 * self.season:  # not before the fast season is known: it would take its place
-            s2 += SEASONAL2[first:, None, None] * np.maximum(_GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
+            s2 += SEASONAL2[first:, None, None] * np.maximum(GAMMA2[first:], 1 / (t // self.season2 + 1)) * rest
         return error
 
     def _gains(self, n: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return alpha and alpha beta of each smoother at the n-th value of each series, (smoother, 1, series or 1)."""
-        alpha = np.maximum(_ALPHA, 1 / n)
-        if n.min() > _GROWN and self.steps >= self.season:
-            return alpha, _ALPHA * _BETA
+        alpha = np.maximum(ALPHA, 1 / n)
+        if n.min() > GROWN and self.steps >= self.season:
+            return alpha, ALPHA * BETA
         # gains of a least-squares line through n values, as long as they are above the constants
-        alpha = np.where(_TREND, np.maximum(_ALPHA, np.minimum(2 * (2 * n - 1) / (n * (n + 1)), 1)), alpha)
-        beta = np.where(_TREND, np.maximum(_ALPHA * _BETA, 6 / (n * (n + 1))), 0.0)
+        alpha = np.where(TREND, np.maximum(ALPHA, np.minimum(2 * (2 * n - 1) / (n * (n + 1)), 1)), alpha)
+        beta = np.where(TREND, np.maximum(ALPHA * BETA, 6 / (n * (n + 1))), 0.0)
         if self.season > 1:
             first = FIRST_SEASONAL
-            alpha[first:] = np.maximum(_ALPHA[first:], 1 / n)
-            beta[first:] = (_ALPHA * _BETA)[first:] * (self.steps >= self.season)
+            alpha[first:] = np.maximum(ALPHA[first:], 1 / n)
+            beta[first:] = (ALPHA * BETA)[first:] * (self.steps >= self.season)
         return alpha, beta
 
     def _regress(self, z: FloatArray, known: BoolArray, unit: FloatArray) -> FloatArray:
-        """Bring the autoregression up to date by recursive least squares; its errors, (value or logarithm, series)."""
+        """Bring the autoregression up to date; its errors, (value or logarithm, series).
+
+        Recursive least squares (Ljung 1999, *System Identification*, 11.2) without forgetting; P begins at 1 / penalty.
+        """
         x = self._regressors / unit
         change = np.where(known, z - self._sums.last, 0.0)
         error = change - unit * (x * self._weights).sum(axis=0)
-        # P x, and the gain k = P x / (1 + x' P x); unknown steps teach nothing
-        towards = (self._covariance * x).sum(axis=1)
-        gain = towards / (1 + (x * towards).sum(axis=0)) * known
-        self._weights = self._weights + gain * np.minimum(np.maximum(error / unit, -9), 9)
-        self._covariance -= gain[:, None] * towards
+        towards = (self._covariance * x).sum(axis=1)  # P x
+        gain = towards / (1 + (x * towards).sum(axis=0)) * known  # k = P x / (1 + x' P x); unknown steps teach nothing
+        self._weights = self._weights + gain * np.minimum(np.maximum(error / unit, -9), 9)  # w + k e
+        self._covariance -= gain[:, None] * towards  # P - k x' P
         return np.where(known, error, 0.0)
 
     def _begin_season(self) -> None:
@@ -467,13 +237,13 @@ class Bank:
         self._seasonal[:] = detrended.mean(axis=0)[:, None]
         # the level runs once more over the last cycle, without the season
         level = mean.mean(axis=0) + slope * ((cycles - 1) * m - 1 - middle) + np.zeros_like(self._level[first:])
-        trend = np.where(_TREND[first:], slope, 0.0)
-        alpha, beta = np.maximum(_ALPHA[first:], 1 / self.steps), (_ALPHA * _BETA)[first:]
+        trend = np.where(TREND[first:], slope, 0.0)
+        alpha, beta = np.maximum(ALPHA[first:], 1 / self.steps), (ALPHA * BETA)[first:]
         for j in range(m):
-            trended = level + _PHI[first:] * trend
+            trended = level + PHI[first:] * trend
             error = values[-1, j] - self._seasonal[j] - trended
             level = trended + alpha * error
-            trend = _PHI[first:] * trend + beta * error
+            trend = PHI[first:] * trend + beta * error
         self._level[first:], self._slope[first:] = level, trend
 
     def _scaled(self, error: FloatArray, y: FloatArray) -> FloatArray:
@@ -509,6 +279,15 @@ class Bank:
         )
 
 
+def _regressors(lagged: FloatArray, now: FloatArray, means: FloatArray, lags: IntArray, steps: int) -> FloatArray:
+    """Return differences to the last value, (regressor, value or logarithm, series): at lags, then of two means.
+
+    `lagged` is (lag, value or logarithm, series), `steps` are those up to `now`.
+    """
+    known = lags <= steps
+    return np.concatenate([(lagged - now) * known[:, None, None], means - now])
+
+
 def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
     """Return bounded numbers without unit, (series, step, feature): errors, their means, and what is known so far."""
     error, mean_error, recent, along = (np.stack(part) for part in list(zip(*steps, strict=True))[:4])
@@ -541,120 +320,3 @@ def features(steps: Sequence[Step], season: int, season2: int) -> Float32Array:
     every = np.concatenate([*parts, np.stack(known, axis=1)], axis=1)  # (step, feature, series)
     bounded: Float32Array = np.clip(every, -8, 8).transpose(2, 0, 1).astype(np.float32)
     return bounded
-
-
-def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatArray:
-    """Forecast the steps after some origins by every candidate: (origin, horizon, `CANDIDATES`), in y's unit."""
-    first, h = FIRST_SEASONAL, np.arange(1, horizon + 1)
-    phi = _PHI[:, 0, 0]
-    # phi + phi^2 + ... + phi^h
-    damped = np.where(phi == 1, h[:, None], phi * (1 - phi ** h[:, None]) / np.where(phi == 1, 1, 1 - phi))
-    smoothed = at.level + damped[:, :, None, None] * at.slope  # (horizon, smoother, value or logarithm, origin)
-    smoothed[:, first:] += at.seasonal[(h - 1) % season]
-    smoothed[:, first:] += at.seasonal2[(h - 1) % season2]
-    rules, on_values = _rules(at, smoothed, h, season, season2)
-    regressed = _autoregression(at, horizon, lags_of(season, season2))
-    both = np.concatenate([smoothed, rules, regressed[:, None]], axis=1)
-    positive = at.sums.positive
-    top = np.minimum(np.log(np.where(positive, at.sums.highest, 1.0)) + LOG_REACH, 709)
-    logs = np.where(positive, np.exp(np.clip(both[:, :, 1], -700, top)), both[:, :, 0])
-    weight = 1 / (at.recent_error[:-1] + LEAST_ERROR) ** 2
-    weight[:, 1] *= positive
-    smooth = len(SMOOTHERS)
-    pooled = (weight[:, 0] * both[:, :smooth, 0] + weight[:, 1] * logs[:, :smooth]).sum(axis=1)
-    pooled /= weight.sum(axis=(0, 1))
-    every = np.concatenate([both[:, :, 0], logs, on_values, pooled[:, None]], axis=1)  # (horizon, candidate, origin)
-    error = at.path_error[0, :-1]
-    weight = 1 / (error / at.sums.unit + LEAST_ERROR) ** 4
-    by_path = (weight * every).sum(axis=1) / weight.sum(axis=0)
-    by_path = np.where(at.path_steps > 0, by_path, pooled)
-    return np.concatenate([every, by_path[:, None]], axis=1).transpose(2, 0, 1)
-
-
-def log_path_error(error: FloatArray, unit: FloatArray) -> FloatArray:
-    """Return logarithms of errors along paths, (..., mean or recent mean, candidate, series), without unit."""
-    return np.log(error / unit[..., None, None, :] + LEAST_ERROR)
-
-
-def _rules(at: Snapshot, smoothed: FloatArray, h: IntArray, season: int, season2: int) -> tuple[FloatArray, FloatArray]:
-    """Forecast by `RULES`, (horizon, rule, value or logarithm, origin), and `VALUE_RULES`, (horizon, rule, origin)."""
-    now, ahead = len(at.window) - 1, h[:, None, None]
-    last = at.sums.last
-    drift = (last - at.sums.first) / np.maximum(at.sums.seen - 1, 1)
-    cycles = -(-h // season)  # whole seasons back
-    place = now + h - cycles * season  # (horizon,)
-    earliest = now + 1 - at.steps  # where each series begins
-    latest = np.maximum(place[:, None], earliest)  # (horizon, origin)
-    one = _at(at.window, latest)
-    two = _at(at.window, np.where(place[:, None] - season >= earliest, place[:, None] - season, latest))
-    recent, before = at.window[-season:].mean(axis=0), at.window[-2 * season : -season].mean(axis=0)
-    grown = at.steps >= 2 * season
-    growth = np.where(grown, recent - before, 0.0)
-    seasons = np.maximum(at.steps / season - 1, 1.0)
-    long_growth = np.where(grown, (recent - at.first_season / season) / (seasons * season), drift)
-    rules = [
-        last + ahead * drift,
-        smoothed[:, THETA] + 0.5 * ahead * drift,
-        (one + two) / 2,
-        one + cycles[:, None, None] * growth,
-        smoothed[:, SEASONAL_THETA] + 0.5 * ahead * long_growth,
-    ]
-    second, levelled = one[:, 0], one[:, 0]
-    if season2 > 1:
-        far = at.window[now + h - -(-h // season2) * season2, 0]
-        second = np.where(at.steps >= season2, far, one[:, 0])
-        level_then = at.window[now - season2 - season + 1 : now - season2 + 1, 0].mean(axis=0)
-        levelled = np.where(at.steps >= season2 + season, far + recent[0] - level_then, one[:, 0])
-    demand = (at.sums.chance * at.sums.demand)[:, None] * np.ones((1, len(h), 1))  # (gain, horizon, origin)
-    return np.stack(rules, axis=1), np.stack([one[:, 0], second, levelled, *demand], axis=1)
-
-
-def _at(window: FloatArray, places: IntArray) -> FloatArray:
-    """Take the values of a window at places that differ by origin, (horizon, origin)."""
-    return np.take_along_axis(window, places[:, None], axis=0)
-
-
-def lags_of(season: int, season2: int) -> IntArray:
-    """Steps before the next value that it is regressed on, (regressor,); 1, which adds nothing, without a season."""
-    seasons = (season, season + 1, 2 * season) if season > 1 else (1, 1, 1)
-    return np.array([2, 3, 4, *seasons, *((season2, season2 + 1) if season2 > 1 else (1, 1))])
-
-
-def _regressors(lagged: FloatArray, now: FloatArray, means: FloatArray, lags: IntArray, steps: int) -> FloatArray:
-    """Return differences to the last value, (regressor, value or logarithm, series): at lags, then of two means.
-
-    `lagged` is (lag, value or logarithm, series), `steps` are those up to `now`.
-    """
-    known = lags <= steps
-    return np.concatenate([(lagged - now) * known[:, None, None], means - now])
-
-
-def _bounds(sums: Sums) -> tuple[FloatArray, FloatArray]:
-    """Return what holds an autoregression that explodes: half the range of the past beyond it, both (2, origin)."""
-    positive = sums.positive
-    ends = np.where(sums.seen > 0, np.stack([sums.lowest, sums.highest]), 0.0)
-    logs = np.where(positive, np.log(np.where(positive, ends, 1.0)), ends)
-    low, high = np.stack([ends, logs], axis=1)  # (end, value or logarithm, origin)
-    reach = 0.5 * (high - low)
-    return low - reach, high + reach
-
-
-def _autoregression(at: Snapshot, horizon: int, lags: IntArray) -> FloatArray:
-    """Feed forecasts of the next step back, (horizon, value or logarithm, origin)."""
-    path = np.concatenate([at.window, np.empty((horizon, *at.window.shape[1:]))])
-    means, (low, high) = at.level[MEANS], _bounds(at.sums)
-    weights, of_means = at.weights[: len(lags)], at.weights[len(lags) :]
-    rest = 1 - of_means.sum(axis=0)  # what is left for the last value: all regressors are differences to it
-    gain = 1 / (at.sums.seen + np.arange(1, horizon + 1)[:, None])
-    gains = np.stack([np.full_like(gain, _ALPHA[MEANS[0], 0, 0]), gain], axis=1)[:, :, None]
-    aged = lags.max() <= at.steps.min()
-    of_last = rest - weights.sum(axis=0)
-    for h in range(horizon):
-        now = h + len(at.window) - 1
-        if not aged:
-            weights = at.weights[: len(lags)] * (lags[:, None] <= at.steps + h)[:, None]
-            of_last = rest - weights.sum(axis=0)
-        step = of_last * path[now] + (weights * path[now + 1 - lags]).sum(axis=0) + (of_means * means).sum(axis=0)
-        path[now + 1] = np.minimum(np.maximum(step, low), high)
-        means = means + gains[h] * (path[now + 1] - means)
-    return path[len(at.window) :]

@@ -7,7 +7,7 @@ skeleton in name, shape, type or size is refused.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -183,6 +183,7 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
     if isinstance(settings.model, PretrainedSettings) or reference is None:
         untrained = Pretrained(settings.model.name, "network")
         pretrained = load_pretrained(untrained, problem, record.data.ids, channels_of(record), tensors)
+        pretrained = replace(pretrained, epochs=record.network.epochs[0])
         return FittedTransformed(pretrained, problem.question) if settings.data.transform == "log" else pretrained
     network = Recurrent(settings.model, settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))

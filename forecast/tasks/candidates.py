@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.fits import Fits
     from forecast.forecasters.baselines import BaselineSettings
     from forecast.forecasters.interface import Forecaster
+    from forecast.network.pretrained import PretrainedNetwork
     from forecast.questions.task import ForecastTask
     from forecast.runs.checkpoint import Checkpoint
     from forecast.tasks.settings import JobSettings
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 _ON_WINDOWS = ("regression", "network")
 """Methods of baselines that learn from windows."""
 
+ZERO_SHOT = "zero_shot"
+"""The row of the pretrained network as it is, beside the one that was trained on."""
 _FEWEST_WINDOWS = 3
 """With fewer they repeat what they have seen."""
 
@@ -92,16 +95,20 @@ def check_recommended(job: JobSettings) -> None:
 def network(job: JobSettings, on_epoch: OnEpoch | None = None, stages: Stages | None = None) -> Forecaster:
     """Return the untrained network of a job, or its ensemble of networks; `stages` keep their trainings."""
     if isinstance(job.model, PretrainedSettings):
-        weights = open_weights(job.model.weights, "model.weights") if job.model.weights else None
         if job.ensemble > 1:
             raise ForecastError(
                 f"`ensemble={job.ensemble}` networks differ in the seed of their training, and `model=pretrained` was "
                 f"trained before: set `ensemble=1`, or another `model`"
             )
         tuning = Tuning(job.seed, job.training.time_limit_s) if job.model.start else None
-        return transformed(Pretrained(job.model.name, "network", weights, tuning), job.data.transform)
+        return transformed(Pretrained(job.model.name, "network", _weights(job.model), tuning), job.data.transform)
     members = ensemble(recurrent(job, on_epoch, stages), job.ensemble, combined_by(job.combine, job.model))
     return transformed(members, job.data.transform)
+
+
+def _weights(model: PretrainedSettings) -> PretrainedNetwork | None:
+    """Open the weights that a job names; None: those of the package."""
+    return open_weights(model.weights, "model.weights") if model.weights else None
 
 
 def recurrent(job: JobSettings, on_epoch: OnEpoch | None = None, stages: Stages | None = None) -> Recurrent:
@@ -138,7 +145,9 @@ def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
 
 
 def _trained_as_asked(forecaster: Forecaster, job: JobSettings) -> Forecaster:
-    """Give a further network the training of the job, and the reference that its network adds to."""
+    """Give a further network the training of the job, and the reference that its network adds to, or its weights."""
+    if isinstance(forecaster, Pretrained) and isinstance(job.model, PretrainedSettings) and job.model.start:
+        return replace(forecaster, network=_weights(job.model))
     if not isinstance(forecaster, NamedNetwork) or isinstance(job.model, AutoSettings):
         return forecaster
     settings = forecaster.network.settings.model_copy(update={"reference": job.model.reference})
@@ -153,8 +162,10 @@ def chosen_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
     """
     question = question_of_head(job.model.head)
     chosen = tuple(settings for settings in job.baseline.values() if not refusal(settings, question))
-    if isinstance(job.model, PretrainedSettings):  # the network of the job is a row already
-        chosen = tuple(settings for settings in chosen if settings.method != NAME)
+    if isinstance(job.model, PretrainedSettings):  # as it is it is a row already, or one under another name
+        others = tuple(settings for settings in chosen if settings.method != NAME)
+        untuned = [settings.model_copy(update={"name": ZERO_SHOT}) for settings in chosen if settings.method == NAME]
+        chosen = (*untuned[:1], *others) if job.model.start else others
     names = {settings.name for settings in job.baseline.values()}
     if not names or names & set(question.baselines):
         return chosen

@@ -75,7 +75,8 @@ def refit(prepared: Prepared, evaluation: Evaluation, work: Work, budget: Budget
         together = tuple(final[model] for model in use.weights)
         final[COMBINATION] = FittedCombination(together, tuple(use.weights), tuple(use.weights.values()))
     again = f"{kept} fitted again on all rows"
-    if isinstance(network_in(final[name]), FittedPretrained):
+    network = network_in(final[name])
+    if isinstance(network, FittedPretrained) and not network.epochs:
         others = f", {listed(names[1:])} fitted again on all rows" if names[1:] else ""
         again = f"{kept}: {name} as it was trained before{others}"
     failures = [f"; {model} as backtested, since {why}" for model, why in failed.items()]

@@ -13,12 +13,17 @@ import torch
 from scipy.stats import norm
 
 from forecast.errors import ForecastError
+from forecast.forecasters import live_pretrained
 from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.pretrained import Pretrained, Tuning, network_of, shipped_network, tensors_of
-from forecast.network.pretrained import LEVELS, PretrainedNetwork
+from forecast.network.pretrained import LEVELS, PretrainedNetwork, scaled, spread_of
+from forecast.pretraining import fine_tuning
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, last_origins
-from forecast.reference.bank import Bank, candidates, joined, second_season
+from forecast.reference.bank import Bank
+from forecast.reference.candidates import candidates
+from forecast.reference.running import joined
+from forecast.reference.smoothers import second_season
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 
@@ -254,7 +259,7 @@ def test_a_network_that_is_trained_on_errs_less_where_validation_says_so():
     problem = Problem(horizon=2, context_steps=1, season_steps=1)
     train, fitted_on = np.full(4, 300), panel.cut(np.full(4, 360))
     tuned = Pretrained(tuning=Tuning()).fit(fitted_on, train, problem)
-    assert tuned.tuned_epochs > 0
+    assert tuned.epochs > 0
     assert "trained on for" in tuned.notes[-1]
     plain = Pretrained().fit(fitted_on, train, problem)
     steps = np.arange(360, 417)
@@ -263,12 +268,27 @@ def test_a_network_that_is_trained_on_errs_less_where_validation_says_so():
     errors = [np.abs(one.forecast(panel, origins).y_hat - panel.target[rows]).mean() for one in (tuned, plain)]
     assert errors[0] < 0.95 * errors[1]
     again = tuned.chosen()
-    assert again.tuning == Tuning(epochs=tuned.tuned_epochs)
+    assert again.tuning == Tuning(epochs=tuned.epochs)
     final = again.fit(panel, panel.lengths, problem)
-    assert final.tuned_epochs == tuned.tuned_epochs
+    assert final.epochs == tuned.epochs
     for part, shipped in zip(final.network.parameters(), shipped_network().parameters(), strict=True):
         assert not part.requires_grad
         assert not torch.equal(part, shipped)
+
+
+def test_a_training_on_the_series_judges_the_whole_forecast_plain_weighing_included(monkeypatch):
+    monkeypatch.setattr(fine_tuning, "EPOCHS", 1)
+    y, problem = monthly(66), Problem(horizon=6, context_steps=1, season_steps=12)
+    lengths = np.array([60]), np.array([66])
+    judged = fine_tuning.fine_tune(shipped_network(), y[None], np.ones((1, 66), dtype=bool), lengths, problem)
+    bank, levels = Bank(1, 12), np.array(LEVELS)
+    for value in y[:60]:
+        bank.update(np.array([value]), np.array([True]))
+    at = bank.snapshot(6)
+    spread = at.sums.unit[0] * spread_of(scaled(candidates(at, 6, 12, 1), at, 12)).numpy().mean()
+    error = y[60:, None] - forecast(y[:60], 6, 12)
+    pinball = np.maximum(levels * error, (levels - 1) * error).mean(axis=1)
+    assert judged.before == pytest.approx(np.mean(2 * pinball + 0.5 * np.abs(error[:, 4])) / spread, rel=1e-4)
 
 
 def test_what_gains_nothing_leaves_the_network_as_it_is():
@@ -281,3 +301,64 @@ def test_what_gains_nothing_leaves_the_network_as_it_is():
         assert one.network is shipped_network()
         assert "gained nothing on validation" in one.notes[-1]
         assert one.chosen().fit(panel, panel.lengths, problem).network is shipped_network()
+
+
+def streamed(y, start, season, horizon=7):
+    """The network in use after the first rows, and the batch's forecasts after each other one, (row, step, level)."""
+    panel = series(np.nan_to_num(y))
+    panel = replace(panel, observed=~np.isnan(y)[:, None])
+    problem = Problem(horizon=horizon, context_steps=1, season_steps=season)
+    fitted = Pretrained().fit(panel, panel.lengths, problem)
+    steps = np.arange(start, len(y))
+    batch = fitted.forecast(panel, Origins(np.zeros_like(steps), steps)).quantiles
+    return fitted.start(panel.cut(np.array([start]))), batch
+
+
+@pytest.mark.parametrize(("kind", "season"), [("positive", 7), ("signed", 1), ("counts", 12), ("constant", 4)])
+def test_compiled_each_row_has_the_forecasts_of_the_batch(kind, season, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(live_pretrained, "_ROWS_THAT_PAY", 5)
+    rng = np.random.default_rng(6)
+    t = np.arange(170 + (375 if season == 7 else 0))
+    y = {
+        "positive": 60 + 9 * np.sin(2 * np.pi * t / season) + rng.normal(size=len(t)).cumsum(),
+        "signed": rng.normal(size=len(t)).cumsum(),
+        "counts": rng.poisson(0.7, len(t)).astype(float),
+        "constant": np.full(len(t), 3.0),
+    }[kind]
+    if kind == "positive":
+        y[[-60, -31, -30, -3]] = np.nan
+        y[-20] = -1.0  # logarithms end here
+    start = len(y) - 62
+    live, batch = streamed(y, start, season)
+    for row, value in enumerate(y[start:]):
+        forecasts = live.update(value).quantiles[0]
+        width = 1e-9 + np.ptp(batch[row])
+        np.testing.assert_allclose(forecasts / width, batch[row] / width, rtol=1e-6, atol=2e-6)
+    assert live._compiled
+    kept = live.memory()
+    again, _ = streamed(y, start, season)
+    again.remember(kept)
+    assert again._compiled
+    np.testing.assert_array_equal(again.forecast().quantiles, live.forecast().quantiles)
+    np.testing.assert_array_equal(again.update_many(y[:9]).quantiles[-1], live.update_many(y[:9]).quantiles[-1])
+    monkeypatch.setattr(live_pretrained, "AVAILABLE", False)
+    plain, _ = streamed(y, start, season)
+    for value in y[start:]:
+        expected = plain.update(value)
+    assert not plain._compiled
+    np.testing.assert_allclose(expected.quantiles[0] / width, batch[-1] / width, rtol=1e-6, atol=2e-6)
+    for name, array in plain.memory().items():
+        np.testing.assert_allclose(kept[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_a_young_series_is_compiled_once_all_its_seasons_lie_behind_it(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(live_pretrained, "_ROWS_THAT_PAY", 5)
+    y = monthly(140)
+    live, batch = streamed(y, 4, 12)
+    compiled = []
+    for row, value in enumerate(y[4:]):
+        np.testing.assert_allclose(live.update(value).quantiles[0], batch[row], rtol=1e-5)
+        compiled.append(bool(live._compiled))
+    assert compiled.index(True) == 101 - 5  # from 101 values on gains are the constants

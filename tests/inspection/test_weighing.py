@@ -11,7 +11,9 @@ from forecast.forecasters.pretrained import Pretrained
 from forecast.inspection.weighing import FAMILIES, PretrainedSystem, candidate_names, weighing_of
 from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
-from forecast.reference.bank import CANDIDATES, Bank, candidates, second_season
+from forecast.reference.bank import Bank
+from forecast.reference.candidates import candidates
+from forecast.reference.smoothers import CANDIDATES, second_season
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 

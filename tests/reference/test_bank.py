@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from forecast.pretraining.generator import generate
-from forecast.reference.bank import (
-    CANDIDATES,
-    FEATURES,
-    RULES,
-    SMOOTHERS,
-    VALUE_RULES,
-    Bank,
-    candidates,
-    features,
-    joined,
-    path_of,
-    second_season,
-)
+from forecast.reference.bank import Bank, features
+from forecast.reference.candidates import candidates
+from forecast.reference.running import joined
+from forecast.reference.smoothers import CANDIDATES, FEATURES, RULES, SMOOTHERS, VALUE_RULES, path_of, second_season
 
 LOGS = len(SMOOTHERS) + len(RULES) + 1
 ON_VALUES = 2 * LOGS

@@ -25,8 +25,10 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.questions.kinds import Problem
-from forecast.reference.bank import Bank, candidates, features, second_season
+from forecast.reference.bank import Bank, features
+from forecast.reference.candidates import candidates
 from forecast.reference.references import Reference
+from forecast.reference.smoothers import second_season
 from forecast.runs.files import FORECASTS
 from forecast.runs.run import open_run
 from forecast.series.calendar import Calendar

@@ -277,12 +277,18 @@ def test_a_training_that_begins_with_the_pretrained_network_is_kept_in_the_run(t
     path = tmp_path / "chaos.csv"
     path.write_text("y\n" + "\n".join(rows) + "\n")
     data = {"name": "csv", "path": str(path), "season_steps": 1}
-    job = small_job(data=data, model={"name": "auto", "start": "pretrained"}, horizon=2)
+    as_it_is = {"pretrained": {"name": "pretrained", "method": "pretrained"}}
+    job = small_job(data=data, model={"name": "auto", "start": "pretrained"}, horizon=2, baseline=as_it_is)
     made = train(job, tmp_path / "run", silent())
     assert made.prepared.job.model.name == "pretrained"
     assert any("a training that begins with it" in note for note in made.prepared.source.notes)
     assert any("pretrained: trained on for" in note for note in made.finished.notes)
-    opened = open_run(made.folder).network
+    scores = made.evaluation.leaderboard.set_index("model")["mase"]
+    assert scores["pretrained"] < scores["zero_shot"]  # the network as it is stands beside it
+    run = open_run(made.folder)
+    opened = run.network
+    assert run.record.network.epochs == (opened.epochs,)
+    assert f"trained on for {opened.epochs} epoch" in run.record.network.stop_reason[0]
     after = rows_of(made.folder, "pretrained")
     panel = made.prepared.panel
     y_hat = opened.forecast(panel, last_origins(panel)).y_hat[0]
