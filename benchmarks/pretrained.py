@@ -291,7 +291,8 @@ def covariates(pretrained: Forecaster, count: int) -> None:
             fits = [pretrained.fit(p, p.lengths, problem) for p in (plain, panel, first)]
             read = [plain, panel, panel]
             y_hat = [fit.forecast(p, last_origins(p)).y_hat[0] for fit, p in zip(fits, read, strict=True)]
-            errors.append([np.abs(one - y[rows:]).mean() for one in y_hat])
+            unit = np.abs(np.diff(bare)).mean()
+            errors.append([np.abs(one - y[rows:]).mean() / unit for one in y_hat])
             effect = y[:rows] - fits[1].without_effects(panel)[0].target
             if size:
                 found.append((effect[on].mean() - effect[~on].mean()) / (y - bare)[:rows][on].mean())
