@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.network.decoders import AheadReader, DirectDecoder
+from forecast.network.ahead_reader import AheadReader
+from forecast.network.decoders import DirectDecoder
 from forecast.network.heads import CategoricalHead, PointHead
 
 if TYPE_CHECKING:

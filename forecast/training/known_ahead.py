@@ -19,7 +19,7 @@ from forecast.network.decoders import DirectDecoder
 from forecast.training.ridge import Ridge, SufficientStatistics
 
 if TYPE_CHECKING:
-    from forecast.network.decoders import AheadReader
+    from forecast.network.ahead_reader import AheadReader
     from forecast.network.network import Network
     from forecast.series.panel import IntArray
     from forecast.training.data import NetworkData

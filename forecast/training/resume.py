@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
     from forecast.training.batches import Epochs
-    from forecast.training.fit import Supervisor
     from forecast.training.module import NetworkModule
+    from forecast.training.supervisor import Supervisor
 
 # What is neither weights nor optimizer nor random numbers, by its attribute: a new one that changes with the training
 # is listed here, and its value is plain, a tensor, or a list or dict of these.

@@ -11,7 +11,8 @@ from oracles.recurrence import gru
 from torch import nn
 
 from forecast.network import decoders
-from forecast.network.decoders import AheadReader, RecurrentDecoder, TeacherForcing
+from forecast.network.ahead_reader import AheadReader
+from forecast.network.decoders import RecurrentDecoder, TeacherForcing
 from forecast.network.inputs import InputSpec
 from forecast.training.module import teacher_forcing_ratio
 

@@ -21,9 +21,10 @@ from forecast.reference.fit import fit_reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.batches import training_epochs
 from forecast.training.data import begin, network_data
-from forecast.training.fit import LearningRate, Supervisor, fit_network
+from forecast.training.fit import fit_network
 from forecast.training.job import TrainingJob, fresh_network, validation_split
 from forecast.training.settings import TrainingSettings
+from forecast.training.supervisor import LearningRate, Supervisor
 
 HORIZON = 4
 PROBLEM = Problem(horizon=HORIZON, context_steps=12, season_steps=20)

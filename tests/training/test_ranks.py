@@ -82,7 +82,9 @@ def test_early_stopping_is_agreed():
 
 
 def test_a_time_limit_is_rank_0s(monkeypatch):
-    monkeypatch.setattr("forecast.training.fit.Supervisor.seconds", property(lambda self: float(self.epoch >= 1)))
+    monkeypatch.setattr(
+        "forecast.training.supervisor.Supervisor.seconds", property(lambda self: float(self.epoch >= 1))
+    )
     ended = trained(2, lanes=4, max_epochs=50, patience=50, time_limit_s=0.5)
     assert len(ended.history) == 1
     assert "time_limit_s" in ended.reason
