@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from forecast.questions.split import last_origins as last_origins
     from forecast.questions.split import split_panel as split_panel
     from forecast.questions.task import forecast_task as forecast_task
+    from forecast.reading.frames import make_panel as make_panel
     from forecast.reading.generators import make_sinewave as make_sinewave
     from forecast.reading.settings import SinewaveSettings as SinewaveSettings
-    from forecast.reading.sources import make_panel as make_panel
     from forecast.reading.sources import read_csv as read_csv
     from forecast.reading.sources import read_text as read_text
     from forecast.reading.symbols import compose_jamo as compose_jamo
@@ -85,13 +85,14 @@ _WHERE = {
     "notebook": ("Run", "fit", "from_frame", "load", "read"),
     "tasks.stream_state": ("Stream",),
     "runs.run": ("open_run",),
+    "reading.frames": ("make_panel",),
     "reading.generators": ("make_sinewave",),
     "series.panel": ("Panel",),
     "questions.kinds": ("Problem",),
     "questions.task": ("forecast_task",),
     "reading.symbols": ("compose_jamo",),
     "reading.settings": ("SinewaveSettings",),
-    "reading.sources": ("make_panel", "read_csv", "read_text"),
+    "reading.sources": ("read_csv", "read_text"),
     "questions.split": ("Split", "last_origins", "split_panel"),
     "training.settings": ("TrainingSettings",),
 }

@@ -24,9 +24,10 @@ from forecast.errors import ForecastError
 from forecast.evaluation.effects import EFFECT_COLUMNS
 from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.own import as_forecaster
+from forecast.reading.frames import make_panel
 from forecast.reading.generators import fingerprint_panel
 from forecast.reading.settings import CsvSettings
-from forecast.reading.sources import load_source, make_panel
+from forecast.reading.sources import load_source
 from forecast.runs.files import COMPONENTS, LEADERBOARD
 from forecast.runs.run import Run as Opened
 from forecast.runs.run import open_forecast, open_run, open_table

@@ -1,1 +1,1 @@
-"""From files, data frames and generators to a panel; entered through `sources` by tasks and the public face alone."""
+"""From files, data frames and generators to a panel; entered by tasks and the public face alone."""

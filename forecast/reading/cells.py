@@ -59,7 +59,7 @@ _NUMBER = re.compile(
     re.ASCII,
 )
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
-_PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+PLAIN_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _MANY = {"K": "e3", "k": "e3", "M": "e6", "B": "e9"}
 _NO_VALUE = re.compile(r":\s?[a-z]{1,3}")  # as Eurostat writes it, with a flag that says why
 _LOOKED_AT = 20_000  # cells of a column on which its notation is decided
@@ -70,6 +70,12 @@ def is_missing(cell: str) -> bool:
     if cell[:1] in _BEGIN_NUMBERS:  # or there is no cell
         return not cell
     return cell.strip().lower() in MISSING or (cell[0] == ":" and _NO_VALUE.fullmatch(cell) is not None)
+
+
+def are_missing(cells: pa.StringArray, words: Iterable[str] = ()) -> BoolArray:
+    """Whether texts stand for no value, (row,); `words` do so too."""
+    missing = pa.array(sorted(MISSING | {text.strip().lower() for text in words}), pa.string())
+    return np.asarray(pc.is_in(pc.utf8_lower(cells), value_set=missing).to_numpy(zero_copy_only=False))
 
 
 @lru_cache(1 << 14)
@@ -179,8 +185,7 @@ def read_numbers(cells: pa.Array, notation: Notation, missing: Iterable[str] = (
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
         values = pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return Numbers(np.array(values, dtype=np.float64), np.zeros(len(values), dtype=np.bool_))
-    nothing = pa.array(sorted(MISSING | {text.strip().lower() for text in missing}), pa.string())
-    cells = pc.if_else(pc.is_in(pc.utf8_lower(cells), value_set=nothing), None, cells)
+    cells = pc.if_else(pa.array(are_missing(cells, missing)), None, cells)
     if notation == Notation():
         try:
             return _as_floats(cells)
@@ -258,7 +263,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
         digits = digits.replace(notation.thousands, "")
     exponent = (match["exponent"] or "") + _MANY.get(match["unit"] or "", "")
     number = "-" * minuses + digits.replace(notation.decimal, ".") + exponent
-    return number if _PLAIN.fullmatch(number) else None
+    return number if PLAIN_NUMBER.fullmatch(number) else None
 
 
 def spelled_numbers(cells: pa.StringArray) -> tuple[Numbers, str] | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
 _FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
+_SAY_WHEN = TIME.union(*FIELDS.values())
 _LISTED, _LONG = 12, 60  # columns that a message names, and letters of a name
 
 
@@ -53,7 +54,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
             f"there, set `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
         )
     # Parts of the date (hour, weekday, month) and numbers of series are targets only if there is nothing else.
-    candidates = [name for name in candidates if not _says_when(name)] or candidates
+    candidates = [name for name in candidates if plain(name) not in _SAY_WHEN] or candidates
     candidates = [name for name in candidates if not _numbers_series(grid, name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"
@@ -129,10 +130,6 @@ def _numbers_series(grid: Grid, name: str) -> bool:
         return False
     cells = grid.sample(name)
     return len(set(cells)) <= len(cells) / 2 and all(re.fullmatch(r"\d+(\.0+)?", cell) for cell in cells)
-
-
-def _says_when(name: str) -> bool:
-    return plain(name) in TIME or any(plain(name) in names for names in FIELDS.values())
 
 
 def match_covariates(grid: Grid, settings: FileSettings, layout: Layout) -> dict[str, Role]:

@@ -167,11 +167,6 @@ def rows_of(text: str, dialect: Dialect, first_line: int = 1) -> Iterator[Row]:
         start = 0
 
 
-def head_rows(text: str, dialect: Dialect, first_line: int = 1) -> list[Row]:
-    """Return the rows of a text's beginning."""
-    return list(rows_of(text, dialect, first_line))
-
-
 def first_lines(text: str, count: int) -> str:
     """Return the first lines of a text without reading the rest, which may be long."""
     end = 0

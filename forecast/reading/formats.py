@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,15 +216,9 @@ def _with_labels(frame: pd.DataFrame, index: Sequence[Any] | None) -> pd.DataFra
     return frame
 
 
-def _cut_parquet(content: Content, _settings: FileSettings) -> Grid:
-    return _read_arrow(content, "Parquet", parquet.read_table)
-
-
-def _cut_feather(content: Content, _settings: FileSettings) -> Grid:
-    return _read_arrow(content, "Feather", feather.read_table)
-
-
-def _read_arrow(content: Content, form: str, read: Callable[[pa.BufferReader], pa.Table]) -> Grid:
+def _cut_arrow(
+    content: Content, _settings: FileSettings, *, form: str, read: Callable[[pa.BufferReader], pa.Table]
+) -> Grid:
     try:
         table = read(pa.BufferReader(content.data))
     except (pa.ArrowException, OSError) as error:
@@ -412,8 +407,8 @@ def _extra(module: str, what: str, extra: str) -> Any:
 
 _CUT: dict[str, Callable[[Content, FileSettings], Grid]] = {
     "text": _cut_written,
-    "parquet": _cut_parquet,
-    "feather": _cut_feather,
+    "parquet": partial(_cut_arrow, form="Parquet", read=parquet.read_table),
+    "feather": partial(_cut_arrow, form="Feather", read=feather.read_table),
     "workbook": _cut_workbook,
     "sqlite": _cut_database,
     "duckdb": _cut_database,

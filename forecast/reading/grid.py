@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import Notation, find_notation, is_data, is_missing
-from forecast.reading.dialect import NAMES, Dialect, find_dialect, find_header, first_lines, head_rows, rows_of
+from forecast.reading.dialect import NAMES, Dialect, find_dialect, find_header, first_lines, rows_of
 from forecast.reading.read_columns import ReadColumn, RegularText, read_at_once, sampled_rows, trimmed
 from forecast.wording import name_some
 
@@ -182,16 +182,11 @@ def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
     if head[:4].lower() == "sep=":
         skipped, start = skipped + 1, _after_lines(text, start, 1)
         head = _head(text, start)
-    rows = head_rows(head, dialect, skipped + 1)
+    rows = list(rows_of(head, dialect, skipped + 1))
     if not rows:
         raise ForecastError(f"{name!r} holds no rows: expected a table with a time and a value")
     _refuse_open_quote(text, start, dialect)
-    least = min(len(row.cells) for row in rows[-_ROWS_TELL:])
-    if least > _MOST_COLUMNS:
-        raise ForecastError(
-            f"{name!r} has {least:,} columns, at most {_MOST_COLUMNS:,} are read: set `data.delimiter` if they are "
-            "none, or give the series below each other (`data.id`)"
-        )
+    _refuse_many_columns(rows, name)
     header = find_header(rows, settings.header)
     if header.kind == "none" and dialect.comment and settings.header is None:
         header = _commented(first_lines(head, header.line - skipped - 1), dialect, header)
@@ -200,12 +195,10 @@ def cut_text(text: bytes, settings: FileSettings, name: str) -> Grid:
     body = _after_lines(text, start, header.line - skipped - 1)
     below = [row for row in rows if row.line >= header.line]
     columns = _cut_at_once(text, body, dialect, header, below)
-    first = header.line
-    ragged: list[tuple[int, str]] = []
-    if columns is not None:
-        lines = np.arange(first, first + len(columns[0]), dtype=np.int64)
+    if columns is None:
+        columns, lines, ragged = _cut_by_row(_decoded(text[body:]), dialect, header.width, header.line)
     else:
-        columns, lines, ragged = _cut_by_row(_decoded(text[body:]), dialect, header.width, first)
+        lines, ragged = np.arange(header.line, header.line + len(columns[0]), dtype=np.int64), []
     names, columns, twins, about = _told_apart(header.names, columns)
     grid = Grid(
         names=names,
@@ -240,6 +233,15 @@ def _head(text: bytes, start: int) -> str:
 
 def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "surrogatepass")
+
+
+def _refuse_many_columns(rows: Sequence[Row], name: str) -> None:
+    least = min(len(row.cells) for row in rows[-_ROWS_TELL:])
+    if least > _MOST_COLUMNS:
+        raise ForecastError(
+            f"{name!r} has {least:,} columns, at most {_MOST_COLUMNS:,} are read: set `data.delimiter` if they are "
+            "none, or give the series below each other (`data.id`)"
+        )
 
 
 def _told_apart(
@@ -317,7 +319,9 @@ def _cut_at_once(
     text: bytes, start: int, dialect: Dialect, header: Header, rows: Sequence[Row]
 ) -> Sequence[pa.Array | ReadColumn] | None:
     """Cut a text with Arrow; None where a row is not regular (blank, of another width, a comment, on several lines)."""
-    end = max(start, _without_blanks(text))
+    end = len(text)
+    while end > start and text[end - 1] in _BLANKS:
+        end -= 1
     if end == start or dialect.delimiter in {" ", ""}:
         return None
     if dialect.comment and text.find(f"\n{dialect.comment}".encode(), start) >= 0:
@@ -332,14 +336,6 @@ def _cut_at_once(
     except pa.ArrowInvalid:
         return None
     return columns if len(columns[0]) == regular.rows else None
-
-
-def _without_blanks(text: bytes) -> int:
-    """Place at which a text ends but for blank lines."""
-    end = len(text)
-    while end and text[end - 1] in _BLANKS:
-        end -= 1
-    return end
 
 
 def _cut_by_row(

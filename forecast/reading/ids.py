@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import MISSING
+from forecast.reading.cells import are_missing
 from forecast.reading.columns import assigned, is_numeric, listed
 from forecast.reading.time_fields import RANGES
 from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, is_named, plain
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _REPEATED = 0.6  # share of different times, up to which texts of any name may tell series apart
 _BETWEEN = "/"
-_NOTHING = pa.array(sorted(MISSING), pa.string())
 
 
 def usual_id(grid: Grid) -> str | None:
@@ -121,12 +120,8 @@ def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
     """Whether each row has a cell in one of the columns."""
     filled: BoolArray = np.zeros(len(grid), dtype=np.bool_)
     for name in names:
-        filled |= ~np.asarray(_is_nothing(id_text(grid.column(name))).to_numpy(zero_copy_only=False))
+        filled |= ~are_missing(id_text(grid.column(name)))
     return bool(filled.all())
-
-
-def _is_nothing(texts: pa.StringArray) -> pa.BooleanArray:
-    return pc.is_in(pc.utf8_lower(texts), value_set=_NOTHING)
 
 
 def with_ids(grid: Grid, names: Sequence[str]) -> tuple[Grid, str | None]:
@@ -149,7 +144,7 @@ def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
     parts = [id_text(grid.column(name)) for name in names]
     if len(parts) == 1:
         return parts[0]
-    filled = [pc.if_else(_is_nothing(cells), None, cells) for cells in parts]
+    filled = [pc.if_else(pa.array(are_missing(cells)), None, cells) for cells in parts]
     joined = pc.binary_join_element_wise(*filled, _BETWEEN, null_handling="skip")
     different = pa.table([joined, *filled], names=[str(j) for j in range(len(parts) + 1)])
     texts = different.group_by(different.column_names).aggregate([]).column("0").to_pylist()

@@ -6,24 +6,22 @@ passed on as they are, each value with its line.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import pandas as pd
 
 from forecast.errors import ForecastError
-from forecast.series.calendar import FIRST_DAY, LAST_DAY, TimeStyle, plain_style
-from forecast.series.panel import PLAIN_FORM, Channel
+from forecast.series.panel import PLAIN_FORM
 from forecast.wording import counted, quote_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from forecast.series.panel import FloatArray, IntArray, Role, TableForm, TimeArray
+    from forecast.series.calendar import TimeStyle
+    from forecast.series.panel import Channel, FloatArray, IntArray, TableForm, TimeArray
 
 
 _LARGEST = 1e150  # numbers whose squares, and sums of these, are still finite
@@ -198,7 +196,7 @@ def _of_odd_size(series: Sequence[RawSeries]) -> Iterable[RawSeries]:
     if not isinstance(series, PackedSeries) or series.covariates is not None:
         return series
     filled = np.flatnonzero(np.diff(series.offsets))  # series that have rows
-    values = series.values  # noqa: PD011 - no frame
+    values = series.values
     first = np.abs(values[series.offsets[:-1][filled]])
     least, most = values.min(initial=0.0), values.max(initial=0.0)
     if (first >= 1 / _LARGEST).all() and least >= -_LARGEST and most <= _LARGEST:
@@ -210,7 +208,7 @@ def _of_odd_size(series: Sequence[RawSeries]) -> Iterable[RawSeries]:
 
 def _refuse_large(raw: RawSeries) -> None:
     """Name the first row with a number that is too large."""
-    columns = [raw.values] if raw.covariates is None else [raw.values, *raw.covariates.T]  # noqa: PD011 - no frame
+    columns = [raw.values] if raw.covariates is None else [raw.values, *raw.covariates.T]
     wrong = np.abs(np.stack(columns)) > _LARGEST  # (channel, row)
     row, count = int(np.argmax(wrong.any(axis=0))), int(wrong.sum())
     value = float(columns[int(np.argmax(wrong[:, row]))][row])
@@ -228,7 +226,7 @@ def _constant(series: Sequence[RawSeries]) -> Sequence[int]:
         return [i for i, raw in enumerate(series) if _is_constant(raw.values)]
     doubtful = np.ones(len(series), dtype=np.bool_)
     filled = np.diff(series.offsets) > 0
-    values = series.values  # noqa: PD011 - no frame
+    values = series.values
     first, last = (values[rows[filled]] for rows in (series.offsets[:-1], series.offsets[1:] - 1))
     doubtful[filled] = (first == last) | np.isnan(first) | np.isnan(last)
     return [i for i in np.flatnonzero(doubtful).tolist() if _is_constant(series[i].values)]
@@ -243,119 +241,3 @@ def _is_constant(values: FloatArray) -> bool:
 
 def _known(values: FloatArray) -> FloatArray:
     return values[~np.isnan(values)]
-
-
-def raw_table(
-    frame: pd.DataFrame,
-    unique_id: str | None,
-    ds: str | None,
-    y: str,
-    roles: Mapping[str, Role] | None = None,
-    *,
-    symbols: bool = False,
-    target_at: Literal["every", "end"] = "every",
-) -> RawTable:
-    """Make the raw series of a long data frame; their lines are its rows, counted from 1.
-
-    `roles` are those of the covariates' columns; with `symbols` the target's values are taken as texts. A label at the
-    end is the same in all rows of a series.
-
-    Raises
-    ------
-    ForecastError
-        A column is missing, or does not hold numbers or times.
-
-    """
-    for column in (ds, y, *(roles or {})):
-        if column is not None and column not in frame.columns:
-            known = ", ".join(repr(str(name)) for name in frame.columns)
-            raise ForecastError(f"the table has no column {column!r}, it has {known}: name its columns, `ds=` and `y=`")
-    alphabet, values = _symbols(frame[y], y) if symbols else ((), _numbers(frame[y], y))
-    times, style = (None, TimeStyle("index")) if ds is None else _times(frame[ds], ds)
-    rows: dict[str, IntArray] = {y: np.arange(len(frame))}
-    if unique_id in frame.columns:
-        ids, names = pd.factorize(frame[unique_id])
-        if (ids < 0).any():
-            raise ForecastError(
-                f"column {unique_id!r} has no id in row {int(np.argmin(ids)) + 1}: drop such rows first"
-            )
-        by_series = np.split(np.argsort(ids, kind="stable"), np.cumsum(np.bincount(ids))[:-1])
-        unsorted = {str(name): where for name, where in zip(names, by_series, strict=True)}
-        rows = {name: unsorted[name] for name in in_order_of_ids(unsorted)}
-    channels, covariates = _covariates(frame, roles or {})
-    series = tuple(
-        RawSeries(name, None if times is None else times[where], values[where], where + 1, covariates[where])
-        for name, where in rows.items()
-    )
-    notes = check_constant(series, "the table", alphabet) if target_at == "every" else ()
-    return RawTable(series, style, {}, notes, hashlib.sha256(values.tobytes()).hexdigest(), channels, alphabet)
-
-
-def _covariates(frame: pd.DataFrame, roles: Mapping[str, Role]) -> tuple[tuple[Channel, ...], FloatArray]:
-    """Channels and values, (row, channel), of the covariates: numbers, or indices of categories."""
-    channels: list[Channel] = []
-    values: list[FloatArray] = [np.zeros((len(frame), 0))]
-    for name, role in roles.items():
-        column = frame[name]
-        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-            channels.append(Channel(name, role))
-            values.append(_numbers(column, name)[:, None])
-            continue
-        texts = column.astype("string")
-        categories = in_order_of_ids(texts.dropna().unique())
-        channels.append(Channel(name, role, tuple(categories)))
-        values.append(_places(texts, categories)[:, None])
-    return tuple(channels), np.concatenate(values, axis=1)
-
-
-def _symbols(column: pd.Series[str], name: str) -> tuple[tuple[str, ...], FloatArray]:
-    """Alphabet of a column in the order of code points, and codes, (row,); whole numbers are written without '.0'."""
-    texts = column.convert_dtypes().astype("string")
-    alphabet = sorted(texts.dropna().unique())
-    if not 1 <= len(alphabet) <= MOST_SYMBOLS:
-        raise ForecastError(
-            f"column {name!r} should hold 1 to {MOST_SYMBOLS:,} different symbols, found {len(alphabet):,}: "
-            "name another with `y=`"
-        )
-    return tuple(alphabet), _places(texts, alphabet)
-
-
-def _places(texts: pd.Series[str], among: Sequence[str]) -> FloatArray:
-    """Index of each text in `among`, (row,), NaN where it is missing."""
-    places = texts.map({text: float(i) for i, text in enumerate(among)})
-    return np.asarray(places.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-
-
-def _numbers(column: pd.Series[float], name: str) -> FloatArray:
-    try:
-        values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ForecastError(f"column {name!r} does not hold numbers, but {column.dtype}: convert it first") from None
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0]) + 1
-        raise ForecastError(f"column {name!r} has an infinite value in row {row}: remove it or set it to NaN")
-    return values
-
-
-def _times(column: pd.Series[pd.Timestamp], name: str) -> tuple[TimeArray, TimeStyle]:
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return column.to_numpy(dtype=np.int64), TimeStyle("index", columns=(name,))
-    try:
-        index = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
-    except (TypeError, ValueError):
-        raise ForecastError(f"column {name!r} does not hold times: convert it with pandas.to_datetime first") from None
-    if index.isna().any():
-        row = int(np.flatnonzero(index.isna())[0]) + 1
-        raise ForecastError(f"column {name!r} has no time in row {row}: drop such rows first")
-    zone = None if index.tz is None else str(index.tz)
-    utc = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
-    outside = utc.to_numpy().astype("datetime64[s]").astype(np.int64) // 86_400
-    first, last = (np.datetime64(day, "D").astype(np.int64) for day in (FIRST_DAY, LAST_DAY))
-    if (beyond := (outside < first) | (outside >= last)).any():
-        row = int(np.argmax(beyond))
-        raise ForecastError(
-            f"column {name!r} has the time {utc[row]!s:.10} in row {row + 1}, outside {FIRST_DAY} to {LAST_DAY}, "
-            "between which times are counted: shift the years"
-        )
-    times = utc.to_numpy().astype("datetime64[ns]")
-    return times, plain_style(times, zone, name)

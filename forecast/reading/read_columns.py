@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from forecast.reading.cells import MISSING
+from forecast.reading.cells import MISSING, PLAIN_NUMBER
+from forecast.reading.time_forms import ISO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +34,6 @@ _BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 23  # bytes that are read at a time
 _LINES_A_BLOCK = 64  # that a block holds at least: each costs something for each of its columns
 _PIECE = 1 << 14  # bytes in which the beginning of a row is looked for
 _NEWLINE = ord("\n")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 _NOTHING = ("", "NA", "N/A", "null", "NULL", "None", "-")
 """The commonest words for nothing. Arrow keeps them once more for each column, some kB: of many columns only two."""
 _MANY, _NOTHING_OF_MANY = 500, 2
@@ -210,9 +209,9 @@ def read_at_once(text: RegularText, rows: Sequence[Row]) -> list[pa.Array | Read
 def _guess(cells: Sequence[str]) -> _Kind:
     """Guess the kind of a column by its first cells."""
     filled = [cell for cell in cells if cell.lower() not in MISSING]
-    if filled and all(map(_NUMBER.fullmatch, filled)):
+    if filled and all(map(PLAIN_NUMBER.fullmatch, filled)):
         return "number"
-    if filled and len(filled) == len(cells) and all(map(_ISO.fullmatch, filled)):
+    if filled and len(filled) == len(cells) and all(map(ISO_TIME.fullmatch, filled)):
         return "time"
     return "coded" if 2 * len(set(cells)) <= len(cells) else "text"
 

@@ -240,7 +240,9 @@ def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tup
     """
     if rows.times.dtype.kind != "M":
         raise ForecastError("`data.resample` needs times, and the rows have none: leave it out, or set `data.time`")
-    zone = calendar.timezone if _on_wall_clock(coarser) else None
+    alias = parse_alias(coarser)
+    by_clock = alias.unit not in TICKS or TICKS[alias.unit] >= NS_PER_DAY  # steps of a day and longer begin by it
+    zone = calendar.timezone if by_clock else None
     around = np.concatenate([calendar.go(rows.times[0], np.array([-1])), rows.times, calendar.after(rows.times[-1], 1)])
     buckets = _buckets(around if zone is None else to_wall(around, zone), coarser)
     inside = buckets[1:-1]  # (row,) without the steps before and after
@@ -255,12 +257,6 @@ def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tup
         )
     times = inside[whole][starts]  # (coarser step,)
     return replace(_aggregated(kept, starts, how), times=times if zone is None else to_utc(times, zone)), notes
-
-
-def _on_wall_clock(coarser: str) -> bool:
-    """Whether coarser steps begin by the wall clock: those of a day and longer."""
-    alias = parse_alias(coarser)
-    return alias.unit not in TICKS or TICKS[alias.unit] >= NS_PER_DAY
 
 
 def _buckets(times: TimeArray, coarser: str) -> TimeArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from forecast.reading.assemble import assemble
 from forecast.reading.by_file import load_by_file
 from forecast.reading.generators import fingerprint_panel, make_addition, make_sinewave
 from forecast.reading.progress import said_to_be_read
-from forecast.reading.raw_table import raw_table
 from forecast.reading.settings import CsvSettings, RowSettings, TextSettings, check_not_averaged
 from forecast.reading.symbols import describe_symbols, in_alphabet, name_unknown, read_characters, without_unused
 from forecast.reading.tables import read_table
@@ -23,13 +22,11 @@ from forecast.settings import check_settings
 from forecast.wording import name_some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pandas as pd
+    from collections.abc import Callable
 
     from forecast.reading.raw_table import RawTable
     from forecast.reading.settings import AdditionSettings, DataSettings, SinewaveSettings, StockSettings
-    from forecast.series.panel import Panel, Role
+    from forecast.series.panel import Panel
 
 
 def load_source(settings: DataSettings, symbols: tuple[str, ...] = ()) -> Source:
@@ -68,58 +65,6 @@ def read_text(path: str | Path, *, jamo: bool = False, encoding: str | None = No
     """Read a text file into a panel of one series of symbols, a step a character; settings as with `data=text`."""
     values = {"path": str(path), "jamo": jamo, "encoding": encoding}
     return load_source(check_settings(TextSettings, values)).panel
-
-
-def make_panel(
-    frame: pd.DataFrame,
-    *,
-    unique_id: str | None = "unique_id",
-    ds: str | None = "ds",
-    y: str = "y",
-    past: Sequence[str] = (),
-    future: Sequence[str] = (),
-    static: Sequence[str] = (),
-    target_at: Literal["every", "end"] = "every",
-    symbols: bool = False,
-    **settings: Any,
-) -> Panel:
-    """Make a panel from a long data frame: one row per step of a series.
-
-    Parameters
-    ----------
-    unique_id, ds, y
-        Columns of the series' id (no such column: one series), of time (None: rows are steps) and of the target.
-    past, future, static
-        Columns of covariates: known up to the origin; known over the horizon as well (with rows after the last target
-        for the steps to forecast); the same in all rows of a series.
-    target_at
-        "end": `y` is one label per series, the same in all of its rows in which it is not empty, and comes after them.
-    symbols
-        Whether the target's values are symbols: texts, and numbers are taken as texts.
-    settings
-        Those of `data=csv` about how rows follow each other: `freq`, `holidays`, `on_gaps`, `on_duplicates`,
-        `resample`, ...
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"ds": pd.date_range("2024-01-31", periods=3, freq="ME"), "y": [1.0, 2.0, 4.0]})
-    >>> make_panel(frame).calendar.freq
-    'ME'
-
-    """
-    rows = check_settings(RowSettings, settings)
-    roles: dict[str, Role] = {
-        **dict.fromkeys(past, "past"),
-        **dict.fromkeys(future, "future"),
-        **dict.fromkeys(static, "static"),
-    }
-    if symbols:
-        check_not_averaged(rows)
-    panel = assemble(
-        raw_table(frame, unique_id, ds, y, roles, symbols=symbols, target_at=target_at), rows, target_at=target_at
-    ).panel
-    return without_unused(panel) if symbols else panel
 
 
 def stock_path() -> Path:

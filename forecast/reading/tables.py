@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import MISSING
+from forecast.reading.cells import are_missing
 from forecast.reading.columns import (
     check_layout,
     check_one_role,
@@ -73,14 +73,9 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     file = {"-": "standard input"}.get(path, path) if isinstance(path, str) else f"{path[0]} and others"
     grid, fingerprint = open_grid(path, settings)
     roles = _choose_columns(grid, settings, file)
-    grid, identity, ids = roles.grid, roles.identity, roles.ids
-    times = read_row_times(grid, roles.time, settings)
-    if roles.layout == "long" and identity is None and times.times is not None and times.good.all():
-        taken = [*roles.targets, *roles.covariates, *roles.time.columns]
-        ids = ids_by_content(grid, times.times, taken)
-        grid, identity = with_ids(grid, ids)
-    if roles.layout == "long" and identity is None and times.times is None:
-        identity = grid.file_column or None  # rows are steps: each file begins anew
+    times = read_row_times(roles.grid, roles.time, settings)
+    roles = _with_ids_by_content(roles, times)
+    grid, identity = roles.grid, roles.identity
     targets = read_targets(grid, roles.targets, settings, file, symbols)
     covariates = read_covariates(grid, roles.covariates, settings, file)
     columns: Sequence[ColumnValues] = targets.columns
@@ -91,35 +86,23 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     series = _series(grid, times, identity, columns, covariates)
     if not any(len(raw.values) for raw in series):
         raise ForecastError(f"{file!r} has no row that can be read: set `data.time_format` or `data.decimal`")
-    facts = dict(grid.found) | notation_words(columns) | {"time": times.found}
-    if identity:
-        facts["id"] = f"{identity} ({len(series) // len(columns)} series)"
-    facts["target"] = roles.words
-    if covariates.channels:
-        facts["covariates"] = covariate_words(covariates.channels)
     unused = ""
     if roles.layout == "long":
-        used = [*roles.targets, *roles.covariates, *roles.time.columns, *ids, str(identity), grid.file_column]
+        used = [*roles.chosen, *roles.ids, str(identity), grid.file_column]
         unused = unused_note(grid, used, identity, series)
     doubts = (*(note for column in columns for note in column.notes), *beside_notes([*columns, *covariates.numbers]))
     constant = check_constant(series, file, targets.symbols) if settings.target_at == "every" else ()
     return RawTable(
         series,
         times.style,
-        facts,
+        _facts(roles, times, columns, covariates, len(series)),
         notes=(*grid.notes, *roles.notes, *times.notes, *doubts, *dropped, *constant),
         fingerprint=fingerprint,
         channels=covariates.channels,
         symbols=targets.symbols,
         unknown=targets.unknown,
         unused=unused,
-        form=TableForm(
-            delimiter=grid.delimiter,
-            decimal=columns[0].notation.decimal,
-            encoding=grid.encoding,
-            time=" ".join(roles.time.columns) or TableForm.time,
-            identity=identity or TableForm.identity,
-        ),
+        form=_form(roles, columns[0].notation.decimal),
     )
 
 
@@ -149,6 +132,11 @@ class _Roles:
     words: str
     notes: tuple[str, ...] = ()
     covariates: dict[str, Role] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The columns of targets, covariates and time."""
+        return (*self.targets, *self.covariates, *self.time.columns)
 
 
 def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
@@ -185,6 +173,19 @@ def _choose_columns(grid: Grid, settings: FileSettings, file: str) -> _Roles:
     return _Roles(layout, grid, identity, ids, time, targets, words, (), covariates)
 
 
+def _with_ids_by_content(roles: _Roles, times: RowTimes) -> _Roles:
+    """Find the columns of ids where none is known, by the rows that have the same time."""
+    if roles.layout != "long" or roles.identity is not None:
+        return roles
+    if times.times is None:  # rows are steps: each file begins anew
+        return replace(roles, identity=roles.grid.file_column or None)
+    if not times.good.all():
+        return roles
+    ids = ids_by_content(roles.grid, times.times, roles.chosen)
+    grid, identity = with_ids(roles.grid, ids)
+    return replace(roles, grid=grid, identity=identity, ids=ids)
+
+
 def _wide_columns(grid: Grid, wide: Wide, settings: FileSettings) -> _Roles:
     """Turn a wide table into a long one, whose columns are known."""
     covariates = match_covariates(grid, settings, wide.layout)
@@ -207,6 +208,28 @@ def _named_time(grid: Grid, settings: FileSettings) -> tuple[str, ...] | None:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])} and {len(names) - 3} more columns"
+
+
+def _facts(
+    roles: _Roles, times: RowTimes, columns: Sequence[ColumnValues], covariates: Covariates, count: int
+) -> dict[str, str]:
+    """Say what was found, for the report; there are `count` series of all target `columns`."""
+    facts = dict(roles.grid.found) | notation_words(columns) | {"time": times.found}
+    if roles.identity:
+        facts["id"] = f"{roles.identity} ({count // len(columns)} series)"
+    facts["target"] = roles.words
+    return facts | ({"covariates": covariate_words(covariates.channels)} if covariates.channels else {})
+
+
+def _form(roles: _Roles, decimal: str) -> TableForm:
+    """Say how the file is written, for files that are written like it."""
+    return TableForm(
+        delimiter=roles.grid.delimiter,
+        decimal=decimal,
+        encoding=roles.grid.encoding,
+        time=" ".join(roles.time.columns) or TableForm.time,
+        identity=roles.identity or TableForm.identity,
+    )
 
 
 def _series(
@@ -270,11 +293,8 @@ def _nameless(grid: Grid, name: str) -> BoolArray:
     if not pa.types.is_string(grid.kind(name)):
         return np.asarray(pc.is_null(grid.column(name)).to_numpy(zero_copy_only=False))
     coded = grid.coded(name)
-    missing = pc.is_in(pc.utf8_lower(coded.dictionary), pa.array(sorted(MISSING))).to_numpy(zero_copy_only=False)
-    if not missing.any():
-        return grid.none_bad
-    nameless: BoolArray = missing[coded.indices.to_numpy()]
-    return nameless
+    missing = are_missing(coded.dictionary)
+    return missing[coded.indices.to_numpy()] if missing.any() else grid.none_bad
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +307,8 @@ class _BadRows:
 
 def _bad_rows(grid: Grid, times: RowTimes, identity: str | None, columns: Sequence[ColumnValues]) -> list[_BadRows]:
     """Collect rows that do not parse, one entry per fault."""
-    bad = [_ragged_rows(grid.ragged)]
+    ragged = np.array([line for line, _ in grid.ragged], dtype=np.int64)
+    bad = [_BadRows(ragged, tuple(why for _, why in grid.ragged[:_SHOWN]))]
     if times.style.columns and not times.good.all():
         wrong = ~times.good
         name = " + ".join(times.style.columns)
@@ -320,12 +341,6 @@ def _bad_cells(lines: IntArray, cells: pa.Array, name: str, what: str) -> _BadRo
         for text, why in zip(texts, wrong, strict=True)
     ]
     return _BadRows(lines, tuple(words))
-
-
-def _ragged_rows(ragged: Sequence[tuple[int, str]]) -> _BadRows:
-    """Describe rows with too many cells."""
-    lines = np.array([line for line, _ in ragged], dtype=np.int64)
-    return _BadRows(lines, tuple(why for _, why in ragged[:_SHOWN]))
 
 
 def _refuse_or_report(bad: Sequence[_BadRows], on_bad_rows: str, file: str) -> tuple[str, ...]:

@@ -214,18 +214,14 @@ def _detected_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
     """Columns of a year and its month, quarter, week, ..., by their names and values in range, or by their words."""
     columns = fields_by_name({name: _filled(grid, name) for name in names})
     chain = chain_of(columns)
-    return fields_choice(columns) if chain and (chain[1] != "week" or _repeats(grid, columns["year"])) else None
+    years = _filled(grid, columns["year"]) if chain else []  # where none repeats, the weeks are another column
+    return fields_choice(columns) if chain and (chain[1] != "week" or len(set(years)) < len(years)) else None
 
 
 def fields_choice(columns: Mapping[str, str]) -> TimeChoice:
     """Return the choice of columns that hold a part each, by part."""
     chain = chain_of(columns)
     return TimeChoice("fields", tuple(columns[field] for field in chain), chain)
-
-
-def _repeats(grid: Grid, name: str) -> bool:
-    cells = _filled(grid, name)
-    return len(set(cells)) < len(cells)
 
 
 def _counts(grid: Grid, name: str) -> bool:

@@ -198,13 +198,13 @@ STRONG_FORMS, WEAK_FORMS = ([form for form in FORMS if form.weak is weak] for we
 _BEYOND_DOUBT, _PLAIN_NUMBER = _any_of(STRONG_FORMS), _any_of(WEAK_FORMS)
 
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 """Texts that have the first form, or none: the expressions of the others need not be made."""
 
 
 def likely_forms(cells: Sequence[str]) -> list[TimeForm]:
     """Forms that some of a few cells may have, in order; one expression for many is soon done with other columns."""
-    if all(map(_ISO.fullmatch, cells)):
+    if all(map(ISO_TIME.fullmatch, cells)):
         return [form for form in FORMS[:1] if any(map(form.expression.fullmatch, cells))]
     strong = any(map(_BEYOND_DOUBT.fullmatch, cells))
     weak = 2 * sum(_PLAIN_NUMBER.fullmatch(cell) is not None for cell in cells) >= len(cells)

@@ -172,7 +172,8 @@ def read_times(cells: pa.StringArray, form: TimeForm, day_first: bool | None, eu
     cut = cut_times(cells, form)
     if form.name in EPOCHS:
         cut.parts["unit"] = np.full(len(cells), EPOCHS[form.name], dtype=np.int64)
-    order, notes = _choose_order(cut.parts, form, day_first, european, _first_text(cells))
+    example = next(filter(None, cells[:1000].to_pylist()), "")
+    order, notes = _choose_order(cut.parts, form, day_first, european, example)
     ns, good = compose(name_parts(cut.parts, order), len(cells))
     swapped = None if day_first is not None else _first_swapped(cut.parts, order, ns, good & cut.fits)
     return _in_zone(cut, Times(ns, good & cut.fits, order, None, notes, swapped))
@@ -207,10 +208,6 @@ def _read_iso(cells: pa.StringArray, form: TimeForm) -> Times | None:
         return None
     ns = np.asarray(pc.cast(read, pa.int64()).to_numpy(), dtype=np.int64)
     return Times(ns, np.ones(len(ns), dtype=np.bool_), "", timezone)
-
-
-def _first_text(cells: pa.StringArray) -> str:
-    return next((text for text in cells[:1000].to_pylist() if text), "")
 
 
 def _orders(form: TimeForm) -> tuple[str, ...]:

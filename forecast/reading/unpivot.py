@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import MISSING
+from forecast.reading.cells import are_missing
 from forecast.reading.columns import listed
 from forecast.reading.grid import line_list
 from forecast.reading.ids import id_text, join_ids
@@ -53,8 +53,7 @@ def _are_filled(cells: pa.Array, missing: Sequence[str]) -> BoolArray:
     """Whether cells hold anything, (row,)."""
     if not pa.types.is_string(cells.type):
         return ~np.asarray(pc.is_null(cells, nan_is_null=True).to_numpy(zero_copy_only=False))
-    nothing = pa.array(sorted(MISSING | {text.strip().lower() for text in missing}), pa.string())
-    return ~np.asarray(pc.is_in(pc.utf8_lower(cells), value_set=nothing).to_numpy(zero_copy_only=False))
+    return ~are_missing(cells, missing)
 
 
 def by_row(grid: Grid, names: Sequence[str], *, as_texts: bool = False) -> pa.Array:
@@ -85,21 +84,19 @@ def long_of(
     kept = filled_rows(grid, wide.steps, settings)
     notes = _left_out(grid, wide, static, ~kept)
     grid = grid.keep(kept)
-    totals = np.zeros(len(grid), dtype=np.bool_)
-    for name in wide.rows.values():
-        totals |= np.array([is_total(cell) for cell in id_text(grid.column(name)).to_pylist()], dtype=np.bool_)
+    totals = _totals(grid, wide)
     if totals.any():
         notes.append(f"rows of totals left out, {line_list(grid.lines[totals])}")
         grid = grid.keep(~totals)
-    identity = " + ".join(wide.ids) if wide.ids else None
-    ids = join_ids(grid, wide.ids) if wide.ids else None
-    if wide.layout == "rows" and ids is not None:
-        _refuse_twice(ids, grid)
     cells = by_row(grid, wide.steps, as_texts=bool(settings.symbols))
     filled = _are_filled(cells, settings.missing).reshape(len(grid), len(wide.steps))
     rows, steps = np.divmod(np.flatnonzero(_before_padding(filled).ravel()), len(wide.steps))  # (value,)
     long: dict[str, pa.Array] = {}
-    if identity and ids is not None:
+    identity = " + ".join(wide.ids) or None
+    if identity:
+        ids = join_ids(grid, wide.ids)
+        if wide.layout == "rows":
+            _refuse_twice(ids, grid)
         long[identity] = ids.take(pa.array(rows))
     long |= {name: grid.column(name).take(pa.array(rows)) for name in (*wide.rows.values(), *static)}
     name = {"clock": "hour"}.get(wide.part, TIME if wide.part in {"times", "year"} and not wide.rows else wide.part)
@@ -121,6 +118,14 @@ def long_of(
         return result, identity, _pivot_time(result, wide, part)
     named = (part,) if part in long else ()
     return result, identity, choose_time(result, settings, named, [name for name in long if name != part])
+
+
+def _totals(grid: Grid, wide: Wide) -> BoolArray:
+    """Whether a row sums up the others, (row,), by its parts of the time."""
+    totals = np.zeros(len(grid), dtype=np.bool_)
+    for name in wide.rows.values():
+        totals |= np.array([is_total(cell) for cell in id_text(grid.column(name)).to_pylist()], dtype=np.bool_)
+    return totals
 
 
 def _pivot_time(grid: Grid, wide: Wide, part: str) -> TimeChoice:

@@ -34,7 +34,7 @@ _BECAUSE: dict[Role, str] = {
 def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: Sequence[RawSeries]) -> str:
     """Name the columns that are not used, with the settings that let the models read them; empty: all are used."""
     taken = set(used)
-    names = [name for name in plain_columns(grid, ()) if name not in taken and not _is_empty(grid, name)]
+    names = [name for name in plain_columns(grid, ()) if name not in taken and grid.sample(name)]
     if not names:
         return ""
     said = f"Not used: {listed(names)}"
@@ -52,10 +52,6 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
             value = of_role[0] if len(of_role) == 1 else f"[{','.join(of_role)}]"
             offers.append(f"`{assigned(f'data.{role}', value)}` ({why})")
     return f"{said}; the models read them with {', '.join(offers)}"
-
-
-def _is_empty(grid: Grid, name: str) -> bool:
-    return not grid.sample(name)
 
 
 def _names_rows(grid: Grid, name: str) -> bool:

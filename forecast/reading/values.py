@@ -7,6 +7,7 @@ of code points; a value is the index of its symbol.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -136,9 +137,8 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
             f"name another column with `data.target`{', or read symbols with `model.head=categorical`' * symbols}"
         )
     for text in settings.missing:
-        number = _number(text)
-        if number is not None:  # "-999" means the number -999.0 too
-            numbers.values[numbers.values == number] = np.nan
+        with suppress(ValueError):  # "-999" means the number -999.0 too
+            numbers.values[numbers.values == float(text)] = np.nan
     infinite = np.isinf(numbers.values)
     if infinite.any():
         raise ForecastError(
@@ -251,13 +251,6 @@ def _notation(grid: Grid, name: str, settings: FileSettings) -> tuple[Notation, 
         f"a {_MARKS[mark]} before three digits was read as {meaning}, which no cell proves "
         f"(`data.decimal={other!r}` reads it the other way)"
     )
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def notation_words(targets: Sequence[ColumnValues]) -> dict[str, str]:

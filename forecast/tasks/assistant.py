@@ -17,7 +17,7 @@ from forecast.errors import ForecastError
 from forecast.questions.kinds import Problem
 from forecast.questions.season import find_season
 from forecast.questions.task import context_for
-from forecast.reading.sources import make_panel
+from forecast.reading.frames import make_panel
 from forecast.runs.run import open_forecast, open_record
 from forecast.runs.saving import forecast_rows
 from forecast.serving.jobs import JOB, RUN

@@ -13,7 +13,8 @@ from forecast.forecasters.settings import ReferenceSettings, RegressionSettings,
 from forecast.network.settings import LstmSettings
 from forecast.questions.split import last_origins
 from forecast.questions.task import forecast_task
-from forecast.reading.sources import make_panel, read_csv
+from forecast.reading.frames import make_panel
+from forecast.reading.sources import read_csv
 from forecast.training.settings import TrainingSettings
 
 CLOSED = (

@@ -13,8 +13,9 @@ from scipy.signal import lfilter
 
 from forecast.questions.season import Season, autocovariance, find_season, seasonal_autocorrelation
 from forecast.questions.seasonal_test import seasonal_test
+from forecast.reading.frames import make_panel
 from forecast.reading.settings import SinewaveSettings, StockSettings
-from forecast.reading.sources import load_source, make_panel
+from forecast.reading.sources import load_source
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Panel, single_series
 

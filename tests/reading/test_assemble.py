@@ -11,8 +11,9 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.questions.settings import SplitSettings
+from forecast.reading.frames import make_panel
 from forecast.reading.settings import CsvSettings
-from forecast.reading.sources import load_source, make_panel, read_csv
+from forecast.reading.sources import load_source, read_csv
 from forecast.series.panel import Panel, Source
 from forecast.settings import check_settings
 

@@ -8,8 +8,9 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.reading.covariates import check_known_ahead
+from forecast.reading.frames import make_panel
 from forecast.reading.settings import CsvSettings
-from forecast.reading.sources import load_source, make_panel
+from forecast.reading.sources import load_source
 from forecast.series.panel import Channel
 from forecast.settings import check_settings
 

@@ -10,8 +10,8 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.reading.assemble import Assembled, assemble
+from forecast.reading.frames import raw_table
 from forecast.reading.gaps import find_days_off
-from forecast.reading.raw_table import raw_table
 from forecast.reading.settings import RowSettings
 
 

@@ -14,9 +14,10 @@ from forecast.questions.kinds import SYMBOL
 from forecast.questions.split import last_origins, rolling_origins, split_panel
 from forecast.questions.task import check_labels, forecast_task
 from forecast.reading.covariates import check_known_ahead
+from forecast.reading.frames import make_panel
 from forecast.reading.labels import with_labels_at_end
 from forecast.reading.settings import CsvSettings
-from forecast.reading.sources import load_source, make_panel
+from forecast.reading.sources import load_source
 from forecast.reference.fit import fit_reference
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, KnownAhead

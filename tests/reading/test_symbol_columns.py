@@ -12,8 +12,9 @@ import pytest
 
 from forecast.errors import ForecastError
 from forecast.reading import values as reading
+from forecast.reading.frames import make_panel
 from forecast.reading.settings import CsvSettings
-from forecast.reading.sources import found_line, load_source, make_panel, read_csv
+from forecast.reading.sources import found_line, load_source, read_csv
 from forecast.reading.symbols import describe_symbols, in_alphabet
 from forecast.series.panel import Panel, Source
 from forecast.settings import check_settings

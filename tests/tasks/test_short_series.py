@@ -14,7 +14,7 @@ from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.kinds import Problem
 from forecast.questions.split import last_origins
 from forecast.questions.task import suggested_horizon
-from forecast.reading.sources import make_panel
+from forecast.reading.frames import make_panel
 from forecast.reporting.settings import ReportSettings
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_run
