@@ -67,11 +67,12 @@ def overridden_keys(overrides: Sequence[str]) -> Iterator[str]:
 def override_value(override: str) -> str:
     """Return the value of an override without the quotes that Hydra needs.
 
-    >>> override_value("data.target='Close (USD)'")
-    'Close (USD)'
+    >>> override_value("data.target='Close (USD)'"), override_value("baseline=[naive]")
+    ('Close (USD)', '[naive]')
     """
     parsed = parse_override(override)
-    return str(parsed.value()) if parsed is not None else override.partition("=")[2]
+    value = None if parsed is None else parsed.value()
+    return value if isinstance(value, str) else override.partition("=")[2]
 
 
 def quoted(value: str) -> str:

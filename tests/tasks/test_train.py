@@ -300,3 +300,19 @@ def test_a_series_that_is_not_there_is_answered_with_the_nearest():
         series_number(("north", "south"), "soth")
     with pytest.raises(ForecastError, match="names no series: there is one, 'north'"):
         series_number(("north",), "soth")
+
+
+def test_of_very_many_series_all_are_forecast_and_an_even_part_is_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr("forecast.evaluation.split_origins.MOST_ORIGINS", 3)
+    days, rng = pd.date_range("2024-01-01", periods=90), np.random.default_rng(0)
+    tables = [pd.DataFrame({"shop": f"s{i}", "date": days, "y": 10 + i + rng.normal(size=90)}) for i in range(8)]
+    pd.concat(tables).to_csv(tmp_path / "all.csv", index=False)
+    data = {"name": "csv", "path": str(tmp_path / "all.csv"), "calendar": []}
+    run = train(small_job(data=data), tmp_path / "run", silent())
+    assert any("`backtest.stride=1` takes all" in note for note in run.finished.notes)
+    assert run.evaluation.test.results["unique_id"].nunique() == 3
+    forecasts = pd.read_csv(tmp_path / "run" / files.FORECASTS)
+    assert set(forecasts["unique_id"]) == {f"s{i}" for i in range(8)}
+    assert forecasts[["y_hat", "q0.5"]].notna().all(axis=None)
+    assert (tmp_path / "run" / files.REPORT).stat().st_size > 10_000
+    assert set(predict(tmp_path / "run", {}, tmp_path / "ahead").future["unique_id"]) == {f"s{i}" for i in range(8)}
