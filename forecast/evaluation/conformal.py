@@ -16,7 +16,7 @@ calibration split is covered as it was before.
 How many there are is counted in whole horizons n. Where the pretrained network runs, whose quantiles were right on
 series of all kinds before it saw these, few of them do not have the word alone: a model without quantiles of its own
 borrows the spread that the pretrained network forecasts, times the ratio of their errors to the power of n / (n + 1),
-which a few horizons tell well enough where it is large; every spread is widened by 0.1 (1 - s)^2, s = n / (n + 5), as
+which a few horizons tell well enough where it is large; every spread is widened by 0.35 (1 - s)^2, s = n / (n + 5), as
 a spread that is known from elsewhere has to be; and offsets count for their share s. So no interval is infinite, and
 with many horizons they are the conformal ones.
 Otherwise, after the end of the data, where offsets would be infinite they are Student's quantiles of the scores.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _MEDIAN = 0.5
 _LENT_HORIZONS = 5.0
 """Horizons that what the pretrained network knows of spreads counts for."""
-_WIDENED = 0.1
+_WIDENED = 0.35
 _LEAST_RATIO = 1e-6
 _LEAST_FREEDOM = 4
 """Of Student's distribution: with fewer, intervals from a few scores would be as wide as anything."""
