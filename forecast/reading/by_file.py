@@ -56,13 +56,8 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
             _check_new(panel.ids, ids, path)
             ids |= dict.fromkeys(panel.ids, path)
             digest.update(source.fingerprint.encode())
-            has_mask |= panel.masked is not None  # without one nothing is masked
-            masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
-            arrays = {"values": panel.values, "masked": masked, "observed": panel.observed, "times": panel.times}
-            rows.append(panel.channels, panel.lengths, arrays)
-            if panel.ahead is not None:
-                known = {"values": panel.ahead.values, "masked": panel.ahead.masked}
-                ahead.append(panel.ahead.channels, np.diff(panel.ahead.offsets), known)
+            has_mask |= panel.masked is not None
+            _append(panel, rows, ahead)
             statics += [] if panel.static is None else [panel.static]
         if first is None:
             raise RuntimeError("a path stands for a file at least")
@@ -79,13 +74,34 @@ def load_by_file(settings: CsvSettings, load: Callable[[CsvSettings], Source]) -
             ahead=KnownAhead(**ahead.mapped(), offsets=ahead.offsets(), channels=ahead.channels()) if ahead else None,
             static=_together(statics),
         )
-    found = {**first.found, "rows": f"{len(panel.times):,} in {len(panel)} series of {counted(len(paths), 'file')}"}
+    note = f"{counted(len(paths), 'file')} read one by one; notes are those on the first, {paths[0]!r}."
+    return replace(
+        first,
+        panel=panel,
+        found=_found(first, panel, len(paths)),
+        notes=(note, *first.notes),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _append(panel: Panel, rows: _Rows, ahead: _Rows) -> None:
+    """Append the rows of a file, and what it knows ahead; without a mask nothing is masked."""
+    masked = np.zeros(panel.values.shape, dtype=np.bool_) if panel.masked is None else panel.masked
+    arrays = {"values": panel.values, "masked": masked, "observed": panel.observed, "times": panel.times}
+    rows.append(panel.channels, panel.lengths, arrays)
+    if panel.ahead is not None:
+        known = {"values": panel.ahead.values, "masked": panel.ahead.masked}
+        ahead.append(panel.ahead.channels, np.diff(panel.ahead.offsets), known)
+
+
+def _found(first: Source, panel: Panel, files: int) -> dict[str, str]:
+    """What was found in the first file, with the numbers of all."""
+    found = {**first.found, "rows": f"{len(panel.times):,} in {len(panel)} series of {counted(files, 'file')}"}
     if "id" in found:
         found["id"] = f"{found['id'].rpartition(' (')[0]} ({len(panel)} series)"
     if "covariates" in found:
         found["covariates"] = covariate_words(_covariates(panel))
-    note = f"{counted(len(paths), 'file')} read one by one; notes are those on the first, {paths[0]!r}."
-    return replace(first, panel=panel, found=found, notes=(note, *first.notes), fingerprint=digest.hexdigest())
+    return found
 
 
 def _cache() -> Path:
