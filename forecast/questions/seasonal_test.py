@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LEAST_CYCLES = 2  # seasons that a series must hold
 _PAIRS = (1, 3)  # pairs of sines and cosines of a smooth season
 _MOST_LAGS = 8
+_SHORT = 13  # steps, up to which no lag is fitted: it would take up a season that goes up and down in turn
 _LEAST_FREEDOM = 3
 _LEAST_SHARE = 0.01  # of the remaining variance: less is no use to a forecast, however sure it is
 _LARGEST_SCORE = 8.0  # of one series: none decides alone for many
@@ -123,7 +124,8 @@ def _share_of(score: float, fit: _Fit) -> float:
 def _best_fit(y: FloatArray, period: float) -> _Fit | None:
     """Fit all forms of the season, and return the most significant; None where no degrees of freedom are left."""
     steps = round(period)
-    lags = int(np.clip((len(y) - steps) // 6, 1, min(_MOST_LAGS, max(steps - 1, 1))))
+    least = int(len(y) > _SHORT)
+    lags = int(np.clip((len(y) - steps) // 6, least, min(_MOST_LAGS, max(steps - 1, 1)))) if least else 0
     t = np.arange(lags, len(y))
     # A constant, a trend, lags 1 to p, and the target: (step, column)
     columns = np.column_stack(

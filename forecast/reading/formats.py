@@ -331,7 +331,7 @@ def _cut_database(content: Content, settings: FileSettings) -> Grid:
     ask = _query_sqlite if content.kind == "sqlite" else _query_duckdb
     names = ask(content.name, _TABLES[content.kind]).column(0).to_pylist()
     query = settings.query
-    if query is None or query in names:
+    if query is None or query in names or re.fullmatch(r"\w+", query):  # one word is no query
         table = _one_of(names, query, content.name, "query").replace('"', '""')
         query = f'select * from "{table}"'  # noqa: S608 - a name that the database told, quoted
     return _of_table(

@@ -46,7 +46,7 @@ _MOVES = 35  # days that a holiday's date moves from year to year
 _RARE = 0.125  # share of trading days that can be holidays ...
 _FEW = 3  # ... and this many in any case, for short files
 _SHOWN = 5  # gaps that a message names
-_FEW_MISSING = 0.1  # share of a series' steps that may be missing with `auto`
+_FEW_MISSING = 0.1  # share of a series' steps that may be missing with `auto` (benchmarks/gaps.py)
 _FILLED_AT_MOST = 20  # missing steps per row that there is
 
 

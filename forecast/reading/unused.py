@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AT = 100_000  # rows on which it is seen whether a column is the same in each series
+_FEWEST = 2  # different cells of a column from which something can be learnt
 _MOST_GUESSED = 12  # columns; of more the names are told, and no roles
 _MOST = 0.5  # share of the rows ahead that a column known ahead fills, and of texts that may occur once
 _BECAUSE: dict[Role, str] = {
@@ -38,7 +39,7 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
     if not names:
         return ""
     said = f"Not used: {listed(names)}"
-    readable = [name for name in names if is_category_or_number(grid, name) and not _names_rows(grid, name)]
+    readable = [name for name in names if is_category_or_number(grid, name) and not _teaches_nothing(grid, name)]
     if not readable:
         return said
     if len(names) > _MOST_GUESSED:
@@ -54,10 +55,11 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
     return f"{said}; the models read them with {', '.join(offers)}"
 
 
-def _names_rows(grid: Grid, name: str) -> bool:
-    """Whether a column holds texts of which most occur once: nothing can be learnt from them."""
+def _teaches_nothing(grid: Grid, name: str) -> bool:
+    """Whether nothing can be learnt from a column: texts of which most occur once, or the same in all rows."""
     cells = grid.sample(name)
-    return not is_numeric(grid, name) and len(set(cells)) > _MOST * len(cells)
+    different = len(set(cells))
+    return different < _FEWEST or (not is_numeric(grid, name) and different > _MOST * len(cells))
 
 
 def _rows_ahead(grid: Grid, series: Sequence[RawSeries]) -> BoolArray:

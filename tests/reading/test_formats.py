@@ -150,6 +150,7 @@ def test_a_database(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None:
         check(read(address, query="select day, value from sales order by day"))
     assert len(read(path, query="select * from sales where value > 2").series[0].values) == 2
     refuse(path, "refuses 'select * from nosuch'", "correct `data.query`", query="select * from nosuch")
+    refuse(path, "'sale' is no table of", "which has", "'sales'", query="sale")
     refuse(path, "", query="insert into sales values ('2024-03-01', 1)")
     refuse(path, "", query=f"attach '{tmp_path / 'new.db'}' as x")
     refuse(path, "holds no rows", query='other "one')
