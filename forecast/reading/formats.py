@@ -131,7 +131,7 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
         raise ForecastError(f"{content.name!r} holds nothing but blanks: expected a table with a time and a value")
     if start[0] in "{[" and (records := _records(text.decode("utf-8", "surrogatepass"), content.name)) is not None:
         return _of_table(_plain(records, content.name), content.name, "JSON")
-    if b'="' in text:
+    if b"=" in text and b'="' in text:  # one byte is found ten times as fast as two
         text = _FORMULA.sub(rb'\1"\2\3"', text)
     grid = observations(cut_text(text, settings, content.name))
     if not len(grid):
