@@ -103,6 +103,8 @@ def without_flag(cell: str) -> tuple[str, str]:
 
 def is_data(cell: str) -> bool:
     """Whether a cell is a number or a time, as below a header and not in it: "10 m" may be the name of a column."""
+    if _SIMPLE.fullmatch(cell):
+        return True
     return is_time(cell.strip()) or (is_number(cell) and not _unit_of(cell) and not without_flag(cell)[1])
 
 

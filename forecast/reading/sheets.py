@@ -78,9 +78,11 @@ def _text(grid: Grid, column: int, row: int) -> str:
 
 def _first_table(grid: Grid) -> Grid:
     """Leave out the header where it comes again, and a second table below a blank line or a title."""
-    data = [j for j, name in enumerate(grid.names) if _holds_data(grid, name)]
-    if len(data) < _TIME_AND_VALUE or not all(_is_text(grid.columns[j]) for j in data):
-        return grid  # a column without a text among its cells has no header in them
+    if not all(map(_is_text, grid.columns)):
+        return grid  # a column of numbers or times without a text among its cells has no header in them
+    data = [j for j in range(len(grid.names)) if _holds_data(grid, j)]
+    if len(data) < _TIME_AND_VALUE:
+        return grid
     texts = [grid.column(grid.names[j]) for j in data]
     like = np.asarray(pc.match_substring_regex(texts[0], r"^[^\d\s]").to_numpy(zero_copy_only=False))
     if not 0 < like.sum() <= max(_MOST_CANDIDATES * len(grid), _FEW_CANDIDATES):
@@ -105,10 +107,9 @@ def _is_text(cells: pa.Array | ReadColumn) -> bool:
     return bool(pa.types.is_string(cells.type))
 
 
-def _holds_data(grid: Grid, name: str) -> bool:
+def _holds_data(grid: Grid, column: int) -> bool:
     """Whether a column begins with numbers or times; a second table may hold texts there."""
-    place = grid.names.index(name)
-    cells = [_text(grid, place, row) for row in range(min(_FIRST, len(grid)))]
+    cells = [_text(grid, column, row) for row in range(min(_FIRST, len(grid)))]
     filled = [cell for cell in cells if not is_missing(cell)]
     return sum(map(is_data, filled)) > _MOST_DATA * len(filled)
 
@@ -141,7 +142,7 @@ def _without_totals(grid: Grid) -> Grid:
     totals = np.zeros(len(grid), dtype=np.bool_)
     keys = _keys(grid)
     blank = np.any([may_be_blank(grid.columns[j]) for j in range(len(keys))], axis=0) if len(keys) > 1 else ~totals
-    for name in keys if len(keys) > 1 or _holds_data(grid, grid.names[0]) else ():
+    for name in keys if len(keys) > 1 or _holds_data(grid, 0) else ():
         coded = grid.coded(name)
         words = np.asarray(pc.match_substring_regex(coded.dictionary, _TOTAL).to_numpy(zero_copy_only=False))
         if words.any():
