@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -217,6 +218,7 @@ def _client(settings: PredictSettings) -> Iterator[Client]:
     """
     try:
         from dask.distributed import Client, LocalCluster  # noqa: PLC0415
+        from distributed.comm import get_address_host_port  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise ForecastError(
             f"several workers need {missing.name}, which is missing: pip install 'recurrent-forecast[distributed]'"
@@ -233,8 +235,12 @@ def _client(settings: PredictSettings) -> Iterator[Client]:
                 )
             )
         try:
+            if settings.scheduler is not None:
+                # a client that fails to connect may lock up the next one when it is collected
+                with socket.create_connection(get_address_host_port(address), timeout=_PATIENCE_S):
+                    pass
             client = stack.enter_context(Client(address, set_as_default=False, timeout=_PATIENCE_S))
-        except (OSError, ValueError) as error:
+        except (OSError, OverflowError, ValueError) as error:
             if settings.scheduler is None:
                 raise
             reason = " ".join(str(error).split())

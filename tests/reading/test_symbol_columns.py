@@ -306,4 +306,4 @@ def test_a_table_of_pandas_with_holes_and_several_series() -> None:
 
 def test_symbols_are_named_so_that_each_can_be_seen() -> None:
     assert describe_symbols(["a,b", "'", "", "x" * 30]) == f"4: 'a,b', \"'\", '', {'x' * 20}…"
-    assert describe_symbols([str(n) for n in range(1200)]).endswith("8, 9 and 1190 more")
+    assert describe_symbols([str(n) for n in range(1200)]).endswith("8, 9 and 1,190 more")

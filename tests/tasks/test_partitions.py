@@ -179,7 +179,7 @@ def test_workers_of_a_scheduler_elsewhere_find_files_that_are_named_from_here(ru
 
 def test_a_scheduler_that_does_not_answer_is_named(run, newer, tmp_path, monkeypatch):
     monkeypatch.setattr(partitions, "_PATIENCE_S", 1)
-    for address in ("tcp://127.0.0.1:1", "nonsense"):
+    for address in ("tcp://127.0.0.1:1", "tcp://127.0.0.1:99999", "nonsense"):
         settings = PredictSettings(by_file=True, scheduler=address)
         with pytest.raises(ForecastError, match=f"predict.scheduler={address}`: no scheduler of Dask answers there"):
             predict_parts(run, {"path": str(newer)}, tmp_path / "out", settings)
