@@ -112,7 +112,7 @@ def _required_score(cycles: float, steps: int) -> float:
     >>> round(_required_score(10, 12), 2), round(_required_score(3, 12), 2), round(_required_score(3, 4), 2)
     (2.48, 3.16, 2.15)
     """
-    return 2.15 + (0.4 + 10 / cycles**2) * max(1 - 4 / steps, 0)
+    return 2.15 + 0.4 * max(1 - 4 / steps, 0) + 11.4 / cycles**2 * max(1 - 5 / steps, 0)
 
 
 def _share_of(score: float, fit: _Fit) -> float:
