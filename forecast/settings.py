@@ -92,19 +92,19 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         return f"`{name}` is missing: set it, as in `{name}=...`"
     if error["type"] == _ONE_OF:
         context = error["ctx"]
-        return f"`{name}.{context['key']}` should be one of {context['known']}, found {_shown(context['value'])}"
+        return f"`{name}.{context['key']}` should be one of {context['known']}, found {shown(context['value'])}"
     if not error["loc"]:  # several settings do not go together: all of the section is no one's value
         message = str(error["msg"]).removeprefix("Value error, ")
         return f"`{prefix.rstrip('.')}`: {message}" if prefix else message
     expected = error["msg"][0].lower() + error["msg"][1:]
     expected = expected.removeprefix("value error, ").removeprefix("input should be ").split(", unable to parse")[0]
-    return f"`{name}` should be {expected}, found {_shown(error['input'])}"
+    return f"`{name}` should be {expected}, found {shown(error['input'])}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Write a value, and of a long one its beginning.
 
-    >>> _shown("ab"), len(_shown("9" * 5000))
+    >>> shown("ab"), len(shown("9" * 5000))
     ("'ab'", 203)
     """
     text = repr(value)

@@ -43,7 +43,7 @@ from forecast.questions.settings import SplitSettings
 from forecast.reading.settings import AdditionSettings, CsvSettings, DataSettings, TextSettings
 from forecast.reporting.settings import ProbeSettings, ReportSettings
 from forecast.serving.settings import McpSettings, ServeSettings
-from forecast.settings import OneOf, Settings, check_settings
+from forecast.settings import OneOf, Settings, check_settings, shown
 from forecast.tasks.space import TuneSettings
 from forecast.training.settings import FileLogger, LoggerSettings, TrainingSettings, check_regime
 
@@ -259,7 +259,7 @@ def _check_section(field: FieldInfo, values: Any, name: str) -> Any:
 
 def _check_group(field: FieldInfo, values: Any, name: str) -> Settings:
     if not isinstance(values, dict):
-        raise ForecastError(f"`{name}` should be a group of settings (`{name}.<key>=...`), found {values!r}")
+        raise ForecastError(f"`{name}` should be a group of settings (`{name}.<key>=...`), found {shown(values)}")
     return check_settings(_kind_of(field, values, name), values, f"{name}.")
 
 

@@ -40,6 +40,7 @@ MISTAKES = {
     "model.dropout=1.5": "`model.dropout` should be less than 1, found 1.5",
     "task=prdict": "`task` should be 'train', 'predict', 'check', 'gradcheck', 'probe', 'continue', 'pretrain',",
     "split=3": "`split` should be a group of settings",
+    f"split={'9' * 900}": f"found {'9' * 200}...",
     "baseline.ridge.regressor=3": "`baseline.ridge.regressor` should be a valid string, found 3",
     "data=csv": "`data.path` is missing: set it, as in `data.path=...`",
     "model.hidden_size=${nothing.there}": "`model.hidden_size` cannot be worked out",
