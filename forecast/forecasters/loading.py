@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.forecasters.ensemble import Ensemble
+    from forecast.network.settings import NetworkSettings
     from forecast.questions.kinds import Problem
+    from forecast.reference.encoding import CovariateEncoding
     from forecast.series.panel import Channel
 
 
@@ -59,21 +61,8 @@ def load_network(
     reference = _empty_reference(forecaster, problem, len(ids), channels, facts)
     reference = replace(reference, bounds=np.zeros((len(ids), 2 if tensors["reference.bounds"].size else 0)))
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors)).with_lags(problem.lags, problem.leads)
-    input_spec = InputSpec(
-        inputs=reference.input_size + encoding.input_size,
-        horizon=reference.horizon,
-        ahead=encoding.ahead.size,
-        given=encoding.given,
-        lags=encoding.lags,
-        leads=encoding.leads,
-        static=encoding.static.size,
-        series=len(ids),
-        symbols=len(problem.question.symbols(channels[0].categories)),
-        reads_symbols=reference.name == SYMBOLS_READ,
-    )
-    with torch.device("meta"):  # initial weights would be drawn for nothing
-        network = Network(forecaster.settings, input_spec)
-    network.to_empty(device="cpu")
+    symbols = len(problem.question.symbols(channels[0].categories))
+    network = _empty_network(forecaster.settings, reference, encoding, series=len(ids), symbols=symbols)
     kept = keeps_copula(forecaster.settings, problem.horizon)
     skeleton = FittedNetwork(
         forecaster=forecaster,
@@ -98,6 +87,27 @@ def load_network(
     scale = np.array(tensors["scale"])
     penalty = None if skeleton.penalty is None else float(tensors["readout.penalty"][0])
     return replace(skeleton, scale=scale, reference=replace(reference, **fitted), penalty=penalty, copula=copula)
+
+
+def _empty_network(
+    settings: NetworkSettings, reference: Reference, encoding: CovariateEncoding, *, series: int, symbols: int
+) -> Network:
+    """Make the network that reads and forecasts this, its weights not set."""
+    input_spec = InputSpec(
+        inputs=reference.input_size + encoding.input_size,
+        horizon=reference.horizon,
+        ahead=encoding.ahead.size,
+        given=encoding.given,
+        lags=encoding.lags,
+        leads=encoding.leads,
+        static=encoding.static.size,
+        series=series,
+        symbols=symbols,
+        reads_symbols=reference.name == SYMBOLS_READ,
+    )
+    with torch.device("meta"):  # initial weights would be drawn for nothing
+        network = Network(settings, input_spec)
+    return network.to_empty(device="cpu")
 
 
 def _empty_reference(

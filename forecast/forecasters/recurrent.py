@@ -151,9 +151,7 @@ class Recurrent:
 
     def _fit_named(self, name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit a reference by its name; `auto` chooses by the errors of closed forms, `without ridge` as well."""
-        reads_level = self.settings.level_input
-        if reads_level is None:  # a season's terms say where a seasonal series stands
-            reads_level = problem.season_steps == 1 and problem.target_type == "value"
+        reads_level = problem.unseasonal_values if self.settings.level_input is None else self.settings.level_input
         return fit_reference(
             "auto" if name == "without ridge" else name,
             past,

@@ -341,3 +341,8 @@ class Problem:
     def question(self) -> Question:
         """What is forecast of each step: the object that every layer asks."""
         return QUESTIONS[self.target_type]
+
+    @property
+    def unseasonal_values(self) -> bool:
+        """Whether values without a season are forecast: no term of a season says where such a series stands."""
+        return self.season_steps == 1 and not self.question.forecasts_probabilities

@@ -110,6 +110,10 @@ class Grid:
         """Return the cells of a column."""
         return _cells(self.columns[self._places[name]])
 
+    def texts(self, name: str) -> pa.StringArray:
+        """Return the cells of a column as texts, an empty one where there is no value."""
+        return pc.fill_null(pc.cast(self.column(name), pa.string()), "")
+
     def kind(self, name: str) -> pa.DataType:
         """Return the type of a column's cells."""
         cells = self.columns[self._places[name]]

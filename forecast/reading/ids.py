@@ -59,7 +59,7 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
         _refuse_part(grid, name)
     codes = np.zeros(len(grid), dtype=np.int64)
     for name in chosen:
-        codes = _finer(codes, grid.column(name))
+        codes = _finer(codes, grid.texts(name))
     return chosen if chosen and codes.max() < len(codes) / 2 else ()
 
 
@@ -89,7 +89,7 @@ def naming_columns(grid: Grid, usable: Sequence[str], codes: IntArray) -> tuple[
     chosen: list[str] = []
     finest = codes
     for name in usable:
-        finer = _finer(finest, grid.column(name))
+        finer = _finer(finest, grid.texts(name))
         if finer.max(initial=0) > finest.max(initial=0) or not _all_filled(grid, chosen):
             finest = finer
             chosen.append(name)
@@ -106,13 +106,13 @@ def _is_text(grid: Grid, name: str) -> bool:
 def _tell_apart(grid: Grid, names: Sequence[str], codes: IntArray) -> bool:
     """Whether columns name each row, and rows with the same of `codes` differently."""
     for name in names:
-        codes = _finer(codes, grid.column(name))
+        codes = _finer(codes, grid.texts(name))
     return len(pd.unique(codes)) == len(codes) and _all_filled(grid, names)
 
 
-def _finer(codes: IntArray, cells: pa.Array) -> IntArray:
+def _finer(codes: IntArray, cells: pa.StringArray) -> IntArray:
     """Codes of rows, (row,), told apart by one more column."""
-    own = np.asarray(pc.dictionary_encode(id_text(cells)).indices, dtype=np.int64)
+    own = np.asarray(pc.dictionary_encode(cells).indices, dtype=np.int64)
     return np.asarray(pd.factorize(codes * (own.max(initial=0) + 1) + own)[0], dtype=np.int64)
 
 
@@ -120,7 +120,7 @@ def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
     """Whether each row has a cell in one of the columns."""
     filled: BoolArray = np.zeros(len(grid), dtype=np.bool_)
     for name in names:
-        filled |= ~are_missing(id_text(grid.column(name)))
+        filled |= ~are_missing(grid.texts(name))
     return bool(filled.all())
 
 
@@ -141,7 +141,7 @@ def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
         Two different series would have the same name.
 
     """
-    parts = [id_text(grid.column(name)) for name in names]
+    parts = [grid.texts(name) for name in names]
     if len(parts) == 1:
         return parts[0]
     filled = [pc.if_else(pa.array(are_missing(cells)), None, cells) for cells in parts]
@@ -155,8 +155,3 @@ def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
             f"columns {listed(names)})"
         )
     return joined
-
-
-def id_text(cells: pa.Array) -> pa.Array:
-    """Write a column of ids as texts."""
-    return pc.fill_null(pc.cast(cells, pa.string()), "")

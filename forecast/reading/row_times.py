@@ -72,11 +72,6 @@ def _notes(choice: TimeChoice) -> tuple[str, ...]:
     return (choice.note,) if choice.note else ()
 
 
-def _texts(grid: Grid, name: str) -> pa.StringArray:
-    cells = grid.column(name)
-    return cells if pa.types.is_string(cells.type) else pc.fill_null(pc.cast(cells, pa.string()), "")
-
-
 def _whole(cells: pa.StringArray) -> tuple[IntArray, BoolArray]:
     """Integers of cells, (row,), and which cells are integers, (row,)."""
     fits = pc.match_substring_regex(cells, r"^-?\d{1,15}(\.0+)?$")
@@ -85,7 +80,7 @@ def _whole(cells: pa.StringArray) -> tuple[IntArray, BoolArray]:
 
 
 def _read_steps(grid: Grid, choice: TimeChoice) -> RowTimes:
-    numbers, good = _whole(_texts(grid, choice.columns[0]))
+    numbers, good = _whole(grid.texts(choice.columns[0]))
     return RowTimes(numbers, good, TimeStyle("index", choice.columns), f"{choice.columns[0]} (step numbers)")
 
 
@@ -110,7 +105,7 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
 def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
     parts, good = {}, np.ones(len(grid), dtype=np.bool_)
     for field, name in zip(choice.fields, choice.columns, strict=True):
-        parts[field], whole = read_part(_texts(grid, name), field)
+        parts[field], whole = read_part(grid.texts(name), field)
         good &= whole
     columns = " + ".join(choice.columns)
     template = "".join(_ISO_PARTS[field] for field in choice.fields)
@@ -146,7 +141,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     if times.swapped is not None:
         _refuse_swapped(grid, name, times.swapped)
     if not settings.time_format and {"name", "y2"} <= form.groups and form.span == "month":
-        _refuse_yearless(_texts(grid, name), form, name)
+        _refuse_yearless(grid.texts(name), form, name)
     if settings.on_bad_rows == "error":
         _refuse_second_form(grid, name, good)
     sample = grid.sample(name)
@@ -156,7 +151,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     elif "share" in form.groups:
         style = TimeStyle("%Y-%m", (name,), date_only=True)
     elif form.span == "second":
-        style = epoch_style(EPOCHS.get(form.name) or _unit(_texts(grid, name), form), name)
+        style = epoch_style(EPOCHS.get(form.name) or _unit(grid.texts(name), form), name)
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
@@ -175,7 +170,7 @@ def _times_of(grid: Grid, name: str, form: TimeForm, settings: FileSettings) -> 
     moments = grid.moments(name)
     if moments is not None and form is FORMS[0]:
         return Times(moments, np.ones(len(moments), dtype=np.bool_))
-    cells = _texts(grid, name)
+    cells = grid.texts(name)
     times = read_times(cells, form, settings.day_first, european=grid.european)
     wrong = np.flatnonzero(~times.good)
     bare = {
@@ -195,7 +190,7 @@ def _times_of(grid: Grid, name: str, form: TimeForm, settings: FileSettings) -> 
 
 def _refuse_swapped(grid: Grid, name: str, row: int) -> None:
     """Refuse dates of which a spreadsheet exchanged days and months."""
-    before, here = _texts(grid, name)[row - 1 : row + 1].to_pylist()
+    before, here = grid.texts(name)[row - 1 : row + 1].to_pylist()
     raise ForecastError(
         f"days and months of {name!r} are exchanged in dates up to the 12th, as by a spreadsheet of another country: "
         f"{here!r} follows {before!r} in line {grid.lines[row]}, and so on, and exchanged they are in order: export "
@@ -224,7 +219,7 @@ def _refuse_second_form(grid: Grid, name: str, good: BoolArray) -> None:
     rows = np.flatnonzero(~good)
     if len(rows) < max(_FEWEST_BAD, _MANY_BAD * len(good)):
         return
-    cells = _texts(grid, name)
+    cells = grid.texts(name)
     others = [cell for cell in some_cells(cells.take(pa.array(rows))) if cell]
     form, share = form_of(others)
     if form is None or form.weak or share < 1.0:
@@ -242,7 +237,7 @@ def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSe
     if days.times is None:
         raise ValueError("numbered hours need days")
     midnights = days.times.astype(np.int64)
-    hours = place_hours(midnights, _texts(grid, name), settings.timezone, grid.lines, name)
+    hours = place_hours(midnights, grid.texts(name), settings.timezone, grid.lines, name)
     style = replace(days.style, format=f"{days.style.format} {hours.code}", timezone=hours.timezone, date_only=False)
     return RowTimes(
         hours.ns.astype("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
@@ -269,7 +264,7 @@ def _unit(cells: pa.StringArray, form: TimeForm) -> int:
 def _with_time_of_day(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
-    cells = _texts(grid, choice.columns[1])
+    cells = grid.texts(choice.columns[1])
     cut = cut_times(cells, CLOCK_FORM)
     within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])

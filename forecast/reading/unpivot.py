@@ -15,7 +15,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import are_missing
 from forecast.reading.columns import listed
 from forecast.reading.grid import line_list
-from forecast.reading.ids import id_text, join_ids
+from forecast.reading.ids import join_ids
 from forecast.reading.time_columns import TimeChoice, choose_time, fields_choice
 from forecast.reading.times import form_of
 from forecast.reading.vocabulary import TOTALS, plain
@@ -58,10 +58,8 @@ def _are_filled(cells: pa.Array, missing: Sequence[str]) -> BoolArray:
 
 def by_row(grid: Grid, names: Sequence[str], *, as_texts: bool = False) -> pa.Array:
     """Cells of some columns, row after row, (row * step,): as they are if all are texts, else as numbers."""
-    columns = [grid.column(name) for name in names]
-    if as_texts:
-        columns = [id_text(cells) for cells in columns]
-    elif not all(pa.types.is_string(cells.type) for cells in columns):
+    columns = [grid.texts(name) if as_texts else grid.column(name) for name in names]
+    if not as_texts and not all(pa.types.is_string(cells.type) for cells in columns):
         columns = [pc.cast(cells, pa.float64(), safe=False) for cells in columns]
     order = np.arange(len(names) * len(grid)).reshape(len(names), len(grid)).T.ravel()  # (step, row) -> (row, step)
     return pa.concat_arrays(columns).take(pa.array(order))
@@ -124,7 +122,7 @@ def _totals(grid: Grid, wide: Wide) -> BoolArray:
     """Whether a row sums up the others, (row,), by its parts of the time."""
     totals = np.zeros(len(grid), dtype=np.bool_)
     for name in wide.rows.values():
-        totals |= np.array([is_total(cell) for cell in id_text(grid.column(name)).to_pylist()], dtype=np.bool_)
+        totals |= np.array([is_total(cell) for cell in grid.texts(name).to_pylist()], dtype=np.bool_)
     return totals
 
 
@@ -170,7 +168,7 @@ def _left_out(grid: Grid, wide: Wide, static: Sequence[str], empty: BoolArray) -
         )
     if empty.any():
         first = grid.keep(empty)
-        text = next((cell for name in grid.names for cell in id_text(first.column(name))[:1].to_pylist() if cell), "")
+        text = next((cell for name in grid.names for cell in first.texts(name)[:1].to_pylist() if cell), "")
         notes.append(f"rows without any value left out, {line_list(first.lines)}: {text[:60]!r}")
     return notes
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from forecast.reading.columns import assigned, is_numeric, listed, plain_columns
-from forecast.reading.ids import id_text
 from forecast.reading.values import is_category_or_number
 from forecast.reading.vocabulary import KNOWN_AHEAD, QUOTES, is_named, plain
 
@@ -75,10 +74,10 @@ def _rows_ahead(grid: Grid, series: Sequence[RawSeries]) -> BoolArray:
 
 def _guess(grid: Grid, name: str, identity: str | None, ahead: BoolArray) -> Role:
     """Guess the role of a column: the same value in each series, cells in rows ahead, a name that tells of plans."""
-    cells = id_text(grid.column(name))
+    cells = grid.texts(name)
     if identity is not None:
         own = pd.factorize(np.asarray(cells[:_LOOKED_AT].to_pylist(), dtype=object))[0]
-        of_series = pd.factorize(np.asarray(id_text(grid.column(identity))[:_LOOKED_AT].to_pylist(), dtype=object))[0]
+        of_series = pd.factorize(np.asarray(grid.texts(identity)[:_LOOKED_AT].to_pylist(), dtype=object))[0]
         pairs = len(np.unique(np.stack([own, of_series]), axis=1).T)
         if of_series.max(initial=0) > 0 and pairs == of_series.max(initial=0) + 1:
             return "static"

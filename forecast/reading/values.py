@@ -276,7 +276,7 @@ class _SymbolColumn:
     @staticmethod
     def of(grid: Grid, name: str, missing: Sequence[str]) -> _SymbolColumn:
         """Encode the cells of a column."""
-        coded = pc.dictionary_encode(pc.fill_null(pc.cast(grid.column(name), pa.string()), ""))
+        coded = pc.dictionary_encode(grid.texts(name))
         texts = tuple(coded.dictionary.to_pylist())
         written = np.array([not is_missing(text) and text not in missing for text in texts], dtype=np.bool_)
         return _SymbolColumn(name, texts, np.asarray(coded.indices, dtype=np.int64), written)

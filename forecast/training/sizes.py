@@ -38,8 +38,8 @@ _WITHOUT_SEASON = (Size(0, 32, 64, 8), Size(400, 64, 32, 4), Size(6_000, 64, 64,
 
 def size_for(rows: int, problem: Problem) -> Size:
     """Return the last line of the table that does not ask for more rows."""
-    unseasonal = problem.season_steps == 1 and problem.target_type == "value"
-    return [size for size in (_WITHOUT_SEASON if unseasonal else _USUAL) if size.rows <= rows][-1]
+    sizes = _WITHOUT_SEASON if problem.unseasonal_values else _USUAL
+    return [size for size in sizes if size.rows <= rows][-1]
 
 
 def sized(
