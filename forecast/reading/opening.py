@@ -18,6 +18,7 @@ import stat
 import sys
 import zipfile
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,13 +104,18 @@ _OF_MEMORY = 4  # part of the free memory that a table may be: reading takes up 
 
 @dataclass(frozen=True)
 class Content:
-    """A file's unpacked bytes (of a database none: it is read in place); `fingerprint`: SHA-256 of the file on disk."""
+    """A file's unpacked bytes (of a database none: it is read in place); `hashed`: SHA-256 of the file on disk."""
 
     name: str
     data: bytes
-    fingerprint: str
+    hashed: Future[str]
     compression: str | None
     kind: Kind
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the file on disk; waits for it."""
+        return self.hashed.result()
 
 
 def find_files(path: str | Sequence[str]) -> tuple[str, ...]:
@@ -195,7 +201,9 @@ def open_packed(name: str, compression: str | None, expected: Expected, max_mb: 
             if wanted not in (None, kind):
                 raise ForecastError(f"{str(path)!r} is no {wanted} database: leave `{wanted}://` out, or name another")
             if kind in ("sqlite", "duckdb") and kind in expected.kinds:
-                return Content(str(path), b"", hashlib.file_digest(file, "sha256").hexdigest(), None, kind)
+                hashed = Future[str]()
+                hashed.set_result(hashlib.file_digest(file, "sha256").hexdigest())
+                return Content(str(path), b"", hashed, None, kind)
             bound = _bound(path.stat().st_size, max_mb)
             _refuse_large(path.stat().st_size, str(path), bound)
             raw = file.read()
@@ -329,16 +337,18 @@ def _unpacked(name: str, raw: bytes, compression: str | None, expected: Expected
     detected = next((packed for magic, packed in _PACKED.items() if raw.startswith(magic)), None)
     packed = compression or detected
     packed = None if packed == "none" else packed
-    fingerprint = hashlib.sha256(raw).hexdigest()
+    hashing = ThreadPoolExecutor(1)
+    hashed = hashing.submit(lambda: hashlib.sha256(raw).hexdigest())
+    hashing.shutdown(wait=False)  # the file is cut meanwhile
     if packed == "zip" and _is_workbook(raw, name, bound):
-        content = Content(name, raw, fingerprint, None, "workbook")
+        content = Content(name, raw, hashed, None, "workbook")
         what = _WORKBOOK
     else:
         data = raw if packed is None else _unpack(raw, packed, name, bound)
         if not data:
             raise ForecastError(f"{name!r} holds an empty file: expected {expected.holds}")
         kind, what = _kind_of(data[:_HEAD])
-        content = Content(name, data, fingerprint, packed, kind)
+        content = Content(name, data, hashed, packed, kind)
     if content.kind not in expected.kinds:
         raise ForecastError(f"{name!r} is {what}, no {expected.kind}: {expected.save_as}")
     if content.kind in ("sqlite", "duckdb"):

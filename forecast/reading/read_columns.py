@@ -8,6 +8,8 @@ Arrow's readers of numbers and times are those that read texts. Whoever needs th
 from __future__ import annotations
 
 import re
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -61,6 +63,8 @@ class RegularText:
     ) -> Iterator[pa.Table]:
         """Read the columns of `types`, called by their places, in blocks of some bytes; cells of `nothing` are null.
 
+        Later blocks are cut in threads, as many as there are cores (or `OMP_NUM_THREADS`), while one is looked at.
+
         Raises
         ------
         pyarrow.ArrowInvalid
@@ -75,14 +79,25 @@ class RegularText:
             column_types=types, strings_can_be_null=False, null_values=list(nothing), include_columns=list(types)
         )
         text, names = pa.py_buffer(self.data), [str(j) for j in range(self.width)]
-        begin = self.start
-        while begin < self.end:
-            end = self._end_of_block(begin, size)
-            if quote and self.data.count(quote.encode(), begin, end) % 2:
-                raise pa.ArrowInvalid("a block ends in quotes")
+
+        def cut(begin: int, end: int) -> pa.Table:
             read = arrow_csv.ReadOptions(column_names=names, block_size=end - begin + 1, use_threads=False)
-            yield arrow_csv.read_csv(text.slice(begin, end - begin), read, parse, convert)
-            begin = end
+            return arrow_csv.read_csv(text.slice(begin, end - begin), read, parse, convert)
+
+        # Arrow lets go of the interpreter; but what it keeps for each column it keeps for each block in work.
+        begin, threads = self.start, 1 if self.width > _MANY else pa.cpu_count()
+        with ThreadPoolExecutor(threads) as pool:
+            ahead = deque[Future[pa.Table]]()  # blocks that are being cut, first to last
+            while begin < self.end:
+                end = self._end_of_block(begin, size)
+                if quote and self.data.count(quote.encode(), begin, end) % 2:
+                    raise pa.ArrowInvalid("a block ends in quotes")
+                ahead.append(pool.submit(cut, begin, end))
+                begin = end
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def _holds(self, mark: str) -> bool:
         return self.data.find(mark.encode(), self.start, self.end) >= 0

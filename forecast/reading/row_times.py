@@ -99,7 +99,7 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
     if timezone in {"Etc/UTC", "+00:00"}:
         timezone = "UTC"
     style = TimeStyle(form + ("%:z" if timezone else ""), choice.columns, (), timezone, date_only)
-    return RowTimes(ns.astype("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
+    return RowTimes(ns.view("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
 
 
 def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
@@ -113,14 +113,14 @@ def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowT
         parts.pop("hour")
         ns, real = compose(parts, len(grid))
         style = TimeStyle(template.removesuffix(" %H:00"), choice.columns, choice.fields)
-        days = RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns)
+        days = RowTimes(ns.view("datetime64[ns]"), good & real, style, columns)
         return _with_numbered_hours(days, grid, choice.columns[-1], settings)
     ns, real = compose(parts, len(grid))
     template = template.replace(":00:%M", ":%M")
     if "week" in choice.fields:
         template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
-    return RowTimes(ns.astype("datetime64[ns]"), good & real, style, columns, _fiscal_note(grid, choice))
+    return RowTimes(ns.view("datetime64[ns]"), good & real, style, columns, _fiscal_note(grid, choice))
 
 
 def _fiscal_note(grid: Grid, choice: TimeChoice) -> tuple[str, ...]:
@@ -159,10 +159,10 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     if choice.kind == "date and clock":
         if are_numbered(grid.sample(choice.columns[1]), choice.columns[1]):
             style = replace(style, columns=choice.columns, fields=choice.fields)
-            days = RowTimes(ns.astype("datetime64[ns]"), good, style, description, notes)
+            days = RowTimes(ns.view("datetime64[ns]"), good, style, description, notes)
             return _with_numbered_hours(days, grid, choice.columns[1], settings)
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
-    return RowTimes(ns.astype("datetime64[ns]"), good, style, description, notes)
+    return RowTimes(ns.view("datetime64[ns]"), good, style, description, notes)
 
 
 def _times_of(grid: Grid, name: str, form: TimeForm, settings: FileSettings) -> Times:
@@ -240,7 +240,7 @@ def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSe
     hours = place_hours(midnights, grid.texts(name), settings.timezone, grid.lines, name)
     style = replace(days.style, format=f"{days.style.format} {hours.code}", timezone=hours.timezone, date_only=False)
     return RowTimes(
-        hours.ns.astype("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
+        hours.ns.view("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
     )
 
 
@@ -253,7 +253,7 @@ def _months_note(sample: Sequence[str], form: TimeForm, name: str) -> tuple[str,
     if not cell:
         return ()
     times = read_times(pa.array([cell], pa.string()), form, None, european=False)
-    month = str(times.ns.astype("datetime64[ns]").astype("datetime64[M]")[0])
+    month = str(times.ns.view("datetime64[ns]").astype("datetime64[M]")[0])
     return (f"{cell!r} in {name!r} was read as {month}{', whose zero got lost' if lost else ''}",)
 
 
