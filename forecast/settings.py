@@ -5,6 +5,7 @@ Settings are frozen pydantic models, one a layer, beside the code that reads the
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -97,8 +98,10 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         message = str(error["msg"]).removeprefix("Value error, ")
         return f"`{prefix.rstrip('.')}`: {message}" if prefix else message
     expected = error["msg"][0].lower() + error["msg"][1:]
-    expected = expected.removeprefix("value error, ").removeprefix("input should be ").split(", unable to parse")[0]
-    return f"`{name}` should be {expected}, found {shown(error['input'])}"
+    expected = expected.removeprefix("value error, ").split(", unable to parse")[0]
+    length = re.fullmatch(r"\w+ should (have at (?:least|most) \d+ \w+)(?: after validation.*)?", expected)
+    expected = length[1] if length else f"be {expected.removeprefix('input should be ')}"
+    return f"`{name}` should {expected}, found {shown(error['input'])}"
 
 
 def shown(value: Any) -> str:

@@ -26,6 +26,7 @@ from forecast.reading.rows import (
     in_utc,
     one_row_per_time,
     resample_rows,
+    weekends_without_values,
     without_missing_edges,
 )
 from forecast.series.calendar import Calendar
@@ -97,6 +98,8 @@ def _assemble(raw: RawTable, settings: RowSettings, timezone: str | None, *, sin
         found.update({"order": reversed_order} if reversed_order else {})
         series_notes += about
     notes += _first_of(series_notes)
+    if settings.freq is None:
+        series = _without_weekends(series, notes)
     zone = series[0].writer.timezone
     if single_rows and settings.freq is None and max(map(len, series)) == 1:
         frequency = no_frequency(series[0].times, zone)
@@ -195,6 +198,16 @@ def _ordered(
     rows, duplicates = one_row_per_time(rows, on_duplicates)
     rows, cut = without_missing_edges(rows, ahead)
     return rows, reversed_order, tuple(note for note in (sorted_note, duplicates, *cut) if note)
+
+
+def _without_weekends(series: list[Rows], notes: list[str]) -> list[Rows]:
+    """Leave out Saturdays and Sundays that have rows and no values in any series, as banks write rates."""
+    off = [weekends_without_values(rows) for rows in series]
+    if not all(days.any() for days in off):
+        return series
+    count = sum(int(days.sum()) for days in off)
+    notes.append(f"{counted(count, 'row')} on Saturdays and Sundays, none with a value, left out: these are no steps.")
+    return [rows.take(~days) for rows, days in zip(series, off, strict=True)]
 
 
 def _frequency(series: Sequence[Rows], text: str | None, zone: str | None, settings: RowSettings) -> Frequency:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
 _FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
 _SAY_WHEN = TIME.union(*FIELDS.values())
+_BOTH = 2  # columns that are both offered
 _LISTED, _LONG = 12, 60  # columns that a message names, and letters of a name
 
 
@@ -63,9 +64,11 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
     varying = [name for name in candidates if len(grid.column(name).unique()) > 1]
     if len(varying) == 1:
         return varying[0], "the only column of numbers that varies"
+    offered = candidates if len(candidates) == _BOTH else candidates[:1]
+    either = " or ".join(f"`{assigned('data.target', name)}`" for name in offered)
     raise ForecastError(
         f"which column is to be forecast? {len(candidates)} hold numbers: {listed(candidates)}; "
-        f"set `{assigned('data.target', candidates[0])}`, or `data.layout=columns` where each is a series"
+        f"set {either}, or `data.layout=columns` where each is a series"
         f"{', `rows` where each row is one' if sum(map(is_time, candidates)) > 1 else ''}"
     )
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_data, is_missing, is_number
-from forecast.reading.time_forms import is_time
+from forecast.reading.time_forms import is_time, names_time
 from forecast.reading.vocabulary import TIME, is_named
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _SCORED_LINES = 80  # lines, and at most so many cells, on which a delimiter is 
 _SCORED_CELLS = 2000
 _TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
 _TWO = 2  # columns, of which a header has both names
-_MOST_HEADERS = 5  # header rows
+_MOST_HEADERS, _MOST_FACTS = 5, 20  # header rows, and rows with facts above or among them
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
 
@@ -209,7 +209,7 @@ def _left_out(where: str, rows: Sequence[Row]) -> str:
 
 def _table_start(rows: Sequence[Row], width: int) -> int:
     """Index of the first row of the table: titles above it have fewer cells, or only the first one filled."""
-    if header := _header_under_facts(rows, width):
+    if header := _header_under_facts(rows, width) or _header_apart(rows, width):
         return header
     for i, row in enumerate(rows):
         below = rows[i + 1].cells if i + 1 < len(rows) else ()
@@ -240,6 +240,18 @@ def _header_under_facts(rows: Sequence[Row], width: int) -> int:
     if header and _are_groups(above[header - 1].cells, above[header].cells):
         header -= 1
     return header if fewer and (with_values or usual > 2) else 0
+
+
+def _header_apart(rows: Sequence[Row], width: int) -> int:
+    """Index of a row of names below facts of another width, or of a blank line, and above data; 0: there is none."""
+    for i in range(1, min(_MOST_FACTS, len(rows) // 2)):
+        names, below, above = rows[i].cells, rows[i + 1].cells, rows[:i]
+        if len(names) != width or len(below) != width or width < _TWO or not all(names) or any(map(is_data, names)):
+            continue
+        apart = rows[i].line > above[-1].line + 1 or all(len(row.cells) > width for row in above)
+        if apart and any(map(is_data, below)) and not any(is_time(row.cells[0]) for row in above):
+            return i
+    return 0
 
 
 def _are_groups(upper: Sequence[str], lower: Sequence[str]) -> bool:
@@ -274,6 +286,9 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
         count += 1
     if count == 1 and _holds_units(table, data):
         count += 1
+    if count > 1 and data[0] == 0:  # facts of a source, of which one may be a date: "Released;30.06.2024"
+        below = enumerate(table[:_MOST_FACTS])
+        count = next((i for i, row in below if i >= count and is_data(row.cells[0])), count)
     return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
 
 
@@ -322,12 +337,12 @@ def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
 def _times_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
     """Whether the first row holds times above numbers: each column is a step of the series that its rows are."""
     first = table[0].cells
-    above = [j for j in data if j < len(first) and is_time(first[j])]
-    others = [first[j] for j in data if j < len(first) and not is_time(first[j])]
+    above = [j for j in data if j < len(first) and names_time(first[j])]
+    others = [first[j] for j in data if j < len(first) and not names_time(first[j])]
     if len(above) < _FEWEST_TIMES or any(is_data(cell) for cell in others):
         return False
     below = [row.cells[j] for row in table[1:_TIMES_OVER] for j in above if j < len(row.cells)]
-    return not any(map(is_time, below))
+    return not any(map(names_time, below))
 
 
 def _consecutive(cells: Sequence[str]) -> bool:
@@ -357,7 +372,7 @@ def _names(headers: Sequence[Sequence[str]], width: int, *, shift: bool) -> tupl
         first = _joined([first[0], *_groups_of(first[1:])], padded[1])
     elif len(padded) > 1 and len(set(filled)) < len(filled):
         first = _joined(first, padded[1])
-    if len(padded) > 1 and last[0] and not any(last[1:]):
+    if 1 < len(padded) <= _MOST_HEADERS and last[0] and not any(last[1:]):
         # The name of the index, as pandas writes it under several header rows.
         first = [last[0], *first[1:]]
     return tuple(name or f"column {j + 1}" for j, name in enumerate(first))

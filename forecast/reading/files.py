@@ -42,7 +42,7 @@ def decode(data: bytes, encoding: str | None, name: str) -> tuple[str, str]:
 
 
 def as_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, str]:
-    """Return the text in UTF-8 with line ends as newlines and ASCII digits, and the encoding's name.
+    """Return the text in UTF-8 with line ends as newlines and plain marks, and the encoding's name.
 
     Raises
     ------
@@ -53,16 +53,30 @@ def as_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, str]:
     if encoding in (None, "utf-8") and data.isascii() and b"\x00" not in data:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data, "utf-8"
     text, used = decode(data, encoding, name)
+    return in_plain_marks(text).encode("utf-8", "surrogatepass"), used
+
+
+def in_plain_marks(text: str) -> str:
+    """Write digits of other scripts in ASCII, and leave out marks that nobody sees.
+
+    >>> in_plain_marks("\u200e۲۰۲۴-۰۱-۳۱, ١٬٢٣٤٫٥")
+    '2024-01-31, 1’234.5'
+    """
     if _OTHER_DIGITS.search(text, 0, _LOOKED_AT):
         text = text.translate(_AS_ASCII)
-    return text.encode("utf-8", "surrogatepass"), used
+    for mark in _UNSEEN:
+        text = text.replace(mark, "")
+    return text
 
 
 _LOOKED_AT = 1 << 16  # characters in which digits of another script are looked for
 _OTHER_DIGITS = re.compile("[٠-٩۰-۹０-９]")
+# The Arabic mark of thousands becomes an apostrophe, which does not separate cells.
 _AS_ASCII = {ord(first) + i: str(i) for first in "٠۰０" for i in range(10)} | dict(
-    zip(map(ord, "٫٬．－％"), ".,.-%", strict=True)
+    zip(map(ord, "٫٬．－％"), ".’.-%", strict=True)
 )
+_UNSEEN = "\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069"
+"""Byte-order marks of texts that were joined, and the marks that say in which direction letters run."""
 
 
 def decode_exactly(data: bytes, encoding: str | None, name: str, expected: str) -> tuple[str, str]:

@@ -95,6 +95,7 @@ _FOREIGN = {
     b"Rar!": ("a RAR archive", "unpack it first"),
 }
 """First bytes of other programs' files: what it is, and the remedy (None: save it otherwise, "": name another)."""
+_SQL = (b"insert into", b"create table", b"-- mysql dump", b"-- phpmyadmin", b"--\n-- postgresql", b"pragma foreign")
 _HEAD = 16  # bytes that tell what a file is
 _MB = 10**6
 _RATIO = 100  # times its size that a packed file may unpack to; tables of few different values reach 50
@@ -177,6 +178,8 @@ def open_content(name: str, compression: str | None = None, max_mb: float | None
     start = content.data[:200].lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
         raise ForecastError(f"{content.name!r} is a web page or XML, no table: download the table itself")
+    if start.startswith(_SQL):
+        raise ForecastError(f"{content.name!r} is a list of SQL commands, no table: export the table as CSV instead")
     return content
 
 

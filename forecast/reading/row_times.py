@@ -17,7 +17,7 @@ from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
-from forecast.reading.time_forms import CLOCK_FORM, FORMS, epoch_style, style_of
+from forecast.reading.time_forms import CLOCK_FORM, FORMS, PERIODS, epoch_style, periods_of, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
 from forecast.reading.vocabulary import plain
@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 
 
 _ORDER_WORDS = {"dm": "day first", "md": "month first", "dmy": "day first", "mdy": "month first", "ymd": "year first"}
-_ISO_PARTS = {"year": "%Y", "quarter": "-Q%q", "month": "-%m", "week": "-W%V", "day": "-%d", "yearday": "-%j"}
+_ISO_PARTS = {
+    "year": "%Y",
+    "quarter": "-Q%q",
+    "tertial": "-T%Ot",
+    "month": "-%m",
+    "week": "-W%V",
+    "day": "-%d",
+    "yearday": "-%j",
+}
 _FEWEST_BAD, _MANY_BAD = 3, 0.05  # rows, and share of rows, in a second form that make it one
 _FEWEST_DAYS, _LONGEST_MONTH = 5, 31  # days one after the other that show months and days without a year
 _SECONDS = 2**63 // 10**9
@@ -143,7 +151,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     if not settings.time_format and {"name", "y2"} <= form.groups and form.span == "month":
         _refuse_yearless(grid.texts(name), form, name)
     if settings.on_bad_rows == "error":
-        _refuse_second_form(grid, name, good)
+        _refuse_second_form(grid, name, good, form.span)
     sample = grid.sample(name)
     notes = (*times.notes, *_months_note(sample, form, name))
     if form.span == "serial":
@@ -156,6 +164,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
     description = _describe(" + ".join(choice.columns), times.timezone, *words)
+    notes += _quarters_note(sample, style, name)
     if choice.kind == "date and clock":
         if are_numbered(grid.sample(choice.columns[1]), choice.columns[1]):
             style = replace(style, columns=choice.columns, fields=choice.fields)
@@ -214,17 +223,28 @@ def _refuse_yearless(cells: pa.StringArray, form: TimeForm, name: str) -> None:
         )
 
 
-def _refuse_second_form(grid: Grid, name: str, good: BoolArray) -> None:
-    """Refuse a column of which many dates, those that are not `good`, are written in another form than the others."""
+def _refuse_second_form(grid: Grid, name: str, good: BoolArray, span: str) -> None:
+    """Refuse a column of which many dates, those that are not `good`, are written in another form than the others.
+
+    Those stand for a period of `span`. Offices of statistics put years, quarters and months below one another.
+    """
     rows = np.flatnonzero(~good)
-    if len(rows) < max(_FEWEST_BAD, _MANY_BAD * len(good)):
+    if len(rows) < max(_FEWEST_BAD, _MANY_BAD * len(good)) or not good.any():
         return
     cells = grid.texts(name)
     others = [cell for cell in some_cells(cells.take(pa.array(rows))) if cell]
+    first, usual = int(rows[0]), int(np.argmax(good))
+    periods = {period: (cell, template) for cell in reversed(others) for period, template in periods_of(cell)}
+    if periods and span not in periods and span in PERIODS:
+        others_written = ", ".join(f"{PERIODS[period]} ({cell!r})" for period, (cell, _) in periods.items())
+        formats = [f"`{assigned('data.time_format', template)}`" for _, template in periods.values()]
+        raise ForecastError(
+            f"{name!r} holds {PERIODS[span]} ({cells[usual].as_py()!r}) and, in {len(rows)} rows, {others_written}: "
+            f"`data.on_bad_rows=drop` keeps the {PERIODS[span]}; {' or '.join(formats)} beside it keeps the others"
+        )
     form, share = form_of(others)
     if form is None or form.weak or share < 1.0:
         return
-    first, usual = int(rows[0]), int(np.argmax(good))
     raise ForecastError(
         f"{name!r} holds dates of two forms, {cells[usual].as_py()!r} (line {grid.lines[usual]}) and, in {len(rows)} "
         f"rows, {cells[first].as_py()!r} (line {grid.lines[first]}), as a spreadsheet leaves them that takes some "
@@ -241,6 +261,17 @@ def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSe
     style = replace(days.style, format=f"{days.style.format} {hours.code}", timezone=hours.timezone, date_only=False)
     return RowTimes(
         hours.ns.view("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
+    )
+
+
+def _quarters_note(sample: Sequence[str], style: TimeStyle, name: str) -> tuple[str, ...]:
+    """Say that what could be the months 01 to 04 was read as quarters; nothing for any other form."""
+    months = style.format.replace("0%q", "%m")
+    if months == style.format:
+        return ()
+    return (
+        f"{name!r} never goes beyond 04 in a year: {sample[0]!r} was read as a quarter "
+        f"(`{assigned('data.time_format', months)}` reads a month)",
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OnDuplicates: TypeAlias = Literal["error", "first", "last", "mean"]
 How: TypeAlias = Literal["sum", "mean", "last"]
+_FEWEST_DAYS_OFF, _MOST_MISSING = 4, 0.5  # weekend days, and share of the others without a value, that show days off
 _SHOWN = 5  # rows that a message names
 
 
@@ -218,11 +219,24 @@ def without_missing_edges(rows: Rows, ahead: IntArray) -> tuple[Rows, tuple[str,
     first, last = int(known[0]), int(known[-1]) + 1
     after = np.arange(last, len(rows))
     notes = tuple(
-        f"{counted(len(cut), 'row')} without a value cut off the {where} of series {rows.id!r}: {rows.name_rows(cut)}."
-        for cut, where in ((np.arange(first), "beginning"), (after[~np.isin(rows.lines[after], ahead)], "end"))
+        f"{counted(len(cut), 'row')} {where} value of series {rows.id!r} left out, having none: {rows.name_rows(cut)}."
+        for cut, where in (
+            (np.arange(first), "before the first"),
+            (after[~np.isin(rows.lines[after], ahead)], "after the last"),
+        )
         if len(cut)
     )
     return rows.take(slice(first, last)), notes
+
+
+def weekends_without_values(rows: Rows) -> BoolArray:
+    """Whether a row of days lies on a weekend, (row,), where these have rows and never a value, and other days have."""
+    if rows.times.dtype.kind != "M" or not (rows.stamps % NS_PER_DAY == 0).all():
+        return np.zeros(len(rows), dtype=np.bool_)
+    weekend: BoolArray = (rows.stamps // NS_PER_DAY + 3) % 7 >= 5  # 1970-01-01 was a Thursday
+    missing = np.isnan(rows.values)
+    without = weekend.sum() >= _FEWEST_DAYS_OFF and missing[weekend].all() and missing[~weekend].mean() < _MOST_MISSING
+    return weekend if without else np.zeros(len(rows), dtype=np.bool_)
 
 
 def resample_rows(rows: Rows, calendar: Calendar, coarser: str, how: How) -> tuple[Rows, tuple[str, ...]]:

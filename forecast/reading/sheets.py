@@ -37,8 +37,38 @@ def observations(grid: Grid) -> Grid:
     """Keep the rows of a table that are observations, with their labels."""
     if not len(grid) or len(grid.names) < 2:
         return grid
+    grid = _in_common_years(grid)
     grid = _without_totals(_first_table(_without_notes(grid)))
     return _with_labels(grid)
+
+
+_ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
+_ERAS |= dict(zip("MTSHR", _ERAS.values(), strict=True))
+"""Japanese eras, and the year before the first of each."""
+_OF_ERA = re.compile(
+    r"(?:([明大昭平令][治正和成])|([MTSHR])(?=\d{1,2}[./-]\d{1,2}[./-]\d{1,2}$))(\d{1,2}|元)(?=\D|$)", re.ASCII
+)
+
+
+def _in_common_years(grid: Grid) -> Grid:
+    """Write the years of Japanese eras as those of the common calendar, in columns that hold nothing else."""
+    columns, notes = list(grid.columns), list(grid.notes)
+    for j, name in enumerate(grid.names):
+        cells = grid.filled(name) if _is_text(grid.columns[j]) else []
+        if not cells or not all(_OF_ERA.match(cell) for cell in cells):
+            continue
+        texts = [_OF_ERA.sub(_common_year, cell, count=1) for cell in grid.column(name).to_pylist()]
+        columns[j] = pa.array(texts, pa.string())
+        notes.append(
+            f"years of eras in {name!r} were read as those of the common calendar: {cells[0]!r} as "
+            f"{_OF_ERA.sub(_common_year, cells[0], count=1)!r}"
+        )
+    return replace(grid, columns=tuple(columns), notes=tuple(notes))
+
+
+def _common_year(match: re.Match[str]) -> str:
+    era, year = match[1] or match[2], match[3]
+    return str(_ERAS[era] + (1 if year == "元" else int(year))) if era in _ERAS else match[0]
 
 
 def _without_notes(grid: Grid) -> Grid:

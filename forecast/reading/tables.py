@@ -37,7 +37,14 @@ from forecast.reading.time_columns import choose_time
 from forecast.reading.times import BEYOND, is_beyond
 from forecast.reading.unpivot import in_time, long_of, spread
 from forecast.reading.unused import unused_note
-from forecast.reading.values import beside_notes, covariate_words, notation_words, read_covariates, read_targets
+from forecast.reading.values import (
+    beside_notes,
+    covariate_words,
+    notation_words,
+    read_covariates,
+    read_targets,
+    stand_in_notes,
+)
 from forecast.reading.wide import find_wide
 from forecast.series.panel import TableForm
 from forecast.wording import counted
@@ -90,7 +97,9 @@ def read_table(path: str | Path | Sequence[str], settings: FileSettings, symbols
     if roles.layout == "long":
         used = [*roles.chosen, *roles.ids, str(identity), grid.file_column]
         unused = unused_note(grid, used, identity, series)
-    doubts = (*(note for column in columns for note in column.notes), *beside_notes([*columns, *covariates.numbers]))
+    read = [*columns, *covariates.numbers]
+    doubts = (*(note for column in columns for note in column.notes), *beside_notes(read))
+    doubts += () if targets.symbols else stand_in_notes(read, grid.lines)
     constant = check_constant(series, file, targets.symbols) if settings.target_at == "every" else ()
     return RawTable(
         series,

@@ -42,6 +42,8 @@ _NO_TIME = re.compile(r"[-+]?\d{1,3}(?:\.(?:\d{1,3}|\d{5,}))?", re.ASCII)
 _HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
 
 
+_DATED = re.compile(r"[a-zß](?:datum|Date)$")
+"""Names such as Belegdatum and OrderDate."""
 _YEARLESS = re.compile(r"(?:\d{1,2}[-/. ]+)?([^\W\d]{3,10}\.?)(?:[-/. ]+\d{1,2})?|\d{1,2}[-/.]\d{1,2}\.?")
 
 
@@ -78,10 +80,11 @@ def choose_time(grid: Grid, settings: FileSettings, named: tuple[str, ...] | Non
     names = [name for name in grid.names if name not in taken]
     if settings.time_format:
         form = form_of_format(settings.time_format)
-        fitting = [name for name in names if _share(grid, name, form) >= _ENOUGH]
-        if not fitting:
+        shares = {name: _share(grid, name, form) for name in names}
+        best = next((name for name in names if shares[name] >= _ENOUGH), max(names, key=shares.__getitem__, default=""))
+        if not shares.get(best):
             raise ForecastError(f"`data.time_format` {settings.time_format!r} fits no column: set `data.time` as well")
-        return TimeChoice("column", (fitting[0],), form=form)
+        return TimeChoice("column", (best,), form=form)
     return _detected(grid, names, may_be_target=len(names) == 1 and not settings.target)
 
 
@@ -174,9 +177,9 @@ def _is_different(grid: Grid, name: str) -> bool:
 
 def _unread_note(grid: Grid, names: Sequence[str]) -> str:
     """Name a column that may hold times, why it is not read, and what to set; empty: there is none."""
-    for name in names if len(names) > 1 else ():
+    for name in names if len(grid.names) > 1 else ():
         cells = _filled(grid, name)
-        called = is_named(name, TIME) or plain(name) in STEPS or plain(name) in FIELDS["year"]
+        called = is_named(name, TIME) or plain(name) in STEPS or plain(name) in FIELDS["year"] or _DATED.search(name)
         if called and cells and all(map(is_number, cells)):
             whole = all(re.fullmatch(r"-?\d{1,15}(\.0+)?", cell) for cell in cells)
             remedy = f"`data.time={name}` takes them as step numbers, `data.time_format` (such as %d%m%y) as dates"
@@ -232,7 +235,8 @@ def _counts(grid: Grid, name: str) -> bool:
     if plain(name) in INDEX or plain(name) in STEPS:
         return _goes_up(grid, name) or plain(name) == "ds"
     first = [int(cell) for cell in cells[:50]]
-    return name == "column 1" and name == grid.names[0] and first == list(range(first[0], first[0] + len(first)))
+    from_start = name == "column 1" or (is_named(name, TIME) and first[0] in (0, 1))
+    return from_start and name == grid.names[0] and first == list(range(first[0], first[0] + len(first)))
 
 
 def _goes_up(grid: Grid, name: str) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RANGES = {
     "year": (1600, 2199),
+    "tertial": (1, 3),
     "quarter": (1, 4),
     "month": (1, 12),
     "week": (1, 53),
@@ -38,6 +39,7 @@ _CHAINS = (
     ("year", "month", "day", "hour", "minute", "second"),
     ("year", "yearday", "hour", "minute", "second"),
     ("year", "week"),
+    ("year", "tertial"),
     ("year", "quarter"),
 )
 """Parts that make a time together, from the coarsest on: any beginning of two or more."""
@@ -45,12 +47,14 @@ _NUMBER = re.compile(r"(\d{1,4})(?:\.0+)?", re.ASCII)
 _NUMBER_OR_CODE = re.compile(rf"P?{_NUMBER.pattern}", re.ASCII)
 _WORDS = {
     "year": re.compile(r"(?:[XYF]|FY\s?)?(\d{4})(?:\s?\[YR\d{4}\])?", re.ASCII),
+    "tertial": re.compile(r"(?i:t|tertial)\.?\s?([1-3])", re.ASCII),
     "quarter": re.compile(r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])|([1-4])\.?\s?(?i:q|t|분기)"),
     "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
     "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
     "hour": re.compile(r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?", re.ASCII),
 }
+_YEAR = re.compile(r"(?:1[6-9]|2[01])\d\d")
 _FEWEST_WORDS = 3  # different words that a column of parts has
 _PROOF = ("month", "quarter")
 """Parts whose words (not numbers) are beyond doubt, whatever the column is called."""
@@ -100,6 +104,10 @@ def fields_by_name(samples: Mapping[str, Sequence[str]]) -> dict[str, str]:
             cells = samples[name]
             if cells and all(is_part(cell, field) for cell in cells):
                 columns.setdefault(field, name)
+    if columns and "year" not in columns:  # whose column may have no name above words for months
+        unnamed = (name for name in samples if re.fullmatch(r"column \d+", name))
+        years = next((name for name in unnamed if samples[name] and all(map(_YEAR.fullmatch, samples[name]))), None)
+        columns |= {"year": years} if years else {}
     return columns
 
 

@@ -2,11 +2,11 @@
 
 The same expression reads one cell (Python's `re`) and a million (Arrow's RE2). Groups: `year` (4 digits), `y2`
 (2 digits), `next` (the year after, of "2019/20"), `share` (of a year that is over, digits after the mark), `month`,
-`hundredth` (a month whose last zero a spreadsheet took: 2015.1), `name` (of a month), `day`, `semester`, `quarter`,
-`qword` (a quarter by name: II, Apr-Jun), `week`, `weekday`, `yearday`, `hour`, `minute`, `second`, `fraction`, `ampm`,
-`half` (of the day, before the hour), `offset`, `zone`, `dow` (a weekday's name), `until` (the end of an interval),
-`whole` (a count since 1970), `serial` (a spreadsheet's days since the end of 1899), and `a`, `b`, `c`: numbers whose
-meaning only the other rows can tell.
+`hundredth` (a month whose last zero a spreadsheet took: 2015.1), `name` (of a month), `day`, `semester`,
+`tertial` (a third of the year), `quarter`, `qword` (a quarter by name: II, Apr-Jun), `week`, `weekday`, `yearday`,
+`hour`, `minute`, `second`, `fraction`, `ampm`, `half` (of the day, before the hour), `offset`, `zone`, `dow` (a
+weekday's name), `until` (the end of an interval), `whole` (a count since 1970), `serial` (a spreadsheet's days since
+the end of 1899), and `a`, `b`, `c`: numbers whose meaning only the other rows can tell.
 `style_of` goes the other way: the strftime codes that write times as the file does.
 """
 
@@ -45,6 +45,7 @@ _FY = r"(?:[Ff][Yy]\s?)?"
 _WEEK = r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|w)\.?|[Ss])"
 _QUARTER = r"(?i:quarter|quartal|kvartal(?:et)?|kvt|kwartaal|kwartał|trimestre|trimester|trim|qtr|квартал|кв)\.?"
 _HALF = r"(?i:half(?:-?year)?|halbjahr|semestre|semester|półrocze|полугодие)\.?"
+_THIRD = r"(?i:tertial|tertiaal|cuatrimestre|quadrimestre|quadrimestro)\.?"
 _QWORD = rf"(?P<qword>(?i:{'|'.join(sorted(QUARTER_WORDS, key=len, reverse=True))}))"
 _ORDINAL = r"(?P<ordinal>-й|:[ae]|\.?(?:er|ère|re|e|ème|eme|º|°|ª|o|st|nd|rd|th)|\.)?"
 # Without separators only the range tells a date from any other number.
@@ -143,6 +144,14 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("quarter", rf"{_QUARTER}\s?(?P<quarter>[1-4])(?:\s?[-/,.]?\s|{_DE}|[-/]){_YEAR}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[-/,.]?\s?{_QUARTER}\s?(?P<quarter>[1-4])", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[-/,.]?\s?(?P<quarter>[1-4]){_ORDINAL}\s?{_QUARTER}", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}[. ]\s?(?P<quarter>[1-4])/4", span="quarter"),
+    TimeForm("quarter", rf"{_YEAR}\s?[-/]\s?0(?P<quarter>[1-4])", span="quarter"),
+    TimeForm("quarter", rf"0(?P<quarter>[1-4])\s?[-/]\s?{_YEAR}", span="quarter"),
+    TimeForm("third of a year", rf"{_YEAR}\s?[-/.:]?\s?[Tt](?P<tertial>[1-3])", span="tertial"),
+    TimeForm("third of a year", rf"[Tt](?P<tertial>[1-3])\s?[-/.'’]?\s?{_YEAR}", span="tertial"),
+    TimeForm(
+        "third of a year", rf"(?P<tertial>[1-3]){_ORDINAL}\s?{_THIRD}(?:\s?[-/,.]?\s?|{_DE}){_YEAR}", span="tertial"
+    ),
     TimeForm("half-year", rf"{_YEAR}\s?[-/.]?\s?[HhSs](?P<semester>[12])", span="half"),
     TimeForm("half-year", rf"(?:[HhSs](?P<semester>[12]))\s?[-/.'’]?\s?{_YEAR}", span="half"),
     TimeForm("half-year", rf"(?P<semester>[12])[HhSs]\s?[-/.'’]?\s?{_YEAR}", span="half"),
@@ -171,7 +180,7 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm(
         "days of a spreadsheet", r"(?P<serial>[2-5]\d{4})(?:[.,](?P<fraction>\d{1,9})\d*)?", weak=True, span="serial"
     ),
-    TimeForm("quarter", rf"{_PLAIN_YEAR}(?P<quarter>[1-4])", weak=True, span="quarter"),
+    TimeForm("quarter", rf"{_PLAIN_YEAR}0?(?P<quarter>[1-4])", weak=True, span="quarter"),
     TimeForm("week", rf"{_PLAIN_YEAR}(?P<week>0[1-9]|[1-4]\d|5[0-3])", weak=True, span="week"),
     TimeForm("week", rf"(?P<week>\d{{1,2}})\.\s?{_YEAR}", weak=True, span="week"),
     TimeForm("compact date", r"(?P<y2>\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])", weak=True),
@@ -221,6 +230,14 @@ def is_time(cell: str) -> bool:
         return True
     matches = (form.expression.fullmatch(cell) for form in FORMS if not form.weak)
     return any(match is not None and _has_known_words(match) for match in matches)
+
+
+def names_time(cell: str) -> bool:
+    """Whether the name of a column is a time; above numbers 2016.01 is a month."""
+    return is_time(cell) or _DOTTED_MONTH.fullmatch(cell) is not None
+
+
+_DOTTED_MONTH = re.compile(rf"{_PLAIN_YEAR}\.(?:0[1-9]|1[0-2])", re.ASCII)
 
 
 def _has_known_words(match: re.Match[str]) -> bool:
@@ -286,7 +303,7 @@ def form_of_format(text: str) -> TimeForm:
 
 _PADDED = {"month": "m", "day": "d", "hour": "H", "hour12": "I", "week": "V"}
 _PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "%j", "quarter": "%q", "weekday": "%u"}
-_PLAIN |= {"semester": "%Os", "hundredth": "%m", "ordinal": "%Oq", "qword": "%Oq"}
+_PLAIN |= {"semester": "%Os", "tertial": "%Ot", "hundredth": "%m", "ordinal": "%Oq", "qword": "%Oq"}
 _EPOCHS = {10**9: "epoch_s", 10**6: "epoch_ms", 10**3: "epoch_us", 1: "epoch_ns"}
 
 
@@ -341,11 +358,13 @@ def _in_its_words(template: str, matches: Sequence[re.Match[str]]) -> tuple[str,
 
 
 def _ordinals(matches: Sequence[re.Match[str]]) -> tuple[str, ...]:
-    """What follows the number of each quarter ("er" of "1er trimestre"), or that of the half-year it lies in."""
-    part = "quarter" if "quarter" in matches[0].groupdict() else "semester"
+    """What follows the number of each quarter ("er" of "1er trimestre"), or of the half-year or third it begins."""
+    part, numbers = next((part, of) for part, of in _OF_QUARTERS.items() if part in matches[0].groupdict())
     seen = {int(match[part]): match["ordinal"] or "" for match in matches}
-    numbers = range(1, 5) if part == "quarter" else (1, 1, 2, 2)
     return tuple(seen.get(number, seen[max(seen)]) for number in numbers)
+
+
+_OF_QUARTERS = {"quarter": (1, 2, 3, 4), "semester": (1, 1, 2, 2), "tertial": (1, 2, 3, 3)}
 
 
 def _quarter_words(matches: Sequence[re.Match[str]]) -> tuple[str, ...]:
@@ -363,6 +382,26 @@ _CODE_OF_WORD = re.compile(r"%(\^|O)?[bB]")
 def _written(code: str) -> list[str]:
     """Write all months by a code."""
     return write_times(np.arange("2024-01", "2025-01", dtype="datetime64[M]").astype("datetime64[ns]"), TimeStyle(code))
+
+
+PERIODS = {"year": "years", "quarter": "quarters", "month": "months"}
+"""Periods that offices of statistics put below one another in one column, in words."""
+
+
+def periods_of(cell: str) -> list[tuple[str, str]]:
+    """Return the period that a cell stands for, one of `PERIODS`, and the format that reads it; []: it is none.
+
+    >>> periods_of("1990 Q1"), periods_of("1990 JAN"), periods_of("1990"), periods_of("PreUnit")
+    ([('quarter', '%Y Q%q')], [('month', '%Y %b')], [('year', '%Y')], [])
+    """
+    for form in FORMS:
+        match = (
+            form.expression.fullmatch(cell) if form.span in PERIODS and (not form.weak or form.span == "year") else None
+        )
+        if match is not None and _has_known_words(match) and form.name != "fiscal year":
+            style = style_of([cell], form, "", None, "")
+            return [(form.span, _CODE_OF_WORD.sub("%b", style.format))]
+    return []
 
 
 def _meaning(order: str) -> dict[str, str]:

@@ -209,6 +209,8 @@ def _months(parts: Mapping[str, IntArray], rows: int) -> tuple[IntArray, BoolArr
     good = np.ones(rows, dtype=np.bool_)
     if "semester" in parts:
         return 6 * parts["semester"] - 5, good
+    if "tertial" in parts:
+        return 4 * parts["tertial"] - 3, good
     for name in ("quarter", "qword"):
         if name in parts:
             return 3 * parts[name] - 2, good

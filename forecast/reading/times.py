@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 BEYOND = f"lies outside {FIRST_DAY} to {LAST_DAY}, between which times are counted"
 """What is wrong with a date that `is_beyond`."""
+_BEFORE_CHRIST = re.compile(r"\d{1,5}\s?(?:B\.?C\.?(?:E\.?)?|v\.\s?Chr\.|av\. J\.-C\.|a\.\s?C\.)")
 _MOST_PLAIN = 0.5  # share of cells that plain numbers need at least to be times
 _MOST_OFFSETS = 4  # from UTC in one column: of more each is the end of an interval, 00:00-01:00
 _LOOKED_AT_FOR_FORM = 200  # cells by whose steps one form is preferred to another
 _EXCHANGED = {"dm": "md", "md": "dm", "dmy": "mdy", "mdy": "dmy"}
 _SHUFFLED = 0.2  # steps back in time, as a share of rows, that show a file in no order
 _FEWEST_JUMPS = 3  # back in time, by which days and months that are exchanged show
-_IN_MONTHS = {"month", "quarter", "half", "year"}
+_IN_MONTHS = {"month", "quarter", "tertial", "half", "year"}
 _LOOKED_AT = 5000  # rows on which the order of day and month is decided
 # Hours east of Greenwich. Of names with several meanings (IST, CST in China) the one that is by far the most frequent
 # in data is taken; others are left out.
@@ -109,6 +110,8 @@ def form_of(sample: Sequence[str], spans: Collection[str] = ()) -> tuple[TimeFor
     candidates = [candidate for candidate in candidates if candidate[0] == most]
     if not candidates:
         return None, 0.0
+    if {"month", "week"} & set(spans):  # by its name 201001 to 201004 are no quarters
+        candidates = [candidate for candidate in candidates if candidate[3].span != "quarter"] or candidates
     least = {}
     if len({form.span for *_, form, _ in candidates}) > 1:
         least = {place: irregularity_of(sample[:_LOOKED_AT_FOR_FORM], form) for _, _, place, form, _ in candidates}
@@ -143,9 +146,11 @@ def irregularity_of(sample: Sequence[str], form: TimeForm) -> int:
 def is_beyond(cell: str) -> bool:
     """Whether a cell is a date that no count of nanoseconds reaches.
 
-    >>> is_beyond("9999-12-31"), is_beyond("2024-12-31"), is_beyond("9999")
-    (True, False, False)
+    >>> is_beyond("9999-12-31"), is_beyond("2024-12-31"), is_beyond("9999"), is_beyond("480 BCE")
+    (True, False, False, True)
     """
+    if _BEFORE_CHRIST.fullmatch(cell):
+        return True
     for form in FORMS:
         match = None if form.weak else form.expression.fullmatch(cell)
         if match is not None and (year := match.groupdict().get("year")):

@@ -37,8 +37,9 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
     names = [name for name in plain_columns(grid, ()) if name not in taken and grid.sample(name)]
     if not names:
         return ""
-    said = f"Not used: {listed(names)}"
-    readable = [name for name in names if is_category_or_number(grid, name) and not _teaches_nothing(grid, name)]
+    said = f"Not used: {listed(names)}{_sides(grid, names)}"
+    teaching = (name for name in names if not _teaches_nothing(grid, name) and not _tells_sides(grid, name))
+    readable = [name for name in teaching if is_category_or_number(grid, name)]
     if not readable:
         return said
     if len(names) > _MOST_GUESSED:
@@ -46,12 +47,31 @@ def unused_note(grid: Grid, used: Sequence[str], identity: str | None, series: S
     ahead = _rows_ahead(grid, series)
     roles = {name: _guess(grid, name, identity, ahead) for name in readable}
     offers = []
-    for role, why in _BECAUSE.items():
+    because = _BECAUSE | ({"future": "the rows after the last value hold them"} if ahead.any() else {})
+    for role, why in because.items():
         of_role = [name for name in readable if roles[name] == role]
         if of_role:
             value = of_role[0] if len(of_role) == 1 else f"[{','.join(of_role)}]"
             offers.append(f"`{assigned(f'data.{role}', value)}` ({why})")
     return f"{said}; the models read them with {', '.join(offers)}"
+
+
+def _sides(grid: Grid, names: Sequence[str]) -> str:
+    """Say that a column tells debits from credits, whose numbers have no sign of their own; empty: none does."""
+    name = next((name for name in names if _tells_sides(grid, name)), None)
+    if name is None:
+        return ""
+    return (
+        f"; {name!r} tells debits from credits, and the numbers were read as they stand, without a sign "
+        f"(`{assigned('data.id', name)}` reads a series of each)"
+    )
+
+
+def _tells_sides(grid: Grid, name: str) -> bool:
+    return tuple(sorted({cell.upper().rstrip(".") for cell in grid.sample(name)})) in _SIDES
+
+
+_SIDES = {("C", "D"), ("CR", "DR"), ("CREDIT", "DEBIT"), ("CRDT", "DBIT"), ("H", "S"), ("HABEN", "SOLL")}
 
 
 def _teaches_nothing(grid: Grid, name: str) -> bool:

@@ -6,6 +6,7 @@ of code points; a value is the index of its symbol.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -152,6 +153,29 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
         )
     notes = (*((f"{note} in {name!r}",) if note else ()), *_rounding_notes(cells, numbers.values, name, file))
     return ColumnValues(name, numbers.values, numbers.bad, notation, notes, numbers.flags + numbers.units)
+
+
+def stand_in_notes(columns: Sequence[ColumnValues], lines: IntArray) -> tuple[str, ...]:
+    """Name numbers such as -999 and 9999 that lie far from all others, as they do where they stand for no value."""
+    notes = []
+    for column in columns:
+        values = column.values
+        for extreme in {float(np.fmin.reduce(values)), float(np.fmax.reduce(values))} if len(values) else ():
+            if not _OF_NINES.fullmatch(f"{extreme:g}"):
+                continue
+            same = values == extreme
+            others = values[~same & ~np.isnan(values)]
+            if len(others) < _TWO or not min(abs(others - extreme)) > _FAR * np.ptp(others) > 0:
+                continue
+            notes.append(
+                f"{column.name!r} holds {extreme:g} in {line_list(lines[same], 5)}, far from all other numbers: if it "
+                f"stands for no value, set `data.missing=[{extreme:g}]`"
+            )
+    return tuple(notes)
+
+
+_TWO, _FAR = 2, 2.0  # other numbers, and times their range
+_OF_NINES = re.compile(r"-?99+(?:\.9+)?")
 
 
 def beside_notes(columns: Sequence[ColumnValues]) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_THIRDS = frozenset(["tertial", "tertiaal", "cuatrimestre", "quadrimestre", "quadrimestro"])
 # Names that say which period a cell stands for.
 SPANS = {
     "year": frozenset(["year", "jahr", "annee", "année", "fy", "fiscal", "연도", "년도"]),
     "half": frozenset(["half", "halfyear", "semester", "semestre", "halbjahr", "반기"]),
     "quarter": frozenset(["quarter", "qtr", "quartal", "yearquarter", "yq", "trimestre", "분기"]),
+    "tertial": _THIRDS,
     "month": frozenset(["month", "yearmonth", "yyyymm", "monat", "mois", "mes", "년월", "연월", "월"]),
     "week": frozenset(
         [
@@ -110,6 +112,7 @@ FIELDS = {
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]
     )
     | _FISCAL_YEARS,
+    "tertial": _THIRDS,
     "quarter": frozenset(["quarter", "qtr", "q", "quartal", "trimestre", "trimester", "trim", "분기"]),
     "month": frozenset(["month", "mon", "mm", "mo", "mth", "monat", "mois", "mes", "mese", "월"]) | _PERIODS,
     "week": frozenset(["week", "wk", "kw", "woche", "semaine", "semana", "weekno", "weeknumber", "isoweek", "주"]),

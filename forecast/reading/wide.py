@@ -23,7 +23,7 @@ from forecast.reading.grid import Grid, some_cells
 from forecast.reading.hours import are_numbered
 from forecast.reading.ids import join_ids, naming_columns
 from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_part, part_number
-from forecast.reading.time_forms import is_time
+from forecast.reading.time_forms import names_time
 from forecast.reading.times import form_of
 from forecast.reading.unpivot import by_row, filled_rows, is_total, sampled
 from forecast.reading.vocabulary import ID_OR_NUMBER, is_named
@@ -153,7 +153,7 @@ def _groups(grid: Grid, taken: Sequence[str], settings: FileSettings) -> list[tu
 def _kinds(name: str) -> list[tuple[str, str]]:
     """What the name of a column may be: a time, a part of one, a number after letters."""
     kinds = []
-    if is_time(_bare(name)):
+    if names_time(_bare(name)):
         kinds.append(("times", ""))
     parts = [part for part in ("year", "month", "quarter", "hour") if is_part(name, part)]
     kinds += [(part, "") for part in parts if part == "year" or not name.isdigit()]

@@ -53,10 +53,10 @@ class TimeStyle:
     format : strftime codes, or `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` (a count since 1970 in UTC), or `index`
         Beyond Python's codes: `%-d %-m %-H %-I` without a leading zero; `%^b %^B` upper case, `%Ob` lower case; `%P`
         am, `%Oa` a.m., `%OA` A.M., `%Oe` a. m., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction;
-        `%q` the quarter, `%Os` the half of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z` +09:00;
-        `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits or not.
-        Names of months and days are English; `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending of
-        the quarter's number in `ordinals` ("er" of "1er trimestre"), or its name ("II").
+        `%q` the quarter, `%Os %Ot` half and third of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z`
+        +09:00; `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits
+        or not. Names of months and days are English; `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending
+        of the quarter's number in `ordinals` ("er" of "1er trimestre"), or its name ("II").
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
@@ -318,6 +318,7 @@ _CODES: dict[str, Callable[[datetime], str]] = {
     "Oh": lambda t: f"{_hour_of_day(t):02d}",
     "On": lambda t: str(_hour_of_day(t)),
     "Os": lambda t: "1" if t.month <= 6 else "2",
+    "Ot": lambda t: str((t.month + 3) // 4),
     "Oy": lambda t: f"{(t.year + 1) % 100:02d}",
     "OY": lambda t: f"{t.year + 1:04d}",
     "V": lambda t: f"{t.isocalendar().week:02d}",

@@ -125,9 +125,9 @@ NAMED_PERIODS = (
     ),
     Case(
         "dates of another calendar are not passed over in silence",
-        "日付,値\n" + "".join(f"令和6年1月{i}日,{i}\n" for i in range(1, 9)),
+        "日付,値\n" + "".join(f"民國113年1月{i}日,{i}\n" for i in range(1, 9)),
         series={"値": [float(i) for i in range(1, 9)]},
-        notes=("'日付' looks like a time, but '令和6年1月1日' is no known one: rows are counted",),
+        notes=("'日付' looks like a time, but '民國113年1月1日' is no known one: rows are counted",),
         quiet=False,
     ),
     Case(

@@ -101,8 +101,8 @@ def test_values_missing_at_the_ends_are_cut_off_and_named(tmp_path: Path) -> Non
     source = load(write(tmp_path, days(33), values))
     assert ends(source.panel)[:2] == ("2024-01-03", "2024-02-01")
     assert source.notes[-2:] == (
-        "2 rows without a value cut off the beginning of series 'y': 2024-01-01 (line 2), 2024-01-02 (line 3).",
-        "1 row without a value cut off the end of series 'y': 2024-02-02 (line 34).",
+        "2 rows before the first value of series 'y' left out, having none: 2024-01-01 (line 2), 2024-01-02 (line 3).",
+        "1 row after the last value of series 'y' left out, having none: 2024-02-02 (line 34).",
     )
     assert source.panel.target_observed.all()
 
@@ -354,3 +354,16 @@ def test_a_parquet_file_with_times_that_are_not_counted_is_refused(tmp_path: Pat
     frame.to_parquet(tmp_path / "data.parquet")
     with pytest.raises(ForecastError, match=r"line 1: '9999-01-01 .*' in 'ds' lies outside 1678-01-01 to 2262-04-11"):
         load(tmp_path / "data.parquet")
+
+
+def test_weekends_that_have_rows_and_no_values_are_no_steps(tmp_path: Path) -> None:
+    times = days(40)
+    weekend = pd.DatetimeIndex(times).day_of_week >= 5
+    values = np.where(weekend, "", np.arange(40).astype(str))
+    source = load(write(tmp_path, times, values))
+    assert source.panel.calendar.freq == "B"
+    assert source.panel.target.tolist() == np.flatnonzero(~weekend).tolist()
+    assert "10 rows on Saturdays and Sundays, none with a value, left out: these are no steps." in source.notes
+    values[5] = "7"  # a Saturday
+    with pytest.raises(ForecastError, match="9 rows without a value"):
+        load(write(tmp_path, times, values))

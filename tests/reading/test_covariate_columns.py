@@ -152,11 +152,19 @@ SHOPS = "shop,day,sales,promo,size,visitors,remark\n" + "".join(
 )
 
 
+def test_a_column_that_tells_debits_from_credits_is_said_to_give_no_sign(tmp_path):
+    rows = "".join(f"2024-01-{day:02d},{day % 5 + 1},{'DC'[day % 2]}\n" for day in range(1, 23))
+    assert notes_of(tmp_path, f"date,amount,D/C\n{rows}")[-1] == (
+        "Not used: 'D/C'; 'D/C' tells debits from credits, and the numbers were read as they stand, without a sign "
+        "(`data.id=D/C` reads a series of each)"
+    )
+
+
 def test_columns_that_are_not_used_are_said_once_with_the_best_guess_of_their_role(tmp_path):
     note = notes_of(tmp_path, SHOPS, id="shop", target="sales")[-1]
     assert note == (
-        "Not used: 'promo', 'size', 'visitors'; the models read them with `data.future=promo` (where they are known "
-        "for the steps ahead), `data.static=size` (the same in all rows of a series), `data.past=visitors` (known up "
+        "Not used: 'promo', 'size', 'visitors'; the models read them with `data.future=promo` (the rows after the "
+        "last value hold them), `data.static=size` (the same in all rows of a series), `data.past=visitors` (known up "
         "to now)"
     )
     used = {"future": "promo", "static": "size", "past": "visitors"}
@@ -168,4 +176,4 @@ def test_rows_ahead_that_hold_what_is_known_are_called_that(tmp_path):
     assert "The 3 steps after the last value of each of 2 series hold what is known ahead: 'promo'." in notes
     assert not any("cut off" in note for note in notes)
     without = notes_of(tmp_path, SHOPS, id="shop", target="sales")
-    assert sum("3 rows without a value cut off the end" in note for note in without) == 2
+    assert sum("3 rows after the last value" in note for note in without) == 2
