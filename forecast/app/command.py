@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from forecast.app.failures import NOT_WRITTEN, full_errors, report_error, report
 from forecast.app.folders import Claim, claim_folder
 from forecast.app.jobs import begin_outcomes, run_job
 from forecast.app.overrides import overridden_keys
-from forecast.app.signals import ended_line, heeded
+from forecast.app.signals import ended_line, goes_on_with, heeded
 from forecast.app.streams import forgiving_output, is_closed_pipe
 from forecast.app.sweep import check_one_question, clear_sweep, finish_sweep, keep_interrupted, swept_questions
 from forecast.errors import ForecastError, Stopped
@@ -120,8 +121,10 @@ def _run_one(line: CommandLine) -> None:
         return
     check_job(plain_values(config))
     claim = _claim(line, "hydra.run.dir", config.hydra.run.dir)
+    goes_on = goes_on_with(_again(line, "hydra.run.dir", claim.folder)) if config.task == "tune" else nullcontext()
     try:
-        _call_hydra(line.with_override("hydra.run.dir", str(claim.folder)), config)
+        with goes_on:
+            _call_hydra(line.with_override("hydra.run.dir", str(claim.folder)), config)
     finally:
         claim.release()
 
@@ -135,7 +138,7 @@ def _run_sweep(line: CommandLine) -> None:
     config = compose_sweep(line)
     claim = _claim(line, "hydra.sweep.dir", config.hydra.sweep.dir)
     try:
-        with locked(claim.folder):
+        with locked(claim.folder), goes_on_with(_again(line, "hydra.sweep.dir", claim.folder)):
             _sweep_inside(line, config, claim.folder)
     finally:
         claim.release()
@@ -147,11 +150,20 @@ def _sweep_inside(line: CommandLine, config: DictConfig, folder: Path) -> None:
         begin_outcomes(folder, count_jobs(line, config))
         _call_hydra(line.with_override("hydra.sweep.dir", str(folder)), config)
         finish_sweep(folder)
-    except (KeyboardInterrupt, Stopped):
-        keep_interrupted(folder)
+    except (KeyboardInterrupt, Stopped) as error:
+        keep_interrupted(folder, page=not isinstance(error, Stopped))
         raise
     finally:
         clear_sweep(folder)
+
+
+def _again(line: CommandLine, key: str, folder: Path) -> str:
+    """Return the command that goes on in the folder of a study or a sweep."""
+    from forecast.runs.folder import shown
+
+    overridden = zip(overridden_keys(line.overrides), line.overrides, strict=True)
+    others = [override for name, override in overridden if name != key]
+    return f"python -m forecast {shlex.join([*line.flags, *others, f'{key}={shown(folder)}'])}"
 
 
 def _claim(line: CommandLine, key: str, folder: str) -> Claim:

@@ -45,6 +45,18 @@ def said_when_ended(say: Callable[[], str]) -> Iterator[None]:
 
 
 @contextmanager
+def goes_on_with(command: str) -> Iterator[None]:
+    """Have it said by which command a block that is ended from outside goes on."""
+    note = f"go on with `{command}`"
+    try:
+        with said_when_ended(lambda: note):
+            yield
+    except (KeyboardInterrupt, Stopped) as error:
+        error.add_note(note)
+        raise
+
+
+@contextmanager
 def heeded() -> Iterator[None]:
     """Let SIGTERM, and SIGHUP where it is not ignored, raise `Stopped` in the block; in the main thread only."""
     if threading.current_thread() is not threading.main_thread():

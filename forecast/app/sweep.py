@@ -86,12 +86,13 @@ def _evaluate_winner(winner: Outcome, over_seeds: Sequence[float], folder: Path)
         print(seed_spread(over_seeds, measure))
 
 
-def _write_sweep(table: pd.DataFrame, folder: Path) -> None:
+def _write_sweep(table: pd.DataFrame, folder: Path, *, page: bool = True) -> None:
     """Write the table over all jobs, and the page that compares them."""
-    from forecast.reporting.sweep import write_sweep_page
-
     table.to_csv(folder / "sweep.csv", index=False, encoding="utf-8", lineterminator="\n")
-    write_sweep_page(table, folder)
+    if page:
+        from forecast.reporting.sweep import write_sweep_page
+
+        write_sweep_page(table, folder)
 
 
 def _write_page(table: pd.DataFrame, folder: Path, winner: Outcome) -> None:
@@ -150,15 +151,17 @@ def scores_over_seeds(outcomes: Sequence[Outcome], winner: Outcome) -> list[floa
     return [_score(outcome) for outcome in scored if _but_seed(outcome) == _but_seed(winner)]
 
 
-def keep_interrupted(folder: Path) -> None:
-    """Write the table of those jobs that were done before an interrupt; nothing goes to the test split."""
+def keep_interrupted(folder: Path, *, page: bool) -> None:
+    """Write the table of those jobs that were done before an interrupt; nothing goes to the test split.
+
+    Whoever is asked to terminate has no time for a page.
+    """
     outcomes = take_outcomes(folder)
     if outcomes:
         write_outcomes(outcomes, folder)
-        _write_sweep(sweep_table(outcomes), folder)
+        _write_sweep(sweep_table(outcomes), folder, page=page)
         done = "1 job was done" if len(outcomes) == 1 else f"{len(outcomes)} jobs were done"
         print(f"{done}, none is evaluated on the test split: {folder / 'sweep.csv'}")
-        print(f"the same command with `hydra.sweep.dir={folder}` runs those that are missing")
 
 
 def clear_sweep(folder: Path) -> None:

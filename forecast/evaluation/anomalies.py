@@ -11,7 +11,7 @@ from forecast.questions.split import rolling_origins
 
 if TYPE_CHECKING:
     from forecast.forecasters.interface import Fitted
-    from forecast.series.panel import FloatArray, Panel
+    from forecast.series.panel import Panel
 
 _ANOMALY_COLUMNS = ("unique_id", "ds", "expected", "low", "high", "y")
 _BAND = 2.576
@@ -34,20 +34,22 @@ def find_anomalies(fitted: Fitted, panel: Panel, first_step: int) -> tuple[pd.Da
     rows = origins.rows(panel)
     expected, y = fitted.forecast(panel, origins).y_hat[:, 0], panel.target[rows + 1]
     seen = panel.target_observed[rows + 1] & np.isfinite(expected)
-    tables, looked_at = [], 0
-    for i, name in enumerate(panel.ids):
-        which = np.flatnonzero((origins.series == i) & seen)
+    looked_at, outside, widths = 0, [], []
+    ends = np.searchsorted(origins.series, np.arange(len(panel) + 1))  # origins stand series by series
+    for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        which = begin + np.flatnonzero(seen[begin:end])
         if len(which) < _FEWEST:
             continue
         looked_at += len(which)
-        error = y[which] - expected[which]
-        width = _BAND * float(np.quantile(np.abs(error), 0.9)) / _NINETY
-        outside = which[np.abs(error) > width] if width > 0 else which[:0]
-        tables.append(_table(name, panel, rows[outside] + 1, expected[outside], width))
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_ANOMALY_COLUMNS))
-    return table, looked_at
-
-
-def _table(name: str, panel: Panel, rows: np.ndarray, expected: FloatArray, width: float) -> pd.DataFrame:
-    columns = (name, panel.times[rows], expected, expected - width, expected + width, panel.target[rows])
-    return pd.DataFrame(dict(zip(_ANOMALY_COLUMNS, columns, strict=True)))
+        error = np.abs(y[which] - expected[which])
+        width = _BAND * float(np.quantile(error, 0.9)) / _NINETY
+        if width > 0:
+            outside.append(which[error > width])
+            widths.append(np.full(len(outside[-1]), width))
+    if not outside:
+        return pd.DataFrame(columns=list(_ANOMALY_COLUMNS)), looked_at
+    found, wide = np.concatenate(outside), np.concatenate(widths)
+    ids = np.array(panel.ids, dtype=object)[origins.series[found]]
+    middle, at = expected[found], rows[found] + 1
+    columns = (ids, panel.times[at], middle, middle - wide, middle + wide, panel.target[at])
+    return pd.DataFrame(dict(zip(_ANOMALY_COLUMNS, columns, strict=True))), looked_at

@@ -64,6 +64,12 @@ def _errors(fitted: Fitted, panel: Panel, origins: Origins, scale: FloatArray, p
 
 
 def _sample(panel: Panel, first: IntArray, ends: IntArray, problem: Problem) -> Origins:
-    """At most 500 origins between two steps of each series, evenly spread, with a whole context before them."""
+    """At most 500 origins between two steps of each series, evenly spread, with a whole context before them.
+
+    Of more series an even part is looked at: the origins of all would be more numbers than the data.
+    """
+    left_out = np.ones(len(panel), dtype=np.bool_)
+    left_out[:: -(-len(panel) // _ORIGINS)] = False
+    ends = np.where(left_out, 0, ends)
     origins = rolling_origins(panel, np.maximum(first, problem.context_steps), ends, problem.horizon)
     return origins[:: max(-(-len(origins) // _ORIGINS), 1)]

@@ -114,7 +114,7 @@ class FittedReference:
 
 def last_value(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
     """y_{t+h} = y_t."""
-    latest = past.target[_last_observed(past)[origins.rows(past)]]
+    latest = past.target[_last_observed(past, origins.rows(past), past.offsets[origins.series])]
     return np.repeat(latest[:, None], problem.horizon, axis=1)
 
 
@@ -133,7 +133,7 @@ def last_season(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
 
 def straight_line(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
     """Extend the line through the first and the last observed value of the series."""
-    last = _last_observed(past)[origins.rows(past)]
+    last = _last_observed(past, origins.rows(past), past.offsets[origins.series])
     observed = np.append(np.flatnonzero(past.target_observed), len(past.target))
     first = np.minimum(observed[np.searchsorted(observed, past.offsets[origins.series])], last)
     slope = (past.target[last] - past.target[first]) / np.maximum(last - first, 1)
@@ -144,9 +144,9 @@ def straight_line(past: Panel, origins: Origins, problem: Problem) -> FloatArray
 
 def last_change(past: Panel, origins: Origins, problem: Problem) -> FloatArray:
     """Extend the line through the last two observed values."""
-    rows, first, observed = origins.rows(past), past.offsets[origins.series], _last_observed(past)
-    last = observed[rows]
-    before = observed[np.maximum(last - 1, first)]
+    rows, first = origins.rows(past), past.offsets[origins.series]
+    last = _last_observed(past, rows, first)
+    before = _last_observed(past, np.maximum(last - 1, first), first)
     slope = (past.target[last] - past.target[before]) / np.maximum(last - before, 1)
     ahead = rows[:, None] + np.arange(1, problem.horizon + 1) - last[:, None]
     y_hat: FloatArray = past.target[last][:, None] + slope[:, None] * ahead
@@ -171,12 +171,15 @@ def window_mean(name: str = "window_mean", window_steps: int | None = None) -> N
     return NaiveRule(name, partial(mean_of_window, window_steps=window_steps))
 
 
-def _last_observed(past: Panel) -> IntArray:
-    """Latest row, at or before each row of its series, that was observed; the first row where none was, (row,)."""
-    known = np.where(past.target_observed, np.arange(len(past.target)), 0)
-    starts = past.offsets[:-1][past.lengths > 0]
-    known[starts] = starts
-    return np.maximum.accumulate(known)
+def _last_observed(past: Panel, rows: IntArray, first: IntArray) -> IntArray:
+    """Latest rows, at or before some rows, that were observed; the `first` of their series where none was, (origin,).
+
+    Origins are few beside the rows of a panel, and mostly observed: each is followed back by itself.
+    """
+    latest, which = rows.copy(), np.arange(len(rows))
+    while len(which := which[~past.target_observed[latest[which]] & (latest[which] > first[which])]):
+        latest[which] -= 1
+    return latest
 
 
 def _running_sums(past: Panel) -> tuple[FloatArray, IntArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable  # at run time too: a dataclass field is typed with it
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 RIDGE_BLOCKS = 4
 """Of the training split, whose rows a network that adds to `ridge` sees with weights of the others: it has many."""
+
+_MANY_ROWS = 4_000_000
+"""Rows from which on what a training leaves is collected at once, which takes a second."""
 
 _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 """Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
@@ -103,6 +107,9 @@ class Recurrent:
             copula=self.copula,
             graph_bytes=training.graph_bytes,
         )
+        if len(past.times) > _MANY_ROWS:
+            del job
+            gc.collect()  # Lightning's objects hold each other, and with them what was computed of every row
         return fitted if self.copula else replace(fitted, copula=fitted.fitted_copula(past, train_steps))
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:

@@ -1,19 +1,15 @@
 """A panel that is larger than memory: files are read one by one, and what they hold lies on the disk, mapped.
 
 Reading a table takes some ten times the memory of what it comes to. Here only one file is in memory at a time; its rows
-are appended to files below the user's cache folder, which have no name and are gone with the process, and the panel's
-arrays are views of these that nothing can write to. What the system has no room for it takes out of memory again.
+are appended to arrays on the disk (`forecast.series.mapped`), of which the panel's arrays are views.
 """
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +18,7 @@ from forecast.errors import ForecastError
 from forecast.reading.opening import find_files
 from forecast.reading.raw_table import in_order_of_ids
 from forecast.reading.values import covariate_words
+from forecast.series.mapped import append, new_file, view
 from forecast.series.panel import KnownAhead, Source, Statics
 from forecast.wording import counted, quote_some
 
@@ -104,19 +101,6 @@ def _found(first: Source, panel: Panel, files: int) -> dict[str, str]:
     return found
 
 
-def _cache() -> Path:
-    """Return a folder on the disk, which the folder of temporary files need not be."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "forecast"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ForecastError(
-            f"`data.by_file=true` keeps the panel in {str(folder)!r}, which cannot be made ({error.strerror}): name "
-            "another place by the environment's XDG_CACHE_HOME"
-        ) from None
-    return folder
-
-
 class _Rows:
     """Rows of arrays that grow on the disk, file by file; texts get the places that they have among those of all."""
 
@@ -137,9 +121,8 @@ class _Rows:
         self._parts.append((channels, lengths))
         for name, array in arrays.items():
             if name not in self._files:
-                file = self._stack.enter_context(tempfile.TemporaryFile(dir=_cache()))  # noqa: SIM115 - it is entered
-                self._files[name] = (file, array[:0])
-            np.ascontiguousarray(array).view(np.uint8).tofile(self._files[name][0])
+                self._files[name] = (self._stack.enter_context(new_file()), array[:0])
+            append(array, self._files[name][0])
 
     def channels(self) -> tuple[Channel, ...]:
         """Return the channels with the categories of all files."""
@@ -151,16 +134,12 @@ class _Rows:
 
     def mapped(self) -> dict[str, Any]:
         """Return views of the files, which stay when these are closed, and which nothing can write to."""
-        channels, values, masked, begin = self.channels(), self._view("values"), self._view("masked"), 0
+        values, masked = (view(*self._files[name], mmap.ACCESS_WRITE) for name in ("values", "masked"))
+        channels, begin = self.channels(), 0
         for own, lengths in self._parts:
             part = slice(begin, begin := begin + int(lengths.sum()))
             _recode(values[part], masked[part], own, channels)
-        return {name: self._view(name, mmap.ACCESS_READ) for name in self._files}
-
-    def _view(self, name: str, access: int = mmap.ACCESS_WRITE) -> np.ndarray[Any, Any]:
-        file, form = self._files[name]
-        file.flush()
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=access), form.dtype).reshape(-1, *form.shape[1:])
+        return {name: view(*of_file) for name, of_file in self._files.items()}
 
 
 def _of_all(parts: Sequence[tuple[Channel, ...]]) -> tuple[Channel, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from forecast.reporting.prediction_intervals import with_quantiles
 from forecast.wording import decimals_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from forecast.evaluation.intervals import Intervals
     from forecast.evaluation.recommendation import Recommendation
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 SPLITS = ("training", "validation", "calibration", "test")
+
+SeriesRows: TypeAlias = "Callable[[Sequence[str] | None], pd.DataFrame]"
+"""Makes the rows of the series of these ids (None: of all), so that a table of all rows need not exist."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Roles:
 class Tables(TypedDict, total=False):
     """What sections take as it is, beside the results; `Material` says what each is."""
 
-    series: pd.DataFrame | None
+    series: pd.DataFrame | SeriesRows | None
+    decimals: int | None
     by_step: pd.DataFrame | None
     by_series: pd.DataFrame | None
     forecast: pd.DataFrame | None
@@ -82,8 +86,9 @@ class Material:
     results : `model, unique_id, cutoff, ds, step, y, y_hat`; of symbols `chance`, the probability given to what came
     uid : the series that is drawn
     symbols : texts of the codes in `results` and `series`, where these are codes
-    series : `unique_id, ds, y, split` with split training, validation, calibration or test; without it the truth is as
-        much as `results` holds
+    series : `unique_id, ds, y, split` with split training, validation, calibration or test, or what makes such rows
+        (`rows`); without it the truth is as much as `results` holds
+    decimals : with how many of them values are written (`written_decimals`)
     by_step : `model, step, mase` (or `mae`); without it MAE from `results`
     by_series : `model, unique_id, mase` (or `mae`); without it MAE from `results`
     forecast : `unique_id, ds, model, y_hat`, the steps after the end of the data; quantiles in columns like `q0.05`;
@@ -106,7 +111,8 @@ class Material:
     roles: Roles
     show: ReportSettings
     symbols: tuple[str, ...]
-    series: pd.DataFrame | None = None
+    series: pd.DataFrame | SeriesRows | None = None
+    decimals: int | None = None
     by_step: pd.DataFrame | None = None
     by_series: pd.DataFrame | None = None
     forecast: pd.DataFrame | None = None
@@ -136,10 +142,19 @@ class Material:
         return f"{self.uid} (one of {self.series_count:,} series, typical in its error)"
 
     @cached_property
-    def decimals(self) -> int:
-        """With how many decimals values are written, as in forecast.csv."""
-        table = self.truth if self.series is None else self.series
-        return decimals_of(table["y"].to_numpy(dtype=np.float64))
+    def written_decimals(self) -> int:
+        """With how many decimals values are written, as in forecast.csv; those of the values where nobody says."""
+        if self.decimals is not None:
+            return self.decimals
+        table = self.rows()
+        return decimals_of((self.truth if table is None else table)["y"].to_numpy(dtype=np.float64))
+
+    def rows(self, ids: Sequence[str] | None = None) -> pd.DataFrame | None:
+        """Rows of some series, or of all; None where there is no table of them."""
+        if self.series is None or isinstance(self.series, pd.DataFrame):
+            table = self.series
+            return table if table is None or ids is None else table[table["unique_id"].astype(str).isin(ids)]
+        return self.series(ids)
 
     @cached_property
     def clock(self) -> Clock:
@@ -149,9 +164,7 @@ class Material:
     @cached_property
     def truth(self) -> pd.DataFrame:
         """The series that is drawn, or as much of it as the results hold: columns `ds`, `y`, `split`."""
-        return truth_of(
-            rows_of(self.results, self.uid), None if self.series is None else rows_of(self.series, self.uid)
-        )
+        return truth_of(rows_of(self.results, self.uid), self.rows([self.uid]))
 
     @cached_property
     def ahead(self) -> pd.DataFrame | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from forecast.reporting.charts import Figure
@@ -15,7 +14,7 @@ from forecast.reporting.material import Roles, rows_of
 from forecast.reporting.sections import answer
 from forecast.reporting.sections.answer import Tile
 from forecast.reporting.sections.forecasts import draw_view, last_view
-from forecast.wording import decimals_of, number
+from forecast.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,8 @@ class Newer:
 
     Attributes
     ----------
-    truth : all steps, columns `unique_id`, `ds`, `y`
+    truth : all steps of the series that is drawn, columns `unique_id`, `ds`, `y`
+    several : whether there are others
     future : the forecast of `model` after them, `unique_id`, `ds`, `y_hat` and quantiles
     last : its forecast before, of the steps that have come since, `unique_id`, `cutoff`, `ds`, `y`, `y_hat` and
         quantiles; None where none has
@@ -46,6 +46,8 @@ class Newer:
     network: str
     uid: str
     truth: pd.DataFrame
+    several: bool
+    decimals: int
     future: pd.DataFrame
     last: pd.DataFrame | None
     drift: Sequence[str]
@@ -56,17 +58,17 @@ class Newer:
 
 def write_newer_page(newer: Newer, path: Path) -> None:
     """Write the page."""
-    truth, rows = (rows_of(table, newer.uid).sort_values("ds") for table in (newer.truth, newer.future))
+    truth, rows = (table.sort_values("ds") for table in (newer.truth, rows_of(newer.future, newer.uid)))
     section = answer.answer(
         truth,
         rows,
         find_clock(truth["ds"]),
         newer.uid,
-        several=len(set(newer.truth["unique_id"])) > 1,
+        several=newer.several,
         model=newer.model,
         tiles=_tiles(newer.last),
         next_command=newer.next_command,
-        decimals=decimals_of(newer.truth["y"].to_numpy(dtype=np.float64)),
+        decimals=newer.decimals,
     )
     with debug_mode(False):  # see `sections.draw`
         figures = list(_figures(newer, section, truth))

@@ -144,7 +144,11 @@ def _time_view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> 
     jobs = charts.chart("jobs").mark_point(filled=True, size=24, color=LIGHT.other, opacity=0.9)
     dots = charts.chart("middle").mark_point(filled=True, size=90, opacity=1).encode(color=ink)
     front = charts.chart("front").mark_line(color=LIGHT.network, interpolate="step-after", strokeWidth=1.5)
-    names = charts.chart("names").mark_text(align="left", dx=9, fontSize=12).encode(text="of:N", color=ink)
+    names = (
+        charts.chart("names")
+        .mark_text(align="left", baseline="bottom", dx=7, dy=-4, fontSize=12)
+        .encode(text="of:N", color=ink)
+    )
     return charts.layered(*(layer.encode(x=x, y=y, tooltip=tips) for layer in (jobs, front, dots, names)))
 
 

@@ -276,5 +276,8 @@ def _digest_of_data(panel: Panel, *others: Problem | IntArray) -> str:
     arrays += [None] * 3 if panel.ahead is None else [panel.ahead.values, panel.ahead.masked, panel.ahead.offsets]
     arrays += [None] * 2 if panel.static is None else [panel.static.values, panel.static.masked]
     for part in (panel.ids, panel.channels, panel.calendar, *arrays, *others):
-        digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+        if isinstance(part, np.ndarray):
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        else:
+            digest.update(repr(part).encode())
     return digest.hexdigest()

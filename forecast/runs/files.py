@@ -22,7 +22,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
@@ -135,8 +135,8 @@ def format_forecast(rows: Iterable[ForecastRow]) -> str:
     return text.getvalue()
 
 
-def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
-    """Read the content of `forecasts.csv` strictly; `name` is what an error calls the folder.
+def parse_forecast(content: bytes, name: str) -> Iterator[ForecastRow]:
+    """Read the content of `forecasts.csv` strictly, row by row; `name` is what an error calls the folder.
 
     Raises
     ------
@@ -145,8 +145,8 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
 
     """
     try:
-        lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
-        return _rows(lines)
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+        yield from _rows(csv.reader(text, strict=True))
     except (ValueError, csv.Error) as error:
         raise ForecastError(
             f"run folder {name}: {FORECASTS} cannot be used, {str(error)[:200]}: "
@@ -154,13 +154,12 @@ def parse_forecast(content: bytes, name: str) -> tuple[ForecastRow, ...]:
         ) from None
 
 
-def _rows(lines: list[list[str]]) -> tuple[ForecastRow, ...]:
-    header = tuple(lines[0]) if lines else ()
-    if header == _SYMBOL_COLUMNS:
-        return tuple(_symbol_row(line, number) for number, line in enumerate(lines[1:], start=2))
-    if header not in (_FORECAST_COLUMNS, _POINT_COLUMNS):
+def _rows(lines: Iterator[list[str]]) -> Iterator[ForecastRow]:
+    header = tuple(next(lines, ()))
+    if header not in (_SYMBOL_COLUMNS, _FORECAST_COLUMNS, _POINT_COLUMNS):
         raise ValueError(f"its columns should be {', '.join(_FORECAST_COLUMNS)}")
-    return tuple(_row(line, number, len(header)) for number, line in enumerate(lines[1:], start=2))
+    for number, line in enumerate(lines, start=2):
+        yield _symbol_row(line, number) if header == _SYMBOL_COLUMNS else _row(line, number, len(header))
 
 
 def _row(line: list[str], number: int, columns: int) -> ForecastRow:

@@ -41,6 +41,8 @@ from forecast.settings import Settings, check_settings
 from forecast.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from forecast.network.pretrained import PretrainedNetwork
     from forecast.runs.files import Arrays
     from forecast.runs.record import RunRecord
@@ -109,7 +111,12 @@ def open_tensors(folder: Path) -> Arrays:
 
 
 def open_forecast(folder: Path) -> tuple[ForecastRow, ...]:
-    """Read and check `forecasts.csv`; runs of before have the same in `forecast.csv`."""
+    """Read and check `forecasts.csv`."""
+    return tuple(iterate_forecast(folder))
+
+
+def iterate_forecast(folder: Path) -> Iterator[ForecastRow]:
+    """Read and check `forecasts.csv` row by row; runs of before have the same in `forecast.csv`."""
     name = files.FORECASTS if (folder / files.FORECASTS).exists() else files.FORECAST
     return parse_forecast(read_inside(folder, name, _MAX_FORECAST_BYTES), str(folder))
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from forecast.series.mapped import gathered, kept
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,7 @@ class KnownAhead:
     def take(self, which: IntArray) -> KnownAhead:
         """Return some of the series, (series,), in the order given."""
         offsets, rows = _rows_of(self.offsets, which)
-        return replace(self, values=self.values[rows], masked=self.masked[rows], offsets=offsets)
+        return replace(self, values=gathered(self.values, rows), masked=gathered(self.masked, rows), offsets=offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,12 +198,12 @@ class Panel:
         offsets, rows = _rows_of(self.offsets, which)
         return replace(
             self,
-            values=self.values[rows],
-            observed=self.observed[rows],
-            times=self.times[rows],
+            values=gathered(self.values, rows),
+            observed=gathered(self.observed, rows),
+            times=gathered(self.times, rows),
             offsets=offsets,
             ids=tuple(self.ids[i] for i in which),
-            masked=None if self.masked is None else self.masked[rows],
+            masked=None if self.masked is None else gathered(self.masked, rows),
             ahead=None if self.ahead is None else self.ahead.take(which),
             static=None if self.static is None else self.static.take(which),
         )
@@ -230,11 +232,11 @@ class Panel:
         keep = self.first_rows(steps)
         return replace(
             self,
-            values=self.values[keep],
-            observed=self.observed[keep],
-            times=self.times[keep],
+            values=kept(self.values, keep),
+            observed=kept(self.observed, keep),
+            times=kept(self.times, keep),
             offsets=np.concatenate([[0], np.cumsum(steps)]),
-            masked=None if self.masked is None else self.masked[keep],
+            masked=None if self.masked is None else kept(self.masked, keep),
         )
 
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from forecast.evaluation.metrics import score
 from forecast.evaluation.scales import fit_scales
-from forecast.reporting.material import long_table
 from forecast.runs.files import QUANTILE_COLUMNS
-from forecast.runs.run import open_forecast
+from forecast.runs.run import iterate_forecast
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from forecast.questions.kinds import Question
+    from forecast.runs.files import ForecastRow
     from forecast.runs.run import Run
     from forecast.series.panel import FloatArray, IntArray, Panel
+
+_BLOCK = 50_000
+"""Rows of `forecasts.csv` that are objects at a time."""
+_ROWS = 4_000_000
+"""Rows of the panel that are looked at in one piece."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +59,12 @@ def last_forecast(run: Run, panel: Panel) -> LastForecast | None:
     The denominator of the MASE is measured on all steps before the forecast began; directions are compared with
     the step before it, which was its origin.
     """
-    forecast = pd.DataFrame([vars(row) for row in open_forecast(run.folder)])
-    if forecast.empty:
+    rows = iterate_forecast(run.folder)
+    parts = [_frame(block) for block in iter(lambda: list(islice(rows, _BLOCK)), [])]
+    if not parts:
         return None
-    if forecast["quantiles"].map(len).all():
-        forecast[list(QUANTILE_COLUMNS)] = np.array(forecast["quantiles"].tolist())
-    forecast = forecast.drop(columns="quantiles")
-    actual = _actuals(run, panel)
+    forecast = pd.concat(parts, ignore_index=True)
+    actual = _actuals(run, panel, forecast["ds"].unique())
     matched = forecast.merge(actual, on=["unique_id", "ds"], how="inner", validate="many_to_one")
     question = run.problem.question
     if question.categorical:
@@ -101,9 +108,33 @@ def _of_observed_symbols(forecast: pd.DataFrame, symbols: tuple[str, ...]) -> pd
     return observed.assign(y_hat=likeliest.reindex(pd.MultiIndex.from_frame(observed[keys])).to_numpy(dtype=np.float64))
 
 
-def _actuals(run: Run, panel: Panel) -> pd.DataFrame:
-    """Every row of the panel with its time as the run wrote it: columns `unique_id`, `ds`, `y`, `row`."""
-    table = long_table(panel).assign(ds=run.calendar.write(panel.times), row=np.arange(len(panel.times)))
+def _frame(rows: list[ForecastRow]) -> pd.DataFrame:
+    """Return rows of `forecasts.csv` as a table, quantiles as columns of their own."""
+    table = pd.DataFrame([vars(row) for row in rows])
+    quantiles = table.pop("quantiles")
+    if quantiles.map(len).all():
+        table[list(QUANTILE_COLUMNS)] = np.array(quantiles.tolist())
+    return table
+
+
+def _actuals(run: Run, panel: Panel, wanted: NDArray[Any]) -> pd.DataFrame:
+    """Rows of the panel at wanted times, as the run writes them: columns `unique_id`, `ds`, `y`, `row`."""
+    blocks = [slice(begin, begin + _ROWS) for begin in range(0, len(panel.times), _ROWS)]
+    every = np.unique(np.concatenate([np.unique(panel.times[block]) for block in blocks]))
+    texts = np.array(run.calendar.write(every), dtype=object)
+    is_wanted = np.isin(texts, wanted)
+    rows = np.concatenate(
+        [np.isin(panel.times[block], every[is_wanted]).nonzero()[0] + block.start for block in blocks]
+    )
+    series = np.searchsorted(panel.offsets, rows, side="right") - 1
+    table = pd.DataFrame(
+        {
+            "unique_id": np.array(panel.ids, dtype=object)[series],
+            "ds": texts[np.searchsorted(every, panel.times[rows])],
+            "y": panel.target_or_nan(rows),
+            "row": rows,
+        }
+    )
     return table.drop_duplicates(["unique_id", "ds"])
 
 
@@ -127,20 +158,20 @@ def drift_lines(run: Run, panel: Panel, last: LastForecast, model: str) -> tuple
 def _new_range(panel: Panel, first_rows: IntArray) -> tuple[str, ...]:
     """Say how many values since the run lie beyond all before in their series, of the target and of past covariates."""
     lines = []
-    series = np.repeat(np.arange(len(panel)), panel.lengths)
-    new = np.arange(len(series)) >= first_rows[series]
+    parts = zip(panel.offsets[:-1].tolist(), first_rows.tolist(), panel.offsets[1:].tolist(), strict=True)
+    grown = [(slice(begin, first), slice(first, end)) for begin, first, end in parts if begin < first < end]
     for j, channel in enumerate(panel.channels):
         if channel.categories:
             continue
         values, seen = panel.values[:, j], panel.observed[:, j]  # noqa: PD011 - no frame
-        low, high = np.full(len(panel), np.inf), np.full(len(panel), -np.inf)
-        before = seen & ~new
-        np.minimum.at(low, series[before], values[before])
-        np.maximum.at(high, series[before], values[before])
-        compared = seen & new & np.isfinite(low[series])
-        beyond = compared & ((values < low[series]) | (values > high[series]))
-        if count := int(beyond.sum()):
-            name, of_all = "the target" if j == 0 else repr(channel.name), int(compared.sum())
+        count = of_all = 0
+        for before, since in grown:
+            known, new = values[before][seen[before]], values[since][seen[since]]
+            if len(known):
+                of_all += len(new)
+                count += int(((new < known.min()) | (new > known.max())).sum())
+        if count:
+            name = "the target" if j == 0 else repr(channel.name)
             lines.append(
                 f"{counted(count, 'value')} of {name} since the run, of {of_all:,}, "
                 f"{'lies' if count == 1 else 'lie'} beyond all that it was trained on"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.runs.run import Run
-    from forecast.series.panel import Panel, Source
+    from forecast.series.panel import IntArray, Panel, Source
 
 
 def newer_job(run: Run, data: Mapping[str, Any], task: str = "predict") -> JobSettings:
@@ -105,8 +105,9 @@ def common_panel(
     _check_calendar(run, panel)
     known = run.record.data.ids
     panel = _without_short(run, panel)
-    unknown = [name for name in panel.ids if name not in known]
-    missing = [name for name in known if name not in panel.ids]
+    here, then = set(panel.ids), set(known)
+    unknown = [name for name in panel.ids if name not in then]
+    missing = [name for name in known if name not in here]
     if len(unknown) == len(panel):
         raise ForecastError(f"{_unknown_words(run, unknown, known)}: none is in both")
     if unknown and on_new_series == "error":
@@ -120,7 +121,7 @@ def common_panel(
         f"Not forecast, because the run does not know them: {quote_some(unknown)}." if unknown else "",
         f"Not forecast, because the data lack them: {quote_some(missing)}." if missing else "",
     )
-    return _in_order(panel, tuple(name for name in known if name in panel.ids)), tuple(filter(None, notes))
+    return _in_order(panel, tuple(name for name in known if name in here)), tuple(filter(None, notes))
 
 
 def with_stand_ins(run: Run, panel: Panel) -> Panel:
@@ -132,8 +133,7 @@ def with_stand_ins(run: Run, panel: Panel) -> Panel:
     known = run.record.data.ids
     if panel.ids == known:
         return panel
-    places = {name: i for i, name in enumerate(panel.ids)}
-    return replace(panel.take(np.array([places.get(name, 0) for name in known])), ids=known)
+    return replace(panel.take(places_of(known, panel.ids)), ids=known)
 
 
 def _check_calendar(run: Run, panel: Panel) -> None:
@@ -184,8 +184,14 @@ def series_number(ids: tuple[str, ...], series: str | None) -> int:
     raise ForecastError(f"`report.series={series}` should be one of the {len(ids)} series: {hint}")
 
 
+def places_of(ids: Sequence[str], among: Sequence[str]) -> IntArray:
+    """Return where ids stand among others, (id,); 0 for those that do not."""
+    places = {name: i for i, name in enumerate(among)}
+    return np.array([places.get(name, 0) for name in ids], dtype=np.int64)
+
+
 def _in_order(panel: Panel, ids: tuple[str, ...]) -> Panel:
     """Return the same series in another order."""
     if panel.ids == ids:
         return panel
-    return panel.take(np.array([panel.ids.index(name) for name in ids]))
+    return panel.take(places_of(ids, panel.ids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,12 @@ from forecast.reporting.html import write_report
 from forecast.reporting.material import choose_series, long_table
 from forecast.reporting.sections.passage import MOST_SYMBOLS
 from forecast.reporting.summary import build_summary
-from forecast.wording import counted
+from forecast.runs.readable import observed
+from forecast.wording import counted, decimals_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from forecast.questions.split import Split
     from forecast.reporting.settings import ReportSettings
     from forecast.runs.saving import Finished
@@ -30,7 +34,8 @@ def write_page(run: Finished, show: ReportSettings, folder: Path, final: Path | 
     copy_test = evaluation.copy_tests.get(network)
     summary = build_summary(
         results=evaluation.test.results,
-        series=_label_splits(run.source.panel, run.split),
+        series=partial(_label_splits, run.source.panel, run.split),
+        decimals=decimals_of(observed(run.source.panel)),
         leaderboard=evaluation.leaderboard,
         by_step=evaluation.scores.by_step.reset_index(),
         by_series=evaluation.scores.by_series.reset_index(),
@@ -98,12 +103,14 @@ def _season_and_context(run: Finished) -> dict[str, str]:
     }
 
 
-def _label_splits(panel: Panel, split: Split) -> pd.DataFrame:
-    """Return all steps with their splits: columns `unique_id`, `ds`, `y` (NaN where not observed), `split`."""
+def _label_splits(panel: Panel, split: Split, ids: Sequence[str] | None) -> pd.DataFrame:
+    """Return steps of some series (None: of all) and their splits: `unique_id`, `ds`, `y` (NaN: missing), `split`."""
+    which = np.arange(len(panel)) if ids is None else np.flatnonzero(np.isin(panel.ids, ids))
+    panel = panel.take(which)
     step = np.arange(len(panel.times)) - np.repeat(panel.offsets[:-1], panel.lengths)  # (row,), 0 at each series
-    beyond_training = step >= np.repeat(split.train, panel.lengths)
-    beyond_validation = step >= np.repeat(split.fitted, panel.lengths)
-    beyond_calibration = step >= np.repeat(split.before_test, panel.lengths)
+    beyond_training = step >= np.repeat(split.train[which], panel.lengths)
+    beyond_validation = step >= np.repeat(split.fitted[which], panel.lengths)
+    beyond_calibration = step >= np.repeat(split.before_test[which], panel.lengths)
     labels = np.array(["training", "validation", "calibration", "test"])
     return long_table(panel).assign(
         split=labels[beyond_training.astype(np.int64) + beyond_validation + beyond_calibration]

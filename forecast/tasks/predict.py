@@ -24,7 +24,7 @@ from forecast.reporting.material import long_table
 from forecast.reporting.newer import Newer, write_newer_page
 from forecast.runs import files
 from forecast.runs.folder import new_folder
-from forecast.runs.readable import recommended_rows, write_recommended
+from forecast.runs.readable import observed, recommended_rows, write_recommended
 from forecast.runs.run import Run, channels_of, open_run
 from forecast.runs.saving import forecast_rows, write_forecast, write_results, write_table
 from forecast.series.date_features import features_of, with_features
@@ -32,11 +32,11 @@ from forecast.series.panel import Source
 from forecast.tasks.candidates import baselines, reference
 from forecast.tasks.final import final_fit, future, future_paths, short_future
 from forecast.tasks.last_forecast import drift_lines, last_forecast
-from forecast.tasks.newer import common_panel, newer_job, newer_source, series_number, with_stand_ins
-from forecast.wording import counted, listed, number
+from forecast.tasks.newer import common_panel, newer_job, newer_source, places_of, series_number, with_stand_ins
+from forecast.wording import counted, decimals_of, listed, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.forecasters.interface import Fitted, Forecaster, Forecasts
@@ -143,9 +143,9 @@ class Ahead:
     use: str
 
     @property
-    def rows(self) -> list[ForecastRow]:
+    def rows(self) -> Iterator[ForecastRow]:
         """The lines of `forecasts.csv`."""
-        return list(forecast_rows(self.future, self.panel.calendar))
+        return forecast_rows(self.future, self.panel.calendar)
 
 
 def forecast_after(run: Run, job: JobSettings, source: Source, *, others: bool = True) -> Ahead:
@@ -190,7 +190,9 @@ def _page(run: Run, ahead: Ahead, last: LastForecast | None, drift: tuple[str, .
         model=ahead.use,
         network=run.record.network.name,
         uid=uid,
-        truth=long_table(panel),
+        truth=long_table(panel.take(np.array([panel.ids.index(uid)]))),
+        several=len(panel) > 1,
+        decimals=decimals_of(observed(panel)),
         future=ahead.future[ahead.future["model"] == ahead.use],
         last=None if results is None else results[results["model"] == ahead.use],
         drift=drift,
@@ -203,7 +205,7 @@ def _page(run: Run, ahead: Ahead, last: LastForecast | None, drift: tuple[str, .
 def _ahead(run: Run, fitted: Mapping[str, Fitted], panel: Panel) -> pd.DataFrame:
     """Forecast the steps after the end of a panel, with intervals as wide as the run found them."""
     intervals = run.record.intervals
-    scale = np.array(intervals.scale)[[run.record.data.ids.index(name) for name in panel.ids]]
+    scale = np.array(intervals.scale)[places_of(panel.ids, run.record.data.ids)]
     widths = None
     if not run.problem.question.forecasts_probabilities:
         lent = intervals.lent
@@ -235,7 +237,7 @@ class _OfAllSeries:
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast from each origin."""
         everything = with_stand_ins(self.run, past)
-        places = np.array([everything.ids.index(name) for name in past.ids])
+        places = places_of(past.ids, everything.ids)
         return self.run.network.forecast(everything, Origins(places[origins.series], origins.steps))
 
     def chosen(self) -> Forecaster:
@@ -294,7 +296,7 @@ def _as_short_as_then(run: Run, panel: Panel) -> Split | None:
 def _backtested_on(run: Run, panel: Panel) -> tuple[IntArray, IntArray] | None:
     """Steps that the run trained on, and those before its calibration, (series,); None where there are fewer now."""
     data = run.record.data
-    places = [data.ids.index(name) for name in panel.ids]
+    places = places_of(panel.ids, data.ids)
     train, validation = (np.array(steps)[places] for steps in (data.train_steps, data.validation_steps))
     return None if (train + validation > panel.lengths).any() else (train, train + validation)
 

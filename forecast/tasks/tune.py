@@ -111,7 +111,7 @@ def tune(
     source = source or load_source(job.data)
     with _searching(job, folder, source, {text.partition("=")[0].lstrip("+~") for text in overrides}) as search:
         say(console, search.introduction())
-        with _kept_where_stopped(search, folder, console):
+        with _kept_where_stopped(search, folder):
             search.work(console)
         best = search.best_of_some(folder)
         winning = (*_kept(overrides), *as_overrides(search.chosen_of(best)))
@@ -127,13 +127,12 @@ def tune(
 
 
 @contextlib.contextmanager
-def _kept_where_stopped(search: _Search, folder: Path, console: Console) -> Iterator[None]:
-    """Write what there is when the user or the system ends the block, and say how to go on."""
+def _kept_where_stopped(search: _Search, folder: Path) -> Iterator[None]:
+    """Write what there is when the user or the system ends the block: the latter has no time for a page."""
     try:
         yield
-    except (KeyboardInterrupt, Stopped):
-        search.write(folder)
-        say(console, [f"the same command with `hydra.run.dir={folder}` goes on with this study"])
+    except (KeyboardInterrupt, Stopped) as error:
+        search.write(folder, page=not isinstance(error, Stopped))
         raise
 
 
@@ -319,13 +318,14 @@ class _Search:
         begun = f", {counted(count, 'trial')} of them done" if count else ""
         return [f"a study of {counted(self.settings.trials, 'trial')}{begun} over {', '.join(self.space)}"]
 
-    def write(self, folder: Path, winner: Winner | None = None) -> pd.DataFrame:
+    def write(self, folder: Path, winner: Winner | None = None, *, page: bool = True) -> pd.DataFrame:
         """Write table and page of the trials that are done; return the table."""
         table = self._table()
         if len(table):
             folder.mkdir(parents=True, exist_ok=True)
             table.to_csv(folder / TABLE, index=False, encoding="utf-8", lineterminator="\n")
-            write_sweep_page(table, folder, PAGE, winner)
+            if page:
+                write_sweep_page(table, folder, PAGE, winner)
         return table
 
     def _table(self) -> pd.DataFrame:

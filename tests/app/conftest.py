@@ -24,6 +24,7 @@ class Tasks:
         self.validated = []
         self.predicted = []
         self.served = []
+        self.tuned = []
         self.error = None
         self.score = lambda job: 1.0
 
@@ -51,6 +52,11 @@ class Tasks:
     def check(self, job, source=None):
         return SimpleNamespace(sentence="no forecast moved", exit_status=0)
 
+    def tune(self, job, folder, overrides, source=None):
+        self.tuned.append((job.horizon, folder))
+        if self.error is not None:
+            raise self.error
+
     def gradcheck(self, job, source=None):
         print(f"the gradients of {job.model.name} are checked")
         return SimpleNamespace(exit_status=int(job.model.name == "rnn"))
@@ -60,7 +66,10 @@ class Tasks:
 def tasks(monkeypatch):
     """Put the stand-ins where the command looks for its tasks."""
     stand_ins = Tasks()
-    modules = {"train": ("train", "validate"), **{name: (name,) for name in ("predict", "check", "gradcheck", "serve")}}
+    modules = {
+        "train": ("train", "validate"),
+        **{name: (name,) for name in ("predict", "check", "gradcheck", "serve", "tune")},
+    }
     for module, names in modules.items():
         stub = ModuleType(f"forecast.tasks.{module}")
         for name in names:

@@ -1,6 +1,7 @@
 """What ends the program from outside: a line, how to go on, and the shell's status."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def test_what_ended_a_task_is_said_in_a_line(command, tasks, error, status, said
     error.add_note("go on with X")
     ended = command()
     assert (ended.status, ended.err) == (status, f"\n{said}\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped(signal.SIGTERM)], ids=["Ctrl-C", "SIGTERM"])
+def test_a_study_that_was_ended_says_by_which_command_it_goes_on(command, tasks, error, tmp_path):
+    tasks.error = error
+    ended = command("task=tune", "horizon=7", "data.path=my file.csv", "hydra.run.dir=some where")
+    goes_on = ended.err.partition("; go on with `python -m forecast ")[2].rstrip("`\n")
+    tasks.error = None
+    assert command(*shlex.split(goes_on)).status == 0
+    assert tasks.tuned == [(7, tmp_path / "some where")] * 2
 
 
 def test_a_request_to_terminate_is_an_exception_meanwhile():

@@ -180,13 +180,13 @@ def test_a_forecast_of_symbols_comes_back_as_it_was_written():
     ]
     text = format_forecast(rows)
     assert text.splitlines()[0] == "unique_id,ds,model,symbol,chance"
-    assert parse_forecast(text.encode(), "run") == tuple(rows)
+    assert list(parse_forecast(text.encode(), "run")) == list(rows)
 
 
 @pytest.mark.parametrize("line", ["a,b,lstm,x,0", "a,b,lstm,x,1.5", "a,b,lstm,x", "a,b,lstm,x,nan"])
 def test_a_chance_that_is_none_is_refused(line):
     with pytest.raises(ForecastError, match=r"run folder run: forecasts\.csv cannot be used"):
-        parse_forecast(f"unique_id,ds,model,symbol,chance\n{line}\n".encode(), "run")
+        list(parse_forecast(f"unique_id,ds,model,symbol,chance\n{line}\n".encode(), "run"))
 
 
 def test_what_was_certain_and_came_costs_nothing_and_no_negative_zero():

@@ -9,6 +9,7 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.reading.settings import CsvSettings
 from forecast.reading.sources import load_source
+from forecast.series import mapped as mapped_arrays
 
 DAYS = pd.date_range("2024-01-01", periods=60)
 
@@ -124,3 +125,16 @@ def test_a_cache_that_cannot_be_made_is_named(folder, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     with pytest.raises(ForecastError, match="XDG_CACHE_HOME"):
         load(folder, by_file=True)
+
+
+def test_what_is_cut_or_taken_of_it_lies_on_the_disk_too(folder, monkeypatch):
+    """Else each cut of a panel that is larger than memory would be one that has to fit into it."""
+    monkeypatch.setattr(mapped_arrays, "_ROWS_AT_ONCE", 7)
+    mapped, whole = load(folder, by_file=True).panel, load(folder).panel
+    steps, which = np.array([30, 40, 0, 53, 20, 1]), np.array([4, 0, 5, 5])
+    for part, expected in ((mapped.cut(steps), whole.cut(steps)), (mapped.take(which), whole.take(which))):
+        for name in ("values", "observed", "times", "offsets", "masked"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(expected, name))
+        assert mapped_arrays.is_mapped(part.values)
+        assert mapped_arrays.is_mapped(part.times)
+    assert not mapped_arrays.is_mapped(whole.cut(steps).values)

@@ -90,7 +90,7 @@ def answer_of(material: Material, truth: pd.DataFrame, ahead: pd.DataFrame | Non
         model=advice.model,
         tiles=_tiles_of(advice),
         next_command=material.next_command,
-        decimals=material.decimals,
+        decimals=material.written_decimals,
     )
 
 

@@ -197,7 +197,7 @@ def choices(material: Material, spread: SpreadSection) -> tuple[Choice, ...]:
         ranks = {drawn, *chosen_ranks(len(spread.ids), MOST_CHOICES - 1)}
     ids = [spread.ids[rank] for rank in sorted(ranks)]
     results = _by_series(material.results_in_colour, ids)
-    series, ahead = _by_series(material.series, ids), _by_series(material.forecast, ids)
+    series, ahead = _by_series(material.rows(ids), ids), _by_series(material.forecast, ids)
     return tuple(
         _choice(material, spread, uid, (truth_of(results[uid], series.get(uid)), results[uid], ahead.get(uid)))
         for uid in ids

@@ -44,7 +44,7 @@ def build_shares(material: Material) -> ShareSection | None:
     """Count the symbols of all series, or of what the results hold of them."""
     if not material.question.categorical:
         return None
-    series = material.series
+    series = material.rows()
     if series is None:
         targets = material.results[["unique_id", "ds", "y"]]
         series = targets.drop_duplicates(["unique_id", "ds"]).assign(split="test")
