@@ -144,12 +144,16 @@ def _time_view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> 
     jobs = charts.chart("jobs").mark_point(filled=True, size=24, color=LIGHT.other, opacity=0.9)
     dots = charts.chart("middle").mark_point(filled=True, size=90, opacity=1).encode(color=ink)
     front = charts.chart("front").mark_line(color=LIGHT.network, interpolate="step-after", strokeWidth=1.5)
-    names = (
-        charts.chart("names")
-        .mark_text(align="left", baseline="bottom", dx=7, dy=-4, fontSize=12)
-        .encode(text="of:N", color=ink)
-    )
-    return charts.layered(*(layer.encode(x=x, y=y, tooltip=tips) for layer in (jobs, front, dots, names)))
+    name: dict[str, Any] = {
+        "align": "left",
+        "baseline": "bottom",
+        "dx": 7,
+        "dy": -4,
+        "fontSize": 12,
+    }  # above the line that goes on
+    halo = charts.chart("names").mark_text(**name, stroke=LIGHT.paper, strokeWidth=5).encode(text="of:N")
+    names = charts.chart("names").mark_text(**name).encode(text="of:N", color=ink)
+    return charts.layered(*(layer.encode(x=x, y=y, tooltip=tips) for layer in (front, halo, jobs, dots, names)))
 
 
 # Which settings matter

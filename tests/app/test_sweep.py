@@ -179,7 +179,7 @@ def test_a_stopped_sweep_goes_on_with_what_is_missing(command, tasks, tmp_path):
     stopped = command("-m", "seed=2,1,3,4", "hydra.sweep.dir=mine")
     assert stopped.status == 130
     goes_on = re.search(r"^forecast: interrupted; go on with `python -m forecast (.+)`$", stopped.err, re.MULTILINE)
-    assert re.search(r"#0 seed=2: validation MASE 0.2 \(0.0 s\) \(1 of 4, about \d+ s left\)", stopped.out)
+    assert re.search(r"#0 seed=2: validation MASE 0.2 \([\d.]+ s\) \(1 of 4, about \d+ s left\)", stopped.out)
     printed = command(*shlex.split(goes_on[1]))
     assert printed.status == 0
     assert [job.seed for job in tasks.validated] == [2, 1, 3, 3, 4]
