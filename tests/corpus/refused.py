@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tarfile
 import zipfile
 
 from corpus.case import Case
@@ -23,6 +24,13 @@ def _two_tables() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.csv", "x")
         archive.writestr("b.csv", "y")
+    return buffer.getvalue()
+
+
+def _tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.csv"), io.BytesIO())
     return buffer.getvalue()
 
 
@@ -59,6 +67,38 @@ REFUSED = (
     Case("damaged json", '{"date": ["2024-01-01"], "value": [1}', error=("looks like JSON and is damaged", "line 1")),
     Case("gzip cut off", gzip.compress(b"date,value\n2024-01-01,1\n" * 99)[:-9], error=("cannot be unpacked as gzip",)),
     Case("two tables in a zip", _two_tables(), error=("should hold one table", "'a.csv', 'b.csv'")),
+    Case("gzip of nothing", gzip.compress(b""), error=("holds an empty file",)),
+    Case("gzip of a tar archive", gzip.compress(_tar()), error=("is a tar archive: unpack it first",)),
+    Case(
+        "gzip of a database",
+        gzip.compress(b"SQLite format 3" + bytes(40)),
+        error=("holds a SQLite database, which is read in place: unpack it first",),
+    ),
+    Case("comments alone", "# a\n# b\n", error=("holds no rows: expected a table with a time and a value",)),
+    Case(
+        "several columns without brackets",
+        "date,y,Promo,Holiday\n2024-01-01,1,0,1\n2024-01-02,2,1,0\n2024-01-03,4,0,0\n",
+        {"target": "y", "future": "Promo,Holiday"},
+        error=("'Promo,Holiday' is no column, its parts are: set `data.future=[Promo,Holiday]`",),
+    ),
+    Case(
+        "columns of symbols where there are times alone",
+        "date\n2024-01-01\n2024-01-02\n",
+        {"symbols": True, "layout": "columns", "time": "date"},
+        error=("no column is left that could hold symbols",),
+    ),
+    Case(
+        "series that never change",
+        "shop,date,y\n" + "".join(f"{shop},2024-01-0{day},{shop}\n" for shop in "12" for day in (1, 2, 3)),
+        {"id": "shop", "target": "y"},
+        error=("all 2 series of", "are constant: there is nothing to forecast"),
+    ),
+    Case(
+        "a covariate without any value",
+        "date,y,note\n2024-01-01,1,\n2024-01-02,3,\n2024-01-03,2,\n",
+        {"target": "y", "past": "note"},
+        error=("column 'note' of", "found nothing: leave it out of `data.past`"),
+    ),
     Case("parquet cut off", b"PAR1" + bytes(40) + b"PAR1", error=("cannot be read as Parquet",)),
     Case("damaged utf-8", ("날짜,값\n" * 20).encode() + b"\xff,1\n", error=("UTF-8 but for 1", "line 21")),
     Case(

@@ -367,3 +367,15 @@ def test_weekends_that_have_rows_and_no_values_are_no_steps(tmp_path: Path) -> N
     values[5] = "7"  # a Saturday
     with pytest.raises(ForecastError, match="9 rows without a value"):
         load(write(tmp_path, times, values))
+
+
+def test_a_series_of_one_row_has_no_frequency(tmp_path: Path) -> None:
+    with pytest.raises(ForecastError, match="series 'y' has 1 row with a value: two at least are needed"):
+        load(write(tmp_path, ["2024-01-01"] * 2, [1, 2]), on_duplicates="first")
+
+
+def test_a_target_whose_values_all_stand_in_bad_rows(tmp_path: Path) -> None:
+    rows = [*(f"{day},{i},x" for i, day in enumerate(days(9))), "never,9,3", "never,9,4"]
+    (tmp_path / "a.csv").write_text("\n".join(["date,a,b", *rows]))
+    with pytest.raises(ForecastError, match="series 'b' has no rows: check the file"):
+        load(tmp_path / "a.csv", target=["a", "b"], on_bad_rows="drop")

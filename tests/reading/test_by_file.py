@@ -138,3 +138,10 @@ def test_what_is_cut_or_taken_of_it_lies_on_the_disk_too(folder, monkeypatch):
         assert mapped_arrays.is_mapped(part.values)
         assert mapped_arrays.is_mapped(part.times)
     assert not mapped_arrays.is_mapped(whole.cut(steps).values)
+
+
+def test_a_covariate_that_another_file_writes_otherwise_is_refused(folder):
+    table = pd.read_parquet(folder / "1.parquet")
+    table.rename(columns={"price": "Price"}).to_parquet(folder / "1.parquet", index=False)
+    with pytest.raises(ForecastError, match=r"1\.parquet' has other covariates than .*0\.parquet'"):
+        load(folder, by_file=True)

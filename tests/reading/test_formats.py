@@ -12,6 +12,7 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -168,6 +169,35 @@ def test_a_query_reads_no_other_file(tmp_path: Path, frame: pd.DataFrame) -> Non
     refuse(tmp_path / "a.db", "correct `data.query`", query=f"copy sales to '{tmp_path / 'c.csv'}'")
     refuse(tmp_path / "b.csv", "`data.query` is for a database", query="select 1")
     refuse(tmp_path / "b.csv", "`data.sheet` is for a workbook", sheet="a")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_queries_that_give_no_table(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None:
+    make_database(kind, frame, tmp_path / "a.db")
+    refuse(tmp_path / "a.db", "`data.query` '-- nothing' asks for no rows", "a `select`", query="-- nothing")
+
+
+def test_two_columns_of_one_name_in_a_query(frame: pd.DataFrame, tmp_path: Path) -> None:
+    make_database("sqlite", frame, tmp_path / "a.db")
+    query = "select day, value, value * 2 as value from sales"
+    refuse(tmp_path / "a.db", "has two columns 'value': give one another name", query=query)
+
+
+def test_an_extra_that_is_not_installed_is_named(frame: pd.DataFrame, tmp_path: Path, monkeypatch: Any) -> None:
+    make_database("duckdb", frame, tmp_path / "a.db")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    refuse(tmp_path / "a.db", "duckdb, which is not installed: pip install 'recurrent-forecast[duckdb]'")
+
+
+def test_a_path_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("date,y\n2024-01-01,1\n")
+    refuse(tmp_path / "a.csv" / "b.csv", "b.csv' cannot be read: Not a directory")
+
+
+def test_a_table_is_no_text(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.to_parquet(tmp_path / "a.txt")
+    with pytest.raises(ForecastError, match=r"is a Parquet file, no text: save it as plain text"):
+        opening.open_packed(str(tmp_path / "a.txt"), None, opening.TEXT)
 
 
 def write_shops(folder: Path, *, days: int = 5, apart: bool = False) -> None:
