@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.forecasters.calendar_regression import COVARIATE, TREND, FittedCalendarRegression
+from forecast.forecasters.calendar_regression import FittedCalendarRegression
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.questions.split import Origins
+from forecast.reference.calendar_regression import COVARIATE, TREND
 from forecast.series.calendar import to_wall
 from forecast.series.calendar_columns import DAY, HOLIDAYS, WEEK, YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from forecast.forecasters.calendar_regression import Fit, SeriesDesign
     from forecast.forecasters.interface import Fitted
     from forecast.questions.split import Split
+    from forecast.reference.calendar_regression import Fit, SeriesDesign
     from forecast.series.panel import BoolArray, FloatArray, IntArray, Panel
 
 EFFECT_COLUMNS = ("model", "unique_id", "part", "name", "effect", "low", "high", "factor", "factor_low", "factor_high")

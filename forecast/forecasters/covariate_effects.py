@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from forecast.errors import ForecastError
-from forecast.forecasters.calendar_regression import exponential_mean
+from forecast.reference.calendar_regression import exponential_mean
 from forecast.reference.encoding import ahead_rows, empty_encoding, fit_encoding, restore_encoding
 from forecast.series.date_features import HOLIDAYS
 from forecast.wording import listed

@@ -39,6 +39,8 @@ class CovariateStream:
         self._ids = past.ids
         self.latest_past = np.zeros((len(past), 0)), np.zeros((len(past), 0), dtype=np.bool_)
         """Past covariates of the latest row and which are missing, (series, channel) each."""
+        self.latest_columns: Float32Array = np.zeros((len(past), 0), dtype=np.float32)
+        """These as columns, (series, column)."""
         self._empty = not (encoding.input_size or self._channels)
         self._ahead_channels: tuple[Channel, ...] = ()
         self._ahead: list[Float32Array] = [np.zeros((0, 0), dtype=np.float32)] * len(past)
@@ -201,7 +203,8 @@ class CovariateStream:
             if not masked[i, j]:
                 values[i, j] = number_of(given[i, j], self._channels[j])
         self.latest_past = values, masked
-        return self._encoding.past.encode(values, masked, self._channels)
+        self.latest_columns = self._encoding.past.encode(values, masked, self._channels)
+        return self.latest_columns
 
     def _ahead_from(self, first: int, steps: int, leads: int = 0) -> Float32Array:
         """Columns of some steps, the first `first` steps after the latest row, (series, steps + leads, column).

@@ -220,11 +220,10 @@ class FittedNetwork:
 
     def of_series(self, i: int) -> FittedNetwork:
         """Return the network for one of its series alone."""
-        arrays: dict[str, Any] = {name: array[i : i + 1] for name, array in self.reference.arrays().items()}
         return replace(
             self,
             ids=self.ids[i : i + 1],
-            reference=replace(self.reference, **arrays),
+            reference=self.reference.of_series(np.array([i])),
             scale=self.scale[i : i + 1],
             network=self.network.of_series(i),
         )

@@ -20,6 +20,7 @@ from forecast.network.inference import head_on_cpu
 from forecast.network.single_readout import linear_readout, softmax_readout
 from forecast.network.single_step import CellSteps, WindowSteps, steps_from
 from forecast.network.state import StateAtOrigin
+from forecast.reference.calendar_reference import CalendarAhead, CalendarReference
 from forecast.reference.causal_features import in_target_units
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
 from forecast.series.panel import window_rows
@@ -117,13 +118,14 @@ class Live:
         self._buffer = buffer
         self._stepwise = StepwiseReference(reference, buffer)
         self._end = end
+        self._calendar = CalendarAhead(reference, end.calendar) if isinstance(reference, CalendarReference) else None
         self._covariates = covariates
         self._plain = len(scale) == 1 and not (end.symbols or covariates.may_miss or covariates.reads_past)
         self._steps = steps
         # Where one pass gives the whole horizon and the read-out is linear, it is one product of matrices.
         whole = reference.horizon == horizon
         self._linear = linear_readout(network) if whole else None
-        alone = len(scale) == 1 and not (end.symbols or earlier or covariates.reads_past)
+        alone = len(scale) == 1 and not (end.symbols or earlier or covariates.reads_past or reference.channel_count)
         self._at_once = (steps, self._linear) if alone and self._linear and isinstance(steps, CellSteps) else None
         self._ahead_read: dict[int, tuple[Float32Array, Float32Array]] = {}  # by series: columns, what is read of them
         self._softmax = softmax_readout(network) if whole else None
@@ -188,9 +190,10 @@ class Live:
         """
         y, missing = self._parse(row)
         columns = self._covariates.push(past, missing)
+        channels = self._channels(y, missing)
         # A missing value is read as the latest one, beside its mark.
         y = y if missing is None else np.where(missing, self._buffer.latest, y)
-        inputs = self._stepwise.push(y, self._channels() if self._reference.channels.size else None)
+        inputs = self._stepwise.push(y, channels)
         self._count(1)
         x = (inputs / self._unit).astype(np.float32)  # (series, column)
         self._steps.advance(np.concatenate([x, columns], axis=1) if columns.shape[1] else x)
@@ -199,8 +202,16 @@ class Live:
         self._latest = self._forecast_latest()
         return self.forecast()
 
-    def _channels(self) -> FloatArray:
-        """Past covariates of the latest row as the reference reads them, (series, channel)."""
+    def _channels(self, y: FloatArray, missing: BoolArray | None) -> FloatArray | None:
+        """What the reference reads of a new row beside its values, (series, channel); None where it reads none."""
+        if self._calendar is not None:
+            before = self._buffer.features.table[5:, :, self._buffer.at].T
+            span = self._covariates.ahead(self._reference.horizon)
+            ahead = self._calendar.at(self._end.last, self._rows_since + 1, span)
+            past = self._covariates.latest_columns
+            return self._calendar.reference.channels_after(before, y, missing, past, ahead)
+        if not self._reference.channel_count:
+            return None
         return in_target_units(*self._covariates.latest_past, self._reference.channels[self._buffer.features.number])
 
     def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:

@@ -20,9 +20,10 @@ from forecast.forecasters.trajectories import Copula, keeps_copula
 from forecast.network.inputs import InputSpec
 from forecast.network.network import Network
 from forecast.network.settings import EsnSettings
+from forecast.reference.calendar_reference import empty_calendar
 from forecast.reference.encoding import empty_encoding, restore_encoding
 from forecast.reference.label_encoding import SYMBOLS_READ, SYMBOLS_UNREAD, make_label_encoding
-from forecast.reference.references import Reference, term_count
+from forecast.reference.references import CALENDAR, Reference, term_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +59,9 @@ def load_network(
     steps = network_problem(forecaster.settings.strategy, problem).horizon
     before: dict[str, np.ndarray[Any, np.dtype[Any]]] = {"network.correction": np.ones(steps, dtype=np.float32)}
     tensors = {**before, "reference.bounds": np.zeros((len(ids), 0)), **tensors}
-    reference = _empty_reference(forecaster, problem, len(ids), channels, facts)
-    reference = replace(reference, bounds=np.zeros((len(ids), 2 if tensors["reference.bounds"].size else 0)))
     encoding = restore_encoding(channels, _encoding_arrays(channels, tensors)).with_lags(problem.lags, problem.leads)
+    reference = _empty_reference(forecaster, problem, len(ids), encoding, facts)
+    reference = replace(reference, bounds=np.zeros((len(ids), 2 if tensors["reference.bounds"].size else 0)))
     symbols = len(problem.question.symbols(channels[0].categories))
     network = _empty_network(forecaster.settings, reference, encoding, series=len(ids), symbols=symbols)
     kept = keeps_copula(forecaster.settings, problem.horizon)
@@ -111,7 +112,7 @@ def _empty_network(
 
 
 def _empty_reference(
-    forecaster: Recurrent, problem: Problem, series: int, channels: tuple[Channel, ...], facts: Mapping[str, Any]
+    forecaster: Recurrent, problem: Problem, series: int, encoding: CovariateEncoding, facts: Mapping[str, Any]
 ) -> Reference:
     """Make the reference that the facts describe, with zeros in its arrays."""
     answered = network_problem(forecaster.settings.strategy, problem)
@@ -124,11 +125,13 @@ def _empty_reference(
         raise ForecastError(f"the reference {facts['name']!r} does not answer `model.head={forecaster.settings.head}`")
     if problem.question.categorical:
         return make_label_encoding(series, answered.horizon, read=facts["name"] == SYMBOLS_READ)
-    count = sum(channel.role == "past" for channel in channels) if facts["name"] == "ridge_channels" else 0
+    count = len(encoding.past.channels) if facts["name"] == "ridge_channels" else 0
     terms = term_count(facts["name"], problem.season_steps, facts["lags"], count)
     weights, bounds = np.zeros((series, answered.horizon, terms)), np.zeros((series, 0))
     units = np.zeros((series, count, 2))
-    return Reference(**facts, centre=np.zeros(series), weights=weights, bounds=bounds, channels=units)
+    plain = {name: fact for name, fact in facts.items() if name != CALENDAR}
+    reference = Reference(**plain, centre=np.zeros(series), weights=weights, bounds=bounds, channels=units)
+    return empty_calendar(reference, facts[CALENDAR], encoding) if facts["name"] == CALENDAR else reference
 
 
 def _encoding_arrays(

@@ -21,7 +21,7 @@ from forecast.reference.cross_fitting import cross_fitted
 from forecast.reference.encoding import CovariateEncoding, fit_encoding
 from forecast.reference.fit import fit_reference
 from forecast.reference.label_encoding import make_label_encoding
-from forecast.reference.references import CANDIDATES, Reference
+from forecast.reference.references import CALENDAR, CANDIDATES, Reference
 from forecast.reference.scaling import fit_scale
 from forecast.training.correction import fit_correction
 from forecast.training.job import INTERRUPTED, Epoch, Stages, TrainingJob, untrained_loss
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 
 RIDGE_BLOCKS = 4
-"""Of the training split, whose rows a network that adds to `ridge` sees with weights of the others: it has many."""
+"""Of the training split, whose rows a network that adds to `ridge` or `calendar` sees with weights of the others: these
+have many."""
 
 _MANY_ROWS = 4_000_000
 """Rows from which on what a training leaves is collected at once, which takes a second."""
@@ -124,9 +125,9 @@ class Recurrent:
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps, problem.lags, problem.leads)
         if self.settings.strategy == "recursive":
-            check_fed_back(encoding)
+            check_fed_back(encoding, reference)
         _check_inputs(self.settings, reference, encoding)
-        blocks = self.settings.cross_fit or (RIDGE_BLOCKS if reference.lags else 0)
+        blocks = self.settings.cross_fit or (RIDGE_BLOCKS if reference.lags or reference.name == CALENDAR else 0)
         targets_from = cross_fitted(reference, past, train_steps, blocks)
         return reference, TrainingJob(
             data=data_of(self.settings, past, targets_from, scale, encoding),

@@ -26,6 +26,7 @@ from forecast.network.heads import CategoricalHead
 from forecast.network.inference import head_on_cpu
 from forecast.questions.split import Origins
 from forecast.reference.history_buffer import HistoryBuffer
+from forecast.reference.references import CALENDAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -238,8 +239,8 @@ def network_problem(strategy: StrategyName, problem: Problem) -> Problem:
     return replace(problem, horizon=1) if strategy == "recursive" else problem
 
 
-def check_fed_back(encoding: CovariateEncoding) -> None:
-    """Refuse covariates that are not known ahead: a forecast that is fed back has none of them.
+def check_fed_back(encoding: CovariateEncoding, reference: Reference) -> None:
+    """Refuse covariates that are not known ahead: a forecast that is fed back has none of them; nor a calendar's dates.
 
     Raises
     ------
@@ -247,6 +248,11 @@ def check_fed_back(encoding: CovariateEncoding) -> None:
         There are such.
 
     """
+    if reference.name == CALENDAR:
+        raise ForecastError(
+            "`model.strategy=recursive` feeds forecasts back, and `model.reference=calendar` reads the dates of the "
+            "whole horizon: set `model.strategy=direct` or `seq2seq`, or another reference"
+        )
     if encoding.past.size:
         names = ", ".join(repr(channel.name) for channel in encoding.past.channels[:3])
         raise ForecastError(

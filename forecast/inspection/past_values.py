@@ -9,7 +9,7 @@ without: exactly, however young the series is, and without the matrix of all val
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class PastValues:
         changes from there on, (range, ...).
         """
         length = len(self.past.target)
-        at_once = max(_VALUES_AT_ONCE // length, 1)
+        at_once = max(_VALUES_AT_ONCE // (length * (1 + self.reference.channel_count)), 1)
         for first in range(0, len(edges) - 1, at_once):
             some = slice(first, min(first + at_once, len(edges) - 1))
             oldest = max(length - int(edges[some.stop]), length - self.read_steps)
@@ -106,7 +106,7 @@ class PastValues:
     def _handed(self, values: FloatArray, steps: IntArray) -> Handed:
         """Evaluate the reference on several courses of the series, (course, step), at some of its steps."""
         courses, length = values.shape
-        panel, reference = _several(self.past, values), _repeated(self.reference, self.number, courses)
+        panel, reference = _several(self.past, values), self.reference.of_series(np.full(courses, self.number))
         known = reference.causal_features(panel)
         starts = np.arange(courses) * length
         inputs = reference.inputs(known, (starts[:, None] + steps).reshape(-1))  # (course * step, difference)
@@ -116,26 +116,23 @@ class PastValues:
 def _several(past: Panel, values: FloatArray) -> Panel:
     """Pack courses of one series, (course, step), as series of their own, masked where it is masked."""
     courses, length = values.shape
+    times: Any = np.tile(past.times, courses)
+    ahead = past.ahead
+    if ahead is not None:
+        offsets = np.arange(courses + 1) * len(ahead.values)
+        tiled = np.tile(ahead.values, (courses, 1)), np.tile(ahead.masked, (courses, 1))
+        ahead = replace(ahead, values=tiled[0], masked=tiled[1], offsets=offsets)
     return replace(
         past,
         values=np.concatenate([values.reshape(-1, 1), np.tile(past.values[:, 1:], (courses, 1))], axis=1),
-        ahead=None,
+        ahead=ahead,
         static=None,
         observed=np.tile(past.observed, (courses, 1)),
         offsets=np.arange(courses + 1) * length,
-        times=np.arange(courses * length),
+        times=times,
         ids=past.ids * courses,
         masked=None if past.masked is None else np.tile(past.masked, (courses, 1)),
     )
-
-
-def _repeated(reference: Reference, number: int, times: int) -> Reference:
-    """Return the reference of so many series that are all this one."""
-    weights = np.broadcast_to(reference.weights[number], (times, *reference.weights.shape[1:]))
-    bounds = np.broadcast_to(reference.bounds[number], (times, reference.bounds.shape[1]))
-    channels = reference.channels[np.full(times, number)] if reference.channels.size else reference.channels
-    centre = np.full(times, reference.centre[number])
-    return replace(reference, centre=centre, weights=weights, bounds=bounds, channels=channels)
 
 
 # Columns that a network reads beside the target, grouped by column of the data.

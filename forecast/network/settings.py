@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from forecast.network.cells import Backbone
 
 ReferenceName: TypeAlias = Literal[
-    "last", "seasonal", "mean", "level", "blend", "blend_mae", "blend_owa", "ridge", "ridge_channels", "none", "auto"
+    "last",
+    "seasonal",
+    "mean",
+    "level",
+    "blend",
+    "blend_mae",
+    "blend_owa",
+    "ridge",
+    "ridge_channels",
+    "calendar",
+    "none",
+    "auto",
 ]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.reference.blends import CRITERIA
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def cross_fitted(reference: Reference, past: Panel, train_steps: IntArray, blocks: int) -> Reference | CrossFitted:
-    """Fit the weights of a blend once for each block of the training split; other references stay as they are."""
-    if reference.name not in CRITERIA or blocks < 2:
+    """Fit a blend, or `calendar`, once for each block of the training split; other references stay as they are."""
+    if not reference.reads_course or blocks < 2:
         return reference
     borders = (np.arange(blocks + 1) * train_steps[:, None]) // blocks  # (series, block + 1)
     refitted = tuple(

@@ -11,12 +11,15 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
 from forecast.reference.blends import CRITERIA, LAGGED, batches, solved
+from forecast.reference.calendar_reference import fit_calendar
 from forecast.reference.causal_features import by_series, exponential_mean, filled_target
 from forecast.reference.cross_fitting import cross_fitted
 from forecast.reference.evidence import assured_gain
 from forecast.reference.references import (
+    CALENDAR,
     CANDIDATES,
     NAMES,
+    READ_COVARIATES,
     Reference,
     blend_weights,
     centres,
@@ -80,7 +83,7 @@ def fit_reference(
         An unknown name, `seasonal` without a season, or a given reference near zero that is multiplied.
 
     """
-    past = past if name == "ridge_channels" else past.target_alone()
+    past = past if name in READ_COVARIATES else past.target_alone()
     if reads_level:
         reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied, candidates=candidates)
         return replace(reference, bounds=value_bounds(past, train_steps))
@@ -120,6 +123,8 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         lags=_lags(train_steps, problem, channels.shape[1]) if name in LAGGED else 0,
         channels=channels,
     )
+    if name == CALENDAR:
+        return fit_calendar(bare, past, train_steps, problem)
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
 

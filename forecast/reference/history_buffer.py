@@ -203,7 +203,7 @@ class StepwiseReference:
         outputs, width = reference.horizon + reference.input_size, reference.memory_steps + reference.season_steps
         series = buffer.features.number
         small = reference.memory_steps <= _LONGEST and len(series) * outputs * width <= _LARGEST
-        small = small and not reference.channels.size
+        small = small and not reference.channel_count
         self._linear = _LinearReference(reference, series) if small else None
         self.forecast = reference.at(buffer.features, buffer.rows)
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge")
 """Candidates of `auto`, simplest first: it leaves one for a later one where that is assured to be better."""
 
-NAMES = (*CANDIDATES, "ridge_channels", "blend_mae", "blend_owa", "none")
+CALENDAR = "calendar"
+READ_COVARIATES = ("ridge_channels", CALENDAR)
+
+NAMES = (*CANDIDATES, "ridge_channels", CALENDAR, "blend_mae", "blend_owa", "none")
 """Every value of `model.reference` but `auto`."""
 
 _COURSE_STEPS = 12
@@ -66,7 +69,7 @@ class Reference:
         """Forecasts made at some rows, (row, horizon)."""
         if self.name == "seasonal":
             return features.seasons_before(rows, self.horizon, self.season_steps, 1)
-        if self.name in CRITERIA:
+        if self.reads_course:
             return self._blend(features, rows, np.arange(1, self.horizon + 1))
         return np.repeat(self.anchor(features, rows)[:, None], self.horizon, axis=1)
 
@@ -95,7 +98,7 @@ class Reference:
             differences.append(y - features.before(rows, self.season_steps))
         if self._reads_anchor:
             differences.append(y - self.anchor(features, rows))
-        if self.name in CRITERIA:
+        if self.reads_course:
             differences.append(y - self._previous_forecast(features, rows))  # error of the blend one step ahead
             differences.extend(self._course(features, rows).T)
         if self.reads_level:
@@ -105,9 +108,24 @@ class Reference:
     @property
     def input_size(self) -> int:
         """Number of inputs."""
-        course = len(self.course_steps) if self.name in CRITERIA else 0
-        reference = self._reads_anchor or self.name in CRITERIA
+        course = len(self.course_steps) if self.reads_course else 0
+        reference = self._reads_anchor or self.reads_course
         return 2 + (self.season_steps > 1) + reference + course + self.reads_level
+
+    @property
+    def reads_course(self) -> bool:
+        """Whether inputs are what it forecasts, and how far it was off."""
+        return self.name in CRITERIA or self.name == CALENDAR
+
+    @property
+    def channel_count(self) -> int:
+        """Numbers that are read at a row beside the target."""
+        return int(self.channels.shape[1])
+
+    def of_series(self, which: IntArray) -> Reference:
+        """Return the reference of some of its series, of which one may occur more than once."""
+        arrays: dict[str, Any] = {name: array[which] for name, array in self.arrays().items()}
+        return replace(self, **arrays)
 
     @property
     def reads_level(self) -> bool:
@@ -128,7 +146,7 @@ class Reference:
     @property
     def expected_input(self) -> int | None:
         """Position of the input that is the reference's one-step error, None where there is none."""
-        return 2 + (self.season_steps > 1) if self.name in CRITERIA else None
+        return 2 + (self.season_steps > 1) if self.reads_course else None
 
     @property
     def memory_steps(self) -> int:

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
 from forecast.reference.blends import LAGGED
+from forecast.reference.references import CALENDAR
 from forecast.series.date_features import feature_channels, features_of
 from forecast.series.panel import Channel
 from forecast.settings import Settings
@@ -100,6 +101,23 @@ class ProblemRecord(_Part):
     season_evidence: str
 
 
+class CalendarRecord(_Part):
+    """What a calendar regression is made of."""
+
+    log: bool
+    year: bool
+    bend: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    shrink: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    past: bool
+    smoothing: Annotated[float, Field(gt=0, le=1)]
+    decay: Annotated[float, Field(ge=0, le=1)]
+    orders: dict[Literal["day", "week", "year"], Annotated[int, Field(ge=1, le=100)]]
+    country: str | None
+    season: int = Field(ge=1, le=1_000_000)
+    names: Annotated[tuple[tuple[str, str], ...], Field(max_length=100_000)]
+    """Part and name of each coefficient."""
+
+
 class ReferenceRecord(_Part):
     """The constants of the reference; its arrays are in `weights.safetensors`."""
 
@@ -113,6 +131,7 @@ class ReferenceRecord(_Part):
         "blend_owa",
         "ridge",
         "ridge_channels",
+        "calendar",
         "none",
         "symbols",
         "no symbols",
@@ -123,11 +142,14 @@ class ReferenceRecord(_Part):
     ridge: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     lags: int = Field(0, ge=0, le=100_000)
     """Values before the last that `ridge` reads; runs of before had no such reference."""
+    calendar: CalendarRecord | None = None
 
     @model_validator(mode="after")
     def _lags_of_ridge(self) -> ReferenceRecord:
         if (self.lags > 0) != (self.name in LAGGED):
             raise ValueError("lags are those of the reference ridge, and that has some")
+        if (self.calendar is not None) != (self.name == CALENDAR):
+            raise ValueError("a calendar is that of the reference calendar, and that has one")
         return self
 
 

@@ -16,6 +16,7 @@ from forecast.series.date_features import FEATURES, country_of, public_holidays
 from forecast.series.step_rules import NS_PER_DAY
 
 if TYPE_CHECKING:
+    from forecast.series.calendar import Calendar
     from forecast.series.panel import BoolArray, FloatArray, Panel, TimeArray
 
 DAY, WEEK, YEAR, SEASON, HOLIDAYS = "day", "week", "year", "season", "holidays"
@@ -49,8 +50,8 @@ class CalendarColumns:
     country: str | None
     season_steps: int
 
-    def at(self, panel: Panel, times: TimeArray, steps: FloatArray) -> tuple[list[Column], FloatArray]:
-        """Columns at times of a panel that are so many steps after their series' first, and what each is."""
+    def at(self, calendar: Calendar, times: TimeArray, steps: FloatArray) -> tuple[list[Column], FloatArray]:
+        """Columns at times of a calendar that are so many steps after their series' first, and what each is."""
         columns: list[Column] = []
         values: list[FloatArray] = []
         if self.season_steps > 1:
@@ -60,7 +61,7 @@ class CalendarColumns:
                 columns += [Column(SEASON, f"{wave}{order}", 1.0 / order) for wave in ("sin", "cos")]
         if times.dtype.kind != "M":
             return columns, np.array(values).reshape(-1, len(times)).T
-        zone = panel.calendar.timezone
+        zone = calendar.timezone
         wall = to_wall(times, zone) if zone not in {None, "UTC"} else times
         for season, order in self.orders.items():
             place = FEATURES[{DAY: "hour", WEEK: "weekday", YEAR: "yearday"}[season]].place(wall)

@@ -11,9 +11,10 @@ import pytest
 
 from forecast.evaluation.anomalies import find_anomalies
 from forecast.evaluation.effects import effects_of
-from forecast.forecasters.calendar_regression import CalendarRegression, Plan
+from forecast.forecasters.calendar_regression import CalendarRegression
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split, last_origins
+from forecast.reference.calendar_regression import Plan
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import public_holidays, with_features
 from forecast.series.panel import Channel, KnownAhead, single_series

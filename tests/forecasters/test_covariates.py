@@ -38,7 +38,10 @@ NETWORKS = {
     ),
     "seq2seq": Recurrent(GruSettings(hidden_size=6, strategy="seq2seq", head="gaussian"), QUICK),
 }
-ON_CHANNELS = {"on all channels": Recurrent(LstmSettings(hidden_size=6, reference="ridge_channels"), QUICK)}
+ON_CHANNELS = {
+    "on all channels": Recurrent(LstmSettings(hidden_size=6, reference="ridge_channels"), QUICK),
+    "on the calendar": Recurrent(LstmSettings(hidden_size=6, reference="calendar"), QUICK),
+}
 RIDGE = Regression("ridge", Ridge(alpha=1.0))
 READERS = {**NETWORKS, "ridge": RIDGE}
 AROUND = replace(PROBLEM, lags=2, leads=1)

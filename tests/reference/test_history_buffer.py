@@ -29,7 +29,8 @@ def test_forecasts_and_inputs_are_those_of_the_whole_past(name, season_steps, lo
     stepwise = StepwiseReference(reference, HistoryBuffer(known, rows, BEGIN, reference, room=7))
     np.testing.assert_allclose(stepwise.forecast, reference.at(known, rows), rtol=0, atol=1e-8)
     for step in range(1, STEPS + 1):
-        inputs = stepwise.push(panel.target[rows + step])
+        channels = known.channels[rows + step] if reference.channel_count else None
+        inputs = stepwise.push(panel.target[rows + step], channels)
         np.testing.assert_allclose(stepwise.forecast, reference.at(known, rows + step), rtol=0, atol=1e-8)
         np.testing.assert_allclose(inputs, reference.inputs(known, rows + step), rtol=0, atol=1e-8)
 

@@ -1,0 +1,356 @@
+"""A regression on the calendar: trend, seasons, each holiday by its name, and covariates with the steps around them.
+
+    y_t = a + b t + sum of slope changes + seasons + holidays + covariates + e_t,  e_{t+h} = s_t + r^h (l_t - s_t)
+
+in closed form for each series: ridge regression, each coefficient shrunk in proportion to the variance of e over its
+own prior variance (that of a normal prior), so that many observations outweigh it. Of the target or of its logarithm,
+with a season of the year or without, more or less bent and shrunk: the best on validation, one choice for all series.
+What has been left over lately is carried on, by a quick exponential mean l and a slow one s. The idea is that of
+Taylor and Letham (2018), without sampling and without a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_banded
+
+from forecast.reference.encoding import ahead_rows, fit_encoding
+from forecast.series.calendar_columns import YEAR, Column, choose_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from forecast.questions.kinds import Problem
+    from forecast.reference.encoding import ChannelEncoding, CovariateEncoding
+    from forecast.series.calendar import Calendar
+    from forecast.series.calendar_columns import CalendarColumns
+    from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
+
+TREND, COVARIATE, PAST = "trend", "covariate", "past"
+_BENDS = 10
+"""Changes of the slope that the training split has room for."""
+SLOW = 0.05
+"""Smoothing of the slow mean of what is left over, which a quick one goes back to: without it forecasts go back to a
+trend that the series has long left."""
+_MOST_ORIGINS = 60
+"""Of a series on the validation split that choices are made by."""
+_SMOOTHING, _DECAY = (0.05, 0.2, 0.5, 1.0), (0.0, 0.7, 0.9, 0.97, 1.0)
+_ENOUGH = 0.99
+"""Share of the plainer choice's error that another must be at, at most, to be chosen."""
+
+
+class Plan(NamedTuple):
+    """What validation chooses.
+
+    Attributes
+    ----------
+    bend : prior standard deviation of a change of the slope, in those of the target over the training split
+    shrink : by how much more than their priors say coefficients of seasons, holidays and covariates are shrunk
+    smoothing, decay : of what is left over: its exponential mean, and what remains of it after a step
+
+    """
+
+    log: bool = False
+    year: bool = True
+    bend: float = 0.3
+    shrink: float = 1.0
+    past: bool = False
+    smoothing: float = 0.2
+    decay: float = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Coefficients of a series' first rows.
+
+    Attributes
+    ----------
+    columns : what each coefficient belongs to
+    weights : (column,) in the target's units, or of its logarithm
+    covariance : (column, column) of the weights, were what is left over without memory
+    variance : of what is left over
+
+    """
+
+    columns: tuple[Column, ...]
+    weights: FloatArray
+    covariance: FloatArray
+    variance: float
+
+    @property
+    def by_column(self) -> dict[tuple[str, str], float]:
+        """Weights by part and name."""
+        return {(c.part, c.name): float(w) for c, w in zip(self.columns, self.weights, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesDesign:
+    """Columns of a series, of all its rows and a horizon beyond.
+
+    Attributes
+    ----------
+    steps : (row + horizon,) from the first row that was fitted on
+    spacing : steps from one change of the slope to the next
+    columns : of `values`, (row + horizon, column)
+    past_columns : of `past`, (row, column), covariates that are known up to a row
+    y : (row,) NaN where it was not observed
+
+    """
+
+    steps: FloatArray
+    spacing: int
+    columns: tuple[Column, ...]
+    values: FloatArray
+    past_columns: tuple[Column, ...] = ()
+    past: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    y: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    def target(self, plan: Plan) -> FloatArray:
+        """The target, or its logarithm, which only values above zero have."""
+        return np.log(np.where(self.y > 0, self.y, np.nan)) if plan.log else self.y
+
+    def used(self, plan: Plan, rows: int) -> tuple[tuple[Column, ...], FloatArray, FloatArray]:
+        """Columns of a plan fitted on so many rows, their values, (row + horizon, column), and those of the past."""
+        kept = [i for i, column in enumerate(self.columns) if plan.year or column.part != YEAR]
+        bends = self.spacing * np.arange(1, rows // self.spacing)
+        since = np.maximum(self.steps[:, None] - np.concatenate([[0.0], bends]), 0.0)
+        lines = [Column(TREND, "slope", 3.0), *(Column(TREND, f"bend {j + 1}", plan.bend) for j in range(len(bends)))]
+        columns = [Column(TREND, "level", 1e3), *lines]
+        shrunk = [column._replace(prior=column.prior / plan.shrink) for column in (self.columns[i] for i in kept)]
+        trend = since / (self.spacing * _BENDS)
+        table = np.column_stack([np.ones(len(self.steps)), trend, self.values[:, kept]])
+        past = self.past_columns if plan.past else ()
+        return (*columns, *shrunk, *past), table, self.past if plan.past else self.past[:, :0]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What makes columns of a panel; fixed when it is fitted.
+
+    Attributes
+    ----------
+    train_steps : (series,)
+    first : (series,) int64, time of the first row that was fitted on
+
+    """
+
+    calendar: CalendarColumns
+    encoding: CovariateEncoding
+    horizon: int
+    train_steps: IntArray
+    first: IntArray
+
+    @property
+    def covariate_names(self) -> dict[str, list[str]]:
+        """Names of the columns of covariates that are known ahead, lag by lag, and of those that are not."""
+        ahead = _names(self.encoding.ahead)[: self.encoding.given]
+        shifted = [_shifted(name, lag) for lag in self.lags for name in ahead]
+        return {COVARIATE: shifted, PAST: _names(self.encoding.past)}
+
+    @property
+    def lags(self) -> range:
+        """Steps that a covariate lies before the step that it acts on."""
+        return range(-self.encoding.leads, self.encoding.lags + 1)
+
+    def of(self, past: Panel) -> Iterator[SeriesDesign]:
+        """Columns of each series."""
+        ahead = self.encoding.ahead_columns(past)[:, : self.encoding.given].astype(np.float64)
+        rows_ahead = ahead_rows(past, lambda rows: np.searchsorted(past.offsets, rows, side="right") - 1)
+        names = self.covariate_names
+        priors = [0.5 if lag else 1.0 for lag in self.lags for _ in range(self.encoding.given)]
+        columns = [Column(COVARIATE, *one) for one in zip(names[COVARIATE], priors, strict=True)]
+        past_columns = tuple(Column(PAST, name, 1.0) for name in names[PAST])
+        seen = past.target_observed if past.masked is None else past.target_observed & ~past.masked[:, 0]
+        for i, (_, rows) in enumerate(past.series()):
+            beyond = past.calendar.after(past.times[rows.stop - 1], self.horizon)
+            dated = self.dated(i, past.calendar, np.concatenate([past.times[rows], beyond]))
+            steps, lags = np.arange(len(dated.steps)), self.lags if columns else ()
+            lagged = [ahead[rows_ahead(np.array([rows.start]), steps - lag)[0]] for lag in lags]
+            yield replace(
+                dated,
+                columns=(*dated.columns, *columns),
+                values=np.concatenate([dated.values, *lagged], axis=1),
+                past_columns=past_columns,
+                past=self.encoding.past_columns(past, np.arange(rows.start, rows.stop)).astype(np.float64),
+                y=np.where(seen[rows], past.target[rows], np.nan),
+            )
+
+    def dated(self, i: int, calendar: Calendar, times: TimeArray) -> SeriesDesign:
+        """Columns of some times of a series, one a step, that follow from these alone."""
+        ends = np.array([self.first[i], times[0].astype(np.int64)])
+        ordered: Any = np.sort(ends).astype(times.dtype)
+        apart = int(calendar.between(ordered)[0])
+        steps = np.arange(len(times)) + (apart if ends[0] <= ends[1] else -apart)
+        columns, values = self.calendar.at(calendar, times, steps.astype(np.float64))
+        spacing = max(-(-int(self.train_steps[i]) // _BENDS), 2)
+        return SeriesDesign(steps.astype(np.float64), spacing, tuple(columns), values)
+
+
+def design_of(past: Panel, train_steps: IntArray, problem: Problem) -> Design:
+    """Choose what makes columns of a panel, from the first `train_steps[i]` steps of each series."""
+    first: IntArray = past.times[past.offsets[:-1]].astype(np.int64)
+    encoding = fit_encoding(past, train_steps, problem.lags, problem.leads)
+    return Design(choose_columns(past, problem.season_steps), encoding, problem.horizon, train_steps, first)
+
+
+def fit_rows(series: SeriesDesign, plan: Plan, rows: int, left_out: slice = slice(0, 0)) -> Fit:
+    """Fit the first rows of a series, without some of them."""
+    columns, values, past = series.used(plan, rows)
+    y = series.target(plan)[:rows]
+    seen = np.isfinite(y)
+    seen[left_out] = False
+    x = np.concatenate([values[:rows], past[:rows]], axis=1)[seen]  # (observed row, column)
+    y = y[seen]
+    level, unit = (float(y.mean()), float(y.std()) or 1.0) if len(y) else (0.0, 1.0)
+    z = (y - level) / unit
+    gram, cross, squares = x.T @ x, x.T @ z, float(z @ z)  # X'X, X'z, z'z
+    precision = np.array([column.prior for column in columns]) ** -2.0
+    variance = 0.1
+    for _ in range(4):  # the variance of what is left over, and the shrinkage that it asks for
+        # (X'X + s^2 P) w = X'z: ridge with a prior spread of each weight, P its inverse square
+        factor = cho_factor(gram + np.diag(variance * precision + 1e-9))
+        weights = cho_solve(factor, cross)
+        residual_squares = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)  # |z - X w|^2
+        variance = max(residual_squares / max(len(z) - len(weights) / 2, len(z) / 2, 1.0), 1e-6)
+    covariance = variance * cho_solve(factor, np.eye(len(weights))) * unit**2
+    weights = weights * unit
+    weights[0] += level
+    return Fit(columns, weights, covariance, variance * unit**2)
+
+
+def forecasts_of(series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps: IntArray, horizon: int) -> FloatArray:
+    """Forecast a series after some of its steps, (origin, horizon), by a fit of its first rows."""
+    regression, residuals = regression_of(series, plan, fit.by_column, rows)
+    levels = _level(residuals, plan.smoothing), _level(residuals, SLOW)
+    forecasts: FloatArray = _carried(regression, levels, plan.decay, steps, horizon)
+    return np.exp(forecasts) if plan.log else forecasts
+
+
+class Regression(NamedTuple):
+    """What coefficients say of each row and a horizon beyond, and of the covariates that end at a row, (row,)."""
+
+    ahead: FloatArray
+    past: FloatArray
+
+
+def regression_of(
+    series: SeriesDesign, plan: Plan, known: Mapping[tuple[str, str], float], rows: int
+) -> tuple[Regression, FloatArray]:
+    """The regression by the `known` weights, and what it leaves over of each row that was observed, NaN elsewhere."""
+    columns, values, past = series.used(plan, rows)
+    weights = np.array([known.get((column.part, column.name), 0.0) for column in columns])
+    split = values.shape[1]
+    regression = Regression(values @ weights[:split], past @ weights[split:])
+    target = series.target(plan)
+    return regression, target - regression.ahead[: len(target)] - regression.past
+
+
+def _level(residuals: FloatArray, smoothing: float) -> FloatArray:
+    """Exponential mean of what is left over, (row,), a missing one standing for the one before."""
+    return exponential_mean(filled(residuals), smoothing, 0.0)  # l_t = a r_t + (1 - a) l_{t-1}
+
+
+def filled(residuals: FloatArray) -> FloatArray:
+    """Put the residual before in place of each that is missing, (row,); 0 before the first."""
+    seen = np.maximum.accumulate(np.where(np.isfinite(residuals), np.arange(len(residuals)), -1))
+    return np.where(seen >= 0, np.nan_to_num(residuals)[seen], 0.0)
+
+
+def exponential_mean(values: FloatArray, smoothing: float, start: FloatArray | float) -> FloatArray:
+    """Run the exponential means l_t = l_{t-1} + smoothing (y_t - l_{t-1}) along the first axis, (step, ...).
+
+    As a bidiagonal system of equations: `scipy.signal` takes long to import.
+    """
+    if not len(values):
+        return values
+    right = (smoothing * values).reshape(len(values), -1)
+    right[0] += (1 - smoothing) * np.reshape(start, -1)
+    bands = np.ones((2, len(right)))
+    bands[1] = smoothing - 1
+    solved: FloatArray = solve_banded((1, 0), bands, right, check_finite=False).reshape(values.shape)
+    return solved
+
+
+def _carried(
+    regression: Regression, levels: tuple[FloatArray, FloatArray], decay: float, steps: IntArray, horizon: int
+) -> FloatArray:
+    """Add to the regression what is left over, a level and the slow one that it goes back to, (origin, horizon)."""
+    ahead, (level, slow) = np.arange(1, horizon + 1), (of[steps][:, None] for of in levels)
+    carried = slow + (level - slow) * decay**ahead + regression.past[steps][:, None]
+    forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried  # (origin, horizon)
+    return forecasts
+
+
+def choose_plan(series: list[SeriesDesign], design: Design, past: Panel, horizon: int) -> Plan:
+    """Choose a plan by the mean absolute error on the validation split, one question after the other."""
+    first = Plan(year=False, past=False)
+    origins = [_origins(one, int(steps), horizon) for one, steps in zip(series, design.train_steps, strict=True)]
+    if not any(len(steps) for steps in origins):
+        return Plan()
+    judge = _Judge(series, design.train_steps, origins, horizon)
+    best, plan = judge.error(first)
+    positive = bool((past.target[past.target_observed] > 0).all())
+    questions: list[list[dict[str, Any]]] = [
+        [{"year": True}] if YEAR in design.calendar.orders else [],
+        [{"log": True}] if positive else [],
+        [{"bend": 0.03}, {"bend": 3.0}],
+        [{"shrink": 3.0}],
+        [{"past": True}] if design.encoding.past.size else [],
+    ]
+    for question in questions:
+        for change in question:
+            error, other = judge.error(plan._replace(**change))
+            if error < _ENOUGH * best:
+                best, plan = error, other
+    return plan
+
+
+def _origins(series: SeriesDesign, train_steps: int, horizon: int) -> IntArray:
+    """Steps of the validation split to forecast from, evenly spread."""
+    steps = np.arange(max(train_steps - 1, 0), len(series.y) - horizon)
+    return steps[np.linspace(0, len(steps) - 1, min(len(steps), _MOST_ORIGINS)).astype(np.int64)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    series: list[SeriesDesign]
+    train_steps: IntArray
+    origins: list[IntArray]
+    horizon: int
+
+    def error(self, plan: Plan) -> tuple[float, Plan]:
+        """Mean absolute error in units of each series, and the plan with the best way to carry on what is left over."""
+        errors = np.zeros((len(_SMOOTHING), len(_DECAY)))
+        for series, rows, steps in zip(self.series, self.train_steps.tolist(), self.origins, strict=True):
+            truth = series.y[steps[:, None] + np.arange(1, self.horizon + 1)]  # (origin, horizon)
+            if not np.isfinite(truth).any():
+                continue
+            unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0
+            regression, residuals = regression_of(series, plan, fit_rows(series, plan, rows).by_column, rows)
+            slow = _level(residuals, SLOW)
+            for i, smoothing in enumerate(_SMOOTHING):
+                level = _level(residuals, smoothing)
+                for j, decay in enumerate(_DECAY):
+                    y_hat = _carried(regression, (level, slow), decay, steps, self.horizon)
+                    with np.errstate(over="ignore"):
+                        y_hat = np.exp(y_hat) if plan.log else y_hat
+                    errors[i, j] += float(np.nanmean(np.abs(y_hat - truth))) / unit
+        i, j = divmod(int(errors.argmin()), len(_DECAY))
+        return float(errors[i, j]), plan._replace(smoothing=_SMOOTHING[i], decay=_DECAY[j])
+
+
+def _names(encoding: ChannelEncoding) -> list[str]:
+    """Name every column of an encoding: the channel's, with the category."""
+    names = []
+    for channel, marked in zip(encoding.channels, encoding.marked, strict=True):
+        names += [f"{channel.name}={category}" for category in channel.categories] or [channel.name]
+        names += [f"{channel.name} is missing"] * int(marked)
+    return names
+
+
+def _shifted(name: str, lag: int) -> str:
+    """Name a covariate of some steps before (a lag) or after."""
+    return name if not lag else f"{name}, {abs(lag)} {'after' if lag > 0 else 'before'}"
