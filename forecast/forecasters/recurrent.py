@@ -160,6 +160,8 @@ class Recurrent:
     def _fit_named(self, name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit a reference by its name; `auto` chooses by the errors of closed forms, `without ridge` as well."""
         reads_level = problem.unseasonal_values if self.settings.level_input is None else self.settings.level_input
+        left_out = {"ridge"} if name == "without ridge" else set()
+        left_out |= {CALENDAR} if self.settings.strategy == "recursive" else set()
         return fit_reference(
             "auto" if name == "without ridge" else name,
             past,
@@ -167,7 +169,7 @@ class Recurrent:
             network_problem(self.settings.strategy, problem),
             multiplied=self.settings.head == "negative_binomial",
             reads_level=reads_level,
-            candidates=CANDIDATES[:-1] if name == "without ridge" else CANDIDATES,
+            candidates=tuple(candidate for candidate in CANDIDATES if candidate not in left_out),
         )
 
     def _tries_references(self, chosen: Reference, past: Panel, train_steps: IntArray) -> bool:

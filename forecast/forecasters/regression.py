@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _ORIGINS_AT_ONCE = 8192
 """Forecasts are made in blocks, so that windows never take more memory than this many of them."""
 
+_CANDIDATES = CANDIDATES[: CANDIDATES.index("ridge")]
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -306,14 +308,14 @@ class Directions(Differences):
 def _fit_differences(reference: str | Reference, past: Panel, train_steps: IntArray, problem: Problem) -> Differences:
     """Fit scale and reference on the training split; a reference that is fitted already keeps its constants.
 
-    An autoregression (`ridge`) is no candidate of `auto`: windows of lags are what the regressors read themselves.
+    Candidates of `auto` are no regressions (`ridge`, `calendar`): lags and covariates are what the regressors read.
     """
     kind = Directions if problem.question.binary else Differences
     return kind(
         problem=problem,
         reference=reference.refit(past, train_steps)
         if isinstance(reference, Reference)
-        else fit_reference(reference, past, train_steps, problem, candidates=CANDIDATES[:-1]),
+        else fit_reference(reference, past, train_steps, problem, candidates=_CANDIDATES),
         scale=fit_scale(past, train_steps, problem.season_steps),
         encoding=fit_encoding(past, train_steps, problem.lags, problem.leads),
     )

@@ -11,7 +11,6 @@ import numpy as np
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
 from forecast.reference.blends import CRITERIA, LAGGED, batches, solved
-from forecast.reference.calendar_reference import fit_calendar
 from forecast.reference.causal_features import by_series, exponential_mean, filled_target
 from forecast.reference.cross_fitting import cross_fitted
 from forecast.reference.evidence import assured_gain
@@ -56,6 +55,9 @@ _FEWEST_LAGS, _MOST_LAGS, _ROWS_A_LAG = 16, 512, 24
 _MOST_WORK = 1e10
 """Products that the sums of `ridge` may take for it to be tried, some seconds."""
 
+_MOST_REGRESSED = 10_000_000
+"""Rows times steps of the horizon, 100 of these at least, up to which `calendar` is tried."""
+
 _NEAR_ZERO, _SOMETIMES = 0.1, 0.1
 """A reference suits a head that multiplies it if at most 10 % of its forecasts are below a tenth of the mean."""
 
@@ -73,9 +75,10 @@ def fit_reference(
     """Fit a reference on the first `train_steps[i]` steps of each series i.
 
     The rest of `past` is the validation split, on which the ridge constant is chosen, and with `name="auto"` the
-    reference itself, among `candidates`. With `multiplied` it is for a network that multiplies it, and must not be near
-    zero: a factor that is right after a zero is far too large after a demand. With `reads_level` the value itself is an
-    input of the network, within the range of the training split.
+    reference itself, among `candidates`; `calendar` is one where covariates or holidays are known ahead. With
+    `multiplied` it is for a network that multiplies it, and must not be near zero: a factor that is right after a zero
+    is far too large after a demand. With `reads_level` the value itself is an input of the network, within the range of
+    the training split.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def fit_reference(
         An unknown name, `seasonal` without a season, or a given reference near zero that is multiplied.
 
     """
-    past = past if name in READ_COVARIATES else past.target_alone()
+    past = past if name in (*READ_COVARIATES, "auto") else past.target_alone()
     if reads_level:
         reference = fit_reference(name, past, train_steps, problem, multiplied=multiplied, candidates=candidates)
         return replace(reference, bounds=value_bounds(past, train_steps))
@@ -124,6 +127,8 @@ def _fit_named(name: str, past: Panel, train_steps: IntArray, problem: Problem, 
         channels=channels,
     )
     if name == CALENDAR:
+        from forecast.reference.calendar_reference import fit_calendar  # noqa: PLC0415  # dates need pandas
+
         return fit_calendar(bare, past, train_steps, problem)
     return _fit_blend(bare, past, train_steps) if name in CRITERIA else bare
 
@@ -134,6 +139,7 @@ def _choose(
     """Go from the simplest reference to another only where its gain over the one before is assured."""
     excluded = {"seasonal"} if problem.season_steps == 1 else set()
     excluded |= {"ridge"} if _lags(train_steps, problem) ** 2 * int(train_steps.sum()) > _MOST_WORK else set()
+    excluded |= set() if _acts_ahead(past, problem) else {CALENDAR}
     smoothing = _smoothing(past, train_steps, problem)
     fitted = [_fit_named(name, past, train_steps, problem, smoothing) for name in candidates if name not in excluded]
     if multiplied:  # the expanding mean is last to be near zero
@@ -157,6 +163,16 @@ def _choose(
         if assured_gain(gain, errors[best][1], origins, problem.horizon, confidence=confidence)[0] > 0:
             best = candidate
     return fitted[best]
+
+
+def _acts_ahead(past: Panel, problem: Problem) -> bool:
+    """Whether covariates or holidays are known ahead, and a regression on them takes some seconds at most."""
+    if past.ahead is None or past.at_end or len(past.times) * max(problem.horizon, 100) > _MOST_REGRESSED:
+        return False
+    from forecast.series.date_features import HOLIDAYS  # noqa: PLC0415  # dates need pandas
+
+    channels = past.ahead.channels
+    return any(channel.computed is None or channel.computed.startswith(HOLIDAYS) for channel in channels)
 
 
 def _lags(train_steps: IntArray, problem: Problem, channels: int = 0) -> int:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from forecast.questions.split import Origins
     from forecast.series.panel import FloatArray, IntArray, Panel
 
-CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge")
+CALENDAR = "calendar"
+
+CANDIDATES = ("last", "seasonal", "mean", "level", "blend", "ridge", CALENDAR)
 """Candidates of `auto`, simplest first: it leaves one for a later one where that is assured to be better."""
 
-CALENDAR = "calendar"
 READ_COVARIATES = ("ridge_channels", CALENDAR)
 
-NAMES = (*CANDIDATES, "ridge_channels", CALENDAR, "blend_mae", "blend_owa", "none")
+NAMES = (*CANDIDATES, "ridge_channels", "blend_mae", "blend_owa", "none")
 """Every value of `model.reference` but `auto`."""
 
 _COURSE_STEPS = 12

@@ -165,12 +165,23 @@ def test_values_that_have_no_logarithm_count_as_missing():
     np.testing.assert_array_equal(reference.forecast(replace(panel, values=values), origins), missing)
 
 
+def test_auto_takes_it_where_more_is_known_ahead_than_the_day():
+    panel, _ = sales(log=True)
+    known, train_steps = panel.cut(np.array([800])), np.array([TRAIN])
+    assert fit_reference("auto", known, train_steps, PROBLEM).name == "calendar"
+    assert fit_reference("auto", known.target_alone(), train_steps, PROBLEM).name != "calendar"
+
+
 def test_a_forecast_that_is_fed_back_has_no_calendar():
     panel, _ = sales(log=False)
     quick = TrainingSettings(max_epochs=1, accelerator="cpu", threads=1)
     settings = GruSettings(hidden_size=4, strategy="recursive", reference="calendar")
     with pytest.raises(ForecastError, match=r"calendar` reads the dates .* set `model.strategy=direct`"):
         Recurrent(settings, quick).fit(panel.target_alone(), np.array([TRAIN]), PROBLEM)
+    ahead_alone = replace(panel, values=panel.values[:, :1], observed=panel.observed[:, :1])
+    ahead_alone = replace(ahead_alone, masked=panel.masked[:, :1], channels=panel.channels[:1])
+    by_auto = Recurrent(settings.model_copy(update={"reference": "auto"}), quick)
+    assert by_auto.fit(ahead_alone, np.array([TRAIN]), PROBLEM).reference.name != "calendar"
 
 
 def test_row_by_row_it_knows_holidays_and_promotions_and_goes_on_from_what_was_kept(fitted, monkeypatch):
