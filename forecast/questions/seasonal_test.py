@@ -7,8 +7,9 @@ they leave. It is tried smooth (one pair of sines and cosines), less smooth (thr
 and the most significant counts. The order p is the one of least BIC with the season in the equation: without it, an
 autoregression of order two follows a sine on its own and would leave a season nothing to explain.
 
-With few cycles a slow wave and a slow walk look alike, and F comes out too large by chance. `required_score` allows
-for that; its constants are set by simulation (`benchmarks/seasons.py`): at most 5 of 100 random walks, noises and
+With few cycles a slow wave and a slow walk look alike, and F of a smooth season comes out too large by chance; that of
+phases does not. `_allowance` is what a smooth one has to have more. Its constants and those of `_required_score` are
+set by simulation, on other series than those of `benchmarks/seasons.py`: at most 5 of 100 random walks, noises and
 autoregressive processes pass, at least 95 of 100 seasonal series with noise of half the season's size.
 """
 
@@ -31,6 +32,7 @@ _MOST_LAGS = 8
 _SHORT = 13  # steps, up to which no lag is fitted: it would take up a season that goes up and down in turn
 _LEAST_FREEDOM = 3
 _LEAST_SHARE = 0.01  # of the remaining variance: less is no use to a forecast, however sure it is
+_BY_CHANCE = 0.5  # mean score of the best form where there is no season
 _LARGEST_SCORE = 8.0  # of one series: none decides alone for many
 _LEAST_PROBABILITY = 1e-300
 _EXACT = 1e-10  # share of the variance that counts as nothing: rounding errors
@@ -65,7 +67,7 @@ class _Fit:
 
     Attributes
     ----------
-    score : normal score of F
+    score : normal score of F, less the `allowance` that a smooth season needs
     terms, freedom : degrees of freedom of F
     share : of the remaining variance that the season explains
     columns : (step, column) predictors and target of the autoregression without the season
@@ -76,6 +78,7 @@ class _Fit:
     terms: int
     freedom: int
     share: float
+    allowance: float
     columns: FloatArray
 
     def residuals(self) -> FloatArray:
@@ -88,36 +91,47 @@ class _Fit:
 def seasonal_test(series: Sequence[FloatArray], period: float, extra: float = 0.0) -> SeasonalTest | None:
     """Test a season of `period` steps, which need not be whole, on series without gaps; None: all are too short.
 
-    Of many series the scores are added (Stouffer), over the square root of as many as are independent: series that
-    move together say one thing, not many. `extra` is added to the score that is required.
+    Of many series the scores above chance are added (Stouffer), over the square root of as many as are independent:
+    series that move together say one thing, not many. `extra` is added to the score that is required.
     """
     long_enough = [y for y in series if len(y) >= LEAST_CYCLES * period]
     fits = [fit for y in long_enough if (fit := _best_fit(y, period)) is not None]
     if not fits:
         return None
     independent = _independent([fit.residuals() for fit in fits]) if len(fits) > 1 else 1.0
-    required = _required_score(max(map(len, long_enough)) / period, round(period)) + extra
-    each = required / np.sqrt(independent)  # the mean score that is as unlikely as `required` alone
+    required = _required_score(round(period)) + extra
+    # The mean score that is as unlikely as `required` alone
+    each = (required - _BY_CHANCE) / np.sqrt(independent) + _BY_CHANCE
+    mean = float(np.mean([min(fit.score, _LARGEST_SCORE) for fit in fits]))
     return SeasonalTest(
-        score=float(np.mean([min(fit.score, _LARGEST_SCORE) for fit in fits]) * np.sqrt(independent)),
+        score=(mean - _BY_CHANCE) * float(np.sqrt(independent)) + _BY_CHANCE,
         required=required,
         share=float(np.mean([fit.share for fit in fits])),
         needed=max(float(np.mean([_share_of(each, fit) for fit in fits])), _LEAST_SHARE),
     )
 
 
-def _required_score(cycles: float, steps: int) -> float:
-    """Return the normal score that a season of `steps` steps has to reach in a series of so many `cycles`.
+def _required_score(steps: int) -> float:
+    """Return the normal score that a season of so many steps has to reach: the best of several forms is taken.
 
-    >>> round(_required_score(10, 12), 2), round(_required_score(3, 12), 2), round(_required_score(3, 4), 2)
-    (2.48, 3.16, 2.15)
+    >>> round(_required_score(4), 2), round(_required_score(12), 2)
+    (2.18, 2.51)
     """
-    return 2.15 + 0.4 * max(1 - 4 / steps, 0) + 11.4 / cycles**2 * max(1 - 5 / steps, 0)
+    return 2.18 + 0.5 * max(1 - 4 / steps, 0)
+
+
+def _allowance(cycles: float, steps: int) -> float:
+    """Return what the score of a smooth season is too large by where a series holds so many `cycles` of it.
+
+    >>> round(_allowance(10, 12), 2), round(_allowance(3, 12), 2), round(_allowance(3, 4), 2)
+    (0.07, 0.74, 0.0)
+    """
+    return 4.2 * float(np.clip(np.log2(steps / 4), 0, 4)) / cycles**2
 
 
 def _share_of(score: float, fit: _Fit) -> float:
     """Share of the variance that a score stands for: F = (share / k) / ((1 - share) / d)."""
-    f = float(special.fdtri(fit.terms, fit.freedom, special.ndtr(score)))
+    f = float(special.fdtri(fit.terms, fit.freedom, special.ndtr(score + fit.allowance)))
     return fit.terms * f / (fit.terms * f + fit.freedom)
 
 
@@ -132,10 +146,17 @@ def _best_fit(y: FloatArray, period: float) -> _Fit | None:
         [np.ones(len(t)), (t - t.mean()) / len(t), *(y[lags - j : len(y) - j] for j in range(1, lags + 1)), y[lags:]]
     )
     plain = _left(columns)
+    allowance = _allowance(len(y) / period, steps)
     fits = [
-        _fit(columns, plain, _without_waves(t, period, pairs), 2 * pairs) for pairs in _PAIRS if 2 * pairs < steps - 1
+        _fit(columns, plain, _without_waves(t, period, pairs), 2 * pairs, allowance)
+        for pairs in _PAIRS
+        if 2 * pairs < steps - 1
     ]
-    fits.append(_fit(columns, plain, _without_phases(t % steps, steps), steps - 1))
+    # Of a period that is not whole (52.18 weeks) phases are shifted by a step from some cycle on.
+    fits += [
+        _fit(columns, plain, _without_phases((t % length).astype(np.int64) % steps, steps), steps - 1, 0.0)
+        for length in {steps, period}
+    ]
     return max((fit for fit in fits if fit is not None), key=lambda fit: fit.score, default=None)
 
 
@@ -148,7 +169,11 @@ def _left(columns: FloatArray) -> FloatArray:
 
 
 def _fit(
-    columns: FloatArray, plain: FloatArray, remove_season: Callable[[FloatArray], FloatArray], terms: int
+    columns: FloatArray,
+    plain: FloatArray,
+    remove_season: Callable[[FloatArray], FloatArray],
+    terms: int,
+    allowance: float,
 ) -> _Fit | None:
     """Compare the autoregression with and without a season, both of the order that is best with it."""
     count = len(columns)
@@ -164,7 +189,7 @@ def _fit(
     share = max(1 - left / without, 0.0)
     f = share / (1 - share) / terms * freedom  # (share / k) / ((1 - share) / d), never infinite: `tiny` is left
     score = -special.ndtri(max(special.fdtrc(terms, freedom, f), _LEAST_PROBABILITY))
-    return _Fit(float(score), terms, freedom, float(share), rest[:, [*range(2 + order), -1]])
+    return _Fit(float(score) - allowance, terms, freedom, float(share), allowance, rest[:, [*range(2 + order), -1]])
 
 
 def _without_waves(t: IntArray, period: float, pairs: int) -> Callable[[FloatArray], FloatArray]:

@@ -164,11 +164,34 @@ def test_of_three_cycles_under_half_their_size_of_noise_95_of_100_are_found(freq
     assert season(waves[0], freq).steps == steps  # nor does a season without any noise escape
 
 
+@pytest.mark.parametrize(("freq", "steps", "cycles"), [("D", 7, 3), ("h", 24, 2), ("MS", 12, 3), ("W-SUN", 52, 3)])
+def test_of_random_patterns_95_of_100_are_found_wherever_the_series_begins(freq: str, steps: int, cycles: int) -> None:
+    rng = np.random.default_rng(steps)
+    period = 365.25 / 7 if steps == 52 else steps
+    count = 0
+    for _ in range(100):
+        t = np.arange(np.ceil(period * cycles)) + rng.uniform(0, period)
+        pattern = rng.normal(size=steps)[(t % period).astype(np.int64) % steps]
+        y = pattern / pattern.std() + 0.5 * rng.normal(size=len(t))
+        count += season(y, freq).steps == steps
+    assert count >= 95
+
+
 @pytest.mark.parametrize(("freq", "count"), [("QS", 12), ("D", 21), ("MS", 36), ("MS", 47)])
 def test_of_a_hundred_without_a_season_95_get_none(freq: str, count: int) -> None:
     makers = (np.cumsum, lambda e: e, lambda e: lfilter([1], [1, -0.8], e))  # walk, noise, autoregression
     seasons = [season(makers[seed % 3](noise(seed, count)), freq).steps for seed in range(100)]
     assert seasons.count(1) >= 95
+
+
+@pytest.mark.parametrize(("steps", "cycles"), [(7, 6), (12, 3), (12, 6), (24, 4)])
+def test_many_series_without_a_season_do_not_make_one_together(steps: int, cycles: int) -> None:
+    kinds = (lambda e: e, np.cumsum, lambda e: lfilter([1], [1, -0.5], e), lambda e: lfilter([1], [1, 0.5], e))
+    passed = 0
+    for panel in range(40):
+        series = [kinds[panel % 4](noise(1_000 * panel + i, steps * cycles)) for i in range(20)]
+        passed += seasonal_test([(y - y.mean()) / y.std() for y in series], steps).passed
+    assert passed <= 3  # in the mean 2
 
 
 def test_a_long_season_is_taken_where_repeating_it_errs_less() -> None:
