@@ -1,11 +1,15 @@
 """How much forecasts suffer from missing steps, by their share: what the bound of `data.on_gaps=auto` rests on.
 
-    python benchmarks/gaps.py m1.csv [--series 100] [--models pretrained closed_form gru]
+    python benchmarks/gaps.py m1.csv [--series 100] [--models pretrained closed_form]
+    python benchmarks/gaps.py --trained m4-hourly-train.csv ETTh1.csv [--seeds 3]
 
 Of each series, made up or of the M-competition, a share of the steps before the horizon is taken out, scattered or in
 blocks no longer than half a season, but for the last one, and masked as `data.on_gaps=mask` does. Printed is the
 geometric mean over series of the mean absolute error, as a ratio to that on the same series with nothing missing; and
 how far that ratio is known (one standard error).
+
+`--trained` trains the default LSTM on each of nine series, with holes in all of its splits, and compares the errors
+from the same origins of the last fifth; a line is a series and a seed: ratios of three shares, scattered and in blocks.
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.pretrained import Pretrained
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import ReferenceSettings
-from forecast.network.settings import GruSettings
+from forecast.network.settings import LstmSettings
 from forecast.questions.kinds import Problem
-from forecast.questions.split import last_origins
+from forecast.questions.split import last_origins, rolling_origins
 from forecast.questions.task import context_for
 from forecast.reading.gaps import fill
+from forecast.reading.generators import make_sinewave
+from forecast.reading.settings import SinewaveSettings
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, FloatArray, Panel
 from forecast.training.settings import TrainingSettings
@@ -36,11 +42,9 @@ LENGTHS = {"monthly": (60, 120), "quarterly": (40,), "daily": (200, 400), "hourl
 
 def models() -> dict[str, object]:
     """Forecasters that are compared."""
-    training = TrainingSettings(accelerator="cpu", threads=1, time_limit_s=60)
     return {
         "pretrained": Pretrained(),
         "closed_form": build_baseline(ReferenceSettings(name="closed_form", method="reference"), 0),
-        "gru": Recurrent(GruSettings(), training),
     }
 
 
@@ -103,14 +107,63 @@ def groups(path: str, count: int) -> list[tuple[str, int, list[FloatArray], Floa
     return result
 
 
+def long_series(m4: str, etth1: str) -> dict[str, tuple[int, int, FloatArray]]:
+    """Series on which a network is trained: season, horizon, values."""
+    hourly = pd.read_csv(m4, index_col=0).to_numpy(float)
+    series = {"sine": (20, 20, make_sinewave(SinewaveSettings()).target)}
+    series |= {f"M4 H{i + 1}": (24, 48, hourly[i][~np.isnan(hourly[i])]) for i in (0, 150, 300)}
+    series["ETTh1 OT"] = (24, 24, pd.read_csv(etth1)["OT"].to_numpy(float)[-2_000:])
+    for kind in ("daily", "hourly"):
+        alike = [y for name, _, y in made_up(2, [800]) if name == kind]
+        series |= {f"made-up {kind} {i}": (*KINDS[kind], y) for i, y in enumerate(alike)}
+    return series
+
+
+def trained_errors(seed: int, holed: FloatArray, y: FloatArray, season: int, horizon: int) -> FloatArray:
+    """Mean absolute error from each origin of the last fifth, (step,); NaN where there is none."""
+    panel, test = panel_of([holed]), len(y) // 5
+    past = panel.cut(np.array([len(y) - test]))
+    train = past.lengths - len(y) * 15 // 100
+    problem = Problem(horizon, context_for(season, horizon, int(train[0])), season)
+    network = Recurrent(LstmSettings(), TrainingSettings(accelerator="cpu", threads=1), seed).fit(past, train, problem)
+    origins = rolling_origins(panel, past.lengths, panel.lengths, horizon)
+    ahead = y[origins.steps[:, None] + np.arange(1, horizon + 1)]
+    missed = np.full(len(y), np.nan)
+    missed[origins.steps] = np.abs(network.forecast(panel, origins).y_hat - ahead).mean(axis=1)
+    return missed
+
+
+def train_all(m4: str, etth1: str, seeds: int) -> None:
+    """Print the ratios of a trained network, and their geometric means and medians."""
+    every = []
+    for name, (season, horizon, y) in long_series(m4, etth1).items():
+        for seed in range(seeds):
+            whole, ratios = trained_errors(seed, y, y, season, horizon), []
+            for blocks in (False, True):
+                for share in (0.02, 0.05, 0.1):
+                    rng = np.random.default_rng([seed, round(1000 * share), blocks, len(name)])
+                    holed = with_holes(rng, y, share, season, blocks=blocks)
+                    missed = trained_errors(seed, holed, y, season, horizon)
+                    ratios.append(np.nanmean(missed) / whole[~np.isnan(missed)].mean())
+            every.append(ratios)
+            print(f"{name:18}{seed:3}", *(f"{ratio:7.3f}" for ratio in ratios), flush=True)
+    print("geometric mean      ", *(f"{ratio:7.3f}" for ratio in np.exp(np.log(every).mean(axis=0))))
+    print("median              ", *(f"{ratio:7.3f}" for ratio in np.median(every, axis=0)))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path")
+    parser.add_argument("path", nargs="?")
     parser.add_argument("--series", type=int, default=100)
-    parser.add_argument("--models", nargs="+", default=["pretrained", "closed_form", "gru"])
+    parser.add_argument("--models", nargs="+", default=["pretrained", "closed_form"])
+    parser.add_argument("--trained", nargs=2, metavar=("M4_HOURLY", "ETTH1"))
+    parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    if asked.trained:
+        train_all(asked.trained[0], asked.trained[1], asked.seeds)
+        return
     kinds = groups(asked.path, asked.series)
     for name, model in models().items():
         if name not in asked.models:

@@ -84,7 +84,7 @@ class RegularText:
             read = arrow_csv.ReadOptions(column_names=names, block_size=end - begin + 1, use_threads=False)
             return arrow_csv.read_csv(text.slice(begin, end - begin), read, parse, convert)
 
-        # Arrow lets go of the interpreter; but what it keeps for each column it keeps for each block in work.
+        # Arrow lets go of the interpreter. Of many columns, whose blocks cost memory and calls, threads gain nothing.
         begin, threads = self.start, 1 if self.width > _MANY else pa.cpu_count()
         with ThreadPoolExecutor(threads) as pool:
             ahead = deque[Future[pa.Table]]()  # blocks that are being cut, first to last
@@ -94,7 +94,7 @@ class RegularText:
                     raise pa.ArrowInvalid("a block ends in quotes")
                 ahead.append(pool.submit(cut, begin, end))
                 begin = end
-                if len(ahead) > threads:
+                if len(ahead) == threads:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
