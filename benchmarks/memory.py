@@ -2,11 +2,14 @@
 
     python benchmarks/memory.py [--series 10000] [--steps 1000] [--covariates 3] [--json FILE]
     python benchmarks/memory.py --series 100000 --by-file 50 --limit 60
+    python benchmarks/memory.py --series 100000 --by-file 50 --limit 10 --command
 
 Series are made here, with covariates that are known so far. Peaks are of this process (its resident set), at the end
 of each stage: nothing but the imports, the panel, and one epoch of the network trained and validated, or as much of it
 as fits into `--limit` seconds. With `--by-file` the series, without covariates, stand in so many Parquet files, which
 another process writes and `data.by_file=true` reads; the peak then counts mapped pages that the system could take back.
+With `--command` the whole command and a prediction read these files, and the peak is that of all their processes
+(Linux), without and with such pages.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import argparse
 import json
 import multiprocessing
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -86,6 +90,53 @@ def read_files(series: int, steps: int, files: int) -> Panel:
         return load_source(CsvSettings(path=folder, by_file=True)).panel
 
 
+def held_by(root: int) -> tuple[float, float]:
+    """Megabytes that a process and all its children hold, and the same with pages of files, shared ones by share."""
+    held, processes = np.zeros(2), [root]
+    for process in processes:
+        try:
+            for task in Path(f"/proc/{process}/task").iterdir():
+                processes += [int(child) for child in (task / "children").read_text().split()]
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:  # it has ended
+            continue
+        kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        held += kilobytes["Pss_Anon"] + kilobytes["Pss_Shmem"], kilobytes["Pss"]
+    return held[0] / 1024, held[1] / 1024
+
+
+def run_command(options: argparse.Namespace) -> None:
+    """Train, compare and report on files of series, then predict from them, and print the peaks of both commands."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as parent:
+        folder, run = Path(parent) / "files", Path(parent) / "run"
+        folder.mkdir()
+        write_files(folder, options.series, options.steps, options.by_file)
+        read = (f"data.path={folder}/*.parquet", "data.by_file=true")
+        train = (
+            "data.target=y",
+            "data.calendar=none",
+            "horizon=7",
+            "model=lstm",
+            f"model.reference={options.reference}",
+        )
+        train += ("baseline=[naive]", "training.max_epochs=1", f"training.time_limit_s={options.limit or 'null'}")
+        for name, command in (
+            ("task=train", (*read, *train, f"hydra.run.dir={run}")),
+            ("task=predict", ("task=predict", f"run={run}", *read, f"hydra.run.dir={parent}/ahead")),
+        ):
+            began, peaks = time.perf_counter(), np.zeros(2)
+            process = subprocess.Popen([sys.executable, "-m", "forecast", *command], stdout=subprocess.DEVNULL)
+            while process.poll() is None:
+                peaks = np.maximum(peaks, held_by(process.pid))
+                time.sleep(0.25)
+            seconds = time.perf_counter() - began
+            print(
+                f"{name:14} status {process.returncode}, {peaks[0]:.0f} MB, with mapped pages {peaks[1]:.0f} MB; ",
+                end="",
+            )
+            print(f"{seconds:.0f} s", flush=True)
+
+
 def main() -> None:
     """Print the peak after each stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,8 +146,12 @@ def main() -> None:
     parser.add_argument("--reference", default="last")
     parser.add_argument("--by-file", type=int, default=0)
     parser.add_argument("--limit", type=float)
+    parser.add_argument("--command", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.command:
+        run_command(options)
+        return
     stages = {"imports": peak()}
     if options.by_file:
         panel = read_files(options.series, options.steps, options.by_file)
