@@ -34,7 +34,7 @@ _LEAST_STEPS = 2_000  # of each of them, where there are many
 _REPEATED = 10  # seasons ahead that are compared at most
 _LEAST_OVERRULING = 48  # steps from which the data may have a season that no calendar suggests
 _OVERRIDE = "set `data.season_steps=...` to override"
-_LEFT_OPEN = "what a trend and the steps before leave open"
+_OF_WHAT = " of the ups and downs that trend and last values leave open"
 _LINES, _MULTIPLES, _TRIED = 3, 40, 3  # lines of the spectrum; multiples of each period; of these, tried by each rule
 
 
@@ -79,19 +79,24 @@ def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, float], ..
     Where none passes, the data may have a season of their own, which the calendar does not know.
     """
     if not candidates:
-        return Season(1, f"none: steps as long suggest none; {_OVERRIDE}")
+        return Season(1, f"none: with steps as long none is usual; {_OVERRIDE}")
     longest = max(len(y) for y in series)
     weighed: list[str] = []
-    of_what = f" of {_LEFT_OPEN}"  # said once
+    of_what, chance = _OF_WHAT, ", chance alone up to"  # said once
     best: tuple[int, float] | None = None  # steps, error of repeating them
     for name, period in candidates:
         steps = round(period)
         test = seasonal_test(series, period)
         if test is None:
-            weighed.append(f"{name} {steps} needs {LEAST_CYCLES * steps:,} steps, there are {longest:,}")
+            weighed.append(
+                f"a {name} pattern ({steps} steps) needs {LEAST_CYCLES * steps:,} steps, there are {longest:,}"
+            )
             continue
-        sentence = f"{name} {steps} explains {percentage(test.share)}{of_what}, {percentage(test.needed)} needed"
-        of_what = ""
+        sentence = (
+            f"a {name} pattern ({steps} steps) explains {percentage(test.share)}{of_what}{chance} "
+            f"{percentage(test.needed)}"
+        )
+        of_what, chance = "", ", chance up to"
         if test.passed:
             error = _repeating_error(series, steps, horizon)
             if best is not None:
@@ -137,12 +142,19 @@ def _free_season(series: list[FloatArray]) -> Season:
             steps = min(steps for steps, r in good.items() if r >= enough)  # the shortest of equals
             test = seasonal_test(series, steps, _STRICT)
             if test is not None and test.passed:
-                share = f"explains {percentage(test.share)} of {_LEFT_OPEN}, {percentage(test.needed)} needed"
-                return Season(steps, f"found, autocorrelation {good[steps]:.2f}, {share}; {_OVERRIDE}")
+                return Season(
+                    steps,
+                    f"found: a pattern of {steps} steps explains {percentage(test.share)}{_OF_WHAT}, chance alone "
+                    f"up to {percentage(test.needed)}; {_OVERRIDE}",
+                )
         best = max([best, *((steps, r) for steps, (r, _) in tried.items())], key=lambda pair: pair[1])
     if best[0] == 0:
         return Season(1, f"none: no length repeats itself; {_OVERRIDE}")
-    return Season(1, f"none: at best {best[0]} steps have autocorrelation {best[1]:.2f}; {_OVERRIDE}")
+    return Season(
+        1,
+        f"none: {best[0]} steps come nearest to a pattern that repeats itself, and are too weak (autocorrelation "
+        f"{best[1]:.2f} of 1); {_OVERRIDE}",
+    )
 
 
 def _lines(white: list[FloatArray], longest: int) -> list[float]:

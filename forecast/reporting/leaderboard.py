@@ -160,8 +160,16 @@ def print_leaderboard(
     for row in leaderboard.to_dict("records"):
         if str(row["status"]) != "ok":
             console.print(Text(f"{row['model']}: {row['status']}", style="dim"), soft_wrap=True)
+    if "mase" in leaderboard and leaderboard["mase"].notna().any():
+        console.print(Text(_MASE_IN_WORDS, style="dim"), soft_wrap=True)
     for i, sentence in enumerate(told):
         console.print(Text(sentence, style="" if i else "bold"), soft_wrap=True)
+
+
+_MASE_IN_WORDS = (
+    "MASE: mean error as a multiple of that of repeating the last season, or value, on the training split; lower is "
+    "better"
+)
 
 
 def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str]) -> Table:
