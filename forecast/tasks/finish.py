@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from forecast.evaluation.evaluate import Evaluation
+    from forecast.evaluation.recommendation import Recommendation
     from forecast.forecasters.ensemble import FittedEnsemble
     from forecast.forecasters.fitted_network import FittedNetwork
     from forecast.forecasters.interface import Fitted
@@ -82,7 +83,7 @@ def finish(
         notes=(
             *_notes(prepared, evaluation, after),
             *filter(None, [unexpected_note]),
-            *_range_offer(prepared, after),
+            *_range_offer(prepared, after, evaluation.recommendation),
             final.note,
             *further_notes,
         ),
@@ -114,17 +115,18 @@ def _intervals_note(evaluation: Evaluation) -> str:
     )
 
 
-def _range_offer(prepared: Prepared, after: pd.DataFrame) -> tuple[str, ...]:
-    """Offer a minimum where the data have never been below zero and a forecast, or the end of an interval, is."""
+def _range_offer(prepared: Prepared, after: pd.DataFrame, use: Recommendation | None) -> tuple[str, ...]:
+    """Offer a minimum where the data have never been below zero and the recommended forecast, or its interval, is."""
     panel, problem = prepared.panel, prepared.task.problem
     if problem.question.forecasts_probabilities or problem.value_range.minimum is not None:
         return ()
+    after = after if use is None else after[after["model"] == use.model]
     forecasts = after[[name for name in after if name == "y_hat" or name in files.QUANTILE_COLUMNS]].to_numpy()
     lowest = float(forecasts[np.isfinite(forecasts)].min(initial=0.0))
     if np.min(panel.target, where=panel.target_observed, initial=np.inf) < 0 or lowest >= 0:
         return ()
     return (
-        f"forecasts or their intervals reach down to {number(lowest)}, and the data have never been below zero: "
+        f"the forecast or its intervals reach down to {number(lowest)}, and the data have never been below zero: "
         "`data.minimum=0` keeps all models at zero or above",
     )
 

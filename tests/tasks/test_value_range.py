@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,10 @@ from small_jobs import small_job
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
+from forecast.questions.kinds import VALUE
 from forecast.questions.value_range import ANY_VALUE, ValueRange
 from forecast.runs.run import open_forecast, open_run
+from forecast.tasks.finish import _range_offer
 from forecast.tasks.predict import predict
 from forecast.tasks.prepare import prepare
 from forecast.tasks.terminal import silent
@@ -38,6 +42,17 @@ def test_values_are_moved_and_whole_quantiles_rounded_outwards():
     quantiles = np.array([[-3.0, 0.2, 0.4, 1.5, 2.4, 2.6, 3.1, 4.2, 8.0]])
     assert kept.keep_quantiles(quantiles, QUANTILES).tolist() == [[0, 0, 0, 1, 2, 3, 4, 5, 5]]
     assert ANY_VALUE.keep(np.array([-1.5])).tolist() == [-1.5]
+
+
+@pytest.mark.parametrize(("model", "offers"), [("drift", True), ("naive", False)])
+def test_a_minimum_is_offered_for_what_is_recommended_not_for_other_rows(model, offers):
+    after = pd.DataFrame({"model": ["drift", "naive"], "y_hat": [-5.0, 3.0], "q0.05": [-9.0, 1.0]})
+    panel = SimpleNamespace(target=np.array([1.0, 4.0]), target_observed=np.array([True, True]))
+    problem = SimpleNamespace(question=VALUE, value_range=ANY_VALUE)
+    prepared = SimpleNamespace(panel=panel, task=SimpleNamespace(problem=problem))
+    offered = _range_offer(prepared, after, SimpleNamespace(model=model))
+    assert bool(offered) == offers
+    assert not offers or "down to \u22129" in offered[0]
 
 
 def test_everything_that_a_run_writes_lies_in_the_range(data, tmp_path):
