@@ -16,9 +16,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.forecasters.calendar_regression import FittedCalendarRegression
+from forecast.forecasters.ensemble import FittedEnsemble
+from forecast.forecasters.fitted_network import FittedNetwork
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.questions.split import Origins
 from forecast.reference.calendar_regression import COVARIATE, TREND
+from forecast.reference.references import CALENDAR
 from forecast.series.calendar import to_wall
 from forecast.series.calendar_columns import DAY, HOLIDAYS, WEEK, YEAR
 
@@ -51,7 +54,8 @@ def effects_of(models: Mapping[str, Fitted], panel: Panel, split: Split) -> pd.D
             logs = inner.plan.log + (inner is not fitted)
             rows = _of_regression(inner, panel, log=logs == 1) if logs < 2 else []
         else:
-            rows = _partial(fitted, panel, split)
+            by_date = isinstance(inner, FittedNetwork | FittedEnsemble) and inner.members[0].reference.name == CALENDAR
+            rows = _partial(fitted, panel, split, by_date=by_date)
         tables.append(pd.DataFrame([{"model": name, **row} for row in rows], columns=list(EFFECT_COLUMNS)))
     table = pd.concat(tables, ignore_index=True) if tables else None
     return table if table is not None and len(table) else None
@@ -154,14 +158,18 @@ def _days_a_step(wall: Any) -> float:
     return float(np.median(np.diff(wall).astype("timedelta64[s]").astype(np.int64))) / 86_400
 
 
-def _partial(fitted: Fitted, panel: Panel, split: Split) -> list[dict[str, Any]]:
-    """Partial effects of the covariates known ahead, all series together, over origins of the test split."""
+def _partial(fitted: Fitted, panel: Panel, split: Split, *, by_date: bool) -> list[dict[str, Any]]:
+    """Partial effects of the covariates known ahead, all series together, over origins of the test split.
+
+    `by_date` says that the model knows holidays by their dates, whatever the columns of holidays say.
+    """
     ahead = panel.ahead
     if ahead is None:
         return []
     groups: dict[str, list[int]] = {}
     for j, channel in enumerate(ahead.channels):
-        if not channel.categories and (channel.computed is None or "holiday" in channel.computed):
+        holidays = channel.computed is not None and "holiday" in channel.computed and not by_date
+        if not channel.categories and (channel.computed is None or holidays):
             groups.setdefault(channel.computed or channel.name, []).append(j)
     if not groups:
         return []

@@ -12,12 +12,15 @@ import pytest
 from forecast.evaluation.anomalies import find_anomalies
 from forecast.evaluation.effects import effects_of
 from forecast.forecasters.calendar_regression import CalendarRegression
+from forecast.forecasters.recurrent import Recurrent
+from forecast.network.settings import GruSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split, last_origins
 from forecast.reference.calendar_regression import Plan
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import public_holidays, with_features
 from forecast.series.panel import Channel, KnownAhead, single_series
+from forecast.training.settings import TrainingSettings
 
 STEPS, HORIZON = 1000, 14
 PROBLEM = Problem(HORIZON, context_steps=14, season_steps=7, lags=1, leads=0)
@@ -109,6 +112,19 @@ def test_the_partial_effect_of_a_covariate_is_that_of_its_coefficient():
     assert own + after < promotion["effect"] < own  # of a day after a promotion that is left out as well
     assert promotion["low"] == pytest.approx(own + after, rel=0.01)
     assert promotion["high"] == pytest.approx(own, rel=0.01)
+
+
+def test_a_network_that_knows_holidays_by_their_dates_has_no_effect_of_their_columns():
+    """What it forecasts without them is what it forecasts with them, which is no effect of zero."""
+    panel, _ = sales(log=False)
+    quick = TrainingSettings(max_epochs=1, accelerator="cpu", threads=1)
+    fitted = {
+        name: Recurrent(GruSettings(hidden_size=4, reference=name), quick).fit(panel, np.array([760]), PROBLEM)
+        for name in ("calendar", "blend")
+    }
+    table = effects_of(fitted, panel, Split(np.array([760]), np.array([140])))
+    parts = {name: set(rows["part"]) for name, rows in table.groupby("model")}
+    assert parts == {"calendar": {"covariate"}, "blend": {"covariate", "holidays"}}
 
 
 def test_rows_that_were_not_expected_are_listed():

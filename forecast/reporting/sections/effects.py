@@ -107,7 +107,8 @@ def _in_words(table: pd.DataFrame, models: list[str]) -> str:
 
 
 def _short(name: str) -> str:
-    """Write first what tells names apart that a chart may have to cut off."""
+    """Write first what tells names apart that a chart may have to cut off; `says` has the units."""
+    name = name.removesuffix(", per standard deviation")
     for around in ("before", "after"):
         if name.endswith(f", the day {around}"):
             return f"{around} {name.removesuffix(f', the day {around}')}"
