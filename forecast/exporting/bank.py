@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from forecast.network.pretrained import ALWAYS_THE_SAME, Scaled, place_in_horizon
 from forecast.reference import smoothers
+from forecast.reference.discounted import MEMORIES, discounted
 
 if TYPE_CHECKING:
     from forecast.exporting.graphs import Answer
@@ -50,6 +51,10 @@ class BankGraph(nn.Module):
         )  # (smoother, 1)
         self.alpha, self.beta, self.phi, self.gamma, self.gamma2 = alpha, alpha * beta, phi, gamma, gamma2
         self.trend, self.seasonal2 = beta > 0, torch.from_numpy(smoothers.SEASONAL2)[:, None].double()
+        curves = discounted(m)
+        self.turn, self.now, self.gains, self.curves_ahead = (
+            torch.from_numpy(part) for part in (*curves, curves.ahead(max(self.horizon, self.path)))
+        )
         self.ridge = torch.eye(_R, dtype=torch.float64)[..., None] / smoothers.PENALTY
         self.place = place_in_horizon(self.horizon, m)
 
@@ -67,6 +72,7 @@ class BankGraph(nn.Module):
             **dict.fromkeys(("error_sum", "recent_error"), (_S + 1, 2)),
             **dict.fromkeys(("weights", "regressors"), (_R, 2)),
             "covariance": (_R, _R, 2),
+            "curves": (len(MEMORIES), len(self.now), 2),
             "path": (self.path, smoothers.CANDIDATES),
             "path_error": (2, smoothers.CANDIDATES),
         }
@@ -113,7 +119,7 @@ class BankGraph(nn.Module):
         later = known & started
         after, error = self._smooth(z, later, s)
         regressed, regression = self._regress(z, later, units, s)
-        after |= regression
+        after |= regression | self._fit_curves(z, known, started, s)
         error = torch.cat([error, regressed[:, None]], dim=1)  # (batch, smoother, 2)
         begun = (known & ~started)[:, None]
         after["level"] = torch.where(begun, z[:, None], after["level"])
@@ -202,6 +208,16 @@ class BankGraph(nn.Module):
             "weights": s["weights"] + gain * (error / unit).clamp(-9, 9)[:, None],
             "covariance": s["covariance"] - gain[:, :, None] * towards[:, None],
         }
+
+    def _fit_curves(self, z: Tensor, known: Tensor, started: Tensor, s: State) -> State:
+        """Bring lines and waves up to date, as `Bank._fit_curves`."""
+        curves = self.turn @ s["curves"]  # (batch, regression, coefficient, 2)
+        error = z[:, None] - (self.now[:, None] * curves).sum(dim=2)
+        error = torch.where((known & started)[:, None], error, torch.zeros_like(error))
+        gain = self.gains[s["seen"][:, 0].clamp(max=len(self.gains) - 1.0).long()]  # (batch, regression, coefficient)
+        fitted = curves + gain[..., None] * error[:, :, None]
+        begun = (known & ~started)[:, None, None] & (torch.arange(len(self.now)) == 0)[:, None]
+        return {"curves": torch.where(begun, z[:, None, None], fitted)}
 
     def _sums(self, filled: Tensor, observed: Tensor, moved: Tensor, paired: Tensor, s: State) -> State:
         """As `Sums.with_value`; what begins at infinity is told by `seen`, what begins at one by `steps`."""
@@ -351,6 +367,7 @@ class BankGraph(nn.Module):
             (one + two) / 2,
             one + torch.from_numpy(cycles.astype(np.float64))[:, None] * growth,
             smoothed[:, :, smoothers.SEASONAL_THETA] + 0.5 * ahead * long_growth,
+            *(self.curves_ahead[: len(h)] @ s["curves"]).unbind(dim=1),
         ]
         second = levelled = one[..., 0]
         if m2 > 1:

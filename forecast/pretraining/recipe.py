@@ -41,17 +41,17 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(0.16, 1, 1, 18, 240),  # yearly data, and whatever has no season
-    Kind(0.13, 4, 1, 12, 160),
+    Kind(0.18, 1, 1, 18, 240),  # yearly data, and whatever has no season
+    Kind(0.15, 4, 1, 12, 160),
     Kind(0.24, 12, 1, 24, 240),
-    Kind(0.07, 7, 1, 28, 300),
+    Kind(0.06, 7, 1, 28, 300),
     Kind(0.05, 52, 1, 26, 320),
     Kind(0.03, 5, 1, 20, 300),
     Kind(0.05, 24, 1, 48, 400),
-    Kind(0.15, 24, 168, 48, 900),
+    Kind(0.13, 24, 168, 48, 900),
     Kind(0.03, 7, 364, 56, 900),
     Kind(0.02, 48, 336, 96, 900),
-    Kind(0.07, 0, 1, 24, 300),  # 0: any season from 2 to 100
+    Kind(0.06, 0, 1, 24, 300),  # 0: any season from 2 to 100
 )
 POINTS = 10_000
 """Series times steps of a batch, about."""

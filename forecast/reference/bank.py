@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from forecast.reference.candidates import candidates, log_path_error
+from forecast.reference.discounted import MEMORIES, discounted
 from forecast.reference.running import Snapshot, Sums
 from forecast.reference.smoothers import (
     ALPHA,
@@ -91,7 +92,7 @@ class Bank:
         seasonal = (len(SMOOTHERS) - FIRST_SEASONAL, 2, series)
         self.season, self.season2 = season, season2
         self.steps = 0
-        self._lags = lags_of(season, season2)
+        self._lags, self._discounted = lags_of(season, season2), discounted(season)
         self._sums = Sums.of_nothing(series)
         self._level, self._slope = np.zeros(shape), np.zeros(shape)
         self._seasonal, self._seasonal2 = np.zeros((season, *seasonal)), np.zeros((season2, *seasonal))
@@ -104,6 +105,7 @@ class Bank:
         self._weights = np.zeros((REGRESSORS, 2, series))
         self._covariance = np.tile(np.eye(REGRESSORS)[..., None, None] / PENALTY, (1, 1, 2, series))
         self._regressors = np.zeros((REGRESSORS, 2, series))
+        self._curves = np.zeros((len(MEMORIES), len(self._discounted.now), 2, series))
         self._path = np.zeros((path_of(season), CANDIDATES, series))
         self._path_error, self._path_steps = np.zeros((2, CANDIDATES, series)), np.zeros(series)
 
@@ -121,6 +123,7 @@ class Bank:
         unit = sums.units
         later = known & started
         error = np.concatenate([self._smooth(z, later), self._regress(z, later, unit)[None]])
+        self._fit_curves(z, known, started)
         self._level = np.where(known & ~started, z, self._level)
         season_before = (t - self.season) % len(self._recent)
         before = self._recent[season_before] if t >= self.season else sums.last
@@ -224,6 +227,16 @@ class Bank:
         self._covariance -= gain[:, None] * towards  # P - k x' P
         return np.where(known, error, 0.0)
 
+    def _fit_curves(self, z: FloatArray, known: BoolArray, started: BoolArray) -> None:
+        """Bring lines and waves up to date, which begin as the first value."""
+        turn, now, gains = self._discounted
+        curves = np.einsum("pq,mqjs->mpjs", turn, self._curves)
+        error = np.where(known & started, z - np.einsum("p,mpjs->mjs", now, curves), 0.0)
+        gain = gains[np.minimum(self._sums.seen, len(gains) - 1).astype(int)].transpose(1, 2, 0)
+        curves += gain[:, :, None] * error[:, None]
+        curves[:, 0] = np.where(known & ~started, z, curves[:, 0])
+        self._curves = curves
+
     def _begin_season(self) -> None:
         """Begin the seasonal terms after the first season, and again after the second around a line through both."""
         m, first = self.season, FIRST_SEASONAL
@@ -273,6 +286,7 @@ class Bank:
             first_season=self._first_season[..., which],
             recent_error=self._recent_error[..., which],
             weights=self._weights[..., which],
+            curves=self._curves[..., which],
             path_error=self._path_error[..., which],
             path_steps=self._path_steps[which],
             sums=self._sums.take(which),

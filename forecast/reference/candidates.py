@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.reference.discounted import discounted
 from forecast.reference.smoothers import (
     ALPHA,
     FIRST_SEASONAL,
@@ -79,6 +80,7 @@ def _rules(at: Snapshot, smoothed: FloatArray, h: IntArray, season: int, season2
         (one + two) / 2,
         one + cycles[:, None, None] * growth,
         smoothed[:, SEASONAL_THETA] + 0.5 * ahead * long_growth,
+        *np.einsum("hp,mpjo->mhjo", discounted(season).ahead(len(h)), at.curves),
     ]
     second, levelled = one[:, 0], one[:, 0]
     if season2 > 1:

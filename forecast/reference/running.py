@@ -127,6 +127,7 @@ class Snapshot(NamedTuple):
     ----------
     steps : that each series has up to its origin
     seasonal, seasonal2 : terms of the steps that come, as many as a season has or the horizon needs
+    curves : coefficients of `discounted` regressions, (regression, coefficient, value or logarithm, origin)
     window : last values, the newest last, (step, value or logarithm, origin)
     path_error : along paths, in y's unit, (mean or recent mean, candidate, origin)
     path_steps : of how many values these are means, (origin,)
@@ -142,6 +143,7 @@ class Snapshot(NamedTuple):
     first_season: FloatArray
     recent_error: FloatArray
     weights: FloatArray
+    curves: FloatArray
     path_error: FloatArray
     path_steps: FloatArray
     sums: Sums

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from forecast.reference.discounted import MEMORIES
+
 if TYPE_CHECKING:
     from forecast.series.panel import IntArray
 
@@ -53,8 +55,11 @@ _FAMILIES = {
 }
 """A level of 1 is the last value, of 0 the mean of all values so far; a seasonal of 0 is the mean of all cycles."""
 SMOOTHERS = tuple(smoother for family in _FAMILIES.values() for smoother in family)
-RULES = ("drift", "theta", "mean of two seasons", "season and drift", "seasonal theta")
-"""Rules that are computed on values and on logarithms, after the smoothers."""
+RULES = (
+    *("drift", "theta", "mean of two seasons", "season and drift", "seasonal theta"),
+    *(f"line and waves of a season, over {seasons} seasons" for seasons in MEMORIES),
+)
+"""Rules that are computed on values and on logarithms, after the smoothers; the last are `discounted` regressions."""
 VALUE_RULES = ("last season", "last second season", "second season and level", "intermittent slow", "intermittent fast")
 """Rules on values alone (TSB: Teunter, Syntetos and Babai 2011)."""
 AUTOREGRESSIONS = 2

@@ -162,12 +162,12 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
     "monthly": (
         monthly(),
         12,
-        [[187.02517, 210.04476, 229.94944], [196.06639, 240.53674, 285.83319]],
+        [[196.75674, 210.21649, 226.10303], [210.34386, 243.06083, 279.62495]],
     ),
     "walk": (
         np.random.default_rng(1).normal(size=40).cumsum(),
         1,
-        [[-1.61339, 0.21103, 2.29078], [-3.29548, 0.35416, 6.16308]],
+        [[-1.77803, 0.16166, 2.26498], [-4.16153, 0.38936, 6.05182]],
     ),
     "hourly, with a week": (
         50
@@ -175,7 +175,7 @@ STORED = {  # the 2.5 % quantile, the median and the 97.5 % quantile one and six
         + 5 * (HOURS // 24 % 7 >= 5)
         + np.random.default_rng(2).normal(0, 1, len(HOURS)),
         24,
-        [[49.47513, 52.24357, 55.35013], [56.01698, 60.66477, 66.45653]],
+        [[49.99045, 52.03437, 54.377], [56.58497, 60.66788, 65.13279]],
     ),
 }
 
@@ -333,8 +333,8 @@ def test_compiled_each_row_has_the_forecasts_of_the_batch(kind, season, monkeypa
     live, batch = streamed(y, start, season)
     for row, value in enumerate(y[start:]):
         forecasts = live.update(value).quantiles[0]
-        width = 1e-9 + np.ptp(batch[row])
-        np.testing.assert_allclose(forecasts / width, batch[row] / width, rtol=1e-6, atol=2e-6)
+        width = 1e-9 + np.ptp(batch[row])  # the network is in single precision: some ten roundings
+        np.testing.assert_allclose(forecasts / width, batch[row] / width, rtol=1e-6, atol=4e-6)
     assert live._compiled
     kept = live.memory()
     again, _ = streamed(y, start, season)
@@ -349,7 +349,9 @@ def test_compiled_each_row_has_the_forecasts_of_the_batch(kind, season, monkeypa
     assert not plain._compiled
     np.testing.assert_allclose(expected.quantiles[0] / width, batch[-1] / width, rtol=1e-6, atol=2e-6)
     for name, array in plain.memory().items():
-        np.testing.assert_allclose(kept[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+        of_bank = name.startswith("bank")  # in double precision, its forecasts along paths among it
+        accuracy = {"rtol": 1e-8, "atol": 1e-9} if of_bank else {"rtol": 1e-4, "atol": 1e-6}  # 545 roundings
+        np.testing.assert_allclose(kept[name], array, err_msg=name, **accuracy)
 
 
 def test_a_young_series_is_compiled_once_all_its_seasons_lie_behind_it(monkeypatch):

@@ -110,6 +110,17 @@ def test_a_trend_walks_or_grows_as_its_parts_say():
     assert (grown[:, 79] - grown[:, 0]).std() == pytest.approx(np.hypot(79 * per_step, size * np.sqrt(79)), rel=0.05)
 
 
+def test_growth_lasts_at_its_rate_around_which_it_swings(monkeypatch):
+    for part in ("_noise", "_seasons"):
+        monkeypatch.setattr(generator, part, lambda rng, n, steps, *season: np.zeros((n, steps)))
+    changes = np.diff(np.log(generator.growth(fixed(0.5), 3000, 80, 4, 1)), axis=1)  # upwards, multiplied, unbroken
+    rate = np.sqrt(0.005 * 0.12) / 4
+    assert changes.mean() == pytest.approx(rate, rel=0.02)
+    swings, phi = changes[:, 20:] - rate, (0.3 + 0.97) / 2
+    assert swings.std() == pytest.approx(np.sqrt(0.05 * 3) * rate, rel=0.02)
+    assert (swings[:, 1:] * swings[:, :-1]).mean() / swings.var() == pytest.approx(phi, abs=0.02)
+
+
 def test_a_structural_series_is_level_times_or_plus_its_parts(monkeypatch):
     for part in ("_trend", "_seasons", "_cycle"):
         monkeypatch.setattr(generator, part, lambda rng, n, steps, *season: np.zeros((n, steps)))

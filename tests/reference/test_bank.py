@@ -10,6 +10,7 @@ import pytest
 from forecast.pretraining.generator import generate
 from forecast.reference.bank import Bank, features
 from forecast.reference.candidates import candidates
+from forecast.reference.discounted import MEMORIES
 from forecast.reference.running import joined
 from forecast.reference.smoothers import CANDIDATES, FEATURES, RULES, SMOOTHERS, VALUE_RULES, path_of, second_season
 
@@ -146,6 +147,28 @@ def test_the_autoregression_is_a_ridge_regression_on_all_rows():
         level = slow + max(0.1, 1 / n) * (value - slow)
     now = np.array([y[-2] - y[-1], y[-3] - y[-1], y[-4] - y[-1], level - y[-1], y.mean() - y[-1]])
     assert forecasts(y, 1)[0, LOGS - 1] == pytest.approx(y[-1] + now @ weights, rel=1e-9)
+
+
+@pytest.mark.parametrize("season", [1, 4, 5, 24])
+def test_lines_and_waves_are_least_squares_in_which_older_values_count_for_less(season):
+    t, rng = np.arange(60.0), np.random.default_rng(8)
+    y = 30 + 0.2 * t + 4 * np.sin(2 * np.pi * t / 5) + rng.normal(size=60)
+    every = forecasts(y, 7, season)
+    angles = 2 * np.pi * np.arange(1, min(season // 2, 6) + 1) / season
+
+    def columns(t):
+        waves = [
+            part for k, a in enumerate(angles, 1) for part in (np.cos(a * t), np.sin(a * t))[: 1 + (2 * k < season)]
+        ]
+        return np.column_stack([np.ones_like(t), t, *waves])
+
+    x = columns(t)
+    for place, seasons in enumerate(MEMORIES, start=len(SMOOTHERS) + 5):
+        kept = 1 - 1 / (seasons * season)
+        weights = kept ** (59 - t)
+        penalty = kept**59 * np.array([0, 1e-3, *np.ones(x.shape[1] - 2)])
+        found = np.linalg.solve(x.T @ (weights[:, None] * x) + np.diag(penalty), x.T @ (weights * y))
+        np.testing.assert_allclose(every[:, place], columns(np.arange(60.0, 67.0)) @ found, rtol=1e-4)
 
 
 @pytest.mark.parametrize("season", [1, 7])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from forecast.reference.discounted import MEMORIES, discounted
 from forecast.reference.running import Sums
 from forecast.reference.smoothers import (
     ALPHA,
@@ -34,6 +35,7 @@ from forecast.reference.smoothers import (
     THETA,
     TSB_GAINS,
     lags_of,
+    path_of,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class State(NamedTuple):
     seasons : (2,) steps of both
     smoothers : (smoother, [alpha, beta, phi, gamma, gamma of the second season, whether it has that]), constants
     lags : (lag,) that the autoregression reads
+    turn, now, gains : as in `Discounted`, whose `ahead` is of as many steps as are ever forecast
     counts : numbers of `Sums` that are one a series
     first, last, chance, demand : (2,) as in `Sums`
 
@@ -68,6 +71,10 @@ class State(NamedTuple):
     seasons: IntArray
     smoothers: FloatArray
     lags: IntArray
+    turn: FloatArray
+    now: FloatArray
+    gains: FloatArray
+    ahead: FloatArray
     counts: FloatArray
     first: FloatArray
     last: FloatArray
@@ -85,25 +92,28 @@ class State(NamedTuple):
     weights: FloatArray
     covariance: FloatArray
     regressors: FloatArray
+    curves: FloatArray
     path: FloatArray
     path_error: FloatArray
     path_steps: FloatArray
 
 
-_OWN = State._fields[9:]
+_OF_BOTH = ("first", "last", "chance", "demand")
+_OWN = State._fields[State._fields.index("level") :]
 """Fields that a bank has as an array with the series as its last axis."""
 
 
-def state_of(of: Bank) -> State:
-    """Copy the state of a bank of one series."""
-    memory = of.memory()
+def state_of(of: Bank, horizon: int) -> State:
+    """Copy the state of a bank of one series, of which forecasts go as far as the horizon."""
+    memory, curves = of.memory(), discounted(of.season)
     parts: list[Any] = [
         np.array([of.steps]),
         np.array([of.season, of.season2]),
         np.column_stack([part[:, 0, 0] for part in (ALPHA, BETA, PHI, GAMMA, GAMMA2)] + [SEASONAL2]),
         lags_of(of.season, of.season2),
+        *(np.ascontiguousarray(part) for part in (*curves, curves.ahead(max(horizon, path_of(of.season))))),
         np.array([memory[f"sums.{name}"][0] for name in _NAMES]),
-        *(np.array(memory[f"sums.{name}"][:, 0]) for name in State._fields[5:9]),
+        *(np.array(memory[f"sums.{name}"][:, 0]) for name in _OF_BOTH),
         *(memory[f"_{name}"][..., 0].copy() for name in _OWN[:-1]),
         memory["_path_steps"].copy(),
     ]
@@ -114,7 +124,7 @@ def put_back(state: State, into: Bank) -> None:
     """Let a bank stand where a state does."""
     own = {f"_{name}": getattr(state, name)[..., None].copy() for name in _OWN[:-1]}
     counts = {f"sums.{name}": state.counts[i : i + 1].copy() for i, name in enumerate(_NAMES)}
-    sums = {f"sums.{name}": getattr(state, name)[:, None].copy() for name in State._fields[5:9]}
+    sums = {f"sums.{name}": getattr(state, name)[:, None].copy() for name in _OF_BOTH}
     positive = {"sums.positive": np.array([state.counts[_LOWEST] > 0 and state.counts[SEEN] > 0])}
     into.remember({"steps": state.steps, **own, "_path_steps": state.path_steps.copy(), **counts, **sums, **positive})
 
@@ -139,6 +149,7 @@ def update(s: State, y: Any, observed: Any, features: Any) -> None:
     for j in range(2):
         _smooth(s, j, z[j], known[j], error)
         error[_SMOOTHERS, j] = _regress(s, j, z[j], known[j], units[j])
+        _fit_curves(s, j, z[j], known[j])
     steps, reach = s.steps[0], len(s.recent)
     now, before = steps % reach, (steps - season) % reach
     paired = observed and s.observed[before]
@@ -224,6 +235,22 @@ def _regress(s: State, j: Any, z: Any, known: Any, unit: Any) -> Any:
         for q in range(REGRESSORS):
             s.covariance[k, q, j] -= towards[k] / size * towards[q]
     return error
+
+
+@njit(error_model="numpy")
+def _fit_curves(s: State, j: Any, z: Any, known: Any) -> None:
+    """Bring lines and waves up to date."""
+    size, gains = len(s.now), s.gains[min(int(s.counts[SEEN]), len(s.gains) - 1)]
+    turned = np.empty(size)
+    for i in range(len(MEMORIES)):
+        error = z
+        for p in range(size):
+            turned[p] = 0.0
+            for q in range(size):
+                turned[p] += s.turn[p, q] * s.curves[i, q, j]
+            error -= s.now[p] * turned[p]
+        for p in range(size):
+            s.curves[i, p, j] = turned[p] + (gains[i, p] * error if known else 0.0)
 
 
 @njit(error_model="numpy")
@@ -345,6 +372,11 @@ def _forecast_both(s: State, j: Any, window: Any, out: Any) -> None:
         out[h, _SMOOTHERS + 2] = (one + window[now + h + 1 - (cycles + 1) * season]) / 2
         out[h, _SMOOTHERS + 3] = one + cycles * growth
         out[h, _SMOOTHERS + 4] = out[h, SEASONAL_THETA] + 0.5 * (h + 1) * long_growth
+        for i in range(len(MEMORIES)):
+            fitted = 0.0
+            for p in range(len(s.now)):
+                fitted += s.ahead[h, p] * s.curves[i, p, j]
+            out[h, _SMOOTHERS + 5 + i] = fitted
     _feed_back(s, j, window, out)
 
 

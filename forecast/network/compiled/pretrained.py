@@ -69,7 +69,7 @@ class SingleSeries:
         self, network: PretrainedNetwork, of: Bank, state: NetworkState, context: Tensor, horizon: int
     ) -> None:
         """Go on from a bank of one series, the state of the LSTM, (1, 1, hidden) twice, and the context, (1, width)."""
-        self._bank = bank.state_of(of)
+        self._bank = bank.state_of(of, horizon)
         self._encoder, self._decoder = _encoder_of(network, state, context), _decoder_of(network, horizon, of.season)
         self._features, self._candidates = np.empty(FEATURES), np.empty((horizon, CANDIDATES))
         self.quantiles = np.empty((horizon, len(LEVELS)))
