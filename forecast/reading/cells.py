@@ -44,6 +44,7 @@ _BEGIN_NUMBERS = "0123456789"
 _CURRENCY = (  # a backslash: the won sign of Korean code pages
     r"[$€£¥₩￦₹₺₽฿\\]|R\$|US\$|EUR|USD|GBP|JPY|KRW|CNY|INR|CHF|SEK|NOK|DKK|PLN|CZK|BRL|MXN|AUD|CAD|Rs\.?|kr\.?"
 )
+_ANY_CURRENCY = re.compile(_CURRENCY)
 _GROUPING = " '’_"
 _BLANKS = str.maketrans("\u00a0\u2009\u202f", "   ")
 _UNITS = (
@@ -125,6 +126,7 @@ class Numbers:
     values : (row,), NaN where missing
     bad : (row,) whether the cell is no number
     flags, units : what stood after numbers and is no part of them, and how often
+    currencies : the different ones beside numbers
 
     """
 
@@ -132,6 +134,7 @@ class Numbers:
     bad: BoolArray
     flags: Counter[str] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
+    currencies: tuple[str, ...] = ()
 
 
 def find_notation(cells: Iterable[str], semicolons: bool) -> tuple[Notation | None, bool]:
@@ -214,6 +217,7 @@ def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
     shape = re.compile(_shape(notation), re.ASCII)
     flags: Counter[str] = Counter()
     units: Counter[str] = Counter()
+    currencies: dict[str, None] = {}
     for row, cell in zip(np.flatnonzero(left), cells.filter(pa.array(left)).to_pylist(), strict=True):
         number, flag = _plain_number(cell, notation, shape), ""
         if number is None:
@@ -224,8 +228,10 @@ def _read_carefully(cells: pa.StringArray, notation: Notation) -> Numbers:
         values[row] = np.nan if number is None else float(number)
         flags[cell if no_value else flag] += not bad[row]
         units[_unit_of(cell)] += 1
+        if number is not None and (currency := _ANY_CURRENCY.search(cell)):
+            currencies[currency[0].removeprefix("US").rstrip(".")] = None
     del flags[""], units[""]
-    return Numbers(values, bad, +flags, units)
+    return Numbers(values, bad, +flags, units, tuple(currencies))
 
 
 def _unit_of(cell: str) -> str:

@@ -189,6 +189,8 @@ def _of_list(rows: list[Any]) -> pd.DataFrame | None:
 def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
     """Columns, columns beside their rows, cells by an index, values by their time, or records under a usual key."""
     inner = list(values.values())
+    of_objects = [column for column in inner if isinstance(column, dict) and column]
+    by_time = [column for column in of_objects if all(isinstance(row, dict) for row in column.values())]
     frame = None
     if isinstance(values.get("columns"), list) and isinstance(values.get("data"), list):  # pandas: orient="split"
         frame = pd.DataFrame(values["data"], columns=[str(name) for name in values["columns"]])
@@ -196,6 +198,8 @@ def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
     elif all(isinstance(column, list) for column in inner) and len({len(column) for column in inner}) == 1:
         wrapped = _of_list(inner[0]) if len(inner) == 1 and inner[0] and isinstance(inner[0][0], (dict, list)) else None
         frame = pd.DataFrame(values) if wrapped is None else wrapped
+    elif len(by_time) == 1:
+        frame = _with_labels(pd.DataFrame.from_dict(by_time[0], orient="index"), None)
     elif all(isinstance(column, dict) for column in inner):
         frame = _with_labels(pd.DataFrame(values), None)
     elif not any(isinstance(value, (dict, list)) for value in inner):

@@ -44,7 +44,9 @@ _HAS_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
 
 _DATED = re.compile(r"[a-zß](?:datum|Date)$")
 """Names such as Belegdatum and OrderDate."""
-_YEARLESS = re.compile(r"(?:\d{1,2}[-/. ]+)?([^\W\d]{3,10}\.?)(?:[-/. ]+\d{1,2})?|\d{1,2}[-/.]\d{1,2}\.?")
+_YEARLESS = re.compile(
+    r"(?:[^\W\d]{2,10}\.?,? (?=\d))?(?:\d{1,2}[-/. ]+)?([^\W\d]{3,10}\.?)(?:[-/. ]+\d{1,2})?|\d{1,2}[-/.]\d{1,2}\.?"
+)
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,8 @@ def _refuse_unknown(names: Sequence[str], grid: Grid) -> None:
     for name in names:
         cells = [cell for cell in _filled(grid, name) if not is_number(cell)]
         if cells:
-            what = "is a time of day without a date" if _is_clock(grid, name) else "is no known time"
+            clock = _is_clock(grid, name) and not _HAS_YEAR.search(cells[0])
+            what = "is a time of day without a date" if clock else "is no known time"
             if all(map(_lacks_year, cells)):
                 what = "is a time without a year, which has to be added"
             raise ForecastError(

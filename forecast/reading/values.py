@@ -146,8 +146,9 @@ def _read_number_column(grid: Grid, name: str, settings: FileSettings, file: str
             f"{name!r} of {file!r} is infinite in {line_list(grid.lines[infinite])}: correct it, or set "
             f"`data.missing=[inf,-inf]` if that means no value"
         )
-    if len(numbers.units) > 1:
-        first, second = list(numbers.units)[:2]
+    units = numbers.currencies if len(numbers.currencies) > 1 else tuple(numbers.units)
+    if len(units) > 1:
+        first, second = units[:2]
         raise ForecastError(
             f"{name!r} of {file!r} holds numbers in {first!r} and in {second!r}: write all of them in one unit"
         )

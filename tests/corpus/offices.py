@@ -313,6 +313,35 @@ _CELLS = (
         panel=None,
     ),
     Case(
+        "two currencies in one column",
+        _text(["date;y", *(f"{day};{'$' if i % 2 else '€'}{i}.50" for i, day in enumerate(_DAYS))]),
+        error=("'y' of", "holds numbers in '€' and in '$': write all of them in one unit"),
+    ),
+    Case(
+        "one currency, in two ways",
+        _text(["date;y", *(f"{day};{'US$' if i % 2 else '$'}{i}.50" for i, day in enumerate(_DAYS))]),
+        series={"y": [i + 0.5 for i in range(12)]},
+        times=_DAYS,
+    ),
+    Case(
+        "days with their weekday and without a year",
+        _counted(["Mon 01 Jan", "Tue 02 Jan", "Wed 03 Jan"], "Day,y"),
+        error=("'Mon 01 Jan' is a time without a year",),
+    ),
+    Case(
+        "times with the name of a zone",
+        _counted([f"2024-01-01 0{hour}:00:00 America/New_York" for hour in range(5)], "time,y"),
+        error=("'2024-01-01 00:00:00 America/New_York' is no known time",),
+    ),
+    Case(
+        "JSON whose rows have their times as keys, beside facts",
+        '{"Meta": {"1. Information": "Daily"}, "Time Series": '
+        '{"2024-01-01": {"close": "1"}, "2024-01-02": {"close": "2.5"}}}',
+        series={"close": [1.0, 2.5]},
+        times=iso_days("2024-01-01", 2),
+        suffix=".json",
+    ),
+    Case(
         "99 at the end of percents",
         _text(["date;y", *(f"{day};{99 - 7 * i}" for i, day in enumerate(_DAYS))]),
         series={"y": [99.0 - 7 * i for i in range(12)]},
