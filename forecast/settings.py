@@ -99,6 +99,8 @@ def _one_line(kind: type[Settings], error: ErrorDetails, prefix: str) -> str:
         return f"`{prefix.rstrip('.')}`: {message}" if prefix else message
     expected = error["msg"][0].lower() + error["msg"][1:]
     expected = expected.removeprefix("value error, ").split(", unable to parse")[0]
+    if not error["input"] and error["type"].endswith("too_short"):
+        return f"`{name}` is empty: give it a value, or leave it out"
     length = re.fullmatch(r"\w+ should (have at (?:least|most) \d+ \w+)(?: after validation.*)?", expected)
     expected = length[1] if length else f"be {expected.removeprefix('input should be ')}"
     return f"`{name}` should {expected}, found {shown(error['input'])}"

@@ -379,3 +379,15 @@ def test_a_target_whose_values_all_stand_in_bad_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(["date,a,b", *rows]))
     with pytest.raises(ForecastError, match="series 'b' has no rows: check the file"):
         load(tmp_path / "a.csv", target=["a", "b"], on_bad_rows="drop")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"path": ""}, "`data.path` is empty: give it a value, or leave it out"),
+        ({"path": "a.csv", "decimal": ",,"}, "`data.decimal` should have at most 1 character, found ',,'"),
+    ],
+)
+def test_settings_of_a_wrong_length_are_said_in_one_sentence(setting: dict[str, str], message: str) -> None:
+    with pytest.raises(ForecastError, match=message):
+        check_settings(CsvSettings, setting, "data.")
