@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from forecast.reading.raw_table import RawSeries, RawTable
     from forecast.reading.settings import RowSettings
     from forecast.series.calendar import TimeStyle
-    from forecast.series.panel import FloatArray, IntArray, TimeArray
+    from forecast.series.panel import BoolArray, FloatArray, IntArray, TimeArray
 
 _LISTED = 60  # holidays that a note lists; `run.json` has them all
 _NAMED = 5  # runs of holidays that a note lists
@@ -202,9 +202,11 @@ def _ordered(
 
 def _without_weekends(series: list[Rows], notes: list[str]) -> list[Rows]:
     """Leave out Saturdays and Sundays that have rows and no values in any series, as banks write rates."""
-    off = [weekends_without_values(rows) for rows in series]
-    if not all(days.any() for days in off):
-        return series
+    off: list[BoolArray] = []
+    for rows in series:  # most often the first has none, and the others need not be looked at
+        off.append(weekends_without_values(rows))
+        if not off[-1].any():
+            return series
     count = sum(int(days.sum()) for days in off)
     notes.append(f"{counted(count, 'row')} on Saturdays and Sundays, none with a value, left out: these are no steps.")
     return [rows.take(~days) for rows, days in zip(series, off, strict=True)]
