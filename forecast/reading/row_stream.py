@@ -155,6 +155,7 @@ class RowReader:
         self._width = len(_cells(line, self._delimiter))
         orders = {1: ("target",), 2: ("time", "target"), 3: ("id", "time", "target")}
         if self._width not in orders:
+            self.form = None  # the next line may be the header
             wanted = ", ".join(dict.fromkeys([columns.times[0], columns.targets[0]]))
             raise ForecastError(f"it has {self._width} cells and no header: begin with one, such as {wanted}")
         self._places = {name: place for place, name in enumerate(orders[self._width])}

@@ -33,3 +33,12 @@ def test_a_line_that_is_no_row(lines: list[str], message: str) -> None:
 def test_a_value_that_is_none(value: str, message: str) -> None:
     with pytest.raises(ForecastError, match=message):
         number_of(value)
+
+
+def test_without_a_header_every_line_is_refused_until_one_comes() -> None:
+    reader = RowReader(COLUMNS)
+    for _ in range(2):
+        with pytest.raises(ForecastError, match="it has 4 cells and no header"):
+            reader.read("2024-01-01,5,1,2")
+    assert reader.read("date,y") == []
+    assert reader.read("2024-01-01,5")[0].value == "5"
