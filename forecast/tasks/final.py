@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.evaluation.conformal import Widths, spread_of
+from forecast.evaluation.conformal import Widths, spread_of, widening_of
 from forecast.evaluation.evaluate import Evaluation
 from forecast.forecasters.combination import COMBINATION, FittedCombination
 from forecast.forecasters.departure import departure
@@ -174,7 +174,7 @@ def short_future(short: Panel | None, problem: Problem, transform: Transform) ->
         return None
     fitted = transformed(Pretrained(), transform).fit(short, short.lengths, problem)
     scale = np.ones(len(short))
-    widths = Widths(lender=NAME)
+    widths = Widths(lender=NAME, widened=widening_of(np.diff(short.times[: short.lengths[0]])))
     return future({NAME: fitted}, short, problem.horizon, widths=widths, scale=scale, value_range=problem.value_range)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from oracles.intervals import conformal_quantile
 from scipy import stats
@@ -21,6 +24,7 @@ from forecast.evaluation.fits import fit_all
 from forecast.forecasters.interface import QUANTILES, Forecasts
 from forecast.forecasters.pretrained import Pretrained
 from forecast.questions.split import Split
+from forecast.series.calendar import Calendar
 
 
 def quantiles_of(y, forecast, scale, new, new_scale):
@@ -117,9 +121,12 @@ def test_levels_never_cross_and_the_median_is_the_forecast():
     assert (np.diff(biased, axis=2) >= 0).all()
 
 
-def walk_backtests(forecasters, rows=120):
+def walk_backtests(forecasters, rows=120, freq=None):
     """Fits and backtests of validation, calibration and test on a random walk."""
     panel = a_panel(lengths=(rows,))
+    if freq:
+        times = pd.date_range("1980-01-01", periods=rows, freq=freq).to_numpy().astype("datetime64[ns]")
+        panel = replace(panel, times=times, calendar=Calendar(freq))
     panel = with_target(panel, slice(None), np.random.default_rng(5).normal(size=rows).cumsum())
     split = Split(np.array([rows - 44]), np.array([12]), np.array([12]))
     fits = fit_all(forecasters, panel, split, PROBLEM)
@@ -127,17 +134,18 @@ def walk_backtests(forecasters, rows=120):
     return result[0], result[1]
 
 
-def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite():
-    calibration, test = walk_backtests([LastValue(), Pretrained()])
+@pytest.mark.parametrize(("freq", "wider"), [(None, 0.0), ("D", 0.0), ("MS", 0.0), ("QS", 0.5), ("YS", 0.5)])
+def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite(freq, wider):
+    calibration, test = walk_backtests([LastValue(), Pretrained()], freq=freq)
     own = test.quantiles["pretrained"] - test.quantiles["pretrained"][:, :, 4:5]
     without = with_intervals(test, None)
     naive = test.results.query("model == 'naive'")["y_hat"].to_numpy().reshape(len(test.known), -1)
-    np.testing.assert_allclose(without.quantiles["naive"], naive[:, :, None] + 1.35 * own)
+    np.testing.assert_allclose(without.quantiles["naive"], naive[:, :, None] + (1 + wider) * own)
     widths, some = widths_of(calibration), with_intervals(test, calibration)
     assert widths.lender == "pretrained"
     assert np.isfinite(some.quantiles["naive"]).all()
     share = (12 / 4) / (12 / 4 + 5)  # 12 steps are three horizons
-    widened = 1 + 0.35 * (1 - share) ** 2
+    widened = 1 + wider * (1 - share)
     errors = {
         name: np.abs(rows["y"] - rows["y_hat"]).mean()
         for name, rows in calibration.results.groupby("model", observed=True)
