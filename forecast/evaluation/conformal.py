@@ -17,8 +17,8 @@ How many there are is counted in whole horizons n. Where the pretrained network 
 series of all kinds before it saw these, few of them do not have the word alone: a model without quantiles of its own
 borrows the spread that the pretrained network forecasts, times the ratio of their errors to the power of n / (n + 1),
 which a few horizons tell well enough where it is large; of steps of a quarter or a year every spread is widened by
-0.5 (1 - s), s = n / (n + 5), as one that is known from elsewhere has to be; and offsets count for their share s. So
-no interval is infinite, and with many horizons they are the conformal ones.
+0.5 (1 - s), of steps without dates by 0.35 (1 - s), s = n / (n + 5), as one that is known from elsewhere has to be; and
+offsets count for their share s. So no interval is infinite, and with many horizons they are the conformal ones.
 Otherwise, after the end of the data, where offsets would be infinite they are Student's quantiles of the scores.
 
 Where intervals are judged on the test split, offsets come from the calibration split alone. After the end of the data
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 _MEDIAN = 0.5
 _LENT_HORIZONS = 5.0
 """Horizons that what the pretrained network knows of spreads counts for."""
-_WIDENED, _LONG_WIDENED, _LONG_STEP = 0.0, 0.5, np.timedelta64(80, "D")
+_WIDENED, _LONG_WIDENED, _UNDATED_WIDENED, _LONG_STEP = 0.0, 0.5, 0.35, np.timedelta64(80, "D")
 """By how much a spread that is known from elsewhere is widened: where a step lasts that long, a quarter or a year, what
 moves a series is seldom in its past. On M1 the pretrained network's own 90 % intervals hold 91.5 of 100 monthly
-values, and 78 and 80 of 100 quarterly and yearly ones."""
+values, and 78 and 80 of 100 quarterly and yearly ones. How long steps without dates last nobody knows."""
 _LEAST_RATIO = 1e-6
 _LEAST_FREEDOM = 4
 """Of Student's distribution: with fewer, intervals from a few scores would be as wide as anything."""
@@ -164,7 +164,7 @@ def widening(backtest: Backtest) -> float:
 def widening_of(lasting: Any) -> float:
     """As `widening`, by how long steps last, (step,) of timedelta64; numbers where rows have no dates."""
     if lasting.dtype.kind != "m" or not len(lasting):
-        return _WIDENED
+        return _UNDATED_WIDENED
     return _LONG_WIDENED if np.median(lasting) >= _LONG_STEP else _WIDENED
 
 

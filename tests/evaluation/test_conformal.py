@@ -124,7 +124,9 @@ def test_levels_never_cross_and_the_median_is_the_forecast():
 def walk_backtests(forecasters, rows=120, freq=None):
     """Fits and backtests of validation, calibration and test on a random walk."""
     panel = a_panel(lengths=(rows,))
-    if freq:
+    if freq == "steps":
+        panel = replace(panel, times=np.arange(rows), calendar=Calendar(None))
+    elif freq:
         times = pd.date_range("1980-01-01", periods=rows, freq=freq).to_numpy().astype("datetime64[ns]")
         panel = replace(panel, times=times, calendar=Calendar(freq))
     panel = with_target(panel, slice(None), np.random.default_rng(5).normal(size=rows).cumsum())
@@ -134,7 +136,7 @@ def walk_backtests(forecasters, rows=120, freq=None):
     return result[0], result[1]
 
 
-@pytest.mark.parametrize(("freq", "wider"), [(None, 0.0), ("D", 0.0), ("MS", 0.0), ("QS", 0.5), ("YS", 0.5)])
+@pytest.mark.parametrize(("freq", "wider"), [("D", 0.0), ("MS", 0.0), ("QS", 0.5), ("YS", 0.5), ("steps", 0.35)])
 def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite(freq, wider):
     calibration, test = walk_backtests([LastValue(), Pretrained()], freq=freq)
     own = test.quantiles["pretrained"] - test.quantiles["pretrained"][:, :, 4:5]
