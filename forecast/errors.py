@@ -1,12 +1,20 @@
 """The exception that stands for a user's mistake, and the one that ends the program where a signal asks for it."""
 
+import re
+
+_LONG_WORD = re.compile(r"(\S{200})\S{300,}")
+
 
 class ForecastError(Exception):
     """Something the user can mend, said in one line: what, expected, found, and the remedy.
 
     The command prints the line and leaves with exit status 2; from Python it is an ordinary exception.
-    Anything else that is raised is a fault of ours and keeps its traceback.
+    Anything else that is raised is a fault of ours and keeps its traceback. Of a word of more than 500 characters,
+    which nobody reads, its beginning is shown: a value out of a file can be as long as the file.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_LONG_WORD.sub(r"\1...", message))
 
     @property
     def line(self) -> str:

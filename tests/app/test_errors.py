@@ -73,6 +73,12 @@ def test_a_mistake_found_by_a_task_is_told_alike(command, tasks, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_a_word_that_nobody_would_read_the_beginning_is_shown():
+    path = "/".join(["folder"] * 70)  # 489 characters: a path is shown whole
+    message = str(ForecastError(f"`report.series={'9' * 5000}` is none of {path}: set it"))
+    assert message == f"`report.series={'9' * 185}... is none of {path}: set it"
+
+
 def test_a_mistake_in_the_data_is_told_before_torch_is_there(tmp_path):
     (tmp_path / "two.csv").write_text("a,b\n1,2\n3,4\n")
     code = (
