@@ -13,6 +13,7 @@ the end of 1899), and `a`, `b`, `c`: numbers whose meaning only the other rows c
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -67,6 +68,9 @@ _UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s[^,;|\t]+(?:, [^,;|\t]+)?|/\d{4}-\d\d
 _TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
 
 
+_GROUP = re.compile(r"\?P<(\w+)>")
+
+
 @dataclass(frozen=True, eq=False)
 class TimeForm:
     """One way of writing times.
@@ -95,7 +99,7 @@ class TimeForm:
     @cached_property
     def groups(self) -> frozenset[str]:
         """Names of the parts that a cell may have."""
-        return frozenset(re.findall(r"\?P<(\w+)>", self.pattern))
+        return frozenset(_GROUP.findall(self.pattern))
 
 
 FORMS: tuple[TimeForm, ...] = (
@@ -283,7 +287,7 @@ def form_of_format(text: str) -> TimeForm:
     Raises
     ------
     ForecastError
-        A code that is not known, or a format without a year.
+        A code that is not known, a part of the time that is named twice, or a format without a year.
 
     """
     if text in {"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"}:
@@ -296,6 +300,10 @@ def form_of_format(text: str) -> TimeForm:
             raise ForecastError(f"`data.time_format` has the code {part!r}, which is not known: known are {known}")
         pattern += _CODES[code] if part.startswith("%") else re.escape(part)
     form = TimeForm(text, pattern)
+    twice = [name for name, count in Counter(_GROUP.findall(pattern)).items() if count > 1]
+    if twice:
+        part = {"name": "month", "y2": "year", "dow": "day of the week"}.get(twice[0], twice[0])
+        raise ForecastError(f"`data.time_format` should name the {part} once, found {text!r}")
     if not form.groups & {"year", "y2"}:
         raise ForecastError(f"`data.time_format` should name a year (%Y), found {text!r}")
     return form

@@ -154,6 +154,6 @@ class Timetable:
         if style is not None and _READABLE.fullmatch(plain := style.format.replace("%-", "%").replace("%:z", "%z")):
             try:
                 return datetime.strptime(text, plain)  # the calendar says which zone it is
-            except ValueError:
+            except (ValueError, re.error):  # the latter of a format that names a part twice
                 pass
         return datetime.fromisoformat(text)

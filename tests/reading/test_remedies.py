@@ -93,6 +93,12 @@ ROWS = (
         ({"timezone": "UTC"},),
     ),
     Refused("a format that fits no column", days(_PLAIN), {"time_format": "%d.%m.%Y"}, ({"time": "date"},)),
+    *(
+        Refused(
+            f"a format with two of a part: {two}", days(_PLAIN), {"time_format": two}, ({"time_format": "%Y-%m-%d"},)
+        )
+        for two in ("%Y-%m-%Y", "%d %b %B %Y", "%F %d")
+    ),
     Refused("a format without a year", days(_PLAIN), {"time_format": "%d.%m."}, ({"time_format": "%Y-%m-%d"},)),
     Refused(
         "two columns of symbols",

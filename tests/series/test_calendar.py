@@ -14,6 +14,7 @@ import pytest
 from forecast.errors import ForecastError
 from forecast.series.calendar import Calendar, TimeStyle, calendar_from_dict, to_utc, to_wall
 from forecast.series.step_rules import Sessions, TradingDays, parse_alias
+from forecast.series.timetable import Timetable
 
 NOON = np.datetime64("2024-02-27T12:00", "ns")
 
@@ -238,3 +239,8 @@ def test_times_that_are_not_counted_any_more_are_refused(calendar: Calendar) -> 
     assert len(calendar.after(last, 0)) == 0
     with pytest.raises(ForecastError, match="2000 steps after 2262-03-01 lie beyond 2262-04-11"):
         calendar.after(last, 2_000)
+
+
+def test_a_style_that_names_a_part_twice_leaves_iso_times_readable() -> None:
+    calendar = Calendar("D", style=TimeStyle("%Y-%m-%d %Y"))
+    assert Timetable(calendar, stamp("2024-03-01")).step("2024-03-04T00:00") == 3
