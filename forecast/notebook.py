@@ -322,10 +322,13 @@ class Run:
         return pd.DataFrame({"ds": self.panel.times[rows], "y": self.panel.target_or_nan(rows)})
 
     def _times(self, written: pd.Series) -> Any:
-        """Read the times of a forecast, which are written as in the user's file."""
+        """Read the times of a forecast, which are written as in the user's file; what is no time stays a text."""
         calendar = self.opened.calendar
         if calendar.freq is None:
-            return written.astype(np.int64)
+            try:
+                return written.astype(np.int64)
+            except (ValueError, OverflowError):
+                return written
         table = Timetable(calendar, np.datetime64("2000-01-01", "ns"))
         times = {text: table.read(text) for text in written.unique()}
         return written if None in times.values() else written.map(times)

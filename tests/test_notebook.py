@@ -89,6 +89,14 @@ def test_a_run_is_kept_and_opened_and_goes_on_with_newer_data(run, tmp_path):
     np.testing.assert_array_equal(again.stream(tmp_path / "state").update(20.0).y_hat, stream.update(20.0).y_hat)
 
 
+def test_dates_of_a_run_that_says_it_counts_steps_stay_as_written(run, tmp_path):
+    folder = run.save(tmp_path / "changed")
+    record = json.loads((folder / "run.json").read_text())
+    record["data"]["calendar"] |= {"freq": None}
+    (folder / "run.json").write_text(json.dumps(record))
+    assert fc.load(folder).forecast()["ds"].tolist() == [str(day.date()) for day in DAYS[150 : 150 + HORIZON]]
+
+
 def test_what_a_notebook_shows(run, tmp_path):
     shown = run._repr_html_()
     assert run.recommended in shown
