@@ -172,6 +172,7 @@ class System:
         length = len(self.past.target)
         rows = np.tile(np.minimum(np.arange(start, start + steps), length - 1), lanes)  # of the data, (lane * step,)
         beyond = self.past.calendar.after(self.past.times[-1], max(start + steps - length, 0))
+        ahead = self.horizon + self.fitted.problem.leads  # steps after the last one that may be read
         panel = Panel(
             values=np.column_stack([values.reshape(-1), self.past.values[rows, 1:]]),
             observed=np.column_stack([np.ones(len(rows), dtype=np.bool_), self.past.observed[rows, 1:]]),
@@ -183,11 +184,11 @@ class System:
             masked=None
             if self.past.masked is None
             else np.column_stack([np.zeros(len(rows), dtype=np.bool_), self.past.masked[rows, 1:]]),
-            ahead=self._given_ahead(lanes, start, steps + self.horizon),
+            ahead=self._given_ahead(lanes, start, steps + ahead),
             static=_repeated(self.past.static, lanes),
         )
         computed = () if self.past.ahead is None else features_of(self.past.ahead.channels)
-        return with_features(panel, computed, self.horizon)
+        return with_features(panel, computed, ahead)
 
     def _given_ahead(self, lanes: int, start: int, steps: int) -> KnownAhead | None:
         """The user's own covariates that are known ahead, standing still after their end."""

@@ -69,7 +69,7 @@ def test_what_was_written_comes_back_equal(tmp_path, monkeypatch, block):
 )
 def test_every_defect_of_a_forecast_is_one_line(content):
     with pytest.raises(ForecastError, match=r"run folder here: forecasts\.csv cannot be used") as caught:
-        parse_forecast(content, "here")
+        tuple(parse_forecast(content, "here"))
     assert "\n" not in str(caught.value)
 
 
@@ -93,13 +93,13 @@ def test_no_id_is_a_formula_of_a_spreadsheet(written, cell):
     row = ForecastRow(written, "2024-01-01", "lstm", 0.0, PARTLY)
     content = format_forecast([row])
     assert list(csv.reader(io.StringIO(content, newline="")))[1][0] == cell
-    assert parse_forecast(content.encode(), "x") == (row,)
+    assert tuple(parse_forecast(content.encode(), "x")) == (row,)
     symbol = ForecastRow(written, "1", "lstm", 0.5, (), written)
-    assert parse_forecast(format_forecast([symbol]).encode(), "x") == (symbol,)
+    assert tuple(parse_forecast(format_forecast([symbol]).encode(), "x")) == (symbol,)
 
 
 def test_an_empty_forecast_has_its_header():
-    assert parse_forecast(format_forecast([]).encode(), "here") == ()
+    assert tuple(parse_forecast(format_forecast([]).encode(), "here")) == ()
 
 
 ARRAYS = {

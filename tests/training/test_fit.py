@@ -57,7 +57,9 @@ def plain_loop(job, epochs):
     torch.manual_seed(job.seed)
     network = Network(job.network, job.data.input_spec)
     begin(network, job.data, ends)
-    optimizer = PLAIN[settings.optimizer](network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    optimizer = PLAIN[settings.optimizer](
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
     empty, losses = 0, []
     for _ in range(epochs):
         state, total, forks = None, 0.0, 0
