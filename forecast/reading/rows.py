@@ -231,10 +231,11 @@ def without_missing_edges(rows: Rows, ahead: IntArray) -> tuple[Rows, tuple[str,
 
 def weekends_without_values(rows: Rows) -> BoolArray:
     """Whether a row of days lies on a weekend, (row,), where these have rows and never a value, and other days have."""
-    if rows.times.dtype.kind != "M" or not (rows.stamps % NS_PER_DAY == 0).all():
+    missing = np.isnan(rows.values)
+    few = missing.sum() < _FEWEST_DAYS_OFF  # looked at first: divisions of all stamps take longer than all else
+    if few or rows.times.dtype.kind != "M" or not (rows.stamps % NS_PER_DAY == 0).all():
         return np.zeros(len(rows), dtype=np.bool_)
     weekend: BoolArray = (rows.stamps // NS_PER_DAY + 3) % 7 >= 5  # 1970-01-01 was a Thursday
-    missing = np.isnan(rows.values)
     without = weekend.sum() >= _FEWEST_DAYS_OFF and missing[weekend].all() and missing[~weekend].mean() < _MOST_MISSING
     return weekend if without else np.zeros(len(rows), dtype=np.bool_)
 
