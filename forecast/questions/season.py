@@ -105,6 +105,8 @@ def _season_of(series: list[FloatArray], candidates: tuple[tuple[str, float], ..
                 )
             if best is None or error <= _PAYS * best[1]:
                 best = (steps, error)
+        elif test.share > test.needed:  # means over series; what counts is what the series say together
+            sentence += ", but in too few of the series"
         weighed.append(sentence)
     if best is not None:
         return Season(best[0], f"{'; '.join(weighed)}; {_OVERRIDE}")

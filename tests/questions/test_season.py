@@ -223,3 +223,15 @@ def test_many_series_speak_together() -> None:
         for i in range(30)
     )
     assert find_season(make_panel(frame)).steps == 24
+
+
+def test_a_panel_in_which_few_series_have_a_season_has_none_and_says_so() -> None:
+    rng, months = np.random.default_rng(7), pd.date_range("2018-01-01", periods=72, freq="MS")
+    frames = []
+    for i in range(12):
+        y = rng.normal(size=72) + (1.2 * wave(12, 72) if i < 2 else 0.0)
+        frames.append(pd.DataFrame({"unique_id": f"s{i}", "ds": months, "y": y}))
+    found = find_season(make_panel(pd.concat(frames)))
+    assert found.steps == 1
+    assert "15.9 % of the ups and downs" in found.evidence
+    assert "chance alone up to 14.1 %, but in too few of the series" in found.evidence
