@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from forecast.network.cells import Backbone
 
-ReferenceName: TypeAlias = Literal[
+FittedReferenceName: TypeAlias = Literal[
     "last",
     "seasonal",
     "mean",
@@ -28,8 +28,8 @@ ReferenceName: TypeAlias = Literal[
     "ridge_channels",
     "calendar",
     "none",
-    "auto",
 ]
+ReferenceName: TypeAlias = Literal[FittedReferenceName, "auto"]
 Loss: TypeAlias = Literal["mae", "mse", "huber", "owa"]
 StrategyName: TypeAlias = Literal["direct", "recursive", "seq2seq"]
 

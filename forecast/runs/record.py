@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import QUANTILES
+from forecast.network.settings import FittedReferenceName
 from forecast.reference.blends import LAGGED
 from forecast.reference.references import CALENDAR
 from forecast.series.date_features import feature_channels, features_of
@@ -121,21 +122,7 @@ class CalendarRecord(_Part):
 class ReferenceRecord(_Part):
     """The constants of the reference; its arrays are in `weights.safetensors`."""
 
-    name: Literal[
-        "last",
-        "seasonal",
-        "mean",
-        "level",
-        "blend",
-        "blend_mae",
-        "blend_owa",
-        "ridge",
-        "ridge_channels",
-        "calendar",
-        "none",
-        "symbols",
-        "no symbols",
-    ]
+    name: Literal[FittedReferenceName, "symbols", "no symbols"]
     horizon: int = Field(ge=1)
     season_steps: int = Field(ge=1)
     smoothing: Annotated[float, Field(gt=0, le=1)]
