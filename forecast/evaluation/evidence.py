@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LEAST_BLOCKS = 3
 """Of horizons on which a model chose something, until these count for it: fewer do not say how lucky it was."""
+_MOST_CELLS = 100_000
+"""Origins times steps by which forecasts are compared; of more an even part is taken."""
 _ROUNDING = 1e-9
 
 
@@ -31,6 +33,8 @@ class Evidence:
     block : (origin,) number of the stretch of successive origins whose horizons overlap
     share : (origin,) how much of a horizon the origin is worth: those whose horizons overlap repeat each other
     chosen : (origin, model) whether something of the model was chosen by its errors there
+    apart : (model, model) mean absolute difference of what two forecast over the first one's mean absolute error, from
+        the splits that both forecast, of probabilities that of their losses; infinite where there are none
 
     """
 
@@ -40,6 +44,7 @@ class Evidence:
     block: IntArray
     share: FloatArray
     chosen: BoolArray
+    apart: FloatArray
 
     @property
     def horizons(self) -> float:
@@ -49,8 +54,12 @@ class Evidence:
     def of(self, models: Sequence[str]) -> Evidence:
         """Take some models."""
         columns = [self.models.index(name) for name in models]
-        return Evidence(
-            self.losses[:, columns], tuple(models), self.series, self.block, self.share, self.chosen[:, columns]
+        return replace(
+            self,
+            losses=self.losses[:, columns],
+            models=tuple(models),
+            chosen=self.chosen[:, columns],
+            apart=self.apart[np.ix_(columns, columns)],
         )
 
     def means(self) -> FloatArray:
@@ -68,6 +77,14 @@ class Evidence:
         pairs = [self.of([anchor, name]) for name in self.models]
         logs, counts = zip(*(pair._against_first() for pair in pairs), strict=True)
         return np.array(logs), np.array(counts)
+
+    def measured_ratio(self) -> tuple[float, float]:
+        """Logarithm of the second model's mean loss over the first's where both are known, and horizons of that."""
+        rows = ~np.isnan(self.losses).any(axis=1)
+        if not rows.any():
+            return 0.0, 0.0
+        first, own = group_means(self.losses[rows], self.series[rows]).mean(axis=0)
+        return _log(own, first), float(self.share[rows].sum())
 
     def _against_first(self) -> tuple[float, float]:
         known = ~np.isnan(self.losses).any(axis=1)
@@ -136,7 +153,34 @@ def evidence_of(*backtests: Backtest | None, choosing: Collection[str] = ()) -> 
         np.concatenate(blocks),
         np.concatenate(shares),
         np.concatenate(chosen),
+        _apart(given, models),
     )
+
+
+def _apart(backtests: Sequence[Backtest], models: Sequence[str]) -> FloatArray:
+    """How far forecasts of models lie apart, (model, model), as `Evidence` has it."""
+    sums = np.zeros((2, len(models), len(models)))  # of differences, of errors of the first
+    seen = np.zeros(sums.shape[1:], dtype=np.bool_)
+    for backtest in backtests:
+        has = np.array([models.index(name) for name in _models(backtest)])
+        shape = len(has), len(backtest.known), -1
+        losses = backtest.question.loss(backtest.results).to_numpy(dtype=np.float64).reshape(shape)
+        every = -(-losses[0].size // _MOST_CELLS)
+        losses = losses[:, ::every]  # (model, origin, step)
+        forecasts = losses
+        if not backtest.question.forecasts_probabilities:
+            units = backtest.units[series_of(backtest)][::every, None]
+            forecasts = backtest.results["y_hat"].to_numpy(dtype=np.float64).reshape(shape)[:, ::every] / units
+            losses = losses / units
+        observed = ~np.isnan(losses).any(axis=0)
+        forecasts, losses = forecasts[:, observed], losses[:, observed]  # (model, cell)
+        for i, of_model, errors in zip(has, forecasts, losses, strict=True):
+            sums[0, i, has] += np.abs(forecasts - of_model).sum(axis=1)
+            sums[1, i, has] += errors.sum()
+            seen[i, has] |= losses.shape[1] > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart: FloatArray = np.where(seen, np.where(sums[0] == 0, 0.0, sums[0] / sums[1]), np.inf)
+    return apart
 
 
 def horizons_of(backtest: Backtest) -> float:

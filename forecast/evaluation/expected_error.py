@@ -65,8 +65,13 @@ _SPREAD_HORIZONS = 5.0
 _TIE = 0.005
 """Expected errors that differ by less than this share are equal."""
 
-_ALIKE = 1e-6
-"""Errors that differ by less than this share are those of one model: float32 and float64 tell it apart."""
+_ALIKE = 0.01
+"""Forecasts that lie apart by less than this share of their errors are practically the same: what one of two errs less
+is a far smaller share still."""
+
+_PAIR_VARIANCE = 0.1
+"""Of the log ratio of two models' errors over single horizons, as it typically is: where it is that large, what is
+expected of the two counts for `PRIOR_HORIZONS`."""
 
 _DOUBT = 0.2
 """Share by which a model has to be expected to err less than the last value or season, were a walk certain."""
@@ -158,9 +163,9 @@ def expected_errors(
     logs, counts = evidence.ratios(anchor)
     k, expected = PRIOR_HORIZONS, dict(known)
     for name, r, n in zip(seen, logs.tolist(), counts.tolist(), strict=True):
-        prior = known[_plainest_alike(name, evidence, kinds)]
-        expected[name] = (n * (r + known[anchor]) + k * prior) / (n + k)
-    return expected
+        expected[name] = (n * (r + known[anchor]) + k * known[name]) / (n + k)
+    # What forecasts the same errs the same: a network that stayed untrained is its reference, whatever it is charged.
+    return expected | {name: expected[plainest_alike(name, evidence, kinds)] for name in seen}
 
 
 def walk_probability(evidence: Evidence | None, kinds: Mapping[str, Sort]) -> float:
@@ -193,14 +198,18 @@ def _normal(value: float, mean: float, variance: float) -> float:
     return math.exp(-0.5 * (value - mean) ** 2 / variance) / math.sqrt(variance)
 
 
-def _plainest_alike(name: str, evidence: Evidence, kinds: Mapping[str, Sort]) -> str:
-    """Return the plainest model that errs just as this one: a network that stayed untrained is its reference."""
-    own = evidence.losses[:, evidence.models.index(name)]
-    apart = np.abs(evidence.losses - own[:, None])  # NaN where one of the two is not known
-    both = ~np.isnan(apart)
-    same = both.any(axis=0) & ~(both & (apart > _ALIKE * np.abs(own)[:, None])).any(axis=0)
-    alike = [evidence.models[i] for i in np.flatnonzero(same)]
-    return min(alike, key=lambda other: PLAINEST_FIRST.index(kinds[other]), default=name)
+def plainest_alike(name: str, evidence: Evidence | None, kinds: Mapping[str, Sort]) -> str:
+    """Return the plainest model that forecasts practically the same as this one; it may be this one."""
+    return min([name, *alike(name, evidence)], key=lambda other: PLAINEST_FIRST.index(kinds[other]))
+
+
+def alike(name: str, evidence: Evidence | None) -> tuple[str, ...]:
+    """Return the other models that forecast practically the same as this one."""
+    if evidence is None or name not in evidence.models:
+        return ()
+    apart = evidence.apart[evidence.models.index(name)]
+    pairs = zip(evidence.models, apart.tolist(), strict=True)
+    return tuple(other for other, far in pairs if other != name and far <= _ALIKE)
 
 
 def choose(expected: Mapping[str, float], kinds: Mapping[str, Sort]) -> str:
@@ -226,19 +235,24 @@ def cautious_choice(expected: Mapping[str, float], kinds: Mapping[str, Sort], wa
 
 
 def odds_between(evidence: Evidence | None, expected: Mapping[str, float], model: str, other: str) -> float:
-    """Odds that `model` has the lesser expected error, from the spread of their difference over the horizons.
+    """Odds that `model` errs less than `other`, from the difference of their errors on the same origins.
 
-    The difference on the rows to come is normal about that of the expected errors. Its variance over a horizon, v, is
-    that of the log ratios of blocks, which few blocks leave open: `_SPREAD` counts for `_SPREAD_HORIZONS`. Over n
-    horizons it is taken as 2 v / (n + 1), since the rows to come scatter too: so were the odds about right on public
-    series.
+    The log ratio of their errors on the rows to come is normal. Its variance over a horizon, v, is that of blocks,
+    which few blocks leave open: `_SPREAD` counts for `_SPREAD_HORIZONS`. Its mean is the measured one, r over n
+    horizons, and the expected one, which counts for k = `PRIOR_HORIZONS` v / `_PAIR_VARIANCE`: models that go along
+    have little room for what is known of their kinds, or charged for choosing. Over n blocks the variance is taken as
+    2 v / (n + 1), since the rows to come scatter too: so were the odds about right on public series.
     """
-    n, v = 0.0, _SPREAD**2
+    n, v, mean = 0.0, _SPREAD**2, expected[other] - expected[model]
     if evidence is not None and {model, other} <= set(evidence.models):
-        blocks = evidence.of([model, other]).block_ratios()
+        pair = evidence.of([model, other])
+        blocks = pair.block_ratios()
         n = float(len(blocks))
         v = (_SPREAD_HORIZONS * v + n * float(np.var(blocks) if len(blocks) else 0.0)) / (_SPREAD_HORIZONS + n)
-    probability = float(special.ndtr((expected[other] - expected[model]) / math.sqrt(2 * v / (n + 1))))
+        r, horizons = pair.measured_ratio()
+        k = PRIOR_HORIZONS * v / _PAIR_VARIANCE
+        mean = (horizons * r + k * mean) / (horizons + k)
+    probability = float(special.ndtr(mean / math.sqrt(2 * v / (n + 1))))
     return probability / max(1 - probability, 1e-9)
 
 

@@ -1,9 +1,9 @@
 """Which forecast to use: the model with the least expected error, how far off it is, and how sure that is.
 
 Errors are expected from rolling origins before the test and from what is known of models of a kind (`expected_error`).
-Of equals the plainest model is recommended, and a safe one itself where no other is expected to beat it beyond doubt;
-without any evidence what is known decides alone, so that there always is an answer. The test split scores the
-recommendation and never makes it.
+Of equals, and of models that forecast practically the same, the plainest is recommended, and a safe one itself where no
+other is expected to beat it beyond doubt; without any evidence what is known decides alone, so that there always is an
+answer. The test split scores the recommendation and never makes it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import numpy as np
 
 from forecast.evaluation.evidence import group_means, horizon_means, losses_of, series_of
 from forecast.evaluation.expected_error import (
+    alike,
     cautious_choice,
     choose,
     evidence_before,
     expected_errors,
     kinds_of,
     odds_between,
+    plainest_alike,
     walk_probability,
 )
 from forecast.evaluation.recommendation_words import second_sentence, sentence_of
@@ -64,8 +66,9 @@ class Recommendation:
         "nothing beats it" of a safe choice that no model was shown to beat
     horizons : whole horizons before the test that it was chosen on
     expected : by model, the logarithm of its expected error over the pretrained network's; the least is the best
-    runner_up : the next best; None where there is no other
-    odds : how many times likelier it is that the model errs less than the runner-up than more; below 1 where another
+    alike : other models that forecast practically the same
+    runner_up : the next best that does not; None where there is no other
+    odds : how many times likelier it is that the model errs less than the runner-up than more; below 1 only where it
         was asked for; NaN without a runner-up
     error : mean absolute error on the test, in the target's unit; NaN for probabilities
     error_share : the same as a share of the mean size of the values; NaN where some are negative, or all zero
@@ -85,6 +88,7 @@ class Recommendation:
     why: Why
     horizons: float
     expected: dict[str, float]
+    alike: tuple[str, ...]
     runner_up: str | None
     odds: float
     error: float
@@ -129,6 +133,9 @@ def recommend(
     kinds, rows = kinds_of(test), int(split.train.sum())
     evidence = evidence_before(before, kinds)
     model, why, runner_up = _chosen(evidence, expected, kinds, asked)
+    odds = odds_between(evidence, expected, model, runner_up) if runner_up else math.nan
+    # What is expected to err least is as likely to do so as not, whatever single origins say.
+    odds = odds if why == "asked for" else float(np.maximum(odds, 1.0))
     plain, gain = _gain(test, panel, split, problem, model=model, stride=stride)
     with_test = evidence_before(backtests, kinds)
     turned = _best(with_test, expected_errors(with_test, kinds, rows, expected.get(COMBINATION)), kinds)
@@ -138,8 +145,9 @@ def recommend(
         why=why,
         horizons=evidence.horizons if evidence else 0.0,
         expected=dict(expected),
+        alike=alike(model, evidence),
         runner_up=runner_up,
-        odds=odds_between(evidence, expected, model, runner_up) if runner_up else math.nan,
+        odds=odds,
         error=float(by_model["mae"].get(model, math.nan)) if "mae" in by_model else math.nan,
         error_share=_error_share(test, model) if "mae" in by_model else math.nan,
         plain=plain,
@@ -155,18 +163,22 @@ def recommend(
 
 
 def _best(evidence: Evidence | None, expected: Mapping[str, float], kinds: Mapping[str, Sort]) -> str:
-    """Return a safe choice where no model is expected to beat it beyond doubt, else the one expected to err least."""
-    return cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or choose(expected, kinds)
+    """Return a safe choice where no model is expected to beat it beyond doubt, else the one expected to err least.
+
+    Of those that forecast practically the same it is the plainest.
+    """
+    best = cautious_choice(expected, kinds, walk_probability(evidence, kinds)) or choose(expected, kinds)
+    return plainest_alike(best, evidence, kinds)
 
 
 def _chosen(
     evidence: Evidence | None, expected: Mapping[str, float], kinds: Mapping[str, Sort], asked: str | None
 ) -> tuple[str, Why, str | None]:
-    """Return what to use, why, and the runner-up: None where there is no other, or nothing beats a safe choice."""
+    """Return what to use, why, and the runner-up: None where no other differs, or nothing beats a safe choice."""
     best = _best(evidence, expected, kinds)
-    safe = best if best != choose(expected, kinds) else None
+    safe = best if best != plainest_alike(choose(expected, kinds), evidence, kinds) else None
     model = asked if asked is not None and asked in expected else best
-    others = [name for name in expected if name != model] if model != safe else []
+    others = [name for name in expected if name not in {model, *alike(model, evidence)}] if model != safe else []
     runner_up = min(others, key=lambda name: expected[name], default=None)
     if model == asked:
         return model, "asked for", runner_up

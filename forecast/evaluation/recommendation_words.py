@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from forecast.evaluation.expected_error import PLAINEST_FIRST
 from forecast.forecasters.combination import weights_in_words
 from forecast.questions.kinds import BASE_RATE, metric_label
-from forecast.wording import number
+from forecast.wording import listed, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -77,14 +78,38 @@ def _gain_in_words(advice: Recommendation) -> str:
 
 
 def _how_sure(advice: Recommendation, kinds: Mapping[str, Sort]) -> str:
+    same = _alike_in_words(advice.model, advice.alike, kinds)
     if advice.why == "nothing beats it":
-        return "nothing was shown to beat it on data like these"
-    if advice.runner_up is None:
-        return "there is no other to compare it with"
-    other = _called(advice.runner_up, kinds)
-    if advice.why == "known of its kind":
-        return f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
-    return f"{' '.join(odds_against(advice.odds, other))} on data like these"
+        sure = "nothing was shown to beat it on data like these"
+    elif advice.runner_up is None:
+        sure = "" if same else "there is no other to compare it with"
+    elif advice.why == "known of its kind":
+        other = _called(advice.runner_up, kinds)
+        sure = f"no rows were left to choose on, and on other data as short as these it erred least, before {other}"
+    else:
+        sure = f"{' '.join(odds_against(advice.odds, _called(advice.runner_up, kinds)))} on data like these"
+    return "; ".join(filter(None, (sure, same)))
+
+
+def _alike_in_words(model: str, others: Sequence[str], kinds: Mapping[str, Sort]) -> str:
+    """Say which models forecast the same, and which is the plainest of them.
+
+    >>> kinds = {"naive": "repeating", "reference": "reference", "lstm": "network", "gru": "network"}
+    >>> _alike_in_words("naive", ["reference", "lstm"], kinds)
+    'the untrained reference and lstm forecast practically the same, and naive is the plainest'
+    >>> _alike_in_words("lstm", ["reference"], kinds), _alike_in_words("lstm", ["gru"], kinds)
+    ('the untrained reference forecasts practically the same and is plainer', 'gru forecasts practically the same')
+    """
+    if not others:
+        return ""
+    verb = "forecasts" if len(others) == 1 else "forecast"
+    says = f"{listed([_called(name, kinds) for name in others])} {verb} practically the same"
+    plainest = min((model, *others), key=lambda name: PLAINEST_FIRST.index(kinds[name]))
+    if all(kinds[name] == kinds[model] for name in others):
+        return says
+    if len(others) > 1 or plainest == model:
+        return f"{says}, and {_called(plainest, kinds)} is the {'plainest' if len(others) > 1 else 'plainer'}"
+    return f"{says} and is plainer"
 
 
 def odds_against(odds: float, other: str) -> tuple[str, str]:

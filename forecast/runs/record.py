@@ -205,6 +205,7 @@ class RecommendationRecord(_Part):
     why: str
     horizons: Number
     expected: dict[str, Number]
+    alike: Annotated[tuple[str, ...], Field(strict=False)] = ()
     runner_up: str | None
     odds: Number | None
     error: Number | None

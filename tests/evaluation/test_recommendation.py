@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from forecast.evaluation.backtest import forecast_split
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.evidence import Evidence, evidence_of
 from forecast.evaluation.expected_error import (
+    alike,
     cautious_choice,
     choose,
     expected_errors,
@@ -26,12 +28,18 @@ from forecast.questions.split import Split
 KINDS = {"naive": "repeating", "forest": "scikit-learn", "pretrained": "pretrained", "lstm": "network"}
 
 
+def apart_as(losses):
+    """How far forecasts lie apart, (model, model), where all of them err to the same side."""
+    return np.nanmean(np.abs(losses[:, :, None] - losses[:, None]), axis=0) / np.nanmean(losses, axis=0)[:, None]
+
+
 def evidence(horizons, noise=0.0, **means):
     """Losses at so many origins whose horizons do not overlap."""
     scatter = 1 + noise * np.random.default_rng(1).standard_normal((horizons, len(means)))
     origin = np.arange(horizons)
     chosen = np.zeros(scatter.shape, dtype=bool)
-    return Evidence(scatter * np.array([*means.values()]), tuple(means), 0 * origin, origin, origin * 0 + 1.0, chosen)
+    losses = scatter * np.array([*means.values()])
+    return Evidence(losses, tuple(means), 0 * origin, origin, origin * 0 + 1.0, chosen, apart_as(losses))
 
 
 def chosen(found, rows=100):
@@ -76,13 +84,15 @@ def test_errors_by_which_something_was_chosen_are_charged_and_too_few_of_them_do
     losses = np.column_stack([np.ones(40), rng.lognormal(-0.1, 0.4, 40)])
     origin = np.arange(40)
     chosen = np.column_stack([np.zeros(40, dtype=bool), origin < 16])
-    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(40), chosen)
+    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(40), chosen, apart_as(losses))
     logs, counts = found.ratios("pretrained")
     charged = np.log(losses[:16, 1]).std(ddof=1) / 4
     expected = (16 * (np.log(losses[:16, 1].mean()) + charged) + 24 * np.log(losses[16:, 1].mean())) / 40
     np.testing.assert_allclose(logs, [0.0, expected])
     assert counts.tolist() == [40, 40]
-    few = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin // 8, np.full(40, 1 / 8), chosen)
+    few = Evidence(
+        losses, ("pretrained", "lstm"), 0 * origin, origin // 8, np.full(40, 1 / 8), chosen, apart_as(losses)
+    )
     logs, counts = few.ratios("pretrained")
     np.testing.assert_allclose(logs, [0.0, np.log(losses[16:, 1].mean())])
     assert counts.tolist() == [5, 3]
@@ -91,7 +101,8 @@ def test_errors_by_which_something_was_chosen_are_charged_and_too_few_of_them_do
 def test_a_model_that_was_not_asked_somewhere_is_compared_where_it_was():
     losses = np.array([[1.0, np.nan], [3.0, 6.0], [1.0, 1.0]])
     origin = np.arange(3)
-    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(3), np.zeros((3, 2), dtype=bool))
+    nothing = np.zeros((3, 2), dtype=bool)
+    found = Evidence(losses, ("pretrained", "lstm"), 0 * origin, origin, np.ones(3), nothing, apart_as(losses))
     logs, counts = found.ratios("pretrained")
     np.testing.assert_allclose(logs, [0.0, np.log(7 / 4)])
     assert counts.tolist() == [3, 2]
@@ -133,7 +144,68 @@ def test_odds_grow_with_the_lead_and_with_the_evidence_and_shrink_with_the_scatt
     assert odds(evidence(400, 0.3, **means | {"lstm": 0.7})) > odds(evidence(400, 0.3, **means))
     assert odds(evidence(400, 0.01, **means)) > odds(evidence(400, 0.3, **means))
     level = dict.fromkeys(means, 0.0)
-    assert odds_between(evidence(40, 0.3, **means), level, "lstm", "naive") == pytest.approx(1.0)
+    level_evidence = evidence(40, **dict.fromkeys(means, 1.0))
+    assert odds_between(level_evidence, level, "lstm", "naive") == pytest.approx(1.0)
+
+
+def test_odds_are_those_of_the_measured_difference_where_two_models_go_along():
+    """What is expected of kinds, and charged, counts in proportion to how far single horizons scatter."""
+    rng = np.random.default_rng(3)
+    level = rng.lognormal(0.0, 0.5, 300)
+    ratios = rng.normal(0.0, 0.02, 300)
+    losses = np.column_stack([level, level * np.exp(ratios - ratios.mean())])
+    origin, nothing = np.arange(300), np.zeros((300, 2), dtype=bool)
+    found = Evidence(losses, ("ridge", "lstm"), 0 * origin, origin, np.ones(300), nothing, apart_as(losses))
+    v = (5 * 0.36 + 300 * np.var(ratios)) / 305
+    r = np.log(losses[:, 1].mean() / losses[:, 0].mean())
+    k = 15 * v / 0.1
+    mean = (300 * r + k * 0.05) / (300 + k)
+    share = statistics.NormalDist().cdf(mean / np.sqrt(2 * v / 301))
+    odds = odds_between(found, {"ridge": 0.0, "lstm": 0.05}, "ridge", "lstm")
+    assert odds == pytest.approx(share / (1 - share))
+    assert odds < 1.3, "by what is expected alone they were more than 50 to 1"
+
+
+def test_a_network_that_forecasts_as_its_reference_is_not_held_against_it():
+    """Its evidence is of fewer origins, and charged: neither says that two equal models differ."""
+    panel = a_panel(lengths=(600,))
+    split = a_split(panel, validation=200, test=100)
+    forecasters = [LastValue("lstm", "network"), LastValue("reference", "reference"), LastValue("far", bias=0.5)]
+    use = evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM).recommendation
+    assert (use.model, use.alike, use.runner_up) == ("reference", ("lstm",), "far")
+    assert use.expected["lstm"] == use.expected["reference"]
+    assert "that it beats far on data like these; lstm forecasts practically the same" in use.sentence
+    assert use.sentence.endswith("and the untrained reference is the plainer")
+    wanted = fit_all(forecasters[:2], panel, split, PROBLEM)
+    use = evaluate(wanted, panel, split, PROBLEM, recommended="lstm").recommendation
+    assert (use.model, use.alike, use.runner_up) == ("lstm", ("reference",), None)
+    assert use.sentence.endswith("; the untrained reference forecasts practically the same and is plainer")
+
+
+@pytest.mark.parametrize(("bias", "same"), [(0.0, True), (0.009, True), (0.02, False), (-0.02, False)])
+def test_forecasts_are_practically_the_same_within_a_hundredth_of_their_errors(bias, same):
+    panel = a_panel(lengths=(90,))
+    split = a_split(panel, validation=20, test=25)
+
+    def validated(bias):
+        fits = fit_all([LastValue(), LastValue("far", bias=bias)], panel, split, PROBLEM)
+        return forecast_split(fits, panel, split, PROBLEM, part="validation")
+
+    results = validated(0.0).results.query("model == 'naive'")
+    found = evidence_of(validated(bias * (results.y - results.y_hat).abs().mean()))
+    np.testing.assert_allclose(found.apart[0], [0.0, abs(bias)], atol=1e-12)
+    assert alike("naive", found) == (("far",) if same else ())
+
+
+def test_one_horizon_on_which_two_models_err_the_same_does_not_make_them_the_same():
+    panel = a_panel(lengths=(30,))
+    split = Split(np.array([24]), np.array([0]))
+    above, below = (LastValue(name, bias=bias) for name, bias in (("above", 9.0), ("below", -9.0)))
+    level = replace(panel, values=np.full((30, 1), 5.0))
+    fits = fit_all([above, below], level, split, PROBLEM)
+    found = evidence_of(forecast_split(fits, level, split, PROBLEM, part="test"))
+    assert found.losses[:, 0] == pytest.approx(found.losses[:, 1])
+    assert alike("above", found) == ()
 
 
 def test_evidence_counts_horizons_and_weighs_series_alike():

@@ -23,6 +23,7 @@ def recommended(model="naive", **said):
         "why": "measured",
         "horizons": 12.0,
         "expected": {model: 0.0, "ridge": 0.1},
+        "alike": (),
         "runner_up": "ridge",
         "odds": 3.2,
         "error": 56.04,
