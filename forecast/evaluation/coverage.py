@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from forecast.series.panel import BoolArray, FloatArray, IntArray
 
-Judgement: TypeAlias = Literal["too narrow", "too wide", "about right", "not known", "infinite"]
+Judgement: TypeAlias = Literal["too narrow", "too wide", "wider than need be", "about right", "not known", "infinite"]
 
 _BLOCK_IN_OVERLAPS = 2
 
@@ -68,10 +68,11 @@ def coverage_test(
     origins, of one series each and twice as long as horizons overlap (batch means; Schmeiser 1982); at least one target
     a horizon, and at most all. Series count as independent. Judged is the interval of the estimate (Wilson 1927): too
     narrow or too wide where it leaves the nominal share out; not known where it holds that and much else, or the
-    estimate lies far from it.
+    estimate lies far from it. Few origins to calibrate on may let an interval cover `excess` more than the nominal
+    share by design: where the interval of the estimate lies above that share, but not above both, it is wider than
+    need be.
 
-    Origins are in the order of time within a series. The coverage is the mean over the series' coverages; it may lie
-    by `excess` above the nominal one without being too wide.
+    Origins are in the order of time within a series. The coverage is the mean over the series' coverages.
     """
     block = _blocks(series, overlap * _BLOCK_IN_OVERLAPS)  # (origin,)
     counts: FloatArray = np.bincount(block, weights=observed.sum(axis=1)).astype(np.float64)  # (block,)
@@ -95,6 +96,8 @@ def coverage_sentence(model: str, tests: Sequence[CoverageTest]) -> str:
 
     >>> coverage_sentence("lstm", [CoverageTest(0.9, 0.56, 3.0, 12.0, "too narrow")])
     'the 90 % intervals of lstm held 56 of 100; it should be 90: too narrow'
+    >>> coverage_sentence("lstm", [CoverageTest(0.9, 0.98, 6.0, 200.0, "wider than need be")])
+    'the 90 % intervals of lstm held 98 of 100; it should be 90: wider than need be (few origins to set the width by)'
     """
     shown = _most_telling(tests)
     which = f"the {_percent(shown.nominal)} intervals of {model}"
@@ -103,9 +106,10 @@ def coverage_sentence(model: str, tests: Sequence[CoverageTest]) -> str:
     cover = f"{which} held {100 * shown.coverage:.0f} of 100; it should be {100 * shown.nominal:.0f}"
     if shown.judged == "not known":
         return f"{cover}: too few origins to say"
+    why = " (few origins to set the width by)" if shown.judged == "wider than need be" else ""
     others = [_percent(test.nominal) for test in tests if test.judged == shown.judged and test is not shown]
     alike = f", and so are those of {', '.join(others)}" if others and shown.judged != "about right" else ""
-    return f"{cover}: {shown.judged}{alike}"
+    return f"{cover}: {shown.judged}{why}{alike}"
 
 
 def _most_telling(tests: Sequence[CoverageTest]) -> CoverageTest:
@@ -157,10 +161,9 @@ def _judgement(nominal: float, coverage: float, width: float, effective: float, 
     low, high = _wilson(coverage, effective, _CONFIDENCE)
     if high < nominal:
         return "too narrow"
-    if low > nominal + excess:
-        return "too wide"
-    near = -_NEAR <= coverage - nominal <= excess + _NEAR
-    return "about right" if near and high - low <= _TELLING else "not known"
+    if low > nominal:
+        return "too wide" if low > nominal + excess else "wider than need be"
+    return "about right" if abs(coverage - nominal) <= _NEAR and high - low <= _TELLING else "not known"
 
 
 def _percent(share: float) -> str:

@@ -209,12 +209,30 @@ def test_series_count_alike_in_a_coverage():
     assert judged(hits, series=np.repeat([0, 1], [30, 10])).coverage == pytest.approx(0.5)
 
 
-def test_more_coverage_than_nominal_is_expected_of_few_origins():
-    hits = np.ones((60, 2))
-    hits[::12] = 0.0
-    series = np.zeros(60, dtype=np.int64)
-    given = (0.9, hits, np.ones(hits.shape, dtype=bool), series, 1)
-    assert coverage_test(*given, width=1.0, excess=0.1).judged == "about right"
+@pytest.mark.parametrize(
+    ("every", "excess", "expected"),
+    [
+        (12, 0.0, "about right"),  # 92 of 100
+        (12, 0.1, "about right"),
+        (60, 0.0, "too wide"),  # 98 of 100
+        (60, 0.02, "too wide"),
+        (60, 0.1, "wider than need be"),
+    ],
+)
+def test_more_coverage_than_nominal_is_expected_of_few_origins_and_never_called_right(every, excess, expected):
+    hits = np.ones((600, 1))
+    hits[::every] = 0.0
+    given = (0.9, hits, np.ones(hits.shape, dtype=bool), np.zeros(600, dtype=np.int64), 1)
+    assert coverage_test(*given, width=1.0, excess=excess).judged == expected
+
+
+@pytest.mark.parametrize("held", [0.98, 0.82])
+def test_as_far_above_as_below_few_origins_say_nothing(held):
+    """Of windows that all miss alike, however much few calibration origins allow above."""
+    hits = np.zeros((86, 50))
+    hits[:, : round(50 * held)] = 1.0
+    given = (0.9, hits, np.ones(hits.shape, dtype=bool), np.zeros(86, dtype=np.int64), 50)
+    assert coverage_test(*given, width=1.0, excess=0.1).judged == "not known"
 
 
 def test_sentences_speak_of_90_percent_or_of_what_is_off():

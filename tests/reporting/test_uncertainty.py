@@ -1,6 +1,7 @@
 """What the report draws and says of intervals, against the tables that it was given."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -167,6 +168,24 @@ def test_the_page_says_whether_intervals_are_too_narrow():
     assert "about as wide as those of naive" in says
     pit = run["intervals"].pit.query("model == 'lstm'")["share"].to_numpy()
     assert f"{round(100 * (pit[0] + pit[-1]))} of 100 values came to lie in the lowest or the highest tenth" in says
+
+
+@pytest.mark.parametrize(
+    ("judged", "says"),
+    [
+        (("about right", "not known", "not known"), "1 is about right; for 2 there are too few origins to say."),
+        (("too narrow", "wider than need be", "too narrow"), "models, 2 are too narrow and 1 is wider than need be."),
+        (("about right",) * 3, "The 90 % intervals of 3 other models are about right."),
+    ],
+)
+def test_all_other_models_are_called_right_only_where_all_are(judged, says):
+    models = {"lstm": 1.0, "naive": None, "ridge": 1.1, "mlp": 1.2, "drift": 1.3}
+    run = with_intervals(made_up_run("walk", models=models))
+    table = run["intervals"].coverage
+    others = dict(zip(("ridge", "mlp", "drift"), judged, strict=True))
+    coverage = table.assign(judged=table["model"].map(others).fillna("about right"))
+    run["intervals"] = replace(run["intervals"], coverage=coverage)
+    assert says in build_summary(**run).sections["calibration"].says
 
 
 def test_a_results_table_with_quantiles_is_enough(run, tmp_path):

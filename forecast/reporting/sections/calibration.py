@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _COMPARED = 0.9
 """Nominal coverage of the intervals that sentences compare."""
+_JUDGEMENTS = ("too narrow", "too wide", "wider than need be", "about right")
 _BINS = 10
 _HEIGHT = 240
 _OTHERS = "other models"
@@ -111,14 +112,17 @@ def _others_in_words(coverage: pd.DataFrame, roles: Roles) -> str:
         return ""
     ninety = coverage[np.isclose(coverage["nominal"], _COMPARED)]
     others = ninety[~ninety["model"].isin(roles.in_colour())]
-    counts = [(how, int((others["judged"] == how).sum())) for how in ("too narrow", "too wide", "about right")]
-    some = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts if count]
-    says, whose = "", f"the {percent(_COMPARED)} intervals of {counted(len(others), 'other model')}"
-    if len(some) == 1 and len(others) > 1:
-        says = f"T{whose[1:]} are {next(how for how, count in counts if count)}."
-    elif some:
-        says = f"Of {whose}, {listed(some)}."
-    return says
+    counts = {how: int((others["judged"] == how).sum()) for how in _JUDGEMENTS}
+    some = [f"{count} {'is' if count == 1 else 'are'} {how}" for how, count in counts.items() if count]
+    whose = f"the {percent(_COMPARED)} intervals of {counted(len(others), 'other model')}"
+    if not some:
+        return ""
+    most = max(counts, key=lambda how: counts[how])
+    if counts[most] == len(others) > 1:
+        return f"T{whose[1:]} are {most}."
+    unknown = int((others["judged"] == "not known").sum())
+    rest = f"; for {unknown} there are too few origins to say" if unknown else ""
+    return f"Of {whose}, {listed(some)}{rest}."
 
 
 def _pit_of(pit: pd.DataFrame, model: str) -> tuple[float, ...]:
