@@ -78,10 +78,10 @@ def _gain_in_words(advice: Recommendation) -> str:
 
 
 def _how_sure(advice: Recommendation, kinds: Mapping[str, Sort]) -> str:
+    if advice.why == "nothing beats it":  # nor do those that forecast the same
+        return "nothing was shown to beat it on data like these"
     same = _alike_in_words(advice.model, advice.alike, kinds)
-    if advice.why == "nothing beats it":
-        sure = "nothing was shown to beat it on data like these"
-    elif advice.runner_up is None:
+    if advice.runner_up is None:
         sure = "" if same else "there is no other to compare it with"
     elif advice.why == "known of its kind":
         other = _called(advice.runner_up, kinds)

@@ -305,7 +305,12 @@ def test_a_safe_choice_that_others_lead_by_little_is_said_to_be_unbeaten(monkeyp
     monkeypatch.setattr("forecast.evaluation.evaluate.expected_errors", lambda evidence, kinds, rows: dict(expected))
     use = evaluate(fits, panel, split, PROBLEM).recommendation
     assert (use.model, use.why, use.runner_up) == ("pretrained", "nothing beats it", None)
-    assert use.sentence.endswith("nothing was shown to beat it on data like these")
+    assert use.sentence.endswith("; nothing was shown to beat it on data like these")
+    expected = {"naive": 0.0, "lstm": 0.0, "forest": -0.1}
+    models = [LastValue(), LastValue("lstm", "network"), LastValue("forest", "scikit-learn", bias=0.1)]
+    use = evaluate(fit_all(models, panel, split, PROBLEM), panel, split, PROBLEM).recommendation
+    assert (use.model, use.why, use.alike) == ("naive", "nothing beats it", ("lstm",))
+    assert use.sentence.endswith("; nothing was shown to beat it on data like these")
 
 
 def test_where_no_row_is_left_to_choose_on_what_is_known_decides():
