@@ -7,7 +7,9 @@ and targets are taken as differences to the last value y_t, so that the blend of
 
 The weights are ridge regression (Hoerl and Kennard 1970) on the training split. They minimise the squared error, or by
 iteratively reweighted least squares (Schlossmacher 1973) the absolute error, which suits series that now and then jump,
-or absolute and percentage error together, as the OWA of the M4 competition does.
+or absolute and percentage error together, as the OWA of the M4 competition does. In a panel they are drawn not towards
+zero but towards the weights that suit all series together (Lindley and Smith 1972), so that a short series borrows from
+the others and a long one keeps its own.
 
 The reference `ridge` is a blend with other terms: the values of the latest steps, one by one, and the mean; an
 autoregression of each horizon step of its own (direct: Marcellino, Stock and Watson 2006). `ridge_channels` reads the
@@ -17,8 +19,9 @@ so that one ridge constant suits all.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -56,6 +59,12 @@ _SMALLEST_ERROR = 0.1
 _SMALLEST_VALUE = 1e-3
 """The denominator of a percentage error is at least this share of the scale."""
 _FORECASTS_AT_ONCE = 1_000_000
+
+_SHARED = 300
+"""Weights that all series share are fitted on at most so many of them."""
+
+_SHARED_RIDGE = 1e-6
+"""The ridge constant of these: with many series it only keeps the equations solvable."""
 
 
 def blend_terms(season_steps: int, lags: int = 0, channels: int = 0) -> int:
@@ -101,69 +110,108 @@ def lag_terms(features: CausalFeatures, rows: IntArray, lags: int) -> FloatArray
     return np.concatenate([result, lagged.reshape(len(rows), -1)], axis=1)
 
 
-def solved(
-    train: Panel,
-    features: CausalFeatures,
-    *,
-    horizon: int,
-    season_steps: int,
-    ridges: Sequence[float],
-    lags: int = 0,
-    left_out: IntArray | None = None,
-) -> FloatArray:
-    """Return the least-squares weights for each of some ridge constants, (ridge, series, horizon, term).
+@dataclass(frozen=True, eq=False)
+class BlendFit:
+    """The weights of a blend, fitted on a training split.
 
-    Origins that share a target with an origin in the steps `left_out`, (series, 2) first and end, are not fitted on.
+    Attributes
+    ----------
+    train : its training split alone
+    features : causal features of `train`
+    lags : values before the last that `ridge` reads; 0 for the others
+    left_out : (series, 2) first and end of steps: no origin is fitted on that shares a target with one in there
+
     """
-    count = blend_terms(season_steps, lags, features.channels.shape[1])
-    weights = np.empty((len(ridges), len(train), horizon, count))
-    oldest = lags + 1 if lags else max(SEASON_LAGS) * season_steps
-    for i in range(len(train)):
-        rows = _fitted_rows(train, i, horizon, oldest, left_out)
-        designs = _designs(train, features, rows, horizon=horizon, season_steps=season_steps, lags=lags)
-        gram, cross = _normal_equations(designs, weights.shape[2:], lambda design: np.ones_like(design.difference))
-        for ridge, solution in zip(ridges, weights[:, i], strict=True):
-            solution[...] = _solve(gram, cross, ridge)
-    return weights
 
+    train: Panel
+    features: CausalFeatures
+    horizon: int
+    season_steps: int
+    lags: int = 0
+    left_out: IntArray | None = None
 
-def reweighted(
-    weights: FloatArray,
-    train: Panel,
-    features: CausalFeatures,
-    *,
-    season_steps: int,
-    criterion: Criterion,
-    ridge: float,
-    left_out: IntArray | None = None,
-) -> FloatArray:
-    """Return the weights of a criterion, starting from those of least squares; both (series, horizon, term)."""
-    if criterion == "mse":
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the weights of a series, (horizon, term)."""
+        return self.horizon, blend_terms(self.season_steps, self.lags, self.features.channels.shape[1])
+
+    @cached_property
+    def shared(self) -> FloatArray:
+        """Least-squares weights of all series together, each in units of its scale, (horizon, term).
+
+        Of at most `_SHARED` series, evenly spread over the panel. A series alone has nothing to share: zeros, which
+        draw its forecasts towards its last value.
+        """
+        count = len(self.train)
+        gram, cross = np.zeros((1, self.shape[1], self.shape[1])), np.zeros(self.shape)
+        if count == 1:
+            return cross
+        unit = fit_scale(self.train, self.train.lengths, self.season_steps) ** 2
+        for i in range(0, count, -(-count // _SHARED)):
+            own_gram, own_cross = self._equations(i)
+            gram, cross = gram + own_gram / unit[i], cross + own_cross / unit[i]
+        return _solve(gram, cross, _SHARED_RIDGE, np.zeros(self.shape))
+
+    def least_squares(self, ridges: Sequence[float]) -> FloatArray:
+        """Return the weights for each of some ridge constants, (ridge, series, horizon, term)."""
+        weights = np.empty((len(ridges), len(self.train), *self.shape))
+        for i in range(len(self.train)):
+            gram, cross = self._equations(i)
+            for ridge, solution in zip(ridges, weights[:, i], strict=True):
+                solution[...] = _solve(gram, cross, ridge, self.shared)
         return weights
-    scale = fit_scale(train, train.lengths, season_steps)
-    percentage = fit_percentage(train, train.lengths, season_steps) if criterion == "owa" else np.inf
-    result = weights.copy()
-    for i, series_weights in enumerate(result):  # (horizon, term), changed in place
-        rows = _fitted_rows(train, i, weights.shape[1], max(SEASON_LAGS) * season_steps, left_out)
-        designs = _designs(train, features, rows, horizon=weights.shape[1], season_steps=season_steps)
-        reweighting = _Reweighting(float(scale[i]), percentage)
-        for _ in range(_REWEIGHTINGS):
-            importance = partial(reweighting.importance, weights=series_weights)
-            series_weights[...] = _solve(*_normal_equations(designs, series_weights.shape, importance), ridge)
-    return result
 
+    def reweighted(self, weights: FloatArray, criterion: Criterion, ridge: float) -> FloatArray:
+        """Return the weights of a criterion, starting from those of least squares; both (series, horizon, term)."""
+        if criterion == "mse":
+            return weights
+        train, season_steps = self.train, self.season_steps
+        scale = fit_scale(train, train.lengths, season_steps)
+        percentage = fit_percentage(train, train.lengths, season_steps) if criterion == "owa" else np.inf
+        result = weights.copy()
+        for i, series_weights in enumerate(result):  # (horizon, term), changed in place
+            designs = self._designs(i)
+            reweighting = _Reweighting(float(scale[i]), percentage)
+            for _ in range(_REWEIGHTINGS):
+                importance = partial(reweighting.importance, weights=series_weights)
+                series_weights[...] = _solve(*_normal_equations(designs, self.shape, importance), ridge, self.shared)
+        return result
 
-def _fitted_rows(train: Panel, series: int, horizon: int, oldest: int, left_out: IntArray | None) -> IntArray:
-    """Origins of a series that weights are fitted on, (row,); `oldest` is how many steps back a blend reads."""
-    start, end = int(train.offsets[series]), int(train.offsets[series + 1])
-    # Where a series is younger than all that a blend reads, terms fall back on later values: not to be learnt.
-    first = min(oldest, (end - start) // 2)
-    rows = np.arange(start + max(first - 1, 0), max(end - horizon, start))
-    if left_out is not None:
-        first_out, end_out = left_out[series]
-        inside = (rows - start > first_out - horizon) & (rows - start < end_out + horizon - 1)
-        rows = rows if inside.all() else rows[~inside]
-    return rows[train.target_observed[rows]]
+    def _equations(self, series: int) -> tuple[FloatArray, FloatArray]:
+        """Return the normal equations of a series in which all origins weigh the same; see `_normal_equations`."""
+        return _normal_equations(self._designs(series), self.shape, lambda design: np.ones_like(design.difference))
+
+    def _designs(self, series: int) -> Iterable[_Design]:
+        """Return the designs of a series' origins in batches; a single one is computed once and kept."""
+        row_batches = list(batches(self._rows(series), math.prod(self.shape)))
+        designs = _LazyDesigns(row_batches, self._design)
+        return tuple(designs) if len(row_batches) == 1 else designs
+
+    def _rows(self, series: int) -> IntArray:
+        """Origins of a series that weights are fitted on, (row,)."""
+        start, end = (int(row) for row in self.train.offsets[series : series + 2])
+        oldest = self.lags + 1 if self.lags else max(SEASON_LAGS) * self.season_steps  # steps back that a blend reads
+        # Where a series is younger than all that a blend reads, terms fall back on later values: not to be learnt.
+        first = min(oldest, (end - start) // 2)
+        rows = np.arange(start + max(first - 1, 0), max(end - self.horizon, start))
+        if self.left_out is not None:
+            first_out, end_out = self.left_out[series]
+            inside = (rows - start > first_out - self.horizon) & (rows - start < end_out + self.horizon - 1)
+            rows = rows if inside.all() else rows[~inside]
+        return rows[self.train.target_observed[rows]]
+
+    def _design(self, rows: IntArray) -> _Design:
+        """Terms and targets at some origins of a series."""
+        steps = np.arange(1, self.horizon + 1)
+        y = self.train.target[rows]
+        if self.lags:
+            x = lag_terms(self.features, rows, self.lags).T[None]
+        else:
+            x = np.empty((*self.shape, len(rows)))
+            for j, term in enumerate(terms(self.features, rows, steps, self.season_steps)):
+                x[:, j] = (term - y[:, None]).T  # (row, horizon) -> (horizon, row)
+        ahead = rows[:, None] + steps  # (row, horizon)
+        return _Design(x, self.train.target[ahead].T - y, y, self.train.target_observed[ahead].T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,31 +244,6 @@ class _LazyDesigns:
         return map(self.make, self.batches)
 
 
-def _designs(
-    train: Panel, features: CausalFeatures, rows: IntArray, *, horizon: int, season_steps: int, lags: int = 0
-) -> Iterable[_Design]:
-    """Return the designs of some origins of a series in batches; a single one is computed once and kept."""
-    count = blend_terms(season_steps, lags, features.channels.shape[1])
-    row_batches = list(batches(rows, horizon * count))
-    shape = horizon, season_steps, lags
-    designs = _LazyDesigns(row_batches, lambda batch: _design(train, features, batch, shape))
-    return tuple(designs) if len(row_batches) == 1 else designs
-
-
-def _design(train: Panel, features: CausalFeatures, rows: IntArray, shape: tuple[int, int, int]) -> _Design:
-    horizon, season_steps, lags = shape
-    steps = np.arange(1, horizon + 1)
-    y = train.target[rows]
-    if lags:
-        x = lag_terms(features, rows, lags).T[None]
-    else:
-        x = np.empty((horizon, blend_terms(season_steps), len(rows)))
-        for j, term in enumerate(terms(features, rows, steps, season_steps)):
-            x[:, j] = (term - y[:, None]).T  # (row, horizon) -> (horizon, row)
-    ahead = rows[:, None] + steps  # (row, horizon)
-    return _Design(x, train.target[ahead].T - y, y, train.target_observed[ahead].T)
-
-
 def _normal_equations(
     designs: Iterable[_Design], shape: tuple[int, ...], importance_of: Callable[[_Design], FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
@@ -245,18 +268,22 @@ def _normal_equations(
     return gram, cross
 
 
-def _solve(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
-    """Return w = (X'VX + lambda I)^-1 X'Vy, (horizon, term); zero where the series is constant.
+def _solve(gram: FloatArray, cross: FloatArray, ridge: float, shared: FloatArray) -> FloatArray:
+    """Return w = (X'VX + lambda I)^-1 (X'Vy + lambda w_0), (horizon, term); w_0 where the series is constant.
+
+    w_0 is `shared`, (horizon, term).
 
     lambda is `ridge` times the mean of the diagonal of X'VX, so that it does not depend on the series' unit.
     """
     count = gram.shape[-1]
     size = np.trace(gram, axis1=-2, axis2=-1) / count  # (horizon,)
-    penalty = np.where(size > 0, ridge * size, 1.0)[..., None, None] * np.eye(count)
-    if len(gram) < len(cross):  # one matrix for all steps
-        shared: FloatArray = np.linalg.solve(gram[0] + penalty[0], cross.T).T
-        return shared
-    weights: FloatArray = np.linalg.solve(gram + penalty, cross[..., None])[..., 0].astype(np.float64)
+    penalty = np.where(size > 0, ridge * size, 1.0)[:, None]  # (horizon, 1), or (1, 1): one matrix for all steps
+    matrix = gram + penalty[..., None] * np.eye(count)
+    sides = cross + penalty * shared
+    if len(gram) < len(cross):
+        of_all_steps: FloatArray = np.linalg.solve(matrix[0], sides.T).T
+        return of_all_steps
+    weights: FloatArray = np.linalg.solve(matrix, sides[..., None])[..., 0].astype(np.float64)
     return weights
 
 

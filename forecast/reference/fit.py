@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.questions.split import rolling_origins
-from forecast.reference.blends import CRITERIA, LAGGED, batches, solved
+from forecast.reference.blends import CRITERIA, LAGGED, batches
 from forecast.reference.causal_features import by_series, exponential_mean, filled_target
 from forecast.reference.cross_fitting import cross_fitted
 from forecast.reference.evidence import assured_gain
@@ -20,10 +20,10 @@ from forecast.reference.references import (
     NAMES,
     READ_COVARIATES,
     Reference,
+    blend_fit,
     blend_weights,
     centres,
     channel_units,
-    reweighted_blend,
     value_bounds,
 )
 from forecast.reference.scaling import fit_scale
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray, Panel
 
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 _DEFAULT_RIDGE = 1e-3
 _JUDGED = 1_000_000
 """At most so many origins judge a constant or a reference."""
@@ -249,15 +249,8 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
     """Fit a blend; the ridge constant is chosen on the validation split, the default where there is none."""
     if np.array_equal(train_steps, past.lengths):  # no validation split
         return replace(bare, weights=blend_weights(bare, past, train_steps))
-    train = past.cut(train_steps)
-    weights = solved(
-        train,
-        bare.causal_features(train),
-        horizon=bare.horizon,
-        season_steps=bare.season_steps,
-        lags=bare.lags,
-        ridges=_RIDGES,
-    )
+    fit = blend_fit(bare, past, train_steps)
+    weights = fit.least_squares(_RIDGES)
     candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(_RIDGES, weights, strict=True)]
     best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))
-    return replace(best, weights=reweighted_blend(best, train))
+    return replace(best, weights=fit.reweighted(best.weights, CRITERIA[best.name], best.ridge))

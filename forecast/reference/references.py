@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.reference.blends import CRITERIA, SEASON_LAGS, batches, blend_terms, lag_terms, reweighted, solved, terms
+from forecast.reference.blends import CRITERIA, SEASON_LAGS, BlendFit, batches, blend_terms, lag_terms, terms
 from forecast.reference.causal_features import CausalFeatures, PanelFeatures
 
 if TYPE_CHECKING:
@@ -273,31 +273,17 @@ def value_bounds(past: Panel, train_steps: IntArray) -> FloatArray:
     return bounds
 
 
+def blend_fit(reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None) -> BlendFit:
+    """Return what fits the weights of a blend on a training split without the steps `left_out`."""
+    train = past.cut(train_steps)
+    features = reference.causal_features(train)
+    return BlendFit(train, features, reference.horizon, reference.season_steps, reference.lags, left_out)
+
+
 def blend_weights(
     reference: Reference, past: Panel, train_steps: IntArray, left_out: IntArray | None = None
 ) -> FloatArray:
     """Fit the weights with the reference's ridge constant, without the steps `left_out`, (series, horizon, term)."""
-    train = past.cut(train_steps)
-    (weights,) = solved(
-        train,
-        reference.causal_features(train),
-        horizon=reference.horizon,
-        season_steps=reference.season_steps,
-        lags=reference.lags,
-        ridges=(reference.ridge,),
-        left_out=left_out,
-    )
-    return reweighted_blend(replace(reference, weights=weights), train, left_out)
-
-
-def reweighted_blend(reference: Reference, train: Panel, left_out: IntArray | None = None) -> FloatArray:
-    """Weights of the blend's own criterion from those of least squares, (series, horizon, term)."""
-    return reweighted(
-        reference.weights,
-        train,
-        reference.causal_features(train),
-        season_steps=reference.season_steps,
-        criterion=CRITERIA[reference.name],
-        ridge=reference.ridge,
-        left_out=left_out,
-    )
+    fit = blend_fit(reference, past, train_steps, left_out)
+    (weights,) = fit.least_squares((reference.ridge,))
+    return fit.reweighted(weights, CRITERIA[reference.name], reference.ridge)

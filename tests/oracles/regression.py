@@ -1,4 +1,4 @@
-"""Windows built one by one, and ridge by its normal equations; the reference is the last value throughout."""
+"""Windows built one by one, ridge by its normal equations, with the last value as reference; weights of a blend."""
 
 from __future__ import annotations
 
@@ -31,3 +31,22 @@ def ridge(inputs, targets, alpha):
 def forecast(weights, y, scale, origin, context):
     x = [(y[s] - y[origin]) / scale for s in range(origin - context + 1, origin + 1)]
     return y[origin] + scale * (np.array([*x, 1.0]) @ weights)
+
+
+def blend_weights(designs, units, constant):
+    """Weights of each series, (series, term), from its terms (row, term) and targets (row,), drawn to those of all.
+
+    The penalty is `constant` times the mean square of the terms; a series alone is drawn towards zero.
+    """
+    shared = np.zeros(designs[0][0].shape[1])
+    if len(designs) > 1:
+        x = np.concatenate([x / unit for (x, _), unit in zip(designs, units, strict=True)])
+        y = np.concatenate([y / unit for (_, y), unit in zip(designs, units, strict=True)])
+        shared = _drawn(x, y, 1e-6, shared)
+    return np.array([_drawn(x, y, constant, shared) for x, y in designs])
+
+
+def _drawn(x, y, constant, towards):
+    """Least squares with a row for each weight that draws it towards another."""
+    rows = np.sqrt(constant * np.mean((x**2).sum(axis=0))) * np.eye(x.shape[1])
+    return np.linalg.lstsq(np.vstack([x, rows]), np.concatenate([y, rows @ towards]), rcond=None)[0]

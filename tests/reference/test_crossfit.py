@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracles.panels import noisy_sine, panel_of
+from oracles.regression import blend_weights
 
 from forecast.questions.kinds import Problem
 from forecast.reference.blends import terms
 from forecast.reference.cross_fitting import CrossFitted, cross_fitted
 from forecast.reference.fit import fit_reference
+from forecast.reference.scaling import fit_scale
 
 M, H, BLOCKS = 4, 3, 3
 PROBLEM = Problem(horizon=H, context_steps=8, season_steps=M)
@@ -35,25 +39,32 @@ def terms_by_hand(panel, reference, rows):
     return [np.repeat(np.array(one)[:, None], H, axis=1) for one in (*lagged, mean)]
 
 
-def weights_by_hand(panel, reference, series, left_out):
-    """Ridge on all origins of a series' training split but those with a target that a block's origins have."""
-    start = panel.offsets[series]
-    oldest = reference.lags + 1 if reference.lags else 7 * M
-    targets_left_out = {step + h for step in range(*left_out) for h in range(1, H + 1)} if left_out else set()
-    origins = [
-        step
-        for step in range(min(oldest, TRAIN[series] // 2) - 1, TRAIN[series] - H)
-        if not targets_left_out & {step + h for h in range(1, H + 1)}
-    ]
-    rows = start + np.array(origins)
-    x = np.stack(terms_by_hand(panel, reference, rows), axis=2)
-    y = panel.target[rows]
+def weights_by_hand(panel, reference, left_out):
+    """Weights from all origins of each series' training split but those with a target that a block's origins have.
+
+    `left_out` is the first and the end of each series' block, or None; the weights are (series, horizon, term).
+    """
+    rows = []
+    for series, train in enumerate(TRAIN):
+        oldest = reference.lags + 1 if reference.lags else 7 * M
+        block = range(*left_out[series]) if left_out else ()
+        targets_left_out = {step + h for step in block for h in range(1, H + 1)}
+        origins = [
+            step
+            for step in range(min(oldest, train // 2) - 1, train - H)
+            if not targets_left_out & {step + h for h in range(1, H + 1)}
+        ]
+        rows.append(panel.offsets[series] + np.array(origins))
+    terms = [np.stack(terms_by_hand(panel, reference, of_series), axis=2) for of_series in rows]
+    units = fit_scale(panel, TRAIN, M)
     weights = []
     for h in range(H):
-        a, b = x[:, h] - y[:, None], panel.target[rows + h + 1] - y
-        penalty = reference.ridge * np.mean((a**2).sum(axis=0))
-        weights.append(np.linalg.solve(a.T @ a + penalty * np.eye(a.shape[1]), a.T @ b))
-    return np.array(weights)
+        designs = [
+            (x[:, h] - panel.target[at][:, None], panel.target[at + h + 1] - panel.target[at])
+            for x, at in zip(terms, rows, strict=True)
+        ]
+        weights.append(blend_weights(designs, units, reference.ridge))
+    return np.stack(weights, axis=1)
 
 
 @pytest.mark.parametrize("name", ["blend", "ridge"])
@@ -61,15 +72,12 @@ def test_rows_of_a_block_get_the_weights_of_the_others(panel, name):
     reference = fit_reference(name, panel, TRAIN, PROBLEM)
     crossed = cross_fitted(reference, panel, TRAIN, BLOCKS)
     known = crossed.causal_features(panel)
-    for series in range(2):
-        np.testing.assert_allclose(
-            reference.weights[series], weights_by_hand(panel, reference, series, None), rtol=1e-6
-        )
-        borders = np.arange(BLOCKS + 1) * TRAIN[series] // BLOCKS
-        for block in range(BLOCKS):
-            left_out = int(borders[block]), int(borders[block + 1])
-            weights = weights_by_hand(panel, reference, series, left_out)
-            for step in (left_out[0], left_out[1] - 1):
+    np.testing.assert_allclose(reference.weights, weights_by_hand(panel, reference, None), rtol=1e-5, atol=1e-8)
+    borders = np.arange(BLOCKS + 1) * TRAIN[:, None] // BLOCKS
+    for block in range(BLOCKS):
+        left_out = borders[:, block : block + 2]
+        for series, weights in enumerate(weights_by_hand(panel, reference, left_out.tolist())):
+            for step in (left_out[series, 0], left_out[series, 1] - 1):
                 row = np.array([panel.offsets[series] + step])
                 y = panel.target[row[0]]
                 x = np.concatenate(terms_by_hand(panel, reference, row)).T
@@ -84,22 +92,19 @@ def test_rows_of_a_block_get_the_weights_of_the_others(panel, name):
 
 def test_in_training_it_errs_as_it_will_later():
     """Of noise that nothing foresees a blend of many terms seems to foresee a part, where it was fitted."""
-    panel = panel_of(*(np.random.default_rng(i).normal(size=240) for i in range(30)))
-    train = np.full(30, 120)
-    reference = fit_reference("blend", panel, train, PROBLEM)
-    crossed = cross_fitted(reference, panel, train, 4)
-    known = reference.causal_features(panel)
 
-    def error(at, first, end):
-        rows = (panel.offsets[:-1, None] + np.arange(first, end)).reshape(-1)
-        truth = panel.target[rows[:, None] + np.arange(1, H + 1)]
-        return np.mean((truth - at(known, rows)) ** 2)
+    def errors(seed):
+        """Of the fitted blend and of the cross-fitted one on the training split, and of the former after it."""
+        panel = panel_of(np.random.default_rng(seed).normal(size=240))
+        train = np.array([120])
+        reference = replace(fit_reference("blend", panel, train, PROBLEM), ridge=0.1).refit(panel, train)
+        crossed = cross_fitted(reference, panel, train, 10)
+        known = reference.causal_features(panel)
+        spans = (reference, np.arange(30, 115)), (crossed, np.arange(30, 115)), (reference, np.arange(120, 236))
+        ahead = np.arange(1, H + 1)
+        return [np.mean((panel.target[rows[:, None] + ahead] - one.at(known, rows)) ** 2) for one, rows in spans]
 
-    fitted, honest, later = (
-        error(reference.at, 30, 115),
-        error(crossed.at, 30, 115),
-        error(reference.at, 120, 236),
-    )
+    fitted, honest, later = np.mean([errors(seed) for seed in range(30)], axis=0)
     assert fitted < 0.93 * later
     assert abs(honest / later - 1) < 0.02
 

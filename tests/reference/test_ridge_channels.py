@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.regression import blend_weights
 
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins
 from forecast.reference.fit import fit_reference
 from forecast.reference.history_buffer import HistoryBuffer, StepwiseReference
+from forecast.reference.scaling import fit_scale
 from forecast.series.calendar import Calendar
 from forecast.series.panel import Channel, Panel
 
@@ -50,43 +52,44 @@ def few_lags(monkeypatch):
     monkeypatch.setattr("forecast.reference.fit._ROWS_A_LAG", 8)
 
 
-def by_loops(panel, series, steps, ridge, origin):
-    """Forecasts of ridge regression by loops over rows and lags, in the units that `blends` names."""
+def by_loops(panel, steps, ridge, origins):
+    """Forecasts of ridge regression by loops over rows and lags, in the units of `blends`, (series, horizon)."""
     trained = [row for i, n in enumerate(steps) for row in range(panel.offsets[i], panel.offsets[i] + n)]
     seen = [panel.values[row, 1] for row in trained if not panel.masked[row, 1]]
-    first = panel.offsets[series]
-    whole = panel.target[first : panel.offsets[series + 1]]
-    y = whole[: steps[series]]
+    values = [panel.target[rows] for _, rows in panel.series()]
 
-    def terms(row):
-        own = [whole[row - lag] - whole[row] for lag in range(1, LAGS + 1)] + [np.mean(whole[: row + 1]) - whole[row]]
+    def terms(series, row):
+        y = values[series]
+        own = [y[row - lag] - y[row] for lag in range(1, LAGS + 1)] + [np.mean(y[: row + 1]) - y[row]]
         others = []
         for lag in range(LAGS + 1):
-            at = first + row - lag
+            at = panel.offsets[series] + row - lag
             others.append(0.0 if panel.masked[at, 1] else (panel.values[at, 1] - np.mean(seen)) / np.std(seen))
-        return own + [np.std(y) * value for value in others]
+        of_category = [0.0] * (LAGS + 1)
+        return own + [np.std(y[: steps[series]]) * value for value in others] + of_category
 
-    rows = range(LAGS, len(y) - H)
-    design = np.array([terms(row) for row in rows])
-    count = design.shape[1] + LAGS + 1  # the category's terms, all zero, count as well
-    penalty = ridge * np.sum(design**2) / count * np.eye(design.shape[1])
     forecasts = []
     for h in range(1, H + 1):
-        target = np.array([y[row + h] - y[row] for row in rows])
-        weights = np.linalg.solve(design.T @ design + penalty, design.T @ target)
-        forecasts.append(whole[origin] + terms(origin) @ weights)
-    return forecasts
+        designs = []
+        for series, y in enumerate(values):
+            rows = range(LAGS, steps[series] - H)
+            design = np.array([terms(series, row) for row in rows])
+            designs.append((design, np.array([y[row + h] - y[row] for row in rows])))
+        weights = blend_weights(designs, fit_scale(panel, np.array(steps), 1), ridge)
+        forecasts.append(
+            [y[o] + terms(i, o) @ weights[i] for i, (y, o) in enumerate(zip(values, origins, strict=True))]
+        )
+    return np.array(forecasts).T
 
 
-@pytest.mark.parametrize("series", [0, 1])
-def test_it_is_ridge_regression_on_lags_of_target_and_covariates(series):
+def test_it_is_ridge_regression_on_lags_of_target_and_covariates():
     panel = led_by_another()
     reference = fitted(panel)
     assert reference.lags == LAGS
-    origin = int(panel.lengths[series]) - 10
-    forecasts = reference.forecast(panel, Origins(np.array([series]), np.array([origin])))[0]
-    expected = by_loops(panel, series, (200, 150), reference.ridge, origin)
-    np.testing.assert_allclose(forecasts, expected, rtol=1e-9, atol=1e-9)
+    origins = panel.lengths - 10
+    forecasts = reference.forecast(panel, Origins(np.arange(2), origins))
+    expected = by_loops(panel, (200, 150), reference.ridge, origins.tolist())
+    np.testing.assert_allclose(forecasts, expected, rtol=1e-6)
 
 
 def test_a_covariate_that_leads_is_used_which_ridge_does_not_see():
