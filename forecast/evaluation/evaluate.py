@@ -10,7 +10,7 @@ from forecast.evaluation.backtest import forecast_all, forecast_split, forecast_
 from forecast.evaluation.behaviour import CopyTest, copy_test, revisions
 from forecast.evaluation.combining import add_combination, combination_weights, with_combination
 from forecast.evaluation.conformal import Widths, widths_of, with_intervals
-from forecast.evaluation.expected_error import evidence_before, expected_errors, kinds_of
+from forecast.evaluation.expected_error import evidence_before, expected_errors, kinds_of, plainest_alike
 from forecast.evaluation.fits import OnProgress
 from forecast.evaluation.intervals import Intervals, score_intervals
 from forecast.evaluation.leaderboard import skill_is_empty
@@ -187,10 +187,13 @@ def _forecast_splits(
     test = forecast_all(fits, panel, split, problem, part="test", **how)
     training = forecast_training(fits, panel, split, problem, refits=refits, on_progress=on_progress)
     before, kinds = (training, validation, calibration), kinds_of(test)
-    expected = expected_errors(evidence_before(before, kinds), kinds, int(split.train.sum()))
+    evidence = evidence_before(before, kinds)
+    expected = expected_errors(evidence, kinds, int(split.train.sum()))
     weights: dict[str, float] = {}
     if of_values:
-        weights, together = combination_weights(before, expected)
+        # A mean of models that forecast the same gains nothing.
+        distinct = {name: expected[name] for name in expected if plainest_alike(name, evidence, kinds) == name}
+        weights, together = combination_weights(before, distinct)
     if weights:
         expected[COMBINATION] = together
         training, validation, calibration = (with_combination(one, weights, problem.value_range) for one in before)

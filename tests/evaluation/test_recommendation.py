@@ -174,6 +174,7 @@ def test_a_network_that_forecasts_as_its_reference_is_not_held_against_it():
     use = evaluate(fit_all(forecasters, panel, split, PROBLEM), panel, split, PROBLEM).recommendation
     assert (use.model, use.alike, use.runner_up) == ("reference", ("lstm",), "far")
     assert use.expected["lstm"] == use.expected["reference"]
+    assert "combination" not in use.expected, "a mean of two equal models is none"
     assert "that it beats far on data like these; lstm forecasts practically the same" in use.sentence
     assert use.sentence.endswith("and the untrained reference is the plainer")
     wanted = fit_all(forecasters[:2], panel, split, PROBLEM)
@@ -306,7 +307,6 @@ def test_a_safe_choice_that_others_lead_by_little_is_said_to_be_unbeaten(monkeyp
     use = evaluate(fits, panel, split, PROBLEM).recommendation
     assert (use.model, use.why, use.runner_up) == ("pretrained", "nothing beats it", None)
     assert use.sentence.endswith("; nothing was shown to beat it on data like these")
-    monkeypatch.setattr("forecast.evaluation.evaluate.combination_weights", lambda splits, expected: ({}, 0.0))
     expected = {"naive": 0.0, "ridge": 0.0, "forest": -0.1}
     models = [LastValue(), LastValue("ridge", "scikit-learn"), LastValue("forest", "scikit-learn", bias=0.1)]
     use = evaluate(fit_all(models, panel, split, PROBLEM), panel, split, PROBLEM).recommendation
