@@ -16,9 +16,11 @@ calibration split is covered as it was before.
 How many there are is counted in whole horizons n. Where the pretrained network runs, whose quantiles were right on
 series of all kinds before it saw these, few of them do not have the word alone: a model without quantiles of its own
 borrows the spread that the pretrained network forecasts, times the ratio of their errors to the power of n / (n + 1),
-which a few horizons tell well enough where it is large; of steps of a quarter or a year every spread is widened by
-0.5 (1 - s), of steps without dates by 0.35 (1 - s), s = n / (n + 5), as one that is known from elsewhere has to be; and
-offsets count for their share s. So no interval is infinite, and with many horizons they are the conformal ones.
+which a few horizons tell well enough where it is large. Of every spread, own or borrowed, the errors of all steps and
+levels together say by which factor it would have had the least pinball loss: a single number, which few errors tell
+better than one for each step and level, and which counts to the power of s = n / (n + 5). A spread that is known from
+elsewhere has to be wider: of steps of a quarter by 0.5 (1 - s), of years and of steps without dates by 0.35 (1 - s).
+Offsets count for a share n / (n + 20). So no interval is infinite, and with many horizons they are the conformal ones.
 Otherwise, after the end of the data, where offsets would be infinite they are Student's quantiles of the scores.
 
 Where intervals are judged on the test split, offsets come from the calibration split alone. After the end of the data
@@ -47,12 +49,15 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray, IntArray
 
 _MEDIAN = 0.5
-_LENT_HORIZONS = 5.0
-"""Horizons that what the pretrained network knows of spreads counts for."""
-_WIDENED, _LONG_WIDENED, _UNDATED_WIDENED, _LONG_STEP = 0.0, 0.5, 0.35, np.timedelta64(80, "D")
-"""By how much a spread that is known from elsewhere is widened: where a step lasts that long, a quarter or a year, what
-moves a series is seldom in its past. On M1 the pretrained network's own 90 % intervals hold 91.5 of 100 monthly
-values, and 78 and 80 of 100 quarterly and yearly ones. How long steps without dates last nobody knows."""
+_LENT_HORIZONS, _OFFSET_HORIZONS = 5.0, 20.0
+"""Horizons that what the pretrained network knows of spreads counts for, against a factor and against offsets."""
+_LEAST_FACTOR, _LARGEST_FACTOR = 0.25, 4.0
+"""Of a spread: what lies beyond is the luck of a few errors."""
+_QUARTER, _YEAR = np.timedelta64(80, "D"), np.timedelta64(300, "D")
+_QUARTER_WIDENED, _YEAR_WIDENED, _UNDATED_WIDENED = 0.5, 0.35, 0.35
+"""By how much a spread that is known from elsewhere is widened where a step lasts at least that long, as what moves a
+series is then seldom in its past. On M1 the pretrained network's own 90 % intervals hold 91.5 of 100 monthly values,
+and 78 and 80 of 100 quarterly and yearly ones. How long steps without dates last nobody knows."""
 _LEAST_RATIO = 1e-6
 _LEAST_FREEDOM = 4
 """Of Student's distribution: with fewer, intervals from a few scores would be as wide as anything."""
@@ -76,7 +81,7 @@ class Widths:
     offsets: Mapping[str, FloatArray] = field(default_factory=dict)
     spreads: Mapping[str, float] = field(default_factory=dict)
     lender: str | None = None
-    widened: float = _WIDENED
+    widened: float = 0.0
 
     def quantiles(self, name: str, forecasts: Forecasts, scale: FloatArray, lent: FloatArray | None) -> FloatArray:
         """Quantiles (origin, step, level) of a model's forecasts; `scale` (origin,), `lent` as `spread_of` gave it.
@@ -132,27 +137,51 @@ def widths_of(*backtests: Backtest, finite: bool = False, lent: bool = True) -> 
     """
     lender, evidence = lender_of(backtests[-1]) if lent else None, evidence_of(*backtests)
     horizons = evidence.horizons if evidence else 0.0
-    share = horizons / (horizons + _LENT_HORIZONS) if lender else 1.0
     means = dict(zip(evidence.models, evidence.means().tolist(), strict=True)) if evidence else {}
     split_forecasts = [_forecasts(backtest) for backtest in backtests]
     names = [name for name in split_forecasts[0] if all(name in of_split for of_split in split_forecasts)]
+
+    def scores_of(name: str, widths: Widths) -> FloatArray:  # (origin, step, level)
+        bases = [widths.base(name, of[name], spread_of(of.get(lender or ""))) for of in split_forecasts]
+        scores = [
+            conformity_scores(_of_model(backtest, name, "y"), base, _scale(backtest))
+            for backtest, base in zip(backtests, bases, strict=True)
+        ]
+        return np.concatenate(scores)
+
     spreads: dict[str, float] = {}
-    widened = widening(backtests[-1])
+    share, widened = horizons / (horizons + _LENT_HORIZONS), widening(backtests[-1])
     for name in names if lender else ():
         borrows = split_forecasts[0][name].quantiles is None
         ratio = means[name] / means[lender] if borrows and lender in means and means[lender] > 0 else 1.0
-        spreads[name] = (1 + widened * (1 - share)) * max(ratio, _LEAST_RATIO) ** (horizons / (horizons + 1))
+        ratio = max(ratio, _LEAST_RATIO) ** (horizons / (horizons + 1))
+        points, scores = (scores_of(name, Widths(spreads={name: spread}, lender=lender)) for spread in (0.0, ratio))
+        factor = spread_factor(points[:, :, :1], points - scores, QUANTILES)
+        spreads[name] = (1 + widened * (1 - share)) * ratio * factor**share
     widths, offsets = Widths({}, spreads, lender, widened), {}
     for name in names:
-        scores = []
-        for backtest, forecasts in zip(backtests, split_forecasts, strict=True):
-            base = widths.base(name, forecasts[name], spread_of(forecasts.get(lender or "")))
-            scores.append(conformity_scores(_of_model(backtest, name, "y"), base, _scale(backtest)))
-        of_splits = np.concatenate(scores)
-        offsets[name] = share * conformal_offsets(of_splits, QUANTILES)
+        scores = scores_of(name, widths)
+        offsets[name] = conformal_offsets(scores, QUANTILES)
+        offsets[name] *= horizons / (horizons + _OFFSET_HORIZONS) if lender else 1.0
         if finite:
-            offsets[name] = np.where(np.isfinite(offsets[name]), offsets[name], student_offsets(of_splits, QUANTILES))
+            offsets[name] = np.where(np.isfinite(offsets[name]), offsets[name], student_offsets(scores, QUANTILES))
     return replace(widths, offsets=offsets)
+
+
+def spread_factor(errors: FloatArray, spread: FloatArray, levels: Sequence[float]) -> float:
+    """Factor c by which a spread has the least pinball loss: sum rho_tau(e - c s), a weighted quantile of e / s.
+
+    `errors` e are (origin, step, 1), NaN where not observed, `spread` s (origin, step, level). The slope of the loss in
+    c rises by |s| at each e / s; where it changes its sign the loss is least. From 0.25 to 4; 1 where nothing is known.
+    """
+    known = ~np.isnan(errors) & (spread != 0)
+    s, e, tau = (part[known] for part in np.broadcast_arrays(spread, errors, np.asarray(levels)))
+    if not len(s):
+        return 1.0
+    order = np.argsort(e / s)
+    slopes = np.minimum(s, 0.0).sum() - (tau * s).sum() + np.abs(s[order]).cumsum()
+    at = order[min(int(np.searchsorted(slopes, 0.0)), len(s) - 1)]
+    return float(np.clip(e[at] / s[at], _LEAST_FACTOR, _LARGEST_FACTOR))
 
 
 def widening(backtest: Backtest) -> float:
@@ -165,7 +194,10 @@ def widening_of(lasting: Any) -> float:
     """As `widening`, by how long steps last, (step,) of timedelta64; numbers where rows have no dates."""
     if lasting.dtype.kind != "m" or not len(lasting):
         return _UNDATED_WIDENED
-    return _LONG_WIDENED if np.median(lasting) >= _LONG_STEP else _WIDENED
+    typical = np.median(lasting)
+    if typical >= _YEAR:
+        return _YEAR_WIDENED
+    return _QUARTER_WIDENED if typical >= _QUARTER else 0.0
 
 
 def student_offsets(scores: FloatArray, levels: Sequence[float]) -> FloatArray:

@@ -16,6 +16,7 @@ from forecast.evaluation.conformal import (
     conformal_offsets,
     conformal_quantiles,
     conformity_scores,
+    spread_factor,
     student_offsets,
     widths_of,
     with_intervals,
@@ -136,7 +137,7 @@ def walk_backtests(forecasters, rows=120, freq=None):
     return result[0], result[1]
 
 
-@pytest.mark.parametrize(("freq", "wider"), [("D", 0.0), ("MS", 0.0), ("QS", 0.5), ("YS", 0.5), ("steps", 0.35)])
+@pytest.mark.parametrize(("freq", "wider"), [("D", 0.0), ("MS", 0.0), ("QS", 0.5), ("YS", 0.35), ("steps", 0.35)])
 def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_infinite(freq, wider):
     calibration, test = walk_backtests([LastValue(), Pretrained()], freq=freq)
     own = test.quantiles["pretrained"] - test.quantiles["pretrained"][:, :, 4:5]
@@ -152,9 +153,50 @@ def test_points_borrow_the_spread_of_the_pretrained_network_and_no_interval_is_i
         name: np.abs(rows["y"] - rows["y_hat"]).mean()
         for name, rows in calibration.results.groupby("model", observed=True)
     }
-    ratio = errors["naive"] / errors["pretrained"]
-    assert widths.spreads["naive"] == pytest.approx(widened * ratio ** (3 / 4))
-    assert widths.spreads["pretrained"] == pytest.approx(widened)
+    ratio = (errors["naive"] / errors["pretrained"]) ** (3 / 4)
+    spread = calibration.quantiles["pretrained"] - calibration.quantiles["pretrained"][:, :, 4:5]
+    for name, wide in (("naive", ratio), ("pretrained", 1.0)):
+        rows = calibration.results.query("model == @name")
+        factor = least_loss(rows["y"] - rows["y_hat"], wide * spread.reshape(-1, len(QUANTILES)))
+        assert widths.spreads[name] == pytest.approx(widened * wide * factor**share, rel=1e-3)
+    alone = conformity_scores(
+        calibration.results.query("model == 'pretrained'")["y"].to_numpy().reshape(-1, 4),
+        calibration.quantiles["pretrained"][:, :, 4:5] + widths.spreads["pretrained"] * spread,
+        calibration.units.repeat(len(calibration.known)),
+    )
+    np.testing.assert_allclose(widths.offsets["pretrained"], 3 / (3 + 20) * conformal_offsets(alone, QUANTILES))
+
+
+def least_loss(errors, spread):
+    """Factor in 0.25 to 4 of a spread (row, level) that has the least pinball loss, by trying them."""
+    factors = np.geomspace(0.25, 4, 4_001)
+    e = np.asarray(errors)[:, None]
+    losses = [np.nansum(pinball(e - factor * spread)) for factor in factors]
+    return factors[int(np.argmin(losses))]
+
+
+def pinball(difference):
+    """Pinball loss of y less a quantile, (row, level)."""
+    return np.maximum(np.array(QUANTILES) * difference, (np.array(QUANTILES) - 1) * difference)
+
+
+@pytest.mark.parametrize("sd", [0.5, 1.3, 1.0])
+def test_the_factor_of_a_spread_has_the_least_pinball_loss(sd):
+    rng = np.random.default_rng(7)
+    spread = np.tile(stats.norm.ppf(QUANTILES), (400, 3, 1)) * rng.uniform(0.5, 2.0, (400, 3, 1))
+    errors = sd * rng.normal(size=(400, 3, 1)) * spread[:, :, -1:] / stats.norm.ppf(QUANTILES[-1])
+    errors[rng.random(errors.shape) < 0.1] = np.nan
+    factor = spread_factor(errors, spread, QUANTILES)
+    assert factor == pytest.approx(least_loss(errors.ravel(), spread.reshape(-1, len(QUANTILES))), rel=1e-3)
+    assert factor == pytest.approx(sd, rel=0.05)
+
+
+def test_a_factor_stays_near_one_where_errors_are_none_or_wild_or_not_known():
+    spread = np.tile(stats.norm.ppf(QUANTILES), (5, 2, 1))
+    assert spread_factor(np.zeros((5, 2, 1)), spread, QUANTILES) == 0.25
+    assert spread_factor(np.full((5, 2, 1), 1e9), spread, QUANTILES) == 4.0
+    assert spread_factor(np.full((5, 2, 1), np.nan), spread, QUANTILES) == 1.0
+    assert spread_factor(np.ones((5, 2, 1)), 0 * spread, QUANTILES) == 1.0
 
 
 def test_without_the_pretrained_network_widths_after_the_data_are_finite_too():
