@@ -60,9 +60,14 @@ class Ensemble:
         return "network"
 
     def fit(self, past: Panel, train_steps: IntArray, problem: Problem) -> FittedEnsemble:
-        """Train the members one after the other, all on the reference that the first chooses."""
+        """Train the members one after the other, all on the reference and in the layers that the first chooses."""
         first = self.members[0].fit(past, train_steps, problem)
-        others = (replace(member, reference=member.reference or first.reference) for member in self.members[1:])
+        others = (
+            member
+            if member.reference
+            else replace(member, reference=first.reference, settings=first.forecaster.settings)
+            for member in self.members[1:]
+        )
         return FittedEnsemble(self, (first, *(member.fit(past, train_steps, problem) for member in others)))
 
 

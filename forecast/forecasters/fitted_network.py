@@ -113,7 +113,9 @@ class FittedNetwork:
             )
         if self.problem.question.categorical:
             return (f"starts from how often each symbol came, reads {self.reference.name} before", ended)
-        return (f"learns what a simple forecast leaves over, the reference {self.reference.name!r}", ended)
+        depth = getattr(self.forecaster.settings, "depth", 1)
+        deep = f" in {depth} layers" if depth > 1 else ""
+        return (f"learns{deep} what a simple forecast leaves over, the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast from each origin; a streamed network is unrolled over each series once, from its first step.

@@ -47,6 +47,9 @@ _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 """Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
 each may take."""
 
+_MORE_LAYERS = 2
+"""Of a network that may have more than one, where nothing was said."""
+
 
 @dataclass(frozen=True)
 class Recurrent:
@@ -115,12 +118,12 @@ class Recurrent:
 
     def training_job(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, TrainingJob]:
         """Fit scale and reference in closed form; return the reference, and what is left for the network to learn."""
-        settings, training, _ = sized(self.settings, self.training, train_steps, problem)
-        check_regime(settings, training)
+        check_regime(self.settings, self.training)
         check_answered(self.settings, problem)
         if self.settings.head == "negative_binomial":
             _check_counts(past)
-        reference = self._fit_reference(past, train_steps, problem)
+        reference, chosen = self._fit_reference(past, train_steps, problem)
+        settings, training, _ = sized(chosen, self.training, train_steps, problem)
         valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps, problem.lags, problem.leads)
@@ -142,17 +145,19 @@ class Recurrent:
             stages=self.stages,
         )
 
-    def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
-        """Fit the reference, or refit what was chosen before; of symbols there is none."""
+    def _fit_reference(self, past: Panel, train_steps: IntArray, problem: Problem) -> tuple[Reference, NetworkSettings]:
+        """Fit the reference, or refit what was chosen before; of symbols there is none. The network is settled with it.
+
+        That is how many layers it has, where short trainings may say so.
+        """
         if problem.question.categorical:
-            return make_label_encoding(
-                len(past), problem.horizon, read=self.settings.autoregressive and not past.at_end
-            )
+            read = self.settings.autoregressive and not past.at_end
+            return make_label_encoding(len(past), problem.horizon, read=read), self.settings
         if self.reference is not None:
-            return self.reference.refit(past, train_steps)
+            return self.reference.refit(past, train_steps), self.settings
         chosen = self._fit_named(self.settings.reference, past, train_steps, problem)
         if chosen.name == "last" or not self._tries_references(chosen, past, train_steps):
-            return chosen
+            return chosen, self.settings
         others = ["none", "without ridge"] if chosen.name == "ridge" else ["none"]
         candidates = [chosen, *(self._fit_named(name, past, train_steps, problem) for name in others)]
         return self._best_trained(candidates, past, train_steps, problem)
@@ -191,36 +196,59 @@ class Recurrent:
 
     def _best_trained(
         self, candidates: list[Reference], past: Panel, train_steps: IntArray, problem: Problem
-    ) -> Reference:
+    ) -> tuple[Reference, NetworkSettings]:
         """Return the reference whose network is best on validation after few epochs (successive halving).
 
         Jamieson and Talwalkar 2016: all are trained for a few epochs, the better half for three times as many. Where
-        none is better by then than the first untrained, that one is taken: nothing speaks for another.
+        none is better by then than the first untrained, that one is taken: nothing speaks for another. To the best a
+        second layer is then added, and kept where validation is better with it after as many epochs.
         """
-        limit, untrained = self.training.time_limit_s, np.inf
-        left, epochs = candidates, _FIRST_EPOCHS
-        while len(left) > 1:
-            training = self.training.model_copy(
-                update={
-                    "max_epochs": min(epochs, self.training.max_epochs),
-                    "schedule": "constant",
-                    "record_gradients": False,
-                    "time_limit_s": None if limit is None else limit * _SHARE_OF_TIME,
-                }
-            )
-            losses = []
-            for reference in left:
-                trial = replace(self, training=training, on_epoch=None, stages=None, reference=reference)
-                job = trial.training_job(past, train_steps, problem)[1]
-                if reference is candidates[0]:
-                    untrained = untrained_loss(job)
-                trained = _train(job)
-                if trained.reason == INTERRUPTED:
-                    return candidates[0]
-                losses.append(min(epoch.validation_loss for epoch in trained.history if isinstance(epoch, Epoch)))
-            order = np.argsort(losses, kind="stable")[: (len(left) + 1) // 2]
-            left, epochs = [left[i] for i in order], 3 * epochs
-        return left[0] if min(losses) < untrained else candidates[0]
+        losses, left, epochs = [np.inf], candidates, _FIRST_EPOCHS
+        first = replace(self, reference=candidates[0]).training_job(past, train_steps, problem)[1]
+        try:
+            while len(left) > 1:
+                losses = [self._loss_after(epochs, reference, past, train_steps, problem) for reference in left]
+                order = np.argsort(losses, kind="stable")[: (len(left) + 1) // 2]
+                left, epochs = [left[i] for i in order], 3 * epochs
+            if min(losses) >= untrained_loss(first):
+                return candidates[0], self.settings
+            if getattr(self.settings, "layers", 1) is None and getattr(self.settings, "dilations", None) is None:
+                deeper = replace(self, settings=self.settings.model_copy(update={"layers": _MORE_LAYERS}))
+                if deeper._loss_after(epochs // 3, left[0], past, train_steps, problem) < min(losses):
+                    return left[0], deeper.settings
+        except _Interrupted:
+            return candidates[0], self.settings
+        return left[0], self.settings
+
+    def _loss_after(
+        self, epochs: int, reference: Reference, past: Panel, train_steps: IntArray, problem: Problem
+    ) -> float:
+        """Least validation loss of so many epochs on a reference.
+
+        Raises
+        ------
+        _Interrupted
+            Somebody ended them with Ctrl-C.
+
+        """
+        limit = self.training.time_limit_s
+        training = self.training.model_copy(
+            update={
+                "max_epochs": min(epochs, self.training.max_epochs),
+                "schedule": "constant",
+                "record_gradients": False,
+                "time_limit_s": None if limit is None else limit * _SHARE_OF_TIME,
+            }
+        )
+        trial = replace(self, training=training, on_epoch=None, stages=None, reference=reference)
+        trained = _train(trial.training_job(past, train_steps, problem)[1])
+        if trained.reason == INTERRUPTED:
+            raise _Interrupted
+        return min(epoch.validation_loss for epoch in trained.history if isinstance(epoch, Epoch))
+
+
+class _Interrupted(Exception):  # noqa: N818  # a request, no error
+    """Short trainings were ended with Ctrl-C."""
 
 
 @dataclass(frozen=True)

@@ -139,10 +139,10 @@ def _layers(settings: Learning, input_size: int) -> Backbone:
     """Build all layers: in one kernel where there is one and nothing but dropout lies between them."""
     cell = CELLS[settings.name]
     build = _built_by(cell)
-    dilations = settings.dilations or (1,) * settings.layers
+    dilations = settings.dilations or (1,) * settings.depth
     plain = not settings.residual and not settings.layer_norm and max(dilations) == 1
     if plain and cell.layers_in_one:
-        return build(settings, input_size, settings.layers, settings.dropout)
+        return build(settings, input_size, settings.depth, settings.dropout)
     layers, size = [], input_size
     for steps in dilations:
         layer = build(settings, size)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, mo
 
 from forecast.questions.kinds import HEADS
 from forecast.settings import OneOf, Settings
+from forecast.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ class CommonSettings(Settings):
 class BackboneSettings(CommonSettings):
     """What every network has that is trained by its gradient."""
 
-    layers: int = Field(1, ge=1, le=64)
+    layers: int | None = Field(None, ge=1, le=64)
+    """Layers, each reading the one before; null: one a dilation, else one, or two where short trainings say so."""
     hidden_size: int | None = Field(None, ge=1, le=65536)
     """Units of each layer; null: by the rows to train on (`training.sizes`)."""
     segment_steps: int = Field(1, ge=1, le=65536)
@@ -89,6 +91,11 @@ class BackboneSettings(CommonSettings):
         """Units of each layer; the usual number where none was said or settled."""
         return 32 if self.hidden_size is None else self.hidden_size
 
+    @property
+    def depth(self) -> int:
+        """Layers; one a dilation, or one alone, where none were said or chosen."""
+        return len(self.dilations or (1,)) if self.layers is None else self.layers
+
     @field_validator("quantiles")
     @classmethod
     def _levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -115,12 +122,12 @@ class BackboneSettings(CommonSettings):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
-        if self.dilations is not None and len(self.dilations) != self.layers:
+        if self.dilations is not None and len(self.dilations) != self.depth:
             raise ValueError(
-                f"dilations are one number a layer: found {len(self.dilations)} of them for {self.layers} "
-                f"layer{'s' * (self.layers > 1)}"
+                f"dilations are one number a layer: found {len(self.dilations)} of them for "
+                f"{counted(self.depth, 'layer')}"
             )
-        if self.residual and self.layers == 1:
+        if self.residual and self.depth == 1:
             raise ValueError("residual connections lie between layers, found 1: set layers to 2 or more")
         return self
 

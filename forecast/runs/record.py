@@ -150,6 +150,8 @@ class NetworkRecord(_Part):
     """One a member of the ensemble; one where it is a single network."""
     stop_reason: Annotated[tuple[str, ...], Field(min_length=1)]
     refitted: bool
+    layers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """That were chosen, where the settings leave it open; absent in runs that were made before it could be."""
 
     @model_validator(mode="after")
     def _one_entry_a_member(self) -> NetworkRecord:

@@ -192,7 +192,8 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
         pretrained = load_pretrained(untrained, problem, record.data.ids, channels_of(record), tensors)
         pretrained = replace(pretrained, epochs=record.network.epochs[0])
         return FittedTransformed(pretrained, problem.question) if settings.data.transform == "log" else pretrained
-    network = Recurrent(settings.model, settings.training, settings.seed)
+    layers = {} if record.network.layers is None else {"layers": record.network.layers}
+    network = Recurrent(settings.model.model_copy(update=layers), settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))
     facts = reference.model_dump()
     _check_size(network, settings.ensemble, problem, record, tensors)

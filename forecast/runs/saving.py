@@ -261,6 +261,7 @@ def _record(run: Finished) -> RunRecord:
             epochs=tuple(member.epochs for member in run.trained.members),
             stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
+            layers=getattr(getattr(kept.members[0].forecaster, "settings", None), "layers", None),
         ),
         intervals=_intervals_record(evaluation, run.used_again),
         command=run.command,

@@ -151,7 +151,7 @@ def test_forget_gates_begin_where_said():
 @pytest.mark.parametrize(
     ("build", "said", "line"),
     [
-        (LstmSettings, {"dilations": (1, 2)}, "one number a layer: found 2 of them for 1 layer"),
+        (LstmSettings, {"layers": 1, "dilations": (1, 2)}, "one number a layer: found 2 of them for 1 layer"),
         (LstmSettings, {"residual": True}, "between layers, found 1"),
         (GruSettings, {"bidirectional": True, "segment_steps": 4}, "not go together with segment_steps"),
         (RnnSettings, {"bidirectional": True, "activation": "sigmoid"}, "together with activation=sigmoid"),

@@ -39,7 +39,7 @@ def test_features_are_those_of_a_loop(settings, steps):
     backbone = backbone_of(settings).double()
     x = np.random.default_rng(1).normal(size=(2, steps, 3))
     reader = [part.detach().numpy() for part in (backbone.reader.weight, backbone.reader.bias)]
-    layers = [layer_weights(backbone.inner.core, layer) for layer in range(settings.layers)]
+    layers = [layer_weights(backbone.inner.core, layer) for layer in range(settings.depth)]
     features, _ = backbone(torch.from_numpy(x), backbone.initial_state(2))
     for lane in range(2):
         expected = segmented(settings.name, x[lane], reader, layers, hidden=5, segment_steps=4)

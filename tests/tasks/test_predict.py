@@ -8,6 +8,7 @@ import pytest
 from small_jobs import small_job
 
 from forecast.errors import ForecastError
+from forecast.forecasters.recurrent import Recurrent
 from forecast.questions.split import last_origins
 from forecast.runs import files
 from forecast.runs.run import open_forecast, open_record
@@ -225,6 +226,22 @@ def test_a_file_may_follow_a_series_that_was_made(trained, tmp_path):
         trained.finished.future.query("model == 'lstm'").y_hat,
         atol=1e-6,
     )
+
+
+def test_layers_that_short_trainings_chose_are_opened_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(Recurrent, "_loss_after", lambda self, *_: 1e-6 / self.settings.depth)
+    rng, y = np.random.default_rng(0), np.zeros(1_600)
+    for t in range(1, len(y)):
+        y[t] = (1.5 + 0.9 * y[t - 1] if y[t - 1] <= 0 else -1 - 0.6 * y[t - 1]) + 0.3 * rng.normal()
+    table = pd.DataFrame({"t": np.arange(len(y)), "y": np.round(y, 4)})
+    table.to_csv(tmp_path / "steps.csv", index=False)
+    job = small_job(data={"name": "csv", "path": str(tmp_path / "steps.csv")}, ensemble=2, baseline={})
+    run = train(job, tmp_path / "run", silent())
+    assert [member.network.backbone.core.num_layers for member in run.finished.kept.members] == [2, 2]
+    assert open_record(run.folder).settings["model"]["layers"] is None
+    assert open_record(run.folder).network.layers == 2
+    prediction = predict(run.folder, {}, tmp_path / "out")
+    np.testing.assert_allclose(prediction.future.y_hat, used_again(run), rtol=1e-6)
 
 
 def test_a_log_is_undone(tmp_path):

@@ -1,6 +1,8 @@
-"""Sizes by the rows to train on, and references that are chosen by short trainings."""
+"""Sizes by the rows to train on, and references and layers that are chosen by short trainings."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,15 +78,16 @@ def cycle(rows, seed=0):
 
 
 class Trials:
-    """In place of trainings: each has the validation losses that its reference is given, and is noted."""
+    """In place of trainings: each has the validation loss that its reference is given, or its layers; it is noted."""
 
-    def __init__(self, losses, reason="reached"):
-        self.losses, self.reason, self.seen = losses, reason, []
+    def __init__(self, losses, reason="reached", deeper=1e4):
+        self.losses, self.reason, self.deeper, self.seen = losses, reason, deeper, []
 
     def __call__(self, job):
         name = job.data.reference.name if hasattr(job.data.reference, "name") else job.data.reference.reference.name
-        self.seen.append((name, job.training.max_epochs))
-        history = (Epoch(1, 0.1, self.losses[name], 0.005, 0.0),)
+        deep = job.network.depth > 1
+        self.seen.append((f"{name}, {job.network.depth} layers" if deep else name, job.training.max_epochs))
+        history = (Epoch(1, 0.1, self.deeper if deep else self.losses[name], 0.005, 0.0),)
         return Training(None, history, 1, self.reason)
 
 
@@ -97,7 +100,38 @@ def tried(monkeypatch, trials, y, settings=None, train=1_100):
 def test_the_better_half_trains_on(monkeypatch):
     trials = Trials({"ridge": 0.03, "none": 0.05, "blend": 0.02})
     assert tried(monkeypatch, trials, cycle(1_300)) == "blend"
-    assert trials.seen == [("ridge", 4), ("none", 4), ("blend", 4), ("blend", 9), ("ridge", 9)]
+    shallow = [("ridge", 4), ("none", 4), ("blend", 4), ("blend", 9), ("ridge", 9)]
+    assert trials.seen == [*shallow, ("blend, 2 layers", 9)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "depth"),
+    [
+        (LstmSettings(hidden_size=4), 0.019, 2),
+        (LstmSettings(hidden_size=4), 0.02, 1),
+        (LstmSettings(hidden_size=4, layers=1), 0.019, 1),
+        (LstmSettings(hidden_size=4, dilations=(2,)), 0.019, 1),
+    ],
+    ids=["better", "as good", "one said", "dilation said"],
+)
+def test_a_second_layer_is_added_where_validation_is_better_with_it(monkeypatch, settings, loss, depth):
+    trials = Trials({"ridge": 0.03, "none": 0.05, "blend": 0.02}, deeper=loss)
+    monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
+    reference, job = Recurrent(settings).training_job(panel_of(cycle(1_300)), np.array([1_100]), PROBLEM)
+    assert (reference.name, job.network.depth) == ("blend", depth)
+
+
+def test_an_interrupt_while_a_second_layer_is_tried_leaves_one(monkeypatch):
+    class Interrupted(Trials):
+        def __call__(self, job):
+            done = super().__call__(job)
+            return replace(done, reason=INTERRUPTED) if job.network.depth > 1 else done
+
+    trials = Interrupted({"ridge": 0.03, "none": 0.05, "blend": 0.02}, deeper=0.01)
+    monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
+    _, job = Recurrent(LstmSettings(hidden_size=4)).training_job(panel_of(cycle(1_300)), np.array([1_100]), PROBLEM)
+    assert job.network.depth == 1
+    assert len(trials.seen) == 6
 
 
 def test_where_none_beats_the_first_untrained_that_one_is_taken(monkeypatch):
