@@ -9,6 +9,7 @@
     python benchmarks/pretrained.py figure cold.csv --png docs/cold-start.png
     python benchmarks/pretrained.py families               families of the generator, against weighing by errors alone
     python benchmarks/pretrained.py left-out               the same by networks that are trained here, each without one
+    python benchmarks/pretrained.py trained-on [m4-hourly.csv]         as it is, and trained on on the series
     python benchmarks/pretrained.py covariates             a promotion and two columns that say nothing, by length
 
 Where the files come from stands in docs/pretrained.md. `--weights` takes other weights than the package's.
@@ -31,7 +32,7 @@ import torch
 
 from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.naive import NaiveRule, last_season, last_value
-from forecast.forecasters.pretrained import Pretrained, shipped_network
+from forecast.forecasters.pretrained import Pretrained, Tuning, shipped_network
 from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.settings import RegressionSettings, StatisticalSettings
 from forecast.network.pretrained import LEVELS, PretrainedNetwork, spread_of
@@ -137,6 +138,39 @@ def hourly(pretrained: Forecaster, path: str) -> None:
     smape, mase = scores(forecasts.y_hat, y, past, 24)
     seconds = time.perf_counter() - started
     print(f"hourly  {line_of(smape, mase, coverage(forecasts, y))}  {seconds:.1f} s")
+
+
+def trained_on(path: str | None) -> None:
+    """Train on on series, forecast what comes after; as it is, as validation chose, and with its rows as well."""
+    rng = np.random.default_rng(3)
+    hours = generate(rng, 12, 1224, 24, 168)[0]
+    x, maps = rng.uniform(0.2, 0.8, 8), []
+    for _ in range(605):
+        x = 3.8 * x * (1 - x)
+        maps.append(100 + 20 * x)
+    walks = 20 + np.cumsum(rng.standard_normal((2, 405)), axis=1)
+    cases = {
+        "hours": (list(hours), 24, 24),
+        "logistic maps": (list(np.array(maps).T), 1, 5),
+        "walks": (list(walks), 1, 5),
+    }
+    if path:
+        table = pd.read_csv(path, index_col=0).to_numpy(dtype=float)
+        cases["m4-hourly"] = [row[~np.isnan(row)] for row in table], 24, 48
+    for name, (series, season, horizon) in cases.items():
+        past, y = [one[:-horizon] for one in series], np.array([one[-horizon:] for one in series])
+        panel = panel_of(past)
+        problem = Problem(horizon=horizon, context_steps=1, season_steps=season)
+        train = panel.lengths - np.maximum(panel.lengths // 8, horizon)
+        began = time.perf_counter()
+        judged = Pretrained(tuning=Tuning()).fit(panel, train, problem)
+        seconds = time.perf_counter() - began
+        final = judged.chosen().fit(panel, panel.lengths, problem)
+        for row, fitted in (("as it is", Pretrained().fit(panel, train, problem)), ("trained on", judged), ("", final)):
+            found = fitted.forecast(panel, last_origins(panel))
+            smape, mase = scores(found.y_hat, y, past, season)
+            print(f"{name:14} {row or 'validation rows too':20} {line_of(smape, mase, coverage(found, y))}", flush=True)
+        print(f"{name:14} {judged.epochs} epochs, {seconds:.0f} s")
 
 
 def pure(pretrained: Forecaster) -> None:
@@ -407,7 +441,7 @@ def figure(tables: Sequence[str], path: str | None) -> None:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("m1", "hourly", "pure", "speed", "families", "left-out", "covariates", "cold", "figure")
+    parts = ("m1", "hourly", "pure", "speed", "families", "left-out", "trained-on", "covariates", "cold", "figure")
     parser.add_argument("part", choices=parts)
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--weights")
@@ -425,6 +459,8 @@ def main() -> None:
         families(pretrained.network or shipped_network())
     elif asked.part == "left-out":
         left_out(asked.steps)
+    elif asked.part == "trained-on":
+        trained_on(asked.paths[0] if asked.paths else None)
     elif asked.part == "figure":
         figure(asked.paths, asked.png)
     elif asked.part == "covariates":

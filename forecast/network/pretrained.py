@@ -140,8 +140,18 @@ class PretrainedNetwork(nn.Module):
 
     def encode(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Unroll over features, (series, step, feature): what the decoder reads of each step, and the state after."""
+        read, state = self.unroll(features, state)
+        return self.state(read), state
+
+    def unroll(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return outputs of the recurrent layer and features, (series, step, unit + feature), and the state after."""
         encoded, state = self.rnn(torch.tanh(self.encoder(features)), state)
-        return self.state(torch.cat([encoded, features], dim=-1)), state
+        return torch.cat([encoded, features], dim=-1), state
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """Weights of what follows the recurrent layer."""
+        layers = (self.state, self.candidates, self.place, self.middle, self.weights, self.trust, self.spread)
+        return [part for layer in layers for part in layer.parameters()]
 
     def weigh(self, context: Tensor, at: Scaled) -> Weighed:
         """Weigh the candidates and correct them; `context` is (origin, width)."""

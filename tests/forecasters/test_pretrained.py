@@ -271,9 +271,22 @@ def test_a_network_that_is_trained_on_errs_less_where_validation_says_so():
     assert again.tuning == Tuning(epochs=tuned.epochs)
     final = again.fit(panel, panel.lengths, problem)
     assert final.epochs == tuned.epochs
+    learnt = {id(part) for part in final.network.decoder_parameters()}
+    assert sum(part.numel() for part in final.network.decoder_parameters()) > 50_000
     for part, shipped in zip(final.network.parameters(), shipped_network().parameters(), strict=True):
         assert not part.requires_grad
-        assert not torch.equal(part, shipped)
+        assert torch.equal(part, shipped) == (id(part) not in learnt)  # what it reads of a series stays as it is
+
+
+def test_intervals_of_a_network_that_was_trained_on_are_a_fifth_wider_than_it_learnt(monkeypatch):
+    panel, problem = logistic_maps(), Problem(horizon=2, context_steps=1, season_steps=1)
+    forecaster = Pretrained(tuning=Tuning(epochs=2))
+    widened = forecaster.fit(panel, panel.lengths, problem).forecast(panel, last_origins(panel))
+    monkeypatch.setattr(fine_tuning, "WIDER", 1.0)
+    learnt = forecaster.fit(panel, panel.lengths, problem).forecast(panel, last_origins(panel))
+    np.testing.assert_array_equal(widened.y_hat, learnt.y_hat)
+    median = learnt.y_hat[..., None]
+    np.testing.assert_allclose(widened.quantiles - median, 1.2 * (learnt.quantiles - median), rtol=1e-4, atol=1e-4)
 
 
 def test_a_training_on_the_series_judges_the_whole_forecast_plain_weighing_included(monkeypatch):
