@@ -101,7 +101,7 @@ class FittedReference:
     @property
     def notes(self) -> tuple[str, ...]:
         """Say which reference it is."""
-        return (f"the simple forecast that the network starts from, {self.reference.name!r}, without any training",)
+        return (f"the simple forecast {self.reference.name!r} alone, without any training",)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast with the reference alone."""

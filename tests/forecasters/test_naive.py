@@ -113,6 +113,6 @@ def test_the_reference_row_is_the_reference_and_its_choice_is_handed_on():
     fitted = UntrainedReference().fit(panel, train, problem)
     truth = fit_reference("auto", panel, train, problem)
     np.testing.assert_array_equal(fitted.forecast(panel, origins).y_hat, truth.forecast(panel, origins))
-    assert fitted.notes == (f"the simple forecast that the network starts from, {truth.name!r}, without any training",)
+    assert fitted.notes == (f"the simple forecast {truth.name!r} alone, without any training",)
     final = fitted.chosen().fit(panel, panel.lengths, problem)
     assert (final.reference.name, final.reference.ridge) == (truth.name, truth.ridge)
