@@ -5,8 +5,8 @@
 The experiment sees the training file alone: it trains, chooses and judges inside of it, fits again on all rows and
 writes the 48 steps after them. Only then is the test file read, once. Keys go to the experiment, as on its own command
 line. sMAPE in percent and MASE are means over series; OWA is the mean of both in units of Naive2's (Makridakis et al.
-2020). Shown beside it: the network's own reference, untrained, as it was fitted on all rows, and how many of the true
-values lie in the intervals of 90 %.
+2020). Shown are what the job recommends, the network, and the network's own reference, untrained, as it was fitted on
+all rows, and how many of the true values lie in the intervals of 90 %.
 """
 
 from __future__ import annotations
@@ -107,18 +107,20 @@ def main() -> None:
     if not out.exists():
         run_experiment(asked.train.resolve(), out, asked.keys)
     table = pd.read_csv(out / "forecasts.csv")
-    name = json.loads((out / "run.json").read_text())["settings"]["model"]["name"]
-    table = table[table["model"] == name]
-    past, reference = read_rows(asked.train), reference_forecasts(asked.train, out)
-    network = by_series(table, "y_hat")
-    truth = read_rows(asked.test)
-    if {len(y) for y in (*truth.values(), *network.values())} != {HORIZON} or network.keys() != truth.keys():
-        raise SystemExit(f"the files should have the same series, with {HORIZON} steps each in the test")
-    rows = {name: scores(truth, past, network), "its reference, untrained": scores(truth, past, reference)}
+    network = json.loads((out / "run.json").read_text())["settings"]["model"]["name"]
+    leaderboard = pd.read_csv(out / "leaderboard.csv")
+    recommended = str(leaderboard.loc[leaderboard["recommended"].astype(bool), "model"].iloc[0])
+    past, truth = read_rows(asked.train), read_rows(asked.test)
+    rows = {}
+    for name in dict.fromkeys([recommended, network]):
+        of_model = table[table["model"] == name]
+        forecasts, inside = by_series(of_model, "y_hat"), coverage(of_model, truth)
+        if {len(y) for y in (*truth.values(), *forecasts.values())} != {HORIZON} or forecasts.keys() != truth.keys():
+            raise SystemExit(f"the files should have the same series, with {HORIZON} steps each in the test")
+        rows[name] = {**scores(truth, past, forecasts), "in 90 %": inside}
+    rows["its reference, untrained"] = scores(truth, past, reference_forecasts(asked.train, out))
+    print(f"recommended: {recommended}")
     print(pd.DataFrame(rows).T.round(4).to_string())
-    gain = 100 * (1 - rows[name]["OWA"] / rows["its reference, untrained"]["OWA"])
-    inside = coverage(table, truth)
-    print(f"{gain:.1f} % below its reference; 90 % intervals cover {'-' if inside is None else f'{inside:.1f} %'}")
     print(f"run folder {out}")
 
 

@@ -11,6 +11,7 @@ members are few.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from forecast.series.panel import FloatArray
 
 _ROUNDS = 4
-_ROUND_EARNS, _MEAN_EARNS = 0.001, 0.02
-"""What another round has to gain, as a logarithm, for its members to be taken, and what the mean over the best."""
+_ROUND_EARNS, _MEAN_EARNS, _MANY_HORIZONS = 0.001, 0.02, 100.0
+"""What another round has to gain, as a logarithm, for its members to be taken, and what the mean over the best; the
+latter less where more horizons judge, by the square root, as what is left to chance."""
 _MOST_CELLS = 100_000
 """Origins times steps that weights are chosen on; of more an even part is taken."""
 _NEAR = 0.25
@@ -59,9 +61,15 @@ def combination_weights(
         errors, cost = _errors(given, near)
     else:
         errors, cost = np.zeros((0, len(near))), np.zeros(0)
-    weights, value = greedy_weights(errors, cost, levels, sum(horizons_of(one) for one in given))
+    horizons = sum(horizons_of(one) for one in given)
+    weights, value = greedy_weights(errors, cost, levels, horizons)
     chosen = {name: float(weight) for name, weight in zip(near, weights, strict=True) if weight > 0}
-    return (chosen, value) if len(chosen) > 1 and value < least - _MEAN_EARNS else ({}, least)
+    return (chosen, value) if len(chosen) > 1 and value < least - needed_gain(horizons) else ({}, least)
+
+
+def needed_gain(horizons: float) -> float:
+    """Return what a mean has to gain over the best model, as a logarithm, where so many horizons judge."""
+    return _MEAN_EARNS * min(1.0, math.sqrt(_MANY_HORIZONS / max(horizons, 1.0)))
 
 
 def greedy_weights(

@@ -20,6 +20,7 @@ from forecast.forecasters.settings import (
     NamedSettings,
     NetworkBaselineSettings,
     NgramSettings,
+    PretrainedBaselineSettings,
     ReferenceSettings,
     RegressionSettings,
     RuleSettings,
@@ -134,10 +135,10 @@ def _statistical(settings: StatisticalSettings, seed: int) -> Forecaster:
     return Statistical(settings.name, settings.method, settings.time_limit_s, settings.max_steps)
 
 
-def _pretrained(settings: NamedSettings, seed: int) -> Forecaster:
-    from forecast.forecasters.pretrained import Pretrained  # noqa: PLC0415
+def _pretrained(settings: PretrainedBaselineSettings, seed: int) -> Forecaster:
+    from forecast.forecasters.pretrained import Pretrained, Tuning  # noqa: PLC0415
 
-    return Pretrained(settings.name)
+    return Pretrained(settings.name, "network", tuning=Tuning(seed)) if settings.start else Pretrained(settings.name)
 
 
 def _calendar(settings: NamedSettings, seed: int) -> Forecaster:
@@ -189,7 +190,7 @@ METHODS: dict[str, Method] = {
     "momentum": _rule("last_change", "value", "direction"),
     "window_mean": Method(WindowMeanSettings, _window_mean, ("value", "direction")),
     "reference": Method(ReferenceSettings, _reference, ("value", "direction")),
-    "pretrained": Method(RuleSettings, _pretrained),
+    "pretrained": Method(PretrainedBaselineSettings, _pretrained),
     "calendar_regression": Method(RuleSettings, _calendar),
     "network": Method(NetworkBaselineSettings, _network),
     "regression": Method(RegressionSettings, _of_scikit_learn, ("value", "direction")),

@@ -42,6 +42,14 @@ class ReferenceSettings(NamedSettings):
     reference: ReferenceName = "auto"
 
 
+class PretrainedBaselineSettings(NamedSettings):
+    """The pretrained network, as it is or trained on on the series."""
+
+    method: Literal["pretrained"]
+    start: Literal["pretrained"] | None = None
+    """`pretrained`: it is the beginning of a training, as with `model.start`."""
+
+
 class NetworkBaselineSettings(NamedSettings):
     """Another network beside that of the job, trained as that is."""
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _SMOOTHINGS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _STRONG_RIDGES = (10.0, 100.0)
-"""Not for a series alone without a season: they draw its blend so near to the last value that its errors differ by next
-to nothing, but often all in one direction, and it would be taken for better than that on too many random walks."""
+"""For a panel: a series alone is drawn by them so near to its last value that errors differ by next to nothing, but
+often all in one direction, and its blend would be taken for better than that on too many random walks."""
 _DEFAULT_RIDGE = 1e-3
 _JUDGED = 1_000_000
 """At most so many origins judge a constant or a reference."""
@@ -253,7 +253,7 @@ def _fit_blend(bare: Reference, past: Panel, train_steps: IntArray) -> Reference
     if np.array_equal(train_steps, past.lengths):  # no validation split
         return replace(bare, weights=blend_weights(bare, past, train_steps))
     fit = blend_fit(bare, past, train_steps)
-    ridges = _RIDGES if len(past) == 1 and bare.season_steps == 1 else (*_RIDGES, *_STRONG_RIDGES)
+    ridges = _RIDGES if len(past) == 1 else (*_RIDGES, *_STRONG_RIDGES)
     weights = fit.least_squares(ridges)
     candidates = [replace(bare, ridge=r, weights=w) for r, w in zip(ridges, weights, strict=True)]
     best = min(candidates, key=lambda reference: validation_error(reference, past, train_steps))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from forecast.forecasters.settings import StatisticalSettings
+from forecast.forecasters.settings import PretrainedBaselineSettings, StatisticalSettings
 from forecast.network.settings import BackboneSettings
 from forecast.wording import counted, duration, name_some
 
@@ -31,6 +31,8 @@ _EPOCHS = 40
 _WINDOWS_A_SECOND = 8_000
 _SMOOTHED_A_SECOND = 2_500
 """Steps of one series that the pretrained network reads; many series are read side by side."""
+_TUNED_A_SECOND, _MOST_TUNED = 2_000, 400_000
+"""Steps of all series that it is trained on on, twice, and how many at most."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def expected_seconds(job: JobSettings, panel: Panel) -> float:
         seconds += _EACH_S + windows / _WINDOWS_A_SECOND
         seconds += len(panel) * 2.0 if isinstance(settings, StatisticalSettings) else 0.0
         seconds += longest / _SMOOTHED_A_SECOND if settings.method == "pretrained" else 0.0
+        tuned = isinstance(settings, PretrainedBaselineSettings) and settings.start
+        seconds += min(steps, _MOST_TUNED) / _TUNED_A_SECOND if tuned else 0.0
         sizes += [float(getattr(settings, "hidden_size", 64))] if settings.method == "network" else []
     epochs = min(job.training.max_epochs, _EPOCHS) * (2 if job.training.refit else 1)
     seconds += sum(epochs * steps / _STEPS_A_SECOND * (1 + size / 64) / 2 for size in sizes)

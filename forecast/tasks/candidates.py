@@ -13,9 +13,9 @@ from forecast.forecasters.baselines import SHIPPED, build_baseline, refusal
 from forecast.forecasters.combination import COMBINATION
 from forecast.forecasters.ensemble import combined_by, ensemble
 from forecast.forecasters.naive import BaseRate, SymbolRates, UntrainedReference
-from forecast.forecasters.pretrained import NAME, Pretrained, Tuning
+from forecast.forecasters.pretrained import Pretrained, Tuning
 from forecast.forecasters.recurrent import NamedNetwork, Recurrent
-from forecast.forecasters.settings import NgramSettings
+from forecast.forecasters.settings import NgramSettings, PretrainedBaselineSettings
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import AutoSettings, PretrainedSettings
 from forecast.questions.kinds import question_of_head
@@ -146,8 +146,10 @@ def baselines(job: JobSettings) -> tuple[Forecaster, ...]:
 
 def _trained_as_asked(forecaster: Forecaster, job: JobSettings) -> Forecaster:
     """Give a further network the training of the job, and the reference that its network adds to, or its weights."""
-    if isinstance(forecaster, Pretrained) and isinstance(job.model, PretrainedSettings) and job.model.start:
-        return replace(forecaster, network=_weights(job.model))
+    if isinstance(forecaster, Pretrained):
+        weights = _weights(job.model) if isinstance(job.model, PretrainedSettings) else None
+        tuning = forecaster.tuning and replace(forecaster.tuning, time_limit_s=job.training.time_limit_s)
+        return replace(forecaster, network=weights, tuning=tuning)
     if not isinstance(forecaster, NamedNetwork) or isinstance(job.model, AutoSettings):
         return forecaster
     settings = forecaster.network.settings.model_copy(update={"reference": job.model.reference})
@@ -163,8 +165,9 @@ def chosen_baselines(job: JobSettings) -> tuple[BaselineSettings, ...]:
     question = question_of_head(job.model.head)
     chosen = tuple(settings for settings in job.baseline.values() if not refusal(settings, question))
     if isinstance(job.model, PretrainedSettings):  # as it is it is a row already, or one under another name
-        others = tuple(settings for settings in chosen if settings.method != NAME)
-        untuned = [settings.model_copy(update={"name": ZERO_SHOT}) for settings in chosen if settings.method == NAME]
+        as_it_is = [one for one in chosen if isinstance(one, PretrainedBaselineSettings) and not one.start]
+        others = tuple(settings for settings in chosen if settings not in as_it_is)
+        untuned = [settings.model_copy(update={"name": ZERO_SHOT}) for settings in as_it_is]
         chosen = (*untuned[:1], *others) if job.model.start else others
     names = {settings.name for settings in job.baseline.values()}
     if not names or names & set(question.baselines):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toys import PROBLEM, LastValue, a_panel, a_split
 
-from forecast.evaluation.combining import combination_weights, greedy_weights
+from forecast.evaluation.combining import combination_weights, greedy_weights, needed_gain
 from forecast.evaluation.evaluate import evaluate
 from forecast.evaluation.fits import fit_all
 from forecast.forecasters.combination import COMBINATION, combined
@@ -89,6 +89,11 @@ def test_one_that_is_best_by_itself_stays_alone():
     found = evaluated(LastValue(), LastValue("far", bias=9.0))
     assert COMBINATION not in set(found.leaderboard["model"])
     assert found.recommendation.model == "naive"
+
+
+def test_a_mean_has_to_gain_less_where_many_horizons_judge():
+    assert [needed_gain(horizons) for horizons in (0.0, 1.0, 100.0)] == [0.02] * 3
+    assert needed_gain(400.0) == pytest.approx(0.01)
 
 
 def test_where_nothing_can_be_measured_those_that_are_expected_to_err_least_have_equal_weights():

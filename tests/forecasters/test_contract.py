@@ -357,7 +357,7 @@ def test_another_unit_of_the_data_is_that_of_the_forecasts(name):
 @pytest.mark.parametrize(
     "name",
     [
-        name for name in FORECASTERS if not any(part in name for part in ("owa", "pretrained", COUNTS))
+        name for name in FORECASTERS if not any(part in name for part in ("owa", "pretrained", "fine_tuned", COUNTS))
     ],  # they know a zero
 )
 def test_another_level_of_the_data_is_that_of_the_forecasts(name):

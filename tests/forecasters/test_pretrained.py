@@ -14,8 +14,10 @@ from scipy.stats import norm
 
 from forecast.errors import ForecastError
 from forecast.forecasters import live_pretrained
+from forecast.forecasters.baselines import build_baseline
 from forecast.forecasters.interface import QUANTILES
 from forecast.forecasters.pretrained import Pretrained, Tuning, network_of, shipped_network, tensors_of
+from forecast.forecasters.settings import PretrainedBaselineSettings
 from forecast.network.pretrained import LEVELS, PretrainedNetwork, scaled, spread_of
 from forecast.pretraining import fine_tuning
 from forecast.questions.kinds import Problem
@@ -276,6 +278,20 @@ def test_a_network_that_is_trained_on_errs_less_where_validation_says_so():
     for part, shipped in zip(final.network.parameters(), shipped_network().parameters(), strict=True):
         assert not part.requires_grad
         assert torch.equal(part, shipped) == (id(part) not in learnt)  # what it reads of a series stays as it is
+
+
+def test_as_a_baseline_it_is_trained_on_as_well():
+    panel, train = logistic_maps().cut(np.full(4, 360)), np.full(4, 300)
+    problem = Problem(horizon=2, context_steps=1, season_steps=1)
+    settings = PretrainedBaselineSettings(name="fine_tuned", method="pretrained", start="pretrained")
+    built = build_baseline(settings, seed=3)
+    assert (built.name, built.kind) == ("fine_tuned", "network")
+    alone = Pretrained(tuning=Tuning(seed=3)).fit(panel, train, problem).forecast(panel, last_origins(panel))
+    np.testing.assert_array_equal(
+        built.fit(panel, train, problem).forecast(panel, last_origins(panel)).y_hat, alone.y_hat
+    )
+    as_it_is = build_baseline(settings.model_copy(update={"start": None}), seed=3)
+    assert (as_it_is.kind, as_it_is.tuning) == ("pretrained", None)
 
 
 def test_intervals_of_a_network_that_was_trained_on_are_a_fifth_wider_than_it_learnt(monkeypatch):

@@ -304,6 +304,7 @@ STATISTICAL = {"baseline__theta": {"name": "theta", "method": "auto_theta"}}
 ALL_BASELINES = {
     "baseline__window": {"name": "window", "method": "window_mean"},
     "baseline__level": {"name": "level", "method": "reference", "reference": "level"},
+    "baseline__known": {"name": "known", "method": "pretrained"},
 }
 
 SECOND = {
@@ -320,6 +321,8 @@ BASELINES = {
     "network.hidden_size": ("second", "hidden_size", Change(5, baseline, SECOND)),
     "rule.name": ("naive", "name", Change("last", baseline)),
     "rule.method": ("naive", "method", Change("drift", baseline)),
+    "pretrained.name": ("known", "name", Change("knows", baseline, ALL_BASELINES)),
+    "pretrained.method": ("known", "method", Change("naive", baseline, ALL_BASELINES)),
     "window_mean.name": ("window", "name", Change("mean", baseline, ALL_BASELINES)),
     "window_mean.method": ("window", "method", Change("naive", baseline, ALL_BASELINES)),
     "window_mean.window_steps": ("window", "window_steps", Change(3, baseline, ALL_BASELINES)),
@@ -415,6 +418,7 @@ NOT_IN_THE_RESULT = {
     "model.mingru.name": "chooses the cell",
     "model.esn.name": "chooses the cell",
     "model.pretrained.name": "chooses the network",
+    "baseline.pretrained.start": "trains on, where validation says so: tests of the pretrained network",
     "model.pretrained.start": "trains on, where validation says so: tests of short series",
     "model.auto.start": "the same",
     "model.pretrained.weights": "names a file: tests of task=pretrain",

@@ -28,7 +28,7 @@ def every_key():
     shown = {"RuleSettings": "rule", "WindowMeanSettings": "window_mean"}
     shown |= {"ReferenceSettings": "reference", "RegressionSettings": "regression"}
     shown |= {"StatisticalSettings": "statistical", "NgramSettings": "ngram", "ClassifierSettings": "classifier"}
-    shown |= {"NetworkBaselineSettings": "network"}
+    shown |= {"NetworkBaselineSettings": "network", "PretrainedBaselineSettings": "pretrained"}
     for section, info in JobSettings.model_fields.items():
         kinds = section_kinds(info)
         if not kinds:
