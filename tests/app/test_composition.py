@@ -119,7 +119,7 @@ def test_an_experiment_says_several_keys_and_what_is_said_beside_it_wins():
     assert (job.data.name, job.data.path, job.data.layout, job.data.season_steps) == ("csv", "my.csv", "rows", 24)
     assert (job.horizon, job.split.validation, job.split.test) == (48, 48, 48)
     assert (job.model.reference, job.model.hidden_size) == ("blend_owa", 8)
-    assert list(job.baseline) == ["naive", "seasonal_naive"]
+    assert list(job.baseline) == ["naive", "seasonal_naive", "pretrained", "fine_tuned"]
     other = check_job(composed("experiment=m4_hourly", "data.path=my.csv", "model=gru", "baseline=[ridge]"))
     assert (other.model.name, other.model.reference, list(other.baseline)) == ("gru", "blend_owa", ["ridge"])
 

@@ -32,7 +32,7 @@ from forecast.training.settings import TrainingSettings
 OF_DIRECTION = tuple(SHIPPED[name] for name in DIRECTION.baselines)
 
 PROBLEM = Problem(horizon=5, context_steps=9, season_steps=4, target_type="direction")
-LSTM = LstmSettings(hidden_size=4, head="direction")
+LSTM = LstmSettings(hidden_size=4, head="direction", reference="last")
 
 
 CHOSEN = [one for one in map(settings_of, YAMLS) if not refusal(one, DIRECTION)]
