@@ -167,7 +167,7 @@ def test_the_gradients_of_all_steps_add_up_to_that_of_the_shared_weights(setting
     raw = network.forecast(features[:, -1:], None)
     mean_where(network.head.loss(raw, batch.target, None), batch.exists).backward()
     weights = dict(network.backbone.named_parameters())
-    assert len(actual) == settings.layers
+    assert len(actual) == settings.depth
     for name, gradients in actual.items():
         assert gradients.shape[0] == 6
         torch.testing.assert_close(gradients.sum(dim=0), weights[name].grad, rtol=1e-9, atol=1e-12)
