@@ -67,8 +67,8 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
     chosen = replace(fitted.design, train_steps=fitted.design.train_steps[: len(some)])
     for i, series in enumerate(chosen.of(some)):
         fit, count = fitted.fits[i], int(chosen.train_steps[i])
-        columns, values, past = series.used(fitted.plan, count)
-        table = np.concatenate([values[:count], past[:count]], axis=1)
+        every, table = series.table(count)
+        table = table[:, fitted.plan.priors(every) > 0]
         fitted_values = table @ fit.weights
         level = float(np.exp(fitted_values.mean()) if log else fitted_values.mean())
         memory = _memory(series, fit, table, log=fitted.plan.log)
@@ -76,8 +76,8 @@ def _of_regression(fitted: FittedCalendarRegression, panel: Panel, *, log: bool)
         times = some.times[first : first + count]
         zone = some.calendar.timezone
         wall = to_wall(times, zone) if zone not in {None, "UTC"} and times.dtype.kind == "M" else times
-        parts = np.array([column.part for column in columns])
-        names = [column.name for column in columns]
+        parts = np.array([column.part for column in fit.columns])
+        names = [column.name for column in fit.columns]
         for part, name, contrast in _contrasts(parts, names, table, wall):
             effect = float(contrast @ fit.weights)
             wide = _NORMAL_90 * float(np.sqrt(max(float(contrast @ fit.covariance @ contrast), 0.0) * memory))

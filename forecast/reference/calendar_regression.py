@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_banded
+from scipy.linalg import lapack
 
 from forecast.reference.encoding import ahead_rows, fit_encoding
 from forecast.series.calendar_columns import YEAR, Column, choose_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from forecast.questions.kinds import Problem
     from forecast.reference.encoding import ChannelEncoding, CovariateEncoding
@@ -61,6 +61,13 @@ class Plan(NamedTuple):
     smoothing: float = 0.2
     decay: float = 0.9
 
+    def priors(self, columns: Sequence[Column]) -> FloatArray:
+        """Prior standard deviation of each weight, (column,), in those of the target; 0 of one that is not used."""
+        factors = {TREND: 1.0, YEAR: self.year / self.shrink, PAST: float(self.past)}
+        priors = np.array([c.prior * factors.get(c.part, 1 / self.shrink) for c in columns])
+        priors[2 : sum(c.part == TREND for c in columns)] *= self.bend  # after the level and the slope
+        return priors
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -70,15 +77,21 @@ class Fit:
     ----------
     columns : what each coefficient belongs to
     weights : (column,) in the target's units, or of its logarithm
-    covariance : (column, column) of the weights, were what is left over without memory
     variance : of what is left over
+    factor : (column, column) U'U = X'X + s^2 P
 
     """
 
     columns: tuple[Column, ...]
     weights: FloatArray
-    covariance: FloatArray
     variance: float
+    factor: FloatArray
+
+    @property
+    def covariance(self) -> FloatArray:
+        """(column, column) of the weights, were what is left over without memory."""
+        inverse: FloatArray = lapack.dpotrs(self.factor, np.eye(len(self.weights)))[0]
+        return self.variance * inverse
 
     @property
     def by_column(self) -> dict[tuple[str, str], float]:
@@ -108,22 +121,23 @@ class SeriesDesign:
     past: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     y: FloatArray = field(default_factory=lambda: np.zeros(0))
 
-    def target(self, plan: Plan) -> FloatArray:
+    def target(self, *, log: bool) -> FloatArray:
         """The target, or its logarithm, which only values above zero have."""
-        return np.log(np.where(self.y > 0, self.y, np.nan)) if plan.log else self.y
+        return np.log(np.where(self.y > 0, self.y, np.nan)) if log else self.y
 
-    def used(self, plan: Plan, rows: int) -> tuple[tuple[Column, ...], FloatArray, FloatArray]:
-        """Columns of a plan fitted on so many rows, their values, (row + horizon, column), and those of the past."""
-        kept = [i for i, column in enumerate(self.columns) if plan.year or column.part != YEAR]
+    def trend(self, rows: int) -> tuple[list[Column], FloatArray]:
+        """Columns of a trend that is fitted on so many rows, and their values, (row + horizon, column)."""
         bends = self.spacing * np.arange(1, rows // self.spacing)
-        since = np.maximum(self.steps[:, None] - np.concatenate([[0.0], bends]), 0.0)
-        lines = [Column(TREND, "slope", 3.0), *(Column(TREND, f"bend {j + 1}", plan.bend) for j in range(len(bends)))]
-        columns = [Column(TREND, "level", 1e3), *lines]
-        shrunk = [column._replace(prior=column.prior / plan.shrink) for column in (self.columns[i] for i in kept)]
-        trend = since / (self.spacing * _BENDS)
-        table = np.column_stack([np.ones(len(self.steps)), trend, self.values[:, kept]])
-        past = self.past_columns if plan.past else ()
-        return (*columns, *shrunk, *past), table, self.past if plan.past else self.past[:, :0]
+        since = np.maximum(self.steps - np.concatenate([[0.0], bends])[:, None], 0.0)
+        columns = [Column(TREND, "level", 1e3), Column(TREND, "slope", 3.0)]
+        columns += [Column(TREND, f"bend {j + 1}", 1.0) for j in range(len(bends))]
+        return columns, np.concatenate([np.ones((1, len(self.steps))), since / (self.spacing * _BENDS)]).T
+
+    def table(self, rows: int) -> tuple[tuple[Column, ...], FloatArray]:
+        """Every column of the first rows that a plan may use, and the values, (row, column)."""
+        columns, trend = self.trend(rows)
+        values = np.concatenate([one[:rows].T for one in (trend, self.values, self.past)]).T
+        return (*columns, *self.columns, *self.past_columns), values
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,36 +210,69 @@ def design_of(past: Panel, train_steps: IntArray, problem: Problem) -> Design:
     return Design(choose_columns(past, problem.season_steps), encoding, problem.horizon, train_steps, first)
 
 
-def fit_rows(series: SeriesDesign, plan: Plan, rows: int, left_out: slice = slice(0, 0)) -> Fit:
-    """Fit the first rows of a series, without some of them."""
-    columns, values, past = series.used(plan, rows)
-    y = series.target(plan)[:rows]
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """What every plan for a target is fitted by, of a series' first rows.
+
+    Attributes
+    ----------
+    columns : every column that a plan may use
+    gram, cross, squares : X'X, (column, column), X'z, (column,), and z'z
+    count : rows with a target
+    level, unit : of the target y = level + unit z
+
+    """
+
+    columns: tuple[Column, ...]
+    gram: FloatArray
+    cross: FloatArray
+    squares: float
+    count: int
+    level: float
+    unit: float
+
+    def fit(self, plan: Plan) -> Fit:
+        """Fit the columns that a plan uses."""
+        priors = plan.priors(self.columns)
+        used = np.flatnonzero(priors)
+        gram, cross, precision = self.gram[np.ix_(used, used)], self.cross[used], priors[used] ** -2.0
+        freedom = max(self.count - len(used) / 2, self.count / 2, 1.0)
+        variance = 0.1
+        for _ in range(4):  # the variance of what is left over, and the shrinkage that it asks for
+            # (X'X + s^2 P) w = X'z: ridge with a prior spread of each weight, P its inverse square
+            factor, weights, failed = lapack.dposv(gram + np.diag(variance * precision + 1e-9), cross)
+            if failed:
+                raise np.linalg.LinAlgError("the normal equations of a calendar regression are singular")
+            left_over = self.squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)  # |z - X w|^2
+            variance = max(left_over / freedom, 1e-6)
+        weights = weights * self.unit
+        weights[0] += self.level
+        return Fit(tuple(self.columns[i] for i in used), weights, variance * self.unit**2, factor)
+
+
+def normal_equations(series: SeriesDesign, rows: int, *, log: bool, left_out: slice = slice(0, 0)) -> NormalEquations:
+    """Sum up the first rows of a series, without some of them."""
+    columns, table = series.table(rows)
+    y = series.target(log=log)[:rows]
     seen = np.isfinite(y)
     seen[left_out] = False
-    x = np.concatenate([values[:rows], past[:rows]], axis=1)[seen]  # (observed row, column)
-    y = y[seen]
+    x, y = table.T[:, seen], y[seen]  # (column, observed row)
     level, unit = (float(y.mean()), float(y.std()) or 1.0) if len(y) else (0.0, 1.0)
     z = (y - level) / unit
-    gram, cross, squares = x.T @ x, x.T @ z, float(z @ z)  # X'X, X'z, z'z
-    precision = np.array([column.prior for column in columns]) ** -2.0
-    variance = 0.1
-    for _ in range(4):  # the variance of what is left over, and the shrinkage that it asks for
-        # (X'X + s^2 P) w = X'z: ridge with a prior spread of each weight, P its inverse square
-        factor = cho_factor(gram + np.diag(variance * precision + 1e-9))
-        weights = cho_solve(factor, cross)
-        residual_squares = squares - 2 * float(weights @ cross) + float(weights @ gram @ weights)  # |z - X w|^2
-        variance = max(residual_squares / max(len(z) - len(weights) / 2, len(z) / 2, 1.0), 1e-6)
-    covariance = variance * cho_solve(factor, np.eye(len(weights))) * unit**2
-    weights = weights * unit
-    weights[0] += level
-    return Fit(columns, weights, covariance, variance * unit**2)
+    return NormalEquations(columns, x @ x.T, x @ z, float(z @ z), len(y), level, unit)
+
+
+def fit_rows(series: SeriesDesign, plan: Plan, rows: int, left_out: slice = slice(0, 0)) -> Fit:
+    """Fit the first rows of a series, without some of them."""
+    return normal_equations(series, rows, log=plan.log, left_out=left_out).fit(plan)
 
 
 def forecasts_of(series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps: IntArray, horizon: int) -> FloatArray:
     """Forecast a series after some of its steps, (origin, horizon), by a fit of its first rows."""
     regression, residuals = regression_of(series, plan, fit.by_column, rows)
-    levels = _level(residuals, plan.smoothing), _level(residuals, SLOW)
-    forecasts: FloatArray = _carried(regression, levels, plan.decay, steps, horizon)
+    residuals = filled(residuals)
+    levels = [exponential_mean(residuals, of, 0.0)[steps, None] for of in (plan.smoothing, SLOW)]
+    forecasts = _carried(regression, levels, plan.decay, steps, horizon)
     return np.exp(forecasts) if plan.log else forecasts
 
 
@@ -240,17 +287,14 @@ def regression_of(
     series: SeriesDesign, plan: Plan, known: Mapping[tuple[str, str], float], rows: int
 ) -> tuple[Regression, FloatArray]:
     """The regression by the `known` weights, and what it leaves over of each row that was observed, NaN elsewhere."""
-    columns, values, past = series.used(plan, rows)
-    weights = np.array([known.get((column.part, column.name), 0.0) for column in columns])
-    split = values.shape[1]
-    regression = Regression(values @ weights[:split], past @ weights[split:])
-    target = series.target(plan)
-    return regression, target - regression.ahead[: len(target)] - regression.past
-
-
-def _level(residuals: FloatArray, smoothing: float) -> FloatArray:
-    """Exponential mean of what is left over, (row,), a missing one standing for the one before."""
-    return exponential_mean(filled(residuals), smoothing, 0.0)  # l_t = a r_t + (1 - a) l_{t-1}
+    columns, trend = series.trend(rows)
+    blocks = ((columns, trend), (series.columns, series.values), (series.past_columns, series.past))
+    of_trend, of_others, of_past = (
+        values @ np.array([known.get((column.part, column.name), 0.0) for column in some]) for some, values in blocks
+    )
+    target = series.target(log=plan.log)
+    regression = Regression(of_trend + of_others, of_past)
+    return regression, target - regression.ahead[: len(target)] - of_past
 
 
 def filled(residuals: FloatArray) -> FloatArray:
@@ -268,19 +312,21 @@ def exponential_mean(values: FloatArray, smoothing: float, start: FloatArray | f
         return values
     right = (smoothing * values).reshape(len(values), -1)
     right[0] += (1 - smoothing) * np.reshape(start, -1)
-    bands = np.ones((2, len(right)))
-    bands[1] = smoothing - 1
-    solved: FloatArray = solve_banded((1, 0), bands, right, check_finite=False).reshape(values.shape)
-    return solved
+    bands = np.full((2, len(right)), smoothing - 1)
+    solved: FloatArray = lapack.dtbtrs(bands, right, uplo="L", diag="U")[0]
+    return solved.reshape(values.shape)
 
 
 def _carried(
-    regression: Regression, levels: tuple[FloatArray, FloatArray], decay: float, steps: IntArray, horizon: int
+    regression: Regression, levels: Sequence[FloatArray], decay: FloatArray | float, steps: IntArray, horizon: int
 ) -> FloatArray:
-    """Add to the regression what is left over, a level and the slow one that it goes back to, (origin, horizon)."""
-    ahead, (level, slow) = np.arange(1, horizon + 1), (of[steps][:, None] for of in levels)
-    carried = slow + (level - slow) * decay**ahead + regression.past[steps][:, None]
-    forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried  # (origin, horizon)
+    """Add to the regression what is left over, a level and the slow one that it goes back to, (..., origin, horizon).
+
+    The level may be one of several, (..., origin, 1), and so may `decay`, (..., 1, 1).
+    """
+    ahead, (level, slow) = np.arange(1, horizon + 1), levels
+    carried = slow + (level - slow) * decay**ahead + regression.past[steps, None]
+    forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried
     return forecasts
 
 
@@ -290,9 +336,13 @@ def choose_plan(series: list[SeriesDesign], design: Design, past: Panel, horizon
     origins = [_origins(one, int(steps), horizon) for one, steps in zip(series, design.train_steps, strict=True)]
     if not any(len(steps) for steps in origins):
         return Plan()
-    judge = _Judge(series, design.train_steps, origins, horizon)
-    best, plan = judge.error(first)
     positive = bool((past.target[past.target_observed] > 0).all())
+    equations = {
+        log: [normal_equations(one, int(n), log=log) for one, n in zip(series, design.train_steps, strict=True)]
+        for log in ((False, True) if positive else (False,))
+    }
+    judge = _Judge(series, design.train_steps, equations, origins, horizon)
+    best, plan = judge.error(first)
     questions: list[list[dict[str, Any]]] = [
         [{"year": True}] if YEAR in design.calendar.orders else [],
         [{"log": True}] if positive else [],
@@ -318,26 +368,28 @@ def _origins(series: SeriesDesign, train_steps: int, horizon: int) -> IntArray:
 class _Judge:
     series: list[SeriesDesign]
     train_steps: IntArray
+    equations: dict[bool, list[NormalEquations]]
     origins: list[IntArray]
     horizon: int
 
     def error(self, plan: Plan) -> tuple[float, Plan]:
         """Mean absolute error in units of each series, and the plan with the best way to carry on what is left over."""
         errors = np.zeros((len(_SMOOTHING), len(_DECAY)))
-        for series, rows, steps in zip(self.series, self.train_steps.tolist(), self.origins, strict=True):
+        every = zip(self.series, self.train_steps.tolist(), self.equations[plan.log], self.origins, strict=True)
+        for series, rows, equations, steps in every:
             truth = series.y[steps[:, None] + np.arange(1, self.horizon + 1)]  # (origin, horizon)
             if not np.isfinite(truth).any():
                 continue
             unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0
-            regression, residuals = regression_of(series, plan, fit_rows(series, plan, rows).by_column, rows)
-            slow = _level(residuals, SLOW)
-            for i, smoothing in enumerate(_SMOOTHING):
-                level = _level(residuals, smoothing)
-                for j, decay in enumerate(_DECAY):
-                    y_hat = _carried(regression, (level, slow), decay, steps, self.horizon)
-                    with np.errstate(over="ignore"):
-                        y_hat = np.exp(y_hat) if plan.log else y_hat
-                    errors[i, j] += float(np.nanmean(np.abs(y_hat - truth))) / unit
+            regression, residuals = regression_of(series, plan, equations.fit(plan).by_column, rows)
+            residuals = filled(residuals)
+            slow, *quick = (exponential_mean(residuals, of, 0.0)[steps, None] for of in (SLOW, *_SMOOTHING))
+            levels = np.stack(quick)[:, None], slow  # (smoothing, 1, origin, 1)
+            # (smoothing, decay, origin, horizon)
+            y_hat = _carried(regression, levels, np.array(_DECAY)[:, None, None], steps, self.horizon)
+            with np.errstate(over="ignore"):
+                y_hat = np.exp(y_hat) if plan.log else y_hat
+            errors += np.nanmean(np.abs(y_hat - truth), axis=(2, 3)) / unit
         i, j = divmod(int(errors.argmin()), len(_DECAY))
         return float(errors[i, j]), plan._replace(smoothing=_SMOOTHING[i], decay=_DECAY[j])
 

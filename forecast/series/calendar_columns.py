@@ -17,7 +17,7 @@ from forecast.series.step_rules import NS_PER_DAY
 
 if TYPE_CHECKING:
     from forecast.series.calendar import Calendar
-    from forecast.series.panel import BoolArray, FloatArray, Panel, TimeArray
+    from forecast.series.panel import FloatArray, IntArray, Panel, TimeArray
 
 DAY, WEEK, YEAR, SEASON, HOLIDAYS = "day", "week", "year", "season", "holidays"
 _YEAR_DAYS = 365.25
@@ -55,24 +55,21 @@ class CalendarColumns:
         columns: list[Column] = []
         values: list[FloatArray] = []
         if self.season_steps > 1:
-            for order in range(1, min(_ORDERS[YEAR], self.season_steps // 2) + 1):
-                angle = 2 * np.pi * order * steps / self.season_steps
-                values += [np.sin(angle), np.cos(angle)]
-                columns += [Column(SEASON, f"{wave}{order}", 1.0 / order) for wave in ("sin", "cos")]
-        if times.dtype.kind != "M":
-            return columns, np.array(values).reshape(-1, len(times)).T
-        zone = calendar.timezone
-        wall = to_wall(times, zone) if zone not in {None, "UTC"} else times
-        for season, order in self.orders.items():
-            place = FEATURES[{DAY: "hour", WEEK: "weekday", YEAR: "yearday"}[season]].place(wall)
-            for k in range(1, order + 1):
-                values += [np.sin(2 * np.pi * k * place), np.cos(2 * np.pi * k * place)]
-                columns += [Column(season, f"{wave}{k}", 2.0 / (k + 1)) for wave in ("sin", "cos")]
-        if self.country is not None:
-            names, flags = _holidays(wall, self.country)
-            columns += names
-            values += list(flags)
-        return columns, np.array(values).reshape(-1, len(times)).T
+            most = min(_ORDERS[YEAR], self.season_steps // 2)
+            values.append(_waves(most, steps / self.season_steps))
+            columns += [Column(SEASON, name, 1.0 / k) for k, name in _names(most)]
+        if times.dtype.kind == "M":
+            zone = calendar.timezone
+            wall = to_wall(times, zone) if zone not in {None, "UTC"} else times
+            for season, order in self.orders.items():
+                place = FEATURES[{DAY: "hour", WEEK: "weekday", YEAR: "yearday"}[season]].place(wall)
+                values.append(_waves(order, place))
+                columns += [Column(season, name, 2.0 / (k + 1)) for k, name in _names(order)]
+            if self.country is not None:
+                names, flags = _holidays(wall, self.country)
+                columns += names
+                values.append(flags)
+        return columns, np.concatenate([np.zeros((0, len(times))), *values]).T
 
 
 def choose_columns(panel: Panel, season_steps: int) -> CalendarColumns:
@@ -95,18 +92,31 @@ def choose_columns(panel: Panel, season_steps: int) -> CalendarColumns:
     return CalendarColumns(orders, country, 1 if covered else season_steps)
 
 
-def _holidays(wall: TimeArray, country: str) -> tuple[list[Column], BoolArray]:
+def _names(order: int) -> list[tuple[int, str]]:
+    """Multiple of the frequency, and name, of each row of `_waves`."""
+    return [(k, f"{wave}{k}") for k in range(1, order + 1) for wave in ("sin", "cos")]
+
+
+def _waves(order: int, place: FloatArray) -> FloatArray:
+    """Fourier pairs of shares of a period that have passed, (2 * order, row)."""
+    angles = 2 * np.pi * np.arange(1, order + 1)[:, None] * place
+    waves: FloatArray = np.stack([np.sin(angles), np.cos(angles)], axis=1).reshape(-1, len(place))
+    return waves
+
+
+def _holidays(wall: TimeArray, country: str) -> tuple[list[Column], FloatArray]:
     """Columns of any holiday, and of each by its name, on the days around it: (column, row)."""
     days = wall.astype("datetime64[D]")
-    dates: dict[str, list[np.datetime64]] = {}
-    for day, together in public_holidays(wall, country).items():
-        for name in together.split("; "):
-            dates.setdefault(name, []).append(np.datetime64(day, "D"))
-    columns, flags = [], []
-    every = {"any holiday": [day for some in dates.values() for day in some], **dates}
-    for name, some in every.items():
-        for offset, around in _AROUND.items():
-            on = np.isin(days - offset, np.array(some, dtype="datetime64[D]"))
-            columns.append(Column(HOLIDAYS, f"{name}, {around}" if around else name, 1.0))
-            flags.append(on)
-    return columns, np.array(flags, dtype=np.float64)
+    first = days.min() - 1
+    since: IntArray = (days - first).astype(np.int64)  # (row,)
+    free = {day: together.split("; ") for day, together in public_holidays(wall, country).items()}
+    names = list(dict.fromkeys(["any holiday", *(name for some in free.values() for name in some)]))
+    on = np.zeros((len(names), since.max() + 2))  # (name, day)
+    for day, some in free.items():
+        at = int((np.datetime64(day, "D") - first).astype(np.int64))
+        if 0 <= at < on.shape[1]:
+            on[[0, *map(names.index, some)], at] = 1.0
+    columns = [
+        Column(HOLIDAYS, f"{name}, {around}" if around else name, 1.0) for name in names for around in _AROUND.values()
+    ]
+    return columns, np.stack([on[:, since - offset] for offset in _AROUND], axis=1).reshape(len(columns), -1)

@@ -224,12 +224,6 @@ def public_holidays(wall: TimeArray, country: str) -> dict[date, str]:
         A country that is not known, with the nearest name.
 
     """
-    import holidays  # noqa: PLC0415  # slow to import, and needed only with `data.country`
-
-    known = sorted(holidays.list_supported_countries())
-    if country not in known:
-        hint = did_you_mean(country.upper(), known, "say a code of ISO 3166, such as KR, DE or US", "{}")
-        raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
     days = wall.astype("datetime64[D]")
     first, last = (int(str(day)[:4]) for day in (days.min() - 1, days.max() + 1))
     return _free_days(country, first, last)
@@ -238,6 +232,10 @@ def public_holidays(wall: TimeArray, country: str) -> dict[date, str]:
 @cache
 def _free_days(country: str, first: int, last: int) -> dict[date, str]:
     """Public holidays of the years from the first to the last, with their names."""
-    import holidays  # noqa: PLC0415
+    import holidays  # noqa: PLC0415  # slow to import, and needed only with `data.country`
 
+    known = sorted(holidays.list_supported_countries())
+    if country not in known:
+        hint = did_you_mean(country.upper(), known, "say a code of ISO 3166, such as KR, DE or US", "{}")
+        raise ForecastError(f"`data.country={country}` is no country whose holidays are known: {hint}")
     return dict(holidays.country_holidays(country, years=range(first, last + 1)))

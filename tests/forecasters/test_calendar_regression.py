@@ -16,7 +16,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import GruSettings
 from forecast.questions.kinds import Problem
 from forecast.questions.split import Origins, Split, last_origins
-from forecast.reference.calendar_regression import Plan
+from forecast.reference.calendar_regression import Plan, design_of, normal_equations
 from forecast.series.calendar import Calendar
 from forecast.series.date_features import public_holidays, with_features
 from forecast.series.panel import Channel, KnownAhead, single_series
@@ -165,3 +165,28 @@ def test_without_dates_it_has_a_season_by_steps():
     origins = Origins(np.zeros(40, dtype=int), np.arange(245, 285))
     truth = np.sin(2 * np.pi * (origins.steps[:, None] + np.arange(1, 13)) / 12)
     assert np.abs(fitted.forecast(panel, origins).y_hat - truth).mean() < 0.06
+
+
+@pytest.mark.parametrize("change", [{}, {"year": False}, {"log": True}, {"bend": 3.0}, {"shrink": 3.0}])
+def test_each_plan_of_the_same_sums_is_a_ridge_regression_on_the_rows(change):
+    """Against least squares with a row for each prior, as long as the variance asks for another shrinkage."""
+    panel, y = sales(log=False)
+    hidden, plan = np.isin(np.arange(STEPS), [3, 500]), Plan(past=False)._replace(**change)
+    panel = replace(panel, masked=hidden[:, None])
+    series = next(design_of(panel, np.array([760]), PROBLEM).of(panel))
+    fit = normal_equations(series, 760, log=plan.log).fit(plan)
+    every, table = series.table(760)
+    kept = [i for i, column in enumerate(every) if plan.year or column.part != "year"]
+    assert fit.columns == tuple(every[i] for i in kept)
+    shrunk = {"trend": 1.0, "covariate": plan.shrink, "holidays": plan.shrink, "week": plan.shrink, "year": plan.shrink}
+    prior = [c.prior * (plan.bend if "bend" in c.name else 1) / shrunk[c.part] for c in fit.columns]
+    x, target = table[~hidden[:760]][:, kept], (np.log(y) if plan.log else y)[:760][~hidden[:760]]
+    z, variance = (target - target.mean()) / target.std(), 0.1
+    for _ in range(4):
+        rows = np.vstack([x, np.diag(np.sqrt(variance / np.square(prior) + 1e-9))])
+        weights = np.linalg.lstsq(rows, np.append(z, np.zeros(len(kept))))[0]
+        variance = np.square(z - x @ weights).sum() / (len(z) - len(kept) / 2)
+    expected = weights * target.std()
+    expected[0] += target.mean()
+    np.testing.assert_allclose(fit.weights, expected, rtol=1e-8, atol=1e-8 * target.std())
+    assert fit.variance == pytest.approx(variance * target.var(), rel=1e-8)
