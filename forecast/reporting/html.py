@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,22 @@ _MANY_ROWS = 900
 _MOST_BYTES = 1_600_000
 """Of charts of series to choose from; with Vega a page stays below 3 MB."""
 _PACKED_TABLES, _NUMBERS = ("lines", "bands"), ("t", "y", "low", "high")
+
+
+def _unbroken(value: Any) -> Any:
+    r"""Keep a number and its "%" on one line, in texts that are not HTML already; files and terminals break none.
+
+    >>> _unbroken("25 % better")
+    '25\xa0% better'
+    """
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", value) if plain else value
+
+
 _TEMPLATES = Environment(
     loader=PackageLoader("forecast", "reporting/templates"),
     autoescape=True,
+    finalize=_unbroken,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -246,7 +260,7 @@ def _exchange(figures: Iterable[Figure]) -> dict[str, Any]:
     says, panels = {}, {}
     shared = _page_frame()
     for figure in figures:
-        says[figure.name] = figure.says
+        says[figure.name] = _unbroken(figure.says)
         for i, panel in enumerate(figure.panels):
             spec = {key: value for key, value in page_spec(panel).items() if key not in shared}
             spec["datasets"] = {name: rows for name, rows in panel.tables.items() if name not in _PACKED_TABLES}

@@ -121,4 +121,4 @@ def test_the_table_shows_the_scores_of_the_question():
     for heading in ("Brier", "right", "AUC", "log loss"):
         assert f">{heading}</th>" in html
     assert ">MASE</th>" not in html
-    assert "70.0 %" in html
+    assert "70.0\u00a0%" in html  # on one line

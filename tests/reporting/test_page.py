@@ -89,6 +89,14 @@ def test_the_page_says_what_the_issue_asks_for(source):
         assert text in texts
 
 
+def test_no_line_of_the_page_ends_between_a_number_and_its_percent_sign(tmp_path):
+    run = made_up_run("walk")
+    run["notes"].append("the latest 25 % of the rows")
+    page = Page(write_report(build_summary(**run), tmp_path, png=False).read_text(encoding="utf-8"))
+    assert "the latest 25\u00a0% of the rows" in page.texts
+    assert not [text for text in page.texts if re.search(r"\d %", text)]
+
+
 def test_all_numbers_of_the_leaderboard_are_there(source):
     rows = re.findall(r'<tr class="([a-z]*)">\s*<th scope="row">(.*?)</th>', source)
     assert ("network", "lstm") in rows

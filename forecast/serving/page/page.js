@@ -218,7 +218,7 @@ function present() {
   if (job.status === "done") {
     complain(null);
     say(`The forecast of ${job.file} is ready.`);
-    $("sentence").textContent = `${job.sentence}.`;
+    $("sentence").textContent = `${job.sentence}.`.replace(/(\d) %/g, "$1\u00a0%");
     const again = element("button", "Change the settings", { type: "button" });
     again.onclick = async () => { if (found || (await look())) { show("found"); draw(); focus("found"); } };
     const names = { "forecast.xlsx": "Download for Excel", "forecast.csv": "Download as CSV", "forecasts.csv": "Forecasts of all models", "leaderboard.csv": "The comparison" };
