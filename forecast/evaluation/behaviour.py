@@ -98,8 +98,15 @@ class Revisions:
         if self.stride == 1:
             return ""
         if self.stride == 0:
-            return "revision is empty: no two origins that follow one another forecast the same date"
-        return f"revision compares origins that are {self.stride} steps apart"
+            return (
+                "how steady forecasts are (the column revision) was not measured: it compares what two origins in a "
+                "row forecast of the same date, and there are no such two; that takes a `horizon` longer than "
+                "`backtest.stride`, and more than one origin"
+            )
+        return (
+            f"how steady forecasts are (the column revision) was measured between origins {self.stride} steps apart; "
+            "`backtest.stride=1` measures it from step to step"
+        )
 
 
 def revisions(results: pd.DataFrame, scales: Scales) -> Revisions:

@@ -215,7 +215,7 @@ def _why_empty(infinite: list[str], models: int) -> tuple[str, ...]:
     # Finite from n origins on: k = ceil((n + 1) tau) <= n at the highest level tau.
     needed = int(np.ceil(1 / (1 - max(_NOMINAL[0.95])) - 1e-6)) - 1
     return (
-        f"wQL and CRPS, scores of prediction intervals, are empty for {whose}: fewer than {needed} forecasts in the "
+        f"wQL and CRPS, scores of prediction intervals, are missing for {whose}: fewer than {needed} forecasts in the "
         f"calibration split are too few for the widest intervals; a longer `split.calibration` gives more",
     )
 

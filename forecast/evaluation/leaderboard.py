@@ -109,8 +109,11 @@ def skill_is_empty(by_model: pd.DataFrame, baseline: str | None) -> str:
     if not math.isnan(_error_to_beat(by_model, baseline)):
         return ""
     if baseline is None:
-        return "skill is empty: there is no baseline to compare with"
-    return f"skill is empty: {baseline} has no score on the test split, or makes next to no error there"
+        return "the column skill has no numbers: no baseline could forecast; `baseline=[naive]` adds one"
+    return (
+        f"the column skill has no numbers: it divides by the error of {baseline}, which on the test split is next to "
+        "nothing or could not be measured; compare the errors themselves"
+    )
 
 
 def _error_to_beat(by_model: pd.DataFrame, baseline: str | None) -> float:

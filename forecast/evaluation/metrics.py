@@ -306,20 +306,29 @@ def _score_groups(observed: pd.DataFrame, keys: list[str], scales: Scales, quest
     return pd.DataFrame({name: metric.score(groups) for name, metric in METRICS_OF[question.name].items()}, index=index)
 
 
+_CONSTANT = {
+    "r2": "R2 of {series} is missing: all values of the test split are the same; compare MAE and RMSE",
+    "auc": "AUC of {series} is missing: all outcomes of the test split are the same; compare the Brier score",
+}
+"""Scores that outcomes without variance do not have."""
+_UNOBSERVED = (
+    "{series} could not be scored: no value was observed after an origin of the test split; fill in its last rows"
+)
+
+
 def _why_empty(results: pd.DataFrame, by_series: pd.DataFrame, scales: Scales) -> tuple[str, ...]:
     """Write a sentence for each reason why scores are empty, with the series that it holds for."""
     series_of: dict[str, list[str]] = {}
     ids = by_series.index.get_level_values("unique_id")
     if "mase" in by_series:
         for name, reason in scales.reasons.items():
-            series_of.setdefault(f"MASE and RMSSE are empty for {{series}}: {reason}", []).append(name)
-        for name in ids[by_series["r2"].isna()].unique():
-            series_of.setdefault("R2 is empty for {series}: the targets are constant", []).append(str(name))
-    elif "auc" in by_series:
-        for name in ids[by_series["auc"].isna()].unique():
-            series_of.setdefault("AUC is empty for {series}: all outcomes are the same", []).append(str(name))
+            why = f"MASE and RMSSE of {{series}} are missing: {reason}; compare MAE and RMSE"
+            series_of.setdefault(why, []).append(name)
+    for column, why in _CONSTANT.items():
+        for name in ids[by_series[column].isna()].unique() if column in by_series else ():
+            series_of.setdefault(why, []).append(str(name))
     for name in results["unique_id"].cat.categories.difference(ids.unique()):
-        series_of.setdefault("{series} without a score: no target was observed after an origin", []).append(str(name))
+        series_of.setdefault(_UNOBSERVED, []).append(str(name))
     return tuple(sentence.format(series=_listed(names)) for sentence, names in series_of.items())
 
 

@@ -105,7 +105,7 @@ def _per_series(scores: pd.DataFrame, series: int) -> FloatArray:
 
 def _why(season_steps: int, *, missing: bool) -> str:
     if missing:
-        return f"its training split has no two observed values {season_steps} steps apart"
+        return f"the training split has no two observed values {season_steps} steps apart"
     if season_steps == 1:
-        return "its training split is constant, so that naive never errs there"
-    return f"its training split repeats itself every {season_steps} steps, so that seasonal naive never errs there"
+        return "the training split is constant, so that naive never errs there"
+    return f"the training split repeats itself every {season_steps} steps, so that seasonal naive never errs there"

@@ -151,7 +151,8 @@ def test_where_no_date_is_forecast_twice_there_is_none(steps):
     results = results_table(panel, origins, {"a": Forecasts(np.zeros((len(steps), HORIZON)))}, HORIZON)
     revised = revisions(results, fit_scales(panel, 3))
     assert (revised.stride, np.isnan(revised.by_model["a"])) == (0, True)
-    assert "empty" in revised.note
+    assert "was not measured" in revised.note
+    assert "`horizon` longer than `backtest.stride`" in revised.note
 
 
 def test_forecasts_that_agree_are_never_revised():

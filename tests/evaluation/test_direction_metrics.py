@@ -95,7 +95,9 @@ def test_outcomes_that_are_all_the_same_have_no_auc_and_the_reason_is_said():
     _, results, scales = scored_directions(lengths=(60,))
     scores = score(results.assign(y=1.0), scales, DIRECTION)
     assert np.isnan(scores.by_model["auc"]).all()
-    assert scores.empty == ("AUC is empty for series 's0': all outcomes are the same",)
+    assert scores.empty == (
+        "AUC of series 's0' is missing: all outcomes of the test split are the same; compare the Brier score",
+    )
 
 
 def judged(panel, probability):

@@ -71,7 +71,7 @@ def test_failures_and_notes_are_carried_along():
     assert evaluation.verdict.sentence == "lstm failed (ValueError: the loss is not finite)"
     assert evaluation.leaderboard["status"].tolist() == ["ok", "ValueError: the loss is not finite"]
     assert evaluation.notes[0].startswith(
-        "wQL and CRPS, scores of prediction intervals, are empty for all models: fewer than 39 forecasts in the cal"
+        "wQL and CRPS, scores of prediction intervals, are missing for all models: fewer than 39 forecasts in the "
     )
     assert evaluation.notes[1:] == ("naive: thinned",)
     nothing = evaluated([broken])

@@ -140,7 +140,7 @@ def test_without_calibration_intervals_are_infinite_and_said_to_be():
     assert evaluation.intervals.sentences["naive"].startswith(
         "the 90 % intervals of naive are infinite: the calibration"
     )
-    assert any("are empty for naive: fewer than" in note for note in evaluation.notes)
+    assert any("are missing for naive: fewer than" in note for note in evaluation.notes)
     own = evaluation.test.quantiles["ladder"]
     np.testing.assert_allclose(np.diff(own, axis=2), 0.5, rtol=1e-9)
     assert np.isfinite(rows.loc["ladder", ["wql", "crps", "coverage_90", "width_90"]].astype(float)).all()

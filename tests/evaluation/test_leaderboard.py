@@ -59,18 +59,24 @@ def test_without_a_mase_the_mae_sorts_and_gives_the_skill():
     assert table["skill"][0] == pytest.approx(1 - 8 / 12)
 
 
+NEXT_TO_NOTHING = (
+    "it divides by the error of naive, which on the test split is next to nothing or could not be measured; compare "
+    "the errors themselves"
+)
+
+
 @pytest.mark.parametrize(
     ("baseline", "error", "reason"),
     [
-        (None, 0.5, "skill is empty: there is no baseline to compare with"),
-        ("naive", 0.0, "skill is empty: naive has no score on the test split, or makes next to no error there"),
-        ("naive", 1e-14, "skill is empty: naive has no score on the test split, or makes next to no error there"),
+        (None, 0.5, "no baseline could forecast; `baseline=[naive]` adds one"),
+        ("naive", 0.0, NEXT_TO_NOTHING),
+        ("naive", 1e-14, NEXT_TO_NOTHING),
     ],
 )
 def test_skill_is_empty_without_a_baseline_or_against_a_perfect_one(baseline, error, reason):
     by_model = scores(lstm=0.9, reference=1.0, naive=error, ridge=0.8)
     assert leaderboard(by_model, ATTEMPTS, baseline, {})["skill"].isna().all()
-    assert skill_is_empty(by_model, baseline) == reason
+    assert skill_is_empty(by_model, baseline) == f"the column skill has no numbers: {reason}"
     assert skill_is_empty(by_model, "ridge") == ""
 
 

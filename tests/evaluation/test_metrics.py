@@ -117,15 +117,15 @@ def test_a_series_that_repeats_itself_has_no_mase_and_the_reason_is_said():
         by_loops("mase", results, {"s1": training["s1"]}, model="m0")
     )
     assert scores.empty == (
-        "MASE and RMSSE are empty for series 's0': its training split repeats itself every 3 steps, "
-        "so that seasonal naive never errs there",
+        "MASE and RMSSE of series 's0' are missing: the training split repeats itself every 3 steps, "
+        "so that seasonal naive never errs there; compare MAE and RMSE",
     )
 
 
 def test_a_series_that_is_constant_in_training_has_no_mase_and_the_reason_says_constant():
     panel = with_target(a_panel(lengths=(60,)), slice(40), 5.0)
     scales = fit_scales(panel.cut(np.array([40])), 1)
-    assert scales.reasons == {"s0": "its training split is constant, so that naive never errs there"}
+    assert scales.reasons == {"s0": "the training split is constant, so that naive never errs there"}
 
 
 def test_without_any_mase_models_are_ranked_by_mae():
@@ -140,7 +140,7 @@ def test_a_training_split_shorter_than_a_season_has_no_scale():
     panel = a_panel(lengths=(60,))
     scales = fit_scales(panel.cut(np.array([5])), season_steps=5)
     assert np.isnan(scales.absolute).all()
-    assert scales.reasons == {"s0": "its training split has no two observed values 5 steps apart"}
+    assert scales.reasons == {"s0": "the training split has no two observed values 5 steps apart"}
 
 
 def test_constant_targets_have_no_r2_and_the_reason_is_said():
@@ -148,7 +148,9 @@ def test_constant_targets_have_no_r2_and_the_reason_is_said():
     results, scales, _ = scored(panel)
     scores = score(results, scales)
     assert np.isnan(scores.by_model.loc["m0", "r2"])
-    assert scores.empty == ("R2 is empty for series 's0': the targets are constant",)
+    assert scores.empty == (
+        "R2 of series 's0' is missing: all values of the test split are the same; compare MAE and RMSE",
+    )
 
 
 def test_targets_that_were_not_observed_are_not_scored():
@@ -159,3 +161,10 @@ def test_targets_that_were_not_observed_are_not_scored():
     spoilt.loc[spoilt["y"].isna(), "y_hat"] = 1e9
     assert results["y"].isna().sum() == 2 * HORIZON
     pd.testing.assert_frame_equal(score(results, scales).by_model, score(spoilt, scales).by_model)
+
+
+def test_a_series_without_values_after_an_origin_is_named():
+    results, scales, _ = scored(a_panel(lengths=(60, 60)))
+    score_of_one = score(results.assign(y=results["y"].where(results["unique_id"] == "s0")), scales)
+    assert len(score_of_one.empty) == 1
+    assert score_of_one.empty[0].startswith("series 's1' could not be scored: no value was observed after an origin")
