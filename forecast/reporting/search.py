@@ -27,13 +27,11 @@ _WIDE = 8
 """A number, or seconds, whose largest value is this many times its smallest lies on a logarithmic axis."""
 # Score against time
 _MOST_NAMED = 16
-"""Settings beyond this many, the worst ones, are dots without a name."""
-_HEIGHT, _LINE = 320, 15.0
-"""In pixels, of the panel and of a name in it."""
-_APART = 0.3
-"""Share of the axis within which names might lie on each other, on a telephone."""
-
-
+"""Settings, of more of which only those on the line are named."""
+_HEIGHT, _WIDTH, _MARGIN = 320, 310, 40
+"""In pixels, of the panel, the latter two on a telephone: a margin lies left and right of the outermost dots."""
+_LETTER, _LINE, _BESIDE, _DOT = 7, 12, 7, 5
+"""In pixels: a letter's width, a name's height, its distance from its dot's centre, and the radius of a dot."""
 _MOST_JOINED = 2
 """Settings whose values together are the name of a dot; of more, the number of its job is."""
 
@@ -89,41 +87,54 @@ def time_figure(scored: pd.DataFrame, swept: Sequence[str], limits: tuple[float,
         fill_value=np.inf
     )  # of the better ones none is as quick
     named = middle.assign(ink=np.where(middle.index == 0, LIGHT.network, LIGHT.truth))
-    shown = named[front | (len(middle) <= _MOST_NAMED)]
-    shown = shown.assign(y=_labels(shown, jobs["seconds"], limits))
     tables = {
         "jobs": _rows(jobs),
         "front": _rows(middle[front]),
         "middle": _rows(named, "ink"),
-        "names": _rows(shown[:_MOST_NAMED], "ink"),
+        "names": _rows(_with_room(named, jobs["seconds"], limits, front), "ink", "left"),
     }
+    unnamed = not set(middle["of"][front]) <= {row["of"] for row in tables["names"]}
     view = _time_view(limits, SCORES[score], logarithmic=_is_logarithmic(middle))
     several = "; large dots are medians over seeds, small ones single seeds" if len(jobs) > len(middle) else ""
     says = f"Validation {SCORES[score]} against seconds of a job, both better when smaller{several}."
     says += " On the line lie those that no other beats in both."
+    says += " Point at a dot that has no room for its name." if unnamed else ""
     return Figure("time", "Score against time", says, (charts.panel(view, tables, _HEIGHT),))
 
 
 def _rows(table: pd.DataFrame, *extra: str) -> charts.Values:
-    y = table["y"] if "y" in table else table["score"]
-    rows = pd.DataFrame({"x": table["seconds"].round(3), "y": y.map(significant), "of": table["of"]})
+    rows = pd.DataFrame({"x": table["seconds"].round(3), "y": table["score"].map(significant), "of": table["of"]})
     rows = rows.assign(**{name: table[name] for name in extra})
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _labels(middle: pd.DataFrame, seconds: pd.Series[float], limits: tuple[float, float]) -> list[float]:
-    """Return where names stand, in scores: beside their dots, moved apart where seconds are about the same."""
-    scale = _HEIGHT / (limits[1] - limits[0])
-    places = ((middle["score"] - limits[0]) * scale).to_numpy()
-    across, moved = middle["seconds"].to_numpy(), places.copy()
-    span = float(seconds.max() - seconds.min())
+def _with_room(
+    middle: pd.DataFrame, seconds: pd.Series[float], limits: tuple[float, float], front: pd.Series[bool]
+) -> pd.DataFrame:
+    """Return the settings whose names lie on no other name or dot, on a telephone either; the best in any case.
+
+    A name stands above its dot to the right, or below it to the left (`left`), where of the front there is neither line
+    nor dot; in the right half that place comes first, as the other ends with the picture.
+    """
+    across, ends = middle["seconds"].to_numpy(), np.array([seconds.min(), seconds.max()])
     if _is_logarithmic(middle):
-        across, span = np.log(across), float(np.log(seconds.max() / seconds.min()))
-    order = np.argsort(across)
-    for group in np.split(order, np.flatnonzero(np.diff(across[order]) > _APART * span) + 1):
-        moved[group] = charts.spread_apart(places[group].tolist(), _LINE, _HEIGHT)
-    labels: list[float] = (moved / scale + limits[0]).tolist()
-    return labels
+        across, ends = np.log(across), np.log(ends)
+    x = _MARGIN + (across - ends[0]) / (np.ptp(ends) or 1.0) * (_WIDTH - 2 * _MARGIN)
+    y = (limits[1] - middle["score"].to_numpy()) / (limits[1] - limits[0]) * _HEIGHT  # from the top
+    wide = _BESIDE + _LETTER * middle["of"].str.len().to_numpy()
+    dots = np.column_stack([x - _DOT, y - _DOT, x + _DOT, y + _DOT])  # left, top, right, bottom
+    right = np.column_stack([x, y - _DOT - _LINE, x + wide, y - _DOT])
+    left = np.column_stack([x - wide, y + _DOT, x, y + _DOT + _LINE])
+    names = np.stack([right, left])  # (side, setting, edge)
+    kept: list[tuple[int, int]] = []
+    for i in [*np.flatnonzero(front), *np.flatnonzero(~front & (len(middle) <= _MOST_NAMED))]:
+        for side in (1, 0) if x[i] > _WIDTH / 2 else (0, 1):
+            name, others = names[side, i], np.array([*np.delete(dots, i, axis=0), *(names[place] for place in kept)])
+            on_another = (name[:2] < others[:, 2:]).all(axis=1) & (name[2:] > others[:, :2]).all(axis=1)
+            if i == 0 or not (on_another.any() or name[0] < 0 or name[2] > _WIDTH):
+                kept.append((side, i))
+                break
+    return middle.iloc[[i for _, i in kept]].assign(left=[bool(side) for side, _ in kept])
 
 
 def _is_logarithmic(middle: pd.DataFrame) -> bool:
@@ -132,7 +143,7 @@ def _is_logarithmic(middle: pd.DataFrame) -> bool:
 
 
 def _time_view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> charts.View:
-    scale = alt.Scale(type="log" if logarithmic else "linear", zero=False, nice=False, padding=40)
+    scale = alt.Scale(type="log" if logarithmic else "linear", zero=False, nice=False, padding=_MARGIN)
     x = alt.X("x:Q", title="seconds", scale=scale)
     y = alt.Y("y:Q", title=f"validation {what}", scale=alt.Scale(domain=list(limits), nice=False, zero=False))
     tips = [
@@ -144,13 +155,15 @@ def _time_view(limits: tuple[float, float], what: str, *, logarithmic: bool) -> 
     jobs = charts.chart("jobs").mark_point(filled=True, size=24, color=LIGHT.other, opacity=0.9)
     dots = charts.chart("middle").mark_point(filled=True, size=90, opacity=1).encode(color=ink)
     front = charts.chart("front").mark_line(color=LIGHT.network, interpolate="step-after", strokeWidth=1.5)
-    name: dict[str, Any] = {
-        "align": "left",
-        "baseline": "bottom",
-        "dx": 7,
-        "dy": -4,
-        "fontSize": 12,
-    }  # above the line that goes on
+    name: dict[str, Any] = {"fontSize": 12} | {
+        key: {"expr": f"datum.left ? {left} : {right}"}
+        for key, left, right in (
+            ("align", "'right'", "'left'"),
+            ("baseline", "'top'", "'bottom'"),
+            ("dx", -_BESIDE, _BESIDE),
+            ("dy", _DOT, -_DOT),
+        )
+    }
     halo = charts.chart("names").mark_text(**name, stroke=LIGHT.paper, strokeWidth=5).encode(text="of:N")
     names = charts.chart("names").mark_text(**name).encode(text="of:N", color=ink)
     return charts.layered(*(layer.encode(x=x, y=y, tooltip=tips) for layer in (front, halo, jobs, dots, names)))

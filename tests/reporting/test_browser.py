@@ -280,6 +280,35 @@ def test_the_page_of_a_sweep_is_drawn_too(browser, tmp_path):
             assert opened.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_no_name_against_time_lies_on_another_or_on_a_dot_on_a_telephone(browser, tmp_path):
+    """Settings that none beats in both, the last ones close together, with names half as long as the picture."""
+    better = np.linspace(0, 1, 14)
+    table = pd.DataFrame(
+        {
+            "job": range(14),
+            "model.name": ["peephole_lstm", "gru"] * 7,
+            "training.learning_rate": [f"0.00{i:02d}9" for i in range(14)],
+            "validation_mase": 0.9 - 0.05 * better + 0.1 * (1 - better) ** 4,
+            "seconds": 3 + 6 * better + 8 * better**4,
+            "status": "ok",
+        }
+    ).iloc[::-1]
+    box = "all => all.map(e => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; })"
+    with Opened(browser, write_sweep_page(table, tmp_path), 390) as opened:
+        page = opened.page
+        texts = np.array(page.eval_on_selector_all("#time-0 svg .mark-text.role-mark.layer_4_marks text", box))
+        dots = np.array(page.eval_on_selector_all("#time-0 svg .mark-symbol.role-mark.layer_3_marks path", box))
+        plot = page.locator("#time-0 svg .mark-rule.role-axis-grid").first.bounding_box()
+    assert len(dots) == 14
+    assert len(texts) >= 8
+    assert plot["width"] > 290
+    for i, text in enumerate(texts):
+        for other in (*texts[:i], *dots):
+            across = min(text[2], other[2]) - max(text[0], other[0])
+            along = min(text[3], other[3]) - max(text[1], other[1])
+            assert min(across, along) < 3  # of the empty edge of a line of text
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_screen_says_what_to_use_and_shows_it(browser, tmp_path, width, scheme):

@@ -151,10 +151,19 @@ def test_a_large_dot_is_the_median_over_seeds_and_the_best_is_in_colour():
     assert len(figure.panels[0].tables["jobs"]) == 5
 
 
-def test_names_of_neighbours_stand_a_line_apart():
-    names = time_figure(JOBS, ["model", "seed"], (0.6, 1.0)).panels[0].tables["names"]
-    heights = np.array([row["y"] for row in names]) * 320 / 0.4
-    assert np.isclose(abs(heights[0] - heights[1]), 15.0)
+def test_names_stand_right_above_or_left_below_where_they_have_room():
+    def names(*rows):
+        figure = time_figure(timed([(name, 0, *of) for name, *of in rows]), ["model"], (0.6, 1.0))
+        return {row["of"]: row["left"] for row in figure.panels[0].tables["names"]}, figure.says
+
+    apart = names(("a", 0.7, 9.0), ("b", 0.8, 4.0), ("c", 0.9, 2.0))
+    assert apart[0] == {"a": True, "b": False, "c": False}
+    assert "no room" not in apart[1]
+    close = names(("a", 0.7, 9.0), ("b", 0.8, 4.0), ("c", 0.81, 4.4), ("d", 0.95, 2.0))
+    assert close[0] == {"a": True, "b": True, "c": False, "d": False}  # c lies where the name of b would be
+    long = names(("a", 0.7, 9.0), ("b" * 60, 0.8, 2.0))
+    assert list(long[0]) == ["a"]
+    assert long[1].endswith("Point at a dot that has no room for its name.")
 
 
 def test_what_lies_outside_of_the_picture_is_left_out_and_a_single_setting_is_no_comparison():
