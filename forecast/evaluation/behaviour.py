@@ -99,9 +99,8 @@ class Revisions:
             return ""
         if self.stride == 0:
             return (
-                "how steady forecasts are (the column revision) was not measured: it compares what two origins in a "
-                "row forecast of the same date, and there are no such two; that takes a `horizon` longer than "
-                "`backtest.stride`, and more than one origin"
+                "how steady forecasts are (the column revision) was not measured: no two origins in a row forecast the "
+                "same date; that takes two origins, and a `horizon` longer than `backtest.stride`"
             )
         return (
             f"how steady forecasts are (the column revision) was measured between origins {self.stride} steps apart; "
