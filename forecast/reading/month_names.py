@@ -1,8 +1,8 @@
-"""Months and days of the week by name, in the languages of the files that people have (CLDR's names, by babel).
+"""Months, quarters and days of the week by name, in the languages of the files that people have.
 
 `month_numbers` reads the words of a column in one language, since "mar" is March in most and November in Finnish;
-`month_words` goes the other way: the twelve texts with which the file would write them. English needs no babel, whose
-import and tables take a third of a second.
+`month_words` goes the other way: the twelve texts with which the file would write them. Names of months and days are
+CLDR's, by babel; English needs no babel, whose import and tables take a third of a second.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ _FIRST_LETTERS = (
 )
 BEGINNINGS = frozenset(_FIRST_LETTERS.split())
 """First letters of the months' names in these languages: a word that begins otherwise is none, which needs no babel."""
+_QUARTER_NAMES = (
+    ("I", "II", "III", "IV"),
+    ("First", "Second", "Third", "Fourth"),
+    ("Jan-Mar", "Apr-Jun", "Jul-Sep", "Oct-Dec"),
+    ("Jan-Mär", "Apr-Jun", "Jul-Sep", "Okt-Dez"),
+    ("JFM", "AMJ", "JAS", "OND"),
+)
+QUARTER_WORDS = {name.lower(): i for names in _QUARTER_NAMES for i, name in enumerate(names, start=1)}
+"""Quarters that are named, not numbered."""
 _CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize)
 _CONTEXTS, _WIDTHS = ("format", "stand-alone"), ("abbreviated", "wide")
 
@@ -71,6 +80,19 @@ def month_words(words: Iterable[str]) -> Words:
 def day_words(words: Iterable[str]) -> Words:
     """The texts that write the days of the week as `words` do, from Monday on."""
     return _as_written(words, _day_of, _day_tables, 7)
+
+
+def quarter_words(words: Iterable[str]) -> Words:
+    """The texts that write the quarters as `words` do, from the first on; each word is a key of `QUARTER_WORDS`.
+
+    >>> quarter_words(["III", "IV"])
+    ('I', 'II', 'III', 'IV')
+    """
+    seen = {QUARTER_WORDS[word.lower()]: word for word in words}
+    number, word = next(iter(seen.items()))
+    table = next(names for names in _QUARTER_NAMES if names[number - 1].lower() == word.lower())
+    case = {word.lower(): str.lower, word.upper(): str.upper}.get(word, str)
+    return tuple(seen.get(i) or case(name) for i, name in enumerate(table, start=1))
 
 
 def _as_written(

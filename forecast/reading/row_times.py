@@ -17,7 +17,7 @@ from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
-from forecast.reading.time_forms import CLOCK_FORM, FORMS, PERIODS, epoch_style, periods_of, style_of
+from forecast.reading.time_forms import CLOCK_FORM, FORMS, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
 from forecast.reading.vocabulary import plain
@@ -159,7 +159,7 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     elif "share" in form.groups:
         style = TimeStyle("%Y-%m", (name,), date_only=True)
     elif form.span == "second":
-        style = epoch_style(EPOCHS.get(form.name) or _unit(grid.texts(name), form), name)
+        style = _epoch_style(grid.texts(name), form, name)
     else:
         style = style_of(sample, form, times.order, times.timezone, name)
     words = [word for word in (_ORDER_WORDS.get(times.order), form.name if form.span != "day" else "") if word]
@@ -234,13 +234,13 @@ def _refuse_second_form(grid: Grid, name: str, good: BoolArray, span: str) -> No
     cells = grid.texts(name)
     others = [cell for cell in some_cells(cells.take(pa.array(rows))) if cell]
     first, usual = int(rows[0]), int(np.argmax(good))
-    periods = {period: (cell, template) for cell in reversed(others) for period, template in periods_of(cell)}
-    if periods and span not in periods and span in PERIODS:
-        others_written = ", ".join(f"{PERIODS[period]} ({cell!r})" for period, (cell, _) in periods.items())
+    periods = {read[0]: (cell, read[1]) for cell in reversed(others) if (read := _period_of(cell))}
+    if periods and span not in periods and span in _PERIODS:
+        others_written = ", ".join(f"{_PERIODS[period]} ({cell!r})" for period, (cell, _) in periods.items())
         formats = [f"`{assigned('data.time_format', template)}`" for _, template in periods.values()]
         raise ForecastError(
-            f"{name!r} holds {PERIODS[span]} ({cells[usual].as_py()!r}) and, in {len(rows)} rows, {others_written}: "
-            f"`data.on_bad_rows=drop` keeps the {PERIODS[span]}; {' or '.join(formats)} beside it keeps the others"
+            f"{name!r} holds {_PERIODS[span]} ({cells[usual].as_py()!r}) and, in {len(rows)} rows, {others_written}: "
+            f"`data.on_bad_rows=drop` keeps the {_PERIODS[span]}; {' or '.join(formats)} beside it keeps the others"
         )
     form, share = form_of(others)
     if form is None or form.weak or share < 1.0:
@@ -250,6 +250,26 @@ def _refuse_second_form(grid: Grid, name: str, good: BoolArray, span: str) -> No
         f"rows, {cells[first].as_py()!r} (line {grid.lines[first]}), as a spreadsheet leaves them that takes some "
         "days for months: write all in one form, or leave the second out with `data.on_bad_rows=drop`"
     )
+
+
+_PERIODS = {"year": "years", "quarter": "quarters", "month": "months"}
+_PERIOD_FORMS = [
+    form
+    for form in FORMS
+    if form.span in _PERIODS and form.name != "fiscal year" and (form.span == "year" or not form.weak)
+]
+
+
+def _period_of(cell: str) -> tuple[str, str] | None:
+    """Return the period that a cell stands for, one of `_PERIODS`, and the format that reads it; None: it is none.
+
+    >>> [_period_of(cell) for cell in ("1990 Q1", "1990 JAN", "1990", "PreUnit")]
+    [('quarter', '%Y Q%q'), ('month', '%Y %b'), ('year', '%Y'), None]
+    """
+    form = next((form for form in _PERIOD_FORMS if form.fits(cell)), None)
+    if form is None:
+        return None
+    return form.span, re.sub(r"%[\^O]?[bB]", "%b", style_of([cell], form, "", None, "").format)
 
 
 def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSettings) -> RowTimes:
@@ -288,8 +308,10 @@ def _months_note(sample: Sequence[str], form: TimeForm, name: str) -> tuple[str,
     return (f"{cell!r} in {name!r} was read as {month}{', whose zero got lost' if lost else ''}",)
 
 
-def _unit(cells: pa.StringArray, form: TimeForm) -> int:
-    return epoch_unit(cut_times(cells, form).parts["whole"])
+def _epoch_style(cells: pa.StringArray, form: TimeForm, name: str) -> TimeStyle:
+    """Style of counts since 1970, in the unit that the form names or else the cells show."""
+    unit = EPOCHS.get(form.name) or epoch_unit(cut_times(cells, form).parts["whole"])
+    return TimeStyle(next(template for template, ns in EPOCHS.items() if ns == unit), (name,), timezone="UTC")
 
 
 def _with_time_of_day(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from forecast.reading.month_names import month_numbers
-from forecast.reading.vocabulary import FIELDS, QUARTER_WORDS, plain
+from forecast.reading.month_names import QUARTER_WORDS, month_numbers
+from forecast.reading.vocabulary import FIELDS, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.reading.month_names import is_day, month_numbers
-from forecast.reading.vocabulary import QUARTER_WORDS
+from forecast.reading.month_names import QUARTER_WORDS, is_day, month_numbers
 from forecast.series.calendar import FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:

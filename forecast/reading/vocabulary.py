@@ -98,15 +98,6 @@ QUOTES = frozenset(["high", "low"])
 _FISCAL_YEARS = frozenset(["fiscalyear", "fy", "financialyear", "geschäftsjahr", "exercice", "ejercicio"])
 _PERIODS = frozenset(["period", "periode", "fiscalperiod", "fiscalmonth", "accountingperiod", "buchungsperiode"])
 """Names of months in accounts, beside a column of (fiscal) years."""
-QUARTER_NAMES = (
-    ("I", "II", "III", "IV"),
-    ("First", "Second", "Third", "Fourth"),
-    ("Jan-Mar", "Apr-Jun", "Jul-Sep", "Oct-Dec"),
-    ("Jan-Mär", "Apr-Jun", "Jul-Sep", "Okt-Dez"),
-    ("JFM", "AMJ", "JAS", "OND"),
-)
-QUARTER_WORDS = {name.lower(): i for names in QUARTER_NAMES for i, name in enumerate(names, start=1)}
-"""Quarters that are named, not numbered."""
 FIELDS = {
     "year": frozenset(
         ["year", "yr", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "년", "연도", "년도", "연"]
