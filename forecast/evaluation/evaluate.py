@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from forecast.evaluation.backtest import Backtest
     from forecast.evaluation.fits import Fits
     from forecast.evaluation.significance import Comparison
-    from forecast.evaluation.verdict import Verdict
+    from forecast.evaluation.verdict import Judged, Verdict
     from forecast.questions.kinds import Problem
     from forecast.questions.split import Split
-    from forecast.questions.value_range import ValueRange
     from forecast.series.panel import FloatArray, Panel
 
 
@@ -100,55 +99,43 @@ def evaluate(
     splits = _forecast_splits(fits, panel, split, problem, settings, until=until, on_progress=on_progress)
     training, validation, calibration, test = splits.backtests
     validation_scores = None if validation is None else score(validation.results, validation.scales, problem.question)
-    scores = score(test.results, test.scales, problem.question)
-    extras = _Extras(test, scores.by_model)
-    if not problem.question.forecasts_probabilities:
-        extras = _extras_of_values(test, calibration, scores, problem.value_range)
-    test = extras.test
+    scored = _score_test(test, calibration, problem)
     recommendation = recommend(
-        (training, validation, calibration, test),
+        (training, validation, calibration, scored.test),
         panel,
         split,
         problem,
         expected=splits.expected,
-        by_model=scores.by_model,
-        intervals=extras.intervals,
+        by_model=scored.scores.by_model,
+        intervals=scored.intervals,
         weights=splits.weights,
         stride=settings.stride,
         asked=recommended,
     )
     use = None if recommendation is None else recommendation.model
     judged = judge_networks(
-        test,
+        scored.test,
         validation,
         validation_scores,
-        by_model=extras.by_model,
+        by_model=scored.by_model,
         recommended=use,
         significance=settings.significance,
     )
     return Evaluation(
         validation=validation,
         validation_scores=validation_scores,
-        test=test,
-        scores=scores,
+        test=scored.test,
+        scores=scored.scores,
         baseline=judged.baseline,
         tests=judged.tests,
-        copy_tests=extras.copy_tests,
+        copy_tests=scored.copy_tests,
         leaderboard=judged.leaderboard,
-        intervals=extras.intervals,
-        widths=extras.widths,
-        offsets=extras.offsets,
+        intervals=scored.intervals,
+        widths=scored.widths,
+        offsets=scored.offsets,
         recommendation=recommendation,
         verdict=judged.verdict,
-        notes=(
-            *([] if validation else [_NOT_VALIDATED.format(baseline=judged.baseline)]),
-            *_thinned(panel, split, problem, test, settings.stride),
-            *scores.empty,
-            *filter(None, [skill_is_empty(scores.by_model, judged.baseline)]),
-            *extras.notes,
-            *_not_as_asked(recommended, use, test),
-            *(f"{attempt.name}: {note}" for attempt in test.attempts for note in attempt.notes),
-        ),
+        notes=_notes(splits, scored, judged, asked=recommended, recommended=use),
     )
 
 
@@ -160,12 +147,14 @@ class _Splits(NamedTuple):
     backtests : of training, validation, calibration (None where there are none) and test split
     expected : logarithms of the errors that models are expected to have, from what lies before the test
     weights : of the members of the combination; empty where there is none
+    notes : on origins that were left out
 
     """
 
     backtests: tuple[Backtest | None, Backtest | None, Backtest | None, Backtest]
     expected: dict[str, float]
     weights: dict[str, float]
+    notes: tuple[str, ...]
 
 
 def _forecast_splits(
@@ -198,21 +187,32 @@ def _forecast_splits(
         expected[COMBINATION] = together
         training, validation, calibration = (with_combination(one, weights, problem.value_range) for one in before)
         test = add_combination(test, weights, problem.value_range)
-    return _Splits((training, validation, calibration, test), expected, weights)
+    notes = _thinned(panel, split, problem, test, settings.stride)
+    return _Splits((training, validation, calibration, test), expected, weights, notes)
+
+
+def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
+    """Say that some origins were left out where no stride was set."""
+    every = len(split_origins(panel, split, problem.horizon, test.part, 1))
+    if stride is not None or every == len(test.known):
+        return ()
+    taken = f"{len(test.known):,} of {every:,} origins, evenly spread"
+    return (f"the backtest forecasts from {taken}: `backtest.stride=1` takes all",)
 
 
 @dataclass(frozen=True, eq=False)
-class _Extras:
-    """What only forecasts of values have: intervals, revisions, copy tests; empty where probabilities are forecast.
+class _ScoredTest:
+    """The test split with its scores; intervals, revisions and copy tests are those of forecasts of values alone.
 
     Attributes
     ----------
-    test : the test split, with intervals
-    by_model : scores, with those of intervals and revisions
+    test : with intervals
+    by_model : `scores.by_model`, with those of intervals and revisions
 
     """
 
     test: Backtest
+    scores: Scores
     by_model: pd.DataFrame
     copy_tests: dict[str, CopyTest] = field(default_factory=dict)
     intervals: Intervals | None = None
@@ -221,27 +221,42 @@ class _Extras:
     notes: tuple[str, ...] = ()
 
 
-def _extras_of_values(
-    forecast: Backtest, calibration: Backtest | None, scores: Scores, value_range: ValueRange
-) -> _Extras:
-    """Calibrate and score intervals, measure revisions, and test networks for copies of the last value."""
-    test = with_intervals(forecast, calibration, value_range)
+def _score_test(forecast: Backtest, calibration: Backtest | None, problem: Problem) -> _ScoredTest:
+    """Score the test split; of values also their intervals, revisions, and whether networks copy the last value."""
+    scores = score(forecast.results, forecast.scales, problem.question)
+    if problem.question.forecasts_probabilities:
+        return _ScoredTest(forecast, scores, scores.by_model)
+    test = with_intervals(forecast, calibration, problem.value_range)
     judged = [forecast] if calibration is None else [calibration, forecast]
     calibrated = 0 if calibration is None else len(calibration.known)
     intervals = score_intervals(test.results, test.quantiles, test.levels, test.scales, calibrated=calibrated)
     by_model = scores.by_model if intervals is None else scores.by_model.join(intervals.scores)
     revised = revisions(test.results, test.scales)
-    return _Extras(
+    return _ScoredTest(
         test=test,
+        scores=scores,
         by_model=by_model.assign(revision=revised.by_model),
         copy_tests={name: copy_test(test.results, test.known, name) for name in test.of_kind("network")},
         intervals=intervals,
         widths=widths_of(*judged, finite=True),
         offsets=widths_of(*judged, finite=True, lent=False).offsets,
-        notes=(
-            *(() if intervals is None else intervals.empty),
-            *filter(None, [revised.note]),
-        ),
+        notes=(*(() if intervals is None else intervals.empty), *filter(None, [revised.note])),
+    )
+
+
+def _notes(
+    splits: _Splits, scored: _ScoredTest, judged: Judged, *, asked: str | None, recommended: str | None
+) -> tuple[str, ...]:
+    """Say what could not be chosen, scored or followed, and what forecasters note."""
+    _, validation, *_ = splits.backtests
+    return (
+        *([] if validation else [_NOT_VALIDATED.format(baseline=judged.baseline)]),
+        *splits.notes,
+        *scored.scores.empty,
+        *filter(None, [skill_is_empty(scored.scores.by_model, judged.baseline)]),
+        *scored.notes,
+        *_not_as_asked(asked, recommended, scored.test),
+        *(f"{attempt.name}: {note}" for attempt in scored.test.attempts for note in attempt.notes),
     )
 
 
@@ -253,12 +268,3 @@ def _not_as_asked(asked: str | None, recommended: str | None, test: Backtest) ->
         return (f"`recommend={asked}` could not be followed: no mean of models is expected to be better than the best",)
     reason = test.failures.get(asked, "it is missing")
     return (f"`recommend={asked}` could not be followed, since {asked} failed ({reason})",)
-
-
-def _thinned(panel: Panel, split: Split, problem: Problem, test: Backtest, stride: int | None) -> tuple[str, ...]:
-    """Say that some origins were left out where no stride was set."""
-    every = len(split_origins(panel, split, problem.horizon, test.part, 1))
-    if stride is not None or every == len(test.known):
-        return ()
-    taken = f"{len(test.known):,} of {every:,} origins, evenly spread"
-    return (f"the backtest forecasts from {taken}: `backtest.stride=1` takes all",)
