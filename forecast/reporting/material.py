@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.questions.kinds import RANKING_METRICS
 from forecast.reporting.lines import axis_times, find_clock
-from forecast.reporting.prediction_intervals import with_quantiles
+from forecast.reporting.prediction_intervals import points_and_quantiles, with_quantiles
 from forecast.wording import decimals_of
 
 if TYPE_CHECKING:
@@ -289,8 +289,15 @@ def choose_series(results: pd.DataFrame, network: str, wanted: str | None) -> st
 # Checks
 
 
-def check_results(results: pd.DataFrame) -> None:
-    """Refuse what is no results table."""
+def checked_results(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return results with quantiles in columns of their own and symbols as codes, and the texts of these.
+
+    Raises
+    ------
+    ForecastError
+        A column or a symbol's text is missing, or the table is empty.
+
+    """
     missing = [column for column in _RESULT_COLUMNS if column not in results]
     if missing:
         raise ForecastError(
@@ -299,9 +306,10 @@ def check_results(results: pd.DataFrame) -> None:
         )
     if results.empty:
         raise ForecastError("the results table is empty, so there is nothing to report: backtest at least one origin")
+    return _with_codes(points_and_quantiles(results), symbols)
 
 
-def with_codes(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _with_codes(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return results of symbols as codes, and the texts of these; results of values as they are, and no texts."""
     if "chance" not in results:
         return results, ()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from forecast.questions.kinds import SYMBOL, VALUE
 from forecast.reporting.leaderboard import leaderboard_rows
-from forecast.reporting.material import Material, Tables, check_results, choose_roles, choose_series, with_codes
-from forecast.reporting.prediction_intervals import points_and_quantiles
+from forecast.reporting.material import Material, Tables, checked_results, choose_roles, choose_series
 from forecast.reporting.sections import build_sections
 from forecast.reporting.sections.series import choices
 from forecast.reporting.settings import ReportSettings
@@ -91,8 +90,7 @@ def build_summary(
     leaderboard : the columns of leaderboard.csv; without it errors are averaged from `results`
     network, baseline : the two models drawn in colour; without them the best network and the best other model
     found : what was detected in the data, by name
-    question : what `results` and `forecast` answer; of the direction `series` is needed, of symbols `results` has
-        `chance`
+    question : what `results` and `forecast` answer; of the direction `series` is needed, of symbols a column `chance`
     symbols : texts of the codes in `results` and `series`, in their order
     tables : what sections show, as `Material` says
 
@@ -103,28 +101,20 @@ def build_summary(
 
     """
     show = show or ReportSettings()
-    check_results(results)
-    results, texts = with_codes(points_and_quantiles(results), tuple(symbols))
+    results, texts = checked_results(results, tuple(symbols))
     rows, recommendation = leaderboard_rows(results, leaderboard), tables.get("recommendation")
     roles = choose_roles(rows, network, baseline, recommendation.model if recommendation else None)
-    material = Material(
-        question=SYMBOL if SYMBOL.scored_column in results else question,
-        results=results,
-        uid=choose_series(results, roles.network, show.series),
-        roles=roles,
-        show=show,
-        symbols=texts,
-        **tables,
-    )
+    uid = choose_series(results, roles.network, show.series)
+    question = SYMBOL if SYMBOL.scored_column in results else question
+    material = Material(question=question, results=results, uid=uid, roles=roles, show=show, symbols=texts, **tables)
     sections = build_sections(material)
-    what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"
     return Summary(
-        title=title or f"Forecast of {what}",
+        title=title or _title(material),
         recommendation=recommendation,
         verdict=verdict,
         roles=roles,
         clock=material.clock,
-        series=material.uid,
+        series=uid,
         facts=_facts(material),
         leaderboard=rows,
         sections=sections,
@@ -133,6 +123,11 @@ def build_summary(
         notes=tuple(notes),
         settings=_setting_texts(settings or {}),
     )
+
+
+def _title(material: Material) -> str:
+    what = material.uid if material.series_count == 1 else f"{material.series_count:,} series"
+    return f"Forecast of {what}"
 
 
 def _facts(material: Material) -> tuple[str, ...]:
