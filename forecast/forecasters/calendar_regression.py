@@ -13,7 +13,8 @@ import numpy as np
 
 from forecast.errors import ForecastError
 from forecast.forecasters.interface import Forecasts, Kind
-from forecast.reference.calendar_regression import choose_plan, design_of, fit_rows, forecasts_of
+from forecast.reference.calendar_choice import choose_plan
+from forecast.reference.calendar_regression import design_of, fit_rows, forecasts_of
 from forecast.wording import listed
 
 if TYPE_CHECKING:

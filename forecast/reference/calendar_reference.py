@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.reference.calendar_choice import choose_plan
 from forecast.reference.calendar_regression import (
     COVARIATE,
     PAST,
     SLOW,
     Design,
     Plan,
-    choose_plan,
     design_of,
     exponential_mean,
     filled,

@@ -4,7 +4,7 @@
 
 in closed form for each series: ridge regression, each coefficient shrunk in proportion to the variance of e over its
 own prior variance (that of a normal prior), so that many observations outweigh it. Of the target or of its logarithm,
-with a season of the year or without, more or less bent and shrunk: the best on validation, one choice for all series.
+with a season of the year or without, more or less bent and shrunk: `calendar_choice` chooses one plan for all series.
 What has been left over lately is carried on, by a quick exponential mean l and a slow one s. The idea is that of
 Taylor and Letham (2018), without sampling and without a search.
 """
@@ -35,68 +35,6 @@ _BENDS = 10
 SLOW = 0.05
 """Smoothing of the slow mean of what is left over, which a quick one goes back to: without it forecasts go back to a
 trend that the series has long left."""
-_MOST_ORIGINS = 60
-"""Of a series on the validation split that choices are made by."""
-_SMOOTHING, _DECAY = (0.05, 0.2, 0.5, 1.0), (0.0, 0.7, 0.9, 0.97, 1.0)
-_ENOUGH = 0.99
-"""Share of the plainer choice's error that another must be at, at most, to be chosen."""
-
-
-class Plan(NamedTuple):
-    """What validation chooses.
-
-    Attributes
-    ----------
-    bend : prior standard deviation of a change of the slope, in those of the target over the training split
-    shrink : by how much more than their priors say coefficients of seasons, holidays and covariates are shrunk
-    smoothing, decay : of what is left over: its exponential mean, and what remains of it after a step
-
-    """
-
-    log: bool = False
-    year: bool = True
-    bend: float = 0.3
-    shrink: float = 1.0
-    past: bool = False
-    smoothing: float = 0.2
-    decay: float = 0.9
-
-    def priors(self, columns: Sequence[Column]) -> FloatArray:
-        """Prior standard deviation of each weight, (column,), in those of the target; 0 of one that is not used."""
-        factors = {TREND: 1.0, YEAR: self.year / self.shrink, PAST: float(self.past)}
-        priors = np.array([c.prior * factors.get(c.part, 1 / self.shrink) for c in columns])
-        priors[2 : sum(c.part == TREND for c in columns)] *= self.bend  # after the level and the slope
-        return priors
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Coefficients of a series' first rows.
-
-    Attributes
-    ----------
-    columns : what each coefficient belongs to
-    weights : (column,) in the target's units, or of its logarithm
-    variance : of what is left over
-    factor : (column, column) U'U = X'X + s^2 P
-
-    """
-
-    columns: tuple[Column, ...]
-    weights: FloatArray
-    variance: float
-    factor: FloatArray
-
-    @property
-    def covariance(self) -> FloatArray:
-        """(column, column) of the weights, were what is left over without memory."""
-        inverse: FloatArray = lapack.dpotrs(self.factor, np.eye(len(self.weights)))[0]
-        return self.variance * inverse
-
-    @property
-    def by_column(self) -> dict[tuple[str, str], float]:
-        """Weights by part and name."""
-        return {(c.part, c.name): float(w) for c, w in zip(self.columns, self.weights, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +148,77 @@ def design_of(past: Panel, train_steps: IntArray, problem: Problem) -> Design:
     return Design(choose_columns(past, problem.season_steps), encoding, problem.horizon, train_steps, first)
 
 
+def _names(encoding: ChannelEncoding) -> list[str]:
+    """Name every column of an encoding: the channel's, with the category."""
+    names = []
+    for channel, marked in zip(encoding.channels, encoding.marked, strict=True):
+        names += [f"{channel.name}={category}" for category in channel.categories] or [channel.name]
+        names += [f"{channel.name} is missing"] * int(marked)
+    return names
+
+
+def _shifted(name: str, lag: int) -> str:
+    """Name a covariate of some steps before (a lag) or after."""
+    return name if not lag else f"{name}, {abs(lag)} {'after' if lag > 0 else 'before'}"
+
+
+class Plan(NamedTuple):
+    """What validation chooses.
+
+    Attributes
+    ----------
+    bend : prior standard deviation of a change of the slope, in those of the target over the training split
+    shrink : by how much more than their priors say coefficients of seasons, holidays and covariates are shrunk
+    smoothing, decay : of what is left over: its exponential mean, and what remains of it after a step
+
+    """
+
+    log: bool = False
+    year: bool = True
+    bend: float = 0.3
+    shrink: float = 1.0
+    past: bool = False
+    smoothing: float = 0.2
+    decay: float = 0.9
+
+    def priors(self, columns: Sequence[Column]) -> FloatArray:
+        """Prior standard deviation of each weight, (column,), in those of the target; 0 of one that is not used."""
+        factors = {TREND: 1.0, YEAR: self.year / self.shrink, PAST: float(self.past)}
+        priors = np.array([c.prior * factors.get(c.part, 1 / self.shrink) for c in columns])
+        priors[2 : sum(c.part == TREND for c in columns)] *= self.bend  # after the level and the slope
+        return priors
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Coefficients of a series' first rows.
+
+    Attributes
+    ----------
+    columns : what each coefficient belongs to
+    weights : (column,) in the target's units, or of its logarithm
+    variance : of what is left over
+    factor : (column, column) U'U = X'X + s^2 P
+
+    """
+
+    columns: tuple[Column, ...]
+    weights: FloatArray
+    variance: float
+    factor: FloatArray
+
+    @property
+    def covariance(self) -> FloatArray:
+        """(column, column) of the weights, were what is left over without memory."""
+        inverse: FloatArray = lapack.dpotrs(self.factor, np.eye(len(self.weights)))[0]
+        return self.variance * inverse
+
+    @property
+    def by_column(self) -> dict[tuple[str, str], float]:
+        """Weights by part and name."""
+        return {(c.part, c.name): float(w) for c, w in zip(self.columns, self.weights, strict=True)}
+
+
 @dataclass(frozen=True, eq=False)
 class NormalEquations:
     """What every plan for a target is fitted by, of a series' first rows.
@@ -272,7 +281,7 @@ def forecasts_of(series: SeriesDesign, plan: Plan, fit: Fit, rows: int, *, steps
     regression, residuals = regression_of(series, plan, fit.by_column, rows)
     residuals = filled(residuals)
     levels = [exponential_mean(residuals, of, 0.0)[steps, None] for of in (plan.smoothing, SLOW)]
-    forecasts = _carried(regression, levels, plan.decay, steps, horizon)
+    forecasts = carried_on(regression, levels, plan.decay, steps, horizon)
     return np.exp(forecasts) if plan.log else forecasts
 
 
@@ -317,7 +326,7 @@ def exponential_mean(values: FloatArray, smoothing: float, start: FloatArray | f
     return solved.reshape(values.shape)
 
 
-def _carried(
+def carried_on(
     regression: Regression, levels: Sequence[FloatArray], decay: FloatArray | float, steps: IntArray, horizon: int
 ) -> FloatArray:
     """Add to the regression what is left over, a level and the slow one that it goes back to, (..., origin, horizon).
@@ -328,81 +337,3 @@ def _carried(
     carried = slow + (level - slow) * decay**ahead + regression.past[steps, None]
     forecasts: FloatArray = regression.ahead[steps[:, None] + ahead] + carried
     return forecasts
-
-
-def choose_plan(series: list[SeriesDesign], design: Design, past: Panel, horizon: int) -> Plan:
-    """Choose a plan by the mean absolute error on the validation split, one question after the other."""
-    first = Plan(year=False, past=False)
-    origins = [_origins(one, int(steps), horizon) for one, steps in zip(series, design.train_steps, strict=True)]
-    if not any(len(steps) for steps in origins):
-        return Plan()
-    positive = bool((past.target[past.target_observed] > 0).all())
-    equations = {
-        log: [normal_equations(one, int(n), log=log) for one, n in zip(series, design.train_steps, strict=True)]
-        for log in ((False, True) if positive else (False,))
-    }
-    judge = _Judge(series, design.train_steps, equations, origins, horizon)
-    best, plan = judge.error(first)
-    questions: list[list[dict[str, Any]]] = [
-        [{"year": True}] if YEAR in design.calendar.orders else [],
-        [{"log": True}] if positive else [],
-        [{"bend": 0.03}, {"bend": 3.0}],
-        [{"shrink": 3.0}],
-        [{"past": True}] if design.encoding.past.size else [],
-    ]
-    for question in questions:
-        for change in question:
-            error, other = judge.error(plan._replace(**change))
-            if error < _ENOUGH * best:
-                best, plan = error, other
-    return plan
-
-
-def _origins(series: SeriesDesign, train_steps: int, horizon: int) -> IntArray:
-    """Steps of the validation split to forecast from, evenly spread."""
-    steps = np.arange(max(train_steps - 1, 0), len(series.y) - horizon)
-    return steps[np.linspace(0, len(steps) - 1, min(len(steps), _MOST_ORIGINS)).astype(np.int64)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Judge:
-    series: list[SeriesDesign]
-    train_steps: IntArray
-    equations: dict[bool, list[NormalEquations]]
-    origins: list[IntArray]
-    horizon: int
-
-    def error(self, plan: Plan) -> tuple[float, Plan]:
-        """Mean absolute error in units of each series, and the plan with the best way to carry on what is left over."""
-        errors = np.zeros((len(_SMOOTHING), len(_DECAY)))
-        every = zip(self.series, self.train_steps.tolist(), self.equations[plan.log], self.origins, strict=True)
-        for series, rows, equations, steps in every:
-            truth = series.y[steps[:, None] + np.arange(1, self.horizon + 1)]  # (origin, horizon)
-            if not np.isfinite(truth).any():
-                continue
-            unit = float(np.nanmean(np.abs(np.diff(series.y[:rows])))) or 1.0
-            regression, residuals = regression_of(series, plan, equations.fit(plan).by_column, rows)
-            residuals = filled(residuals)
-            slow, *quick = (exponential_mean(residuals, of, 0.0)[steps, None] for of in (SLOW, *_SMOOTHING))
-            levels = np.stack(quick)[:, None], slow  # (smoothing, 1, origin, 1)
-            # (smoothing, decay, origin, horizon)
-            y_hat = _carried(regression, levels, np.array(_DECAY)[:, None, None], steps, self.horizon)
-            with np.errstate(over="ignore"):
-                y_hat = np.exp(y_hat) if plan.log else y_hat
-            errors += np.nanmean(np.abs(y_hat - truth), axis=(2, 3)) / unit
-        i, j = divmod(int(errors.argmin()), len(_DECAY))
-        return float(errors[i, j]), plan._replace(smoothing=_SMOOTHING[i], decay=_DECAY[j])
-
-
-def _names(encoding: ChannelEncoding) -> list[str]:
-    """Name every column of an encoding: the channel's, with the category."""
-    names = []
-    for channel, marked in zip(encoding.channels, encoding.marked, strict=True):
-        names += [f"{channel.name}={category}" for category in channel.categories] or [channel.name]
-        names += [f"{channel.name} is missing"] * int(marked)
-    return names
-
-
-def _shifted(name: str, lag: int) -> str:
-    """Name a covariate of some steps before (a lag) or after."""
-    return name if not lag else f"{name}, {abs(lag)} {'after' if lag > 0 else 'before'}"
