@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from forecast.network.pretrained import ALWAYS_THE_SAME, Scaled, place_in_horizon
+from forecast.network.pretrained import ALWAYS_THE_SAME, FARTHEST, Scaled, place_in_horizon
 from forecast.reference import smoothers
 from forecast.reference.discounted import MEMORIES, discounted
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _S, _FIRST = len(smoothers.SMOOTHERS), smoothers.FIRST_SEASONAL
 _R = smoothers.REGRESSORS
-_FARTHEST = 200.0
 
 
 class BankGraph(nn.Module):
@@ -94,7 +93,7 @@ class BankGraph(nn.Module):
         context, (h, c) = self.network.encode(features[:, None], hidden)
         after = after | {"network_h": h[0], "network_c": c[0]}
         last, unit = after["last"][:, :1, None], after["unit"][..., None]
-        differences = ((candidates[:, : self.horizon] - last) / unit).clamp(-_FARTHEST, _FARTHEST)
+        differences = ((candidates[:, : self.horizon] - last) / unit).clamp(-FARTHEST, FARTHEST)
         errors = self._log_path_error(after).clamp(-8, 8)
         at = Scaled(differences.float(), errors.float(), self.place)
         same = (after["changes"] == 0) & (after["seen"] >= ALWAYS_THE_SAME)
@@ -340,7 +339,9 @@ class BankGraph(nn.Module):
         pooled = (weight[:, None, :, 0] * both[:, :, :_S, 0] + weight[:, None, :, 1] * logs[:, :, :_S]).sum(dim=2)
         pooled = pooled / weight.sum(dim=(1, 2))[:, None]
         every = torch.cat([both[..., 0], logs, on_values, pooled[..., None]], dim=2)
-        weight = 1 / (s["path_error"][:, :1, :-1] / s["unit"][..., None] + smoothers.LEAST_ERROR) ** 4
+        error = s["path_error"][:, :1, :-1] / s["unit"][..., None] + smoothers.LEAST_ERROR
+        power = (s["path_steps"].sqrt() / 2).clamp(*smoothers.POWERS)[..., None]
+        weight = (error.amin(dim=2, keepdim=True) / error) ** power
         by_path = torch.where(s["path_steps"] > 0, (weight * every).sum(dim=2) / weight.sum(dim=2), pooled)
         return torch.cat([every, by_path[..., None]], dim=2)
 

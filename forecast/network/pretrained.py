@@ -36,8 +36,9 @@ LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 MEDIAN = LEVELS.index(0.5)
 GAPS = torch.tensor((0.3151, 0.3633, 0.6071, 0.6745))
 """Between the quantiles of a normal distribution, from outside to the median."""
-FARTHEST = 200.0
-"""Candidates farther from the last value than so many units are read as if they were so far."""
+FARTHEST = 2000.0
+"""Candidates farther from the last value than so many units are read as if they were so far; an evening may be some
+hundreds away from the hour before it, where each day is much like the last."""
 ALWAYS_THE_SAME = 10
 """Values after which a series that never changed is taken to stay as it is: by the rule of succession the next one
 differs with a probability of 1 / (n + 2), half of it on either side, which leaves 90 % intervals without a width."""

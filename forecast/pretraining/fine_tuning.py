@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from forecast.network.pretrained import LEVELS, MEDIAN, WIDER, scaled
+from forecast.network.pretrained import FARTHEST, LEVELS, MEDIAN, WIDER, scaled
 from forecast.pretraining.recipe import TrainingBatch, losses_of
 from forecast.questions.split import Origins
 from forecast.reference.bank import Bank, features
@@ -234,7 +234,7 @@ def _targets(
         torch.empty(0),
         [],
         scaled(candidates(at, horizon, season, second_season(season)), at, season),
-        torch.from_numpy(np.clip(targets, -300, 300).astype(np.float32)),
+        torch.from_numpy(np.clip(targets, -1.5 * FARTHEST, 1.5 * FARTHEST).astype(np.float32)),
         torch.from_numpy(observed[origins.series[:, None], ahead]),
     )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from forecast.network.pretrained import LEVELS, PretrainedNetwork, Scaled, scaled, spread_of
+from forecast.network.pretrained import FARTHEST, LEVELS, PretrainedNetwork, Scaled, scaled, spread_of
 from forecast.pretraining.generator import generate
 from forecast.reference.bank import Bank, features
 from forecast.reference.candidates import candidates
@@ -113,7 +113,7 @@ def batch_of(
     ahead = np.array(origins)[:, None] + np.arange(1, horizon + 1)  # (origin, horizon)
     future = values[:, ahead].transpose(1, 0, 2).reshape(-1, horizon)
     last, unit = at.sums.last[0], at.sums.unit
-    targets = np.clip((future - last[:, None]) / unit[:, None], -300, 300)
+    targets = np.clip((future - last[:, None]) / unit[:, None], -1.5 * FARTHEST, 1.5 * FARTHEST)
     known = observed[:, ahead].transpose(1, 0, 2).reshape(-1, horizon)
     return TrainingBatch(
         torch.from_numpy(features(read, season, kind.season2)),

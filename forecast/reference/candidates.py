@@ -14,6 +14,7 @@ from forecast.reference.smoothers import (
     LOG_REACH,
     MEANS,
     PHI,
+    POWERS,
     SEASONAL_THETA,
     SMOOTHERS,
     THETA,
@@ -46,11 +47,19 @@ def candidates(at: Snapshot, horizon: int, season: int, season2: int) -> FloatAr
     pooled = (weight[:, 0] * both[:, :smooth, 0] + weight[:, 1] * logs[:, :smooth]).sum(axis=1)
     pooled /= weight.sum(axis=(0, 1))
     every = np.concatenate([both[:, :, 0], logs, on_values, pooled[:, None]], axis=1)  # (horizon, candidate, origin)
-    error = at.path_error[0, :-1]
-    weight = 1 / (error / at.sums.unit + LEAST_ERROR) ** 4
+    error = at.path_error[0, :-1] / at.sums.unit + LEAST_ERROR
+    weight = (error.min(axis=0) / error) ** power_of(at.path_steps)
     by_path = (weight * every).sum(axis=1) / weight.sum(axis=0)
     by_path = np.where(at.path_steps > 0, by_path, pooled)
     return np.concatenate([every, by_path[:, None]], axis=1).transpose(2, 0, 1)
+
+
+def power_of(steps: FloatArray) -> FloatArray:
+    """Return the power of errors along paths by whose inverse forecasts are weighed: the more steps, the higher.
+
+    Errors of a few steps hardly tell candidates apart, those of many do.
+    """
+    return np.clip(np.sqrt(steps) / 2, *POWERS)
 
 
 def log_path_error(error: FloatArray, unit: FloatArray) -> FloatArray:

@@ -66,7 +66,7 @@ AUTOREGRESSIONS = 2
 """One on values, one on logarithms."""
 _POOLED = 2
 """The mean of all smoothers by the inverse square of their recent errors from step to step, and, last of all, the mean
-of all other candidates by the inverse fourth power of their errors along paths."""
+of all other candidates by an inverse power of their errors along paths."""
 CANDIDATES = 2 * (len(SMOOTHERS) + len(RULES)) + len(VALUE_RULES) + AUTOREGRESSIONS + _POOLED
 FEATURES = 3 * 2 * (len(SMOOTHERS) + 1) + 2 * CANDIDATES + 14
 """Size of what `features` returns of a step."""
@@ -96,6 +96,9 @@ FAST = 0.15
 REGRESSORS = 10
 PENALTY = 4.0
 """Of the autoregression's squared weights, against squared errors in units."""
+POWERS = 4.0, 10.0
+"""Of errors along paths, by whose inverse candidates are weighed, of few and of many steps: half the square root of
+their number, but from 4 (64 steps) to 10 (400)."""
 LEAST_ERROR = 0.05
 """Errors in units are told apart from here on; smaller ones are none."""
 _SHORTEST_PATH, _LONGEST_PATH = 6, 24

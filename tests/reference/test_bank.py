@@ -191,6 +191,21 @@ def test_errors_along_paths_are_those_of_forecasts_that_were_made_where_each_pat
     np.testing.assert_allclose(every[:, -1], every[:, :-1] @ weights / weights.sum(), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("compared", "power"), [(10, 4), (64, 4), (100, 5), (256, 8), (400, 10), (900, 10)])
+def test_candidates_are_weighed_by_a_higher_power_of_their_errors_the_more_of_them_there_are(compared, power):
+    y = 20 + np.random.default_rng(5).normal(size=compared + path_of(1)).cumsum()
+    bank, _ = run(y)
+    at = bank.snapshot(3)
+    every = candidates(at, 3, 1, 1)[0]
+    weights = (at.path_error[0, :-1, 0] / at.sums.unit[0] + 0.05) ** -float(power)
+    np.testing.assert_allclose(every[:, -1], every[:, :-1] @ weights / weights.sum(), rtol=1e-9)
+
+
+def test_errors_of_any_size_can_be_weighed():
+    y = 10 ** np.random.default_rng(0).uniform(-60, 60, 900)
+    assert np.isfinite(forecasts(y, 3)).all()
+
+
 def test_a_slow_season_does_not_learn_what_the_fast_one_has():
     """In the first cycles all of the day would go into the week, and be forecast for its first days alone."""
     y = np.tile(10 * np.sin(2 * np.pi * np.arange(24) / 24), 16)

@@ -6,7 +6,7 @@ Letters and order are those of `reference.bank`; a test holds both to the same n
 
 from __future__ import annotations
 
-from math import asinh, exp, log
+from math import asinh, exp, log, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from forecast.reference.smoothers import (
     MEANS,
     MOST_UNITS,
     PHI,
+    POWERS,
     REGRESSORS,
     RULES,
     SEASONAL2,
@@ -47,6 +48,7 @@ _BOTH = _SMOOTHERS + len(RULES) + 1
 """Forecasts that are computed of values and of logarithms; the autoregression's is the last."""
 _SLOW, _MEAN = MEANS
 _SLOW_GAIN, _GAINS = SMOOTHERS[_SLOW].level, TSB_GAINS[:, 0]
+_LOWEST_POWER, _HIGHEST_POWER = POWERS
 SEEN, _LOWEST, _HIGHEST, _OF_VALUES, _SIZE, CHANGES, _SEASON_CHANGES, _PAIRS, _PRODUCT, _CHANGE, UNIT = range(11)
 """Places in `State.counts`."""
 _NAMES = [name for name in Sums._fields if name not in ("first", "last", "chance", "demand", "positive")]
@@ -335,7 +337,8 @@ def candidates(s: State, out: Any) -> None:
     top = min(log(c[_HIGHEST]) + LOG_REACH, 709.0) if positive else 0.0
     of_values = 1 / (s.recent_error[:_SMOOTHERS, 0] + LEAST_ERROR) ** 2
     of_logs = positive / (s.recent_error[:_SMOOTHERS, 1] + LEAST_ERROR) ** 2
-    by_path = 1 / (s.path_error[0, :-1] / c[UNIT] + LEAST_ERROR) ** 4
+    along = s.path_error[0, :-1] / c[UNIT] + LEAST_ERROR
+    by_path = (along.min() / along) ** min(max(sqrt(s.path_steps[0]) / 2, _LOWEST_POWER), _HIGHEST_POWER)
     total, total_by_path = of_values.sum() + of_logs.sum(), by_path.sum()
     for h in range(len(out)):
         row = out[h]
