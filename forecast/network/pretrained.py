@@ -170,8 +170,9 @@ class PretrainedNetwork(nn.Module):
         weights, correction, scale, free = self.weigh(context, at)
         median = (weights * at.differences).sum(dim=-1) + correction
         # widths of a normal distribution, each stretched or shrunk
-        below = scale[..., None] * GAPS * torch.exp(free[..., :MEDIAN].clamp(-7, 5))
-        above = scale[..., None] * GAPS.flip(0) * torch.exp(free[..., MEDIAN + 1 :].clamp(-7, 5))
+        gaps = GAPS.to(scale)
+        below = scale[..., None] * gaps * torch.exp(free[..., :MEDIAN].clamp(-7, 5))
+        above = scale[..., None] * gaps.flip(0) * torch.exp(free[..., MEDIAN + 1 :].clamp(-7, 5))
         low = median[..., None] - below.flip(-1).cumsum(dim=-1).flip(-1)
         high = median[..., None] + above.cumsum(dim=-1)
         return torch.cat([low, median[..., None], high], dim=-1)

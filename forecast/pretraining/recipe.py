@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from forecast.network.pretrained import FARTHEST, LEVELS, PretrainedNetwork, Scaled, scaled, spread_of
 from forecast.pretraining.generator import generate
@@ -25,6 +26,7 @@ from forecast.reference.running import joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lightning_fabric import Fabric
     from torch import Tensor
 
     from forecast.series.panel import BoolArray, FloatArray
@@ -139,18 +141,35 @@ def loss_at(network: PretrainedNetwork, context: Tensor, batch: TrainingBatch) -
 def losses_of(quantiles: Tensor, batch: TrainingBatch) -> Tensor:
     """Loss of each target, (origin, horizon), 0 where it was not observed; quantiles are (origin, horizon, level)."""
     error = batch.targets[..., None] - quantiles
-    pinball = 2 * torch.maximum(_LEVELS * error, (_LEVELS - 1) * error)  # (origin, horizon, level)
+    levels = _LEVELS.to(error)
+    pinball = 2 * torch.maximum(levels * error, (levels - 1) * error)  # (origin, horizon, level)
     loss = pinball.mean(dim=-1) + 0.5 * error[..., len(LEVELS) // 2].abs()
     scale = spread_of(batch.at).mean(dim=-1, keepdim=True)
     return loss / scale * batch.known
 
 
-class Learner:
-    """A network that learns, the average of its weights on the way, and its optimizer."""
+class _Loss(nn.Module):
+    """The loss as a forward pass, behind which gradients of several processes are averaged."""
 
     def __init__(self, network: PretrainedNetwork) -> None:
-        self.network, self.averaged = network, deepcopy(network)
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: TrainingBatch) -> Tensor:
+        return batch_loss(self.network, batch)
+
+
+class Learner:
+    """A network that learns, the average of its weights on the way, and its optimizer.
+
+    `fabric` is Lightning's: it puts the network on a device, and averages gradients over processes that learn together.
+    """
+
+    def __init__(self, network: PretrainedNetwork, fabric: Fabric | None = None) -> None:
+        self._fabric = fabric or _one_process()
         self._optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+        self._loss, self._stepped = self._fabric.setup(_Loss(network), self._optimizer)
+        self.network, self.averaged = network, deepcopy(network)
 
     def learn(self, batch: TrainingBatch, step: int, done: float) -> float:
         """Do a step, numbered from 0, after this share of the training; return its loss.
@@ -159,11 +178,11 @@ class Learner:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / 50) * (0.5 * (1 + np.cos(np.pi * min(done, 1))) + 0.005)
-        loss = batch_loss(self.network, batch)
+        loss: Tensor = self._loss(self._fabric.to_device(batch))
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch says no types of it
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self._optimizer.step()
+        self._fabric.backward(loss)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._stepped.step()
         with torch.no_grad():
             for mean, part in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(part, max(1 - _AVERAGING, 1 / (step + 1)))
@@ -183,6 +202,12 @@ class Learner:
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
 
 
+def _one_process() -> Fabric:
+    from lightning_fabric import Fabric  # noqa: PLC0415  # slow to import, and needed to train alone
+
+    return Fabric(accelerator="cpu", devices=1)
+
+
 def _tensors(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
@@ -195,6 +220,7 @@ def train(
     network: PretrainedNetwork | None = None,
     report: Callable[[int, float], None] | None = None,
     draw: Callable[[np.random.Generator], TrainingBatch] | None = None,
+    fabric: Fabric | None = None,
     state: Mapping[str, Any] | None = None,
     keep: Callable[[Callable[[], dict[str, Any]]], None] | None = None,
 ) -> PretrainedNetwork:
@@ -204,27 +230,32 @@ def train(
     `report` is called with the step and the mean loss of the last 200, every 50 steps and at the end. `draw` draws
     a batch (`draw_batch`). `keep` is called after each step with what gathers the state of the training, and `state`
     is one to go on from: batches follow from seed and step alone, so that with `steps` it comes to the same weights as
-    a training that was not stopped.
+    a training that was not stopped. Where Lightning's `fabric` is of several processes, each draws batches of its own,
+    steps go along the mean of their gradients, and the time is the first one's.
     """
-    draw = draw or draw_batch
+    draw, fabric = draw or draw_batch, fabric or _one_process()
     torch.manual_seed(seed)
-    learner = Learner(network or PretrainedNetwork())
+    learner = Learner(network or PretrainedNetwork(), fabric)
     start, step, losses = time.monotonic(), 0, list[float]()
     if state is not None:
         start, step, losses = start - state["seconds"], state["step"], list(state["losses"])
         learner.restore(state)
 
     def share_done() -> float:
-        return step / steps if steps else (time.monotonic() - start) / seconds
+        done: float = fabric.broadcast(step / steps if steps else (time.monotonic() - start) / seconds)
+        return done
 
     def gather() -> dict[str, Any]:
         return {"step": step, "losses": losses, "seconds": time.monotonic() - start, **learner.state()}
 
-    while (done := share_done()) < 1 or not step:
-        loss = learner.learn(draw(np.random.default_rng([seed, step])), step, done)
+    done = share_done()
+    while done < 1 or not step:
+        batch = draw(np.random.default_rng([seed, step * fabric.world_size + fabric.global_rank]))
+        loss = learner.learn(batch, step, done)
         step, losses = step + 1, [*losses, loss][-_REPORTED:]
-        if report and (step % 50 == 0 or share_done() >= 1):
+        done = share_done()
+        if report and (step % 50 == 0 or done >= 1):
             report(step, float(np.mean(losses)))
         if keep:
             keep(gather)
-    return learner.averaged
+    return learner.averaged.cpu()

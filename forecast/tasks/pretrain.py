@@ -14,6 +14,7 @@ from rich.console import Console
 
 from forecast.errors import ForecastError
 from forecast.forecasters.pretrained import tensors_of
+from forecast.network.cpu import threads_for
 from forecast.network.pretrained import PretrainedNetwork
 from forecast.pretraining.collection import Collection
 from forecast.pretraining.generator import fingerprint
@@ -31,16 +32,19 @@ from forecast.runs.run import open_weights
 from forecast.runs.saving import write_table
 from forecast.runs.unfinished import read_started, write_begun
 from forecast.tasks.terminal import working
+from forecast.training.ranks import gathered
+from forecast.training.settings import TrainingSettings
 from forecast.wording import counted, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from forecast.pretraining.settings import PretrainSettings
     from forecast.runs.checkpoint import Stage
     from forecast.series.panel import Source
     from forecast.tasks.settings import JobSettings
     from forecast.tasks.terminal import Work
+    from forecast.training.ranks import Ranks
 
 RECORD = "pretraining.json"
 LOSSES = "losses.csv"
@@ -54,6 +58,41 @@ class Pretraining:
     losses: pd.DataFrame
     folder: Path
     sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """What every process of a pretraining is told; each draws batches of its own.
+
+    `state` is what an earlier process left of it, None: it begins.
+    """
+
+    settings: PretrainSettings
+    training: TrainingSettings
+    seed: int
+    network: PretrainedNetwork | None
+    collection: Collection | None
+    state: Any
+
+    def join(
+        self,
+        ranks: Ranks,
+        report: Callable[[int, float], None] | None = None,
+        keep: Callable[[Callable[[], dict[str, Any]]], None] | None = None,
+    ) -> PretrainedNetwork:
+        """Train in step with the others; `report` and `keep` follow it, as in `train`."""
+        with threads_for(1, 1, self.training.threads or max(torch.get_num_threads() // ranks.size, 1)):
+            return train(
+                self.seed,
+                seconds=self.settings.time_limit_s,
+                steps=self.settings.steps,
+                network=self.network,
+                draw=self.collection.draw if self.collection else None,
+                fabric=ranks.fabric(self.training),
+                state=self.state,
+                report=report,
+                keep=keep,
+            )
 
 
 def pretrain(
@@ -87,12 +126,15 @@ def pretrain(
         checkpoint = _checkpoint(job, draft.staging, _facts(source), resumed=resumed)
         draft.on_failure.append(checkpoint.write)
         stage = checkpoint.stage("pretraining")
-        trained, table = _trained(settings, seed, stage, work, network=network, collection=collection)
+        training = job.training if job else TrainingSettings(accelerator="cpu")
+        before = stage.state or {"training": None, "reported": []}
+        told = _Training(settings, training, seed, network, collection, before["training"])
+        trained, table = _trained(told, before["reported"], stage, work)
         for name in (files.CHECKPOINT, files.EARLIER_CHECKPOINT, files.STARTED):
             (draft.staging / name).unlink(missing_ok=True)
         (draft.staging / files.WEIGHTS).write_bytes(pack(tensors_of(trained)))
         write_table(table, draft.staging / LOSSES)
-        record = _record(settings, seed, table) | _facts(source) | {"versions": package_versions()}
+        record = _record(told, table) | _facts(source) | {"versions": package_versions()}
         (draft.staging / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     steps, last = counted(int(table["step"].iloc[-1]), "step"), number(float(table["loss"].iloc[-1]))
     sentence = (
@@ -103,18 +145,11 @@ def pretrain(
 
 
 def _trained(
-    settings: PretrainSettings,
-    seed: int,
-    stage: Stage,
-    work: Work,
-    *,
-    network: PretrainedNetwork | None,
-    collection: Collection | None,
+    told: _Training, reported: Sequence[dict[str, float]], stage: Stage, work: Work
 ) -> tuple[PretrainedNetwork, pd.DataFrame]:
     """Train, and say so on the way; returns the average of the weights, and the loss of each report."""
-    before = stage.state or {"training": None, "reported": []}
-    losses: list[dict[str, float]] = list(before["reported"])
-    began = time.monotonic() - (before["training"]["seconds"] if before["training"] else 0.0)
+    settings, losses = told.settings, [*reported]
+    began = time.monotonic() - (told.state["seconds"] if told.state else 0.0)
 
     def report(step: int, loss: float) -> None:
         losses.append({"step": step, "seconds": round(time.monotonic() - began, 1), "loss": loss})
@@ -125,28 +160,23 @@ def _trained(
         if stage.due:
             stage.keep({"training": gather(), "reported": losses})
 
-    trained = train(
-        seed,
-        seconds=settings.time_limit_s,
-        steps=settings.steps,
-        network=network,
-        report=report,
-        draw=collection.draw if collection else None,
-        state=before["training"],
-        keep=keep,
-    )
+    ranks = gathered(told.training)
+    with ranks.in_step(told):
+        trained = told.join(ranks, report=report, keep=keep)
     return trained, pd.DataFrame(losses, columns=["step", "seconds", "loss"])
 
 
-def _record(settings: PretrainSettings, seed: int, losses: pd.DataFrame) -> dict[str, Any]:
+def _record(told: _Training, losses: pd.DataFrame) -> dict[str, Any]:
+    settings = told.settings
     return {
-        "seed": seed,
+        "seed": told.seed,
         "steps": int(losses["step"].iloc[-1]),
         "seconds": float(losses["seconds"].iloc[-1]),
         "start": settings.start,
         "data": settings.data,
         "share": settings.share if settings.data else 0.0,
         "threads": torch.get_num_threads(),
+        "devices": told.training.devices,
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 
-from forecast.errors import ForecastError, Stopped
+from forecast.errors import Stopped
 from forecast.network.compiled.modules import compile_lstms
 from forecast.network.cpu import flush_denormals, keep_freed_memory, threads_for
 from forecast.network.inference import forecast_by_unrolling, forecast_by_windows, head_on_cpu
@@ -26,7 +26,7 @@ from forecast.training.job import (
     validation_split,
 )
 from forecast.training.module import NetworkModule
-from forecast.training.ranks import Ranks, gathered, is_lost_connection
+from forecast.training.ranks import Ranks, Told, gathered
 from forecast.training.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -49,19 +49,8 @@ def fit_network(job: TrainingJob) -> Training:
     """
     ranks = gathered(job.training)
     stage = job.stages.stage("training") if job.stages else None
-    ranks.tell(job, None if stage is None else stage.state)
-    try:
+    with ranks.in_step(Told.of(job, None if stage is None else stage.state)):
         return _fit(job, stage, ranks)
-    except BaseException as error:
-        if ranks.size > 1:
-            ended = ranks.abandon()
-            if is_lost_connection(error):
-                status = f" (status {ended[0]})" if ended else ""
-                raise ForecastError(
-                    f"one of the {ranks.size} processes that train together has ended{status}: run again, or set "
-                    f"`training.devices=1`"
-                ) from error
-        raise
 
 
 def fit_share(job: TrainingJob, state: Any, ranks: Ranks) -> None:

@@ -3,7 +3,8 @@
 *Rank* 0 is the program: it reads, validates, decides, prints, writes. The others only train. They are told a job, take
 every step in time with rank 0 on their own lanes, and wait for the next job; so ensembles, the fit on all rows and the
 trials of a study need no code of their own. The gradient is that of the mean over all forks of all ranks, which is what
-one process computes of the same batch; a rank whose lanes have no fork, or that has no lane, adds nothing.
+one process computes of the same batch; a rank whose lanes have no fork, or that has no lane, adds nothing. Of a
+pretraining each draws batches of its own.
 
 Who starts the others is `torchrun`, or the program itself.
 """
@@ -11,6 +12,7 @@ Who starts the others is `torchrun`, or the program itself.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import pickle
 import signal
@@ -20,7 +22,7 @@ import sys
 import time
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -36,12 +38,21 @@ from forecast.training.job import TrainingJob, accelerator_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lightning_fabric import Fabric
+
     from forecast.training.batches import Batch, Epochs
     from forecast.training.settings import TrainingSettings
 
 _PATIENCE = timedelta(days=365)  # ranks wait while rank 0 does something else; whoever dies closes the connection
 _DATA = ("past", "reference", "scale", "encoding", "needs_level")
 _NOT_TOLD = ("data", "on_epoch", "stages")
+
+
+class Share(Protocol):
+    """What the others do in step with rank 0; it is sent to them pickled."""
+
+    def join(self, ranks: Ranks) -> object:
+        """Train with rank 0."""
 
 
 @dataclass(eq=False)
@@ -98,10 +109,44 @@ class Ranks:
         ddp = DDPStrategy(cluster_environment=_environment(self), timeout=_PATIENCE, broadcast_buffers=False)
         return {"devices": self.size, "strategy": ddp, "use_distributed_sampler": False}
 
-    def tell(self, job: TrainingJob, state: Any) -> None:
-        """Tell the others to train a job, from a state that an earlier process left (None: from its beginning)."""
-        if self.size > 1 and self.rank == 0:
-            _broadcast(_Told.of(job, state))
+    def fabric(self, settings: TrainingSettings) -> Fabric:
+        """Return what a loop of its own trains with: it puts modules on the device, and averages their gradients."""
+        from lightning_fabric import Fabric  # noqa: PLC0415
+        from lightning_fabric.strategies.ddp import DDPStrategy  # noqa: PLC0415
+
+        strategy: DDPStrategy | str = "auto"
+        if self.size > 1:
+            strategy = DDPStrategy(cluster_environment=_environment(self), timeout=_PATIENCE)
+        accelerator, precision = accelerator_for(settings), settings.precision
+        fabric = Fabric(accelerator=accelerator, devices=self.size, strategy=strategy, precision=precision)
+        fabric.launch()
+        return fabric
+
+    @contextlib.contextmanager
+    def in_step(self, share: Share) -> Iterator[None]:
+        """Tell the others their share of what rank 0 does in the block; they end where that cannot go on.
+
+        Raises
+        ------
+        ForecastError
+            One of them has ended.
+
+        """
+        if self.size == 1:
+            yield
+            return
+        _broadcast(share)
+        try:
+            yield
+        except BaseException as error:
+            ended = self.abandon()
+            if is_lost_connection(error):
+                status = f" (status {ended[0]})" if ended else ""
+                raise ForecastError(
+                    f"one of the {self.size} processes that train together has ended{status}: run again, or set "
+                    f"`training.devices=1`"
+                ) from error
+            raise
 
     def dismiss(self) -> None:
         """Let the others go home."""
@@ -164,8 +209,11 @@ def lanes_of(batch: Batch, rank: int, size: int) -> Batch:
     )
 
 
-class _Told(NamedTuple):
-    """A training job as it is sent: of its data that from which the rest is computed."""
+class Told(NamedTuple):
+    """A training job as it is sent: of its data that from which the rest is computed.
+
+    `state` is what an earlier process left of it, None: it begins.
+    """
 
     job: dict[str, Any]
     data: dict[str, Any]
@@ -173,12 +221,17 @@ class _Told(NamedTuple):
     state: Any
 
     @classmethod
-    def of(cls, job: TrainingJob, state: Any) -> _Told:
+    def of(cls, job: TrainingJob, state: Any) -> Told:
+        """Take of a job what is sent."""
         said = {one.name: getattr(job, one.name) for one in fields(job) if one.name not in _NOT_TOLD}
         return cls(said, {name: getattr(job.data, name) for name in _DATA}, job.data.question.name, state)
 
-    def to_train(self) -> TrainingJob:
-        return TrainingJob(data=network_data(**self.data, question=QUESTIONS[self.question]), **self.job)
+    def join(self, ranks: Ranks) -> None:
+        """Train on the lanes of this rank."""
+        from forecast.training.fit import fit_share  # noqa: PLC0415
+
+        data = network_data(**self.data, question=QUESTIONS[self.question])
+        fit_share(TrainingJob(data=data, **self.job), self.state, ranks)
 
 
 def gathered(settings: TrainingSettings) -> Ranks:
@@ -274,8 +327,6 @@ def _backend() -> str:
 
 def work() -> int:
     """Train with rank 0 until it needs this process no more; return the exit status."""
-    from forecast.training.fit import fit_share  # noqa: PLC0415
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all ranks, and rank 0 decides
     if _by_torchrun():
         ranks = _joined()
@@ -287,8 +338,8 @@ def work() -> int:
         distributed.init_process_group(_backend(), store=store, rank=rank, world_size=size, timeout=_PATIENCE)
         ranks = Ranks(rank, size)
     try:
-        while (told := _broadcast(None)) is not None:
-            fit_share(told.to_train(), told.state, ranks)
+        while (share := _broadcast(None)) is not None:
+            share.join(ranks)
     except ForecastError:  # which rank 0 says
         return 2
     except RuntimeError as error:
@@ -306,11 +357,11 @@ def is_lost_connection(error: BaseException) -> bool:
     )
 
 
-def _broadcast(told: _Told | None) -> _Told | None:
+def _broadcast(share: Share | None) -> Share | None:
     """Send to all ranks what rank 0 says, pickled: these are processes of one program."""
-    packed = [pickle.dumps(told)]
+    packed = [pickle.dumps(share)]
     distributed.broadcast_object_list(packed, src=0, device=torch.device("cpu"))
-    unpacked: _Told | None = pickle.loads(packed[0])  # noqa: S301  # from rank 0 of this very program
+    unpacked: Share | None = pickle.loads(packed[0])  # noqa: S301  # from rank 0 of this very program
     return unpacked
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_utilities import apply_to_collection
 from rich.console import Console
 from tasks.small_jobs import small_job
 
@@ -76,6 +77,13 @@ def test_the_loss_is_that_of_pinballs_in_units_known_at_the_origin():
                 total += (np.mean(errors) + 0.5 * abs(y - quantiles[h, 4])) / scale
                 count += 1
     assert loss == pytest.approx(total / count, rel=1e-4)
+
+
+def test_the_loss_is_computed_where_the_network_and_the_batch_are():
+    """On a device that has nothing but shapes: as on a GPU, what is left on the CPU is an error."""
+    batch, network = recipe.draw_batch(np.random.default_rng(1)), PretrainedNetwork().to("meta")
+    moved = apply_to_collection(batch, torch.Tensor, lambda part: part.to("meta"))
+    assert recipe.batch_loss(network, moved).device.type == "meta"
 
 
 def test_training_lowers_the_loss_of_series_that_it_did_not_see(monkeypatch):

@@ -12,11 +12,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
+from tasks.small_jobs import small_job
 from test_fit import NETWORK, a_job
 
 from forecast.app import main
 from forecast.errors import ForecastError, Stopped
+from forecast.network.pretrained import PretrainedNetwork
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
+from forecast.pretraining.recipe import batch_loss, draw_batch
+from forecast.tasks.pretrain import pretrain
 from forecast.training import ranks
 from forecast.training.fit import fit_network
 from forecast.training.job import Stages
@@ -167,6 +172,27 @@ def test_half_precision_is_near_and_leaves_weights_in_single(network):
 
 def test_alone_nothing_is_asked_of_anybody():
     assert Ranks().agreed(1.0) == Ranks().summed(1.0) == (1.0,)
+
+
+def test_processes_that_pretrain_go_along_the_mean_of_their_gradients(tmp_path):
+    job = small_job(task="pretrain", pretrain={"steps": 3}, training__devices=2, training__strategy="ddp")
+    done = pretrain(job.pretrain, tmp_path / "run", 5, Console(quiet=True), job=job)
+    torch.manual_seed(5)
+    network = PretrainedNetwork()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=1e-4)
+    mean = {name: part.clone() for name, part in network.state_dict().items()}
+    for step in range(3):
+        optimizer.param_groups[0]["lr"] = 2e-3 * (step + 1) / 50 * (0.5 * (1 + np.cos(np.pi * step / 3)) + 0.005)
+        optimizer.zero_grad()
+        for rank in range(2):
+            (batch_loss(network, draw_batch(np.random.default_rng([5, 2 * step + rank]))) / 2).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        for name, part in network.state_dict().items():
+            mean[name].lerp_(part, 1 / (step + 1))
+    apart = torch.cat([(mean[name] - part).abs().flatten() for name, part in done.network.state_dict().items()])
+    assert apart.quantile(0.99) < 1e-7  # Adam steps by signs, and some gradients are next to nothing
+    assert apart.max() < 1e-4
 
 
 def test_torchrun(tmp_path):
