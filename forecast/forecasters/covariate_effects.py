@@ -177,10 +177,10 @@ def fit_effects(past: Panel, train_steps: IntArray, problem: Problem) -> Effects
     for log, alpha, gamma in itertools.product((False, True) if positive else (False,), _LEVELS, _SEASONS):
         whitening = Whitening(alpha, gamma, problem.season_steps, log=log)
         moments = [m for i in some if (m := whitening.moments(*tables[i])) is not None]
-        if moments and (choice := _choose(moments, groups, log=log)) is not None:
-            found.append(choice._replace(whitening=whitening))
+        if moments:
+            found.append(_choose(moments, groups, whitening))
     best = min(found, key=lambda one: one.criterion, default=None)
-    if best is None or best.whitening is None or not len(best.columns):
+    if best is None or not len(best.columns):
         return None
     weights = np.zeros((len(panel), len(empty.shifts) * encoding.ahead.size))
     for i, table in enumerate(tables):
@@ -205,7 +205,7 @@ class _Found(NamedTuple):
     criterion: float
     pooled: FloatArray
     mean_xx: FloatArray
-    whitening: Whitening | None = None
+    whitening: Whitening
 
 
 @dataclass(frozen=True)
@@ -259,12 +259,12 @@ def _level_errors(table: FloatArray, alpha: float, start: int) -> FloatArray:
     return np.concatenate([np.zeros_like(table[:start]), table[start:] - before])
 
 
-def _choose(moments: Sequence[_Moments], groups: Sequence[_Members], *, log: bool) -> _Found | None:
+def _choose(moments: Sequence[_Moments], groups: Sequence[_Members], whitening: Whitening) -> _Found:
     """Take groups in as long as one lowers the criterion of Schwarz; the criterion of what comes of it."""
     rows = sum(m.rows for m in moments)
     yy = sum(m.yy for m in moments)
     xy, xx = np.sum([m.xy for m in moments], axis=0), np.sum([m.xx for m in moments], axis=0)
-    penalty = math.log(rows) * 1.0
+    penalty = math.log(rows)
     many = 2 * math.log(max(len(groups), 1))
     taken = np.zeros(0, dtype=np.int64)
     left, open_groups = yy, list(range(len(groups)))
@@ -294,7 +294,7 @@ def _choose(moments: Sequence[_Moments], groups: Sequence[_Members], *, log: boo
             shrink[np.isin(taken, own)] = max(1 - 1 / max(f, 1.0), 0.0)
     criterion = sum(2 * m.rows * math.log(m.unit) + m.jacobian for m in moments)
     criterion += rows * math.log(max(left, _TINY * yy) / rows) + penalty * len(taken)
-    return _Found(taken, shrink, criterion, pooled, mean_xx[np.ix_(taken, taken)])
+    return _Found(taken, shrink, criterion, pooled, mean_xx[np.ix_(taken, taken)], whitening)
 
 
 def _left(yy: float, xy: FloatArray, xx: FloatArray, columns: IntArray) -> float:
@@ -314,7 +314,7 @@ def _solve(xx: FloatArray, xy: FloatArray, columns: IntArray) -> FloatArray:
 
 def _of_series(found: _Found, moments: _Moments | None) -> FloatArray:
     """Coefficients of one series, drawn towards those of all, in the target's units or those of its logarithm."""
-    log = found.whitening is not None and found.whitening.log
+    log = found.whitening.log
     if moments is None:  # too short: those of all, in its own unit if that is known
         return found.pooled * found.shrink if log else np.zeros(len(found.columns))
     own = np.ix_(found.columns, found.columns)

@@ -17,7 +17,7 @@ from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
 from forecast.reading.time_fields import read_part
-from forecast.reading.time_forms import CLOCK_FORM, FORMS, style_of
+from forecast.reading.time_forms import CLOCK_FORM, FORMS, MONTH_CODE, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
 from forecast.reading.vocabulary import plain
@@ -269,7 +269,7 @@ def _period_of(cell: str) -> tuple[str, str] | None:
     form = next((form for form in _PERIOD_FORMS if form.fits(cell)), None)
     if form is None:
         return None
-    return form.span, re.sub(r"%[\^O]?[bB]", "%b", style_of([cell], form, "", None, "").format)
+    return form.span, MONTH_CODE.sub("%b", style_of([cell], form, "", None, "").format)
 
 
 def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSettings) -> RowTimes:

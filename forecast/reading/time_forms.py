@@ -316,7 +316,9 @@ _PLAIN = {"year": "%Y", "y2": "%y", "minute": "%M", "second": "%S", "yearday": "
 _PLAIN |= {"semester": "%Os", "tertial": "%Ot", "hundredth": "%m", "ordinal": "%Oq", "qword": "%Oq"}
 _NUMBERED = {"quarter": (1, 2, 3, 4), "semester": (1, 1, 2, 2), "tertial": (1, 2, 3, 3)}
 """Numbers of the periods that the four quarters lie in."""
-_MONTH_CODE, _DAY_CODE = re.compile(r"%[\^O]?[bB]"), re.compile(r"%[aA]")
+MONTH_CODE = re.compile(r"%[\^O]?[bB]")
+"""A code that writes the name of a month."""
+_DAY_CODE = re.compile(r"%[aA]")
 _MONTHS: TimeArray = np.arange("2024-01", "2025-01", dtype="datetime64[M]").astype("datetime64[ns]")
 _DAYS: TimeArray = np.arange("2024-01-01", "2024-01-08", dtype="datetime64[D]").astype("datetime64[ns]")
 
@@ -353,7 +355,7 @@ def _in_its_words(template: str, all_parts: Sequence[_Texts]) -> tuple[str, dict
     """Let a format write the words of the file, where those are not the English ones that its codes stand for."""
     months, days = ([text for parts in all_parts if (text := parts.get(name))] for name in ("name", "dow"))
     own_words = {}
-    if months and (code := _MONTH_CODE.search(template)) and not _writes(code[0], _MONTHS, months):
+    if months and (code := MONTH_CODE.search(template)) and not _writes(code[0], _MONTHS, months):
         template, own_words["months"] = template.replace(code[0], "%OB"), month_words(months)
     if days and (code := _DAY_CODE.search(template)) and not _writes(code[0], _DAYS, days):
         template, own_words["days"] = template.replace(code[0], "%OD"), day_words(days)
