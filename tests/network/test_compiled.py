@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from forecast.network.cells import build_backbone
 from forecast.network.compiled import layers as compiled_layers
-from forecast.network.compiled import modules
+from forecast.network.compiled import modules, sources_stamp
 from forecast.network.compiled.modules import FusedGru, FusedLstm, FusedRnn, compile_lstms
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 
@@ -361,3 +364,29 @@ def test_with_a_gradient_the_loop_without_one_is_not_used(inferred):
     outputs, _ = ours(torch.randn(2, 9, 3), (torch.zeros(1, 2, 16),) * 2)
     assert outputs.requires_grad
     assert not inferred
+
+
+def test_what_was_compiled_is_compiled_again_when_a_source_has_changed(tmp_path, monkeypatch):
+    """A constant of another module is a part of what is compiled: with the old one a stream went on as before."""
+    (tmp_path / "network").mkdir()
+    (tmp_path / "reference").mkdir()
+    constants, user = tmp_path / "reference" / "constants.py", tmp_path / "network" / "user.py"
+    user.write_text(
+        "from forecast.network.compiled import cached\nfrom constants import TWICE\n\n"
+        "@cached(error_model='numpy')\ndef times(x):\n    return TWICE * x\n"
+    )
+    monkeypatch.setattr("forecast.network.compiled._PACKAGE", tmp_path)
+    for path in (tmp_path / "reference", tmp_path / "network"):
+        monkeypatch.syspath_prepend(str(path))
+    found = []
+    for value in (2.0, 2.0, 3.0):
+        constants.write_text(f"TWICE = {value}\n")
+        sources_stamp.cache_clear()
+        for name in ("constants", "user"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        times = importlib.import_module("user").times
+        found.append((times(5.0), sum(times.stats.cache_hits.values())))
+    for name in ("constants", "user"):
+        del sys.modules[name]
+    assert found == [(10.0, 0), (10.0, 1), (15.0, 0)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from forecast.network.compiled import cached
 from forecast.reference.discounted import MEMORIES, discounted
 from forecast.reference.running import Sums
 from forecast.reference.smoothers import (
@@ -325,7 +326,7 @@ def _write_features(s: State, error: Any, observed: Any, out: Any) -> None:
         out[k] = _clip(out[k], 8.0)
 
 
-@njit(cache=True, error_model="numpy")
+@cached(error_model="numpy")
 def candidates(s: State, out: Any) -> None:
     """Forecast the next steps by every candidate, (horizon, candidate) in y's unit, as `candidates.candidates`."""
     c, positive = s.counts, s.counts[_LOWEST] > 0 and s.counts[SEEN] > 0

@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from forecast.network.compiled import cached
+
 _FAST = {"contract", "nsz", "arcp", "afn"}
 """a*b + c in one operation, divisions as the compiler likes, and nothing that changes what NaN means."""
 
@@ -118,7 +120,7 @@ def _read_output(read: Any, t: Any, out: Any, resets: Any) -> None:
             read[t, b, -hidden:] = _ZERO
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def lstm_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, resets: Any) -> None:
     """Fill `read`, `h`, `c` and `gates` (i, f, g, o) from the state at step 0 on."""
     _, steps, lanes, hidden = gates.shape
@@ -140,7 +142,7 @@ def lstm_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, resets: Any
         _read_output(read, t + 1, h_now.reshape(lanes, hidden), resets)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def lstm_backward(
     carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, d_h: Any, d_c: Any, resets: Any
 ) -> None:
@@ -175,7 +177,7 @@ def lstm_backward(
         _reset(d_c, t, resets)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def gru_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, resets: Any) -> None:
     """Fill `read`, `h` and `gates`: r, z, n, and U h_{t-1} + b' of n, to which r is applied; `c` is not used."""
     _, steps, lanes, hidden = gates.shape
@@ -196,7 +198,7 @@ def gru_forward(weight: Any, read: Any, h: Any, c: Any, gates: Any, resets: Any)
         _read_output(read, t + 1, h_now.reshape(lanes, hidden), resets)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def gru_backward(carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, d_h: Any, d_c: Any, resets: Any) -> None:
     """Fill `d` from the last step back; `d_h` becomes that of the state before the first. As `lstm_backward`."""
     _, steps, lanes, hidden = d.shape
@@ -225,7 +227,7 @@ def gru_backward(carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, d
         _reset(d_h, t, resets)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def rnn_forward(relu: Any, weight: Any, read: Any, h: Any, c: Any, gates: Any, resets: Any) -> None:
     """Fill `read` and `h`; with ReLU or tanh. `c` and the values of `gates` are not used."""
     _, steps, lanes, hidden = gates.shape
@@ -242,7 +244,7 @@ def rnn_forward(relu: Any, weight: Any, read: Any, h: Any, c: Any, gates: Any, r
         _read_output(read, t + 1, out, resets)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def rnn_backward(
     relu: Any, carried: Any, h: Any, c: Any, gates: Any, d_out: Any, d: Any, d_h: Any, d_c: Any, resets: Any
 ) -> None:
@@ -268,7 +270,7 @@ def rnn_backward(
 # (64 units); 0.42, 0.98, 1.0 (32 units). GRU and RNN gained nothing by such a loop.
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@cached(fastmath=_FAST, error_model="numpy")
 def lstm_inference(x: Any, weight_in: Any, weight: Any, h0: Any, c: Any, h: Any) -> None:
     """Fill `h`, (T, B, H), from `h0` and `c`, (B, H); `c` becomes that after the last step.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from forecast.network.compiled import bank
+from forecast.network.compiled import bank, cached
 from forecast.network.compiled.loops import sigmoid, tanh
 from forecast.network.pretrained import ALWAYS_THE_SAME, FARTHEST, GAPS, LEVELS, MEDIAN, PLAIN, WIDER, place_in_horizon
 from forecast.reference.smoothers import CANDIDATES, FEATURES, LEAST_ERROR
@@ -110,7 +110,7 @@ def _parts(layer: nn.Linear) -> tuple[Tensor, Tensor]:
     return layer.weight, layer.bias
 
 
-@njit(cache=True, error_model="numpy")
+@cached(error_model="numpy")
 def _step(  # noqa: PLR0917  # numba takes no keywords
     s: bank.State, e: Encoder, d: Decoder, y: Any, observed: Any, features: Any, candidates: Any, quantiles: Any
 ) -> None:
@@ -144,7 +144,7 @@ def _encode(e: Encoder, features: Any) -> None:
     e.context[:] = np.dot(e.state, read) + e.state_bias
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
+@cached(error_model="numpy", fastmath=_FAST)
 def _decode(d: Decoder, s: bank.State, context: Any, candidates: Any, out: Any) -> None:
     """Quantiles in the target's unit, (horizon, level), as `PretrainedNetwork.quantiles`."""
     counts, last, unit = s.counts, s.last[0], s.counts[bank.UNIT]
