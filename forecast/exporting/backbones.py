@@ -137,7 +137,7 @@ def _stack_of(stack: Stack) -> Stack:
     return twin
 
 
-def _looped(function: Callable[..., Tensor], x: Tensor) -> Callable[..., Tensor]:
+def looped(function: Callable[..., Tensor], x: Tensor) -> Callable[..., Tensor]:
     """Return a function that runs over the steps of (lane, step, input): a single one needs no loop in the graph."""
     return function if x.shape[1] == 1 else _scripted(function)
 
@@ -173,7 +173,7 @@ class _Linear(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         z, candidate = self.gates(x).chunk(2, dim=-1)
         z = torch.sigmoid(z)
-        h = _looped(_recurrence, x)(1 - z, z * candidate, state[0])  # h_t = (1 - z_t) h_{t-1} + z_t c_t
+        h = looped(_recurrence, x)(1 - z, z * candidate, state[0])  # h_t = (1 - z_t) h_{t-1} + z_t c_t
         return h, (h[:, -1],)
 
 
@@ -198,7 +198,7 @@ class _Leaky(nn.Module):
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         driven = nn.functional.linear(x, self.inner.weight_in, self.inner.bias)  # W_in x_t + b
-        h = _looped(_leaky, x)(driven, state[0][:, 0], self.inner.weight.t(), float(self.inner.leak))
+        h = looped(_leaky, x)(driven, state[0][:, 0], self.inner.weight.t(), float(self.inner.leak))
         return torch.cat([h, x], dim=-1), (h[:, -1:],)
 
 

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from torch import Tensor, nn
 
 from forecast.errors import ForecastError
-from forecast.exporting.backbones import exportable
+from forecast.exporting.backbones import exportable, looped
 from forecast.exporting.bank import BankGraph
 from forecast.exporting.covariates import Covariates
 from forecast.exporting.references import ReferenceGraph
@@ -26,6 +26,7 @@ from forecast.forecasters.pretrained import FittedPretrained
 from forecast.forecasters.transformed import FittedTransformed
 from forecast.network.distributions import GaussianHead, QuantileHead
 from forecast.network.heads import CategoricalHead, DirectionHead, PointHead
+from forecast.reference.causal_features import PERSISTENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,7 +200,7 @@ class _NetworkGraph(nn.Module):
     def over_context(self, given: State) -> State:
         """Forecast after a context, (batch, step): inputs by name -> outputs and the state after it by name."""
         values = given["values"].log() if self.log else given["values"]
-        y, missing = _filled(values) if self.may_miss else (values, None)
+        y, missing = _filled(values, self.reference.season) if self.may_miss else (values, None)
         series = self._series(given)
         differences, reference, after = self.reference.over_context(y, series)
         known = self.covariates.ahead(given)
@@ -215,7 +216,7 @@ class _NetworkGraph(nn.Module):
         y, missing = given["values"].log() if self.log else given["values"], None
         if self.may_miss:
             missing = y.isnan()
-            y = torch.where(missing, state["values"][:, -1:], y)
+            y = torch.where(missing, self.reference.next_if_missing(state), y)
         series = self._series(given)
         differences, reference, after = self.reference.over_step(y, series, state)
         known = self.covariates.ahead(given)
@@ -318,16 +319,29 @@ HEADS = (PointHead, QuantileHead, GaussianHead, DirectionHead, CategoricalHead)
 """Heads whose forecasts and quantiles are operations of ONNX."""
 
 
-def _filled(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Fill missing values, (batch, step), by the latest before them; return which are missing, too.
-
-    A missing beginning takes the first value after it.
-    """
+def _filled(values: Tensor, season: int) -> tuple[Tensor, Tensor]:
+    """Fill missing values, (batch, step), as `causal_features.filled_target`; return which are missing, too."""
     missing, nothing = values.isnan(), torch.zeros_like(values)
     known = (~missing).double().cumsum(dim=1).long()  # known values so far
     place = torch.where(missing, torch.zeros_like(known), known)  # place 0 is never read
     table = torch.cat([nothing[:, :1], nothing], dim=1).scatter(1, place, torch.where(missing, nothing, values))
-    return table.gather(1, known.clamp(min=1)), missing  # (batch, 1 + known value) -> (batch, step)
+    forward = table.gather(1, known.clamp(min=1))  # (batch, 1 + known value) -> (batch, step)
+    if season == 1:
+        return forward, missing
+    step = torch.ones_like(forward[:1]).cumsum(dim=1) - 1.0  # (1, step)
+    before = forward[:, :1].expand(-1, season + 1)
+    return looped(_by_season, forward)(forward, missing & (step > season), before, PERSISTENCE), missing
+
+
+def _by_season(y: Tensor, missing: Tensor, before: Tensor, persistence: float) -> Tensor:
+    """As `causal_features.in_place` where values are missing, (batch, step); `before` are the values of a season."""
+    steps: list[Tensor] = []
+    for t in range(y.shape[1]):
+        read = before[:, 1] + persistence * (before[:, -1] - before[:, 0])
+        now = torch.where(missing[:, t], read, y[:, t])
+        before = torch.cat([before[:, 1:], now[:, None]], dim=1)
+        steps.append(now)
+    return torch.stack(steps, dim=1)
 
 
 def _read(head: Head, raw: Tensor, reference: Tensor, scale: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from forecast.errors import ForecastError
 from forecast.reference.blends import CRITERIA, RECENT_STEPS, SEASON_LAGS
+from forecast.reference.causal_features import PERSISTENCE
 from forecast.reference.label_encoding import SYMBOLS_READ, SYMBOLS_UNREAD
 
 if TYPE_CHECKING:
@@ -189,6 +190,14 @@ class ReferenceGraph(nn.Module):
             expected = torch.where(first, y, state["expected"])
             after["expected"] = forecast[..., 0]
         return self._inputs(rows, series, expected, course), forecast[:, 0], after
+
+    def next_if_missing(self, state: State) -> Tensor:
+        """What the next value is read as where it is missing, (batch, 1)."""
+        latest, season = state["values"][:, -1:], self.season
+        if season == 1:
+            return latest
+        ago, before = (state["values"][:, self.width - back : self.width - back + 1] for back in (season, season + 1))
+        return torch.where(state["steps"] > season, ago + PERSISTENCE * (latest - before), latest)
 
     def _row(self, state: State) -> _Rows:
         """Return the row that a state stands at, as rows: (batch, 1)."""

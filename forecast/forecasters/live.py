@@ -191,8 +191,8 @@ class Live:
         y, missing = self._parse(row)
         columns = self._covariates.push(past, missing)
         channels = self._channels(y, missing)
-        # A missing value is read as the latest one, beside its mark.
-        y = y if missing is None else np.where(missing, self._buffer.latest, y)
+        if missing is not None and np.count_nonzero(missing):
+            y = np.where(missing, self._buffer.next_if_missing, y)
         inputs = self._stepwise.push(y, channels)
         self._count(1)
         x = (inputs / self._unit).astype(np.float32)  # (series, column)
@@ -217,14 +217,14 @@ class Live:
     def update_many(self, values: FloatArray, pasts: Sequence[Any] | None = None) -> Forecasts:
         """Take some next values of the only series in turn, (step,), and forecast after each: (step, horizon).
 
-        Bit for bit the forecasts of `update`, in half the time. A missing value (NaN) is read as the latest one, beside
-        its mark where the network was trained with one. `pasts` has a `past` of `update` for each value.
+        Bit for bit the forecasts of `update`, in half the time. A value may be missing (NaN), also where the network
+        was trained on none that were. `pasts` has a `past` of `update` for each value.
         """
         missing = np.isnan(values)
         if not self._at_once:
             return self._one_by_one(values, missing, pasts or [None] * len(values))
         if np.count_nonzero(missing):
-            values = _forward_filled(values, missing, self._buffer.latest)
+            values = self._buffer.filled(values, missing)
         steps, readout = self._at_once
         ahead = self._read_ahead(readout, len(values) + self._horizon)
         columns = self._covariates.push_many(missing)
@@ -254,7 +254,7 @@ class Live:
         """Do `update_many` by `update`."""
         forecasts = []
         for value, hidden, past in zip(values.tolist(), missing.tolist(), pasts, strict=True):
-            known = value if self._covariates.may_miss or not hidden else self._buffer.latest
+            known = value if self._covariates.may_miss or not hidden else self._buffer.next_if_missing
             forecasts.append(self.update(known, past))
         return joined_forecasts(forecasts)
 
@@ -344,13 +344,6 @@ class Live:
             known = None if ahead is None else torch.from_numpy(ahead).to(self._network.device)
             raw = self._network.forecast(torch.from_numpy(self._steps.features).to(self._network.device), known).cpu()
         return read_forecasts(head_on_cpu(self._network), raw, self._stepwise.forecast, self._scale)
-
-
-def _forward_filled(values: FloatArray, missing: BoolArray, before: FloatArray) -> FloatArray:
-    """Put the latest value in place of each that is missing, (step,); `before` (1,) precedes them."""
-    rows = np.maximum.accumulate(np.where(missing, -1, np.arange(len(values))))
-    filled: FloatArray = np.where(rows < 0, before, values[rows])
-    return filled
 
 
 def counted_from(calendar: Calendar, last: TimeArray, rows: int) -> tuple[TimeArray, int]:

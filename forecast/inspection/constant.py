@@ -65,7 +65,7 @@ class Constant:
 
 def constant_of(system: System, before: FloatArray | None = None) -> Constant:
     """Let the series stand still, a spread above its mean, after the data or what is handed over as `before`."""
-    y = filled_target(system.past) if before is None else before
+    y = filled_target(system.past, system.season_steps) if before is None else before
     y = y[-_MOST_BEFORE:]
     height = system.centre + system.spread if before is not None else float(y[-system.warmup :].mean()) + system.spread
     steps = max(2 * system.span, system.warmup)

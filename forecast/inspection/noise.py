@@ -67,7 +67,7 @@ class Noise:
 def noise_of(system: System, strengths: tuple[float, ...] = _STRENGTHS, seed: int = 0) -> Noise:
     """Measure errors on the test split with each strength of noise."""
     first = max(int(system.origins[0]) - _MOST_PAST, 0)
-    y = filled_target(system.past)[first:]
+    y = filled_target(system.past, system.season_steps)[first:]
     origins, train = system.origins - first, system.train_steps - first
     target = system.outcomes(system.origins)[:, np.array(system.steps) - 1]
     rng = np.random.default_rng(seed)

@@ -260,7 +260,7 @@ def system_of(fitted: FittedNetwork, panel: Panel, number: int, train_steps: int
     """
     past = panel.take(np.array([number]))
     past = replace(past, ids=_lane_ids(1))
-    known = filled_target(past)[:train_steps]
+    known = filled_target(past, fitted.problem.season_steps)[:train_steps]
     steps = min(max(2 * fitted.problem.season_steps, _LOCAL_STEPS), len(known))
     running = np.concatenate([[0.0], np.cumsum(known - known[0])])
     local = known[0] + (running[steps:] - running[:-steps]) / steps  # moving mean, by differences of running sums

@@ -2,6 +2,9 @@
 
 At row t of a series with season m: the value y_t, the expanding mean, the exponential mean (called level), moving
 means, and the values whole seasons before a future step. Causal: no feature of row t reads a row after t.
+
+A masked value is read as that of one season before, and as part of how far the series stood from there one step ago
+(`in_place`); where there is no season, or none before it, as the value before.
 """
 
 from __future__ import annotations
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Number = TypeVar("Number", float, "FloatArray")
+
+PERSISTENCE = 0.875
+"""Share of the distance to one season before that goes over to the next masked step, phi (docs/own-file.md)."""
 
 _BLOCK = 32
 """Steps of a series whose changes are summed by one matrix product in `exponential_mean`."""
@@ -116,8 +123,8 @@ class PanelFeatures(CausalFeatures):
 
     @cached_property
     def y(self) -> FloatArray:
-        """The target, masked values forward-filled."""
-        return filled_target(self.past)
+        """The target, masked values filled in."""
+        return filled_target(self.past, self.season_steps)
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -301,20 +308,39 @@ def runs(values: npt.NDArray[Scalar], first: IntArray, steps: int) -> npt.NDArra
     return copied
 
 
-def filled_target(past: Panel) -> FloatArray:
-    """Return the target with masked values forward-filled, (row,).
+def in_place(latest: Number, season_ago: Number, before_that: Number) -> Number:
+    """What a masked value is read as, from the values one step, m and m + 1 steps before it.
+
+    z_t = z_{t-m} + phi (z_{t-1} - z_{t-m-1}), where z is the target as it is read: the distance to one season before
+    fades away in a long gap, so that nothing in it runs off.
+
+    >>> in_place(12.0, 5.0, 4.0)
+    12.0
+    """
+    return season_ago + PERSISTENCE * (latest - before_that)
+
+
+def fill_in(y: FloatArray, masked: BoolArray, season_steps: int) -> None:
+    """Put into one series, (step,), what its masked values after the first are read as."""
+    for t in (np.flatnonzero(masked[1:]) + 1).tolist():
+        y[t] = in_place(y[t - 1], y[t - season_steps], y[t - season_steps - 1]) if 1 < season_steps < t else y[t - 1]
+
+
+def filled_target(past: Panel, season_steps: int) -> FloatArray:
+    """Return the target with what masked values are read as, (row,).
 
     A masked beginning takes the first value after it; no forecast is made before that one. Where the target is one
     label at the end of each series, all before it is masked and stays as it is.
     """
     if past.masked is None or past.at_end or not past.masked[:, 0].any():
         return past.target
-    rows = np.arange(len(past.target))
-    starts = np.repeat(past.offsets[:-1], past.lengths)
-    latest = np.maximum.accumulate(np.where(past.masked[:, 0], -1, rows))  # last unmasked row so far
-    unmasked = np.append(np.flatnonzero(~past.masked[:, 0]), 0)  # 0: where all is masked
-    first = unmasked[np.minimum(np.searchsorted(unmasked[:-1], starts), len(unmasked) - 1)]
-    return past.target[np.where(latest >= starts, latest, first)]
+    filled = past.target.copy()
+    for _, rows in past.series():
+        y, masked = filled[rows], past.masked[rows, 0]
+        if masked.any():
+            y[0] = 0.0 if masked.all() else y[np.argmin(masked)]
+            fill_in(y, masked, season_steps)
+    return filled
 
 
 def in_target_units(values: FloatArray, masked: BoolArray | None, units: FloatArray) -> FloatArray:

@@ -236,7 +236,7 @@ def _smoothing(past: Panel, train_steps: IntArray, problem: Problem) -> float:
     if not len(origins):
         return _SMOOTHINGS[2]
     rows = origins.rows(past)
-    y = filled_target(past)
+    y = filled_target(past, problem.season_steps)
     steps_ahead = sorted({1, (problem.horizon + 1) // 2, problem.horizon})
 
     def error(smoothing: float) -> float:

@@ -11,20 +11,18 @@ vectors, once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecast.reference.causal_features import BufferFeatures, CausalFeatures
+from forecast.reference.causal_features import BufferFeatures, CausalFeatures, Number, fill_in, in_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.reference.references import Reference
-    from forecast.series.panel import FloatArray, IntArray
-
-Number = TypeVar("Number", float, "FloatArray")
+    from forecast.series.panel import BoolArray, FloatArray, IntArray
 
 _LONGEST = 1_500
 """Steps back that a matrix is made for, at most; a reference that reads more is computed anew at each step."""
@@ -97,6 +95,22 @@ class HistoryBuffer:
         """Latest value of each continuation, (origin,)."""
         latest: FloatArray = self.features.table[0, :, self.at]
         return latest
+
+    @property
+    def next_if_missing(self) -> FloatArray:
+        """What the next value of each continuation is read as where it is missing, (origin,)."""
+        season_steps = self._reference.season_steps
+        if season_steps == 1:
+            return self.latest
+        before_that, season_ago = self.features.table[0, :, self.at - season_steps : self.at - season_steps + 2].T
+        return np.where(self.lived > season_steps, in_place(self.latest, season_ago, before_that), self.latest)
+
+    def filled(self, values: FloatArray, missing: BoolArray) -> FloatArray:
+        """Return the next values of the only continuation with what missing ones are read as, both (step,)."""
+        known = min(self.youngest, self._reference.season_steps + 1)
+        y = np.concatenate([self.features.table[0, 0, self.at + 1 - known : self.at + 1], values])
+        fill_in(y, np.concatenate([np.zeros(known, dtype=np.bool_), missing]), self._reference.season_steps)
+        return y[known:]
 
     def extend(self, values: Sequence[float]) -> slice:
         """Append some values to the only continuation, as many as there is room for; return their columns."""

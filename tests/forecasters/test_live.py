@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from oracles.panels import hidden, noisy_sine, panel_of
 
 from forecast.errors import ForecastError
 from forecast.forecasters.ensemble import ensemble
@@ -16,6 +17,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.transformed import transformed
 from forecast.network.settings import GruSettings, LstmSettings, RnnSettings
 from forecast.questions.kinds import Problem
+from forecast.questions.split import Origins
 from forecast.series.calendar import Calendar
 from forecast.series.panel import single_series
 from forecast.training.settings import TrainingSettings
@@ -126,3 +128,62 @@ def test_what_is_no_finite_number_is_refused_and_changes_nothing(row):
     with pytest.raises(ForecastError, match="takes one finite number for each of 1 series, found"):
         live.update(row)
     np.testing.assert_array_equal(all_of(live, ROWS), all_of(fitted.start(panel), ROWS))
+
+
+MASKED = np.isin(np.arange(120), [4, 5, 6, 12, 13, 30, 32, 70, *range(45, 60), *range(90, 95)])
+"""Of seasons of 6: single steps, steps of the first season, and a gap of more than two."""
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["gaps in training", "none"])
+@pytest.mark.parametrize("kind", ["lstm", "gaussian", "averaged", "log"])
+def test_through_gaps_it_forecasts_as_from_the_whole_past(kind, marked):
+    """From the first steps of two series on, one after the other and many at once."""
+    panel = panel_of(5 + noisy_sine(120, period=6), 9 + noisy_sine(120, period=6, seed=1))
+    both = np.concatenate([MASKED, MASKED[::-1]])
+    holed = hidden(panel, both)
+    network = replace(
+        Recurrent(CELLS.get(kind, CELLS["lstm"]), TrainingSettings(lanes=4, chunk_steps=12, threads=1)),
+        learning_rates=(0.02,),
+    )
+    forecaster = transformed(network, "log") if kind == "log" else network
+    fitted = forecaster.fit(holed if marked else panel, panel.lengths, PROBLEM)
+    for i, steps in enumerate((3, 40)):
+        one = holed.take(np.array([i]))
+        y = np.where(one.masked[:, 0], np.nan, panel.target[120 * i : 120 * (i + 1)])
+        alone = fitted.of_series(i)
+        whole = alone.forecast(one, Origins(np.zeros(120 - steps, dtype=int), np.arange(steps, 120))).y_hat
+        at_once = alone.start(one.cut(np.array([steps]))).update_many(y[steps:]).y_hat
+        np.testing.assert_allclose(at_once, whole, rtol=1e-4)
+        if marked:
+            live = alone.start(one.cut(np.array([steps])))
+            np.testing.assert_array_equal([live.update(row).y_hat[0] for row in y[steps:]], at_once)
+    if marked:
+        live = fitted.start(holed.cut(np.array([40, 40])))
+        rows = np.where(both, np.nan, panel.target).reshape(2, 120).T[40:]
+        *_, last = (live.update(row).y_hat for row in rows)
+        np.testing.assert_allclose(
+            last, fitted.forecast(holed, Origins(np.arange(2), np.array([119, 119]))).y_hat, 1e-4
+        )
+
+
+def test_blocks_that_are_missing_of_a_strong_season_cost_a_network_little(monkeypatch):
+    """Read as the value before, as where no season is known, they cost it much more."""
+    steps, season, horizon = 900, 24, 24
+    y = 10 * np.sin(2 * np.pi * np.arange(steps) / season) + noisy_sine(steps, noise=0.5, period=168)
+    masked = np.zeros(steps, dtype=bool)
+    for start in np.random.default_rng(0).choice(np.arange(24, 880), 8, replace=False):
+        masked[start : start + 12] = True
+    whole, panel = panel_of(y), hidden(panel_of(y), masked)
+    origins = Origins(np.zeros(176, dtype=int), np.arange(700, 876))
+    origins = origins[~masked[origins.steps]]
+    ahead = y[origins.steps[:, None] + np.arange(1, horizon + 1)]
+    network = Recurrent(LstmSettings(hidden_size=16), TrainingSettings(threads=1, accelerator="cpu"))
+
+    def error_on(data):
+        fitted = network.fit(data.cut(np.array([700])), np.array([550]), Problem(horizon, 48, season))
+        return np.abs(fitted.forecast(data, origins).y_hat - ahead).mean()
+
+    complete, read_by_season = error_on(whole), error_on(panel)
+    monkeypatch.setattr("forecast.reference.causal_features.in_place", lambda latest, *_: latest)
+    read_as_before = error_on(panel)
+    assert read_by_season < 1.15 * complete < 0.8 * read_as_before

@@ -239,15 +239,17 @@ def test_what_is_known_ahead_gets_what_it_adds():
     np.testing.assert_allclose(attribution.by_lag[0].sum(axis=-1), panel.target[250] - fitted.reference.centre[0])
 
 
-def test_a_value_that_is_missing_adds_nothing_and_the_one_before_it_counts_for_it():
+def test_a_value_that_is_missing_adds_nothing_and_those_that_it_is_read_from_count_for_it():
     masked = np.zeros((300, 1), dtype=bool)
     masked[[100, 250], 0] = True
     panel = panel_of(noisy_sine(300), observed=[~masked[:, 0]])
     panel = replace(panel, masked=masked)
     fitted = changed(fitted_on(panel, RnnSettings(hidden_size=3, reference="mean")), silenced)
     attribution = attribute(fitted, panel, at(260), ahead=(1,))
-    got = by_single_lag(attribution, np.array([10, 11, 12]))[0, 0]
-    expected = np.array([0.0, 2.0, 1.0]) / 261 * (panel.target[[250, 249, 248]] - fitted.reference.centre[0])
+    lags = np.array([10, 11, 12, 10 + SEASON, 11 + SEASON])
+    got = by_single_lag(attribution, lags)[0, 0]
+    weights = np.array([0.0, 1 + 7 / 8, 1.0, 2.0, 1 - 7 / 8])
+    expected = weights / 261 * (panel.target[260 - lags] - fitted.reference.centre[0])
     np.testing.assert_allclose(got, expected, atol=1e-12)
     assert attribution.covariates == ("whether values are missing",)
 

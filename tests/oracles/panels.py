@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from forecast.series.calendar import Calendar
@@ -21,6 +23,29 @@ def panel_of(*series, observed=None):
         channels=(Channel("y", "target"),),
         calendar=Calendar(freq=None),
     )
+
+
+def hidden(panel, masked):
+    """The panel with targets masked, (row,); what stands there is not to be read."""
+    values = np.where(masked[:, None], 1e6, panel.values)
+    return replace(panel, values=values, observed=panel.observed & ~masked[:, None], masked=masked[:, None])
+
+
+def with_masked_read(y, masked, season):
+    """A series, (step,), with what masked values are read as: a system of equations, solved at once.
+
+    z_t = y_t where it is known, else z_t = z_{t-m} + 7/8 (z_{t-1} - z_{t-m-1}); z_{t-1} within the first season, and
+    the first known value before that.
+    """
+    equations, known, first = np.eye(len(y)), np.where(masked, 0.0, y), np.argmin(masked)
+    for t in np.flatnonzero(masked):
+        if t < first:
+            equations[t, first] -= 1
+        elif t <= season or season == 1:
+            equations[t, t - 1] -= 1
+        else:
+            equations[t, [t - season, t - 1, t - season - 1]] += [-1, -7 / 8, 7 / 8]
+    return np.linalg.solve(equations, known)
 
 
 def noisy_sine(steps, noise=0.1, seed=0, period=20):

@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from oracles.panels import hidden, noisy_sine, panel_of
 
 from forecast.app import main
 from forecast.errors import ForecastError
@@ -25,6 +26,7 @@ from forecast.forecasters.recurrent import Recurrent
 from forecast.forecasters.transformed import Transformed
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings, MinGruSettings, RnnSettings
 from forecast.questions.kinds import Problem
+from forecast.questions.split import Origins
 from forecast.reference.bank import Bank, features
 from forecast.reference.candidates import candidates
 from forecast.reference.references import Reference
@@ -117,6 +119,27 @@ def test_series_covariates_gaps_members_and_a_logarithm(trained, tmp_path):
     assert description["graphs"][STEP]["inputs"]["ahead"] == {"shape": ["batch", "1 + 5", 2], "type": "float64"}
     assert [channel["name"] for channel in description["ahead"]] == ["plan", "day"]
     assert description["ahead"][1]["categories"] == ["mon", "tue", "wed"]
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "seq2seq"])  # what they keep of the past differs
+def test_gaps_longer_than_a_season_are_read_as_the_network_reads_them(kind, trained, tmp_path):
+    holed = hidden(panel_of(noisy_sine(90, period=5)), np.isin(np.arange(90), [2, 3, 9, 30, *range(50, 63), 80]))
+    run = run_of(trained, Recurrent(KINDS[kind], STREAM, learning_rates=(0.02,)), holed)
+    write_graphs(run, tmp_path)
+    step, context = (onnxruntime.InferenceSession(tmp_path / name) for name in (STEP, CONTEXT))
+    y = np.where(holed.masked[:, 0], np.nan, holed.target)[None]
+    inputs = {part.name: part for part in step.get_inputs() if part.name != "values"}
+    types = {"tensor(double)": np.float64, "tensor(float)": np.float32}
+    state = {name: np.zeros([1, *part.shape[1:]], types[part.type]) for name, part in inputs.items()}
+    outputs = [name.replace("_before", "_after") for name in state]
+    whole = run.network.forecast(holed, Origins(np.zeros(90, dtype=int), np.arange(90))).y_hat
+    for t in range(90):
+        forecast, *after = step.run(["forecast", *outputs], {"values": y[:, t : t + 1], **state})
+        state = dict(zip(state, after, strict=True))
+        np.testing.assert_allclose(forecast[0], whole[t], atol=1e-5)
+        if t in (4, 9, 55, 61, 62, 63, 89):
+            of_context = context.run(["forecast"], {"values": y[:, : t + 1]})[0]
+            np.testing.assert_allclose(of_context[0], whole[t], atol=1e-5)
 
 
 @pytest.mark.parametrize(("season", "series"), [(1, 1), (7, 2)])

@@ -163,6 +163,7 @@ def test_bad_rows_are_answered_and_harm_nothing(shops):
 
 def test_missing_steps_and_values_are_masked_as_a_prediction_masks_them(shops, tmp_path):
     run, _ = shops
+    assert open_run(run).problem.season_steps == 7  # by which they are read
     later = [i for i in range(KNOWN, len(DAYS)) if i not in (153, 154)]
     holes = table_of(range(len(DAYS)))
     no_value = (holes["Tag"] == DAYS[160].strftime("%d.%m.%Y")) & (holes["Laden"] == "Nord")
