@@ -47,6 +47,9 @@ _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 """Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
 each may take."""
 
+_LEVEL_FROM = 400
+"""Rows to train on a series, in the mean, from which on the value itself is read beside a season (docs/models.md)."""
+
 _MORE_LAYERS = 2
 """Of a network that may have more than one, where nothing was said."""
 
@@ -164,7 +167,6 @@ class Recurrent:
 
     def _fit_named(self, name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit a reference by its name; `auto` chooses by the errors of closed forms, `without ridge` as well."""
-        reads_level = problem.unseasonal_values if self.settings.level_input is None else self.settings.level_input
         left_out = {"ridge"} if name == "without ridge" else set()
         left_out |= {CALENDAR} if self.settings.strategy == "recursive" else set()
         return fit_reference(
@@ -173,9 +175,17 @@ class Recurrent:
             train_steps,
             network_problem(self.settings.strategy, problem),
             multiplied=self.settings.head == "negative_binomial",
-            reads_level=reads_level,
+            reads_level=self._reads_level(train_steps, problem),
             candidates=tuple(candidate for candidate in CANDIDATES if candidate not in left_out),
         )
+
+    def _reads_level(self, train_steps: IntArray, problem: Problem) -> bool:
+        """Whether the value itself is an input: as said, else where no season is known or series are long."""
+        if self.settings.level_input is not None:
+            return self.settings.level_input
+        if problem.question.forecasts_probabilities:
+            return False
+        return problem.season_steps == 1 or float(train_steps.mean()) >= _LEVEL_FROM
 
     def _tries_references(self, chosen: Reference, past: Panel, train_steps: IntArray) -> bool:
         """Whether training may say more than the errors of closed forms do: where the level is read, and rows suffice.

@@ -76,7 +76,7 @@ class BackboneSettings(CommonSettings):
     """head=point: the error that training makes small; `owa`: absolute and percentage errors together."""
     level_input: bool | None = None
     """Whether the value itself is read beside differences, within the range of the training split; null: where values
-    are forecast that have no season."""
+    are forecast that have no season, or series are long."""
     strategy: StrategyName = "direct"
     """How the steps of the horizon are forecast: all at once; one step, which is fed back; one after the other."""
     id_embedding: int = Field(0, ge=0, le=1024)

@@ -164,6 +164,37 @@ def test_dynamics_that_depend_on_the_level_are_learnt_from_it():
     assert errors[True] < 0.9 * errors[False]
 
 
+def test_beside_a_season_dynamics_are_learnt_from_the_level_where_series_are_long():
+    problem = Problem(horizon=3, context_steps=24, season_steps=12)
+    y = logistic_map(900) + 0.1 * np.sin(2 * np.pi * np.arange(900) / 12)
+    errors = {}
+    for read in (None, False):
+        settings = GruSettings(hidden_size=12, level_input=read, reference="last")
+        errors[read] = min(epoch.validation_loss for epoch in fit(y, settings, 20, problem)[0].history)
+    assert errors[None] < 0.96 * errors[False]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "season", "head", "reads"),
+    [
+        ((400,), 12, "point", True),
+        ((399,), 12, "point", False),
+        ((399,), 1, "point", True),
+        ((300, 500), 12, "point", True),  # in the mean
+        ((300, 499), 12, "point", False),
+        ((400,), 12, "direction", False),
+    ],
+)
+def test_which_networks_read_the_value_itself(lengths, season, head, reads):
+    problem = Problem(horizon=3, context_steps=24, season_steps=season)
+    if head == "direction":
+        problem = replace(problem, target_type="direction")
+    settings = GruSettings(hidden_size=2, reference="last", head=head)
+    panel, train = panel_of(*(noisy_sine(length + 50) for length in lengths)), np.array(lengths)
+    fitted = Recurrent(settings, TrainingSettings(max_epochs=1)).fit(panel, train, problem)
+    assert fitted.reference.reads_level == reads
+
+
 def test_the_value_is_read_within_its_range_in_training_whatever_unit_it_has():
     y = np.concatenate([noisy_sine(100), np.full(20, 50.0)])  # grows far beyond it
     panel, train = panel_of(y), np.array([100])
