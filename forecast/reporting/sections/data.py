@@ -109,7 +109,8 @@ def draw(section: DataSection, summary: Summary) -> Figure:
         dots = dots.encode(x=charts.time_axis(clock), y=charts.value_axis(section.series), tooltip=tips)
         view = charts.layered(*(view.layer if isinstance(view, alt.LayerChart) else [view]), dots)
     keys = (Key(TRUTH, LIGHT.truth), *(Key(r["of"], tints[r["of"]], area=True) for r in ranges))
-    keys += (Key(_UNEXPECTED, LIGHT.recommended, area=True),) if section.unexpected is not None and section.unexpected.t else ()
+    if section.unexpected is not None and section.unexpected.t:
+        keys += (Key(_UNEXPECTED, LIGHT.recommended, area=True),)
     values = [y for y in section.truth.y if y is not None]
     note = charts.stretched_note(min(values), max(values)) if values else None
     panel = charts.panel(view, tables, 240, zooms=True, note=note)
