@@ -8,6 +8,8 @@ import re
 from charset_normalizer import from_bytes
 
 from forecast.errors import ForecastError
+from forecast.reading.month_names import month_numbers
+from forecast.reading.vocabulary import TIME
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -22,8 +24,14 @@ _SHOWN = {"utf-8-sig": BOM, "utf-16": "utf-16", "utf-32": "utf-32"}
 # Western code pages a guess from a few bytes is chance, and cp1252 is what such files nearly always are.
 _OTHER_SCRIPTS = {"cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5", "cp1251", "koi8_r", "cp1253"}
 _TWO_BYTES = {"cp949", "cp932", "shift_jis", "euc_jp", "gb18030", "gbk", "gb2312", "big5"}
+# In the order in which they are preferred where the same dates read in several.
+_DATED = ("cp1252", "cp949", "gb18030", "cp932", "big5", "euc_jp", "cp1251", "koi8_r", "cp1253", "cp1250", "cp1254")
+_DATE_SIGN = re.compile(r"(?<=\d)\s?[年月日週周季년월일주](?!\w{2})")
+_FOREIGN_WORD = re.compile(r"(?=[A-Za-z]*[^\W\d_\x00-\x7f])[^\W\d_]{2,}")
+_CALLED_TIME = TIME | {*("дата", "месяц", "год", "период", "miesiąc", "měsíc", "日期", "日付", "时间", "年月", "月份")}
 _MIXED, _FEWEST_LINES = 0.05, 2  # share and number of lines in UTF-8 from which on a file mixes encodings
 _ENOUGH = 1 << 18  # bytes on which an encoding is guessed
+_MOST_WORDS = 500  # different words that are looked up among the names of months
 _HANGUL = re.compile("[가-힣]")
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -187,6 +195,9 @@ def _refuse_mixed(data: bytes, encoding: str, name: str) -> None:
 
 
 def _decode_legacy(data: bytes) -> tuple[str, str]:
+    dated = _by_dates(data)
+    if dated is not None:
+        return data.decode(dated), dated
     korean = _korean(data)
     if korean is not None:
         return korean, "cp949"
@@ -199,18 +210,40 @@ def _decode_legacy(data: bytes) -> tuple[str, str]:
         return data.decode("latin-1"), "latin-1"
 
 
+def _by_dates(data: bytes) -> str | None:
+    """Encoding in which most words and signs of dates are read: months, 年, a column called дата; None: in none any."""
+    head = _lines_outside_ascii(data)
+    counts = {encoding: _count_dates(head, encoding) for encoding in _DATED if _fits(data, encoding)}
+    best = max(counts, key=counts.__getitem__, default="")
+    return best if counts.get(best) else None
+
+
+def _count_dates(head: bytes, encoding: str) -> int:
+    text = head.decode(encoding, errors="ignore")
+    words = sorted(set(_FOREIGN_WORD.findall(text)))[:_MOST_WORDS]
+    named = sum(word.lower() in _CALLED_TIME for word in words)
+    return named + len(set(_DATE_SIGN.findall(text))) + sum(month > 0 for month in month_numbers(words))
+
+
+def _lines_outside_ascii(data: bytes) -> bytes:
+    """The first lines that are not ASCII: others prove nothing, and there may be a million of them."""
+    return b"".join(line for line in data.splitlines(keepends=True) if not line.isascii())[:_ENOUGH]
+
+
+def _fits(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _other_script(data: bytes) -> str | None:
     """Encoding of a script without Latin letters, whose words are runs of high bytes (umlauts stand alone)."""
     if not re.search(rb"[\x80-\xff]{3,}", data):
         return None
-    # Lines of plain ASCII prove nothing, and there may be a million of them.
-    lines = [line for line in data.splitlines(keepends=True) if not line.isascii()]
-    guess = from_bytes(b"".join(lines)[:_ENOUGH]).best()
-    if guess is None or guess.encoding not in _OTHER_SCRIPTS:
-        return None
-    try:
-        data.decode(guess.encoding)
-    except UnicodeDecodeError:
+    guess = from_bytes(_lines_outside_ascii(data)).best()
+    if guess is None or guess.encoding not in _OTHER_SCRIPTS or not _fits(data, guess.encoding):
         return None
     return guess.encoding
 
