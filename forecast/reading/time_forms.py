@@ -45,16 +45,21 @@ _SEP = r"\s?[-/.]\s?"
 _LETTER = "A-Za-zÀ-ɏͰ-ϿЀ-ӿ"
 _CASED = {cased for begin in BEGINNINGS for cased in (begin, begin.title(), begin.upper())}
 _NAME = rf"(?P<name>(?:{'|'.join(sorted(_CASED))})[{_LETTER}]{{0,9}}\.?)"
-_DOW = rf"(?:(?P<dow>[{_LETTER}]{{2,13}}(?:-feira)?\.?),?\s+)?"
+_OF_WEEK = r"(?:(?i:week (?:of|starting|beginning|commencing|ending)|w/[ceb]):?\s+)?"
+_DOW = rf"{_OF_WEEK}(?:(?P<dow>[{_LETTER}]{{2,13}}(?:-feira)?\.?),?\s+)?"
 _DE = r"\s(?:de|del|of)\s"
 _GAP = rf"(?:[-/ .,]{{1,2}}|{_DE})"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
+_ANNO = r"(?:\s?(?:г|года?|р|року|r)\.?)?"  # "year" behind it, as Russians, Ukrainians and Poles write it
+_ZERO = r"(?:\.0+)?"  # of whole numbers that a program took for others
 _Y2, _WEEK = r"(?P<y2>\d{2})", r"(?P<week>\d{1,2})"
 _QUARTER, _TERTIAL, _SEMESTER = r"(?P<quarter>[1-4])", r"(?P<tertial>[1-3])", r"(?P<semester>[12])"
 # The year after, in two digits or four.
 _NEXT = r"[/–-]\s?(?P<next>\d{4}|\d{2})"
 _FY = r"(?:[Ff][Yy]\s?)?"
-_WEEK_WORD = r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|w)\.?|[Ss])"
+_WEEK_WORD = (
+    r"(?:(?i:kw|cw|wk|week|woche|semaine|semana|settimana|sem|vecka|uge|uke|viikko|vko|týden|tydzień|неделя|w)\.?|[Ss])"
+)
 _QUARTER_WORD = r"(?i:quarter|quartal|kvartal(?:et)?|kvt|kwartaal|kwartał|trimestre|trimester|trim|qtr|квартал|кв)\.?"
 _HALF_WORD = r"(?i:half(?:-?year)?|halbjahr|semestre|semester|półrocze|полугодие)\.?"
 _THIRD_WORD = r"(?i:tertial|tertiaal|cuatrimestre|quadrimestre|quadrimestro)\.?"
@@ -72,11 +77,11 @@ _CLOCK = (
     r"(?:(?P<half>오전|오후|上午|下午|午前|午後)\s?)?"
     r"(?P<hour>[01]?\d|2[0-4])(?:[:.h시時时]\s?)?(?:(?P<minute>\d{2})(?:[:.분分]\s?)?"
     r"(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?[초秒]?)?)?"
-    r"(?:\s?(?P<ampm>[AaPp]\.?\s?[Mm]\.?))?"
+    r"(?:\s?(?P<ampm>[AaPp]\.?\s?[Mm]\.?)|\sUhr)?"
 )
 # The end of an interval; its start is the time.
 _UNTIL = r"(?P<until>\s(?:-|–|~|to|bis)\s[^,;|\t]+(?:, [^,;|\t]+)?|/\d{4}-\d\d-.+)?"
-_TIME = rf"(?:(?:T|,?\s+|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
+_TIME = rf"(?:(?:T|,?\s+(?:(?:at|à|às|um|klo|kl\.)\s)?|[-_:])(?:{_CLOCK}){_OFFSET})?{_UNTIL}"
 _GROUP = re.compile(r"\?P<(\w+)>")
 
 
@@ -120,18 +125,20 @@ class TimeForm:
 
 
 FORMS: tuple[TimeForm, ...] = (
-    TimeForm("year-month-day", rf"{_YEAR}{_SEP}{_MONTH}{_SEP}{_DAY}\.?{_TIME}"),
+    TimeForm("year-month-day", rf"{_OF_WEEK}{_YEAR}{_SEP}{_MONTH}{_SEP}{_DAY}\.?{_TIME}"),
     TimeForm("year-month-day", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]\s?{_DAY}\s?[일日]{_TIME}"),
     TimeForm("day and month", rf"{_DOW}(?P<a>\d{{1,2}}){_SEP}(?P<b>\d{{1,2}}){_SEP}{_YEAR}\.?{_TIME}"),
     TimeForm("two-digit years", rf"(?P<a>\d{{1,2}}){_SEP}(?P<b>\d{{1,2}}){_SEP}(?P<c>\d{{2}})\.?{_TIME}"),
     TimeForm(
-        "day month-name year", rf"{_DOW}{_DAY}(?:[-/ .]{{1,2}}|{_DE}){_NAME}(?:[-/ ,]{{1,2}}|{_DE}){_YEAR}{_TIME}"
+        "day month-name year",
+        rf"{_DOW}{_DAY}(?:[-/ .]{{1,2}}|{_DE}){_NAME}(?:[-/ ,]{{1,2}}|{_DE}){_YEAR}{_ANNO}{_TIME}",
     ),
     TimeForm("day month-name year", rf"{_DOW}{_DAY}[-/ .]{{1,2}}{_NAME}[-/ ,]{{1,2}}{_Y2}{_TIME}"),
+    TimeForm("day month-name year", rf"(?P<day>\d{{2}}){_NAME}(?:{_YEAR}|{_Y2}){_TIME}"),
     TimeForm("day month-name year", rf"\[{_DAY}/{_NAME}/{_YEAR}{_TIME}\]"),
     TimeForm("month-name day year", rf"{_DOW}{_NAME}[-/ ]{{1,2}}{_DAY},?[-/ ]{{1,2}}{_YEAR}{_TIME}"),
-    TimeForm("year month-name day", rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{_TIME}"),
-    TimeForm("compact date", rf"{_PLAIN_DAY}{_TIME}"),
+    TimeForm("year month-name day", rf"{_YEAR}(?:[-/ ]|\. ){_NAME}[-/ ]{_DAY}\.?{_TIME}"),
+    TimeForm("compact date", rf"{_PLAIN_DAY}{_ZERO}{_TIME}"),
     TimeForm("compact time", rf"{_PLAIN_DAY}(?P<hour>[01]\d|2[0-4])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?"),
     TimeForm("year and day", rf"{_YEAR}-(?P<yearday>[0-3]\d{{2}})"),
     # Before the months: 2000-01, 2001-02, 2002-03 are years.
@@ -143,9 +150,9 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("year-month", rf"{_YEAR}\s?[년年]\s?{_MONTH}\s?[월月]", span="month"),
     TimeForm("month-year", rf"{_MONTH}\s?[-/]\s?{_YEAR}", span="month"),
     TimeForm("month-year", rf"(?:P|0)(?P<month>0[1-9]|1[0-2])(?:[-/ ]|P\.){_YEAR}", span="month"),
-    TimeForm("month-name year", rf"{_NAME}{_GAP}{_YEAR}", span="month"),
+    TimeForm("month-name year", rf"{_NAME}{_GAP}{_YEAR}{_ANNO}", span="month"),
     TimeForm("month-name year", rf"{_NAME}(?:[-/ ]|\s?['’]){_Y2}", span="month"),
-    TimeForm("year month-name", rf"{_YEAR}[-/ ]?{_NAME}", span="month"),
+    TimeForm("year month-name", rf"{_YEAR}(?:[-/ ]?|\. ){_NAME}", span="month"),
     TimeForm("quarter", rf"{_FY}{_YEAR}\s?[-/.:]?\s?[QqTt]{_QUARTER}", span="quarter"),
     TimeForm("quarter", rf"[QqTt]{_QUARTER}\s?[-/.'’]?\s?{_FY}{_YEAR}", span="quarter"),
     TimeForm("quarter", rf"[QqTt]{_QUARTER}\s?[-/.'’ ]\s?{_Y2}", span="quarter"),
@@ -154,6 +161,8 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("quarter", rf"{_QUARTER}[QqTt]\s?[-/.'’]?\s?{_Y2}", span="quarter"),
     TimeForm("quarter", rf"[Ff][Yy]\s?['’]?{_Y2}\s?[-/.:]?\s?[QqTt]{_QUARTER}", span="quarter"),
     TimeForm("quarter", rf"[QqTt]{_QUARTER}\s?[-/.:]?\s?[Ff][Yy]\s?['’]?{_Y2}", span="quarter"),
+    TimeForm("quarter", rf"{_FY}(?:{_YEAR}|{_Y2}){_NEXT}\s?[-/,]?\s?[Qq]{_QUARTER}", span="quarter"),
+    TimeForm("quarter", rf"[Qq]{_QUARTER}\s?[-/,]?\s?{_FY}{_YEAR}{_NEXT}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[-/:]\s?{_QUARTER}", span="quarter"),
     TimeForm("quarter", rf"{_YEAR}\s?[년年]\s?第?{_QUARTER}\s?(?:분기|季度?|四半期)", span="quarter"),
     TimeForm("quarter", rf"{_QWORD}\s?(?:{_QUARTER_WORD}|[Qq])?[-/., ]{{0,2}}{_YEAR}", span="quarter"),
@@ -183,9 +192,10 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("week", rf"{_YEAR}\s?[년年]\s?第?{_WEEK}\s?(?:주차?|周|週)", span="week"),
     TimeForm("week", rf"{_YEAR}\s?[-/]\s?{_WEEK}", span="week"),
     TimeForm("week", rf"{_WEEK}\s?[-/]\s?{_YEAR}", span="week"),
-    TimeForm("year", rf"{_YEAR}\s?[년年]", span="year"),
-    TimeForm("year", _PLAIN_YEAR, weak=True, span="year"),
-    TimeForm("year-month", _PLAIN_MONTH, weak=True, span="month"),
+    TimeForm("year", rf"{_YEAR}\s?(?:[년年]|год|rok)", span="year"),
+    TimeForm("year", rf"(?i:year|jahr|rok|año|ano|anno|année|год)\s?{_YEAR}", span="year"),
+    TimeForm("year", rf"{_PLAIN_YEAR}{_ZERO}", weak=True, span="year"),
+    TimeForm("year-month", rf"{_PLAIN_MONTH}{_ZERO}", weak=True, span="month"),
     TimeForm("month-year", rf"{_MONTH}\.\s?{_YEAR}", weak=True, span="month"),
     TimeForm("year-month", rf"{_YEAR}[.,](?P<month>0[1-9]|1[0-2])\.?", weak=True, span="month"),
     TimeForm("year-month", rf"{_YEAR}[.,](?P<hundredth>0[1-9]|1[0-2]?)", weak=True, span="month"),

@@ -19,6 +19,11 @@ _MONTHS = [f"{2018 + i // 12}-{i % 12 + 1:02d}-01" for i in range(24)]
 _WEEKS = ["2015-12-21", "2015-12-28", "2016-01-04", "2016-01-11"]
 _HOURS = [str(np.datetime64("2024-01-01T00:00") + np.timedelta64(i, "h")) for i in range(48)]
 _DAYS = iso_days("2024-01-29", 5)
+_FROM_JAN = iso_days("2024-01-30", 5)  # over the end of a month
+_HOURS_OF_A_DAY = [f"2024-01-29T{hour:02d}:00" for hour in range(5)]
+_SAS = ["30JAN2024", "31JAN2024", "01FEB2024", "02FEB2024", "03FEB2024"]
+_MONTHS = [f"2023-{month:02d}-01" for month in (1, 2, 3, 4)]
+_MONDAYS = ["2024-01-29", "2024-02-05", "2024-02-12"]
 
 
 def _read(name: str, texts: Sequence[str], times: Sequence[str], column: str = "period", **more: Any) -> Case:
@@ -57,6 +62,36 @@ NAMED_PERIODS = (
     _read("quarters after a point", [f"{y}.{q}" for y, q in _NUMBERED], _QUARTERS),
     _read("quarters before two-digit years", [f"{q}Q{y % 100}" for y, q in _NUMBERED], _QUARTERS),
     _read("fiscal years before quarters", [f"FY{y % 100} Q{q}" for y, q in _NUMBERED], _QUARTERS),
+    _read("quarters of fiscal years and the next", [f"{y}-{y % 100 + 1} Q{q}" for y, q in _NUMBERED], _QUARTERS),
+    _read("such quarters first", [f"Q{q} {y}/{y % 100 + 1}" for y, q in _NUMBERED], _QUARTERS),
+    _read("such quarters of two digits", [f"FY{y % 100}/{y % 100 + 1} Q{q}" for y, q in _NUMBERED], _QUARTERS),
+    _read("years in words", ["Year 1998", "Year 1999", "Year 2000"], ["1998-01-01", "1999-01-01", "2000-01-01"]),
+    _read("dates of SAS", _SAS, _FROM_JAN),
+    _read("dates of SAS of two digits", [text.replace("2024", "24") for text in _SAS], _FROM_JAN),
+    _read("times of SAS", [f"29JAN2024:{hour:02d}:00:00" for hour in range(5)], _HOURS_OF_A_DAY),
+    _read("dates that became numbers with a point", [f"{day.replace('-', '')}.0" for day in _DAYS], _DAYS, "date"),
+    _read("months that became numbers with a point", [f"2023{m:02d}.0" for m in (1, 2, 3, 4)], _MONTHS, "month"),
+    _read(
+        "years that became numbers with a point",
+        ["1998.0", "1999.0", "2000.0"],
+        ["1998-01-01", "1999-01-01", "2000-01-01"],
+        "year",
+    ),
+    _read(
+        "russian dates and the word year",
+        ["30 января 2024 г.", "31 января 2024 г.", "1 февраля 2024 г."],
+        _FROM_JAN[:3],
+    ),
+    _read("polish months and the word year", ["styczeń 2023 r.", "luty 2023 r.", "marzec 2023 r."], _MONTHS[:3]),
+    _read("hungarian months", ["2023. január", "2023. február", "2023. március", "2023. április"], _MONTHS),
+    _read("hungarian days", ["2024. január 30.", "2024. január 31.", "2024. február 1."], _FROM_JAN[:3]),
+    _read("a word behind the clock", [f"29.01.2024 {hour:02d}:00 Uhr" for hour in range(5)], _HOURS_OF_A_DAY),
+    _read("a word before the clock", [f"29/01/2024 à {hour:02d}:00" for hour in range(5)], _HOURS_OF_A_DAY),
+    _read("weeks by a day in words", ["Week of Jan 29, 2024", "Week of Feb 5, 2024", "Week of Feb 12, 2024"], _MONDAYS),
+    _read("weeks by their ends", ["w/e 29/01/2024", "w/e 05/02/2024", "w/e 12/02/2024"], _MONDAYS),
+    _read("weeks by their ends in ISO", [f"Week ending {day}" for day in _MONDAYS], _MONDAYS),
+    _read("weeks in swedish", ["Vecka 5, 2024", "Vecka 6, 2024", "Vecka 7, 2024"], _MONDAYS),
+    _read("weeks in czech", ["5. týden 2024", "6. týden 2024", "7. týden 2024"], _MONDAYS),
     _read("quarters before fiscal years", [f"Q{q} FY{y % 100}" for y, q in _NUMBERED], _QUARTERS),
     _read("quarters in chinese", [f"{y}年第{q}季度" for y, q in _NUMBERED], _QUARTERS, "季度"),
     _read("half-years of two-digit years", [f"{s}H{y % 100}" for y, s in _SEMESTERS], _HALVES),
