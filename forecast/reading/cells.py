@@ -42,7 +42,7 @@ MISSING = frozenset(
 )
 _BEGIN_NUMBERS = "0123456789"
 _CURRENCY = (  # a backslash: the won sign of Korean code pages
-    r"[$€£¥₩￦₹₺₽฿\\]|R\$|US\$|EUR|USD|GBP|JPY|KRW|CNY|INR|CHF|SEK|NOK|DKK|PLN|CZK|BRL|MXN|AUD|CAD|Rs\.?|kr\.?"
+    r"[$€£¥₩￦₹₺₽฿\\]|R\$|US\$|EUR|USD|GBP|JPY|KRW|CNY|INR|CHF|SEK|NOK|DKK|PLN|CZK|BRL|MXN|AUD|CAD|Rs\.?|kr\.?|S?Fr\."
 )
 _ANY_CURRENCY = re.compile(_CURRENCY)
 _GROUPING = " '’_"
@@ -56,9 +56,10 @@ _UNITS = (
 _DIGITS = rf"(?:\d[\d.,{_GROUPING}]*|[.,]\d+)"
 _NUMBER = re.compile(
     rf"(?:[-+−(]|\s|{_CURRENCY}){{0,5}}(?P<digits>{_DIGITS})"
-    rf"(?P<exponent>[eE][-+]?\d+)?\s?(?P<unit>{_UNITS})?-?\)?",
+    rf"(?P<cents>[.,:](?:--?|[–—]))?(?P<exponent>[eE][-+]?\d+)?\s?(?P<unit>{_UNITS})?(?:(?<![.,:])-)?\)?",
     re.ASCII,
 )
+"""`cents` is a dash in the place of none, as in 1.250,- and 40.–; a minus may follow digits alone."""
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 PLAIN_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _MANY = {"K": "e3", "k": "e3", "M": "e6", "B": "e9"}
@@ -170,8 +171,10 @@ def _evidence(cell: str) -> list[str]:
         return []
     digits = match["digits"].strip()
     marks = [char for char in digits if not char.isdigit()]
-    if not marks:
+    if not marks and not match["cents"]:
         return ["long"] if len(digits) > 3 else ["whole", "hundreds"][: 1 + (len(digits) == 3)]
+    if match["cents"]:
+        return [f"decimal{match['cents'][0]}", *(f"group{mark}" for mark in marks[:1])]
     last = marks[-1]
     others = [mark for mark in marks if mark != last]
     if last not in _GROUPING and others:  # 1.234,5: the last of two marks is decimal
@@ -262,7 +265,7 @@ def _plain_number(cell: str, notation: Notation, shape: re.Pattern[str]) -> str 
     match = _NUMBER.fullmatch(cell)
     if match is None or not shape.fullmatch(match["digits"].strip()):
         return None
-    around = re.sub(_CURRENCY, "", cell).replace(match["digits"], " ", 1)  # what stands before and after the digits
+    around = re.sub(_CURRENCY, "", cell).replace(match["digits"] + (match["cents"] or ""), " ", 1)
     minuses = around.count("-") + around.count("−") + around.count("(") - (match["exponent"] or "").count("-")
     if ("(" in around) != (")" in around) or minuses > 1:
         return None
