@@ -65,7 +65,6 @@ NUMERALS = (
     ),
     _case("swiss prices", ["40.–", "Fr. 35.50", "1'200.-"], [40, 35.5, 1200], found={"thousands": "apostrophe"}),
     _case("swedish prices", ["1 250:-", "980:-", "12:-"], [1250, 980, 12], panel=None),
-    _case("a minus behind", ["12-", "13.5", "1.5-"], [-12, 13.5, -1.5]),
     _case("won", ['"₩71,000"', '"₩70,500"', "₩900"], [71000, 70500, 900], ",", quiet=False, notes=(_DOUBT,)),
     _case("quoted decimal commas", ['"1,5"', '"2,25"', "3"], [1.5, 2.25, 3], ",", found={"delimiter": "comma"}),
     _case(
