@@ -16,12 +16,12 @@ from forecast.reading.cells import without_flag
 from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
 from forecast.reading.hours import are_numbered, place_hours
-from forecast.reading.time_fields import read_part
+from forecast.reading.time_fields import first_month, is_double_year, read_part
 from forecast.reading.time_forms import CLOCK_FORM, FORMS, MONTH_CODE, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
 from forecast.reading.times import Times, form_of, read_times
 from forecast.reading.vocabulary import plain
-from forecast.series.calendar import EPOCHS, TimeStyle
+from forecast.series.calendar import EPOCHS, MONTH_NAMES, TimeStyle
 from forecast.wording import counted, name_some
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forecast.reading.grid import Grid
     from forecast.reading.settings import FileSettings
     from forecast.reading.time_columns import TimeChoice
-    from forecast.reading.time_forms import TimeForm
+    from forecast.reading.time_forms import Parts, TimeForm
     from forecast.series.panel import BoolArray, IntArray, TimeArray
 
 
@@ -111,12 +111,14 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
 
 
 def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
-    parts, good = {}, np.ones(len(grid), dtype=np.bool_)
+    parts: Parts = {}
+    good = np.ones(len(grid), dtype=np.bool_)
     for field, name in zip(choice.fields, choice.columns, strict=True):
         parts[field], whole = read_part(grid.texts(name), field)
         good &= whole
     columns = " + ".join(choice.columns)
     template = "".join(_ISO_PARTS[field] for field in choice.fields)
+    note = _months_over_a_year(grid, choice, parts, good) if choice.fields[:2] == ("year", "month") else None
     if choice.fields[-1] == "hour" and are_numbered(grid.sample(choice.columns[-1]), choice.columns[-1]):
         parts.pop("hour")
         ns, real = compose(parts, len(grid))
@@ -128,14 +130,45 @@ def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowT
     if "week" in choice.fields:
         template = template.replace("%Y", "%G")
     style = TimeStyle(template, choice.columns, choice.fields, None, "hour" not in choice.fields)
-    return RowTimes(ns.view("datetime64[ns]"), good & real, style, columns, _fiscal_note(grid, choice))
+    notes = _fiscal_note(grid, choice) if note is None else note
+    return RowTimes(ns.view("datetime64[ns]"), good & real, style, columns, notes)
+
+
+def _months_over_a_year(grid: Grid, choice: TimeChoice, parts: Parts, good: BoolArray) -> tuple[str, ...] | None:
+    """Move months of years that begin in another month than January into the next year; None: there are none.
+
+    Raises
+    ------
+    ForecastError
+        Years are written 2015/16, and their months do not show where they begin.
+
+    """
+    name = choice.columns[0]
+    double = next(filter(is_double_year, grid.filled(name)), None)
+    first = first_month(parts["year"][good], parts["month"][good], fewest=1 if double else 2)
+    if first == 1:
+        if double is None:
+            return None
+        raise ForecastError(
+            f"{name!r} holds years such as {double!r}, and the order of the months in {choice.columns[1]!r} does not "
+            "show with which they begin: sort the table by time, or write the year of each month"
+        )
+    parts["year"] = parts["year"] + (parts["month"] < first)
+    begin, end = MONTH_NAMES[first - 1], MONTH_NAMES[first - 2]
+    return (
+        ()
+        if double
+        else (
+            f"the months of {name!r} go from {begin} to {end}: those from January on were read as of the year after it",
+        )
+    )
 
 
 def _fiscal_note(grid: Grid, choice: TimeChoice) -> tuple[str, ...]:
     """Say how the periods of fiscal years are read, which may begin in any month."""
     name = choice.columns[0]
     cell = next(iter(grid.filled(name)), "")
-    if not cell.upper().startswith("F") and not plain(name).startswith("f"):
+    if not (cell.upper().startswith("F") or plain(name).startswith("f") or is_double_year(cell)):
         return ()
     return (f"{name!r} counts fiscal years: their first period is written as January, whichever month it is",)
 

@@ -46,7 +46,7 @@ _CHAINS = (
 _NUMBER = re.compile(r"(\d{1,4})(?:\.0+)?", re.ASCII)
 _NUMBER_OR_CODE = re.compile(rf"P?{_NUMBER.pattern}", re.ASCII)
 _WORDS = {
-    "year": re.compile(r"(?:[XYF]|FY\s?)?(\d{4})(?:\s?\[YR\d{4}\])?", re.ASCII),
+    "year": re.compile(r"(?:[XYF]|FY\s?|(?i:year|jahr|rok|año|ano|anno|année)\s)?(\d{4})(?:\s?\[YR\d{4}\])?"),
     "tertial": re.compile(r"(?i:t|tertial)\.?\s?([1-3])", re.ASCII),
     "quarter": re.compile(r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])|([1-4])\.?\s?(?i:q|t|분기)"),
     "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
@@ -54,6 +54,7 @@ _WORDS = {
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
     "hour": re.compile(r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?", re.ASCII),
 }
+_DOUBLE_YEAR = re.compile(r"(?:FY\s?)?(\d{4})\s?[/–-]\s?(?:\d{2})?(\d{2})", re.ASCII)
 _YEAR = re.compile(r"(?:1[6-9]|2[01])\d\d")
 _FEWEST_WORDS = 3  # different words that a column of parts has
 _PROOF = ("month", "quarter")
@@ -70,6 +71,9 @@ def part_number(text: str, field: str) -> int:
     text = text.strip()
     if match := _NUMBER.fullmatch(text):
         return int(match[1])
+    if field == "year" and (match := _DOUBLE_YEAR.fullmatch(text)):
+        year = int(match[1])
+        return year if int(match[2]) == (year + 1) % 100 else -1
     if field in _WORDS and (match := _WORDS[field].fullmatch(text)):
         return int(next(group for group in match.groups() if group))
     if field == "quarter":
@@ -81,6 +85,38 @@ def is_part(text: str, field: str) -> bool:
     """Whether a cell is a part of the time, in its range."""
     low, high = RANGES[field]
     return low <= part_number(text, field) <= high
+
+
+def is_double_year(text: str) -> bool:
+    """Whether a cell is a year that goes over a new year.
+
+    >>> is_double_year("2015/16"), is_double_year("2015-2016"), is_double_year("2015-12")
+    (True, True, False)
+    """
+    return _DOUBLE_YEAR.fullmatch(text) is not None and part_number(text, "year") > 0
+
+
+def first_month(years: IntArray, months: IntArray, fewest: int = 2) -> int:
+    """Return the month with which the years of a file begin, which go on in January; 1: not `fewest` of them do so.
+
+    Within a year the months stand in the order of the file, from the first to the last or back.
+
+    >>> years, months = np.repeat([2015, 2016], 12), np.tile(np.roll(np.arange(1, 13), -3), 2)
+    >>> first_month(years, months), first_month(years, np.sort(months)), first_month(years[:12], months[:12])
+    (4, 1, 1)
+    """
+    _, rows = np.unique(years * 100 + months, return_index=True)  # of each month of a year the first row
+    rows = rows[np.lexsort((rows, years[rows]))]
+    begin, end, over = 13, 0, 0  # of the years that go over a new year: the first months, the last, how many
+    for of_year in np.split(months[rows], np.flatnonzero(np.diff(years[rows])) + 1):
+        steps = np.sign(np.diff(of_year))
+        onward = of_year[::-1] if steps.sum() < 0 else of_year
+        back = int(np.sum(np.diff(onward) < 0))
+        if back == 1 and onward[-1] < onward[0]:
+            begin, end, over = min(begin, int(onward[0])), max(end, int(onward[-1])), over + 1
+        elif back or {1, 12} <= set(onward.tolist()):
+            return 1
+    return begin if over >= fewest and end < begin else 1
 
 
 def read_part(cells: pa.StringArray, field: str) -> tuple[IntArray, BoolArray]:
@@ -107,6 +143,9 @@ def fields_by_name(samples: Mapping[str, Sequence[str]]) -> dict[str, str]:
     if columns and "year" not in columns:  # whose column may have no name above words for months
         unnamed = (name for name in samples if re.fullmatch(r"column \d+", name))
         years = next((name for name in unnamed if samples[name] and all(map(_YEAR.fullmatch, samples[name]))), None)
+        years = years or next(
+            (name for name in samples if samples[name] and all(map(is_double_year, samples[name]))), None
+        )
         columns |= {"year": years} if years else {}
     return columns
 

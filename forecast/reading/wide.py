@@ -22,7 +22,7 @@ from forecast.reading.columns import is_numeric, listed, match_names
 from forecast.reading.grid import Grid, some_cells
 from forecast.reading.hours import are_numbered
 from forecast.reading.ids import join_ids, naming_columns
-from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_part, part_number
+from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_double_year, is_part, part_number
 from forecast.reading.time_forms import names_time
 from forecast.reading.times import form_of
 from forecast.reading.unpivot import by_row, filled_rows, is_total, sampled
@@ -263,7 +263,7 @@ def _from_midnight(hours: Iterable[int]) -> tuple[str, ...]:
 def _texts(part: str, steps: Sequence[str]) -> tuple[str, ...]:
     """What stands for columns of steps in a long table."""
     if part in RANGES:
-        return tuple(str(part_number(name, part)) for name in steps)
+        return tuple(name if is_double_year(name) else str(part_number(name, part)) for name in steps)
     return tuple(map(_bare, steps))
 
 

@@ -12,8 +12,52 @@ _BY_MONTH = [f"2020-{month:02d}-01" for month in range(1, 13)]
 _HOURS = "".join(f"2024-01-0{i // 24 + 1},{{}}{i % 24 + 1:02d},{i % 5}\n" for i in range(48))
 _HOUR_VALUES: list[float | None] = [float(i % 5) for i in range(48)]
 _BY_HOUR = [f"2024-01-0{i // 24 + 1}T{i % 24:02d}:00" for i in range(48)]
+_APRIL = _NAMES[3:] + _NAMES[:3]
+_FISCAL_MONTHS = [f"{2019 + (i + 3) // 12}-{(i + 3) % 12 + 1:02d}-01" for i in range(24)]
+_FISCAL: list[float | None] = [float(i + i % 5) for i in range(24)]
+_BY_ROW = [[_FISCAL[12 * year + month] for month in range(12)] for year in (0, 1)]
+
+
+def _years_over_rows(years: tuple[str, str], header: str = "Year") -> str:
+    rows = [f"{year},{','.join(map(str, values))}\n" for year, values in zip(years, _BY_ROW, strict=True)]
+    return f"{header},{','.join(_APRIL)}\n{''.join(rows)}"
+
+
+def _fiscal(name: str, data: str, *notes: str, **more: object) -> Case:
+    values = {"value": _FISCAL}
+    return Case(name, data, series=values, times=_FISCAL_MONTHS, notes=notes, quiet=False, **more)  # type: ignore[arg-type]  # one table of keywords
+
+
+_YEAR_AND_NEXT = ("2019/20", "2020/21")
+_AS_OF_NEXT = "go from April to March: those from January on were read as of the year after it"
+_MONTH_ROWS = [f"{name},{_BY_ROW[0][i]},{_BY_ROW[1][i]}\n" for i, name in enumerate(_APRIL)]
+_LONG_ROWS = [f"{year},{name}" for year in _YEAR_AND_NEXT for name in _APRIL]
 
 PARTS = (
+    _fiscal("years from April on, a row each", _years_over_rows(_YEAR_AND_NEXT)),
+    _fiscal(
+        "years from April on, a column each",
+        "Month,2019-20,2020-21,2021-22,2022-23\n" + "".join(row.replace("\n", ",,\n") for row in _MONTH_ROWS),
+    ),
+    _fiscal("years from April on that are called by their first", _years_over_rows(("2019", "2020")), _AS_OF_NEXT),
+    _fiscal("such years called fiscal", _years_over_rows(("FY2019", "FY2020"), "FY"), _AS_OF_NEXT),
+    _fiscal(
+        "years from April on beside their months",
+        "Season,Month,value\n" + "".join(f"{row},{y}\n" for row, y in zip(_LONG_ROWS, _FISCAL, strict=True)),
+        written=("2019-04", "2019-05"),
+    ),
+    Case(
+        "the same, the newest first",
+        "Season,Month,value\n"
+        + "".join(f"{row},{y}\n" for row, y in reversed([*zip(_LONG_ROWS, _FISCAL, strict=True)])),
+        series={"value": _FISCAL[::-1]},
+        times=_FISCAL_MONTHS[::-1],
+    ),
+    Case(
+        "years over a new year in which no month is the first",
+        "Year,Month,value\n" + "".join(f"{row},{y}\n" for row, y in sorted(zip(_LONG_ROWS, _FISCAL, strict=True))),
+        error=("'Year' holds years such as '2019/20'", "sort the table by time"),
+    ),
     Case(
         "a year and a quarter",
         "Year,Quarter,GDP\n" + _QUARTERS.format(*["Q"] * 12),
