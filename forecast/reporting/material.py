@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ForecastError
+from forecast.evaluation.results import COLUMNS
 from forecast.questions.kinds import RANKING_METRICS
 from forecast.reporting.lines import axis_times, find_clock
 from forecast.reporting.prediction_intervals import points_and_quantiles, with_quantiles
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from forecast.reporting.settings import ReportSettings
     from forecast.series.panel import Panel
 
-_RESULT_COLUMNS = ("model", "unique_id", "cutoff", "ds", "step", "y", "y_hat")
 SPLITS = ("training", "validation", "calibration", "test")
 
 SeriesRows: TypeAlias = "Callable[[Sequence[str] | None], pd.DataFrame]"
@@ -298,10 +298,10 @@ def checked_results(results: pd.DataFrame, symbols: tuple[str, ...]) -> tuple[pd
         A column or a symbol's text is missing, or the table is empty.
 
     """
-    missing = [column for column in _RESULT_COLUMNS if column not in results]
+    missing = [column for column in COLUMNS if column not in results]
     if missing:
         raise ForecastError(
-            f"a results table has the columns {', '.join(_RESULT_COLUMNS)}; {', '.join(missing)} missing, "
+            f"a results table has the columns {', '.join(COLUMNS)}; {', '.join(missing)} missing, "
             f"found {', '.join(map(str, results.columns))}: pass what `backtest` returned"
         )
     if results.empty:

@@ -85,7 +85,7 @@ def test_a_folder_that_holds_no_run_keeps_what_it_has(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "forecast.log").write_text("log")
     with new_folder(tmp_path / "mine") as draft:
-        (draft.staging / files.FIGURES).mkdir()
+        (draft.staging / "figures").mkdir()
         finish(draft)
     assert draft.final == tmp_path / "mine"
     assert sorted(os.listdir(tmp_path / "mine")) == ["figures", "forecast.log", "run.json"]

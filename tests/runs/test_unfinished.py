@@ -147,7 +147,7 @@ def test_a_beginning_that_is_not_ours_is_one_line(tmp_path, content):
 def test_a_failure_leaves_the_checkpoint_and_nothing_else(tmp_path):
     def fail():
         with new_folder(tmp_path / "run") as draft:
-            (draft.staging / files.FIGURES).mkdir()
+            (draft.staging / "figures").mkdir()
             for name in (files.STARTED, files.CHECKPOINT, files.RESULTS):
                 (draft.staging / name).write_text("")
             raise MemoryError
