@@ -133,6 +133,8 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
         return _of_table(_plain(records, content.name), content.name, "JSON")
     if b"=" in text and b'="' in text:  # one byte is found ten times as fast as two
         text = _FORMULA.sub(rb'\1"\2\3"', text)
+    if b', "' in text or b'; "' in text:
+        text = _BLANK_AND_QUOTE.sub(rb"\1\2", text)
     grid = observations(cut_text(text, settings, content.name))
     if not len(grid):
         raise ForecastError(
@@ -143,6 +145,8 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
 
 
 _FEWEST_CELLS = 4  # of a table in JSON under a key that is not usual
+_BLANK_AND_QUOTE = re.compile(rb'("(?:[^"\n]|"")*")|([,;])[ \t]+(?=")')
+"""Cells in quotes, which stay as they are, and blanks before one."""
 _FORMULA = re.compile(rb'(^|[,;\t|])(?:="([^"\n]*)"|"=""([^"\n]*)""")', re.MULTILINE)
 """Text as a formula, ="007", by which programs keep spreadsheets from taking it for a number."""
 
@@ -190,7 +194,7 @@ def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
     """Columns, columns beside their rows, cells by an index, values by their time, or records under a usual key."""
     inner = list(values.values())
     of_objects = [column for column in inner if isinstance(column, dict) and column]
-    by_time = [column for column in of_objects if all(isinstance(row, dict) for row in column.values())]
+    by_time = [column for column in of_objects if all(map(_is_flat, column.values()))]
     frame = None
     if isinstance(values.get("columns"), list) and isinstance(values.get("data"), list):  # pandas: orient="split"
         frame = pd.DataFrame(values["data"], columns=[str(name) for name in values["columns"]])
@@ -200,15 +204,20 @@ def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
         frame = pd.DataFrame(values) if wrapped is None else wrapped
     elif len(by_time) == 1:
         frame = _with_labels(pd.DataFrame.from_dict(by_time[0], orient="index"), None)
-    elif all(isinstance(column, dict) for column in inner):
+    elif all(map(_is_flat, inner)):
         frame = _with_labels(pd.DataFrame(values), None)
-    elif not any(isinstance(value, (dict, list)) for value in inner):
+    elif _is_flat(values):
         frame = pd.DataFrame({"time": list(values), "value": inner})
     else:
         keys = [*(key for key in _WRAPPERS if key in values), *values]
         held = (_frame_of(values[key]) for key in keys if isinstance(values[key], (list, dict)))
         frame = next((table for table in held if table is not None and table.size >= _FEWEST_CELLS), None)
     return frame
+
+
+def _is_flat(values: Any) -> bool:
+    """Whether values are an object that holds no further objects and no lists."""
+    return isinstance(values, dict) and not any(isinstance(value, (dict, list)) for value in values.values())
 
 
 def _with_labels(frame: pd.DataFrame, index: Sequence[Any] | None) -> pd.DataFrame:
@@ -279,6 +288,8 @@ def _simple(cells: pa.Array | pa.ChunkedArray) -> pa.Array | None:
         cells = pa.concat_arrays(cells.chunks)
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
+    if getattr(cells.type, "extension_name", "") == "pandas.period":
+        cells = pa.array(cells.to_pandas().dt.to_timestamp())
     if pa.types.is_boolean(cells.type):
         cells = pc.cast(cells, pa.string())
     kind = cells.type

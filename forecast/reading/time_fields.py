@@ -48,7 +48,10 @@ _NUMBER_OR_CODE = re.compile(rf"P?{_NUMBER.pattern}", re.ASCII)
 _WORDS = {
     "year": re.compile(r"(?:[XYF]|FY\s?|(?i:year|jahr|rok|año|ano|anno|année)\s)?(\d{4})(?:\s?\[YR\d{4}\])?"),
     "tertial": re.compile(r"(?i:t|tertial)\.?\s?([1-3])", re.ASCII),
-    "quarter": re.compile(r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])|([1-4])\.?\s?(?i:q|t|분기)"),
+    "quarter": re.compile(
+        r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])"
+        r"|([1-4])(?:\.|st|nd|rd|th|er|e|º|°)?\s?(?i:q|t|quarter|quartal|trimestre|kvartal|분기)"
+    ),
     "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
     "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),

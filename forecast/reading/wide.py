@@ -41,7 +41,9 @@ _FEWEST_NUMBERED = 8
 _NUMBERS = 0.9
 """Share of the cells in the columns of steps that must be numbers; the others are reported as bad."""
 _MOST = 0.5  # share of a column's cells that must be dates
-_CLOCK = re.compile(r"([01]?\d|2[0-4]):[0-5]\d(?::00)?(?:\s?-\s?\d{1,2}:\d\d)?", re.ASCII)
+_CLOCK = re.compile(
+    r"(?:[01]?\d|2[0-4]):[0-5]\d(?::00)?(?:\s?-\s?\d{1,2}:\d\d)?|(?:0?[1-9]|1[0-2])(?::[0-5]\d)?\s?[AaPp][Mm]", re.ASCII
+)
 _NUMBERED = re.compile(r"(?P<letters>[^\W\d]*)[ _.]?(?P<number>\d{1,6})")
 _COUNTED = {"hour": ("", "h", "hr", "hour"), "month": ("", "m", "month"), "week": ("", "w", "wk", "week", "kw")}
 """Letters before numbers in a header that may count hours, months or weeks; those that count days may be any."""

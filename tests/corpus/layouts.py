@@ -70,6 +70,13 @@ LAYOUTS = (
         'date,note,value\n2024-01-01,"a, ""b""\nc",1.5\n2024-01-02,"d",2.5\n2024-01-03,,-3.25\n',
         lines=[2, 4, 5],
     ),
+    _ok("blanks before quotes", '"date", "value"\n"2024-01-01", "1.5"\n"2024-01-02", "2.5"\n"2024-01-03", "-3.25"\n'),
+    Case(
+        "blanks within quotes",
+        '"date", "note", "value"\n"2024-01-01", "a, ", "1.5"\n"2024-01-02", ", ""b""", "2.5"\n',
+        series={"value": [1.5, 2.5]},
+        quiet=False,
+    ),
     _ok("a delimiter at the end of each line", _PLAIN.replace("\n", ",\n")),
     _ok("a delimiter at the end of each line but the header's", "date,value\n" + _PLAIN.replace("\n", ",\n")[12:]),
     _ok("rows of delimiters at the end", _PLAIN + ",\n,\n"),

@@ -202,6 +202,13 @@ PIVOTS = (
         quiet=False,
     ),
     Case(
+        "a row of years, a column a quarter in words",
+        "Jahr;1. Quartal;2. Quartal;3. Quartal;4. Quartal\n2021;1;2;3;4\n2022;2;3;4;6\n2023;5;6;7;9\n",
+        series={"value": [1, 2, 3, 4, 2, 3, 4, 6, 5, 6, 7, 9]},
+        times=[f"{2021 + i // 4}-{3 * (i % 4) + 1:02d}-01" for i in range(12)],
+        quiet=False,
+    ),
+    Case(
         "a row of days, a column an hour named by its end",
         "Date," + ",".join(f"HE{hour:02d}" for hour in range(1, 25)) + "\n" + _DAY_HOURS,
         series={"value": [*_HOURS]},
@@ -240,6 +247,16 @@ PIVOTS = (
     Case(
         "a row of days, a column a time of day",
         "Datum;" + ";".join(f"{hour:02d}:00" for hour in range(24)) + "\n" + _DAY_HOURS.replace(",", ";"),
+        series={"value": [*_HOURS]},
+        times=_BY_HOUR,
+        quiet=False,
+    ),
+    Case(
+        "a row of days, a column an hour of half a day",
+        "Datum;"
+        + ";".join(f"{hour % 12 or 12} {'AP'[hour // 12]}M" for hour in range(24))
+        + "\n"
+        + _DAY_HOURS.replace(",", ";"),
         series={"value": [*_HOURS]},
         times=_BY_HOUR,
         quiet=False,

@@ -101,11 +101,31 @@ def by_day(frame: pd.DataFrame) -> dict[str, float | None]:
         lambda frame: frame.to_json(orient="table", index=False),
         lambda frame: json.dumps({"data": json.loads(frame.to_json(orient="records", date_format="iso")), "next": 1}),
         lambda frame: json.dumps({"day": [str(day)[:10] for day in frame.day], "value": [1.5, None, 2.25, 1000]}),
+        lambda frame: json.dumps(
+            {"ok": True, "data": {"rows": json.loads(frame.to_json(orient="records", date_format="iso"))}}
+        ),
+        lambda frame: json.dumps(
+            {"ok": True, "result": {"daily": {"day": [*by_day(frame)], "value": [*by_day(frame).values()]}}}
+        ),
         lambda frame: json.dumps(list(by_day(frame).items())),
         lambda frame: json.dumps(by_day(frame)),
         lambda frame: frame.set_index("day")[["value"]].to_json(orient="columns", date_format="iso"),
     ],
-    ids=["records", "lines", "epochs", "columns", "split", "table", "wrapped", "lists", "pairs", "by time", "indexed"],
+    ids=[
+        "records",
+        "lines",
+        "epochs",
+        "columns",
+        "split",
+        "table",
+        "wrapped",
+        "twice",
+        "within",
+        "lists",
+        "pairs",
+        "by time",
+        "indexed",
+    ],
 )
 def test_json(written: object, frame: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "a.json"

@@ -189,6 +189,14 @@ def test_parquet_with_ids_an_index_and_a_zone(frame: pd.DataFrame, tmp_path: Pat
     np.testing.assert_array_equal(table.series[0].values, [1.5, 2.5])
 
 
+def test_parquet_with_periods(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"m": pd.period_range("2024-01", periods=3, freq="M"), "y": [1, 2, 4]}).to_parquet(path)
+    table = read_file(path)
+    assert table.series[0].times is not None
+    assert [str(time)[:10] for time in table.series[0].times] == ["2024-01-01", "2024-02-01", "2024-03-01"]
+
+
 def test_parquet_whose_times_are_texts(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pd.DataFrame({"ds": ["13/01/2024", "14/01/2024"], "y": [1, 2]}).to_parquet(path)
