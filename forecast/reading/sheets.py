@@ -18,9 +18,12 @@ import pyarrow.compute as pc
 from forecast.reading.cells import is_data, is_missing, is_number
 from forecast.reading.grid import line_list, may_be_blank
 from forecast.reading.read_columns import ReadColumn
+from forecast.reading.time_fields import is_part
 from forecast.reading.vocabulary import KNOWN_AHEAD, TOTAL_WORDS, is_named
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from forecast.reading.grid import Grid
     from forecast.series.panel import BoolArray, IntArray
 
@@ -39,7 +42,7 @@ def observations(grid: Grid) -> Grid:
         return grid
     grid = _in_common_years(grid)
     grid = _without_totals(_first_table(_without_notes(grid)))
-    return _with_labels(grid)
+    return _with_years(_with_labels(grid))
 
 
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
@@ -223,6 +226,42 @@ def _with_labels(grid: Grid) -> Grid:
     columns[:count] = [_down(grid.column(name)) for name in labels]
     note = f"labels that stand once for the rows below them were written into these: {', '.join(map(repr, labels))}"
     return replace(grid, columns=tuple(columns), notes=(*grid.notes, note))
+
+
+_YEAR_ONCE = re.compile(
+    r"(?P<before>(?:1[6-9]|2[01])\d\d[-/. ]{1,2})?"
+    r"(?P<part>[^\W\d].*?|\d\.? ?[^\W\d].*?)"
+    r"(?P<after>[-/. ]{1,2}(?:1[6-9]|2[01])\d\d)?"
+)
+"""A month or quarter in words, and the year before or behind it."""
+
+
+def _with_years(grid: Grid) -> Grid:
+    """Write the year that stands once, as in 2015 Jan, Feb, Mar, into the months or quarters below it."""
+    columns, notes = list(grid.columns), list(grid.notes)
+    for j, name in enumerate(grid.names):
+        sample = grid.filled(name)[:_FIRST] if _is_text(grid.columns[j]) else []
+        with_year = [bool(_HAS_YEAR.search(cell)) for cell in sample]
+        if sample and with_year[0] and not all(with_year) and (texts := _years_written(grid.column(name).to_pylist())):
+            columns[j] = pa.array(texts, pa.string())
+            notes.append(f"years that stand once in {name!r} were written into the rows below them: {texts[1]!r}")
+    return replace(grid, columns=tuple(columns), notes=tuple(notes))
+
+
+_HAS_YEAR = re.compile(r"(?<!\d)(?:1[6-9]|2[01])\d\d(?!\d)")
+
+
+def _years_written(cells: Sequence[str]) -> list[str]:
+    """Cells with the year that stands before them; (): not all are months or quarters."""
+    texts, before, after = [], "", ""
+    for cell in cells:
+        match = _YEAR_ONCE.fullmatch(cell)
+        if match is None or not (is_part(match["part"], "month") or is_part(match["part"], "quarter")):
+            return []
+        if match["before"] or match["after"]:
+            before, after = match["before"] or "", match["after"] or ""
+        texts.append(f"{before}{match['part']}{after}")
+    return texts
 
 
 def _restarts(codes: IntArray, block: IntArray) -> bool:
