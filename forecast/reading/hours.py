@@ -30,6 +30,7 @@ _LABEL = (
     r"(?P<after>(?::00|\s?(?:h|Uhr|시))?)(?P<again>[*xX])?"
 )
 _EXPRESSION = re.compile(_LABEL, re.ASCII)
+_HHMM = {2 + 2 * count: re.compile(rf"(?:[01]\d|2[0-4])(?:[0-5]\d){{{count}}}", re.ASCII) for count in (1, 2)}
 _HOUR_NS = 3_600 * 10**9
 _DAY_NS = 24 * _HOUR_NS
 
@@ -72,6 +73,17 @@ def are_numbered(cells: Sequence[str], name: str) -> bool:
     called = is_named(name, CLOCK) or is_named(name, FIELDS["hour"]) or any(match["before"] for match in matches)
     with_colon = any(match["after"].startswith(":") for match in matches)  # 24:00 alone is a time of the clock
     return ending or (called and not with_colon and max(numbers) >= 24)
+
+
+def clock_width(cells: Sequence[str]) -> int:
+    """Digits of times of day that are numbers, such as 930 for 9:30, once zeros fill them up; 0: they are none.
+
+    >>> clock_width(["0", "30", "100", "2330"]), clock_width(["93000", "163000"]), clock_width(["0", "60", "120"])
+    (4, 6, 0)
+    """
+    longest = max(map(len, cells), default=0)
+    width = longest + longest % 2
+    return width if width in _HHMM and all(_HHMM[width].fullmatch(cell.zfill(width)) for cell in cells) else 0
 
 
 def place_hours(

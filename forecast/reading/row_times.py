@@ -15,7 +15,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import without_flag
 from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
-from forecast.reading.hours import are_numbered, place_hours
+from forecast.reading.hours import are_numbered, clock_width, place_hours
 from forecast.reading.time_fields import first_month, is_double_year, read_part
 from forecast.reading.time_forms import CLOCK_FORM, FORMS, MONTH_CODE, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
@@ -351,6 +351,8 @@ def _with_time_of_day(
     grid: Grid, choice: TimeChoice, ns: IntArray, good: BoolArray, style: TimeStyle
 ) -> tuple[IntArray, BoolArray, TimeStyle]:
     cells = grid.texts(choice.columns[1])
+    if width := clock_width(grid.filled(choice.columns[1])):
+        cells = pc.utf8_lpad(cells, width, "0")
     cut = cut_times(cells, CLOCK_FORM)
     within, real = of_day(cut.parts, len(cells))
     clock = style_of(some_cells(cells), CLOCK_FORM, "", None, choice.columns[1])

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_number
-from forecast.reading.hours import are_numbered
+from forecast.reading.hours import are_numbered, clock_width
 from forecast.reading.month_names import month_numbers
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
@@ -336,4 +336,7 @@ def _share(grid: Grid, name: str, form: TimeForm) -> float:
 
 def _is_clock(grid: Grid, name: str) -> bool:
     cells = _filled(grid, name)
-    return bool(cells) and (are_numbered(cells, name) or all(map(CLOCK_FORM.expression.fullmatch, cells)))
+    if not cells:
+        return False
+    filled_up = [cell.zfill(width) for cell in cells] if (width := clock_width(cells)) else cells
+    return are_numbered(cells, name) or all(map(CLOCK_FORM.expression.fullmatch, filled_up))

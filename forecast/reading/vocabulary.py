@@ -114,7 +114,23 @@ FIELDS = {
     "second": frozenset(["second", "sec", "ss", "sekunde", "초"]),
 }
 CLOCK = frozenset(
-    ["time", "uhrzeit", "zeit", "heure", "hora", "시각", "시간", "clock", "timeofday", "hour", "hr", "he", "stunde"]
+    [
+        "time",
+        "uhrzeit",
+        "zeit",
+        "heure",
+        "hora",
+        "시각",
+        "시간",
+        "clock",
+        "timeofday",
+        "hour",
+        "hr",
+        "he",
+        "stunde",
+        "hhmm",
+        "hhmmss",
+    ]
 )
 
 

@@ -274,6 +274,21 @@ PERIODS = (
         written=(*[f"2024-01-01 {hour}:00" for hour in range(1, 25)], "2024-01-02 1:00"),
     ),
     Case(
+        "times of day that are numbers",
+        _hours([(day, str(100 * hour)) for day in _TWO_DAYS for hour in range(24)], "date;hhmm"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("2024-01-01 0000", "2024-01-01 0100"),
+        found={"time": "date + hhmm"},
+    ),
+    Case(
+        "times of day that are numbers, with seconds",
+        _hours([(day, str(10_000 * hour)) for day in _TWO_DAYS for hour in range(24)], "date;time"),
+        series={"value": [float(i) for i in range(48)]},
+        times=_HOURS,
+        written=("2024-01-01 000000", "2024-01-01 010000"),
+    ),
+    Case(
         "quarters of an hour to 24:00 in one column",
         _hours([(f"2024-01-01 {q // 4:02d}:{q % 4 * 15:02d}", "") for q in range(1, 97)], "date"),
         series={"value": [float(i) for i in range(96)]},
