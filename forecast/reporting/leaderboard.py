@@ -156,7 +156,11 @@ def print_leaderboard(
     `network` is bold blue, `baseline` bold; the row of the recommended model has an arrow.
     """
     console = console or Console(highlight=False)
-    console.print(_terminal_table(leaderboard, {network: "bold blue", baseline: "bold"}))
+    styles = {network: "bold blue", baseline: "bold"}
+    tables = (_terminal_table(leaderboard, styles, _SPARED[:count]) for count in range(len(_SPARED) + 1))
+    wide = console.options.update(width=1000)  # a table as wide as it would be
+    fitting = (table for table in tables if console.measure(table, options=wide).maximum <= console.width)
+    console.print(next(fitting, None) or _terminal_table(leaderboard, styles))
     for row in leaderboard.to_dict("records"):
         if str(row["status"]) != "ok":
             console.print(Text(f"{row['model']}: {row['status']}", style="dim"), soft_wrap=True)
@@ -172,19 +176,28 @@ _MASE_IN_WORDS = (
 )
 
 
-def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str]) -> Table:
+_SPARED = ("seconds", "smape", "rmse")
+"""What is left out, the first first, where the terminal is too narrow to show all numbers whole."""
+
+
+def _terminal_table(leaderboard: pd.DataFrame, styles: Mapping[str | None, str], without: Sequence[str] = ()) -> Table:
     columns = shown_columns(question_of_scores(leaderboard))
-    columns = {name: column for name, column in columns.items() if column.terminal and name in leaderboard}
+    columns = {name: c for name, c in columns.items() if c.terminal and name in leaderboard and name not in without}
     decimals = {name: _common_decimals([_known(value) for value in leaderboard[name]]) for name in columns}
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("model", no_wrap=True)
-    for heading in (*(column.terminal for column in columns.values()), "seconds"):
+    seconds = ["seconds"] * ("seconds" not in without)
+    for heading in (*(column.terminal for column in columns.values()), *seconds):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in leaderboard.to_dict("records"):
         mark = " ←" if row.get("recommended") else ""
         model = Text(shortened(str(row["model"]), 20 - len(mark)) + mark)
         if str(row["status"]) == "ok":
-            table.add_row(model, *_terminal_cells(row, columns, decimals), style=styles.get(row["model"], ""))
+            table.add_row(
+                model,
+                *_terminal_cells(row, columns, decimals)[: len(columns) + len(seconds)],
+                style=styles.get(row["model"], ""),
+            )
         else:
             table.add_row(model, Text("failed"), style="dim")
     return table

@@ -26,6 +26,17 @@ def test_the_table_fits_80_columns_and_ends_with_the_verdict():
     assert "support_vector: ValueError: <b>infs</b> or NaNs" in lines
 
 
+def test_large_numbers_are_whole_in_80_columns():
+    run = made_up_run()
+    leaderboard = run["leaderboard"].assign(coverage_90=0.875, width_90=1.0, mae=22_693.0, rmse=101_263.0, skill=-6.007)
+    leaderboard.loc[1, "model"] = "calendar_regression"
+    lines = _printed(leaderboard, run["verdict"])[:4]
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert {"22,693", "−600.7"} <= set(lines[2].split())
+    assert "seconds" not in lines[0]
+
+
 def test_numbers_align_at_the_point():
     run = made_up_run()
     lines = _printed(run["leaderboard"], run["verdict"])
