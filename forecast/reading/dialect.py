@@ -36,6 +36,7 @@ _SCORED_CELLS = 2000
 _TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
 _TWO = 2  # columns, of which a header has both names
 _MOST_HEADERS, _MOST_FACTS = 5, 20  # header rows, and rows with facts above or among them
+_YEAR_ALONE = re.compile(r"(?:1[6-9]|2[01])\d\d", re.ASCII)
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
 
@@ -283,6 +284,8 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
         return int(not any(is_data(cell) for cell in table[0].cells))
     count = 0
     while count < min(_MOST_HEADERS, len(table) - 1) and _is_header(table[count].cells, data):
+        if count and _YEAR_ALONE.fullmatch("".join(table[count].cells)):
+            break  # it is that of the rows below
         count += 1
     if count == 1 and _holds_units(table, data):
         count += 1

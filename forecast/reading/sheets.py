@@ -237,30 +237,43 @@ _YEAR_ONCE = re.compile(
 
 
 def _with_years(grid: Grid) -> Grid:
-    """Write the year that stands once, as in 2015 Jan, Feb, Mar, into the months or quarters below it."""
-    columns, notes = list(grid.columns), list(grid.notes)
+    """Write the year that stands once, as in 2015 Jan, Feb, Mar, into the months or quarters below it.
+
+    It may have a row of its own, which holds nothing else and is left out.
+    """
     for j, name in enumerate(grid.names):
         sample = grid.filled(name)[:_FIRST] if _is_text(grid.columns[j]) else []
         with_year = [bool(_HAS_YEAR.search(cell)) for cell in sample]
-        if sample and with_year[0] and not all(with_year) and (texts := _years_written(grid.column(name).to_pylist())):
-            columns[j] = pa.array(texts, pa.string())
-            notes.append(f"years that stand once in {name!r} were written into the rows below them: {texts[1]!r}")
-    return replace(grid, columns=tuple(columns), notes=tuple(notes))
+        if not sample or not with_year[0] or all(with_year):
+            continue
+        texts = _years_written(grid.column(name).to_pylist())
+        kept = np.array([bool(text) for text in texts], dtype=np.bool_)
+        others = [k for k in range(len(grid.names)) if k != j]
+        if kept.any() and not any(_text(grid, k, int(row)) for row in np.flatnonzero(~kept) for k in others):
+            columns = [*grid.columns[:j], pa.array(texts, pa.string()), *grid.columns[j + 1 :]]
+            first = next(text for text, year in zip(texts, with_year, strict=False) if text and not year)
+            note = f"years that stand once in {name!r} were written into the rows below them: {first!r}"
+            return replace(replace(grid, columns=tuple(columns)).keep(kept), notes=(*grid.notes, note))
+    return grid
 
 
 _HAS_YEAR = re.compile(r"(?<!\d)(?:1[6-9]|2[01])\d\d(?!\d)")
 
 
 def _years_written(cells: Sequence[str]) -> list[str]:
-    """Cells with the year that stands before them; (): not all are months or quarters."""
+    """Cells with the year that stands before them, empty ones for years alone; (): others are no months or quarters."""
     texts, before, after = [], "", ""
     for cell in cells:
         match = _YEAR_ONCE.fullmatch(cell)
-        if match is None or not (is_part(match["part"], "month") or is_part(match["part"], "quarter")):
+        if match is not None and (is_part(match["part"], "month") or is_part(match["part"], "quarter")):
+            if match["before"] or match["after"]:
+                before, after = match["before"] or "", match["after"] or ""
+            texts.append(f"{before}{match['part']}{after}")
+        elif _HAS_YEAR.fullmatch(cell):
+            before, after = f"{cell} ", ""
+            texts.append("")
+        else:
             return []
-        if match["before"] or match["after"]:
-            before, after = match["before"] or "", match["after"] or ""
-        texts.append(f"{before}{match['part']}{after}")
     return texts
 
 

@@ -76,6 +76,15 @@ NAMED_PERIODS = (
         quiet=False,
     ),
     Case(
+        "quarters below their years",
+        "period;value\n"
+        + "".join(f"{f'{y};{chr(10)}' if q == 1 else ''}Q{q};{i}\n" for i, (y, q) in enumerate(_NUMBERED)),
+        series={"value": [float(i) for i in range(12)]},
+        times=_QUARTERS,
+        notes=("years that stand once in 'period' were written into the rows below them: '2018 Q1'",),
+        quiet=False,
+    ),
+    Case(
         "months of which the first has a year behind it",
         "x;value\nNovember 2022;1\nDecember;2\nJanuary 2023;4\nFebruary;3\nMarch;5\nApril;6\n",
         series={"value": [1, 2, 4, 3, 5, 6]},
