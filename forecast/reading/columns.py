@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number, spelled_numbers
 from forecast.reading.raw_table import in_order_of_ids
+from forecast.reading.time_fields import is_part
 from forecast.reading.time_forms import is_time
 from forecast.reading.vocabulary import FIELDS, INDEX, TARGET, TIME, is_called_id, plain
 from forecast.wording import name_some
@@ -32,9 +33,15 @@ if TYPE_CHECKING:
 
 _NUMBERS = 0.5  # share of a column's cells that are numbers, from which on it holds numbers
 _FEW_SYMBOLS = 1_000  # different texts of a column, up to which they look like symbols
-_SAY_WHEN = TIME.union(*FIELDS.values())
 _BOTH = 2  # columns that are both offered
 _LISTED, _LONG = 12, 60  # columns that a message names, and letters of a name
+
+
+def _says_when(grid: Grid, name: str) -> bool:
+    """Whether a column is called like a time or a part of it that it may hold: "Min" is no minute below 0."""
+    cells = grid.filled(name)
+    parts = [part for part, usual in FIELDS.items() if plain(name) in usual]
+    return plain(name) in TIME or any(all(is_part(cell, part) for cell in cells) for part in parts)
 
 
 def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str]:
@@ -55,7 +62,7 @@ def choose_target(grid: Grid, taken: Sequence[str], file: str) -> tuple[str, str
             f"there, set `data.decimal`, `data.delimiter` or `data.header`{_symbols_hint(grid, taken)}"
         )
     # Parts of the date (hour, weekday, month) and numbers of series are targets only if there is nothing else.
-    candidates = [name for name in candidates if plain(name) not in _SAY_WHEN] or candidates
+    candidates = [name for name in candidates if not _says_when(grid, name)] or candidates
     candidates = [name for name in candidates if not _numbers_series(grid, name)] or candidates
     if len(candidates) == 1:
         return candidates[0], "the only column of numbers"

@@ -351,6 +351,8 @@ def _unpacked(name: str, raw: bytes, compression: str | None, expected: Expected
         if not data:
             raise ForecastError(f"{name!r} holds an empty file: expected {expected.holds}")
         kind, what = _kind_of(data[:_HEAD])
+        if data.startswith(b"PK") and _is_workbook(data, name, bound):
+            kind, what = "workbook", _WORKBOOK
         content = Content(name, data, hashed, packed, kind)
     if content.kind not in expected.kinds:
         raise ForecastError(f"{name!r} is {what}, no {expected.kind}: {expected.save_as}")

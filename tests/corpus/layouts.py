@@ -70,6 +70,11 @@ LAYOUTS = (
         'date,note,value\n2024-01-01,"a, ""b""\nc",1.5\n2024-01-02,"d",2.5\n2024-01-03,,-3.25\n',
         lines=[2, 4, 5],
     ),
+    Case(
+        "the least and the most are no minutes",
+        "date,Min,Max\n2024-01-01,-1.5,4\n2024-01-02,0.5,5\n2024-01-03,2,7\n",
+        error=("which column is to be forecast? 2 hold numbers: 'Min', 'Max'",),
+    ),
     _ok("blanks before quotes", '"date", "value"\n"2024-01-01", "1.5"\n"2024-01-02", "2.5"\n"2024-01-03", "-3.25"\n'),
     Case(
         "blanks within quotes",

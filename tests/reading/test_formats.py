@@ -72,6 +72,15 @@ def test_a_workbook(suffix: str, frame: pd.DataFrame, tmp_path: Path) -> None:
     refuse(path, "`data.sheet` 'Sales' is no sheet of", "'Sales 2024'", sheet="Sales")
 
 
+def test_a_packed_workbook(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.to_excel(tmp_path / "book.xlsx", sheet_name="Sales", index=False)
+    with zipfile.ZipFile(tmp_path / "book.zip", "w") as archive:
+        archive.write(tmp_path / "book.xlsx", "book.xlsx")
+    table = read(tmp_path / "book.zip")
+    check(table)
+    assert table.found["format"] == "workbook, sheet 'Sales'"
+
+
 def test_a_workbook_of_several_sheets(frame: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "book.xlsx"
     with pd.ExcelWriter(path) as book:
