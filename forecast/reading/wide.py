@@ -26,7 +26,7 @@ from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_do
 from forecast.reading.time_forms import names_time
 from forecast.reading.times import form_of
 from forecast.reading.unpivot import by_row, filled_rows, is_total, sampled
-from forecast.reading.vocabulary import ID_OR_NUMBER, is_named
+from forecast.reading.vocabulary import FIELDS, ID_OR_NUMBER, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,12 +101,33 @@ def find_wide(grid: Grid, settings: FileSettings) -> Wide | None:
     for part, steps in groups if settings.time is None else ():
         labels = _other_columns(grid, steps)
         rows = filled_rows(grid, steps, settings)
+        if part == "times" and not named:
+            _refuse_days(grid, labels, steps)
         ids = _ids(grid, named or labels, rows, any_kind=bool(named))
         if not ids and part == "times" and labels == [grid.names[0]]:
             ids = _ids(grid, labels, rows, any_kind=not _any_times(grid, labels))  # numbers may be names, too
         if part in {"times", "year", "numbers"} and ids and not _any_times(grid, labels, different=part != "numbers"):
             return Wide("rows", steps, part, _texts(part, steps), named or ids)
     return None
+
+
+def _refuse_days(grid: Grid, labels: Sequence[str], steps: Sequence[str]) -> None:
+    """Refuse days of months that the header names, which would be a series each.
+
+    Raises
+    ------
+    ForecastError
+        Names the column of days and the first month.
+
+    """
+    form, _ = form_of([_bare(step) for step in steps])
+    for name in labels if form is not None and form.span == "month" else ():
+        cells = sampled(grid, name)
+        if plain(name) in FIELDS["day"] and cells and all(is_part(cell, "day") for cell in cells):
+            raise ForecastError(
+                f"{name!r} holds days of the months in the header ({steps[0]!r}, ...): write a row a day, with its "
+                "date, or set `data.layout=rows` if each row is a series of its own"
+            )
 
 
 def _other_columns(grid: Grid, steps: Sequence[str]) -> list[str]:

@@ -35,6 +35,11 @@ def _tar() -> bytes:
 
 
 REFUSED = (
+    Case(
+        "days of months that the header names",
+        "Day,Jan 2024,Feb 2024,Mar 2024,Apr 2024\n" + "".join(f"{d},{d},{d + 1},{d % 5},9\n" for d in range(1, 29)),
+        error=("'Day' holds days of the months in the header ('Jan 2024', ...)", "data.layout=rows"),
+    ),
     Case("empty", "", error=("is empty",)),
     Case("blanks", "\n  \n\n", error=("nothing but blanks",)),
     Case("a header alone", "date,value\n", error=("no rows below",)),
