@@ -15,7 +15,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import without_flag
 from forecast.reading.columns import assigned
 from forecast.reading.grid import some_cells
-from forecast.reading.hours import are_numbered, clock_width, place_hours
+from forecast.reading.hours import clock_width, periods_a_day, place_periods
 from forecast.reading.time_fields import first_month, is_double_year, read_part
 from forecast.reading.time_forms import CLOCK_FORM, FORMS, MONTH_CODE, style_of
 from forecast.reading.time_parts import compose, cut_times, epoch_unit, of_day
@@ -70,7 +70,7 @@ def read_row_times(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Ro
     if choice.kind == "steps":
         return _read_steps(grid, choice)
     if choice.kind == "typed":
-        return _read_typed(grid, choice)
+        return _read_typed(grid, choice, settings)
     if choice.kind == "fields":
         return _read_fields(grid, choice, settings)
     return _read_written(grid, choice, settings)
@@ -92,7 +92,7 @@ def _read_steps(grid: Grid, choice: TimeChoice) -> RowTimes:
     return RowTimes(numbers, good, TimeStyle("index", choice.columns), f"{choice.columns[0]} (step numbers)")
 
 
-def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
+def _read_typed(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
     cells = grid.column(choice.columns[0])
     good = np.asarray(pc.is_valid(cells).to_numpy(zero_copy_only=False))
     timezone = getattr(cells.type, "tz", None)
@@ -107,7 +107,8 @@ def _read_typed(grid: Grid, choice: TimeChoice) -> RowTimes:
     if timezone in {"Etc/UTC", "+00:00"}:
         timezone = "UTC"
     style = TimeStyle(form + ("%:z" if timezone else ""), choice.columns, (), timezone, date_only)
-    return RowTimes(ns.view("datetime64[ns]"), good, style, _describe(choice.columns[0], timezone))
+    times = RowTimes(ns.view("datetime64[ns]"), good, style, _describe(" + ".join(choice.columns), timezone))
+    return _with_numbered_periods(times, grid, choice, settings) if len(choice.columns) > 1 else times
 
 
 def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
@@ -119,12 +120,12 @@ def _read_fields(grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowT
     columns = " + ".join(choice.columns)
     template = "".join(_ISO_PARTS[field] for field in choice.fields)
     note = _months_over_a_year(grid, choice, parts, good) if choice.fields[:2] == ("year", "month") else None
-    if choice.fields[-1] == "hour" and are_numbered(grid.sample(choice.columns[-1]), choice.columns[-1]):
+    if choice.fields[-1] == "hour" and periods_a_day(grid.sample(choice.columns[-1]), choice.columns[-1]):
         parts.pop("hour")
         ns, real = compose(parts, len(grid))
         style = TimeStyle(template.removesuffix(" %H:00"), choice.columns, choice.fields)
         days = RowTimes(ns.view("datetime64[ns]"), good & real, style, columns)
-        return _with_numbered_hours(days, grid, choice.columns[-1], settings)
+        return _with_numbered_periods(days, grid, choice, settings)
     ns, real = compose(parts, len(grid))
     template = template.replace(":00:%M", ":%M")
     if "week" in choice.fields:
@@ -199,10 +200,10 @@ def _read_written(grid: Grid, choice: TimeChoice, settings: FileSettings) -> Row
     description = _describe(" + ".join(choice.columns), times.timezone, *words)
     notes += _quarters_note(sample, style, name)
     if choice.kind == "date and clock":
-        if are_numbered(grid.sample(choice.columns[1]), choice.columns[1]):
+        if periods_a_day(grid.sample(choice.columns[1]), choice.columns[1]):
             style = replace(style, columns=choice.columns, fields=choice.fields)
             days = RowTimes(ns.view("datetime64[ns]"), good, style, description, notes)
-            return _with_numbered_hours(days, grid, choice.columns[1], settings)
+            return _with_numbered_periods(days, grid, choice, settings)
         ns, good, style = _with_time_of_day(grid, choice, ns, good, style)
     return RowTimes(ns.view("datetime64[ns]"), good, style, description, notes)
 
@@ -305,15 +306,23 @@ def _period_of(cell: str) -> tuple[str, str] | None:
     return form.span, MONTH_CODE.sub("%b", style_of([cell], form, "", None, "").format)
 
 
-def _with_numbered_hours(days: RowTimes, grid: Grid, name: str, settings: FileSettings) -> RowTimes:
-    """Add the numbers of hours in a column to days."""
+def _with_numbered_periods(days: RowTimes, grid: Grid, choice: TimeChoice, settings: FileSettings) -> RowTimes:
+    """Add the numbers of hours, or of their parts, in the last column to days."""
     if days.times is None:
-        raise ValueError("numbered hours need days")
-    midnights = days.times.astype(np.int64)
-    hours = place_hours(midnights, grid.texts(name), settings.timezone, grid.lines, name)
-    style = replace(days.style, format=f"{days.style.format} {hours.code}", timezone=hours.timezone, date_only=False)
+        raise ValueError("numbered periods need days")
+    name = choice.columns[-1]
+    periods = place_periods(
+        days.times.astype(np.int64),
+        grid.texts(name),
+        name,
+        per_day=periods_a_day(grid.sample(name), name),
+        timezone=settings.timezone,
+        lines=grid.lines,
+    )
+    midnight = re.sub("%[HMS]", "00", days.style.format)  # which some write behind each date
+    style = replace(days.style, format=f"{midnight} {periods.code}", timezone=periods.timezone, date_only=False)
     return RowTimes(
-        hours.ns.view("datetime64[ns]"), days.good & hours.good, style, days.found, (*days.notes, hours.note)
+        periods.ns.view("datetime64[ns]"), days.good & periods.good, style, days.found, (*days.notes, periods.note)
     )
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.cells import is_number
-from forecast.reading.hours import are_numbered, clock_width
+from forecast.reading.hours import clock_width, periods_a_day
 from forecast.reading.month_names import month_numbers
 from forecast.reading.time_fields import chain_of, fields_by_name
 from forecast.reading.time_forms import CLOCK_FORM, TimeForm, form_of_format
@@ -36,6 +37,7 @@ _MOST_PLAIN = 0.9  # the same if its cells are plain numbers
 _LOOKED_AT = 200  # cells on whose order it is decided whether numbers are times
 _FEWEST_TICKS = 5  # different counts since 1970 that show a clock
 _DATE_AND_VALUE = 2  # columns: the one beside the date holds durations, if not times of day
+_SEVERAL = 2  # numbers of hours that a day has at least, on average
 _FEW_STEPS = 3  # different steps between times, for short files
 _NO_TIME = re.compile(r"[-+]?\d{1,3}(?:\.(?:\d{1,3}|\d{5,}))?", re.ASCII)
 """Numbers that are no time in any form; most columns of large files hold nothing else."""
@@ -97,7 +99,8 @@ def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeC
     """
     typed = [name for name in names if _is_typed(grid, name)]
     if typed:
-        return TimeChoice("typed", (next((name for name in typed if is_named(name, TIME)), typed[0]),))
+        name = next((name for name in typed if is_named(name, TIME)), typed[0])
+        return TimeChoice("typed", (name, *_numbered_beside(grid, name, names)))
     forms = {name: form for name in names if (form := _form(grid, name)) is not None}
     strong = [name for name, form in forms.items() if not form.weak]
     # A fiscal year alone would make a series of each of its periods.
@@ -204,21 +207,45 @@ def _unread_note(grid: Grid, names: Sequence[str]) -> str:
 def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[str]) -> TimeChoice:
     """Join a column of dates with a column of times of day, if there is one."""
     alone = TimeChoice("column", (name,), form=form)
+    if form.span == "day" and (numbered := _numbered_beside(grid, name, names)):
+        return TimeChoice("date and clock", (name, *numbered), ("date", "time"), form)
     matches = [form.expression.fullmatch(cell) for cell in _filled(grid, name)]
     if form.span != "day" or any(match and match.groupdict().get("hour") for match in matches):
         return alone
     for other in names if len(grid.names) > _DATE_AND_VALUE else ():
         cells = _filled(grid, other)
-        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or are_numbered(cells, other)
-        if other != name and likely and len(set(cells)) > 1 and _is_clock(grid, other):
+        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        if (
+            other != name
+            and likely
+            and len(set(cells)) > 1
+            and not periods_a_day(cells, other)
+            and _is_clock(grid, other)
+        ):
             return TimeChoice("date and clock", (name, other), ("date", "time"), form)
     return alone
+
+
+def _numbered_beside(grid: Grid, date: str, names: Sequence[str]) -> list[str]:
+    """Return the column that numbers hours, or their parts, of the days of another, or none.
+
+    Days have several; a number a day is the hour of a peak, or counts rows.
+    """
+    for name in names if len(grid.names) > _DATE_AND_VALUE and getattr(grid.kind(date), "tz", None) is None else ():
+        if name != date and periods_a_day(_filled(grid, name), name):
+            pairs = pa.table([grid.texts(date), grid.texts(name)], names=["date", "number"])
+            days = len(pc.unique(pairs["date"]))
+            if pairs.group_by(["date", "number"]).aggregate([]).num_rows >= _SEVERAL * days:
+                return [name]
+    return []
 
 
 def _detected_fields(grid: Grid, names: Sequence[str]) -> TimeChoice | None:
     """Columns of a year and its month, quarter, week, ..., by their names and values in range, or by their words."""
     columns = fields_by_name({name: _filled(grid, name) for name in names})
     chain = chain_of(columns)
+    if chain and chain[-1] == "day" and (numbered := _numbered_beside(grid, columns["day"], names)):
+        columns["hour"] = numbered[0]
     years = _filled(grid, columns["year"]) if chain else []  # where none repeats, the weeks are another column
     return fields_choice(columns) if chain and (chain[1] != "week" or len(set(years)) < len(years)) else None
 
@@ -339,4 +366,4 @@ def _is_clock(grid: Grid, name: str) -> bool:
     if not cells:
         return False
     filled_up = [cell.zfill(width) for cell in cells] if (width := clock_width(cells)) else cells
-    return are_numbered(cells, name) or all(map(CLOCK_FORM.expression.fullmatch, filled_up))
+    return periods_a_day(cells, name) > 0 or all(map(CLOCK_FORM.expression.fullmatch, filled_up))

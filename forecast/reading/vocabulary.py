@@ -132,6 +132,13 @@ CLOCK = frozenset(
         "hhmmss",
     ]
 )
+PERIODS_OF_DAY = frozenset(
+    [
+        *["period", "settlementperiod", "tradingperiod", "periodid", "periode", "periodo", "período", "interval"],
+        *["sp", "tp", "hh", "qh", "ptu", "isp", "mtu", "halfhour", "quarterhour", "viertelstunde", "slot", "timeslot"],
+    ]
+)
+"""Names of numbered hours, half-hours and quarters of an hour, beside a column of dates."""
 
 
 @lru_cache(1 << 14)

@@ -20,7 +20,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import is_missing, is_number, without_flag
 from forecast.reading.columns import is_numeric, listed, match_names
 from forecast.reading.grid import Grid, some_cells
-from forecast.reading.hours import are_numbered
+from forecast.reading.hours import periods_a_day
 from forecast.reading.ids import join_ids, naming_columns
 from forecast.reading.time_fields import RANGES, chain_of, fields_by_name, is_double_year, is_part, part_number
 from forecast.reading.time_forms import names_time
@@ -45,7 +45,11 @@ _CLOCK = re.compile(
     r"(?:[01]?\d|2[0-4]):[0-5]\d(?::00)?(?:\s?-\s?\d{1,2}:\d\d)?|(?:0?[1-9]|1[0-2])(?::[0-5]\d)?\s?[AaPp][Mm]", re.ASCII
 )
 _NUMBERED = re.compile(r"(?P<letters>[^\W\d]*)[ _.]?(?P<number>\d{1,6})")
-_COUNTED = {"hour": ("", "h", "hr", "hour"), "month": ("", "m", "month"), "week": ("", "w", "wk", "week", "kw")}
+_COUNTED = {
+    "hour": ("", "h", "hr", "hour", "hh", "qh", "sp"),
+    "month": ("", "m", "month"),
+    "week": ("", "w", "wk", "week", "kw"),
+}
 """Letters before numbers in a header that may count hours, months or weeks; those that count days may be any."""
 
 
@@ -256,7 +260,7 @@ def _are_dates(cells: Sequence[str]) -> bool:
 def _readings(part: str, steps: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """What a header may hold as a part of the time, and its texts."""
     if part == "hour":
-        return [("clock", tuple(steps) if are_numbered(steps, "hour") else _from_midnight(map(_hour, steps)))]
+        return [("clock", tuple(steps) if periods_a_day(steps, "hour") else _from_midnight(map(_hour, steps)))]
     if part == "clock":
         return [("clock", tuple(name.split("-")[0].strip() for name in steps))]
     if part != "numbers":
@@ -264,8 +268,9 @@ def _readings(part: str, steps: Sequence[str]) -> list[tuple[str, tuple[str, ...
     matches = [match for name in steps if (match := _NUMBERED.fullmatch(name))]
     letters, numbers = matches[0]["letters"].lower(), [int(match["number"]) for match in matches]
     readings = []
-    if numbers in ([*range(24)], [*range(1, 25)], [*range(1, 26)]) and letters in _COUNTED["hour"]:
-        readings.append(("clock", _from_midnight(numbers) if numbers[0] == 0 else tuple(map(str, numbers))))
+    of_day = numbers[0] == 1 and len(numbers) in (24, 25, 48, 50, 96, 100)
+    if letters in _COUNTED["hour"] and (of_day or numbers == [*range(24)]):
+        readings.append(("clock", tuple(map(str, numbers)) if of_day else _from_midnight(numbers)))
     for header in ("month", "week", "day", "yearday"):
         low, high = RANGES[header]
         whole = numbers[0] == low and high - (3 if header == "day" else 1) <= numbers[-1] <= high

@@ -55,8 +55,9 @@ class TimeStyle:
         am, `%Oa` a.m., `%OA` A.M., `%Oe` a. m., `%Ok` 오전, `%Oz` 上午, `%Oj` 午前; `%1f` to `%9f` a fraction;
         `%q` the quarter, `%Os %Ot` half and third of the year, `%Oy %OY` the year after; `%G-W%V` an ISO week; `%:z`
         +09:00; `%Oh %On` the number of the hour in its day from 1 to 24 (23 or 25 where clocks change), with two digits
-        or not. Names of months and days are English; `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending
-        of the quarter's number in `ordinals` ("er" of "1er trimestre"), or its name ("II").
+        or not, `%2Oh %2On` that of the half-hour, `%4Oh %4On` of the quarter. Names of months and days are English;
+        `%OB` and `%OD` are those of `months` and `days`, `%Oq` the ending of the quarter's number in `ordinals` ("er"
+        of "1er trimestre"), or its name ("II").
         `index` counts steps: there is no time. Separate columns are written together, as in ISO.
     columns : the time column's name, or the names of separate columns, or none
     fields : what separate columns mean ("year", "month", "day", "hour", "minute", "second", "date", "time"), else empty
@@ -288,7 +289,7 @@ MONTH_NAMES = (
     *("August", "September", "October", "November", "December"),
 )
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_CODE = re.compile(r"%(:z|\^[bB]|O[a-zA-Z]|-?[a-zA-Z]|[1-9]f|%)")
+_CODE = re.compile(r"%(:z|\^[bB]|[24]?O[a-zA-Z]|-?[a-zA-Z]|[1-9]f|%)")
 
 
 def _offset(moment: datetime) -> str:
@@ -297,10 +298,10 @@ def _offset(moment: datetime) -> str:
     return f"{sign}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
 
 
-def _hour_of_day(moment: datetime) -> int:
-    """Number of the hour in its day, counted through where clocks change; the first is 1."""
+def _number_in_day(moment: datetime, an_hour: int = 1) -> int:
+    """Number of the hour, or of its half or quarter, in its day, through where clocks change; the first is 1."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return int(moment.timestamp() - midnight.timestamp()) // 3600 + 1
+    return int(moment.timestamp() - midnight.timestamp()) * an_hour // 3600 + 1
 
 
 _CODES: dict[str, Callable[[datetime], str]] = {
@@ -315,8 +316,12 @@ _CODES: dict[str, Callable[[datetime], str]] = {
     "M": lambda t: f"{t.minute:02d}",
     "S": lambda t: f"{t.second:02d}",
     "q": lambda t: str((t.month + 2) // 3),
-    "Oh": lambda t: f"{_hour_of_day(t):02d}",
-    "On": lambda t: str(_hour_of_day(t)),
+    "Oh": lambda t: f"{_number_in_day(t):02d}",
+    "On": lambda t: str(_number_in_day(t)),
+    "2Oh": lambda t: f"{_number_in_day(t, 2):02d}",
+    "2On": lambda t: str(_number_in_day(t, 2)),
+    "4Oh": lambda t: f"{_number_in_day(t, 4):02d}",
+    "4On": lambda t: str(_number_in_day(t, 4)),
     "Os": lambda t: "1" if t.month <= 6 else "2",
     "Ot": lambda t: str((t.month + 3) // 4),
     "Oy": lambda t: f"{(t.year + 1) % 100:02d}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from corpus.case import Case, iso_days
 
 _DATES = ",".join(f"1/{day}/20" for day in range(22, 30))
@@ -38,6 +39,9 @@ def _row(values: list[float | None]) -> str:
 _YEAR_MONTHS = "".join(f"{2020 + y},{_row(_BY_MONTH[12 * y : 12 * y + 12])}\n" for y in range(2))
 _HOURS = [float((5 * i) % 7) for i in range(72)]
 _DAY_HOURS = "".join(f"0{day + 1}.03.2024,{_row([*_HOURS[24 * day : 24 * day + 24]])}\n" for day in range(3))
+_DAY_HALF_HOURS = "".join(
+    f"{day + 1:02d}.03.2024,{_row([*_HOURS, *_HOURS][48 * day : 48 * day + 48])}\n" for day in range(3)
+)
 _BY_HOUR = [f"2024-03-0{i // 24 + 1}T{i % 24:02d}:00" for i in range(72)]
 _BY_HOUR_IN_BERLIN = [f"2024-10-25T{hour}:00" for hour in (22, 23)]  # UTC; the second day has 25 hours
 _BY_HOUR_IN_BERLIN += [f"2024-10-2{6 + i // 24}T{i % 24:02d}:00" for i in range(47)]
@@ -222,6 +226,14 @@ PIVOTS = (
         "Date," + ",".join(map(str, range(1, 25))) + "\n" + _DAY_HOURS,
         series={"value": [*_HOURS]},
         times=_BY_HOUR,
+        quiet=False,
+    ),
+    Case(
+        "a row of days, a column a half-hour from 1 to 48",
+        "Date," + ",".join(f"HH{i}" for i in range(1, 49)) + "\n" + _DAY_HALF_HOURS,
+        series={"value": [*_HOURS, *_HOURS]},
+        times=[str(np.datetime64("2024-03-01T00:00") + np.timedelta64(30 * i, "m")) for i in range(144)],
+        notes=("numbers the half-hours of a day",),
         quiet=False,
     ),
     Case(

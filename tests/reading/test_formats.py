@@ -229,6 +229,14 @@ def test_a_table_is_no_text(frame: pd.DataFrame, tmp_path: Path) -> None:
         opening.open_packed(str(tmp_path / "a.txt"), None, opening.TEXT)
 
 
+def test_numbered_half_hours_beside_dates_of_a_table(tmp_path: Path) -> None:
+    days = np.repeat(np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[ns]"), 48)
+    frame = pd.DataFrame({"day": days, "SP": np.tile(np.arange(1, 49), 2), "MW": np.arange(96)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet")
+    assert table.series[0].times.tolist() == (days + np.arange(96) % 48 * np.timedelta64(30, "m")).tolist()
+
+
 def write_shops(folder: Path, *, days: int = 5, apart: bool = False) -> None:
     folder.mkdir()
     for k, name in enumerate(["north", "south"]):
