@@ -191,7 +191,8 @@ class Recurrent:
         """Whether training may say more than the errors of closed forms do: where the level is read, and rows suffice.
 
         Of a network that reads where a series stands, what an autoregression leaves may be harder to learn than what a
-        plain reference does. A walk (`last`), a season, and losses that are in units of the reference are left alone.
+        plain reference does. A walk (`last`), a season, where validation does not tell (docs/models.md), and losses
+        that are in units of the reference are left alone.
         """
         return (
             self.settings.reference == "auto"
