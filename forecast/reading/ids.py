@@ -120,8 +120,22 @@ def _all_filled(grid: Grid, names: Sequence[str]) -> bool:
     """Whether each row has a cell in one of the columns."""
     filled: BoolArray = np.zeros(len(grid), dtype=np.bool_)
     for name in names:
-        filled |= ~are_missing(grid.texts(name))
+        filled |= ~are_nameless(grid.texts(name))
     return bool(filled.all())
+
+
+def are_nameless(cells: pa.StringArray) -> BoolArray:
+    """Whether cells of a column of ids name nothing, (row,); NA is a name (Namibia, North America) among codes.
+
+    >>> are_nameless(pa.array(["DE", "NA", "-"])).tolist(), are_nameless(pa.array(["Ulm", "NA"])).tolist()
+    ([False, False, True], [False, True])
+    """
+    nameless = are_missing(cells)
+    named = pc.unique(cells.filter(pa.array(~nameless)))
+    codes = pc.sum(pc.match_substring_regex(named, r"^[A-Z][A-Z0-9]{1,4}$")).as_py() or 0
+    if 2 * codes > len(named):
+        nameless &= ~np.asarray(pc.equal(cells, "NA").to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return nameless
 
 
 def with_ids(grid: Grid, names: Sequence[str]) -> tuple[Grid, str | None]:
@@ -144,7 +158,7 @@ def join_ids(grid: Grid, names: Sequence[str]) -> pa.Array:
     parts = [grid.texts(name) for name in names]
     if len(parts) == 1:
         return parts[0]
-    filled = [pc.if_else(pa.array(are_missing(cells)), None, cells) for cells in parts]
+    filled = [pc.if_else(pa.array(are_nameless(cells)), None, cells) for cells in parts]
     joined = pc.binary_join_element_wise(*filled, _BETWEEN, null_handling="skip")
     different = pa.table([joined, *filled], names=[str(j) for j in range(len(parts) + 1)])
     texts = different.group_by(different.column_names).aggregate([]).column("0").to_pylist()

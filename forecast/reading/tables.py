@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
-from forecast.reading.cells import are_missing
 from forecast.reading.columns import (
     check_layout,
     check_one_role,
@@ -29,7 +28,7 @@ from forecast.reading.columns import (
 )
 from forecast.reading.formats import cut, join
 from forecast.reading.grid import line_list
-from forecast.reading.ids import ids_by_content, usual_id, with_ids
+from forecast.reading.ids import are_nameless, ids_by_content, usual_id, with_ids
 from forecast.reading.opening import find_files, open_content
 from forecast.reading.raw_table import PackedSeries, RawTable, check_constant, in_order_of_ids
 from forecast.reading.row_times import read_row_times
@@ -302,7 +301,7 @@ def _nameless(grid: Grid, name: str) -> BoolArray:
     if not pa.types.is_string(grid.kind(name)):
         return np.asarray(pc.is_null(grid.column(name)).to_numpy(zero_copy_only=False))
     coded = grid.coded(name)
-    missing = are_missing(coded.dictionary)
+    missing = are_nameless(coded.dictionary)
     return missing[coded.indices.to_numpy()] if missing.any() else grid.none_bad
 
 

@@ -223,4 +223,39 @@ EXPORTS = (
     _noted("durations of pandas", ["0 days 01:30:00", "1 days 00:00:00"], [1.5, 24.0], "were read as 24"),
     _noted("true and false", ["True", "False", "", "True"], [1.0, 0.0, None, 1.0], "'True' was read as 1 in 'y'"),
     _noted("yes and no", ["no", "yes", "yes", "no"], [0.0, 1.0, 1.0, 0.0], "'yes' was read as 1 in 'y'"),
+    Case(
+        "NA as a code among the ids, and for no value",
+        "date,country,value\n"
+        + "".join(
+            f"2020-{month:02d}-01,{code},{month % 5 + k}\n"
+            for k, code in enumerate(["DE", "NA", "ZA"])
+            for month in range(1, 12)
+        )
+        + "2020-12-01,DE,NA\n2020-12-01,NA,4\n2020-12-01,ZA,5\n",
+        series={
+            "DE": [*[month % 5 for month in range(1, 12)], None],
+            "NA": [*[month % 5 + 1 for month in range(1, 12)], 4],
+            "ZA": [*[month % 5 + 2 for month in range(1, 12)], 5],
+        },
+        found={"id": "country (3 series)"},
+        panel=None,
+    ),
+    Case(
+        "NA as a part of a name of two columns",
+        "date,region,kind,value\n"
+        + "".join(
+            f"2020-{month:02d}-01,{region},{kind},{month % 5}\n"
+            for region in ("APAC", "NA")
+            for kind in "xy"
+            for month in range(1, 13)
+        ),
+        series={name: [month % 5 for month in range(1, 13)] for name in ("APAC/x", "APAC/y", "NA/x", "NA/y")},
+    ),
+    Case(
+        "NA among names that are no codes",
+        "date,country,value\n"
+        + "".join(f"2020-{month:02d}-01,{name},{month}\n" for name in ("Ulm", "NA") for month in range(1, 13)),
+        {"id": "country"},
+        error=("'NA' in 'country' is not an id",),
+    ),
 )
