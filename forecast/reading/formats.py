@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _START = 4_096  # bytes in which most texts show more than blanks
 FILE = "file"
 """The column that says from which of several files a row is."""
-_WRAPPERS = ("data", "records", "results", "items", "rows", "values", "observations", "series")
+_WRAPPERS = ("data", "records", "results", "items", "rows", "values", "observations", "series", "datapoints")
 """Keys under which services put the records of their answers."""
 
 
@@ -175,7 +175,7 @@ def _records(text: str, name: str) -> pd.DataFrame | None:
 
 
 def _frame_of(values: Any) -> pd.DataFrame | None:
-    """Make a table of what JSON holds, in the ways in which pandas and services write tables; None: it holds none."""
+    """Make a table of what JSON holds, as pandas and services write tables; None: it holds none."""
     if isinstance(values, list) and values:
         return _of_list(values)
     return _of_object(values) if isinstance(values, dict) and values else None
@@ -184,10 +184,30 @@ def _frame_of(values: Any) -> pd.DataFrame | None:
 def _of_list(rows: list[Any]) -> pd.DataFrame | None:
     """Records, rows of cells, or the values of one column."""
     if all(isinstance(row, dict) for row in rows):
-        return pd.json_normalize(rows)
+        return _unnested(pd.json_normalize(rows))
     if all(isinstance(row, list) for row in rows) and len({len(row) for row in rows}) == 1:
         return pd.DataFrame(rows, columns=[f"column {j + 1}" for j in range(len(rows[0]))])
     return None if any(isinstance(row, (dict, list)) for row in rows) else pd.DataFrame({"value": rows})
+
+
+def _unnested(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give each record, or pair, of a list in a record a row of its own, as services write several series."""
+    for name in frame:
+        if str(name).rpartition(".")[2] not in _WRAPPERS or not all(isinstance(c, list) and c for c in frame[name]):
+            continue
+        cells = frame[name].explode()
+        inner = _of_list(cells.tolist())
+        if inner is None or not isinstance(cells.iloc[0], (dict, list)):
+            continue
+        if isinstance(cells.iloc[0], list) and inner.shape[1] == 2:
+            steps = inner.apply(pd.to_numeric, errors="coerce").groupby(cells.index.to_numpy()).diff()
+            up, down = (steps > 0) | steps.isna(), (steps < 0) | steps.isna()
+            time, value = inner.columns
+            value_first = up[value].all() and not up[time].all() and not down[time].all()  # as Graphite writes pairs
+            inner.columns = pd.Index(["value", "time"] if value_first else ["time", "value"])
+        inner.columns = pd.Index([f"{name}.{column}" if column in frame else column for column in inner])
+        return _unnested(pd.concat([frame.drop(columns=name).loc[cells.index].reset_index(drop=True), inner], axis=1))
+    return frame
 
 
 def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:

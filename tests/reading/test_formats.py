@@ -144,6 +144,40 @@ def test_json(written: object, frame: pd.DataFrame, tmp_path: Path) -> None:
     assert table.found["format"] == "JSON"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda rows: {"data": {"result": [{"metric": {"job": job}, "values": pairs} for job, pairs in rows.items()]}},
+        lambda rows: [{"target": job, "datapoints": [pair[::-1] for pair in pairs]} for job, pairs in rows.items()],
+        lambda rows: {
+            "series": [{"name": job, "data": [{"ts": t, "y": y} for t, y in pairs]} for job, pairs in rows.items()]
+        },
+    ],
+    ids=["Prometheus", "Graphite", "records"],
+)
+def test_lists_of_values_in_records_of_json(written: Any, tmp_path: Path) -> None:
+    values = {"a": [3.5, 1.0, 4.0, 1.5], "b": [2.0, 7.0, 1.0, 8.0]}
+    rows = {job: [[1_700_000_000 + 60 * i, y] for i, y in enumerate(of_job)] for job, of_job in values.items()}
+    (tmp_path / "a.json").write_text(json.dumps(written(rows)))
+    table = read(tmp_path / "a.json")
+    assert {series.id: series.values.tolist() for series in table.series} == values
+    assert str(table.series[1].times[1]) == "2023-11-14T22:14:20.000000000"
+
+
+def test_pairs_of_json_that_begin_with_the_newest(tmp_path: Path) -> None:
+    pairs = [[f"2024{month:02d}", 12 - month] for month in range(12, 0, -1)]  # values rise down the file
+    (tmp_path / "a.json").write_text(json.dumps({"series": [{"f": "M", "data": pairs}]}))
+    series = read(tmp_path / "a.json").series[0]
+    assert series.values.tolist() == [*range(12)]
+    assert str(series.times[0])[:7] == "2024-12"
+
+
+def test_corners_of_a_map_in_records_of_json_are_no_values(tmp_path: Path) -> None:
+    records = [{"day": f"2024-01-0{i}", "line": {"coordinates": [[1, 2], [3, 4]]}, "y": i} for i in range(1, 6)]
+    (tmp_path / "a.json").write_text(json.dumps(records))
+    assert read(tmp_path / "a.json").series[0].values.tolist() == [1, 2, 3, 4, 5]
+
+
 def test_a_csv_that_begins_with_a_bracket_is_no_json(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("[day],value\n2024-01-01,1\n2024-01-02,2\n")
