@@ -97,12 +97,12 @@ def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeC
 
     An only column of plain numbers is no time where it `may_be_target`.
     """
-    typed = [name for name in names if _is_typed(grid, name)]
+    typed = _varied(grid, [name for name in names if _is_typed(grid, name)])
     if typed:
         name = next((name for name in typed if is_named(name, TIME)), typed[0])
         return TimeChoice("typed", (name, *_numbered_beside(grid, name, names)))
     forms = {name: form for name in names if (form := _form(grid, name)) is not None}
-    strong = [name for name, form in forms.items() if not form.weak]
+    strong = _varied(grid, [name for name, form in forms.items() if not form.weak])
     # A fiscal year alone would make a series of each of its periods.
     of_years = all(forms[name].span == "year" for name in strong)
     if of_years and (fields := _detected_fields(grid, names)):
@@ -124,6 +124,11 @@ def _detected(grid: Grid, names: Sequence[str], *, may_be_target: bool) -> TimeC
         return TimeChoice("steps", (steps[0],))
     _refuse_unknown([name for name in names if plain(name) in TIME], grid)
     return TimeChoice("none", note=_unread_note(grid, names))
+
+
+def _varied(grid: Grid, names: Sequence[str]) -> Sequence[str]:
+    """Return the columns whose cells differ, or all: the day of an export is the same in every row."""
+    return [name for name in names if len(set(grid.sample(name))) > 1] or names
 
 
 def _form(grid: Grid, name: str) -> TimeForm | None:

@@ -171,7 +171,6 @@ EXPORTS = (
         + "".join(f"{day},{i},{i + 2},{i + 4},{i + 6}\n" for i, day in enumerate(_DAYS)),
         {"target": ["North Sales", "South Costs"]},
         series={"North Sales": [0.0, 1.0, 2.0, 3.0], "South Costs": [6.0, 7.0, 8.0, 9.0]},
-        notes=("line 2 under the header left out",),
         quiet=False,
     ),
     Case(
@@ -257,5 +256,14 @@ EXPORTS = (
         + "".join(f"2020-{month:02d}-01,{name},{month}\n" for name in ("Ulm", "NA") for month in range(1, 13)),
         {"id": "country"},
         error=("'NA' in 'country' is not an id",),
+    ),
+    Case(
+        "the day of the export in every row, before the times",
+        "idBank,Updated,Période,Value\n"
+        + "".join(f"1759970,14/12/2023 08:45,2023-{m:02d},{m}\n" for m in range(12, 0, -1)),
+        {"target": "Value"},
+        series={"Value": [float(m) for m in range(12, 0, -1)]},
+        found={"time": "Période"},
+        quiet=False,
     ),
 )
