@@ -38,6 +38,7 @@ _TWO = 2  # columns, of which a header has both names
 _MOST_HEADERS, _MOST_FACTS = 5, 20  # header rows, and rows with facts above or among them
 _YEAR_ALONE = re.compile(r"(?:1[6-9]|2[01])\d\d", re.ASCII)
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
+_FEWEST_YEARS = 3  # in order, that may be names without being consecutive
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
 
 
@@ -190,14 +191,15 @@ def find_header(rows: Sequence[Row], given: bool | None) -> Header:
     kind = {0: "none", 1: ""}.get(headers, f"{headers} rows")
     if headers == 1 and all(is_data(cell) or is_missing(cell) for cell in table[0].cells):
         kind = "numbers"
-    extra = table[1:headers]
-    if extra:
-        notes += (_left_out("under the header", extra),)
     full = [row.cells for row in table[headers:] if len(row.cells) == width]
     ends_filled = any(cells[-1] for cells in full)  # else each line ends with a delimiter
     if headers and ends_filled and full:
         _refuse_torn(table[0].cells, full[0])
-    names = _names([row.cells for row in table[:headers]], width, shift=ends_filled)
+    above = [row.cells for row in table[:headers]]
+    names = _names(above, width, shift=ends_filled)
+    joined = names[1:] != _names(above[:1], width, shift=ends_filled)[1:]  # the second row is in the names
+    if extra := table[1 + joined : headers]:
+        notes += (_left_out("under the header", extra),)
     line = table[headers].line if headers < len(table) else table[-1].line + 1
     return Header(names, line, width, kind, notes)
 
@@ -259,7 +261,8 @@ def _are_groups(upper: Sequence[str], lower: Sequence[str]) -> bool:
     """Whether a row names groups of columns, ",North,,South,", over names that are the same in each group."""
     names = [name for name in lower[1:] if name]
     groups = sum(map(bool, upper[1:]))
-    return len(set(names)) < len(names) and 1 < groups < len(names) and not any(map(is_data, upper))
+    data = any(is_data(cell) and not _YEAR_ALONE.fullmatch(cell) for cell in upper)
+    return len(set(names)) < len(names) and 1 < groups < len(names) and not data
 
 
 def _names_columns(row: Row, least: int) -> bool:
@@ -282,7 +285,7 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     data = _data_columns(table[1 : max(20, _MOST_CELLS // max(width, 1))] or table, width)
     if not data or len(table) == 1:
         return int(not any(is_data(cell) for cell in table[0].cells))
-    count = 0
+    count = int(_years_over_names(table, data))
     while count < min(_MOST_HEADERS, len(table) - 1) and _is_header(table[count].cells, data):
         if count and _YEAR_ALONE.fullmatch("".join(table[count].cells)):
             break  # it is that of the rows below
@@ -295,12 +298,19 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
 
 
+def _years_over_names(table: Sequence[Row], data: Sequence[int]) -> bool:
+    """Whether the first row holds years of several columns each, "2018,,2019,,", over names, "H1,H2,H1,H2"."""
+    years = [cell for j in data if j < len(table[0].cells) and (cell := table[0].cells[j])]
+    several = 0 < len({*years}) < len(data) and all(map(_YEAR_ALONE.fullmatch, years))
+    return several and len(table) > _TWO and _is_header(table[1].cells, data)
+
+
 def _data_columns(rows: Sequence[Row], width: int) -> list[int]:
     """Columns most of whose cells are numbers or times."""
     columns = []
     for j in range(width):
         cells = [row.cells[j] for row in rows if j < len(row.cells) and not is_missing(row.cells[j])]
-        if cells and sum(map(is_data, cells)) >= 0.5 * len(cells):
+        if cells and sum(is_data(cell) or is_number(cell) for cell in cells) >= 0.5 * len(cells):
             columns.append(j)
     return columns
 
@@ -326,15 +336,15 @@ def _numbers_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
     texts = [cell for cell in above if not is_data(cell)]
     if not numbers or len(numbers) + len(texts) < len(above):
         return False
-    counting = _consecutive(numbers)
+    counting = _count_on(numbers)
     if texts and (counting or all(len(number) == 4 for number in numbers)):
         return True
     if len(numbers) == 1:
         column = [row.cells[data[0]] for row in table[1:] if data[0] < len(row.cells)]
         return numbers == ["0"] and all("." in cell for cell in column)
     below = [second[j] for j in data if j < len(second)]
-    years = all(re.fullmatch(r"1[6-9]\d\d|2[01]\d\d", number) for number in numbers)
-    return counting and (not _consecutive(below) or (years and not all(len(cell) == 4 for cell in below)))
+    years = all(map(_YEAR_ALONE.fullmatch, numbers))
+    return counting and (not _count_on(below) or (years and not all(len(cell) == 4 for cell in below)))
 
 
 def _times_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
@@ -348,7 +358,10 @@ def _times_as_names(table: Sequence[Row], data: Sequence[int]) -> bool:
     return not any(map(names_time, below))
 
 
-def _consecutive(cells: Sequence[str]) -> bool:
+def _count_on(cells: Sequence[str]) -> bool:
+    """Whether cells are whole numbers one after the other, or years of which some are left out."""
+    if len(cells) >= _FEWEST_YEARS and all(map(_YEAR_ALONE.fullmatch, cells)):
+        return list(cells) in (sorted({*cells}), sorted({*cells}, reverse=True))
     if not all(re.fullmatch(r"\d{1,4}", cell) for cell in cells):
         return False
     steps = {int(b) - int(a) for a, b in pairwise(cells)}
@@ -396,4 +409,4 @@ def _padded(row: Sequence[str], width: int, *, shift: bool) -> list[str]:
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
-    return [f"{a} {b}".strip() for a, b in zip(upper, lower, strict=True)]
+    return [a if a == b else f"{a} {b}".strip() for a, b in zip(upper, lower, strict=True)]

@@ -46,7 +46,9 @@ _CHAINS = (
 _NUMBER = re.compile(r"(\d{1,4})(?:\.0+)?", re.ASCII)
 _NUMBER_OR_CODE = re.compile(rf"P?{_NUMBER.pattern}", re.ASCII)
 _WORDS = {
-    "year": re.compile(r"(?:[XYF]|FY\s?|(?i:year|jahr|rok|año|ano|anno|année)\s)?(\d{4})(?:\s?\[YR\d{4}\])?"),
+    "year": re.compile(
+        r"(?:[XYF]|FY\s?|(?i:year|jahr|rok|año|ano|anno|année)\s)?(\d{4})(?:\s?\[YR\d{4}\]|\s?[年년][度도]?)?"
+    ),
     "tertial": re.compile(r"(?i:t|tertial)\.?\s?([1-3])", re.ASCII),
     "quarter": re.compile(
         r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])"

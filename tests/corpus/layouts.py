@@ -314,7 +314,6 @@ LAYOUTS = (
         {"target": "Load FR"},
         series={"Load FR": [4, 5, 6]},
         quiet=False,
-        notes=("line 2 under the header left out",),
     ),
     Case(
         "yfinance's three header rows",

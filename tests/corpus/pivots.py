@@ -199,6 +199,15 @@ PIVOTS = (
         quiet=False,
     ),
     Case(
+        "a row of Japanese financial years, a column a month from April on",
+        f"年度,{','.join(f'{m}月' for m in (*range(4, 13), 1, 2, 3))}\n"
+        f"2020年度,{_row(_BY_MONTH[:12])}\n2021年度,{_row(_BY_MONTH[12:])}\n",
+        series={"value": _BY_MONTH},
+        times=[f"{2020 + (i + 3) // 12}-{(i + 3) % 12 + 1:02d}-01" for i in range(24)],
+        notes=("go from April to March",),
+        quiet=False,
+    ),
+    Case(
         "a row of years, a column a quarter",
         "Year,Q1,Q2,Q3,Q4\n2021,1,2,3,4\n2022,2,3,4,6\n2023,5,6,7,9\n",
         series={"value": [1, 2, 3, 4, 2, 3, 4, 6, 5, 6, 7, 9]},

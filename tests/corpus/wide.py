@@ -15,6 +15,7 @@ _SERIES: dict[str, list[float | None]] = {
 }
 _WIDE = "date,north,east (MW),note\n2024-01-01,1.5,7,\n2024-01-02,2.5,,rain\n2024-01-03,-3.25,9,\n2024-01-04,4,8,\n"
 _YEARS = "country," + ",".join(map(str, range(2010, 2020))) + "\nKorea,1,2,3,4,5,6,7,8,9,\nJapan,9,8,7,6,5,4,3,2,1,0\n"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SHORT = "id,1,2,3,4\na,5,2,3,9\nb,4,3,2,\n"
 
 WIDE = (
@@ -113,5 +114,52 @@ WIDE = (
         "date,a\n2024-01-01,x\n2024-01-02,y\n",
         {"layout": "columns"},
         error=("no column holds",),
+    ),
+    Case(
+        "a row a series, a year of which is flagged throughout",
+        "freq,geo\\TIME_PERIOD\t" + "\t".join(f"{year} " for year in range(2015, 2021)) + "\n"
+        "A,AT\t1.5 \t2.5 \t3 b\t4 \t5 \t6 \nA,BE\t: \t3.5 \t4 b\t5 \t6 \t8 p\n",
+        series={"A,AT": [1.5, 2.5, 3, 4, 5, 6], "A,BE": [None, 3.5, 4, 5, 6, 8]},
+        times=[f"{year}-01-01" for year in range(2015, 2021)],
+        found={"id": "freq,geo"},
+        quiet=False,
+        panel=None,
+    ),
+    Case(
+        "a row a series, under years of which some are left out",
+        "country,1990,1995,2000,2005,2010\nUlm,1000,2000,3100,4000,5500\nBonn,1100,2500,3800,4200,5700\n",
+        series={"Bonn": [1100, 2500, 3800, 4200, 5700], "Ulm": [1000, 2000, 3100, 4000, 5500]},
+        times=[f"{year}-01-01" for year in range(1990, 2011, 5)],
+    ),
+    Case(
+        "a row a series, under months in Korean",
+        "시도별,항목," + ",".join(f"2023.{month:02d} 월" for month in range(1, 13)) + "\n"
+        "서울,취업자,1,2,3,4,5,6,7,8,9,8,7,6\n부산,취업자,2,3,4,5,6,7,8,9,1,2,3,4\n",
+        series={"부산": [2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4], "서울": [1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6]},
+        times=[f"2023-{month:02d}-01" for month in range(1, 13)],
+        written=("2023.01 월", "2023.02 월"),
+        notes=("columns beside the values left out: '항목'",),
+        quiet=False,
+    ),
+    Case(
+        "a row a series, under quarters in Korean",
+        "시도별," + ",".join(f"{2022 + i // 4}.{i % 4 + 1}/4 분기" for i in range(8)) + "\n"
+        "서울,1,2,3,4,5,6,7,8\n부산,2,3,4,5,6,7,8,9\n",
+        series={"부산": [2, 3, 4, 5, 6, 7, 8, 9], "서울": [1, 2, 3, 4, 5, 6, 7, 8]},
+        times=[f"{2022 + i // 4}-{3 * (i % 4) + 1:02d}-01" for i in range(8)],
+        written=("2022.1/4 분기", "2022.2/4 분기"),
+    ),
+    Case(
+        "a row a series, under years that are merged over months",
+        f"Region,2022{',' * 12}2023{',' * 11}\n," + ",".join(2 * _MONTHS) + "\n"
+        f"North,{','.join(map(str, range(24)))}\nSouth,{','.join(map(str, range(5, 29)))}\n",
+        series={"North": [*map(float, range(24))], "South": [*map(float, range(5, 29))]},
+        times=[f"{2022 + i // 12}-{i % 12 + 1:02d}-01" for i in range(24)],
+        found={"layout": "one row a series"},
+    ),
+    Case(
+        "years over other names",
+        "region,2022,2022,2023,2023\nregion,men,women,men,women\nNorth,11,12,13,14\nSouth,21,22,23,24\n",
+        error=("'2022 men', '2022 women'",),
     ),
 )
