@@ -137,8 +137,13 @@ def _score(head: str, dialect: Dialect) -> float:
 
 
 def _usual_width(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return the most frequent number of cells in a row (of equals the largest), and how often it occurs."""
+    """Return the most frequent number of cells in a row (of equals the largest), and how often it occurs.
+
+    Rows of one cell are titles and notes, of which a short table has more than rows.
+    """
     widths = Counter(len(row.cells) for row in rows)
+    if any(count > 1 for width, count in widths.items() if width > 1):
+        del widths[1]
     return max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
 
 
@@ -286,7 +291,9 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     if not data or len(table) == 1:
         return int(not any(is_data(cell) for cell in table[0].cells))
     count = int(_years_over_names(table, data))
-    while count < min(_MOST_HEADERS, len(table) - 1) and _is_header(table[count].cells, data):
+    while count < min(_MOST_HEADERS, len(table) - 1) and (
+        _is_header(table[count].cells, data) or (count == 0 and _counts_of_money(table, data))
+    ):
         if count and _YEAR_ALONE.fullmatch("".join(table[count].cells)):
             break  # it is that of the rows below
         count += 1
@@ -296,6 +303,14 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
         below = enumerate(table[:_MOST_FACTS])
         count = next((i for i, row in below if i >= count and is_data(row.cells[0])), count)
     return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
+
+
+def _counts_of_money(table: Sequence[Row], data: Sequence[int]) -> bool:
+    """Whether the first row names a time and currencies, "Date,1 USD,100 JPY", which look like numbers."""
+    first, below = table[0].cells, [row.cells for row in table[1:_TIMES_OVER]]
+    named = [j for j in data if j < len(first) and not is_missing(first[j]) and not is_data(first[j])]
+    over_data = any(all(is_data(cells[j]) for cells in below if j < len(cells) and cells[j]) for j in named)
+    return over_data and not any(re.fullmatch(r"[\W\d_]*\d[\W\d_]*", cell) for cell in first)
 
 
 def _years_over_names(table: Sequence[Row], data: Sequence[int]) -> bool:

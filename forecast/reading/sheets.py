@@ -171,7 +171,7 @@ def _before(grid: Grid, row: int, again: BoolArray) -> Grid:
 
 
 def _without_totals(grid: Grid) -> Grid:
-    """Leave out rows of totals: a word for one beside an empty label, or among times."""
+    """Leave out rows of totals: a word for one beside an empty label, or among times; a code for a year's mean."""
     totals = np.zeros(len(grid), dtype=np.bool_)
     keys = _keys(grid)
     blank = np.any([may_be_blank(grid.columns[j]) for j in range(len(keys))], axis=0) if len(keys) > 1 else ~totals
@@ -180,12 +180,21 @@ def _without_totals(grid: Grid) -> Grid:
         words = np.asarray(pc.match_substring_regex(coded.dictionary, _TOTAL).to_numpy(zero_copy_only=False))
         if words.any():
             totals |= words[np.asarray(coded.indices.fill_null(0), dtype=np.int64)] & blank
+    for j, name in enumerate(grid.names):
+        sample = set(grid.filled(name)) if _is_text(grid.columns[j]) else set()
+        if sample & {*_YEARLY} and all(map(_CODED.fullmatch, sample)):
+            totals |= pc.is_in(grid.column(name), value_set=pa.array(_YEARLY)).to_numpy(zero_copy_only=False)
     if not totals.any() or totals.all():
         return grid
     return replace(grid.keep(~totals), notes=(*grid.notes, f"rows of totals left out, {line_list(grid.lines[totals])}"))
 
 
 _TOTAL = rf"(?i)(?:^|[\s\d])(?:{'|'.join(map(re.escape, sorted(TOTAL_WORDS)))})(?:$|[\s\d:])"
+
+
+_YEARLY = ("M13", "Q05", "S03")
+_CODED = re.compile(r"M(?:0[1-9]|1[0-3])|Q0[1-5]|S0[1-3]")
+"""Months, quarters and halves of years as the Bureau of Labor Statistics codes them, the mean of the year last."""
 
 
 def _keys(grid: Grid) -> list[str]:

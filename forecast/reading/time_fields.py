@@ -51,7 +51,7 @@ _WORDS = {
     ),
     "tertial": re.compile(r"(?i:t|tertial)\.?\s?([1-3])", re.ASCII),
     "quarter": re.compile(
-        r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?([1-4])"
+        r"(?i:q|qtr|quarter|quartal|trim|trimestre|t)\.?\s?0?([1-4])"
         r"|([1-4])(?:\.|st|nd|rd|th|er|e|º|°)?\s?(?i:q|t|quarter|quartal|trimestre|kvartal|분기)"
     ),
     "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),

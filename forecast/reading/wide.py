@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -167,8 +168,10 @@ def _groups(grid: Grid, taken: Sequence[str], settings: FileSettings) -> list[tu
             for key in _kinds(name):
                 groups.setdefault(key, []).append(name)
     result = []
-    for (part, _), names in groups.items():
-        if len(names) > 1:
+    called = {before for part, before in groups if part in {"times", "year"} and before}
+    for (part, before), names in groups.items():
+        # Below "Sales 2019, Costs 2019" a row holds several series.
+        if len(names) > 1 and not (before in called and len(called) > 1):
             steps = [name for name in names if settings.symbols or _is_of_numbers(grid, name)]
             if part == "numbers":
                 steps = _in_sequence(steps)
@@ -179,6 +182,9 @@ def _groups(grid: Grid, taken: Sequence[str], settings: FileSettings) -> list[tu
 
 def _kinds(name: str) -> list[tuple[str, str]]:
     """What the name of a column may be: a time, a part of one, a number after letters."""
+    before, time = _split(name)
+    if before:
+        return [("year" if is_part(time, "year") else "times", before)]
     kinds = []
     if names_time(_bare(name)):
         kinds.append(("times", ""))
@@ -191,9 +197,24 @@ def _kinds(name: str) -> list[tuple[str, str]]:
     return kinds
 
 
+@lru_cache(1 << 12)
+def _split(name: str) -> tuple[str, str]:
+    """Take off what is counted, before a time in the name of a column; "": there is nothing of the kind.
+
+    >>> _split("CPI (2015=100) 2018M01"), _split("Sales 2019"), _split("Jan 2020")
+    (('CPI (2015=100) ', '2018M01'), ('Sales ', '2019'), ('', 'Jan 2020'))
+    """
+    if not names_time(name) and not is_part(name, "year"):
+        for blank in re.finditer(r"[\s_]+", name):
+            time = name[blank.end() :]
+            if names_time(time) or re.fullmatch(r"(?:19|20)\d\d", time):
+                return name[: blank.end()], time
+    return "", name
+
+
 def _bare(name: str) -> str:
-    """Return a time without what programs put before it (R: X2020.01.31), and without a flag after it."""
-    return without_flag(re.sub(r"^X(?=\d)", "", name))[0]
+    """Return a time without what stands before it (R: X2020.01.31), and without a flag after it."""
+    return without_flag(re.sub(r"^X(?=\d)", "", _split(name)[1]))[0]
 
 
 def _in_sequence(names: Sequence[str]) -> list[str]:
@@ -291,7 +312,8 @@ def _from_midnight(hours: Iterable[int]) -> tuple[str, ...]:
 def _texts(part: str, steps: Sequence[str]) -> tuple[str, ...]:
     """What stands for columns of steps in a long table."""
     if part in RANGES:
-        return tuple(name if is_double_year(name) else str(part_number(name, part)) for name in steps)
+        names = [_split(name)[1] for name in steps]
+        return tuple(name if is_double_year(name) else str(part_number(name, part)) for name in names)
     return tuple(map(_bare, steps))
 
 

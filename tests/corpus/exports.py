@@ -266,4 +266,21 @@ EXPORTS = (
         found={"time": "Période"},
         quiet=False,
     ),
+    Case(
+        "columns called by amounts of currencies",
+        "Datum|1 AUD|100 HUF\n" + "".join(f"{day}|15,{i}1|6,{i}2\n" for i, day in enumerate(_DAYS)),
+        {"target": "100 HUF"},
+        series={"100 HUF": [6.02, 6.12, 6.22, 6.32]},
+        times=_DAYS,
+        quiet=False,
+    ),
+    Case(
+        "columns called by amounts of currencies, and their names below",
+        "data;1THB;1USD;nr;\n;1 bat (Tajlandia);1 dolar;;\n"
+        + "".join(f"{day.replace('-', '')};0,1{i};4,{i}5;{i}/A;\n" for i, day in enumerate(_DAYS)),
+        {"target": "1USD"},
+        series={"1USD": [4.05, 4.15, 4.25, 4.35]},
+        times=_DAYS,
+        quiet=False,
+    ),
 )

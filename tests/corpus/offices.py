@@ -357,5 +357,29 @@ _CELLS = (
             "data.layout=columns",
         ),
     ),
+    Case(
+        "codes of months, and of the mean of the year",
+        "series_id\tyear\tperiod\tvalue\n"
+        + "".join(f"LNS14\t{year}\tM{month:02d}\t{month % 5}\n" for year in (2020, 2021) for month in range(1, 14)),
+        series={"LNS14": [float(month % 5) for _ in range(2) for month in range(1, 13)]},
+        times=[f"{2020 + i // 12}-{i % 12 + 1:02d}-01" for i in range(24)],
+        notes=("rows of totals left out, lines 14, 27",),
+        quiet=False,
+    ),
+    Case(
+        "codes of quarters, and of the mean of the year",
+        "series_id\tyear\tperiod\tvalue\n"
+        + "".join(f"LNS14\t{year}\tQ{part:02d}\t{part % 3}\n" for year in (2020, 2021) for part in range(1, 6)),
+        series={"LNS14": [1.0, 2.0, 0.0, 1.0, 1.0, 2.0, 0.0, 1.0]},
+        times=[f"{2020 + i // 4}-{i % 4 * 3 + 1:02d}-01" for i in range(8)],
+        notes=("rows of totals left out, lines 6, 11",),
+        quiet=False,
+    ),
+    Case(
+        "three stars for no value",
+        "date,y\n2024-01-01,1\n2024-01-02,***\n2024-01-03,3\n2024-01-04,4\n",
+        series={"y": [1.0, None, 3.0, 4.0]},
+        panel=None,
+    ),
 )
 OFFICES = (*_PERIODS, *_AROUND, *_CELLS)

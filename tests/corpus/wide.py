@@ -162,4 +162,36 @@ WIDE = (
         "region,2022,2022,2023,2023\nregion,men,women,men,women\nNorth,11,12,13,14\nSouth,21,22,23,24\n",
         error=("'2022 men', '2022 women'",),
     ),
+    Case(
+        "a row a series, under months behind what is counted",
+        '"03013: Konsumpris"\n\n"gruppe";'
+        + ";".join(f'"Konsumpris (2015=100) 2020M{m:02d}"' for m in range(1, 7))
+        + "\n"
+        '"I alt";1,5;2,5;3,5;4,5;5;6\n"Mat";2;3;4;5;6;7,5\n',
+        series={"I alt": [1.5, 2.5, 3.5, 4.5, 5, 6], "Mat": [2, 3, 4, 5, 6, 7.5]},
+        times=[f"2020-{month:02d}-01" for month in range(1, 7)],
+        written=("2020M01",),
+        found={"id": "gruppe (2 series)"},
+        quiet=False,
+    ),
+    Case(
+        "a row a series, under years behind what is counted",
+        "region,Sales 2018,Sales 2019,Sales 2020,Sales 2021\nUlm,10,20,31,40\nBonn,11,25,38,42\n",
+        series={"Bonn": [11, 25, 38, 42], "Ulm": [10, 20, 31, 40]},
+        times=[f"{year}-01-01" for year in range(2018, 2022)],
+    ),
+    Case(
+        "years behind two things that are counted",
+        "region,Sales 2018,Sales 2019,Sales 2020,Sales 2021,Costs 2018,Costs 2019,Costs 2020,Costs 2021\n"
+        "Ulm,10,20,31,40,55,3,4,4\nBonn,11,25,38,42,57,4,5,6\n",
+        error=("which column is to be forecast? 8 hold numbers",),
+    ),
+    Case(
+        "more titles and notes than rows",
+        "monthly data\ntime: last months\nindex,2024年4月,2024年3月,2024年2月,2024年1月\nall,4,3,2,1\nfood,5,6,7,8\n"
+        "note: data\nsource: office\n",
+        series={"all": [4, 3, 2, 1], "food": [5, 6, 7, 8]},
+        times=[f"2024-{month:02d}-01" for month in range(4, 0, -1)],
+        quiet=False,
+    ),
 )
