@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -31,6 +30,7 @@ from forecast.errors import ForecastError
 from forecast.reading.columns import listed
 from forecast.reading.files import BOM, as_utf8
 from forecast.reading.grid import Grid, cut_text
+from forecast.reading.json_tables import records_of
 from forecast.reading.sheets import observations
 from forecast.wording import quote_some
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 _START = 4_096  # bytes in which most texts show more than blanks
 FILE = "file"
 """The column that says from which of several files a row is."""
-_WRAPPERS = ("data", "records", "results", "items", "rows", "values", "observations", "series", "datapoints")
-"""Keys under which services put the records of their answers."""
 
 
 def cut(content: Content, settings: FileSettings) -> Grid:
@@ -129,7 +127,7 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
     start = text[:_START].decode("utf-8", "ignore").lstrip() or text.decode("utf-8", "ignore").lstrip()
     if not start:
         raise ForecastError(f"{content.name!r} holds nothing but blanks: expected a table with a time and a value")
-    if start[0] in "{[" and (records := _records(text.decode("utf-8", "surrogatepass"), content.name)) is not None:
+    if start[0] in "{[" and (records := records_of(text.decode("utf-8", "surrogatepass"), content.name)) is not None:
         return _of_table(_plain(records, content.name), content.name, "JSON")
     if b"=" in text and b'="' in text:  # one byte is found ten times as fast as two
         text = _FORMULA.sub(rb'\1"\2\3"', text)
@@ -144,109 +142,10 @@ def _cut_written(content: Content, settings: FileSettings) -> Grid:
     return replace(grid, found=(("encoding", encoding), *grid.found), encoding=codec)
 
 
-_FEWEST_CELLS = 4  # of a table in JSON under a key that is not usual
 _BLANK_AND_QUOTE = re.compile(rb'("(?:[^"\n]|"")*")|([,;])[ \t]+(?=")')
 """Cells in quotes, which stay as they are, and blanks before one."""
 _FORMULA = re.compile(rb'(^|[,;\t|])(?:="([^"\n]*)"|"=""([^"\n]*)""")', re.MULTILINE)
 """Text as a formula, ="007", by which programs keep spreadsheets from taking it for a number."""
-
-
-def _records(text: str, name: str) -> pd.DataFrame | None:
-    """Rows of JSON: a list of records, records line by line, or columns; None: the text is no JSON."""
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        try:
-            values = [json.loads(line) for line in lines]
-        except json.JSONDecodeError:
-            if not text.lstrip().startswith(("{", "[{")):
-                return None
-            raise ForecastError(
-                f"{name!r} looks like JSON and is damaged: {error.msg} in line {error.lineno}, column {error.colno}"
-            ) from None
-    frame = _frame_of(values)
-    if frame is None or frame.empty:
-        raise ForecastError(
-            f"{name!r} is JSON without a table in it: expected records such as "
-            '[{"date": "2024-01-01", "value": 1}, ...], or columns such as {"date": [...], "value": [...]}'
-        )
-    return frame
-
-
-def _frame_of(values: Any) -> pd.DataFrame | None:
-    """Make a table of what JSON holds, as pandas and services write tables; None: it holds none."""
-    if isinstance(values, list) and values:
-        return _of_list(values)
-    return _of_object(values) if isinstance(values, dict) and values else None
-
-
-def _of_list(rows: list[Any]) -> pd.DataFrame | None:
-    """Records, rows of cells, or the values of one column."""
-    if all(isinstance(row, dict) for row in rows):
-        return _unnested(pd.json_normalize(rows))
-    if all(isinstance(row, list) for row in rows) and len({len(row) for row in rows}) == 1:
-        return pd.DataFrame(rows, columns=[f"column {j + 1}" for j in range(len(rows[0]))])
-    return None if any(isinstance(row, (dict, list)) for row in rows) else pd.DataFrame({"value": rows})
-
-
-def _unnested(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give each record, or pair, of a list in a record a row of its own, as services write several series."""
-    for name in frame:
-        if str(name).rpartition(".")[2] not in _WRAPPERS or not all(isinstance(c, list) and c for c in frame[name]):
-            continue
-        cells = frame[name].explode()
-        inner = _of_list(cells.tolist())
-        if inner is None or not isinstance(cells.iloc[0], (dict, list)):
-            continue
-        if isinstance(cells.iloc[0], list) and inner.shape[1] == 2:
-            steps = inner.apply(pd.to_numeric, errors="coerce").groupby(cells.index.to_numpy()).diff()
-            up, down = (steps > 0) | steps.isna(), (steps < 0) | steps.isna()
-            time, value = inner.columns
-            value_first = up[value].all() and not up[time].all() and not down[time].all()  # as Graphite writes pairs
-            inner.columns = pd.Index(["value", "time"] if value_first else ["time", "value"])
-        inner.columns = pd.Index([f"{name}.{column}" if column in frame else column for column in inner])
-        return _unnested(pd.concat([frame.drop(columns=name).loc[cells.index].reset_index(drop=True), inner], axis=1))
-    return frame
-
-
-def _of_object(values: dict[str, Any]) -> pd.DataFrame | None:
-    """Columns, columns beside their rows, cells by an index, values by their time, or records under a usual key."""
-    inner = list(values.values())
-    of_objects = [column for column in inner if isinstance(column, dict) and column]
-    by_time = [column for column in of_objects if all(map(_is_flat, column.values()))]
-    frame = None
-    if isinstance(values.get("columns"), list) and isinstance(values.get("data"), list):  # pandas: orient="split"
-        frame = pd.DataFrame(values["data"], columns=[str(name) for name in values["columns"]])
-        frame = _with_labels(frame, values["index"]) if "index" in values else frame
-    elif all(isinstance(column, list) for column in inner) and len({len(column) for column in inner}) == 1:
-        wrapped = _of_list(inner[0]) if len(inner) == 1 and inner[0] and isinstance(inner[0][0], (dict, list)) else None
-        frame = pd.DataFrame(values) if wrapped is None else wrapped
-    elif len(by_time) == 1:
-        frame = _with_labels(pd.DataFrame.from_dict(by_time[0], orient="index"), None)
-    elif all(map(_is_flat, inner)):
-        frame = _with_labels(pd.DataFrame(values), None)
-    elif _is_flat(values):
-        frame = pd.DataFrame({"time": list(values), "value": inner})
-    else:
-        keys = [*(key for key in _WRAPPERS if key in values), *values]
-        held = (_frame_of(values[key]) for key in keys if isinstance(values[key], (list, dict)))
-        frame = next((table for table in held if table is not None and table.size >= _FEWEST_CELLS), None)
-    return frame
-
-
-def _is_flat(values: Any) -> bool:
-    """Whether values are an object that holds no further objects and no lists."""
-    return isinstance(values, dict) and not any(isinstance(value, (dict, list)) for value in values.values())
-
-
-def _with_labels(frame: pd.DataFrame, index: Sequence[Any] | None) -> pd.DataFrame:
-    """Add the index as the first column, unless it counts rows."""
-    labels = [str(label) for label in (frame.index if index is None else index)]
-    if labels == [str(row) for row in range(len(frame))]:
-        return frame
-    frame.insert(0, "time" if "time" not in frame else "index", labels)
-    return frame
 
 
 def _cut_arrow(

@@ -97,6 +97,10 @@ def by_day(frame: pd.DataFrame) -> dict[str, float | None]:
     return {f"{row.day:%Y-%m-%d}": None if np.isnan(row.value) else row.value for row in frame.itertuples()}
 
 
+def in_columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    return {"day": [*by_day(frame)], "value": [*by_day(frame).values()]}
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -113,8 +117,12 @@ def by_day(frame: pd.DataFrame) -> dict[str, float | None]:
         lambda frame: json.dumps(
             {"ok": True, "data": {"rows": json.loads(frame.to_json(orient="records", date_format="iso"))}}
         ),
+        lambda frame: json.dumps({"ok": True, "result": {"daily": in_columns(frame)}}),
         lambda frame: json.dumps(
-            {"ok": True, "result": {"daily": {"day": [*by_day(frame)], "value": [*by_day(frame).values()]}}}
+            {"latitude": 52.5, "daily_units": {"day": "iso8601", "value": "°C"}, "daily": in_columns(frame)}
+        ),
+        lambda frame: json.dumps(
+            [{"page": 1, "total": 4}, json.loads(frame.to_json(orient="records", date_format="iso"))]
         ),
         lambda frame: json.dumps(list(by_day(frame).items())),
         lambda frame: json.dumps(by_day(frame)),
@@ -131,6 +139,8 @@ def by_day(frame: pd.DataFrame) -> dict[str, float | None]:
         "twice",
         "within",
         "lists",
+        "beside units",
+        "beside facts",
         "pairs",
         "by time",
         "indexed",
@@ -162,6 +172,14 @@ def test_lists_of_values_in_records_of_json(written: Any, tmp_path: Path) -> Non
     table = read(tmp_path / "a.json")
     assert {series.id: series.values.tolist() for series in table.series} == values
     assert str(table.series[1].times[1]) == "2023-11-14T22:14:20.000000000"
+
+
+def test_pairs_of_json_with_the_same_times(tmp_path: Path) -> None:
+    prices, volumes = ([[1_672_531_200_000 + 86_400_000 * i, scale * i] for i in range(1, 6)] for scale in (2, 30))
+    (tmp_path / "a.json").write_text(json.dumps({"prices": prices, "total_volumes": volumes}))
+    series = read(tmp_path / "a.json", target="total_volumes").series[0]
+    assert series.values.tolist() == [30, 60, 90, 120, 150]
+    assert str(series.times[0])[:10] == "2023-01-02"
 
 
 def test_pairs_of_json_that_begin_with_the_newest(tmp_path: Path) -> None:
