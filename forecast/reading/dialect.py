@@ -36,8 +36,11 @@ _SCORED_CELLS = 2000
 _TORN = 0.6  # what a delimiter loses under which the first row has fewer or more cells
 _TWO = 2  # columns, of which a header has both names
 _MOST_HEADERS, _MOST_FACTS = 5, 20  # header rows, and rows with facts above or among them
+_FORMAT_CODE = re.compile(r"\d{1,3}[sdn]")
+"""Below the names of a table as USGS writes it (RDB): 15s is a text of 15 letters."""
 _YEAR_ALONE = re.compile(r"(?:1[6-9]|2[01])\d\d", re.ASCII)
 _MOST_CELLS = 8000  # cells looked at to tell columns of data
+_MOST_UNITS = 2  # rows of units below names that stand under wider facts
 _FEWEST_YEARS = 3  # in order, that may be names without being consecutive
 _FEWEST_TIMES, _TIMES_OVER = 2, 10  # columns called by times, and rows below them, that show a header of times
 
@@ -186,6 +189,7 @@ def first_lines(text: str, count: int) -> str:
 
 def find_header(rows: Sequence[Row], given: bool | None) -> Header:
     """Find the header in the first rows of a file; `given`: whether there is one, None: detect it."""
+    rows = [row for row in rows if not all(map(_FORMAT_CODE.fullmatch, row.cells))]
     width, _ = _usual_width(rows)
     start = _table_start(rows, width)
     notes: tuple[str, ...] = (_left_out("before the table", rows[:start]),) if start else ()
@@ -253,11 +257,14 @@ def _header_under_facts(rows: Sequence[Row], width: int) -> int:
 def _header_apart(rows: Sequence[Row], width: int) -> int:
     """Index of a row of names below facts of another width, or of a blank line, and above data; 0: there is none."""
     for i in range(1, min(_MOST_FACTS, len(rows) // 2)):
-        names, below, above = rows[i].cells, rows[i + 1].cells, rows[:i]
-        if len(names) != width or len(below) != width or width < _TWO or not all(names) or any(map(is_data, names)):
+        names, above = rows[i].cells, rows[:i]
+        if len(names) != width or width < _TWO or not all(names) or any(map(is_data, names)):
             continue
-        apart = rows[i].line > above[-1].line + 1 or all(len(row.cells) > width for row in above)
-        if apart and any(map(is_data, below)) and not any(is_time(row.cells[0]) for row in above):
+        wider = all(len(row.cells) > width for row in above)
+        units = _MOST_UNITS if wider and width > _TWO else 0
+        below = next((row for row in rows[i + 1 : i + 2 + units] if any(map(is_data, row.cells))), None)
+        apart = wider or rows[i].line > above[-1].line + 1
+        if apart and below and len(below.cells) == width and not any(is_time(row.cells[0]) for row in above):
             return i
     return 0
 
@@ -292,7 +299,7 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
         return int(not any(is_data(cell) for cell in table[0].cells))
     count = int(_years_over_names(table, data))
     while count < min(_MOST_HEADERS, len(table) - 1) and (
-        _is_header(table[count].cells, data) or (count == 0 and _counts_of_money(table, data))
+        _is_header(table[count].cells, data) or (count == 0 and _names_like_numbers(table, data))
     ):
         if count and _YEAR_ALONE.fullmatch("".join(table[count].cells)):
             break  # it is that of the rows below
@@ -305,12 +312,12 @@ def _header_rows(table: Sequence[Row], width: int) -> int:
     return count or int(_numbers_as_names(table, data) or _times_as_names(table, data))
 
 
-def _counts_of_money(table: Sequence[Row], data: Sequence[int]) -> bool:
-    """Whether the first row names a time and currencies, "Date,1 USD,100 JPY", which look like numbers."""
+def _names_like_numbers(table: Sequence[Row], data: Sequence[int]) -> bool:
+    """Whether the first row names a time and what looks like numbers, "Date,1 USD,100 JPY" or codes "2_00060"."""
     first, below = table[0].cells, [row.cells for row in table[1:_TIMES_OVER]]
     named = [j for j in data if j < len(first) and not is_missing(first[j]) and not is_data(first[j])]
     over_data = any(all(is_data(cells[j]) for cells in below if j < len(cells) and cells[j]) for j in named)
-    return over_data and not any(re.fullmatch(r"[\W\d_]*\d[\W\d_]*", cell) for cell in first)
+    return over_data and not any(re.fullmatch(r"[\W\d]*\d[\W\d]*", cell) for cell in first)
 
 
 def _years_over_names(table: Sequence[Row], data: Sequence[int]) -> bool:

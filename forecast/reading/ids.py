@@ -19,7 +19,7 @@ from forecast.errors import ForecastError
 from forecast.reading.cells import are_missing
 from forecast.reading.columns import assigned, is_numeric, listed
 from forecast.reading.time_fields import RANGES
-from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, is_named, plain
+from forecast.reading.vocabulary import FIELDS, ID, ID_OR_NUMBER, is_called_id, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _REPEATED = 0.6  # share of different times, up to which texts of any name may tell series apart
+_FEWEST_STEPS, _IN_STEP = 10, 0.9  # steps of series that come in turn, on average, and share of them that are equal
 _BETWEEN = "/"
 
 
@@ -41,13 +42,12 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
     """Return the fewest of the first columns that separate rows with the same time into series; (): there are none.
 
     Texts qualify where many rows have the same time; numbers only if the column's name suits an id (store, station).
+    Where no time repeats, series may still come in turn.
     """
     stamps: IntArray = times.view(np.int64)
-    if (stamps[1:] > stamps[:-1]).all() or (stamps[1:] < stamps[:-1]).all():
-        return ()
     moments, different = pd.factorize(stamps)  # (row,)
     if len(different) == len(moments):
-        return ()
+        return _ids_in_turn(grid, stamps, taken)
     many = len(different) <= _REPEATED * len(moments)
     usable = [
         name
@@ -61,6 +61,20 @@ def ids_by_content(grid: Grid, times: TimeArray, taken: Sequence[str]) -> tuple[
     for name in chosen:
         codes = _finer(codes, grid.texts(name))
     return chosen if chosen and codes.max() < len(codes) / 2 else ()
+
+
+def _ids_in_turn(grid: Grid, stamps: IntArray, taken: Sequence[str]) -> tuple[str, ...]:
+    """Return the column of ids whose series come in turn, each in equal steps, as sensors do; (): there is none."""
+    for name in (name for name in grid.names if name not in taken and is_called_id(name)):
+        codes = _finer(np.zeros(len(grid), dtype=np.int64), grid.texts(name))
+        rows = np.lexsort((stamps, codes))
+        steps = np.diff(stamps[rows])[np.diff(codes[rows]) == 0]
+        turns = np.count_nonzero(np.diff(codes[np.argsort(stamps)]))
+        if len(steps) < _FEWEST_STEPS * (codes.max() + 1) or turns <= len(grid) / 2:
+            continue
+        if (steps == np.median(steps)).mean() >= _IN_STEP:
+            return (name,)
+    return ()
 
 
 def _refuse_part(grid: Grid, name: str) -> None:

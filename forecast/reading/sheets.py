@@ -248,7 +248,7 @@ _YEAR_ONCE = re.compile(
 def _with_years(grid: Grid) -> Grid:
     """Write the year that stands once, as in 2015 Jan, Feb, Mar, into the months or quarters below it.
 
-    It may have a row of its own, which holds nothing else and is left out.
+    It may have a row of its own, which holds nothing else or, in a pivot table, the total of the year: it is left out.
     """
     for j, name in enumerate(grid.names):
         sample = grid.filled(name)[:_FIRST] if _is_text(grid.columns[j]) else []
@@ -257,12 +257,14 @@ def _with_years(grid: Grid) -> Grid:
             continue
         texts = _years_written(grid.column(name).to_pylist())
         kept = np.array([bool(text) for text in texts], dtype=np.bool_)
-        others = [k for k in range(len(grid.names)) if k != j]
-        if kept.any() and not any(_text(grid, k, int(row)) for row in np.flatnonzero(~kept) for k in others):
+        if kept.any():
             columns = [*grid.columns[:j], pa.array(texts, pa.string()), *grid.columns[j + 1 :]]
             first = next(text for text, year in zip(texts, with_year, strict=False) if text and not year)
-            note = f"years that stand once in {name!r} were written into the rows below them: {first!r}"
-            return replace(replace(grid, columns=tuple(columns)).keep(kept), notes=(*grid.notes, note))
+            notes = [f"years that stand once in {name!r} were written into the rows below them: {first!r}"]
+            others = [k for k in range(len(grid.names)) if k != j]
+            if any(_text(grid, k, int(row)) for row in np.flatnonzero(~kept) for k in others):
+                notes.append(f"rows of totals left out, {line_list(grid.lines[~kept])}")
+            return replace(replace(grid, columns=tuple(columns)).keep(kept), notes=(*grid.notes, *notes))
     return grid
 
 
@@ -280,6 +282,8 @@ def _years_written(cells: Sequence[str]) -> list[str]:
             texts.append(f"{before}{match['part']}{after}")
         elif _HAS_YEAR.fullmatch(cell):
             before, after = f"{cell} ", ""
+            texts.append("")
+        elif texts and re.search(_TOTAL, cell):
             texts.append("")
         else:
             return []

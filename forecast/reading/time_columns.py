@@ -219,7 +219,7 @@ def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[st
         return alone
     for other in names if len(grid.names) > _DATE_AND_VALUE else ():
         cells = _filled(grid, other)
-        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1])
+        likely = is_named(other, CLOCK) or any(":" in cell for cell in cells[:1]) or _are_hours(cells)
         if (
             other != name
             and likely
@@ -229,6 +229,14 @@ def _with_clock_column(grid: Grid, name: str, form: TimeForm, names: Sequence[st
         ):
             return TimeChoice("date and clock", (name, other), ("date", "time"), form)
     return alone
+
+
+def _are_hours(cells: Sequence[str]) -> bool:
+    """Whether cells are hours from the one to the next, "00 - 01"."""
+    spans = [match for cell in cells if (match := re.fullmatch(r"(\d{1,2})\s?[-–]\s?(\d{1,2})", cell))]
+    return len(spans) == len(cells) > 0 and all(
+        (int(end) - int(start)) % 24 == 1 for start, end in map(re.Match.groups, spans)
+    )
 
 
 def _numbered_beside(grid: Grid, date: str, names: Sequence[str]) -> list[str]:

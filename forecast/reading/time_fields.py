@@ -57,7 +57,9 @@ _WORDS = {
     "month": re.compile(r"[MP](0[1-9]|1[0-2])|(1[0-2]|[1-9])\s?[月월]", re.ASCII),
     "week": re.compile(r"(?i:w|wk|kw|week|woche|semana|semaine)[ ._-]?(\d{1,2})", re.ASCII),
     "day": re.compile(r"(?i:d|day|tag|dia)[ ._-]?(\d{1,2})", re.ASCII),
-    "hour": re.compile(r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?", re.ASCII),
+    "hour": re.compile(
+        r"(?i:h|hr|hour|he|hour[ _-]?ending|stunde|std)[ ._-]?(\d{1,2})[*xX]?|(\d{1,2})\s?[-–]\s?\d{1,2}", re.ASCII
+    ),
 }
 _DOUBLE_YEAR = re.compile(r"(?:FY\s?)?(\d{4})\s?[/–-]\s?(?:\d{2})?(\d{2})", re.ASCII)
 _YEAR = re.compile(r"(?:1[6-9]|2[01])\d\d")

@@ -151,6 +151,7 @@ FORMS: tuple[TimeForm, ...] = (
     TimeForm("month-year", rf"{_MONTH}\s?[-/]\s?{_YEAR}", span="month"),
     TimeForm("month-year", rf"(?:P|0)(?P<month>0[1-9]|1[0-2])(?:[-/ ]|P\.){_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}{_GAP}{_YEAR}{_ANNO}", span="month"),
+    TimeForm("month-name year", rf"{_NAME}{_PLAIN_YEAR}", span="month"),
     TimeForm("month-name year", rf"{_NAME}(?:[-/ ]|\s?['’]){_Y2}", span="month"),
     TimeForm("year month-name", rf"{_YEAR}(?:[-/ ]?|\. ){_NAME}", span="month"),
     TimeForm("quarter", rf"{_FY}{_YEAR}\s?[-/.:]?\s?[QqTt]{_QUARTER}", span="quarter"),

@@ -283,4 +283,50 @@ EXPORTS = (
         times=_DAYS,
         quiet=False,
     ),
+    Case(
+        "a pivot table of years, months below each, and totals",
+        "Row Labels,Sum of Sales\n"
+        + "".join(
+            f"{year},99\n" + "".join(f"{m},{i + year % 2}\n" for i, m in enumerate(_MONTHS)) for year in (2020, 2021)
+        )
+        + "Grand Total,999\n",
+        series={"Sum of Sales": [0, 1, 2, 1, 2, 3]},
+        times=[f"{year}-0{month}-01" for year in (2020, 2021) for month in (1, 2, 3)],
+        notes=("rows of totals left out, lines 2, 6, 10",),
+        quiet=False,
+        panel=None,
+    ),
+    Case(
+        "the header of USGS, with widths of texts below it",
+        "# U.S. Geological Survey\n#\nagency_cd\tsite_no\tdatetime\t177801_00060_00003\t177801_00060_00003_cd\n"
+        "5s\t15s\t20d\t14n\t10s\n" + "".join(f"USGS\t01646500\t{day}\t{i}\tA\n" for i, day in enumerate(_DAYS)),
+        series={"177801_00060_00003": [0, 1, 2, 3]},
+        times=_DAYS,
+        quiet=False,
+    ),
+    Case(
+        "the header of Campbell's loggers, facts above it and units below it",
+        '"TOA5","CR1000","1234","Std.32","CPU","4567","Table1"\n"TIMESTAMP","RECORD","AirTC"\n"TS","RN","Deg C"\n'
+        '"","","Avg"\n' + "".join(f'"{day} 00:00:00",{i},1{i}.5\n' for i, day in enumerate(_DAYS)),
+        {"target": "AirTC"},
+        series={"AirTC": [10.5, 11.5, 12.5, 13.5]},
+        times=_DAYS,
+        notes=("lines 3 to 4 under the header left out",),
+        quiet=False,
+    ),
+    Case(
+        "sensors that report in turn",
+        "time,sensor_id,value\n"
+        + "".join(f"2024-01-01 {i:02d}:{7 * k:02d},s{k},{i + k}\n" for i in range(12) for k in (0, 1)),
+        series={"s0": [*range(12)], "s1": [*range(1, 13)]},
+        times=[f"2024-01-01T{i:02d}:00" for i in range(12)],
+        found={"id": "sensor_id (2 series)"},
+    ),
+    Case(
+        "machines in no order, one at a time",
+        "day,machine,value\n"
+        + "".join(f"{day},m{i * i % 3},{i}\n" for i, day in enumerate(iso_days("2024-01-01", 12))),
+        series={"value": [*range(12)]},
+        quiet=False,
+    ),
 )

@@ -154,4 +154,19 @@ PARTS = (
         found={"id": "loja (2 series)"},
         quiet=False,
     ),
+    Case(
+        "hours from the one to the next in a column of their own",
+        "Date;Hours;FI\n"
+        + "".join(f"0{day}-01-2024;{h:02d} - {h + 1:02d};{day + h}\n" for day in (1, 2) for h in range(24)),
+        series={"FI": [day + h for day in (1, 2) for h in range(24)]},
+        times=_BY_HOUR,
+        quiet=False,
+    ),
+    Case(
+        "scores beside a date",
+        "Date;Result;Spectators\n" + "".join(f"0{day}-01-2024;{day % 3} - 1;{day}00\n" for day in range(1, 8)),
+        series={"Spectators": [100.0 * day for day in range(1, 8)]},
+        found={"time": "Date (day first)"},
+        quiet=False,
+    ),
 )

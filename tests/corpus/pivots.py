@@ -319,4 +319,11 @@ PIVOTS = (
         {"layout": "rows", "on_bad_rows": "drop"},
         error=("has no row that can be read",),
     ),
+    Case(
+        "a row of days, a column an hour from the one to the next",
+        "Date," + ",".join(f"{hour:02d} - {hour + 1:02d}" for hour in range(24)) + "\n" + _DAY_HOURS,
+        series={"value": [*_HOURS]},
+        times=_BY_HOUR,
+        quiet=False,
+    ),
 )

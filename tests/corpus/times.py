@@ -283,4 +283,11 @@ TIMES = (
         found={"time": "none, rows are steps"},
     ),
     Case("a column that counts", "step,value\n10,1\n20,2\n30,7\n", series={"value": [1, 2, 7]}, times=[10, 20, 30]),
+    Case(
+        "months without a blank before the year, as SAS writes them",
+        "DATE,AIR\nJAN2024,1\nFEB2024,2\nMAR2024,4\n",
+        series={"AIR": [1, 2, 4]},
+        times=["2024-01-01", "2024-02-01", "2024-03-01"],
+        written=("JAN2024", "FEB2024"),
+    ),
 )
