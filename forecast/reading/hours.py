@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from forecast.errors import ForecastError
 from forecast.reading.rows import wall_to_utc
-from forecast.reading.vocabulary import CLOCK, FIELDS, PERIODS_OF_DAY, is_named
+from forecast.reading.vocabulary import CLOCK, FIELDS, PERIODS_A_DAY, PERIODS_OF_DAY, is_named, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,17 +62,15 @@ def periods_a_day(cells: Sequence[str], name: str) -> int:
 
     >>> periods_a_day(["HE01", "HE02"], "x"), periods_a_day(["1", "24"], "Hour"), periods_a_day(["0", "23"], "Hour")
     (24, 24, 0)
-    >>> periods_a_day(["1", "48"], "SettlementPeriod"), periods_a_day(["1", "100"], "QH")
-    (48, 96)
+    >>> periods_a_day(["1", "48"], "Period"), periods_a_day(["1", "24"], "SettlementPeriod"), periods_a_day(["9"], "QH")
+    (48, 48, 96)
     """
     if not cells or _EXPRESSION.fullmatch(cells[0]) is None:
         return 0
     matches = [match for cell in cells if (match := _EXPRESSION.fullmatch(cell))]
-    if len(matches) < len(cells):
-        return 0
     numbers = [int(match["number"]) for match in matches]
     highest = max(numbers)
-    if min(numbers) < 1:
+    if len(matches) < len(cells) or min(numbers) < 1:
         return 0
     ending = any(match["before"].lower().startswith(("he", "hour e")) for match in matches) or "ending" in name.lower()
     if ending and highest <= 25:
@@ -81,7 +79,10 @@ def periods_a_day(cells: Sequence[str], name: str) -> int:
     with_colon = any(match["after"].startswith(":") for match in matches)  # 24:00 alone is a time of the clock
     if with_colon or not (called or any(match["before"] for match in matches)):
         return 0
-    # The day on which clocks go back has an hour more.
+    # The day on which clocks go back has an hour more; a file of less than a day does not show how many a day has.
+    by_name = PERIODS_A_DAY.get(plain(name), 0)
+    if highest <= by_name // 24 * 25:
+        return by_name
     return next((count for count in _UNITS if count <= highest <= count // 24 * 25), 0)
 
 

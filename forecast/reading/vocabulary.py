@@ -132,10 +132,15 @@ CLOCK = frozenset(
         "hhmmss",
     ]
 )
-PERIODS_OF_DAY = frozenset(
+PERIODS_A_DAY = {
+    **dict.fromkeys(("settlementperiod", "tradingperiod", "halfhour"), 48),
+    **dict.fromkeys(("qh", "quarterhour", "viertelstunde"), 96),
+}
+"""Names of numbered parts of a day, of which a day has so many."""
+PERIODS_OF_DAY = frozenset(PERIODS_A_DAY) | frozenset(
     [
-        *["period", "settlementperiod", "tradingperiod", "periodid", "periode", "periodo", "período", "interval"],
-        *["sp", "tp", "hh", "qh", "ptu", "isp", "mtu", "halfhour", "quarterhour", "viertelstunde", "slot", "timeslot"],
+        *["period", "periodid", "periode", "periodo", "período", "interval", "slot", "timeslot"],
+        *["sp", "tp", "hh", "ptu", "isp", "mtu"],
     ]
 )
 """Names of numbered hours, half-hours and quarters of an hour, beside a column of dates."""

@@ -347,6 +347,14 @@ PERIODS = (
         quiet=False,
     ),
     Case(
+        "half-hours of half a day",
+        _hours(_counted_through("2024-01-01", (24,)), "SettlementDate;SettlementPeriod"),
+        series={"value": [float(i) for i in range(24)]},
+        times=[str(np.datetime64("2024-01-01T00:00") + np.timedelta64(30 * i, "m")) for i in range(24)],
+        notes=("'SettlementPeriod' numbers the half-hours",),
+        quiet=False,
+    ),
+    Case(
         "half-hours beside midnights",
         _hours([(f"{day}T00:00:00", f"TP{i:02d}") for day in _TWO_DAYS for i in range(1, 49)], "date;x"),
         series={"value": [float(i) for i in range(96)]},
