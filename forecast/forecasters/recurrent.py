@@ -47,6 +47,13 @@ _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 """Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
 each may take."""
 
+_GIVEN_UP, _PROMISING, _WORTH = 1.5, 0.9, 0.95
+"""Shares of a season's reference: of its untrained loss that of `none` is given up above after the first epochs, and
+goes on below after more; `none` is taken where its loss is below the last share of the trained one's."""
+
+_ERRORS = ("point", "quantile")
+"""Heads whose losses are errors."""
+
 _LEVEL_FROM = 400
 """Rows to train on a series, in the mean, from which on the value itself is read beside a season (docs/models.md)."""
 
@@ -126,7 +133,7 @@ class Recurrent:
         if self.settings.head == "negative_binomial":
             _check_counts(past)
         reference, chosen = self._fit_reference(past, train_steps, problem)
-        settings, training, _ = sized(chosen, self.training, train_steps, problem)
+        settings, training, _ = sized(chosen, self.training, train_steps, problem, reference.name)
         valued = not problem.question.categorical
         scale = fit_scale(past, train_steps, problem.season_steps) if valued else np.ones(len(past))
         encoding = fit_encoding(past, train_steps, problem.lags, problem.leads)
@@ -161,9 +168,10 @@ class Recurrent:
         chosen = self._fit_named(self.settings.reference, past, train_steps, problem)
         if chosen.name == "last" or not self._tries_references(chosen, past, train_steps):
             return chosen, self.settings
-        others = ["none", "without ridge"] if chosen.name == "ridge" else ["none"]
-        candidates = [chosen, *(self._fit_named(name, past, train_steps, problem) for name in others)]
-        return self._best_trained(candidates, past, train_steps, problem)
+        try:
+            return self._best_trained(chosen, past, train_steps, problem)
+        except _Interrupted:
+            return chosen, self.settings
 
     def _fit_named(self, name: str, past: Panel, train_steps: IntArray, problem: Problem) -> Reference:
         """Fit a reference by its name; `auto` chooses by the errors of closed forms, `without ridge` as well."""
@@ -191,45 +199,48 @@ class Recurrent:
         """Whether training may say more than the errors of closed forms do: where the level is read, and rows suffice.
 
         Of a network that reads where a series stands, what an autoregression leaves may be harder to learn than what a
-        plain reference does. A walk (`last`), a season, where validation does not tell (docs/models.md), and losses
-        that are in units of the reference are left alone.
+        plain reference does. A walk (`last`) and losses that are in units of the reference are left alone; with a
+        season also what depends on the calendar, and losses that are no errors, of which no share can be taken.
         """
         return (
             self.settings.reference == "auto"
             and chosen.reads_level
-            and chosen.season_steps == 1
             and isinstance(self.settings, BackboneSettings)
             and self.settings.loss != "owa"
             and self.settings.head != "negative_binomial"
+            and (chosen.season_steps == 1 or (chosen.name != CALENDAR and self.settings.head in _ERRORS))
             and int(train_steps.sum()) >= _TRIED_FROM
             and not np.array_equal(train_steps, past.lengths)
         )
 
     def _best_trained(
-        self, candidates: list[Reference], past: Panel, train_steps: IntArray, problem: Problem
+        self, chosen: Reference, past: Panel, train_steps: IntArray, problem: Problem
     ) -> tuple[Reference, NetworkSettings]:
-        """Return the reference whose network is best on validation after few epochs (successive halving).
+        """Return the reference whose network is best on validation after few epochs, and the network for it.
 
-        Jamieson and Talwalkar 2016: all are trained for a few epochs, the better half for three times as many. Where
-        none is better by then than the first untrained, that one is taken: nothing speaks for another. To the best a
-        second layer is then added, and kept where validation is better with it after as many epochs.
+        Where none is better by then than the untrained one of the reference found, that is taken: nothing speaks for
+        another. To the best a second layer is then added, and kept where validation is better with it.
         """
-        losses, left, epochs = [np.inf], candidates, _FIRST_EPOCHS
-        first = replace(self, reference=candidates[0]).training_job(past, train_steps, problem)[1]
-        try:
-            while len(left) > 1:
-                losses = [self._loss_after(epochs, reference, past, train_steps, problem) for reference in left]
-                order = np.argsort(losses, kind="stable")[: (len(left) + 1) // 2]
-                left, epochs = [left[i] for i in order], 3 * epochs
-            if min(losses) >= untrained_loss(first):
-                return candidates[0], self.settings
-            if getattr(self.settings, "layers", 1) is None and getattr(self.settings, "dilations", None) is None:
-                deeper = replace(self, settings=self.settings.model_copy(update={"layers": _MORE_LAYERS}))
-                if deeper._loss_after(epochs // 3, left[0], past, train_steps, problem) < min(losses):
-                    return left[0], deeper.settings
-        except _Interrupted:
-            return candidates[0], self.settings
-        return left[0], self.settings
+
+        def fitted(name: str) -> Reference:
+            return self._fit_named(name, past, train_steps, problem)
+
+        def loss_after(epochs: int, reference: Reference) -> float:
+            return self._loss_after(epochs, reference, past, train_steps, problem)
+
+        untrained = untrained_loss(replace(self, reference=chosen).training_job(past, train_steps, problem)[1])
+        if chosen.season_steps > 1:
+            best, least, epochs = _season_or_dynamics(chosen, fitted("none"), untrained, loss_after)
+        else:
+            others = ["none", "without ridge"] if chosen.name == "ridge" else ["none"]
+            best, least, epochs = _successive_halving([chosen, *map(fitted, others)], loss_after)
+        if least >= untrained:
+            return chosen, self.settings
+        if getattr(self.settings, "layers", 1) is None and getattr(self.settings, "dilations", None) is None:
+            deeper = replace(self, settings=self.settings.model_copy(update={"layers": _MORE_LAYERS}))
+            if deeper._loss_after(epochs, best, past, train_steps, problem) < least:
+                return best, deeper.settings
+        return best, self.settings
 
     def _loss_after(
         self, epochs: int, reference: Reference, past: Panel, train_steps: IntArray, problem: Problem
@@ -256,6 +267,41 @@ class Recurrent:
         if trained.reason == INTERRUPTED:
             raise _Interrupted
         return min(epoch.validation_loss for epoch in trained.history if isinstance(epoch, Epoch))
+
+
+def _successive_halving(
+    left: list[Reference], loss_after: Callable[[int, Reference], float]
+) -> tuple[Reference, float, int]:
+    """Train on all for a few epochs, on the better half for three times as many (Jamieson and Talwalkar 2016).
+
+    Returned are the best, its loss, and the epochs that it took.
+    """
+    losses, epochs = [np.inf], _FIRST_EPOCHS
+    while len(left) > 1:
+        losses = [loss_after(epochs, reference) for reference in left]
+        order = np.argsort(losses, kind="stable")[: (len(left) + 1) // 2]
+        left, epochs = [left[i] for i in order], 3 * epochs
+    return left[0], min(losses), epochs // 3
+
+
+def _season_or_dynamics(
+    chosen: Reference, none: Reference, untrained: float, loss_after: Callable[[int, Reference], float]
+) -> tuple[Reference, float, int]:
+    """Return the reference found, or `none` where a network learns more without one, as `_successive_halving` does.
+
+    Dynamics that turn in cycles look as if they had a season, of which a network that adds to its closed form learns
+    less than one that learns all of them. A season it learns less well: then a few epochs say so, and nothing more is
+    tried. Validation cannot tell small gains from luck (docs/models.md).
+    """
+    if loss_after(_FIRST_EPOCHS, none) > _GIVEN_UP * untrained:
+        return chosen, np.inf, 0
+    for epochs in (3 * _FIRST_EPOCHS, 9 * _FIRST_EPOCHS):
+        found, least = (loss_after(epochs, reference) for reference in (chosen, none))
+        if least < _WORTH * min(found, untrained):
+            return none, least, epochs
+        if least > _PROMISING * untrained:
+            break
+    return chosen, np.inf, 0
 
 
 class _Interrupted(Exception):  # noqa: N818  # a request, no error

@@ -152,6 +152,8 @@ class NetworkRecord(_Part):
     refitted: bool
     layers: Annotated[int, Field(ge=1, le=64)] | None = None
     """That were chosen, where the settings leave it open; absent in runs that were made before it could be."""
+    hidden_size: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """Likewise."""
 
     @model_validator(mode="after")
     def _one_entry_a_member(self) -> NetworkRecord:

@@ -192,8 +192,9 @@ def _network(record: RunRecord, tensors: Arrays) -> TrainedNetwork:
         pretrained = load_pretrained(untrained, problem, record.data.ids, channels_of(record), tensors)
         pretrained = replace(pretrained, epochs=record.network.epochs[0])
         return FittedTransformed(pretrained, problem.question) if settings.data.transform == "log" else pretrained
-    layers = {} if record.network.layers is None else {"layers": record.network.layers}
-    network = Recurrent(settings.model.model_copy(update=layers), settings.training, settings.seed)
+    chosen = {"layers": record.network.layers, "hidden_size": record.network.hidden_size}
+    chosen = {name: value for name, value in chosen.items() if getattr(settings.model, name, 0) is None}
+    network = Recurrent(settings.model.model_copy(update=chosen), settings.training, settings.seed)
     forecaster = ensemble(network, settings.ensemble, combined_by(settings.combine, settings.model))
     facts = reference.model_dump()
     _check_size(network, settings.ensemble, problem, record, tensors)

@@ -242,6 +242,7 @@ def _record(run: Finished) -> RunRecord:
     evaluation, kept = run.evaluation, run.kept
     validated = evaluation.validation_scores
     scored = {} if validated is None else dict(validated.by_model[run.problem.question.ranked_by])
+    used = getattr(kept.members[0].forecaster, "settings", None)
     return RunRecord(
         format=FORMAT,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -261,7 +262,8 @@ def _record(run: Finished) -> RunRecord:
             epochs=tuple(member.epochs for member in run.trained.members),
             stop_reason=tuple(member.stop_reason for member in run.trained.members),
             refitted=run.refitted,
-            layers=getattr(getattr(kept.members[0].forecaster, "settings", None), "layers", None),
+            layers=getattr(used, "layers", None),
+            hidden_size=getattr(used, "hidden_size", None),
         ),
         intervals=_intervals_record(evaluation, run.used_again),
         command=run.command,

@@ -205,10 +205,14 @@ def _with_model(job: JobSettings, source: Source, *, shortened: bool) -> tuple[J
 
 
 def _with_size(job: JobSettings, source: Source, task: ForecastTask) -> tuple[JobSettings, Source]:
-    """Settle the size of the network and of its batches where it was left open, and say what it came to."""
-    model, training, note = sized(job.model, job.training, task.split.train, task.problem)
-    notes = (*source.notes, note) if note else source.notes
-    return job.model_copy(update={"model": model, "training": training}), replace(source, notes=notes)
+    """Settle the size of the network and of its batches where it is not the usual one, and say what it came to.
+
+    The usual one stays open: a network that turns out to be better without a reference gets another.
+    """
+    model, training, note = sized(job.model, job.training, task.split.train, task.problem, job.model.reference)
+    if not note:
+        return job, source
+    return job.model_copy(update={"model": model, "training": training}), replace(source, notes=(*source.notes, note))
 
 
 def _on_calendar(job: JobSettings, source: Source) -> JobSettings:

@@ -2,8 +2,8 @@
 
 The table was measured once on made-up series (docs/models.md), it is not searched in every run. A chunk of all lanes
 is one step of the optimizer: with few rows small chunks make more steps of an epoch, with many rows large ones are
-quicker. Series without a season, whose next value depends on where they stand, are worth more units; a season's
-reference leaves less to be learnt.
+quicker. Series without a season, whose next value depends on where they stand, are worth more units, and so are those
+whose network adds to nothing; a season's reference leaves less to be learnt.
 """
 
 from __future__ import annotations
@@ -36,23 +36,24 @@ _WITHOUT_SEASON = (Size(0, 32, 64, 8), Size(400, 64, 32, 4), Size(6_000, 64, 64,
 """Of values; symbols and directions have no seasons to be found."""
 
 
-def size_for(rows: int, problem: Problem) -> Size:
+def size_for(rows: int, problem: Problem, reference: str) -> Size:
     """Return the last line of the table that does not ask for more rows."""
-    sizes = _WITHOUT_SEASON if problem.unseasonal_values else _USUAL
+    sizes = _WITHOUT_SEASON if problem.unseasonal_values or reference == "none" else _USUAL
     return [size for size in sizes if size.rows <= rows][-1]
 
 
 def sized(
-    network: SettingsType, training: TrainingSettings, train_steps: IntArray, problem: Problem
+    network: SettingsType, training: TrainingSettings, train_steps: IntArray, problem: Problem, reference: str
 ) -> tuple[SettingsType, TrainingSettings, str]:
     """Settle what was left open (null) of a network and its training; what was said stays. Say what was settled.
 
-    Only where it is not the usual size something is said; `train_steps` is (series,).
+    Only where it is not the usual size something is said; `train_steps` is (series,), `reference` what the network adds
+    to, as far as it is known.
     """
     if not isinstance(network, BackboneSettings):
         return network, training, ""
     rows = int(train_steps.sum())
-    size = size_for(rows, problem)
+    size = size_for(rows, problem, reference)
     of_network = ("hidden_size",)
     of_training = ("chunk_steps", "lanes") if training.regime == "stream" else ()
     model_update, training_update = (
@@ -64,5 +65,6 @@ def sized(
         for name, value in {**model_update, **training_update}.items()
         if value != getattr(_USUAL[0], name)
     ]
-    said = f"{listed(settled)}: by the {counted(rows, 'row')} to train on, without a season" if settled else ""
+    why = "without a season" if problem.unseasonal_values else "without a reference"
+    said = f"{listed(settled)}: by the {counted(rows, 'row')} to train on, {why}" if settled else ""
     return network.model_copy(update=model_update), training.model_copy(update=training_update), said

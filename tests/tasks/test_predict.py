@@ -11,7 +11,7 @@ from forecast.errors import ForecastError
 from forecast.forecasters.recurrent import Recurrent
 from forecast.questions.split import last_origins
 from forecast.runs import files
-from forecast.runs.run import open_forecast, open_record
+from forecast.runs.run import open_forecast, open_record, open_run
 from forecast.series.date_features import features_of, with_features
 from forecast.tasks import predict as predicting
 from forecast.tasks.predict import SCORES, predict
@@ -240,6 +240,24 @@ def test_layers_that_short_trainings_chose_are_opened_again(tmp_path, monkeypatc
     assert [member.network.backbone.core.num_layers for member in run.finished.kept.members] == [2, 2]
     assert open_record(run.folder).settings["model"]["layers"] is None
     assert open_record(run.folder).network.layers == 2
+    prediction = predict(run.folder, {}, tmp_path / "out")
+    np.testing.assert_allclose(prediction.future.y_hat, used_again(run), rtol=1e-6)
+
+
+def test_units_that_short_trainings_chose_are_opened_again(tmp_path, monkeypatch):
+    def without_reference_is_better(self, epochs, reference, *_):
+        return {"none": 1e-7}.get(reference.name, 1e-6) * self.settings.depth
+
+    monkeypatch.setattr(Recurrent, "_loss_after", without_reference_is_better)
+    t = np.arange(1_600)
+    y = np.sin(2 * np.pi * t / 12) + 0.3 * np.random.default_rng(0).normal(size=len(t))
+    pd.DataFrame({"t": t, "y": np.round(y, 4)}).to_csv(tmp_path / "steps.csv", index=False)
+    data = {"name": "csv", "path": str(tmp_path / "steps.csv"), "season_steps": 12}
+    run = train(small_job(data=data, baseline={}, model__hidden_size=None), tmp_path / "run", silent())
+    assert run.finished.kept.reference.name == "none"
+    assert open_record(run.folder).settings["model"]["hidden_size"] is None
+    assert open_record(run.folder).network.hidden_size == 64
+    assert open_run(run.folder).network.network.backbone.feature_size == 64
     prediction = predict(run.folder, {}, tmp_path / "out")
     np.testing.assert_allclose(prediction.future.y_hat, used_again(run), rtol=1e-6)
 

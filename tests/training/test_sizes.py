@@ -11,6 +11,7 @@ from oracles.panels import noisy_sine, panel_of, random_walk
 from forecast.forecasters.recurrent import Recurrent
 from forecast.network.settings import EsnSettings, GruSettings, LstmSettings
 from forecast.questions.kinds import Problem
+from forecast.questions.split import rolling_origins
 from forecast.training.job import INTERRUPTED, Epoch, Training
 from forecast.training.settings import TrainingSettings
 from forecast.training.sizes import sized
@@ -19,8 +20,10 @@ PROBLEM = Problem(horizon=3, context_steps=6)
 SEASONAL = Problem(horizon=3, context_steps=12, season_steps=6)
 
 
-def settled(rows, problem=PROBLEM, network=None, **training):
-    model, trained, said = sized(network or LstmSettings(), TrainingSettings(**training), np.array([rows]), problem)
+def settled(rows, problem=PROBLEM, network=None, reference="auto", **training):
+    model, trained, said = sized(
+        network or LstmSettings(), TrainingSettings(**training), np.array([rows]), problem, reference
+    )
     return (model.hidden_size, trained.chunk_steps, trained.lanes), said
 
 
@@ -46,7 +49,14 @@ def test_what_is_not_usual_is_said_with_its_reason():
 
 
 def test_rows_of_all_series_count():
-    assert sized(GruSettings(), TrainingSettings(), np.array([300, 300]), PROBLEM)[0].hidden_size == 64
+    assert sized(GruSettings(), TrainingSettings(), np.array([300, 300]), PROBLEM, "auto")[0].hidden_size == 64
+
+
+def test_a_network_that_adds_to_nothing_has_the_size_of_one_without_a_season():
+    assert settled(1_200, SEASONAL, reference="blend") == ((32, 64, 8), "")
+    sizes, said = settled(1_200, SEASONAL, reference="none")
+    assert sizes == (64, 32, 4)
+    assert said == "hidden_size 64, chunk_steps 32 and lanes 4: by the 1,200 rows to train on, without a reference"
 
 
 def test_what_was_said_stays():
@@ -172,9 +182,76 @@ def test_the_network_adds_to_what_was_chosen():
     assert chosen.reference.lags == fitted.reference.lags
 
 
-def test_a_season_is_left_to_its_reference(monkeypatch):
-    trials = Trials({})
+def tried_with_a_season(monkeypatch, trials, settings=None):
     monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
     panel = panel_of(noisy_sine(1_300, 0.3, period=6))
-    Recurrent(LstmSettings(hidden_size=4)).training_job(panel, np.array([1_100]), SEASONAL)
+    return Recurrent(settings or LstmSettings()).training_job(panel, np.array([1_100]), SEASONAL)
+
+
+def test_a_season_keeps_its_reference_where_a_network_without_one_is_far_behind(monkeypatch):
+    trials = Trials({"none": 1e3})
+    reference, job = tried_with_a_season(monkeypatch, trials)
+    assert trials.seen == [("none", 4)]
+    assert reference.name == "blend"
+    assert (job.network.units, job.network.depth, job.training.lanes) == (32, 1, 8)
+
+
+class Learning(Trials):
+    """Losses by the number of epochs: {(reference, epochs): loss}."""
+
+    def __call__(self, job):
+        name = job.data.reference.name if hasattr(job.data.reference, "name") else job.data.reference.reference.name
+        self.losses[name] = self.losses.get((name, job.training.max_epochs))
+        return super().__call__(job)
+
+
+@pytest.mark.parametrize(
+    ("at_12", "at_36", "taken", "epochs"),
+    [
+        ((0.98, 0.94), (), "blend", [4, 12, 12]),
+        ((0.98, 0.92), (), "none", [4, 12, 12, 12]),
+        ((1.2, 0.96), (), "blend", [4, 12, 12]),
+        ((0.9, 0.88), (0.8, 0.79), "blend", [4, 12, 12, 36, 36]),
+        ((0.9, 0.88), (0.8, 0.7), "none", [4, 12, 12, 36, 36, 36]),
+    ],
+    ids=["4 % less", "6 % less", "4 % less than untrained", "never worth it", "worth it later"],
+)
+def test_none_is_taken_where_a_network_learns_more_without_the_season(monkeypatch, at_12, at_36, taken, epochs):
+    monkeypatch.setattr("forecast.forecasters.recurrent.untrained_loss", lambda job: 1.0)
+    trials = Learning({("none", 4): 1.4})
+    for count, losses in ((12, at_12), (36, at_36)):
+        trials.losses.update({(name, count): loss for name, loss in zip(("blend", "none"), losses, strict=False)})
+    reference, job = tried_with_a_season(monkeypatch, trials)
+    assert [count for _, count in trials.seen] == epochs
+    assert reference.name == taken
+    size = (32, 64, 8) if taken == "blend" else (64, 32, 4)
+    assert (job.network.units, job.training.chunk, job.training.lanes) == size
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [LstmSettings(head="gaussian"), LstmSettings(loss="owa"), LstmSettings(level_input=False)],
+    ids=["likelihood", "owa", "no level"],
+)
+def test_a_season_is_left_to_its_reference_where_losses_or_inputs_do_not_suit(monkeypatch, settings):
+    trials = Trials({})
+    tried_with_a_season(monkeypatch, trials, settings)
     assert trials.seen == []
+
+
+def test_dynamics_that_look_like_a_season_are_learnt_as_dynamics():
+    """Mackey and Glass's equation, read every 3 units of time, goes round in about 16.5 steps."""
+    x = np.full(1_500 * 30 + 3_000, 1.2)
+    for t in range(170, len(x)):
+        x[t] = x[t - 1] + (0.2 * x[t - 170] / (1 + x[t - 170] ** 10) - 0.1 * x[t - 1]) / 10
+    y = x[3_000::30]
+    problem, known, train = Problem(10, 66, 33), panel_of(y[:1_300]), np.array([1_100])
+    fitted, beside_season = (
+        Recurrent(LstmSettings(reference=reference), TrainingSettings(max_epochs=30)).fit(known, train, problem)
+        for reference in ("auto", "ridge")
+    )
+    assert fitted.reference.name == "none"
+    origins = rolling_origins(panel_of(y), np.array([1_300]), np.array([1_500]), 10)
+    truth = y[origins.steps[:, None] + np.arange(1, 11)]
+    errors = [np.abs(one.forecast(panel_of(y), origins).y_hat - truth).mean() for one in (fitted, beside_season)]
+    assert errors[0] < 0.6 * errors[1]
