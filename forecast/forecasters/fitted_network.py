@@ -115,7 +115,10 @@ class FittedNetwork:
             return (f"starts from how often each symbol came, reads {self.reference.name} before", ended)
         depth = getattr(self.forecaster.settings, "depth", 1)
         deep = f" in {depth} layers" if depth > 1 else ""
-        return (f"learns{deep} what a simple forecast leaves over, the reference {self.reference.name!r}", ended)
+        learnt = "what a simple forecast leaves over"
+        if self.reference.name == "none":
+            learnt = "all that it forecasts beside the mean, as no simple forecast is added"
+        return (f"learns{deep} {learnt}: the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:
         """Forecast from each origin; a streamed network is unrolled over each series once, from its first step.
