@@ -54,6 +54,9 @@ goes on below after more; `none` is taken where its loss is below the last share
 _ERRORS = ("point", "quantile")
 """Heads whose losses are errors."""
 
+_FEWEST_HORIZONS = 4
+"""Of a validation split that says whether a season is one."""
+
 _LEVEL_FROM = 400
 """Rows to train on a series, in the mean, from which on the value itself is read beside a season (docs/models.md)."""
 
@@ -200,7 +203,8 @@ class Recurrent:
 
         Of a network that reads where a series stands, what an autoregression leaves may be harder to learn than what a
         plain reference does. A walk (`last`) and losses that are in units of the reference are left alone; with a
-        season also what depends on the calendar, and losses that are no errors, of which no share can be taken.
+        season also what depends on the calendar, losses that are no errors, of which no share can be taken, and a
+        validation split of few horizons, where a level that shifts once would decide.
         """
         return (
             self.settings.reference == "auto"
@@ -208,9 +212,16 @@ class Recurrent:
             and isinstance(self.settings, BackboneSettings)
             and self.settings.loss != "owa"
             and self.settings.head != "negative_binomial"
-            and (chosen.season_steps == 1 or (chosen.name != CALENDAR and self.settings.head in _ERRORS))
+            and (chosen.season_steps == 1 or self._judges_season(chosen, past.lengths - train_steps))
             and int(train_steps.sum()) >= _TRIED_FROM
             and not np.array_equal(train_steps, past.lengths)
+        )
+
+    def _judges_season(self, chosen: Reference, validation_steps: IntArray) -> bool:
+        return (
+            chosen.name != CALENDAR
+            and self.settings.head in _ERRORS
+            and float(np.median(validation_steps)) >= _FEWEST_HORIZONS * chosen.horizon
         )
 
     def _best_trained(

@@ -239,6 +239,15 @@ def test_a_season_is_left_to_its_reference_where_losses_or_inputs_do_not_suit(mo
     assert trials.seen == []
 
 
+@pytest.mark.parametrize(("horizon", "tried"), [(50, True), (51, False)])
+def test_four_horizons_of_validation_at_least_say_whether_a_season_is_one(monkeypatch, horizon, tried):
+    trials = Trials({"none": 1e3})
+    monkeypatch.setattr("forecast.forecasters.recurrent._train", trials)
+    problem, panel = Problem(horizon, 60, season_steps=6), panel_of(noisy_sine(1_300, 0.3, period=6))
+    Recurrent(LstmSettings(hidden_size=4)).training_job(panel, np.array([1_100]), problem)
+    assert trials.seen == ([("none", 4)] if tried else [])
+
+
 def test_dynamics_that_look_like_a_season_are_learnt_as_dynamics():
     """Mackey and Glass's equation, read every 3 units of time, goes round in about 16.5 steps."""
     x = np.full(1_500 * 30 + 3_000, 1.2)
