@@ -47,7 +47,7 @@ _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 """Rows to train on from which references are tried out, epochs of the first try, and the part of a time limit that
 each may take."""
 
-_GIVEN_UP, _PROMISING, _WORTH = 1.5, 0.9, 0.95
+_GIVEN_UP, _PROMISING, _WORTH = 1.25, 0.9, 0.95
 """Shares of a season's reference: of its untrained loss that of `none` is given up above after the first epochs, and
 goes on below after more; `none` is taken where its loss is below the last share of the trained one's."""
 
@@ -307,8 +307,8 @@ def _season_or_dynamics(
     if loss_after(_FIRST_EPOCHS, none) > _GIVEN_UP * untrained:
         return chosen, np.inf, 0
     for epochs in (3 * _FIRST_EPOCHS, 9 * _FIRST_EPOCHS):
-        found, least = (loss_after(epochs, reference) for reference in (chosen, none))
-        if least < _WORTH * min(found, untrained):
+        least = loss_after(epochs, none)
+        if least < _WORTH * untrained and least < _WORTH * loss_after(epochs, chosen):
             return none, least, epochs
         if least > _PROMISING * untrained:
             break
