@@ -48,8 +48,8 @@ _TRIED_FROM, _FIRST_EPOCHS, _SHARE_OF_TIME = 1_000, 4, 0.02
 each may take."""
 
 _GIVEN_UP, _PROMISING, _WORTH = 1.25, 0.9, 0.95
-"""Shares of a season's reference: of its untrained loss that of `none` is given up above after the first epochs, and
-goes on below after more; `none` is taken where its loss is below the last share of the trained one's."""
+"""Shares of the loss of a network on a season's reference. Untrained: above the first `none` is given up after the
+first epochs, below the second it gets more of them. Trained as long: below the third `none` is taken."""
 
 _ERRORS = ("point", "quantile")
 """Heads whose losses are errors."""
