@@ -117,7 +117,8 @@ class FittedNetwork:
         deep = f" in {depth} layers" if depth > 1 else ""
         learnt = "what a simple forecast leaves over"
         if self.reference.name == "none":
-            learnt = "all that it forecasts beside the mean, as no simple forecast is added"
+            units = self.forecaster.settings.units
+            learnt = f"with {units} units all that it forecasts beside the mean, as no simple forecast is added"
         return (f"learns{deep} {learnt}: the reference {self.reference.name!r}", ended)
 
     def forecast(self, past: Panel, origins: Origins) -> Forecasts:

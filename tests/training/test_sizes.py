@@ -261,7 +261,7 @@ def test_dynamics_that_look_like_a_season_are_learnt_as_dynamics():
         for reference in ("auto", "ridge")
     )
     assert fitted.reference.name == "none"
-    assert "all that it forecasts beside the mean, as no simple forecast is added" in fitted.notes[0]
+    assert "with 64 units all that it forecasts beside the mean, as no simple forecast is added" in fitted.notes[0]
     origins = rolling_origins(panel_of(y), np.array([1_300]), np.array([1_500]), 10)
     truth = y[origins.steps[:, None] + np.arange(1, 11)]
     errors = [np.abs(one.forecast(panel_of(y), origins).y_hat - truth).mean() for one in (fitted, beside_season)]
